@@ -1,0 +1,53 @@
+"""/readyz: what this process needs, one entry each; none of them takes the answer down with it."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import connection
+from django.http import JsonResponse
+
+_DEFAULT_PORTS = {"redis": 6379, "rediss": 6379, "amqp": 5672, "amqps": 5671}
+
+
+def _database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def _broker() -> None:
+    parts = urlsplit(settings.CELERY_BROKER_URL)
+    if parts.scheme == "memory":
+        return
+    port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
+    with socket.create_connection((parts.hostname or "", port), timeout=1):
+        return
+
+
+_CHECKS: dict[str, tuple[Callable[[], None], bool]] = {
+    # name: (check, required). Pages work without a broker: changes wait in the outbox.
+    "database": (_database, True),
+    "broker": (_broker, False),
+}
+
+
+def _run(check: Callable[[], None]) -> dict[str, object]:
+    started = time.perf_counter()
+    try:
+        check()
+    except Exception as error:  # noqa: BLE001 - whatever is wrong, the answer is "not ok"
+        return {"ok": False, "error": type(error).__name__}
+    return {"ok": True, "ms": round((time.perf_counter() - started) * 1000, 1)}
+
+
+def readyz() -> JsonResponse:
+    """200 with every dependency when the required ones answer, else 503. No secrets, no hosts."""
+    results = {name: _run(check) for name, (check, _) in _CHECKS.items()}
+    ready = all(results[name]["ok"] for name, (_, required) in _CHECKS.items() if required)
+    degraded = sorted(name for name, result in results.items() if not result["ok"])
+    body = {"ready": ready, "degraded": degraded, "checks": results}
+    return JsonResponse(body, status=200 if ready else 503)

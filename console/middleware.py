@@ -1,0 +1,92 @@
+"""What every request passes through."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable
+
+import structlog
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+
+from console import health
+from console.errors import DomainError, ExternalError
+from console.request import current_request_id
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
+_POLICY = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
+    "script-src 'self'; frame-ancestors 'none'; base-uri 'self'; form-action 'self'"
+)
+
+
+class RequestId:
+    """Gives each request an id (the caller's X-Request-ID when it is sane) for logs and ledger."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        sent = request.headers.get("X-Request-ID", "")
+        request_id = sent if _ID.match(sent) else uuid.uuid4().hex
+        token = current_request_id.set(request_id)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            response = self.get_response(request)
+        finally:
+            current_request_id.reset(token)
+        response["X-Request-ID"] = request_id
+        return response
+
+
+class Health:
+    """Answers /healthz and /readyz before host checks, sessions and sign-in can get in the way."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path == "/healthz":
+            return HttpResponse("ok\n", content_type="text/plain")
+        if request.path == "/readyz":
+            return health.readyz()
+        return self.get_response(request)
+
+
+class ContentSecurityPolicy:
+    """Only our own scripts and styles run. A view may set its own policy first."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        response.headers.setdefault("Content-Security-Policy", _POLICY)
+        return response
+
+
+class DomainErrors:
+    """Maps a DomainError or ExternalError that a page did not handle to a page that says it."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Renders errors/problem.html (a fragment for htmx); other exceptions stay what they are."""
+        if not isinstance(error, DomainError | ExternalError):
+            return None
+        status = error.status if isinstance(error, DomainError) else 502
+        template = "errors/problem.html"
+        if getattr(request, "htmx", False):
+            template = "errors/_problem.html"
+        context = {"problem": error, "site_name": settings.SITE_NAME}
+        return render(request, template, context, status=status)

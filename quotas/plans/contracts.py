@@ -1,0 +1,144 @@
+"""The plain values that pass between the pure core, the adapters and the rows.
+
+All limits are integers in base units (see `limits.LimitKey.unit`): millicores, bytes, count,
+milli-requests per second, seconds. `None` means unlimited, `0` means none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Source(StrEnum):
+    """Where an effective limit comes from, weakest first."""
+
+    PLAN = "plan"
+    OVERRIDE = "override"
+    LEASE = "lease"
+    SUSPENSION = "suspension"
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkException:
+    """One hole in the default-deny NetworkPolicy.
+
+    `direction` is "ingress" or "egress". Exactly one of `cidr`, `namespace` (name) or
+    `everything` applies; `ports` are ("TCP" | "UDP" | "SCTP", number) pairs, none meaning all.
+    """
+
+    name: str
+    direction: str
+    cidr: str = ""
+    namespace: str = ""
+    everything: bool = False
+    ports: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a plan says beyond numbers.
+
+    `pod_security` is a Pod Security Standards level (privileged, baseline, restricted).
+    `priority_class` is the PriorityClass given to pods that name none; empty leaves it alone.
+    `tenant_role` is the ClusterRole that the tenant's group is bound to; empty binds nobody.
+    """
+
+    pod_security: str = "baseline"
+    priority_class: str = ""
+    tenant_role: str = "edit"
+    network_isolated: bool = True
+    network_exceptions: tuple[NetworkException, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTerms:
+    """One immutable plan version: its limits by key and its policy."""
+
+    plan: str
+    version: int
+    limits: Mapping[str, int | None]
+    policy: Policy = field(default_factory=Policy)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval(Generic[T]):
+    """A value that held from `starts_at` (inclusive) to `ends_at` (exclusive; None is open)."""
+
+    value: T
+    starts_at: datetime
+    ends_at: datetime | None = None
+
+    def covers(self, at: datetime) -> bool:
+        """True when `at` lies in [starts_at, ends_at)."""
+        return self.starts_at <= at and (self.ends_at is None or at < self.ends_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """One limit changed for one tenant: an override (open-ended) or a lease (ends by itself).
+
+    `order` breaks ties between adjustments of the same source that cover the same moment: the
+    larger (later made) wins. `ref` identifies the row, e.g. "lease:42".
+    """
+
+    source: Source
+    key: str
+    value: int | None
+    starts_at: datetime
+    ends_at: datetime | None
+    order: int
+    reason: str = ""
+    author: str = ""
+    ref: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TenantHistory:
+    """Everything that `effective_limits` needs to answer for any moment of one tenant's life."""
+
+    slug: str
+    subscriptions: tuple[Interval[PlanTerms], ...] = ()
+    adjustments: tuple[Adjustment, ...] = ()
+    suspensions: tuple[Interval[str], ...] = ()
+    created_at: datetime | None = None
+    offboarded_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveLimit:
+    """One limit in force: its value, where it comes from and what it would be without that."""
+
+    key: str
+    value: int | None
+    source: Source
+    ref: str
+    reason: str = ""
+    author: str = ""
+    until: datetime | None = None
+    plan_value: int | None = None
+    in_plan: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveLimits:
+    """What one tenant may use at one moment.
+
+    `limits` maps a limit key to its effective limit; a key that is absent is not limited and not
+    pushed. While `suspended`, limits keep their values (so that a page can show them) and each
+    adapter stops new work in its plane's own way.
+    """
+
+    tenant: str
+    at: datetime
+    plan: str
+    version: int
+    policy: Policy
+    limits: Mapping[str, EffectiveLimit]
+    suspended: bool = False
+    suspended_reason: str = ""

@@ -1,0 +1,47 @@
+"""The plain values of this app that adapters and pure code see instead of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRef:
+    """A target as adapters see it. `credential` is a reference, never a secret.
+
+    `options` are the kind's own settings (for temporal: namespace, address and shared queues), and
+    `features` what the last probe found the server able to do.
+    """
+
+    id: int
+    slug: str
+    kind: str
+    endpoint: str
+    credential: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    features: Mapping[str, Any] = field(default_factory=dict)
+    concurrency: int = 16
+    timeout: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementRef:
+    """One tenant on one target.
+
+    `location` is the Kubernetes namespace or the Temporal task queue. `sharing` is "dedicated" or
+    "shared"; on a shared queue `fairness_key` tells tenants apart. `leaving` placements are being
+    removed: their desired state is "nothing of ours".
+    """
+
+    id: int
+    tenant: str
+    target: str
+    kind: str
+    location: str
+    sharing: str = "dedicated"
+    fairness_key: str = ""
+    generation: int = 1
+    leaving: bool = False
+    group: str = ""
