@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "tenants",
     "quotas.plans",
     "quotas.enforcement",
+    "quotas.changes",
     "observability.usage",
 ]
 

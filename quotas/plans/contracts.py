@@ -1,11 +1,13 @@
 """The plain values that pass between the pure core, the adapters and the rows.
 
-All limits are integers in base units (see `limits.LimitKey.unit`): millicores, bytes, count,
+All limits are integers in base units (see `LimitKey.unit`): millicores, bytes, count,
 milli-requests per second, seconds. `None` means unlimited, `0` means none.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +15,111 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+LARGEST = 2**63 - 1
+"""The largest base value: what a Kubernetes int64 and a database bigint can hold."""
+
+
+class Unit(StrEnum):
+    """The base unit that a limit's integer counts."""
+
+    MILLICORES = "millicores"
+    BYTES = "bytes"
+    COUNT = "count"
+    MILLI_PER_SECOND = "milli_per_second"
+    SECONDS = "seconds"
+    MILLI = "milli"
+
+
+class Plane(StrEnum):
+    """The kind of system that enforces a limit."""
+
+    KUBERNETES = "kubernetes"
+    TEMPORAL = "temporal"
+
+
+class Group(StrEnum):
+    """The object that carries a limit, and its section on a page."""
+
+    QUOTA = "quota"
+    LIMIT_RANGE = "limit_range"
+    EXECUTION = "execution"
+    TEMPORAL = "temporal"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One match expression of a ResourceQuota's scopeSelector."""
+
+    name: str
+    operator: str = "Exists"
+    values: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        listed = ",".join(self.values)
+        return {
+            "In": f"{self.name}={listed}",
+            "NotIn": f"{self.name}!={listed}",
+            "Exists": self.name,
+            "DoesNotExist": f"!{self.name}",
+        }[self.operator]
+
+
+@dataclass(frozen=True, slots=True)
+class LimitKey:
+    """One limit, parsed.
+
+    `key` is its one spelling. `resource` is the name inside its object (entry of `spec.hard`,
+    LimitRange resource, Job field, Temporal limit). `scopes` is empty for the unscoped quota. `range_type` and
+    `range_field` are set for a LimitRange only (`Container`, `defaultRequest`). A `positive` limit
+    cannot be 0 and a `required` one cannot be unlimited; `largest` is in base units.
+    """
+
+    key: str
+    group: Group
+    unit: Unit
+    resource: str
+    label: str
+    help: str
+    scopes: tuple[Scope, ...] = ()
+    range_type: str = ""
+    range_field: str = ""
+    positive: bool = False
+    required: bool = False
+    largest: int = LARGEST
+
+    @property
+    def plane(self) -> Plane:
+        """The kind of system that enforces it."""
+        return Plane.TEMPORAL if self.group is Group.TEMPORAL else Plane.KUBERNETES
+
+
+def quota_name(scopes: tuple[Scope, ...]) -> str:
+    """The name of the ResourceQuota for one set of scopes: stable, and safe as a DNS label.
+
+    `headroom` for none, `headroom-terminating` for a plain scope, and a short hash behind anything
+    whose words alone would not tell it from another.
+    """
+    if not scopes:
+        return "headroom"
+    written = "@".join(map(str, scopes))
+    words = re.sub(r"[^a-z0-9]+", "-", written.lower()).strip("-")
+    if len(scopes) == 1 and written == scopes[0].name:
+        return f"headroom-{words}"
+    return f"headroom-{words[:40].strip('-')}-{hashlib.sha256(written.encode()).hexdigest()[:8]}"
+
+
+def scope_selector(scopes: tuple[Scope, ...]) -> dict[str, list[dict[str, str | list[str]]]]:
+    """`spec.scopeSelector` of the ResourceQuota for one set of scopes; empty for none."""
+    expressions: list[dict[str, str | list[str]]] = []
+    for scope in scopes:
+        expression: dict[str, str | list[str]] = {
+            "scopeName": scope.name,
+            "operator": scope.operator,
+        }
+        if scope.values:
+            expression["values"] = list(scope.values)
+        expressions.append(expression)
+    return {"matchExpressions": expressions} if expressions else {}
 
 
 class Source(StrEnum):

@@ -1,0 +1,245 @@
+"""What the loop asks of an adapter, and the plain values that pass between them.
+
+compile (pure) → observe (reads) → diff (pure) → apply (writes). Adding a kind of target is one
+adapter that meets `Adapter` and one line in `adapters/registry.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from quotas.plans.contracts import EffectiveLimits
+from tenants.contracts import PlacementRef, TargetRef
+
+Scalar = str | int | bool | None
+
+
+class Operation(StrEnum):
+    """What a change does to its object."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectRef:
+    """Names one object on a target. `part` names a share of an object that many tenants own
+    together, such as one fairness key of a Temporal task queue."""
+
+    kind: str
+    namespace: str
+    name: str
+    part: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.namespace}/" if self.namespace else ""
+        part = f"[{self.part}]" if self.part else ""
+        return f"{self.kind} {where}{self.name}{part}"
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredObject:
+    """What one object should say.
+
+    `fields` maps a path (`spec.hard[requests.cpu]`) to a normalised value: values that mean the
+    same compare equal (quantities are integers in base units). `shown` maps a path to the text for
+    people where that differs. `manifest` is what the adapter sends. `limits` maps a limit key to
+    the path that enforces it. Lower `stage` is applied first.
+    """
+
+    ref: ObjectRef
+    fields: Mapping[str, Scalar]
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    shown: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, str] = field(default_factory=dict)
+    stage: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A limit that this plane cannot say, and why. It is shown, never written as something else."""
+
+    key: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """The desired state of one placement."""
+
+    objects: tuple[DesiredObject, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who last wrote a field: `manager` is its name there, `declarative` is true for another
+    controller that would write it again (server-side apply), false for a one-off edit."""
+
+    manager: str
+    declarative: bool
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedObject:
+    """What one object says now. `fields` has the paths that we own or that the object limits by;
+    `owners` names the owner of each path that is not ours. `ours` tells whether it carries our
+    label: what does not is never written or deleted."""
+
+    ref: ObjectRef
+    fields: Mapping[str, Scalar]
+    shown: Mapping[str, str] = field(default_factory=dict)
+    owners: Mapping[str, Owner] = field(default_factory=dict)
+    ours: bool = True
+    uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Use of one limit as the plane itself reports it, in the limit's base units.
+
+    `hard` is the value the plane enforces (None: unlimited), `used` what is used (None: the plane
+    cannot tell; `why` says so), `recounted` an independent count where one was made.
+    """
+
+    key: str
+    hard: int | None
+    used: int | None
+    recounted: int | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The observed state of one placement. `foreign` are objects there that are not ours but
+    count in the effective limit (gke-resource-quotas), as plain text for people."""
+
+    objects: tuple[ObservedObject, ...] = ()
+    usage: tuple[Usage, ...] = ()
+    foreign: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Everything one look at a target found: by placement id, the calls it took, and objects with
+    our label that belong to no placement we know (`orphans`)."""
+
+    placements: Mapping[int, Observed]
+    reads: int
+    orphans: tuple[ObjectRef, ...] = ()
+    failures: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field of one object: texts for people, `owner` where somebody else holds the field."""
+
+    path: str
+    before: str
+    after: str
+    key: str = ""
+    owner: Owner | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One object to create, update or delete."""
+
+    operation: Operation
+    ref: ObjectRef
+    fields: tuple[FieldChange, ...] = ()
+    desired: DesiredObject | None = None
+    stage: int = 0
+    uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The changes of one placement, to be made in order of stage. `force` takes fields over from
+    their owners: only after a person (or the heal policy) said so."""
+
+    placement: PlacementRef
+    changes: tuple[Change, ...]
+    force: bool = False
+    reason: str = ""
+    identity: str = "headroom"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How the work of one placement ended. `error` is None when every change was made."""
+
+    placement: PlacementRef
+    done: tuple[Change, ...]
+    error: Exception | None = None
+    calls: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What a probe found. `missing` are permissions we lack, in the plane's own words."""
+
+    latency_ms: float
+    version: str
+    features: Mapping[str, Any] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    credential_expires_at: datetime | None = None
+
+
+class Adapter(Protocol):
+    """One enforcement plane. Only observe, apply and probe talk to it; they raise ExternalError
+    when the target as a whole cannot be used, and bound their own time."""
+
+    kind: str
+    label: str
+    location_label: str
+
+    def compile(
+        self, *, limits: EffectiveLimits | None, placement: PlacementRef, target: TargetRef
+    ) -> Compiled:
+        """The desired state; pure. No limits, or a leaving placement: nothing of ours is left."""
+        ...
+
+    def observe(
+        self, *, target: TargetRef, placements: Sequence[PlacementRef], everything: bool
+    ) -> Observation:
+        """Looks at the given placements; `everything` lists each kind once for the whole target
+        instead of asking per placement."""
+        ...
+
+    def apply(
+        self, *, target: TargetRef, work: Sequence[Work], on_result: Callable[[Result], None]
+    ) -> None:
+        """Makes the changes, at most `target.concurrency` at a time, reporting each placement as
+        it ends. One failing placement never stops another."""
+        ...
+
+    def probe(self, *, target: TargetRef) -> Health:
+        """Reaches out once: latency, version, what the server can do, what we may not do."""
+        ...
+
+    def cost(self, *, target: TargetRef, work: Sequence[Work]) -> int:
+        """How many calls `apply` would make; pure."""
+        ...
+
+    def prepare(self, *, target: TargetRef) -> int:
+        """Installs what the target as a whole needs (search attributes, execution policy).
+        Returns the number of writes; doing it again writes nothing."""
+        ...
+
+    def validate(
+        self, *, location: str, sharing: str, fairness_key: str, target: TargetRef
+    ) -> Mapping[str, str]:
+        """What is wrong with a placement as entered: field name to message; pure."""
+        ...
