@@ -1,0 +1,39 @@
+"""Loopback ports: is it taken, which is free."""
+
+import random
+import socket
+from collections.abc import Container
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on 127.0.0.1:`port` now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As servers do: connections that linger in TIME_WAIT do not make a port busy.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            probe.listen(1)
+        except OSError:
+            return False
+        return True
+
+
+def any_free() -> int:
+    """Some free port, below those that the system gives to outgoing connections.
+
+    So it is still free when a server that was stopped comes back to it.
+    """
+    for port in random.SystemRandom().sample(range(20000, 32700), 1000):
+        if is_free(port):
+            return port
+    message = "no free port between 20000 and 32700"
+    raise OSError(message)
+
+
+def next_free(base: int, taken: Container[int] = ()) -> int:
+    """The first free port from `base` on that is not in `taken`."""
+    for port in range(base, min(base + 2000, 65536)):
+        if port not in taken and is_free(port):
+            return port
+    message = f"no free port between {base} and {base + 2000}"
+    raise OSError(message)
