@@ -69,9 +69,10 @@ class LimitKey:
     """One limit, parsed.
 
     `key` is its one spelling. `resource` is the name inside its object (entry of `spec.hard`,
-    LimitRange resource, Job field, Temporal limit). `scopes` is empty for the unscoped quota. `range_type` and
-    `range_field` are set for a LimitRange only (`Container`, `defaultRequest`). A `positive` limit
-    cannot be 0 and a `required` one cannot be unlimited; `largest` is in base units.
+    LimitRange resource, Job field, Temporal limit). `scopes` is empty for the unscoped quota.
+    `range_type` and `range_field` are set for a LimitRange only (`Container`, `defaultRequest`).
+    A `positive` limit cannot be 0 and a `required` one cannot be unlimited; `largest` is in base
+    units.
     """
 
     key: str

@@ -18,19 +18,16 @@ A key is what the database, YAML, the API and the pages call a limit. There are 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 from console.errors import DomainError
-from quotas.plans.contracts import (
-    Group, LimitKey, Plane, Scope, Unit, quota_name, scope_selector,
-)  # fmt: skip
+from quotas.plans.contracts import Group, LimitKey, Plane, Scope, Unit, quota_name, scope_selector
 from quotas.plans.quantities import UNLIMITED, format_amount, parse_amount
 
 __all__ = [
     "UNLIMITED", "Group", "LimitKey", "Plane", "Scope", "Unit", "check_value", "format_limit",
-    "parse_key", "parse_limit", "parse_limits", "quota_name", "scope_selector",
+    "parse_key", "parse_limit", "quota_name", "scope_selector",
 ]  # fmt: skip
 
 
@@ -59,7 +56,7 @@ _COUNTED: Final = {
     "replicationcontrollers": "Replication controllers",
     "resourcequotas": "ResourceQuotas, Headroom's own included",
 }
-_STORAGE: Final = "Sum of storage that all volume claims request"
+_STORAGE: Final = "Sum of storage that volume claims request"
 # Patterns for names that carry a name of the cluster's own. First match wins.
 _PATTERNS: Final = (
     (rf"count/(?P<n>{_DNS})", Unit.COUNT, "{n} (count)", "{n} objects that exist, finished too"),
@@ -69,7 +66,7 @@ _PATTERNS: Final = (
     ),
     (
         rf"(?P<n>{_DNS})\.storageclass\.storage\.k8s\.io/requests\.storage",
-        Unit.BYTES, "storage of class {n}", _STORAGE + " of class {n}",
+        Unit.BYTES, "storage of class {n}", _STORAGE + ", class {n}",
     ),
     (
         rf"(?P<n>{_DNS})\.storageclass\.storage\.k8s\.io/persistentvolumeclaims",
@@ -151,6 +148,10 @@ def _unknown(key: str, why: str) -> DomainError:
     return DomainError("invalid_limit_key", f"{key[:_LONGEST_KEY]!r} {why}.", field=key)
 
 
+def _invalid(key: LimitKey, why: str) -> DomainError:
+    return DomainError("invalid_limit", f"{key.key}: {why}.", field=key.key)
+
+
 def parse_key(text: str) -> LimitKey:
     """The limit that `text` names, in its one spelling.
 
@@ -190,14 +191,18 @@ def _quota_key(name: str, text: str) -> LimitKey:
     for pattern, unit, label, hint in _PATTERNS:
         if found := re.fullmatch(pattern, name):
             return key(unit, label.format(n=found["n"]), hint.format(n=found["n"]))
+    raise _unknown(text, _why_no_quota(name))
+
+
+def _why_no_quota(name: str) -> str:
     if name.startswith("limits.") and ("/" in name or "hugepages" in name):
-        raise _unknown(text, "cannot be a quota: devices and huge pages are never overcommitted, so"
-                       f" only their requests are counted; use requests.{name[7:]}")  # fmt: skip
+        return (f"cannot be a quota: devices and huge pages are never overcommitted, so only their"
+                f" requests are counted; use requests.{name[7:]}")  # fmt: skip
     if re.fullmatch(rf"{_DNS}/{_NAME}", name):
-        raise _unknown(text, f"is not counted by a quota; use requests.{name}")
-    raise _unknown(text, "is not a limit; use a ResourceQuota name (requests.cpu, pods,"
-                   " count/jobs.batch, requests.nvidia.com/gpu), container.default.memory,"
-                   f" pod.max.cpu, pvc.max.storage, or one of {', '.join(_BY_NAME)}")  # fmt: skip
+        return f"is not counted by a quota; use requests.{name}"
+    return ("is not a limit; use a ResourceQuota name (requests.cpu, pods, count/jobs.batch,"
+            " requests.nvidia.com/gpu), container.default.memory, pod.max.cpu, pvc.max.storage,"
+            f" or one of {', '.join(_BY_NAME)}")  # fmt: skip
 
 
 def _scopes(conditions: list[str], resource: str, text: str) -> tuple[Scope, ...]:
@@ -258,18 +263,15 @@ def _range_key(text: str) -> LimitKey:
 def check_value(key: LimitKey, value: int | None) -> None:
     """Raises DomainError("invalid_limit") when a base value makes no sense for its limit."""
 
-    def refusal(why: str) -> DomainError:
-        return DomainError("invalid_limit", f"{key.key}: {why}.", field=key.key)
-
     if value is None:
         if key.required:
-            raise refusal("unlimited is not accepted; a share needs a number such as 1")
+            raise _invalid(key, "unlimited is not accepted; a share needs a number such as 1")
     elif value < 0:
-        raise refusal(f"{value} is negative; use 0 for none or unlimited for no limit")
+        raise _invalid(key, f"{value} is negative; use 0 for none or unlimited for no limit")
     elif value == 0 and key.positive:
-        raise refusal("0 is not accepted; use a number above 0")
+        raise _invalid(key, "0 is not accepted; use a number above 0")
     elif value > key.largest:
-        raise refusal(f"{format_amount(value, key.unit)} is too much; the most is"
+        raise _invalid(key, f"{format_amount(value, key.unit)} is too much; the most is"
                       f" {format_amount(key.largest, key.unit)}")  # fmt: skip
 
 
@@ -280,12 +282,11 @@ def parse_limit(key: LimitKey, written: str | float | None) -> int | None:
     None and `unlimited` both give None. Raises DomainError with the key as `field`.
     """
     if isinstance(written, bool):
-        raise DomainError("invalid_limit", f"{key.key}: {written} is not a number.", field=key.key)
+        raise _invalid(key, f"{written} is not a number")
     try:
         value = None if written is None else parse_amount(str(written), key.unit)
     except DomainError as error:
-        message = f"{key.key}: {error.message}"
-        raise DomainError("invalid_limit", message, field=key.key) from error
+        raise _invalid(key, error.message.rstrip(".")) from error
     check_value(key, value)
     return value
 
@@ -293,32 +294,3 @@ def parse_limit(key: LimitKey, written: str | float | None) -> int | None:
 def format_limit(key: LimitKey, value: int | None) -> str:
     """The text of a base value for YAML and forms; `parse_limit` reads it back exactly."""
     return format_amount(value, key.unit)
-
-
-def parse_limits(written: Mapping[str, str | float | None]) -> dict[str, int | None]:
-    """A whole set of limits as people write it, by normalised key, in base units.
-
-    Raises one DomainError("invalid_limits") that lists every problem: `detail["problems"]` holds
-    {"field", "message"} for each, `field` names the first.
-    """
-    limits: dict[str, int | None] = {}
-    problems: list[DomainError] = []
-    for text, amount in written.items():
-        try:
-            key = parse_key(text)
-            if key.key in limits:
-                raise DomainError(
-                    "invalid_limit", f"{text}: {key.key} is given twice; keep one.", field=text
-                )
-            limits[key.key] = None  # so that a second spelling is seen even if this value is bad
-            limits[key.key] = parse_limit(key, amount)
-        except DomainError as error:
-            problems.append(error)
-    if problems:
-        raise DomainError(
-            "invalid_limits",
-            " ".join(problem.message for problem in problems),
-            field=problems[0].field,
-            detail={"problems": [{"field": p.field, "message": p.message} for p in problems]},
-        )
-    return limits

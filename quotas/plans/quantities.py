@@ -15,8 +15,15 @@ from fractions import Fraction
 from console.errors import DomainError
 from quotas.plans.contracts import LARGEST, Unit
 
-
 UNLIMITED = "unlimited"
+_NAMES = {
+    Unit.MILLICORES: "millicores",
+    Unit.BYTES: "bytes",
+    Unit.COUNT: "numbers",
+    Unit.MILLI_PER_SECOND: "thousandths per second",
+    Unit.SECONDS: "seconds",
+    Unit.MILLI: "thousandths",
+}
 EXAMPLES = {
     Unit.MILLICORES: "40, 1.5, 500m or 40 cores",
     Unit.BYTES: "512Mi, 12Gi, 12 GiB or 5G",
@@ -34,9 +41,7 @@ _LONGEST_TEXT = 64
 _LARGEST_EXPONENT = 999
 _PER_UNIT = {Unit.MILLICORES: 1000, Unit.MILLI: 1000, Unit.MILLI_PER_SECOND: 1000}
 _SECONDS_IN = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-_DURATION = re.compile(
-    r"(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m(?:in)?)?(?:([0-9]+)s?)?", re.ASCII
-)
+_DURATION = re.compile(r"(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m(?:in)?)?(?:([0-9]+)s?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +74,7 @@ class _Written:
     def value(self) -> Fraction:
         """The exact value."""
         digits = Fraction(int(self.whole + self.fraction), 10 ** len(self.fraction))
-        power = Fraction(10**self.power) if self.power >= 0 else Fraction(1, 10**-self.power)
-        return digits * 2**self.binary * power
+        return digits * Fraction(2) ** self.binary * Fraction(10) ** self.power
 
 
 def parse_quantity(text: str) -> Fraction:
@@ -148,10 +152,8 @@ def format_amount(value: int | None, unit: Unit) -> str:
     """The exact text of a base value, which `parse_amount` reads back to the same value."""
     if value is None:
         return UNLIMITED
-    if unit is Unit.MILLI_PER_SECOND:
-        return f"{_decimal(Fraction(value, 1000))}/s"
-    if unit is Unit.MILLI:
-        return _decimal(Fraction(value, 1000))
+    if unit in (Unit.MILLI_PER_SECOND, Unit.MILLI):
+        return _decimal(Fraction(value, 1000)) + ("/s" if unit is Unit.MILLI_PER_SECOND else "")
     if unit is Unit.SECONDS:
         largest = next((u for u, size in _SECONDS_IN.items() if value % size == 0), "s")
         return f"{value // _SECONDS_IN[largest]}{largest}" if value else "0s"
@@ -170,29 +172,14 @@ def humanize(value: int | None, unit: Unit) -> str:
         return f"-{humanize(-value, unit)}"
     if value == 0:
         return "0"
-    match unit:
-        case Unit.MILLICORES:
-            return f"{_decimal(Fraction(value, 1000))} core{'' if value == 1000 else 's'}"
-        case Unit.BYTES:
-            return _human_bytes(value)
-        case Unit.MILLI_PER_SECOND:
-            return f"{_decimal(Fraction(value, 1000))}/s"
-        case Unit.SECONDS:
-            return _human_duration(value)
-        case Unit.MILLI:
-            return _decimal(Fraction(value, 1000))
-        case Unit.COUNT:
-            return str(value)
-
-
-_NAMES = {
-    Unit.MILLICORES: "millicores",
-    Unit.BYTES: "bytes",
-    Unit.COUNT: "numbers",
-    Unit.MILLI_PER_SECOND: "thousandths per second",
-    Unit.SECONDS: "seconds",
-    Unit.MILLI: "thousandths",
-}
+    if unit is Unit.COUNT:
+        return str(value)
+    if unit is Unit.BYTES:
+        return _human_bytes(value)
+    if unit is Unit.SECONDS:
+        return _human_duration(value)
+    words = {Unit.MILLICORES: " core" if value == 1000 else " cores", Unit.MILLI_PER_SECOND: "/s"}
+    return _decimal(Fraction(value, 1000)) + words.get(unit, "")
 
 
 def _refusal(text: str, why: str) -> DomainError:

@@ -1,0 +1,257 @@
+"""What makes a set of limits a sound plan: reading it whole, checking it, filling its gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+
+from console.errors import DomainError
+from quotas.plans.limits import check_value, format_limit, parse_key, parse_limit
+
+Limits = Mapping[str, int | None]
+
+REQUEST_GIVEN = {"cpu": 100, "memory": 128 * 2**20}
+"""Requests given to containers that name none: small enough to fit nearly every quota."""
+LIMIT_GIVEN = {"cpu": 500, "memory": 512 * 2**20}
+"""Limits given to containers that name none: room to start, without hurting the neighbours."""
+
+
+class Severity(StrEnum):
+    """Whether a plan with this problem can be published."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong (error) or surprising (warning) about the limit `field`."""
+
+    field: str
+    code: str
+    message: str
+    severity: Severity = Severity.ERROR
+
+
+def parse_limits(written: Mapping[str, str | float | None]) -> dict[str, int | None]:
+    """A whole set of limits as people write it, by normalised key, in base units.
+
+    Raises one DomainError("invalid_limits") that lists every problem: `detail["problems"]` holds
+    {"field", "message"} for each, `field` names the first.
+    """
+    limits: dict[str, int | None] = {}
+    problems: list[Problem] = []
+    for text, amount in written.items():
+        try:
+            key = parse_key(text)
+            if key.key in limits:
+                message = f"{text} sets {key.key} a second time; keep one of the two."
+                raise DomainError("duplicate_limit", message, field=text)
+            limits[key.key] = None  # a second spelling is seen even if this value is bad
+            limits[key.key] = parse_limit(key, amount)
+        except DomainError as error:
+            problems.append(Problem(error.field, error.code, error.message))
+    _raise_if_any(problems)
+    return limits
+
+
+def validate_limits(limits: Limits) -> list[Problem]:
+    """Everything wrong or surprising about a set of limits in base units, errors first.
+
+    Keys must be normalised (`parse_limits` does that). An empty list means nothing to say.
+    """
+    problems = [problem for key, value in limits.items() for problem in _alone(key, value)]
+    if not problems:
+        problems += _container_ranges(limits)
+        problems += _ratios(limits)
+        problems += _quota_without_defaults(limits)
+        problems += _default_above_quota(limits)
+        problems += _temporal(limits)
+    return sorted(problems, key=lambda problem: problem.severity)
+
+
+def require_valid(limits: Limits) -> None:
+    """Raises DomainError("invalid_limits") listing every error; warnings do not count."""
+    _raise_if_any([p for p in validate_limits(limits) if p.severity is Severity.ERROR])
+
+
+def with_defaults(limits: Limits) -> dict[str, int | None]:
+    """`limits` plus what containers are given when they name nothing, where a quota needs it.
+
+    A quota on CPU or memory makes the API server refuse every pod that does not name its request
+    (or limit), so each such quota without a default gets one: request 100m / 128Mi, limit 500m /
+    512Mi, fitted between the plan's own minimum and maximum, its pods' maximum and a quota above
+    0. Only the missing side is added: a default limit also caps larger requests.
+    """
+    filled = dict(limits)
+    for resource in REQUEST_GIVEN:
+        request, limit = f"container.defaultRequest.{resource}", f"container.default.{resource}"
+        for side, key, given in (
+            ("limits", limit, LIMIT_GIVEN[resource]),
+            ("requests", request, REQUEST_GIVEN[resource]),
+        ):
+            # Kubernetes itself takes the default limit for a missing default request.
+            present = limits.get(key) is not None or limits.get(limit) is not None
+            if present or not _quotas(limits, side, resource):
+                continue
+            filled[key] = _fitted(filled, side, resource, given)
+    return filled
+
+
+def _raise_if_any(problems: list[Problem]) -> None:
+    if problems:
+        raise DomainError(
+            "invalid_limits",
+            " ".join(problem.message for problem in problems),
+            field=problems[0].field,
+            detail={
+                "problems": [
+                    {"field": p.field, "code": p.code, "message": p.message} for p in problems
+                ]
+            },
+        )
+
+
+def _alone(text: str, value: int | None) -> list[Problem]:
+    """The problem of one limit by itself, if it has one."""
+    try:
+        key = parse_key(text)
+        if key.key != text:
+            message = f"{text} is spelled {key.key}."
+            raise DomainError("invalid_limit_key", message, field=text)
+        check_value(key, value)
+    except DomainError as error:
+        return [Problem(error.field, error.code, error.message)]
+    return []
+
+
+def _show(key: str, value: int) -> str:
+    return f"{key} ({format_limit(parse_key(key), value)})"
+
+
+def _container_ranges(limits: Limits) -> list[Problem]:
+    """Kubernetes refuses a LimitRange unless min ≤ defaultRequest ≤ default ≤ max."""
+    problems = []
+    for kind in ("container", "pod", "pvc"):
+        for resource in ("cpu", "memory", "ephemeral-storage", "storage"):
+            named = [f"{kind}.{f}.{resource}" for f in ("min", "defaultRequest", "default", "max")]
+            given = [(key, value) for key in named if (value := limits.get(key)) is not None]
+            problems += [
+                Problem(
+                    small,
+                    "range_out_of_order",
+                    f"{_show(small, low)} must not be above {_show(large, high)}.",
+                )
+                for (small, low), (large, high) in pairwise(given)
+                if low > high
+            ]
+    return problems
+
+
+def _ratios(limits: Limits) -> list[Problem]:
+    """A limit ÷ request ratio is at least 1 and at most max ÷ min."""
+    problems = []
+    for key, ratio in limits.items():
+        kind, _, rest = key.partition(".maxLimitRequestRatio.")
+        if not rest or ratio is None:
+            continue
+        low, high = limits.get(f"{kind}.min.{rest}"), limits.get(f"{kind}.max.{rest}")
+        if ratio < 1000:
+            message = f"{_show(key, ratio)} is below 1: a limit is never less than its request."
+            problems.append(Problem(key, "ratio_below_one", message))
+        elif low and high is not None and ratio * low > high * 1000:
+            message = f"{_show(key, ratio)} is above what {kind}.max ÷ {kind}.min allows."
+            problems.append(Problem(key, "ratio_above_range", message))
+    return problems
+
+
+def _quotas(limits: Limits, side: str, resource: str) -> list[tuple[str, int]]:
+    """The quotas, scoped ones too, on `requests.cpu` and the like that limit anything."""
+    name = f"{side}.{resource}"
+    return [
+        (key, value)
+        for key, value in limits.items()
+        if value is not None and key.split("@", 1)[0] == name
+    ]
+
+
+def _fitted(limits: Limits, side: str, resource: str, given: int) -> int:
+    """`given`, moved to where the plan's own bounds and quotas accept it."""
+    ceilings = [
+        limits.get(f"container.max.{resource}"),
+        limits.get(f"pod.max.{resource}"),
+        *(value for _, value in _quotas(limits, side, resource) if value > 0),
+    ]
+    floor = limits.get(f"container.min.{resource}") or 0
+    request = limits.get(f"container.defaultRequest.{resource}") or 0
+    limit = limits.get(f"container.default.{resource}")
+    ratio = limits.get(f"container.maxLimitRequestRatio.{resource}")
+    if side == "limits":
+        floor = max(floor, request)
+    elif limit is not None:
+        ceilings.append(limit)
+        floor = max(floor, -(-limit * 1000 // ratio) if ratio else 0)
+    return max(floor, min([given, *(value for value in ceilings if value is not None)]))
+
+
+def _quota_without_defaults(limits: Limits) -> list[Problem]:
+    added = {key: value for key, value in with_defaults(limits).items() if key not in limits}
+    return [
+        Problem(
+            key,
+            "default_added",
+            f"A quota on {key.rsplit('.', 1)[1]} refuses pods that name none, and the plan gives"
+            f" no default, so containers are given {format_limit(parse_key(key), value)} by {key}.",
+            Severity.WARNING,
+        )
+        for key, value in added.items()
+    ]
+
+
+def _default_above_quota(limits: Limits) -> list[Problem]:
+    """A default larger than the whole quota refuses every pod that relies on it."""
+    problems = []
+    for side, field in (("requests", "defaultRequest"), ("limits", "default")):
+        for resource in REQUEST_GIVEN:
+            key = f"container.{field}.{resource}"
+            given = limits.get(key)
+            problems += [
+                Problem(
+                    key,
+                    "default_above_quota",
+                    f"{_show(key, given)} is above {_show(quota, value)}: no pod that relies on"
+                    " the default can start.",
+                    Severity.WARNING,
+                )
+                for quota, value in _quotas(limits, side, resource)
+                if given is not None and 0 < value < given
+            ]
+    return problems
+
+
+def _temporal(limits: Limits) -> list[Problem]:
+    problems = []
+    rate = limits.get("temporal.tenant_rate")
+    if "temporal.tenant_rate" in limits and "temporal.weight" in limits:
+        problems.append(
+            Problem(
+                "temporal.weight",
+                "rate_and_weight",
+                "temporal.weight and temporal.tenant_rate both set the fairness weight of a shared"
+                " queue; keep one.",
+            )
+        )
+    if rate == 0:
+        problems.append(
+            Problem(
+                "temporal.tenant_rate",
+                "rate_of_none",
+                "temporal.tenant_rate 0: a shared queue cannot hold a tenant at exactly none, a"
+                " task or two may slip through; use a dedicated queue with temporal.queue_rate 0,"
+                " or suspend the tenant.",
+                Severity.WARNING,
+            )
+        )
+    return problems
