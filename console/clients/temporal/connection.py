@@ -1,0 +1,247 @@
+"""One Temporal frontend: a lazy, pid-keyed connection, typed errors, bounded retries."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+
+from google.protobuf.message import Message
+from temporalio.runtime import Runtime, TelemetryConfig
+from temporalio.service import (
+    ConnectConfig,
+    RetryConfig,
+    RPCError,
+    RPCStatusCode,
+    ServiceClient,
+    TLSConfig,
+)
+
+from console.clients.bridge import closes_at_stop, offload
+from console.clients.contracts import RequestCounter
+from console.clients.credentials import Secret, parse
+from console.errors import Conflict, ExternalError, NotFound, Refused, Throttled, Unreachable
+
+T = TypeVar("T")
+Select = Callable[[ServiceClient], Callable[..., Awaitable[T]]]
+
+STAMP_CHECK_SECONDS: Final = 0.5
+ATTEMPTS: Final = 8
+ATTEMPTS_WITHOUT_ANSWER: Final = 3
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 2.0
+
+# One runtime (a thread pool in Rust) per process. Explicit, because a child of a fork may not use
+# the default one, and without logging, because that goes to stdout.
+_runtimes: dict[int, Runtime] = {}
+
+_WAIT = {RPCStatusCode.RESOURCE_EXHAUSTED}
+_AWAY = {
+    RPCStatusCode.UNAVAILABLE,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.CANCELLED,
+    RPCStatusCode.INTERNAL,
+    RPCStatusCode.UNKNOWN,
+    RPCStatusCode.DATA_LOSS,
+}
+_REFUSED = {
+    RPCStatusCode.INVALID_ARGUMENT: "invalid",
+    RPCStatusCode.PERMISSION_DENIED: "forbidden",
+    RPCStatusCode.UNAUTHENTICATED: "unauthenticated",
+    RPCStatusCode.UNIMPLEMENTED: "not_supported",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to reach and enter a server; everything secret is a credential reference.
+
+    `tls` None means: TLS when any credential is given (an API key never travels in the clear by
+    accident), plain otherwise.
+    """
+
+    address: str
+    tls: bool | None = None
+    api_key: str = ""
+    client_cert: str = ""
+    client_key: str = ""
+    server_ca: str = ""
+    server_name: str = ""
+
+    def references(self) -> tuple[str, ...]:
+        """The credential references in use."""
+        every = (self.api_key, self.client_cert, self.client_key, self.server_ca)
+        return tuple(one for one in every if one)
+
+    def stamp(self) -> tuple[str, ...]:
+        """Changes when one of the credentials may have changed."""
+        return tuple(parse(one).stamp() for one in self.references())
+
+
+@dataclass(slots=True)
+class _Live:
+    client: ServiceClient
+    stamp: tuple[str, ...]
+    stamped_at: float
+    api_key: Secret | None = field(default=None, repr=False)
+
+
+class Connection:
+    """Calls to one server. Everything here runs on the bridge's loop."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        for reference in access.references():
+            parse(reference)  # a malformed reference should fail here, not at the first call
+        # Per process; what a fork inherits is kept but never used (the SDK forbids it).
+        self._live: dict[int, _Live] = {}
+        self._opening: dict[int, asyncio.Lock] = {}
+        self.counter = RequestCounter()
+        closes_at_stop(self)
+
+    async def call(
+        self,
+        select: Select[T],
+        request: Message,
+        *,
+        what: str,
+        deadline: float,
+        write: bool = False,
+        attempts: int = ATTEMPTS,
+    ) -> T:
+        """One RPC, repeated while the server is busy or away and `deadline` allows it.
+
+        `select` picks the method: `lambda c: c.workflow_service.describe_namespace`.
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await self._attempt(select, request, what, deadline, write=write)
+            except ExternalError as problem:
+                pause = _pause(problem, attempt, attempts, deadline)
+                if pause is None:
+                    raise
+            self.counter.retries += 1
+            await asyncio.sleep(pause)
+
+    async def close(self) -> None:
+        """Drop this process's connection; the next call opens another."""
+        self._live.pop(os.getpid(), None)
+
+    async def _attempt(
+        self, select: Select[T], request: Message, what: str, deadline: float, *, write: bool
+    ) -> T:
+        loop = asyncio.get_running_loop()
+        left = deadline - loop.time()
+        if left <= 0:
+            raise Unreachable(f"{what}: no time left")
+        if write:
+            self.counter.writes += 1
+        else:
+            self.counter.reads += 1
+        live: _Live | None = None
+        try:
+            # The RPC has its own timeout as well, so that the server hears of it; ours is final.
+            async with asyncio.timeout(left):
+                live = await self._ready()
+                return await select(live.client)(
+                    request, retry=False, timeout=timedelta(seconds=left)
+                )
+        except RPCError as problem:
+            raise _typed(what, problem, live.api_key if live else None) from None
+        except TimeoutError:
+            raise Unreachable(f"{what}: no answer in time") from None
+        except (RuntimeError, OSError) as problem:
+            # The SDK raises a bare RuntimeError when it cannot connect.
+            raise Unreachable(f"{what}: {_reason(problem)}") from None
+
+    async def _ready(self) -> _Live:
+        pid = os.getpid()
+        loop = asyncio.get_running_loop()
+        live = self._live.get(pid)
+        if live is not None and loop.time() < live.stamped_at + STAMP_CHECK_SECONDS:
+            return live
+        async with self._opening.setdefault(pid, asyncio.Lock()):
+            stamp = self._access.stamp()
+            live = self._live.get(pid)
+            if live is None or live.stamp != stamp:
+                live = await self._open(stamp)
+            live.stamped_at = loop.time()
+            self._live[pid] = live
+            return live
+
+    async def _open(self, stamp: tuple[str, ...]) -> _Live:
+        api_key, tls = await offload(lambda: _material(self._access))
+        if os.getpid() not in _runtimes:
+            _runtimes[os.getpid()] = Runtime(telemetry=TelemetryConfig(logging=None))
+        client = await ServiceClient.connect(
+            ConnectConfig(
+                target_host=self._access.address,
+                api_key=api_key.value if api_key else None,
+                tls=tls,
+                retry_config=RetryConfig(max_retries=0),
+                lazy=True,
+                identity=f"headroom@{os.getpid()}",
+                runtime=_runtimes[os.getpid()],
+            )
+        )
+        return _Live(client, stamp, 0.0, api_key)
+
+
+def _material(access: Access) -> tuple[Secret | None, TLSConfig | bool]:
+    """Read the credentials. Blocking."""
+    api_key = parse(access.api_key).read() if access.api_key else None
+    use_tls = bool(access.references()) if access.tls is None else access.tls
+    if not use_tls:
+        return api_key, False
+    return api_key, TLSConfig(
+        server_root_ca_cert=_bytes(access.server_ca),
+        client_cert=_bytes(access.client_cert),
+        client_private_key=_bytes(access.client_key),
+        domain=access.server_name or None,
+    )
+
+
+def _bytes(reference: str) -> bytes | None:
+    return parse(reference).read().value.encode() if reference else None
+
+
+def _typed(what: str, problem: RPCError, secret: Secret | None) -> ExternalError:
+    message = f"{what}: {problem.message[:500]}"
+    if secret is not None:
+        message = secret.scrub(message)
+    status = problem.status
+    if status in _WAIT:
+        return Throttled(message)
+    if status in _AWAY:
+        return Unreachable(message)
+    if status is RPCStatusCode.NOT_FOUND:
+        return NotFound(message)
+    if status is RPCStatusCode.ALREADY_EXISTS:
+        return Conflict(message)
+    if status is RPCStatusCode.ABORTED:
+        return Conflict(message, retryable=True)
+    return Refused(message, code=_REFUSED.get(status, "refused"))
+
+
+def _reason(problem: Exception) -> str:
+    """The first line of what the SDK says, without the Rust debug output after it."""
+    return str(problem).splitlines()[0][:200] if str(problem) else type(problem).__name__
+
+
+def _pause(
+    problem: ExternalError, attempt: int, attempts: int, deadline: float
+) -> float | None:
+    most = min(attempts, ATTEMPTS_WITHOUT_ANSWER) if isinstance(problem, Unreachable) else attempts
+    if not problem.retryable or attempt >= most:
+        return None
+    grown = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1))
+    pause = grown * random.uniform(0.5, 1.0)  # noqa: S311  # jitter, not a secret
+    return pause if asyncio.get_running_loop().time() + pause < deadline else None
+
+
