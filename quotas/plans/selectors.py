@@ -1,0 +1,153 @@
+"""Loading what `effective_limits` needs, for many tenants in a constant number of queries."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from quotas.plans.contracts import (
+    Adjustment,
+    Interval,
+    PlanTerms,
+    Source,
+    TenantHistory,
+    policy_from_json,
+)
+from quotas.plans.models import (
+    IntervalQuerySet,
+    Lease,
+    Limit,
+    Override,
+    PlanVersion,
+    Subscription,
+    Suspension,
+)
+from tenants.models import Tenant
+
+_FEW = 1000
+"""Up to so many tenants are named in the query; more are read as a whole and picked out here."""
+
+Narrow = Callable[[IntervalQuerySet], IntervalQuerySet]
+
+
+def load_histories(tenant_ids: Collection[int] | None) -> dict[int, TenantHistory]:
+    """The whole history of the tenants (all of them for None), by tenant id: seven queries."""
+    return _load(tenant_ids, lambda rows: rows)
+
+
+def load_current(tenant_ids: Collection[int] | None, at: datetime) -> dict[int, TenantHistory]:
+    """Histories cut down to what holds at `at`: enough for `effective_limits(history, at)`, much
+    less to read than `load_histories`."""
+    return _load(tenant_ids, lambda rows: rows.at(at))
+
+
+def load_terms(version_ids: Iterable[int]) -> dict[int, PlanTerms]:
+    """The terms of plan versions by their id: one object each, however many tenants have it."""
+    wanted = list(version_ids)
+    limits: dict[int, dict[str, int | None]] = defaultdict(dict)
+    rows = Limit.objects.filter(version__in=wanted).values_list("version_id", "key", "value")
+    for version_id, key, value in rows.order_by("key"):
+        limits[version_id][key] = value
+    return {
+        pk: PlanTerms(plan, number, limits[pk], policy_from_json(policy))
+        for pk, plan, number, policy in PlanVersion.objects.filter(pk__in=wanted).values_list(
+            "pk", "plan__slug", "number", "policy"
+        )
+    }
+
+
+def boundaries_between(start: datetime, end: datetime) -> dict[int, datetime]:
+    """Tenants for whom an interval starts or ends in (start, end], with the last such moment."""
+    latest: dict[int, datetime] = {}
+    models: tuple[Any, ...] = (Subscription, Override, Lease, Suspension)
+    for model in models:
+        for name in ("starts_at", "ends_at"):
+            within = {f"{name}__gt": start, f"{name}__lte": end}
+            for tenant_id, at in model.objects.filter(**within).values_list("tenant_id", name):
+                latest[tenant_id] = max(at, latest.get(tenant_id, at))
+    return latest
+
+
+def _load(tenant_ids: Collection[int] | None, narrow: Narrow) -> dict[int, TenantHistory]:
+    chosen = None if tenant_ids is None else set(tenant_ids)
+    tenants = list(
+        _of(Tenant.objects.all(), chosen, "pk").values_list(
+            "pk", "slug", "created_at", "offboarded_at"
+        )
+    )
+    subscriptions = _subscriptions(chosen, narrow)
+    adjustments = _adjustments(chosen, narrow)
+    suspensions = _suspensions(chosen, narrow)
+    return {
+        pk: TenantHistory(
+            slug=slug,
+            subscriptions=tuple(subscriptions.get(pk, ())),
+            adjustments=tuple(adjustments.get(pk, ())),
+            suspensions=tuple(suspensions.get(pk, ())),
+            created_at=created_at,
+            offboarded_at=offboarded_at,
+        )
+        for pk, slug, created_at, offboarded_at in tenants
+        if chosen is None or pk in chosen
+    }
+
+
+def _of(rows: Any, chosen: set[int] | None, name: str = "tenant_id") -> QuerySet[Any]:
+    """Names the tenants in SQL while they are few: long lists are slower than a full read."""
+    if chosen is None or len(chosen) > _FEW:
+        return rows
+    return rows.filter(Q(**{f"{name}__in": sorted(chosen)}))
+
+
+def _subscriptions(chosen: set[int] | None, narrow: Narrow) -> dict[int, list[Interval[PlanTerms]]]:
+    rows = list(
+        _of(narrow(Subscription.objects.all()), chosen).values_list(
+            "tenant_id", "version_id", "starts_at", "ends_at"
+        )
+    )
+    terms = load_terms({version_id for _, version_id, _, _ in rows})
+    found: dict[int, list[Interval[PlanTerms]]] = defaultdict(list)
+    for tenant_id, version_id, starts_at, ends_at in rows:
+        found[tenant_id].append(Interval(terms[version_id], starts_at, ends_at))
+    return found
+
+
+def _adjustments(chosen: set[int] | None, narrow: Narrow) -> dict[int, list[Adjustment]]:
+    found: dict[int, list[Adjustment]] = defaultdict(list)
+    models: tuple[tuple[Any, Source], ...] = (
+        (Override, Source.OVERRIDE),
+        (Lease, Source.LEASE),
+    )
+    for model, source in models:
+        rows = _of(narrow(model.objects.all()), chosen).values_list(
+            "tenant_id", "pk", "key", "value", "starts_at", "ends_at", "reason", "author"
+        )
+        for tenant_id, pk, key, value, starts_at, ends_at, reason, author in rows:
+            found[tenant_id].append(
+                Adjustment(
+                    source=source,
+                    key=key,
+                    value=value,
+                    starts_at=starts_at,
+                    ends_at=ends_at,
+                    order=pk,
+                    reason=reason,
+                    author=author,
+                    ref=f"{source}:{pk}",
+                )
+            )
+    return found
+
+
+def _suspensions(chosen: set[int] | None, narrow: Narrow) -> dict[int, list[Interval[str]]]:
+    found: dict[int, list[Interval[str]]] = defaultdict(list)
+    rows = _of(narrow(Suspension.objects.all()), chosen).values_list(
+        "tenant_id", "starts_at", "ends_at", "reason"
+    )
+    for tenant_id, starts_at, ends_at, reason in rows:
+        found[tenant_id].append(Interval(reason, starts_at, ends_at))
+    return found
