@@ -1,0 +1,76 @@
+"""Fixtures that every test may use: real servers, one per run or per pytest-xdist worker."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local.programs import kube_binaries
+from tests import servers, shared_cluster
+
+NO_CLUSTER = "no Kubernetes control plane: set KUBEBUILDER_ASSETS"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--only-database`: leave out what a second run on another database would only repeat."""
+    parser.addoption(
+        "--only-database", action="store_true", help="only tests that use the database"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Carry out `--only-database`."""
+    if not config.getoption("--only-database"):
+        return
+    wanted = {"db", "transactional_db", "live_server"}
+    kept = [
+        item
+        for item in items
+        if item.get_closest_marker("django_db") or wanted & set(getattr(item, "fixturenames", ()))
+    ]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[servers.ValkeyServer]:
+    """A Valkey of this worker. A test that stops it starts it again."""
+    with servers.valkey() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey_url(valkey: servers.ValkeyServer) -> str:
+    """For CELERY_BROKER_URL."""
+    return valkey.url
+
+
+@pytest.fixture(scope="session")
+def temporal_address() -> Iterator[str]:
+    """A Temporal server of this worker, fairness on, one partition."""
+    with servers.temporal_server() as server:
+        yield server.address
+
+
+@pytest.fixture(scope="session")
+def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Cluster]:
+    """The real control plane that the whole run shares: use a namespace of your own.
+
+    Skipped where the machine has none. Users for RoleBindings: `shared_cluster.USERS`.
+    """
+    if kube_binaries() is None:
+        pytest.skip(NO_CLUSTER)
+    home = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        yield shared_cluster.attach(home, os.getpid())
+        shared_cluster.detach(home)
+        return
+    # Workers' directories lie in the run's; their parent is the run, which `detach`es by ending.
+    yield shared_cluster.attach(home.parent, os.getppid())
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(kube: servers.Cluster) -> Path:
+    """The shared control plane's kubeconfig, for the administrator."""
+    return kube.kubeconfig
