@@ -112,7 +112,8 @@ def test_a_part_that_is_killed_is_started_again_and_reported(
 def test_a_part_that_dies_five_times_is_given_up_with_its_last_words(
     tmp_path: Path, supervise: Callable[..., Supervisor], heard: Heard
 ) -> None:
-    broken = part(tmp_path, "broken", "import sys; sys.exit('no such database')")
+    code = "import sys; sys.exit('no such database')"
+    broken = part(tmp_path, "broken", code, ready=lambda: False)
     supervisor = supervise(broken, part(tmp_path, "needs-it", after=("broken",)))
     units = supervisor.units
     tick_until(supervisor, lambda: units["needs-it"].status is Status.FAILED)
