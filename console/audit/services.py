@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from console.access.models import User
 from console.audit.models import ActorKind, Entry, Outcome
+from console.errors import DomainError
 from console.request import current_request_id
 
 
@@ -41,6 +42,21 @@ class Actor:
     def command(cls, name: str) -> Actor:
         """A management command, run by whoever has a shell."""
         return cls(ActorKind.COMMAND, name)
+
+
+SHORTEST_REASON = 3
+
+
+def require_reason(reason: str) -> str:
+    """The reason without surrounding blanks; a DomainError when there is none worth the name."""
+    said = reason.strip()
+    if len(said) < SHORTEST_REASON:
+        raise DomainError(
+            "reason_required",
+            f"Say why in at least {SHORTEST_REASON} characters: the reason stays in the ledger.",
+            field="reason",
+        )
+    return said
 
 
 def build(

@@ -1,0 +1,112 @@
+"""What may be entered for tenants and targets. Pure; every refusal names the field and a remedy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from console.clients import credentials
+from console.errors import DomainError, Refused
+
+LABEL_KEY = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$")
+LONGEST_LABEL = 200
+MOST_LABELS = 32
+_VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")
+_PLACE = re.compile(r"^[^\s#]{1,250}$")
+_SECRET_NAME = re.compile(r"(?i)(pass(word|wd|phrase)|secret|token|api_?-?key|private|bearer)")
+_SECRET_SHAPES = (
+    (re.compile(r"-----BEGIN "), "a PEM block"),
+    (re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"), "a signed token"),
+    (re.compile(r"(?i)^bearer\s"), "a bearer token"),
+    (re.compile(r"://[^/@\s]+:[^/@\s]+@"), "a URL with a password"),
+    (re.compile(r"^[^\s@/:]+:[^\s@/]+@"), "an address with a password"),
+    (re.compile(r"^[A-Za-z0-9+/_=-]{48,}$"), "a long random text"),
+)
+
+
+def check_labels(labels: Mapping[Any, Any]) -> dict[str, str]:
+    """Labels as stored: text by text. Raises DomainError("invalid_label")."""
+    if len(labels) > MOST_LABELS:
+        raise _label(f"{len(labels)} labels are too many; keep to {MOST_LABELS}")
+    for key, value in labels.items():
+        if not isinstance(key, str) or not LABEL_KEY.match(key):
+            raise _label(
+                f"{key!r} is not a label name; use letters, digits, dots, slashes and hyphens"
+            )
+        if not isinstance(value, str) or len(value) > LONGEST_LABEL:
+            raise _label(
+                f"{key}: {value!r} is not accepted; use a text of up to {LONGEST_LABEL} characters"
+            )
+    return dict(sorted(labels.items()))
+
+
+def _label(message: str) -> DomainError:
+    return DomainError("invalid_label", f"Labels: {message}.", field="labels")
+
+
+def check_credential(reference: str) -> str:
+    """A reference to where a credential is. Whatever may be the secret itself is refused, and is
+    not repeated in the message. Empty is allowed: some targets need none."""
+    bare = reference.strip()
+    if not bare:
+        return ""
+    try:
+        parsed = credentials.parse(bare)
+    except Refused:
+        raise _credential() from None
+    if parsed.scheme == "env" and not _VARIABLE.match(parsed.location):
+        raise _credential()
+    if parsed.scheme == "file" and not (
+        parsed.location.startswith("/") and _PLACE.match(parsed.location)
+    ):
+        raise _credential()
+    if parsed.scheme == "kubeconfig" and not _kubeconfig(parsed):
+        raise _credential()
+    return bare
+
+
+def _kubeconfig(parsed: credentials.Reference) -> bool:
+    if parsed.location.startswith("env:"):
+        return bool(_VARIABLE.match(parsed.location.removeprefix("env:")))
+    return bool(_PLACE.match(parsed.location)) and parsed.location.startswith(("/", "~", "."))
+
+
+def _credential() -> DomainError:
+    return DomainError(
+        "invalid_credential",
+        "Credential: what was entered is not a reference, and a secret is never stored here; use "
+        f"{credentials.SHAPES}.",
+        field="credential",
+    )
+
+
+def check_no_secret(field: str, value: Any, path: str = "") -> None:
+    """Raises DomainError("inline_secret") when a text, or any text inside a mapping or list, looks
+    like a secret; the text is not repeated."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            _check_named(field, str(key), inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            check_no_secret(field, inner, path)
+    elif isinstance(value, str):
+        for shape, words in _SECRET_SHAPES:
+            if shape.search(value):
+                raise _secret(field, path, f"looks like {words}")
+
+
+def _check_named(field: str, key: str, inner: Any, path: str) -> None:
+    if _SECRET_NAME.search(key) and isinstance(inner, str) and inner:
+        raise _secret(field, path, "is named like a secret")
+    check_no_secret(field, inner, path)
+
+
+def _secret(field: str, path: str, why: str) -> DomainError:
+    where = f"{field}.{path}" if path else field
+    return DomainError(
+        "inline_secret",
+        f"{where} {why}; put it where the server can read it and name that place as the "
+        f"credential: {credentials.SHAPES}.",
+        field=field,
+    )

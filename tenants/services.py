@@ -1,0 +1,300 @@
+"""Verbs on tenants, their people, targets and placements.
+
+Rows and their ledger entries only: nothing here talks to a target. Every verb runs in a transaction
+and writes one entry per object that it changed; where nothing changed, it writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from console.access.models import User
+from console.audit import services as audit
+from console.audit.services import Actor
+from console.errors import DomainError
+from console.rows import require_clean, update_generation, values
+from tenants.models import (
+    DriftPolicy, Membership, MembershipRole, Placement, Sharing, Target, Tenant, TenantStatus,
+)  # fmt: skip
+from tenants.rules import check_credential, check_labels, check_no_secret
+
+TENANT_FIELDS = ("name", "labels", "contact", "group")
+TARGET_FIELDS = (
+    "name", "endpoint", "credential", "options", "drift_policy", "concurrency", "enabled",
+)  # fmt: skip
+Row = Tenant | Target | Placement | Membership
+# Fields of a tenant that end up in objects on its targets.
+_PUSHED = frozenset({"group"})
+
+
+@transaction.atomic
+def create_tenant(
+    *,
+    slug: str,
+    name: str,
+    actor: Actor,
+    reason: str,
+    labels: Mapping[str, Any] | None = None,
+    contact: str = "",
+    group: str = "",
+) -> Tenant:
+    """A new active tenant, with neither plan nor placement yet."""
+    reason = audit.require_reason(reason)
+    tenant = Tenant(
+        slug=slug,
+        name=name.strip(),
+        labels=check_labels(labels or {}),
+        contact=contact.strip(),
+        group=group.strip(),
+    )
+    require_clean(tenant)
+    tenant.save(force_insert=True)
+    after = {"slug": slug, **values(tenant, TENANT_FIELDS)}
+    _record(tenant, "tenant.create", actor=actor, reason=reason, after=after)
+    return tenant
+
+
+@transaction.atomic
+def update_tenant(
+    *,
+    tenant: Tenant,
+    expected_generation: int,
+    actor: Actor,
+    reason: str,
+    name: str | None = None,
+    labels: Mapping[str, Any] | None = None,
+    contact: str | None = None,
+    group: str | None = None,
+) -> Tenant:
+    """Changes what was given (None leaves a field as it is); the tenant as stored.
+
+    A new group is intent for every placement: their generations grow, and the next sweep pushes it.
+    Raises DomainError("stale", 409) when somebody changed the tenant since `expected_generation`.
+    """
+    reason = audit.require_reason(reason)
+    given = {
+        "name": None if name is None else name.strip(),
+        "labels": None if labels is None else check_labels(labels),
+        "contact": None if contact is None else contact.strip(),
+        "group": None if group is None else group.strip(),
+    }
+    changed = update_generation(tenant, expected=expected_generation, given=given)
+    if changed:
+        before, after = changed
+        _record(tenant, "tenant.update", actor=actor, reason=reason, before=before, after=after)
+        if _PUSHED & after.keys():
+            bump(placements=[placement.pk for placement in tenant.placements.all()])
+    return tenant
+
+
+@transaction.atomic
+def add_member(
+    *, tenant: Tenant, user: User, actor: Actor, reason: str, role: str = MembershipRole.MEMBER
+) -> Membership:
+    """Makes a person a member of a tenant."""
+    reason = audit.require_reason(reason)
+    membership = Membership(tenant=tenant, user=user, role=role)
+    require_clean(membership)
+    membership.save(force_insert=True)
+    after = {"user": user.get_username(), "role": role}
+    _record(membership, "tenant.member.add", actor=actor, reason=reason, after=after)
+    return membership
+
+
+@transaction.atomic
+def remove_member(*, membership: Membership, actor: Actor, reason: str) -> None:
+    """Takes a person out of a tenant."""
+    reason = audit.require_reason(reason)
+    before = {"user": membership.user.get_username(), "role": membership.role}
+    _record(membership, "tenant.member.remove", actor=actor, reason=reason, before=before)
+    membership.delete()
+
+
+@transaction.atomic
+def create_target(
+    *,
+    slug: str,
+    name: str,
+    kind: str,
+    kinds: Collection[str],
+    actor: Actor,
+    reason: str,
+    endpoint: str = "",
+    credential: str = "",
+    options: Mapping[str, Any] | None = None,
+    drift_policy: str = DriftPolicy.HEAL,
+    concurrency: int = 16,
+    enabled: bool = True,
+) -> Target:
+    """A new target. `kinds` are those that have an adapter: adapters live above this app."""
+    reason = audit.require_reason(reason)
+    if kind not in kinds:
+        known = ", ".join(sorted(kinds))
+        raise DomainError(
+            "unknown_kind", f"Kind: {kind!r} has no adapter; use one of {known}.", field="kind"
+        )
+    given = _checked_target(
+        name=name, endpoint=endpoint, credential=credential, options=options or {},
+        drift_policy=drift_policy, concurrency=concurrency, enabled=enabled,
+    )  # fmt: skip
+    target = Target(slug=slug, kind=kind, **given)
+    require_clean(target)
+    target.save(force_insert=True)
+    after = {"slug": slug, "kind": kind, **values(target, TARGET_FIELDS)}
+    _record(target, "target.create", actor=actor, reason=reason, after=after)
+    return target
+
+
+@transaction.atomic
+def update_target(
+    *,
+    target: Target,
+    expected_generation: int,
+    actor: Actor,
+    reason: str,
+    **fields: Any,
+) -> Target:
+    """Changes the given ones of `TARGET_FIELDS`; slug and kind cannot change.
+
+    Raises DomainError("stale", 409) when somebody changed it since `expected_generation`.
+    """
+    reason = audit.require_reason(reason)
+    if unknown := fields.keys() - set(TARGET_FIELDS):
+        name = sorted(unknown)[0]
+        raise DomainError(
+            "unknown_field",
+            f"{name!r} of a target cannot be changed; use {', '.join(TARGET_FIELDS)}.",
+            field=name,
+        )
+    changed = update_generation(
+        target, expected=expected_generation, given=_checked_target(**fields)
+    )
+    if changed:
+        before, after = changed
+        _record(target, "target.update", actor=actor, reason=reason, before=before, after=after)
+    return target
+
+
+def place(
+    *,
+    tenant: Tenant,
+    target: Target,
+    location: str,
+    actor: Actor,
+    reason: str,
+    sharing: str = Sharing.DEDICATED,
+    fairness_key: str = "",
+    drift_policy: str = "",
+) -> Placement:
+    """Writes down that a tenant belongs on a target. Whether the location is one that the target
+    takes is for its adapter to say: go through quotas.changes, which asks it."""
+    reason = audit.require_reason(reason)
+    placement = Placement(
+        tenant=tenant,
+        target=target,
+        location=location,
+        sharing=sharing,
+        fairness_key=fairness_key,
+        drift_policy=drift_policy,
+    )
+    require_clean(placement)
+    with transaction.atomic():
+        placement.save(force_insert=True)
+        after = placement_values(placement)
+        _record(placement, "placement.create", actor=actor, reason=reason, after=after)
+    return placement
+
+
+@transaction.atomic
+def leave(*, placements: Sequence[Placement], actor: Actor, reason: str) -> int:
+    """Marks placements (tenant and target loaded) as leaving; how many were not yet."""
+    staying = [placement for placement in placements if not placement.leaving]
+    Placement.objects.filter(pk__in=[each.pk for each in staying]).update(leaving=True)
+    said: dict[str, Any] = {"actor": actor, "reason": audit.require_reason(reason)}
+    flip: dict[str, Any] = {"before": {"leaving": False}, "after": {"leaving": True}}
+    audit.record_all(
+        [audit.build(action="placement.leave", **_named(each), **flip, **said) for each in staying]
+    )
+    for placement in staying:
+        placement.leaving = True
+    return len(staying)
+
+
+@transaction.atomic
+def remove_placements(*, placements: Sequence[Placement], actor: Actor, reason: str) -> int:
+    """Forgets placements that are empty on their targets; how many there were."""
+    said: dict[str, Any] = {"actor": actor, "reason": audit.require_reason(reason)}
+    audit.record_all(
+        [
+            audit.build(
+                action="placement.remove", before=placement_values(each), **_named(each), **said
+            )
+            for each in placements
+        ]
+    )
+    Placement.objects.filter(pk__in=[placement.pk for placement in placements]).delete()
+    return len(placements)
+
+
+@transaction.atomic
+def mark_gone(*, tenant: Tenant, actor: Actor, reason: str, at: datetime | None = None) -> None:
+    """The end of off-boarding: the row stays, so that the past can be read."""
+    at = at or timezone.now()
+    ours = Tenant.objects.filter(pk=tenant.pk, status=TenantStatus.OFFBOARDING)
+    if not ours.update(status=TenantStatus.GONE, offboarded_at=at, generation=F("generation") + 1):
+        raise DomainError(
+            "not_offboarding",
+            f"{tenant.slug} is not being off-boarded; off-board it first.",
+            status=409,
+        )
+    before, after = {"status": TenantStatus.OFFBOARDING}, {"status": TenantStatus.GONE}
+    _record(tenant, "tenant.gone", actor=actor, reason=reason, before=before, after=after)
+    tenant.refresh_from_db()
+
+
+def bump(*, tenants: Collection[int] = (), placements: Collection[int] = ()) -> None:
+    """Grows the generation of what has a new intent."""
+    if tenants:
+        Tenant.objects.filter(pk__in=tenants).update(generation=F("generation") + 1)
+    if placements:
+        Placement.objects.filter(pk__in=placements).update(generation=F("generation") + 1)
+
+
+def placement_values(placement: Placement) -> dict[str, Any]:
+    """A placement as the ledger shows it."""
+    return {
+        "tenant": placement.tenant.slug,
+        "target": placement.target.slug,
+        "location": placement.location,
+        "sharing": str(placement.sharing),
+        "fairness_key": placement.fairness_key,
+    }
+
+
+def _checked_target(**fields: Any) -> dict[str, Any]:
+    if "credential" in fields:
+        fields["credential"] = check_credential(fields["credential"])
+    for name in ("endpoint", "options", "name"):
+        if name in fields:
+            check_no_secret(name, fields[name])
+    return fields
+
+
+def _record(row: Row, action: str, **rest: Any) -> None:
+    audit.record(action=action, **_named(row), **rest)
+
+
+def _named(row: Row) -> dict[str, Any]:
+    tenant = row if isinstance(row, Tenant) else getattr(row, "tenant", None)
+    return {
+        "object_type": row._meta.model_name or "",
+        "object_id": row.pk,
+        "object_label": str(row),
+        "tenant": tenant.slug if tenant else "",
+    }
