@@ -1,0 +1,126 @@
+"""Limits as pictures and words: from base units to what a page shows. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from console.charts import HeadroomBar
+from console.errors import DomainError
+from quotas.plans.contracts import LimitKey, Unit
+from quotas.plans.limits import parse_key
+from quotas.plans.quantities import humanize
+
+UNSEEN = "not seen on the target yet"
+
+
+@dataclass(frozen=True, slots=True)
+class LimitLine:
+    """One limit of one placement as a table row: three numbers that are never confused, the bar,
+    and where the intended value comes from. Texts are human, `raw_…` are base units."""
+
+    key: str
+    label: str
+    help: str
+    bar: HeadroomBar
+    intended: str
+    enforced: str
+    used: str
+    headroom: str
+    raw_intended: int | None
+    raw_enforced: int | None
+    raw_used: int | None
+    enforced_known: bool
+    source: str = ""
+    why: str = ""
+    note: str = ""
+    recounted: str = ""
+
+    @property
+    def differs(self) -> bool:
+        """True when what is enforced is not what is intended."""
+        return not self.enforced_known or self.raw_enforced != self.raw_intended
+
+
+@lru_cache(maxsize=4096)
+def describe(key: str) -> LimitKey | None:
+    """The catalogue's entry for a key; None for a key of an older release."""
+    try:
+        return parse_key(key)
+    except DomainError:
+        return None
+
+
+def unit_of(key: str) -> Unit:
+    """The unit of a key; plain counts for a key that is no longer known."""
+    known = describe(key)
+    return known.unit if known else Unit.COUNT
+
+
+def label_of(key: str) -> str:
+    """The limit's name for people."""
+    known = describe(key)
+    return known.label if known else key
+
+
+def human(key: str, value: int | None) -> str:
+    """A value of this limit in human form."""
+    return humanize(value, unit_of(key))
+
+
+def headroom_text(key: str, *, used: int | None, enforced: int | None, known: bool) -> str:
+    """What is left: "1.8 cores", "∞", "7 GiB over", or "–" where nobody can tell."""
+    if used is None or not known:
+        return "–"
+    if enforced is None:
+        return "∞"
+    left = enforced - used
+    return human(key, left) if left >= 0 else f"{human(key, -left)} over"
+
+
+def bar(entry: Mapping[str, Any], *, key: str, intended: int | None) -> HeadroomBar:
+    """The headroom bar of one observed limit; `entry` is one value of PlacementState.limits."""
+    known = "enforced" in entry
+    used, enforced = entry.get("used"), entry.get("enforced")
+    return HeadroomBar(
+        used=used,
+        enforced=enforced,
+        intended=intended,
+        used_text=human(key, used) if used is not None else "",
+        enforced_text=human(key, enforced),
+        intended_text=human(key, intended),
+        headroom_text=headroom_text(key, used=used, enforced=enforced, known=known),
+        label=label_of(key),
+        enforced_known=known,
+        unknown_reason=str(entry.get("why") or UNSEEN),
+    )
+
+
+def line(
+    entry: Mapping[str, Any], *, key: str, intended: int | None, source: str = "", note: str = ""
+) -> LimitLine:
+    """One table row; `entry` is one value of PlacementState.limits, empty when never seen."""
+    known = "enforced" in entry
+    used, enforced = entry.get("used"), entry.get("enforced")
+    recounted = entry.get("recounted")
+    found = describe(key)
+    return LimitLine(
+        key=key,
+        label=label_of(key),
+        help=found.help if found else "",
+        bar=bar(entry, key=key, intended=intended),
+        intended=human(key, intended),
+        enforced=human(key, enforced) if known else "",
+        used=human(key, used) if used is not None else "",
+        headroom=headroom_text(key, used=used, enforced=enforced, known=known),
+        raw_intended=intended,
+        raw_enforced=enforced,
+        raw_used=used,
+        enforced_known=known,
+        source=source,
+        why=str(entry.get("why") or ("" if known else UNSEEN)),
+        note=note,
+        recounted="" if recounted in (None, used) else human(key, recounted),
+    )

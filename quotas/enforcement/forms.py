@@ -1,0 +1,34 @@
+"""What people send to the rollout pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+MIN_REASON = 3
+
+
+class GroupActionForm(forms.Form):
+    """One action on a group of items: retry, take_over or leave, with a reason."""
+
+    action = forms.ChoiceField(
+        choices=[("retry", "Retry"), ("take_over", "Take over"), ("leave", "Leave as it is")]
+    )
+    items = forms.CharField(help_text="Item numbers, separated by commas.")
+    reason = forms.CharField(
+        min_length=MIN_REASON,
+        max_length=1000,
+        error_messages={
+            "required": "Reason: say why, in at least 3 characters; it goes to the audit trail.",
+            "min_length": "Reason: say why, in at least 3 characters; it goes to the audit trail.",
+        },
+    )
+
+    def clean_items(self) -> list[int]:
+        """The item numbers as integers."""
+        raw: Any = self.cleaned_data["items"]
+        numbers = [part.strip() for part in raw.split(",") if part.strip()]
+        if not numbers or not all(part.isdecimal() and len(part) < 18 for part in numbers):
+            raise forms.ValidationError("Items: send item numbers separated by commas.")
+        return [int(part) for part in numbers]

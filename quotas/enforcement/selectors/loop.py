@@ -1,0 +1,111 @@
+"""What the loop reads: plain values, in a constant number of queries however many tenants."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from django.db.models import Q, QuerySet
+
+from quotas.enforcement.models import ItemState, RolloutItem
+from quotas.plans.contracts import EffectiveLimits
+from quotas.plans.effective import effective_limits
+from quotas.plans.selectors import load_current
+from tenants.contracts import PlacementRef
+from tenants.models import Placement, Target
+
+T = TypeVar("T")
+CHUNK = 900
+"""Rows named in one statement: every database takes so many parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One placement with what the loop needs beside it."""
+
+    ref: PlacementRef
+    tenant_id: int
+    drift_policy: str
+
+
+def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
+    """The items in lists of at most `size`."""
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+def sites(target: Target, placement_ids: Collection[int] | None = None) -> dict[int, Site]:
+    """The placements on a target (all of them for None), by id."""
+    if placement_ids is None:
+        return dict(_sites(target, Placement.objects.filter(target=target)))
+    found: dict[int, Site] = {}
+    for chunk in chunks(placement_ids):
+        found |= _sites(target, Placement.objects.filter(target=target, pk__in=chunk))
+    return found
+
+
+def _sites(target: Target, rows: QuerySet[Placement]) -> Iterator[tuple[int, Site]]:
+    for (
+        pk,
+        tenant_id,
+        slug,
+        group,
+        location,
+        sharing,
+        key,
+        generation,
+        leaving,
+        policy,
+    ) in rows.order_by("pk").values_list(
+        "pk",
+        "tenant_id",
+        "tenant__slug",
+        "tenant__group",
+        "location",
+        "sharing",
+        "fairness_key",
+        "generation",
+        "leaving",
+        "drift_policy",
+    ):
+        ref = PlacementRef(
+            id=pk,
+            tenant=slug,
+            target=target.slug,
+            kind=target.kind,
+            location=location,
+            sharing=sharing,
+            fairness_key=key,
+            generation=generation,
+            leaving=leaving,
+            group=group,
+        )
+        yield pk, Site(ref, tenant_id, policy or target.drift_policy)
+
+
+def current_limits(
+    tenant_ids: Collection[int] | None, at: datetime
+) -> dict[int, EffectiveLimits | None]:
+    """The limits in force at `at`, by tenant id; None where nothing is."""
+    return {pk: effective_limits(seen, at) for pk, seen in load_current(tenant_ids, at).items()}
+
+
+def takeable(target_id: int, now: datetime) -> QuerySet[RolloutItem]:
+    """Items whose time has come: waiting ones, and running ones whose worker is gone."""
+    ready = Q(state=ItemState.WAITING) & (Q(not_before__isnull=True) | Q(not_before__lte=now))
+    abandoned = Q(state=ItemState.RUNNING, claimed_until__lt=now)
+    return RolloutItem.objects.filter(ready | abandoned, target_id=target_id)
+
+
+def open_placements(target_id: int, ids: Sequence[int] | None = None) -> set[int]:
+    """Placements of the target that a rollout is still to bring to their intent."""
+    rows: Any = RolloutItem.objects.filter(
+        target_id=target_id, state__in=(ItemState.WAITING, ItemState.RUNNING)
+    )
+    if ids is not None:
+        rows = rows.filter(placement_id__in=ids)
+    return set(rows.values_list("placement_id", flat=True))

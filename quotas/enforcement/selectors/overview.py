@@ -1,0 +1,224 @@
+"""What needs somebody: the overview's reads, each bounded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, QuerySet
+
+from console.charts import HeadroomBar
+from quotas.enforcement.models import (
+    SEVERITY,
+    Condition,
+    Drift,
+    ItemState,
+    PlacementState,
+    Rollout,
+    RolloutItem,
+    TenantState,
+)
+from quotas.enforcement.selectors.tenants import NEAR, tight_bar
+from quotas.plans.models import Lease
+from tenants.models import Target, Tenant, TenantStatus
+
+_ROWS = 12
+_CLOSEST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """One line of "needs attention": where it can be settled is `url_slug` of `kind`."""
+
+    condition: str
+    tenant: str
+    where: str
+    message: str
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """A tenant near a limit."""
+
+    tenant: str
+    target: str
+    bar: HeadroomBar
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """A rollout under way: items by state."""
+
+    rollout: Rollout
+    done: int
+    bad: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class TargetLine:
+    """One target's health on the overview and in the top bar."""
+
+    slug: str
+    name: str
+    kind: str
+    condition: str
+    message: str
+    since: datetime | None
+    latency_ms: float | None
+    synced: int
+    placements: int
+    emulated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The whole page."""
+
+    attention: tuple[Attention, ...]
+    attention_total: int
+    counts: dict[str, int]
+    over: int
+    near: int
+    closest: tuple[Close, ...]
+    moving: tuple[Moving, ...]
+    leases_ending: tuple[Lease, ...]
+    drifts: tuple[Drift, ...]
+    targets: tuple[TargetLine, ...]
+    tenants: int
+
+
+def overview(*, now: datetime) -> Overview:
+    """Reads the page; every list is bounded and every count uses a small table or an index."""
+    counts = _condition_counts()
+    attention = _attention()
+    return Overview(
+        attention=attention,
+        attention_total=sum(counts[condition] for condition in _ATTENTION),
+        counts=dict(counts),
+        over=TenantState.objects.filter(fullness__gt=1).count(),
+        near=TenantState.objects.filter(fullness__gte=NEAR, fullness__lte=1).count(),
+        closest=_closest(),
+        moving=moving(Rollout.objects.filter(finished_at__isnull=True).order_by("-id")[:6]),
+        leases_ending=tuple(
+            Lease.objects.filter(ends_at__gt=now, ends_at__lt=now + timedelta(days=1))
+            .select_related("tenant")
+            .order_by("ends_at")[:6]
+        ),
+        drifts=tuple(
+            Drift.objects.filter(found_at__gt=now - timedelta(days=1))
+            .select_related("tenant", "target", "placement")
+            .order_by("-found_at", "-id")[:6]
+        ),
+        targets=target_lines(),
+        tenants=Tenant.objects.exclude(status=TenantStatus.GONE).count(),
+    )
+
+
+_ATTENTION = (Condition.CONFLICT, Condition.REFUSED, Condition.UNREACHABLE, Condition.DRIFTED)
+
+
+def _condition_counts() -> Counter[str]:
+    grouped = TenantState.objects.values_list("condition").annotate(number=Count("pk"))
+    return Counter(dict(grouped.order_by()))
+
+
+def _attention() -> tuple[Attention, ...]:
+    """The placements that need somebody, worst first. Unreachable targets are one line each on
+    the page's target list, so their placements come last here."""
+    order = sorted(_ATTENTION, key=lambda condition: -SEVERITY[condition])
+    found: list[Attention] = []
+    for condition in order:
+        room = _ROWS - len(found)
+        if room <= 0:
+            break
+        states = (
+            PlacementState.objects.filter(condition=condition)
+            .select_related("placement__tenant", "placement__target")
+            .order_by("since", "id")[:room]
+        )
+        found += [
+            Attention(
+                condition=state.condition,
+                tenant=state.placement.tenant.slug,
+                where=str(state.placement),
+                message=state.message,
+                since=state.since,
+            )
+            for state in states
+        ]
+    return tuple(found)
+
+
+def _closest() -> tuple[Close, ...]:
+    states = (
+        TenantState.objects.filter(fullness__gte=0.5)
+        .select_related("tenant")
+        .order_by("-fullness")[:_CLOSEST]
+    )
+    return tuple(
+        Close(state.tenant.slug, str(state.tightest[0].get("target", "")),
+              tight_bar(state.tightest[0]))
+        for state in states
+        if state.tightest
+    )  # fmt: skip
+
+
+_BAD = (ItemState.CONFLICT, ItemState.REFUSED, ItemState.FAILED)
+
+
+def moving(rollouts: QuerySet[Rollout]) -> tuple[Moving, ...]:
+    """Progress of the given rollouts: one grouped query for all of them."""
+    listed = list(rollouts)
+    grouped = (
+        RolloutItem.objects.filter(rollout__in=listed)
+        .values_list("rollout_id", "state")
+        .annotate(number=Count("pk"))
+        .order_by()
+    )
+    states: dict[int, Counter[str]] = {rollout.pk: Counter() for rollout in listed}
+    for rollout, state, number in grouped:
+        states[rollout][state] = number
+    return tuple(_progress(rollout, states[rollout.pk]) for rollout in listed)
+
+
+def _progress(rollout: Rollout, states: Counter[str]) -> Moving:
+    bad = sum(states[state] for state in _BAD)
+    waiting = states[ItemState.WAITING] + states[ItemState.RUNNING]
+    return Moving(rollout, sum(states.values()) - bad - waiting, bad, waiting)
+
+
+def target_lines() -> tuple[TargetLine, ...]:
+    """Every target with its health and how many of its placements are synced."""
+    grouped = (
+        PlacementState.objects.filter(placement__target__enabled=True)
+        .values_list("placement__target_id", "condition")
+        .annotate(number=Count("pk"))
+        .order_by()
+    )
+    synced: Counter[int] = Counter()
+    total: Counter[int] = Counter()
+    for target, condition, number in grouped:
+        total[target] += number
+        if condition in (Condition.SYNCED, Condition.SUSPENDED):
+            synced[target] += number
+    lines = []
+    for target in Target.objects.filter(enabled=True).select_related("state").order_by("slug"):
+        state = getattr(target, "state", None)
+        lines.append(
+            TargetLine(
+                slug=target.slug,
+                name=target.name,
+                kind=target.kind,
+                condition=state.condition if state else Condition.UNKNOWN,
+                message=state.message if state else "",
+                since=state.since if state else None,
+                latency_ms=state.latency_ms if state else None,
+                synced=synced[target.pk],
+                placements=total[target.pk],
+                emulated=bool(state and state.features.get("emulated")),
+            )
+        )
+    return tuple(lines)

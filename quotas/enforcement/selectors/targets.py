@@ -1,0 +1,93 @@
+"""What the target pages read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count
+
+from console.charts import Sparkline
+from quotas.enforcement.models import Drift, PlacementState, TargetSample, TargetState
+from tenants.models import Placement, Target
+
+_HOURS = 24
+_BUCKETS = 96
+
+
+@dataclass(frozen=True, slots=True)
+class TargetPage:
+    """Everything on the page of one target."""
+
+    target: Target
+    state: TargetState | None
+    counts: tuple[tuple[str, int], ...]
+    placements: int
+    latency: Sparkline
+    availability: float | None
+    samples: int
+    attention: Sequence[PlacementState]
+    drifts: Sequence[Drift]
+    foreign: tuple[tuple[str, int], ...]
+
+
+def target_page(target: Target, *, now: datetime) -> TargetPage:
+    """Reads the page in a constant number of queries."""
+    counted = (
+        PlacementState.objects.filter(placement__target=target)
+        .values_list("condition")
+        .annotate(number=Count("pk"))
+        .order_by()
+    )
+    samples = list(
+        TargetSample.objects.filter(target=target, at__gt=now - timedelta(hours=_HOURS))
+        .order_by("at")
+        .values_list("at", "latency_ms")
+    )
+    answered = sum(1 for _, latency in samples if latency is not None)
+    troubled = (
+        PlacementState.objects.filter(placement__target=target)
+        .exclude(condition__in=("synced", "suspended", "unknown", "progressing"))
+        .select_related("placement__tenant", "placement__target")
+    )
+    return TargetPage(
+        target=target,
+        state=TargetState.objects.filter(target=target).first(),
+        counts=tuple(sorted(counted)),
+        placements=Placement.objects.filter(target=target).count(),
+        latency=latency_chart(samples, now=now),
+        availability=100 * answered / len(samples) if samples else None,
+        samples=len(samples),
+        attention=list(troubled.order_by("since", "id")[:12]),
+        drifts=list(
+            Drift.objects.filter(target=target)
+            .select_related("tenant", "placement__target")
+            .order_by("-found_at", "-id")[:8]
+        ),
+        foreign=_foreign(target),
+    )
+
+
+def latency_chart(samples: Sequence[tuple[datetime, float | None]], *, now: datetime) -> Sparkline:
+    """Latency over 24 h in 96 buckets: the slowest answer of each; a gap where none came."""
+    slowest: list[float | None] = [None] * _BUCKETS
+    start = now - timedelta(hours=_HOURS)
+    width = _HOURS * 3600 / _BUCKETS
+    for at, latency in samples:
+        slot = min(int((at - start).total_seconds() // width), _BUCKETS - 1)
+        if latency is not None:
+            slowest[slot] = max(slowest[slot] or 0.0, latency)
+    known = [value for value in slowest if value is not None]
+    text = f"24 h: {min(known):.0f} to {max(known):.0f} ms" if known else "No probe answered yet"
+    return Sparkline(values=tuple(slowest), text=text)
+
+
+def _foreign(target: Target) -> tuple[tuple[str, int], ...]:
+    """What was found there and is not ours, by description with its number."""
+    found: Counter[str] = Counter()
+    states = PlacementState.objects.filter(placement__target=target).exclude(foreign=[])
+    for foreign in states.values_list("foreign", flat=True)[:2000]:
+        found.update(str(entry) for entry in foreign)
+    return tuple(found.most_common(12))

@@ -1,0 +1,172 @@
+"""What the page of one tenant reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from console.audit.models import Entry
+from quotas.enforcement import charts
+from quotas.enforcement.models import OPEN_STATES, PlacementState, Rollout, RolloutItem
+from quotas.plans.contracts import EffectiveLimit, EffectiveLimits, Group, Plane, Source
+from quotas.plans.effective import effective_limits
+from quotas.plans.models import Lease, Override, Subscription
+from quotas.plans.selectors import load_histories
+from tenants.models import Placement, Tenant
+
+HISTORY = 20
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementPanel:
+    """One placement: how it stands, and its limits line by line, fullest first."""
+
+    id: int
+    target: str
+    target_name: str
+    kind: str
+    location: str
+    sharing: str
+    fairness_key: str
+    leaving: bool
+    drift_policy: str
+    condition: str
+    since: datetime | None
+    observed_at: datetime | None
+    message: str
+    usage: tuple[charts.LimitLine, ...]
+    rules: tuple[charts.LimitLine, ...]
+    owners: Mapping[str, str]
+    differences: Sequence[Mapping[str, Any]]
+    refusals: Sequence[Mapping[str, str]]
+    warnings: Sequence[str]
+    foreign: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class TenantPage:
+    """Everything on the page of one tenant."""
+
+    tenant: Tenant
+    condition: str
+    message: str
+    since: datetime | None
+    limits: EffectiveLimits | None
+    subscribed_at: datetime | None
+    leases: tuple[Lease, ...]
+    overrides: tuple[Override, ...]
+    placements: tuple[PlacementPanel, ...]
+    rollouts: tuple[Rollout, ...]
+    history: tuple[Entry, ...]
+    moving: bool
+
+
+def tenant_page(tenant: Tenant, *, now: datetime) -> TenantPage:
+    """Reads the page in a constant number of queries, whatever the tenant has."""
+    history = load_histories([tenant.pk]).get(tenant.pk)
+    limits = effective_limits(history, now) if history else None
+    placed = Placement.objects.filter(tenant=tenant).select_related("target", "state")
+    open_items = RolloutItem.objects.filter(tenant=tenant, state__in=OPEN_STATES)
+    moving = set(open_items.values_list("rollout_id", flat=True))
+    state = getattr(tenant, "state", None)
+    since = Subscription.objects.filter(tenant=tenant, ends_at__isnull=True).first()
+    return TenantPage(
+        tenant=tenant,
+        condition=state.condition if state else "unknown",
+        message=state.message if state else "",
+        since=state.since if state else None,
+        limits=limits,
+        subscribed_at=since.starts_at if since else None,
+        leases=tuple(Lease.objects.filter(tenant=tenant, ends_at__gt=now).order_by("ends_at")),
+        overrides=tuple(Override.objects.filter(tenant=tenant, ends_at__isnull=True)),
+        placements=tuple(_panel(place, limits) for place in placed.order_by("target__slug", "id")),
+        rollouts=tuple(Rollout.objects.filter(pk__in=moving).order_by("-id")[:5]),
+        history=tuple(Entry.objects.filter(tenant=tenant.slug).order_by("-at", "-id")[:HISTORY]),
+        moving=bool(moving),
+    )
+
+
+def _panel(placement: Placement, limits: EffectiveLimits | None) -> PlacementPanel:
+    state: PlacementState | None = getattr(placement, "state", None)
+    lines = _lines(placement.target.kind, state, limits)
+    return PlacementPanel(
+        id=placement.pk,
+        target=placement.target.slug,
+        target_name=placement.target.name,
+        kind=placement.target.kind,
+        location=placement.location,
+        sharing=placement.sharing,
+        fairness_key=placement.fairness_key,
+        leaving=placement.leaving,
+        drift_policy=placement.effective_drift_policy,
+        condition=state.condition if state else "unknown",
+        since=state.since if state else None,
+        observed_at=state.observed_at if state else None,
+        message=state.message if state else "",
+        usage=tuple(line for line in lines if _is_usage(line.key)),
+        rules=tuple(line for line in lines if not _is_usage(line.key)),
+        owners=state.owners if state else {},
+        differences=state.differences if state else (),
+        refusals=state.refusals if state else (),
+        warnings=state.warnings if state else (),
+        foreign=state.foreign if state else (),
+    )
+
+
+def _is_usage(key: str) -> bool:
+    """Limits that something is counted against, as opposed to rules for single objects."""
+    found = charts.describe(key)
+    return found is None or found.group in (Group.QUOTA, Group.TEMPORAL)
+
+
+def _lines(
+    kind: str, state: PlacementState | None, limits: EffectiveLimits | None
+) -> list[charts.LimitLine]:
+    seen: Mapping[str, Any] = state.limits if state else {}
+    intended = {
+        key: limit
+        for key, limit in (limits.limits.items() if limits else ())
+        if (found := charts.describe(key)) is not None and found.plane == Plane(kind)
+    }
+    lines = [
+        charts.line(
+            seen.get(key, {}),
+            key=key,
+            intended=_value(intended.get(key), seen.get(key, {})),
+            source=_source(intended.get(key), limits),
+            note=_note(intended.get(key)),
+        )
+        for key in {**intended, **seen}
+    ]
+    return sorted(lines, key=_fullness, reverse=True)
+
+
+def _value(limit: EffectiveLimit | None, seen: Mapping[str, Any]) -> int | None:
+    if limit is not None:
+        return limit.value
+    value = seen.get("intended")
+    return value if isinstance(value, int) else None
+
+
+def _source(limit: EffectiveLimit | None, limits: EffectiveLimits | None) -> str:
+    """Where a limit comes from, in words: "plan standard v7", "lease", "override"."""
+    if limit is None or limits is None:
+        return "implied"
+    if limit.source == Source.PLAN:
+        return f"plan {limits.plan} v{limits.version}"
+    return str(limit.source)
+
+
+def _note(limit: EffectiveLimit | None) -> str:
+    if limit is None or limit.source == Source.PLAN:
+        return ""
+    plan = charts.human(limit.key, limit.plan_value) if limit.in_plan else "no limit"
+    return f"{limit.author}: {limit.reason} (plan: {plan})"
+
+
+def _fullness(line: charts.LimitLine) -> tuple[float, str]:
+    if line.raw_used is None or not line.raw_enforced:
+        return (-1.0 if not line.raw_used else 2.0 if line.raw_enforced == 0 else -0.5, line.key)
+    return (line.raw_used / line.raw_enforced, line.key)

@@ -1,0 +1,79 @@
+"""The overview, the drift list and the search."""
+
+from __future__ import annotations
+
+from django.db.models import Q
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from console.access.gate import SignedInRequest, requires
+from console.access.models import Permission
+from console.selectors import keyset_page
+from quotas.enforcement.models import Drift, Rollout
+from quotas.enforcement.selectors import overview as reads
+from quotas.plans.models import Plan
+from tenants.models import Placement, Target, Tenant
+
+_FOUND = 6
+
+
+@requires(Permission.VIEW)
+@require_GET
+def overview(request: SignedInRequest) -> HttpResponse:
+    """What needs somebody, first."""
+    context = {"page": reads.overview(now=timezone.now())}
+    partial = request.htmx and request.htmx.target == "overview-live"
+    template = "enforcement/_overview_live.html" if partial else "enforcement/overview.html"
+    return render(request, template, context)
+
+
+@requires(Permission.VIEW)
+@require_GET
+def target_dots(request: SignedInRequest) -> HttpResponse:
+    """The health dots of the top bar."""
+    return render(request, "enforcement/_target_dots.html", {"targets": reads.target_lines()})
+
+
+@requires(Permission.VIEW)
+@require_GET
+def drift_list(request: SignedInRequest) -> HttpResponse:
+    """Every finding that somebody else changed an object of ours, newest first."""
+    found = Drift.objects.select_related("tenant", "target", "placement__target")
+    filters = {name: request.GET.get(name, "") for name in ("tenant", "target", "outcome")}
+    if filters["tenant"]:
+        found = found.filter(tenant__slug=filters["tenant"])
+    if filters["target"]:
+        found = found.filter(target__slug=filters["target"])
+    if filters["outcome"]:
+        found = found.filter(outcome=filters["outcome"])
+    page = keyset_page(found, cursor=request.GET.get("cursor", ""), key=("found_at", "id"))
+    return render(request, "enforcement/drift_list.html", {"page": page, "filters": filters})
+
+
+@requires(Permission.VIEW)
+@require_GET
+def search(request: SignedInRequest) -> HttpResponse:
+    """Tenants, placements, plans, targets and rollouts by part of a name: a few of each."""
+    words = request.GET.get("q", "").strip()
+    context = {"q": words, **(_search(request, words) if words else {})}
+    template = "enforcement/_search.html" if request.htmx else "enforcement/search.html"
+    return render(request, template, context)
+
+
+def _search(request: SignedInRequest, words: str) -> dict[str, object]:
+    named = Q(slug__icontains=words) | Q(name__icontains=words)
+    placed = Placement.objects.visible_to(request.user).filter(location__icontains=words)
+    rollouts = Rollout.objects.filter(title__icontains=words)
+    if words.lstrip("#").isdecimal() and len(words) < 18:
+        rollouts = Rollout.objects.filter(pk=int(words.lstrip("#")))
+    found = {
+        "tenants": Tenant.objects.visible_to(request.user).filter(named).order_by("slug")[:_FOUND],
+        "placements": placed.select_related("tenant", "target").order_by("location")[:_FOUND],
+        "plans": Plan.objects.filter(named).order_by("slug")[:_FOUND],
+        "targets": Target.objects.filter(named).order_by("slug")[:_FOUND],
+        "rollouts": rollouts.order_by("-id")[:_FOUND],
+    }
+    lists = {name: list(rows) for name, rows in found.items()}
+    return {**lists, "empty": not any(lists.values())}

@@ -1,0 +1,92 @@
+"""Rollouts: the list, one rollout live, and what can be done about a group of failures."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from console.access.gate import SignedInRequest, actor_of, requires
+from console.access.models import Permission
+from console.selectors import keyset_page
+from quotas.enforcement import services
+from quotas.enforcement.forms import GroupActionForm
+from quotas.enforcement.models import ItemState, Rollout, RolloutKind
+from quotas.enforcement.selectors import rollouts as reads
+from quotas.enforcement.selectors.overview import moving
+
+
+@requires(Permission.VIEW)
+@require_GET
+def rollout_list(request: SignedInRequest) -> HttpResponse:
+    """Rollouts, newest first; `state=open` shows those under way."""
+    filters = {name: request.GET.get(name, "") for name in ("kind", "state", "actor")}
+    found = Rollout.objects.all()
+    if filters["kind"]:
+        found = found.filter(kind=filters["kind"])
+    if filters["state"] == "open":
+        found = found.filter(finished_at__isnull=True)
+    if filters["actor"]:
+        found = found.filter(actor=filters["actor"])
+    page = keyset_page(found, cursor=request.GET.get("cursor", ""), key=("created_at", "id"))
+    rows = moving(Rollout.objects.filter(pk__in=[row.pk for row in page.rows]))
+    context = {
+        "page": page,
+        "rows": sorted(rows, key=lambda row: row.rollout.pk, reverse=True),
+        "filters": filters,
+        "kinds": RolloutKind.choices,
+    }
+    partial = request.htmx and request.htmx.target == "rollouts-table"
+    template = "enforcement/_rollouts_table.html" if partial else "enforcement/rollout_list.html"
+    return render(request, template, context)
+
+
+@requires(Permission.VIEW)
+@require_GET
+def rollout_detail(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Progress per target, then only what is not fine, then every object."""
+    rollout = get_object_or_404(Rollout, pk=pk)
+    progress = reads.progress(rollout, now=timezone.now())
+    if request.htmx and request.htmx.target == "rollout-live":
+        # 286 tells htmx to stop polling: nothing will change by itself any more.
+        status = 200 if progress.live else 286
+        context = {"progress": progress, "rollout": rollout}
+        return render(request, "enforcement/_rollout_live.html", context, status=status)
+    filters = {name: request.GET.get(name, "") for name in ("state", "target")}
+    page = keyset_page(
+        reads.items(rollout, **filters),
+        cursor=request.GET.get("cursor", ""),
+        key=("id",),
+        descending=False,
+    )
+    context = {
+        "rollout": rollout,
+        "progress": progress,
+        "page": page,
+        "filters": filters,
+        "states": ItemState.choices,
+    }
+    return render(request, "enforcement/rollout.html", context)
+
+
+@requires(Permission.OPERATE)
+@require_POST
+def rollout_group(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Retries a group of failed items, takes their fields over, or leaves them as they are."""
+    rollout = get_object_or_404(Rollout, pk=pk)
+    form = GroupActionForm(request.POST)
+    if not form.is_valid():
+        problems = " ".join(str(error) for errors in form.errors.values() for error in errors)
+        messages.error(request, problems)
+        return redirect("enforcement:rollout", pk=pk)
+    settled = services.settle_group(
+        rollout=rollout,
+        items=form.cleaned_data["items"],
+        action=form.cleaned_data["action"],
+        reason=form.cleaned_data["reason"],
+        actor=actor_of(request),
+    )
+    messages.success(request, settled)
+    return redirect("enforcement:rollout", pk=pk)

@@ -1,0 +1,63 @@
+"""Targets: the list, one target, and the connection test."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from console.access.gate import SignedInRequest, actor_of, requires
+from console.access.models import Permission
+from quotas.enforcement import services
+from quotas.enforcement.selectors.overview import target_lines
+from quotas.enforcement.selectors.targets import target_page
+from tenants.models import Target
+
+
+@requires(Permission.VIEW)
+@require_GET
+def target_list(request: SignedInRequest) -> HttpResponse:
+    """Every target with its health and what is managed there."""
+    off = Target.objects.filter(enabled=False).order_by("slug")
+    context = {"targets": target_lines(), "disabled": off}
+    partial = request.htmx and request.htmx.target == "targets-table"
+    template = "enforcement/_targets_table.html" if partial else "enforcement/target_list.html"
+    return render(request, template, context)
+
+
+@requires(Permission.VIEW)
+@require_GET
+def target_detail(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Health over 24 h, versions, what is managed, what is left alone."""
+    target = get_object_or_404(Target, slug=slug)
+    context = {"page": target_page(target, now=timezone.now()), "target": target}
+    partial = request.htmx and request.htmx.target == "target-live"
+    template = "enforcement/_target_live.html" if partial else "enforcement/target.html"
+    return render(request, template, context)
+
+
+@requires(Permission.OPERATE)
+@require_POST
+def target_test(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Reaches out now and says what was found: latency, version, missing permissions."""
+    target = get_object_or_404(Target, slug=slug)
+    report = services.test_connection(target=target, actor=actor_of(request), now=timezone.now())
+    if request.htmx:
+        return render(
+            request, "enforcement/_target_test.html", {"report": report, "target": target}
+        )
+    level = messages.success if report.ok else messages.error
+    level(request, report.summary)
+    return redirect("enforcement:target", slug=slug)
+
+
+@requires(Permission.OPERATE)
+@require_POST
+def target_sync(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Asks for a look at the whole target now."""
+    target = get_object_or_404(Target, slug=slug)
+    services.sweep_now(target=target, actor=actor_of(request))
+    messages.success(request, f"{target.slug} will be compared with what is intended now.")
+    return redirect("enforcement:target", slug=slug)

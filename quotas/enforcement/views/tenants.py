@@ -1,0 +1,56 @@
+"""The tenant list and the page of one tenant."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from console.access.gate import SignedInRequest, requires
+from console.access.models import Permission
+from console.selectors import Page, keyset_page
+from quotas.enforcement.models import Condition
+from quotas.enforcement.selectors import tenants as lists
+from quotas.enforcement.selectors.tenant import tenant_page
+from quotas.plans.models import Plan
+from tenants.models import Target, Tenant, TenantStatus
+
+
+@requires(Permission.VIEW)
+@require_GET
+def tenant_list(request: SignedInRequest) -> HttpResponse:
+    """Tenants by slug, 50 to a page; every filter is in the URL."""
+    given = {field.name: request.GET.get(field.name, "") for field in fields(lists.TenantFilters)}
+    filters = lists.TenantFilters(**given)
+    found = lists.filtered(filters, request.user).select_related("state")
+    page = keyset_page(found, cursor=request.GET.get("cursor", ""), key=("slug",), descending=False)
+    context = {
+        "filters": filters,
+        "page": Page(rows=[], next=page.next, previous=page.previous),
+        "rows": lists.rows(page.rows),
+        "conditions": Condition.choices,
+        "statuses": TenantStatus.choices,
+        "plans": Plan.objects.order_by("slug").values_list("slug", flat=True),
+        "targets": Target.objects.order_by("slug").values_list("slug", flat=True),
+    }
+    template = "enforcement/tenant_list.html"
+    if request.htmx and request.htmx.target == "tenants-table":
+        template = "enforcement/_tenants_table.html"
+    return render(request, template, context)
+
+
+@requires(Permission.VIEW)
+@require_GET
+def tenant_detail(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Limits (intended, enforced, used, headroom) per placement, leases, history."""
+    tenant = get_object_or_404(
+        Tenant.objects.visible_to(request.user).select_related("state"), slug=slug
+    )
+    context = {"page": tenant_page(tenant, now=timezone.now()), "tenant": tenant}
+    template = "enforcement/tenant.html"
+    if request.htmx and request.htmx.target == "tenant-live":
+        template = "enforcement/_tenant_live.html"
+    return render(request, template, context)
