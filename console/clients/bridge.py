@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 # How much longer than the deadline the calling thread waits for the loop to notice it itself.
 GRACE = 1.0
+MARGIN = 0.2
 
 
 class _Bridge:
@@ -38,7 +39,7 @@ class _Bridge:
         self.thread.start()
 
     def stop(self) -> None:
-        """Cancel what still runs and join the thread, so that no callback meets a dying interpreter."""
+        """Cancel what runs and join the thread: no callback may meet a dying interpreter."""
         if self.loop.is_closed():
             return
         with contextlib.suppress(RuntimeError, concurrent.futures.TimeoutError):
@@ -115,7 +116,8 @@ def run(coro_fn: Callable[[], Coroutine[Any, Any, T]], timeout: float) -> T:
 
     Raises Unreachable when the time is over, whatever the target or even the loop itself does.
     """
-    future = submit(asyncio.wait_for(coro_fn(), timeout))
+    # Whoever knows its deadline may say itself what took too long, hence the margin.
+    future = submit(asyncio.wait_for(coro_fn(), timeout + MARGIN))
     try:
         return future.result(timeout + GRACE)
     except TimeoutError:

@@ -36,26 +36,31 @@ class Pipeline:
         self._ready: deque[tuple[int, Place]] = deque()
         self._waiting: dict[str, list[tuple[int, Place]]] = {}
         self._silent = 0
+        self._free = 0
+        self._group: asyncio.TaskGroup
         self._sort()
 
     async def run(self, concurrency: int) -> None:
         """Work until every manifest is reported."""
-        workers = min(concurrency, len(self._manifests))
-        # Chains give work back while they finish, so workers may find the deque empty for a
-        # moment; the task group ends when the last chain has ended.
-        while self._ready:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(workers):
-                    group.create_task(self._work())
+        self._free = concurrency
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            self._recruit()
+
+    def _recruit(self) -> None:
+        """Start workers for what is ready, as many as are free."""
+        for _ in range(min(self._free, len(self._ready))):
+            self._free -= 1
+            self._group.create_task(self._work())
 
     def _sort(self) -> None:
-        """Fill `ready` with what may start now and `waiting` with what needs its Namespace first."""
+        """Tell what may start now from what needs its Namespace first."""
         later: list[tuple[int, Place]] = []
         for index, manifest in enumerate(self._manifests):
             try:
                 place = place_of(manifest)
             except ExternalError as error:
-                self._report(index, _nowhere(manifest, error))
+                self._report(index, named(manifest, error))
                 continue
             if place.kind.name == "Namespace":
                 self._waiting.setdefault(place.name, [])
@@ -74,6 +79,8 @@ class Pipeline:
             error = await self._one(index, place)
             if place.kind.name == "Namespace":
                 self._release(place.name, error)
+                self._recruit()
+        self._free += 1
 
     async def _one(self, index: int, place: Place) -> ExternalError | None:
         key = (place.kind.name, place.namespace, place.name)
@@ -105,7 +112,8 @@ class Pipeline:
             self._report(index, Applied(*key, error=error))
 
 
-def _nowhere(manifest: Manifest, error: ExternalError) -> Applied:
+def named(manifest: Manifest, error: ExternalError) -> Applied:
+    """The failed outcome of a manifest, by what it calls itself."""
     metadata = manifest.get("metadata") or {}
     return Applied(
         str(manifest.get("kind", "")),

@@ -9,28 +9,19 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
-import orjson
-import yaml
-from kubernetes.client import Configuration
-from kubernetes.config import (
-    ConfigException,
-    load_incluster_config,
-    load_kube_config,
-    load_kube_config_from_dict,
-)
 from yarl import URL
 
 from console.clients.bridge import closes_at_stop, offload
 from console.clients.contracts import RequestCounter
 from console.clients.credentials import Reference
+from console.clients.kubernetes.loading import Loaded, Options, headers_of, load
 from console.clients.kubernetes.problems import NoAnswer, from_answer, from_exception
-from console.errors import Conflict, ExternalError, Refused, Throttled, Unreachable
+from console.errors import Conflict, ExternalError, Throttled, Unreachable
 
 TOKEN_CHECK_SECONDS: Final = 30.0  # how often a refreshable token is looked at
 STAMP_CHECK_SECONDS: Final = 0.5  # how often the credential's file is looked at
@@ -40,26 +31,13 @@ FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a credential alone may not say. `server` and the rest only matter for bare tokens."""
-
-    server: str = ""
-    ca_file: str = ""
-    insecure_skip_tls_verify: bool = False
-    connections: int = 16
-    request_timeout: float = 15.0
-
-
 @dataclass(slots=True)
 class _Live:
     """What belongs to one process and one version of the credential."""
 
     http: aiohttp.ClientSession
-    configuration: Configuration
+    target: Loaded
     stamp: str
-    base: str
-    proxy: str | None
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     checked_at: float = -TOKEN_CHECK_SECONDS
     stamped_at: float = -STAMP_CHECK_SECONDS
@@ -99,10 +77,10 @@ class Session:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> bytes:
-        """One request; its successful answer's body. Transient failures are repeated till `deadline`.
+        """One request; the body of its successful answer.
 
-        Repeated: 429 and 5xx (obeying Retry-After), "object has been modified", broken
-        connections (few times), 401 once after the credential has been read again.
+        Repeated until `deadline`: 429 and 5xx (obeying Retry-After), "object has been modified",
+        broken connections (few times), 401 once after the credential has been read again.
         """
         attempt = 0
         renewed = False
@@ -124,6 +102,7 @@ class Session:
     async def close(self) -> None:
         """Close this process's connections; the next request opens new ones."""
         live = self._live.pop(os.getpid(), None)
+        self._opening.pop(os.getpid(), None)  # the next loop needs a lock of its own
         if live is not None:
             await live.http.close()
 
@@ -140,7 +119,9 @@ class Session:
         loop = asyncio.get_running_loop()
         if self._not_before > loop.time():
             if self._not_before >= deadline:
-                return Throttled(f"{what}: told to wait", retry_after=self._not_before - loop.time())
+                return Throttled(
+                    f"{what}: told to wait", retry_after=self._not_before - loop.time()
+                )
             await asyncio.sleep(self._not_before - loop.time())
         left = deadline - loop.time()
         if left <= 0:
@@ -151,10 +132,11 @@ class Session:
                 self._count(method)
                 async with live.http.request(
                     method,
-                    URL(f"{live.base}{path}{'?' if query else ''}{query}", encoded=True),
+                    URL(f"{live.target.base}{path}{'?' if query else ''}{query}", encoded=True),
                     data=body,
                     headers={**live.headers, **headers} if headers else live.headers,
-                    proxy=live.proxy,
+                    proxy=live.target.proxy,
+                    server_hostname=live.target.server_name,
                     allow_redirects=False,
                 ) as answer:
                     content = await answer.read()
@@ -204,29 +186,27 @@ class Session:
                 await self._drop_live()
                 live = await self._open(stamp)
             if live.checked_at + TOKEN_CHECK_SECONDS <= now:
-                configuration = live.configuration
-                live.headers = await offload(lambda: _headers(configuration))
+                configuration = live.target.configuration
+                live.headers = await offload(lambda: headers_of(configuration))
                 live.checked_at = now
             live.stamped_at = now
             self._live[pid] = live
             return live
 
     async def _open(self, stamp: str) -> _Live:
-        configuration, context = await offload(lambda: load(self._credential, self._options))
+        target = await offload(lambda: load(self._credential, self._options))
         connector = aiohttp.TCPConnector(
             limit=self._options.connections,
             keepalive_timeout=60,
-            ssl=context if context is not None else True,
+            ssl=target.tls if target.tls is not None else True,
         )
         http = aiohttp.ClientSession(
             connector=connector,
             timeout=aiohttp.ClientTimeout(total=None),  # asyncio.timeout bounds every request
             cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=True,
             skip_auto_headers=("User-Agent",),
         )
-        base = str(configuration.host).rstrip("/")
-        return _Live(http, configuration, stamp, base, configuration.proxy or None)
+        return _Live(http, target, stamp)
 
     async def _drop_live(self) -> None:
         """Forget the current credential; requests under way may finish."""
@@ -236,84 +216,3 @@ class Session:
             loop.call_later(
                 self._options.request_timeout, lambda: loop.create_task(live.http.close())
             )
-
-
-def load(credential: Reference, options: Options) -> tuple[Configuration, ssl.SSLContext | None]:
-    """Read the credential into the SDK's configuration and a TLS context. Blocking.
-
-    Refused (code `credential`) when it cannot be used; the message holds no secret.
-    """
-    configuration = Configuration()
-    try:
-        if credential.scheme == "in-cluster":
-            load_incluster_config(client_configuration=configuration)
-        elif credential.scheme == "kubeconfig":
-            _require_file(credential)
-            load_kube_config(
-                str(credential.path()),
-                context=credential.context or None,
-                client_configuration=configuration,
-                persist_config=False,
-            )
-        else:
-            _load_text(credential, options, configuration)
-        return configuration, _tls(configuration)
-    except ConfigException as problem:
-        raise Refused(f"kubeconfig: {problem}"[:300], code="credential") from None
-    except (ssl.SSLError, OSError) as problem:
-        reason = getattr(problem, "strerror", None) or type(problem).__name__
-        raise Refused(f"TLS material cannot be used: {reason}", code="credential") from None
-
-
-def _require_file(credential: Reference) -> None:
-    if not credential.path().is_file():
-        raise Refused(f"kubeconfig {credential.path()} is not a file", code="credential")
-
-
-def _load_text(credential: Reference, options: Options, configuration: Configuration) -> None:
-    """A kubeconfig document, or a bare token for `options.server`."""
-    secret = credential.read()
-    if "clusters:" in secret.value or '"clusters"' in secret.value:
-        try:
-            document = yaml.safe_load(secret.value)
-        except yaml.YAMLError:
-            # Not chained and not shown: YAML errors quote the text around the mistake.
-            raise Refused("the kubeconfig is not valid YAML", code="credential") from None
-        load_kube_config_from_dict(
-            document, client_configuration=configuration, persist_config=False
-        )
-        return
-    if not options.server:
-        raise Refused("a bare token needs the server's address", code="credential")
-    configuration.host = options.server
-    configuration.api_key["BearerToken"] = f"Bearer {secret.value}"
-    configuration.verify_ssl = not options.insecure_skip_tls_verify
-    configuration.ssl_ca_cert = options.ca_file or None
-
-
-def _tls(configuration: Configuration) -> ssl.SSLContext | None:
-    if not str(configuration.host).startswith("https"):
-        return None
-    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert or None)
-    if not configuration.verify_ssl:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    # Kubernetes' own CAs are often older than what Python 3.13's strict mode accepts.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if configuration.cert_file:
-        context.load_cert_chain(configuration.cert_file, configuration.key_file)
-    return context
-
-
-def _headers(configuration: Configuration) -> dict[str, str]:
-    """The headers of every request; asks the SDK for a fresh token when the old one expired."""
-    headers = {"User-Agent": "headroom", "Accept": "application/json"}
-    token = configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
-    if token:
-        headers["Authorization"] = token
-    return headers
-
-
-def dump(value: Any) -> bytes:
-    """JSON as the API server takes it."""
-    return orjson.dumps(value)

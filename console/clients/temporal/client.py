@@ -10,21 +10,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
-from google.protobuf.duration_pb2 import Duration
-from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.namespace.v1 import NamespaceConfig, UpdateNamespaceInfo
-from temporalio.api.operatorservice.v1 import (
-    AddSearchAttributesRequest,
-    DeleteNamespaceRequest,
-    ListSearchAttributesRequest,
-)
-from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
-    DescribeNamespaceRequest,
     GetSystemInfoRequest,
-    ListTaskQueuePartitionsRequest,
+    GetSystemInfoResponse,
     RegisterNamespaceRequest,
     UpdateNamespaceRequest,
 )
@@ -42,12 +33,11 @@ from console.clients.contracts import (
 from console.clients.temporal.bucket import TokenBucket
 from console.clients.temporal.connection import Access, Connection
 from console.clients.temporal.fairness import FairnessProbe
-from console.clients.temporal.names import check_namespace, check_queue
+from console.clients.temporal.names import check_namespace
+from console.clients.temporal.namespaces import Namespaces, retention_of, search_type
 from console.clients.temporal.queues import Queues
-from console.errors import Conflict, NotFound, Refused
 
 T = TypeVar("T")
-LEAST_RETENTION: Final = 3600  # seconds; the server refuses less
 FAIRNESS_TIMEOUT: Final = 20.0
 
 
@@ -74,6 +64,7 @@ class TemporalClient:
         self._timeout = timeout
         access = Access(address, tls, api_key, client_cert, client_key, server_ca, server_name)
         self._connection = Connection(access)
+        self._namespaces = Namespaces(self._connection)
         # The server allows this namespace a burst of 100 configuration changes, then 10 a second.
         self._queues = Queues(self._connection, namespace, TokenBucket(burst=100, rate=10.0))
 
@@ -99,10 +90,8 @@ class TemporalClient:
             begun = time.perf_counter()
             info = await self._system_info(deadline)
             latency = (time.perf_counter() - begun) * 1000
-            on = (
-                field.name for field, value in info.capabilities.ListFields() if value is True
-            )
-            exists = await self._namespace_exists(self.namespace, deadline)
+            on = (field.name for field, value in info.capabilities.ListFields() if value is True)
+            exists = await self._namespaces.exists(self.namespace, deadline)
             return TemporalProbe(round(latency, 2), info.server_version, frozenset(on), exists)
 
         return self._run(go)
@@ -123,7 +112,7 @@ class TemporalClient:
 
     def namespace_exists(self, name: str = "") -> bool:
         """Whether a namespace (ours if none is named) is there."""
-        return self._run(lambda end: self._namespace_exists(name or self.namespace, end))
+        return self._run(lambda end: self._namespaces.exists(name or self.namespace, end))
 
     def register_namespace(
         self,
@@ -139,81 +128,38 @@ class TemporalClient:
             namespace=check_namespace(name or self.namespace),
             description=description,
             owner_email=owner_email,
-            workflow_execution_retention_period=_retention(retention),
+            workflow_execution_retention_period=retention_of(retention),
             data=dict(data or {}),
         )
-
-        async def go(deadline: float) -> bool:
-            try:
-                await self._connection.call(
-                    lambda client: client.workflow_service.register_namespace,
-                    request,
-                    what=f"register namespace {request.namespace}",
-                    deadline=deadline,
-                    write=True,
-                )
-            except Conflict as conflict:
-                if conflict.retryable:
-                    raise
-                return False
-            return True
-
-        return self._run(go)
+        return self._run(lambda end: self._namespaces.register(request, end))
 
     def update_namespace(
         self,
         name: str = "",
         *,
         retention: int | None = None,
-        description: str | None = None,
-        owner_email: str | None = None,
+        description: str = "",
+        owner_email: str = "",
         data: Mapping[str, str] | None = None,
     ) -> None:
-        """Change a namespace; None leaves a value as it is, `data` is merged by the server."""
+        """Change a namespace; what is not given stays, `data` is merged by the server."""
         request = UpdateNamespaceRequest(namespace=check_namespace(name or self.namespace))
-        if description is not None or owner_email is not None or data:
+        if description or owner_email or data:
             request.update_info.CopyFrom(
                 UpdateNamespaceInfo(
-                    description=description or "",
-                    owner_email=owner_email or "",
-                    data=dict(data or {}),
+                    description=description, owner_email=owner_email, data=dict(data or {})
                 )
             )
         if retention is not None:
             request.config.CopyFrom(
-                NamespaceConfig(workflow_execution_retention_ttl=_retention(retention))
+                NamespaceConfig(workflow_execution_retention_ttl=retention_of(retention))
             )
-        self._run(
-            lambda end: self._connection.call(
-                lambda client: client.workflow_service.update_namespace,
-                request,
-                what=f"update namespace {request.namespace}",
-                deadline=end,
-                write=True,
-            )
-        )
+        self._run(lambda end: self._namespaces.update(request, end))
 
     def delete_namespace(self, name: str = "") -> bool:
         """Delete a namespace with everything in it; False when there was none."""
-        request = DeleteNamespaceRequest(namespace=check_namespace(name or self.namespace))
-
-        async def go(deadline: float) -> bool:
-            try:
-                await self._connection.call(
-                    lambda client: client.operator_service.delete_namespace,
-                    request,
-                    what=f"delete namespace {request.namespace}",
-                    deadline=deadline,
-                    write=True,
-                )
-            except Refused:
-                # The operator service calls a missing namespace an invalid argument.
-                if await self._namespace_exists(request.namespace, deadline):
-                    raise
-                return False
-            return True
-
-        return self._run(go)
+        where = check_namespace(name or self.namespace)
+        return self._run(lambda end: self._namespaces.delete(where, end))
 
     def ensure_search_attributes(
         self, attributes: Mapping[str, str], *, namespace: str = ""
@@ -224,28 +170,9 @@ class TemporalClient:
         `search_attribute_type`) when a name exists with another type: the server would say OK and
         change nothing.
         """
-        wanted = {name: _search_type(kind) for name, kind in attributes.items()}
+        wanted = {name: search_type(kind) for name, kind in attributes.items()}
         where = namespace or self.namespace
-
-        async def go(deadline: float) -> tuple[str, ...]:
-            there = await self._connection.call(
-                lambda client: client.operator_service.list_search_attributes,
-                ListSearchAttributesRequest(namespace=where),
-                what="list search attributes",
-                deadline=deadline,
-            )
-            missing = _missing(wanted, dict(there.custom_attributes))
-            if missing:
-                await self._connection.call(
-                    lambda client: client.operator_service.add_search_attributes,
-                    AddSearchAttributesRequest(namespace=where, search_attributes=missing),
-                    what="add search attributes",
-                    deadline=deadline,
-                    write=True,
-                )
-            return tuple(missing)
-
-        return self._run(go)
+        return self._run(lambda end: self._namespaces.add_attributes(where, wanted, end))
 
     # -- task queues -------------------------------------------------------------------------
 
@@ -259,28 +186,15 @@ class TemporalClient:
 
     def partitions(self, queue: str) -> int:
         """How many partitions share the activity queue's rate; a limit below it is inexact."""
-        request = ListTaskQueuePartitionsRequest(
-            namespace=self.namespace, task_queue=TaskQueue(name=check_queue(queue))
-        )
-
-        async def go(deadline: float) -> int:
-            answer = await self._connection.call(
-                lambda client: client.workflow_service.list_task_queue_partitions,
-                request,
-                what=f"list partitions of {queue}",
-                deadline=deadline,
-            )
-            return len(answer.activity_task_queue_partitions)
-
-        return self._run(go)
+        return self._run(lambda end: self._queues.partitions(queue, end))
 
     def update_queue(
         self,
         queue: str,
         *,
         kind: QueueKind = QueueKind.ACTIVITY,
-        queue_rate: int | None | Unchanged = UNCHANGED,
-        key_default: int | None | Unchanged = UNCHANGED,
+        queue_rate: int | Unchanged | None = UNCHANGED,
+        key_default: int | Unchanged | None = UNCHANGED,
         set_weights: Mapping[str, int] | None = None,
         unset_weights: Iterable[str] = (),
         reason: str,
@@ -323,7 +237,7 @@ class TemporalClient:
     # -- inside ------------------------------------------------------------------------------
 
     def _run(
-        self, call: Callable[[float], Coroutine[Any, Any, T]], timeout: float | None = None
+        self, call: Callable[[float], Coroutine[object, None, T]], timeout: float | None = None
     ) -> T:
         bound = self._timeout if timeout is None else timeout
 
@@ -332,47 +246,10 @@ class TemporalClient:
 
         return bridge.run(go, bound)
 
-    async def _system_info(self, deadline: float) -> Any:
+    async def _system_info(self, deadline: float) -> GetSystemInfoResponse:
         return await self._connection.call(
             lambda client: client.workflow_service.get_system_info,
             GetSystemInfoRequest(),
             what="read the server's version",
             deadline=deadline,
         )
-
-    async def _namespace_exists(self, name: str, deadline: float) -> bool:
-        try:
-            await self._connection.call(
-                lambda client: client.workflow_service.describe_namespace,
-                DescribeNamespaceRequest(namespace=name),
-                what=f"describe namespace {name}",
-                deadline=deadline,
-            )
-        except NotFound:
-            return False
-        return True
-
-
-def _retention(seconds: int) -> Duration:
-    if seconds < LEAST_RETENTION:
-        raise Refused(f"retention is at least {LEAST_RETENTION} s, not {seconds}", code="invalid")
-    return Duration(seconds=seconds)
-
-
-def _search_type(name: str) -> IndexedValueType.ValueType:
-    full = "".join(f"_{letter}" if letter.isupper() else letter for letter in name)
-    try:
-        return IndexedValueType.Value(f"INDEXED_VALUE_TYPE{full}".upper())
-    except ValueError:
-        raise Refused(f"{name!r} is no search attribute type", code="invalid") from None
-
-
-def _missing(
-    wanted: Mapping[str, IndexedValueType.ValueType], there: Mapping[str, int]
-) -> dict[str, IndexedValueType.ValueType]:
-    for name, kind in wanted.items():
-        if name in there and there[name] != kind:
-            raise Refused(
-                f"search attribute {name} exists with another type", code="search_attribute_type"
-            )
-    return {name: kind for name, kind in wanted.items() if name not in there}

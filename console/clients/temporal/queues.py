@@ -13,6 +13,7 @@ from temporalio.api.taskqueue.v1 import RateLimit as WireRateLimit
 from temporalio.api.workflowservice.v1 import (
     DescribeTaskQueueRequest,
     DescribeTaskQueueResponse,
+    ListTaskQueuePartitionsRequest,
     UpdateTaskQueueConfigRequest,
 )
 
@@ -88,13 +89,25 @@ class Queues:
             pollers=tuple(_poller(poller) for poller in answer.pollers),
         )
 
+    async def partitions(self, queue: str, deadline: float) -> int:
+        """How many partitions the activity queue has."""
+        answer = await self._connection.call(
+            lambda client: client.workflow_service.list_task_queue_partitions,
+            ListTaskQueuePartitionsRequest(
+                namespace=self._namespace, task_queue=TaskQueue(name=check_queue(queue))
+            ),
+            what=f"list partitions of {queue}",
+            deadline=deadline,
+        )
+        return len(answer.activity_task_queue_partitions)
+
     async def update(
         self,
         queue: str,
         kind: QueueKind,
         *,
-        queue_rate: int | None | Unchanged,
-        key_default: int | None | Unchanged,
+        queue_rate: int | Unchanged | None,
+        key_default: int | Unchanged | None,
         set_weights: Mapping[str, int],
         unset_weights: Sequence[str],
         reason: str,
@@ -200,7 +213,7 @@ class Queues:
         )
 
 
-def _sets(*rates: int | None | Unchanged) -> bool:
+def _sets(*rates: int | Unchanged | None) -> bool:
     return any(rate is not None and rate is not UNCHANGED for rate in rates)
 
 
@@ -209,9 +222,7 @@ def _nearest(milli: int) -> float:
     return milli / 1000
 
 
-def _rate_update(
-    wire: float | None, reason: str
-) -> UpdateTaskQueueConfigRequest.RateLimitUpdate:
+def _rate_update(wire: float | None, reason: str) -> UpdateTaskQueueConfigRequest.RateLimitUpdate:
     limit = None if wire is None else WireRateLimit(requests_per_second=wire)
     return UpdateTaskQueueConfigRequest.RateLimitUpdate(rate_limit=limit, reason=shorten(reason))
 

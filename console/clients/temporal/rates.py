@@ -17,7 +17,9 @@ def to_wire(milli: int) -> float:
     16 million; the server's own ceiling is 1,000/s per partition.
     """
     if isinstance(milli, bool) or not isinstance(milli, int):
-        raise Refused(f"a rate is a whole number of milli-requests/s, not {milli!r}", code="invalid")
+        raise Refused(
+            f"a rate is a whole number of milli-requests/s, not {milli!r}", code="invalid"
+        )
     if milli < 0:
         raise Refused(f"a rate is not negative ({milli})", code="invalid")
     try:
@@ -51,6 +53,6 @@ def key_default_to_wire(milli: int) -> float:
 
 def weight_to_wire(milli: int) -> float:
     """A fairness weight (1000 = 1.0). The server clamps below 0.001, so 1 is the least."""
-    if isinstance(milli, bool) or not isinstance(milli, int) or milli < 1:
+    if milli < LEAST_MILLI:
         raise Refused(f"a weight is at least 1 milli, not {milli!r}", code="invalid")
     return to_wire(milli)
