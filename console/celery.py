@@ -1,13 +1,51 @@
-"""The Celery application: `celery -A console worker|beat`."""
+"""The Celery application: `celery -A console worker|beat`, and the one way to enqueue."""
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
-from celery import Celery
+import structlog
+from celery import Celery, Task
+from kombu.exceptions import OperationalError
+
+from console.request import current_request_id
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 
-app = Celery("headroom")
+log = structlog.get_logger(__name__)
+
+
+class RequestTask(Task):  # type: ignore[misc]  # Celery ships no types
+    """A task that runs under the id of the request that caused it, for ledger and logs."""
+
+    abstract = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs the task with `current_request_id` set: the sender's, else the task's own id."""
+        request_id = self.request.get("request_id") or self.request.id or ""
+        token = current_request_id.set(request_id)
+        try:
+            with structlog.contextvars.bound_contextvars(request_id=request_id, task=self.name):
+                return super().__call__(*args, **kwargs)
+        finally:
+            current_request_id.reset(token)
+
+
+app = Celery("headroom", task_cls=RequestTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+def enqueue(name: str, *args: Any, countdown: float | None = None) -> bool:
+    """Sends a task by name, under the current request id; False when the broker is away.
+
+    It never raises for that: whatever a task would do is also found by the next tick or sweep.
+    """
+    headers = {"request_id": current_request_id.get()}
+    try:
+        app.send_task(name, args=args, countdown=countdown, headers=headers, retry=False)
+    except OperationalError as error:
+        log.warning("enqueue.failed", name=name, args=args, error=str(error))
+        return False
+    return True

@@ -1,0 +1,215 @@
+"""What the loop decides, as pure functions: what may be written, what a placement's state is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from quotas.enforcement.ports import (
+    Change,
+    Compiled,
+    DesiredObject,
+    FieldChange,
+    Observed,
+    Operation,
+    Owner,
+)
+from quotas.plans.contracts import EffectiveLimits
+from quotas.plans.limits import parse_key
+
+NOBODY = "somebody else (it does not carry our label)"
+TIGHTEST = 3
+OVERFULL = 99.0
+"""Fullness of a limit of 0 that is used: no ratio says it, and JSON knows no infinity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Which changes may be written. `blocked` are left alone, and `owners` says because of whom,
+    by field path. `force` tells whether fields have to be taken over from one-off edits."""
+
+    changes: tuple[Change, ...]
+    blocked: tuple[Change, ...] = ()
+    owners: Mapping[str, str] = field(default_factory=dict)
+    force: bool = False
+
+
+def leave_to_write(
+    changes: Sequence[Change], observed: Observed, *, force: bool, over_edits: bool
+) -> Leave:
+    """Splits changes by whose fields they touch.
+
+    Another controller's fields are taken only with `force` (a person said so); those of a one-off
+    edit also with `over_edits`. Where an object that we want is not ours, nothing of the placement
+    is written: it is somebody else's place.
+    """
+    if force:
+        return Leave(tuple(changes), (), {}, force=True)
+    foreign = {found.ref for found in observed.objects if not found.ours}
+    strange = {str(change.ref): NOBODY for change in changes if change.ref in foreign}
+    if strange:
+        return Leave((), tuple(changes), strange)
+    blocked = {
+        change.ref: holders
+        for change in changes
+        if (holders := _holders(change, over_edits=over_edits))
+    }
+    owners = {item.path: _name(item) for items in blocked.values() for item in items}
+    free = tuple(change for change in changes if change.ref not in blocked)
+    return Leave(
+        free,
+        tuple(change for change in changes if change.ref in blocked),
+        owners,
+        force=any(item.owner for change in free for item in change.fields),
+    )
+
+
+def _holders(change: Change, *, over_edits: bool) -> list[FieldChange]:
+    return [
+        item
+        for item in change.fields
+        if item.owner is not None and (item.owner.declarative or not over_edits)
+    ]
+
+
+def _name(item: FieldChange) -> str:
+    return item.owner.manager if item.owner else ""
+
+
+def owner_of(changes: Iterable[Change]) -> str:
+    """Who wrote what differs, in a few words; empty where nobody is known."""
+    names = {item.owner.manager for change in changes for item in change.fields if item.owner}
+    return ", ".join(sorted(names))
+
+
+def contested(changes: Iterable[Change]) -> set[str]:
+    """One text per field (or whole object) that a change touches, to recognise it again."""
+    touched: set[str] = set()
+    for change in changes:
+        if change.operation is Operation.UPDATE:
+            touched.update(f"{change.ref} {item.path}" for item in change.fields)
+        else:
+            touched.add(f"{change.ref} {change.operation}")
+    return touched
+
+
+def limit_rows(
+    *,
+    kind: str,
+    compiled: Compiled,
+    observed: Observed,
+    limits: EffectiveLimits | None,
+    applied: bool,
+) -> dict[str, dict[str, Any]]:
+    """By limit key: intended, enforced, used, recounted, why, source, in base units.
+
+    `applied` says that `compiled` was just written, so that it is what is enforced. `enforced` is
+    absent while nobody knows it; None is unlimited.
+    """
+    if limits is None:
+        return {}
+    said = {key: (want, path) for want in compiled.objects for key, path in want.limits.items()}
+    there = {found.ref: found.fields for found in observed.objects}
+    usage = {item.key: item for item in observed.usage}
+    rows: dict[str, dict[str, Any]] = {}
+    for key, limit in limits.limits.items():
+        if plane_of(key) != kind:
+            continue
+        row: dict[str, Any] = {"intended": limit.value, "source": str(limit.source)}
+        report = usage.get(key)
+        if report is not None:
+            row |= {"used": report.used, "recounted": report.recounted, "why": report.why}
+            row["enforced"] = report.hard
+        elif key in said and said[key][0].ref in there:
+            row["enforced"] = there[said[key][0].ref].get(said[key][1])
+        if applied and key in said:
+            row["enforced"] = _said(*said[key], intended=limit.value)
+        rows[key] = row
+    return rows
+
+
+def _said(want: DesiredObject, path: str, *, intended: int | None) -> int | None:
+    value = want.fields.get(path)
+    return value if isinstance(value, int) else intended
+
+
+@lru_cache(maxsize=4096)
+def plane_of(key: str) -> str:
+    """The kind of target that enforces a limit."""
+    return str(parse_key(key).plane)
+
+
+def fullness(row: Mapping[str, Any]) -> float | None:
+    """used / enforced of one limit row; None where either is unknown or unlimited."""
+    used, enforced = row.get("used"), row.get("enforced")
+    if used is None or enforced is None:
+        return None
+    if enforced == 0:
+        return OVERFULL if used > 0 else None
+    return round(float(used) / float(enforced), 4)
+
+
+def tightest(rows: Iterable[tuple[str, str, Mapping[str, Mapping[str, Any]]]]) -> list[Any]:
+    """The fullest limits of (target, location, limit rows), fullest first, at most three."""
+    full = [
+        (ratio, key, target, location, row)
+        for target, location, limits in rows
+        for key, row in limits.items()
+        if (ratio := fullness(row)) is not None
+    ]
+    full.sort(key=lambda item: (-item[0], item[1], item[2], item[3]))
+    return [
+        {
+            "key": key,
+            "target": target,
+            "location": location,
+            "used": row["used"],
+            "enforced": row["enforced"],
+            "intended": row.get("intended"),
+            "fullness": ratio,
+        }
+        for ratio, key, target, location, row in full[:TIGHTEST]
+    ]
+
+
+def backoff(attempts: int, *, base: float, cap: float, jitter: float) -> float:
+    """Seconds to wait after `attempts` failures (1, 2, …): doubling from `base` up to `cap`, times
+    0.5 to 1.5 as `jitter` in [0, 1) says, so that many that failed together come back apart."""
+    return float(min(cap, base * 2 ** min(max(attempts - 1, 0), 30)) * (0.5 + jitter))
+
+
+def owner_json(owner: Owner | None) -> dict[str, Any] | None:
+    """An owner as JSON."""
+    if owner is None:
+        return None
+    at = owner.at.isoformat() if owner.at else None
+    return {"manager": owner.manager, "declarative": owner.declarative, "at": at}
+
+
+def change_json(change: Change) -> dict[str, Any]:
+    """A change as JSON, the way rollout items, drifts and states store it."""
+    return {
+        "operation": str(change.operation),
+        "kind": change.ref.kind,
+        "namespace": change.ref.namespace,
+        "name": change.ref.name,
+        "part": change.ref.part,
+        "object": str(change.ref),
+        "fields": [
+            {
+                "path": item.path,
+                "before": item.before,
+                "after": item.after,
+                "key": item.key,
+                "owner": owner_json(item.owner),
+            }
+            for item in change.fields
+        ],
+    }
+
+
+def changes_json(changes: Iterable[Change]) -> list[dict[str, Any]]:
+    """Changes as JSON."""
+    return [change_json(change) for change in changes]
