@@ -30,7 +30,6 @@ __all__ = [
     "parse_key", "parse_limit", "quota_name", "scope_selector",
 ]  # fmt: skip
 
-
 _DNS: Final = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _NAME: Final = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _LONGEST_KEY: Final = 253
@@ -59,7 +58,10 @@ _COUNTED: Final = {
 _STORAGE: Final = "Sum of storage that volume claims request"
 # Patterns for names that carry a name of the cluster's own. First match wins.
 _PATTERNS: Final = (
-    (rf"count/(?P<n>{_DNS})", Unit.COUNT, "{n} (count)", "{n} objects that exist, finished too"),
+    (
+        rf"count/(?=.{{1,63}}\Z)(?P<n>{_DNS})",
+        Unit.COUNT, "{n} (count)", "{n} objects that exist, finished too",
+    ),
     (
         r"requests\.hugepages-(?P<n>[1-9][0-9]*([KMGTP]i|[kMGTP])?)",
         Unit.BYTES, "huge pages of {n}", "Sum of {n} huge pages of all unfinished pods",
@@ -238,12 +240,13 @@ def _range_key(text: str) -> LimitKey:
     kind, _, rest = text.partition(".")
     field, _, resource = rest.partition(".")
     resources = ("storage",) if kind == "pvc" else ("cpu", "memory", "ephemeral-storage")
+    fields = ("min", "max") if kind == "pvc" else tuple(_RANGE_FIELDS)
     if kind != "container" and field in ("default", "defaultRequest"):
         raise _unknown(text, f"is refused by Kubernetes: only containers have a {field}; use"
                        f" container.{field}.cpu")  # fmt: skip
-    if field not in _RANGE_FIELDS or resource not in resources:
+    if field not in fields or resource not in resources:
         raise _unknown(text, f"is not a LimitRange limit; use {kind}.FIELD.RESOURCE with FIELD one"
-                       f" of {', '.join(_RANGE_FIELDS)} and RESOURCE one of"
+                       f" of {', '.join(fields)} and RESOURCE one of"
                        f" {', '.join(resources)}")  # fmt: skip
     label, hint = _RANGE_FIELDS[field]
     ratio = field == "maxLimitRequestRatio"

@@ -41,7 +41,7 @@ _LONGEST_TEXT = 64
 _LARGEST_EXPONENT = 999
 _PER_UNIT = {Unit.MILLICORES: 1000, Unit.MILLI: 1000, Unit.MILLI_PER_SECOND: 1000}
 _SECONDS_IN = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-_DURATION = re.compile(r"(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m(?:in)?)?(?:([0-9]+)s?)?")
+_DURATION = re.compile(r"(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m(?:in)?)?(?:([0-9]+)s)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +123,10 @@ def to_base(text: str, unit: Unit) -> int:
 def format_quantity(value: int, unit: Unit) -> str:
     """The Kubernetes wire form of a base value, which the server stores unchanged.
 
-    Unlimited (None) has no wire form: leave the resource out instead. Raises ValueError for a
-    negative value and for rates and durations, which are not Kubernetes quantities.
+    Unlimited (None) has no wire form: leave the resource out instead. Raises ValueError for
+    what is negative or too large, and for rates and durations, which are not quantities.
     """
-    if value < 0 or unit in (Unit.MILLI_PER_SECOND, Unit.SECONDS):
+    if not 0 <= value <= LARGEST or unit in (Unit.MILLI_PER_SECOND, Unit.SECONDS):
         raise ValueError(f"{value} {unit} is not a Kubernetes quantity")
     if unit is Unit.BYTES and value and value % 1024 == 0:
         return _in_binary(value)
@@ -256,7 +256,7 @@ def _without_unit(text: str, unit: Unit) -> str:
     """Drops the unit that pages show behind a number, leaving a Kubernetes quantity."""
     pattern = {
         Unit.MILLICORES: r"(.*[0-9.])\s*cores?",
-        Unit.BYTES: r"(.*[0-9.])\s*([KMGTPE]i|[kMGTPE])?B",
+        Unit.BYTES: r"(.*[0-9.])\s*([KMGTPE]i|[kMGTPE])?B?",
         Unit.MILLI_PER_SECOND: r"(.*?)\s*/\s*s",
     }.get(unit)
     found = re.fullmatch(pattern, text, re.ASCII) if pattern else None
@@ -264,8 +264,10 @@ def _without_unit(text: str, unit: Unit) -> str:
 
 
 def _duration(text: str) -> int:
-    found = _DURATION.fullmatch(re.sub(r"(?<=\w) +(?=\w)", "", text))
-    if found is None or not any(found.groups()):
+    """Seconds, from a bare number or from parts such as `1h30m`, spaces between them allowed."""
+    joined = re.sub(r"(?<=[0-9]) +(?=[a-z])|(?<=[a-z]) +(?=[0-9])", "", text[: _LONGEST_TEXT + 1])
+    found = _DURATION.fullmatch(f"{joined}s" if re.fullmatch("[0-9]+", joined) else joined)
+    if found is None or not any(found.groups()) or len(joined) > _LONGEST_TEXT:
         raise _refusal(text, f"a duration is {EXAMPLES[Unit.SECONDS]}")
     parts = zip(found.groups("0"), _SECONDS_IN.values(), strict=True)
     seconds = sum(int(number) * size for number, size in parts)

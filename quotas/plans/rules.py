@@ -45,7 +45,7 @@ def parse_limits(written: Mapping[str, str | float | None]) -> dict[str, int | N
     problems: list[Problem] = []
     for text, amount in written.items():
         try:
-            key = parse_key(text)
+            key = parse_key(str(text))  # YAML has keys that are no text
             if key.key in limits:
                 message = f"{text} sets {key.key} a second time; keep one of the two."
                 raise DomainError("duplicate_limit", message, field=text)
@@ -157,13 +157,17 @@ def _ratios(limits: Limits) -> list[Problem]:
         kind, _, rest = key.partition(".maxLimitRequestRatio.")
         if not rest or ratio is None:
             continue
-        low, high = limits.get(f"{kind}.min.{rest}"), limits.get(f"{kind}.max.{rest}")
+        names = ("min", "max", "defaultRequest", "default")
+        low, high, request, limit = (limits.get(f"{kind}.{name}.{rest}") for name in names)
         if ratio < 1000:
             message = f"{_show(key, ratio)} is below 1: a limit is never less than its request."
             problems.append(Problem(key, "ratio_below_one", message))
         elif low and high is not None and ratio * low > high * 1000:
             message = f"{_show(key, ratio)} is above what {kind}.max ÷ {kind}.min allows."
             problems.append(Problem(key, "ratio_above_range", message))
+        elif request and limit is not None and limit * 1000 > ratio * request:
+            message = f"{_show(key, ratio)} refuses containers that rely on the plan's defaults."
+            problems.append(Problem(key, "ratio_below_defaults", message, Severity.WARNING))
     return problems
 
 
@@ -179,21 +183,20 @@ def _quotas(limits: Limits, side: str, resource: str) -> list[tuple[str, int]]:
 
 def _fitted(limits: Limits, side: str, resource: str, given: int) -> int:
     """`given`, moved to where the plan's own bounds and quotas accept it."""
-    ceilings = [
-        limits.get(f"container.max.{resource}"),
-        limits.get(f"pod.max.{resource}"),
-        *(value for _, value in _quotas(limits, side, resource) if value > 0),
-    ]
-    floor = limits.get(f"container.min.{resource}") or 0
-    request = limits.get(f"container.defaultRequest.{resource}") or 0
-    limit = limits.get(f"container.default.{resource}")
-    ratio = limits.get(f"container.maxLimitRequestRatio.{resource}")
+    names = ("min", "max", "default", "defaultRequest", "maxLimitRequestRatio")
+    low, most, limit, request, ratio = (limits.get(f"container.{n}.{resource}") for n in names)
+    floors = [low]
+    ceilings = [most, limits.get(f"pod.max.{resource}")]
+    ceilings += [value for _, value in _quotas(limits, side, resource) if value > 0]
     if side == "limits":
-        floor = max(floor, request)
-    elif limit is not None:
+        floors.append(request)
+        ceilings.append(request * ratio // 1000 if request and ratio else None)
+    else:
+        limit = most if limit is None else limit  # Kubernetes takes the maximum for the default
         ceilings.append(limit)
-        floor = max(floor, -(-limit * 1000 // ratio) if ratio else 0)
-    return max(floor, min([given, *(value for value in ceilings if value is not None)]))
+        floors.append(-(-limit * 1000 // ratio) if limit and ratio else None)
+    lowest = min([given, *(value for value in ceilings if value is not None)])
+    return max([lowest, *(value for value in floors if value is not None)])
 
 
 def _quota_without_defaults(limits: Limits) -> list[Problem]:
