@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import UserManager as DjangoUserManager
 from django.db import models
 
 
@@ -36,6 +37,23 @@ GRANTS: dict[str, frozenset[Permission]] = {
 }
 
 
+class UserManager(DjangoUserManager["User"]):
+    """Makes users; whoever `createsuperuser` makes is an admin of the console as well."""
+
+    use_in_migrations = False
+
+    def create_superuser(
+        self,
+        username: str,
+        email: str | None = None,
+        password: str | None = None,
+        **extra_fields: Any,
+    ) -> User:
+        """A superuser with the role admin unless another role is named."""
+        extra_fields.setdefault("role", Role.ADMIN)
+        return super().create_superuser(username, email, password, **extra_fields)
+
+
 class User(AbstractUser):
     """A person. `role` is the console role; tenants' own people have none and a Membership."""
 
@@ -46,6 +64,12 @@ class User(AbstractUser):
         blank=True,
         help_text="What this person may do in the console; empty for tenants' own people.",
     )
+    password_is_one_time = models.BooleanField(
+        default=False,
+        help_text="Set by an admin's invitation: the console opens after the password is changed.",
+    )
+
+    objects: ClassVar[UserManager] = UserManager()
 
     def may(self, permission: Permission) -> bool:
         """True when this active person's role grants `permission`."""
@@ -97,3 +121,24 @@ class ApiToken(models.Model):
             expires_at=expires_at,
         )
         return plain
+
+
+class IdempotencyKey(models.Model):
+    """One POST that a client may safely send again. `status` is empty while it is in flight."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=255, help_text="The Idempotency-Key header.")
+    digest = models.CharField(max_length=64, help_text="SHA-256 of method, path and body.")
+    status = models.PositiveSmallIntegerField(null=True, help_text="HTTP status of the answer.")
+    headers = models.JSONField(default=dict, help_text="Location and ETag of the answer.")
+    body = models.BinaryField(default=bytes, help_text="The answer's body, JSON.")
+    content_type = models.CharField(max_length=100, default="application/json")
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "key"], name="access_idempotency_key_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.key

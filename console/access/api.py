@@ -1,0 +1,228 @@
+"""The door for machines: bearer tokens, permissions that deny unless a view says otherwise, and
+POSTs that are safe to repeat (`Idempotent`).
+
+    class TenantView(APIView):
+        required_permissions = {"GET": Permission.VIEW, "POST": Permission.ADMINISTER}
+
+HEAD is GET; OPTIONS needs what GET needs. A method that is not in the mapping is denied.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.http import Http404, HttpResponse
+from django.http.request import RawPostDataException
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import APIException, AuthenticationFailed, UnsupportedMediaType
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+
+from console.access.gate import actor_of
+from console.access.models import ApiToken, IdempotencyKey, Permission, User
+from console.audit import services as audit
+from console.audit.models import Outcome
+from console.errors import DomainError, ExternalError
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
+
+    _View = APIView
+else:
+    # rest_framework.views imports this module (its default classes): a mixin needs no base.
+    _View = object
+
+_TOUCH_EVERY = timedelta(minutes=1)
+_KEEP = timedelta(hours=24)
+_MAX_KEY = 255
+
+
+class TokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer hr_…`; sets request.user and request.auth (the ApiToken)."""
+
+    keyword = "Bearer"
+
+    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
+        """The token and its owner; None when no token was sent."""
+        words = get_authorization_header(request).split()
+        if not words or words[0].lower() != b"bearer":
+            return None
+        if len(words) != 2:
+            raise AuthenticationFailed("Send one token: Authorization: Bearer hr_…")
+        now = timezone.now()
+        digest = ApiToken.digest_of(words[1].decode("latin-1"))
+        token = ApiToken.objects.usable(at=now).select_related("user").filter(digest=digest).first()
+        if token is None:
+            raise AuthenticationFailed("This token is unknown, expired or revoked.")
+        stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - _TOUCH_EVERY)
+        if token.last_used_at is None or token.last_used_at < now - _TOUCH_EVERY:
+            ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=now)
+        return token.user, token
+
+    def authenticate_header(self, request: Request) -> str:
+        """What a 401 asks for."""
+        return self.keyword
+
+
+class RolePermission(BasePermission):
+    """Lets a request through when its owner's role grants what the view asks for this method."""
+
+    schema_views: ClassVar = frozenset(
+        {"SpectacularAPIView", "SpectacularSwaggerSplitView"}
+    )
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """False without a sign-in, without a declaration, or without the role."""
+        user = request.user
+        if not isinstance(user, User) or user.password_is_one_time:
+            return False
+        if type(view).__name__ in self.schema_views:
+            return True
+        needed = _needed(request, view)
+        if needed is not None and user.may(needed):
+            return True
+        if request.method not in SAFE_METHODS:
+            _record_refusal(request, needed)
+        self.message = _refusal(request, needed)
+        return False
+
+
+def _needed(request: Request, view: APIView) -> Permission | None:
+    declared: dict[str, Permission] = getattr(view, "required_permissions", {})
+    method = "GET" if request.method in SAFE_METHODS else str(request.method)
+    return declared.get(method)
+
+
+def _refusal(request: Request, needed: Permission | None) -> str:
+    if needed is None:
+        return f"{request.method} is not open to anybody here."
+    return f"Your role does not include “{needed.label}”."
+
+
+def _record_refusal(request: Request, needed: Permission | None) -> None:
+    audit.record(
+        actor=actor_of(request),
+        action="access.refused",
+        object_type="endpoint",
+        object_id=request.path[:64],
+        object_label=f"{request.method} {request.path}",
+        outcome=Outcome.REFUSED,
+        message=f"Needs the permission {needed.value}." if needed else "Not declared.",
+    )
+
+
+class Idempotent(_View):
+    """POST with an Idempotency-Key: the same key and body gives the first answer again.
+
+    Another body under the same key is 422 `idempotency_key_reused`; one still in flight is 409.
+    Keys are per user and are forgotten after 24 hours. 5xx answers are not kept.
+    """
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """After sign-in and permission: claims the key, or replays its answer."""
+        super().initial(request, *args, **kwargs)
+        self._claim: IdempotencyKey | None = None
+        key = request.headers.get("Idempotency-Key", "")
+        if request.method == "POST" and key:
+            self._claim = _claim(request, key)
+
+    def handle_exception(self, exc: Exception) -> Any:
+        """A replay is not an error."""
+        if isinstance(exc, _Replay):
+            return exc.response
+        if getattr(self, "_claim", None) is not None and not isinstance(exc, _EXPECTED):
+            _forget(cast(IdempotencyKey, self._claim))
+        return super().handle_exception(exc)
+
+    def finalize_response(
+        self, request: Request, response: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Keeps the answer of a claimed key."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        claim = getattr(self, "_claim", None)
+        if claim is not None:
+            response.add_post_render_callback(lambda done: _keep(claim, done))
+        return response
+
+
+_EXPECTED = (DomainError, ExternalError, APIException, Http404, PermissionDenied)
+
+
+class _Replay(Exception):  # noqa: N818 - control flow of DRF's dispatch, not an error
+    def __init__(self, response: HttpResponse) -> None:
+        super().__init__("replay")
+        self.response = response
+
+
+def _claim(request: Request, key: str) -> IdempotencyKey:
+    if len(key) > _MAX_KEY or not key.isprintable():
+        raise DomainError(
+            "invalid_idempotency_key",
+            f"Idempotency-Key is at most {_MAX_KEY} printable characters.",
+            field="Idempotency-Key",
+            status=400,
+        )
+    now = timezone.now()
+    IdempotencyKey.objects.filter(created_at__lt=now - _KEEP).delete()
+    text = f"{request.method} {request.get_full_path()}\n".encode()
+    digest = hashlib.sha256(text + _body(request)).hexdigest()
+    try:
+        with transaction.atomic():
+            return IdempotencyKey.objects.create(
+                user=request.user, key=key, digest=digest, created_at=now
+            )
+    except IntegrityError:
+        return _answer_again(IdempotencyKey.objects.get(user=request.user, key=key), digest)
+
+
+def _body(request: Request) -> bytes:
+    try:
+        return bytes(request._request.body)
+    except RawPostDataException as error:
+        # Reading the CSRF token from a form consumes it; forms are not accepted here anyway.
+        raise UnsupportedMediaType(request.content_type) from error
+
+
+def _answer_again(known: IdempotencyKey, digest: str) -> IdempotencyKey:
+    """Raises the kept answer, or says why there is none."""
+    if known.digest != digest:
+        raise DomainError(
+            "idempotency_key_reused",
+            "This Idempotency-Key was used for another request; take a new one.",
+            field="Idempotency-Key",
+        )
+    if known.status is None:
+        raise DomainError(
+            "request_in_flight",
+            "The first request with this Idempotency-Key has not ended yet; ask again soon.",
+            field="Idempotency-Key",
+            status=409,
+        )
+    response = HttpResponse(
+        bytes(known.body),
+        status=known.status,
+        content_type=known.content_type,
+        headers={**known.headers, "Idempotent-Replayed": "true"},
+    )
+    raise _Replay(response)
+
+
+def _keep(claim: IdempotencyKey, response: Response) -> None:
+    if response.status_code >= 500:
+        return _forget(claim)
+    claim.status = response.status_code
+    claim.headers = {name: response[name] for name in ("Location", "ETag") if name in response}
+    claim.body = response.content
+    claim.content_type = response.get("Content-Type", "application/json")
+    claim.save(update_fields=["status", "headers", "body", "content_type"])
+    return None
+
+
+def _forget(claim: IdempotencyKey) -> None:
+    claim.delete()

@@ -1,0 +1,56 @@
+"""Reading the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import Q, QuerySet
+
+from console.audit.models import Entry
+from console.selectors import Page, keyset_page
+
+PAGE_SIZE = 50
+
+# Where an object can be looked at, by its type; {} is its id. Pages of the apps above, as strings.
+_PLACES = {
+    "tenant": "/tenants/{}/",
+    "plan": "/plans/{}/",
+    "rollout": "/rollouts/{}/",
+    "target": "/targets/{}/",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """One entry as the page shows it; `place` is empty when there is no page to go to."""
+
+    entry: Entry
+    place: str
+    tenant_place: str
+
+
+def search(entries: QuerySet[Entry], *, text: str) -> QuerySet[Entry]:
+    """Entries whose reason, message or object contains `text`, or whose request id it is."""
+    if not text:
+        return entries
+    return entries.filter(
+        Q(reason__icontains=text)
+        | Q(message__icontains=text)
+        | Q(object_label__icontains=text)
+        | Q(request_id=text)
+    )
+
+
+def ledger_page(entries: QuerySet[Entry], *, cursor: str) -> tuple[Page[Entry], list[LedgerRow]]:
+    """One page, newest first."""
+    page = keyset_page(entries, cursor=cursor, key=("at", "id"), size=PAGE_SIZE)
+    return page, [_row(entry) for entry in page.rows]
+
+
+def _row(entry: Entry) -> LedgerRow:
+    pattern = _PLACES.get(entry.object_type, "")
+    tenant = _PLACES["tenant"].format(entry.tenant) if entry.tenant else ""
+    place = pattern.format(entry.object_id) if entry.object_id else ""
+    if entry.object_type == "tenant":
+        place = tenant
+    return LedgerRow(entry=entry, place=place, tenant_place=tenant)

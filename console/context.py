@@ -1,0 +1,71 @@
+"""What every page's frame shows: navigation, theme, who is signed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from console.access.models import Permission, User
+
+THEMES = ("auto", "light", "dark")
+
+
+@dataclass(frozen=True, slots=True)
+class NavItem:
+    """One entry of the rail. `key` is the second key of its shortcut: g, then key."""
+
+    label: str
+    url: str
+    icon: str
+    key: str
+    current: bool = False
+
+
+_NAV = (
+    ("Overview", "/", "overview", "o"),
+    ("Tenants", "/tenants/", "tenants", "t"),
+    ("Plans", "/plans/", "plans", "p"),
+    ("Rollouts", "/rollouts/", "rollouts", "r"),
+    ("Targets", "/targets/", "targets", "g"),
+    ("Audit", "/audit/", "audit", "a"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The frame of one page, as templates/base.html reads it."""
+
+    site_name: str
+    demo: bool
+    theme: str
+    nav: tuple[NavItem, ...]
+    may_operate: bool
+    may_administer: bool
+    at_people: bool
+
+
+def frame(request: HttpRequest) -> dict[str, Frame]:
+    """Context processor: `frame` for base.html. One look at the session, no further queries."""
+    user = getattr(request, "user", None)
+    person = user if isinstance(user, User) else None
+    theme = request.COOKIES.get("theme", "auto")
+    return {
+        "frame": Frame(
+            site_name=settings.SITE_NAME,
+            demo=settings.DEMO,
+            theme=theme if theme in THEMES else "auto",
+            nav=_navigation(request.path) if person and person.may(Permission.VIEW) else (),
+            may_operate=bool(person and person.may(Permission.OPERATE)),
+            may_administer=bool(person and person.may(Permission.ADMINISTER)),
+            at_people=request.path.startswith("/people/"),
+        )
+    }
+
+
+def _navigation(path: str) -> tuple[NavItem, ...]:
+    return tuple(
+        NavItem(label, url, icon, key, path == url or (url != "/" and path.startswith(url)))
+        for label, url, icon, key in _NAV
+    )

@@ -1,0 +1,304 @@
+"""The components that every page uses. They are builtins: no {% load %} is needed.
+
+States, time, numbers
+    {% condition "synced" %}                       icon and word; states: see STATES below
+    {% condition row.condition "owned by argocd" %}   with a visible note after the word
+    {% ago when %}                                 3 min ago; exact time in UTC and local on hover
+    {% amount "1.5 cores" 1500 %}                  human form, raw value on hover
+    {% amount None %}  {% amount "" reason="target unreachable" %}   – with the reason on hover
+    {% copyable tenant.slug %}                     monospace id, copied by a click
+    {% icon "search" %}                            decorative icon; names: templates/console/_sprite.html
+
+Pictures (build the dataclasses of console/charts.py in a selector)
+    {% headroom_bar bar %}                         picture plus its headroom number
+    {% headroom_bar bar number=False %}            picture alone
+    {% sparkline spark %}
+    {% progress done total %}  {% progress done total refused=3 label="prod-gke" %}
+
+Structure
+    {% empty_state "No tenants yet" "Text." url="/tenants/new/" label="Add a tenant" %}
+    {% panel "/targets/dots/" every=20 %}          loads a partial; not polled in hidden tabs
+    {% panel "/tenants/acme/jobs/" lines=4 %}      loads once; four skeleton lines meanwhile
+    {% field form.reason %}                        label, control, help, errors tied by aria
+    {% form_errors form %}                         errors that belong to no field
+    {% diff_table before after %}                  field by field, before → after
+    {% pager page %}                               console.selectors.Page: newer / older links
+    {% chip "status" "active" %}                   an active filter with a link that removes it
+    {% asset "console/headroom.css" %}             static URL that changes with the file's content
+    {% querystring after=cursor %}                 Django's own: this page's URL with a change
+
+Plain CSS classes, no tag needed (console/static/console/headroom.css, top comment):
+    .page-head .panel .grid-2 .grid-3 .table .rows .button(.primary .quiet .danger) .tabs .facts
+    .filters .note(.warn .bad) .toolbar .muted .num .mono .stack .split .tag
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from django import template
+from django.contrib.staticfiles import finders
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.forms import BaseForm, BoundField, CheckboxInput
+from django.http import HttpRequest
+from django.template import Context
+from django.utils import timezone
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from console.charts import HeadroomBar, Sparkline
+from console.diff import FieldChange, field_changes
+
+register = template.Library()
+
+# state: (word, icon, tone). Tones: quiet, moving, warn, bad, off.
+STATES: dict[str, tuple[str, str, str]] = {
+    "synced": ("Synced", "synced", "quiet"),
+    "progressing": ("Progressing", "progressing", "moving"),
+    "drifted": ("Drifted", "drifted", "warn"),
+    "conflict": ("Conflict", "conflict", "bad"),
+    "unreachable": ("Unreachable", "unreachable", "bad"),
+    "refused": ("Refused", "refused", "bad"),
+    "suspended": ("Suspended", "suspended", "off"),
+    "unknown": ("Unknown", "unknown", "off"),
+    "waiting": ("Waiting", "waiting", "quiet"),
+    "running": ("Running", "progressing", "moving"),
+    "done": ("Done", "synced", "quiet"),
+    "failed": ("Failed", "failed", "bad"),
+    "superseded": ("Superseded", "superseded", "off"),
+    "cancelled": ("Cancelled", "superseded", "off"),
+    "active": ("Active", "synced", "quiet"),
+    "offboarding": ("Off-boarding", "superseded", "warn"),
+    "offboarded": ("Off-boarded", "superseded", "off"),
+    "draft": ("Draft", "draft", "off"),
+    "published": ("Published", "synced", "quiet"),
+    "retired": ("Retired", "superseded", "off"),
+    "near": ("Near limit", "near", "warn"),
+    "over": ("Over limit", "over", "bad"),
+    "healthy": ("Healthy", "synced", "quiet"),
+    "lease": ("Lease", "lease", "moving"),
+}
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+def _icon(name: str) -> str:
+    return f'<svg class="icon" aria-hidden="true"><use href="#i-{escape(name)}"/></svg>'
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A decorative icon of templates/console/_sprite.html; put the word beside it."""
+    return mark_safe(_icon(name))  # noqa: S308 - the name is escaped
+
+
+@lru_cache(maxsize=256)
+def _state(key: str) -> str:
+    known = STATES.get(key) or (key.replace("_", " ").capitalize() or "Unknown", "unknown", "off")
+    word, glyph, tone = known
+    return f'<span class="state state-{tone}">{_icon(glyph)}<span>{escape(word)}</span></span>'
+
+
+@register.simple_tag
+def condition(state: object, note: object = "") -> SafeString:
+    """A state as icon and word, the same everywhere. `note` says why, in a few words."""
+    shown = _state(str(state).lower())
+    if note:
+        shown += f' <span class="state-note">{escape(note)}</span>'
+    return mark_safe(shown)  # noqa: S308 - the parts are escaped
+
+
+def age(seconds: float) -> str:
+    """ "3 min ago" for a positive number of seconds, "in 3 min" for a negative one."""
+    size = abs(seconds)
+    if size < 5:
+        return "now"
+    if size < _MINUTE:
+        text = f"{int(size)} s"
+    elif size < _HOUR:
+        text = f"{int(size // _MINUTE)} min"
+    elif size < _DAY:
+        text = f"{int(size // _HOUR)} h"
+    else:
+        text = f"{int(size // _DAY)} d"
+    return f"{text} ago" if seconds > 0 else f"in {text}"
+
+
+@register.simple_tag
+def ago(when: datetime | None, never: str = "never") -> SafeString:
+    """Relative time in a <time> element; headroom.js keeps it fresh and adds local time."""
+    if when is None:
+        return mark_safe(f'<span class="muted">{escape(never)}</span>')  # noqa: S308 - escaped
+    iso = when.astimezone(UTC).isoformat(timespec="seconds")[:19]
+    shown = age((timezone.now() - when).total_seconds())
+    return mark_safe(  # noqa: S308 - digits only
+        f'<time datetime="{iso}Z" title="{iso[:10]} {iso[11:]} UTC">{shown}</time>'
+    )
+
+
+@register.simple_tag
+def amount(text: object, raw: object = None, reason: str = "not known yet") -> SafeString:
+    """A quantity in human form with its raw value on hover; an unknown one is – with a reason."""
+    if text is None or text == "":
+        shown = f'<span class="num muted" title="{escape(reason)}">–</span>'
+    else:
+        hover = "" if raw is None else f' title="{escape(raw)}"'
+        shown = f'<span class="num"{hover}>{escape(text)}</span>'
+    return mark_safe(shown)  # noqa: S308 - the parts are escaped
+
+
+@register.simple_tag
+def copyable(value: object, shown: object = "") -> SafeString:
+    """An id in monospace that a click copies; without JavaScript it is plain, selectable text."""
+    text = escape(value)
+    return mark_safe(  # noqa: S308 - escaped
+        f'<button type="button" class="copy" data-copy="{text}" title="Copy {text}">'
+        f"{escape(shown) if shown else text}</button>"
+    )
+
+
+@register.simple_tag
+def headroom_bar(bar: HeadroomBar | None, number: bool = True) -> SafeString:  # noqa: FBT001, FBT002 - a template argument
+    """The product's own picture, with the headroom as a number beside it."""
+    if bar is None:
+        return mark_safe('<span class="muted" title="no limit">–</span>')
+    room = ""
+    if number:
+        tone = "over" if bar.is_over else "near" if bar.is_near else "fine"
+        room = f'<span class="hroom hroom-{tone}">{escape(bar.headroom_text or "–")}</span>'
+    return mark_safe(f'<span class="hline">{bar.svg()}{room}</span>')  # noqa: S308 - escaped
+
+
+@register.simple_tag
+def sparkline(spark: Sparkline | None) -> SafeString:
+    """A short history; nothing at all where there is none."""
+    return mark_safe(spark.svg() if spark else "")  # noqa: S308 - charts.py escapes its texts
+
+
+@register.simple_tag
+def progress(done: int, total: int, refused: int = 0, label: str = "") -> SafeString:
+    """A progress line with its counts: done (solid), refused (red), the rest waiting."""
+    share = 100 / total if total else 0
+    words = f"{done} of {total} done" + (f", {refused} refused" if refused else "")
+    name = escape(f"{label}: {words}" if label else words)
+    bad = (
+        f'<rect class="pline-bad" x="{done * share:.1f}%" width="{refused * share:.1f}%" height="6"/>'
+        if refused
+        else ""
+    )
+    return mark_safe(  # noqa: S308 - the label is escaped
+        f'<span class="pline"><svg role="img" aria-label="{name}" width="100%" height="6">'
+        f'<rect class="pline-rest" width="100%" height="6" rx="3"/>'
+        f'<rect class="pline-done" width="{done * share:.1f}%" height="6" rx="3"/>{bad}</svg>'
+        f'<span class="num">{done}/{total}</span></span>'
+    )
+
+
+@register.inclusion_tag("console/_empty_state.html")
+def empty_state(
+    title: str, text: str = "", url: str = "", label: str = "", icon: str = "empty"
+) -> dict[str, str]:
+    """Says what is not there and what to do next, with the button for it."""
+    return {"title": title, "text": text, "url": url, "label": label, "icon": icon}
+
+
+@register.inclusion_tag("console/_panel.html")
+def panel(url: str, every: int = 0, lines: int = 2, id: str = "") -> dict[str, Any]:
+    """A part of the page that another URL renders: loaded at once, then every `every` seconds."""
+    trigger = f"load, every {every}s" if every else "load"
+    return {"url": url, "trigger": trigger, "lines": range(lines), "id": id}
+
+
+@register.simple_tag
+def field(bound: BoundField) -> SafeString:
+    """One form field: label, control, help and errors, tied together for screen readers."""
+    described = []
+    below = ""
+    if bound.help_text:
+        described.append(f"{bound.auto_id}_help")
+        below += format_html('<p class="help" id="{}_help">{}</p>', bound.auto_id, bound.help_text)
+    if bound.errors:
+        described.append(f"{bound.auto_id}_error")
+        below += format_html(
+            '<p class="error" id="{}_error">{} {}</p>',
+            bound.auto_id,
+            mark_safe(_icon("alert")),
+            " ".join(str(error) for error in bound.errors),
+        )
+    attrs = {"aria-describedby": " ".join(described)} if described else {}
+    if bound.errors:
+        attrs["aria-invalid"] = "true"
+    is_box = isinstance(bound.field.widget, CheckboxInput)
+    return format_html(
+        '<div class="{}"><label for="{}">{}{}</label>{}{}</div>',
+        "field field-box" if is_box else "field",
+        bound.id_for_label,
+        bound.label,
+        "" if bound.field.required or is_box else mark_safe(' <span class="optional">optional</span>'),
+        bound.as_widget(attrs=attrs),
+        mark_safe(below),  # noqa: S308 - made by format_html above
+    )
+
+
+@register.inclusion_tag("console/_form_errors.html")
+def form_errors(form: BaseForm) -> dict[str, Any]:
+    """The errors of a form that belong to no single field."""
+    return {"errors": form.non_field_errors()}
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _shown(change: FieldChange) -> dict[str, str]:
+    return {
+        "path": change.path or "value",
+        "kind": change.kind,
+        "before": "" if change.kind == "added" else _plain(change.before),
+        "after": "" if change.kind == "removed" else _plain(change.after),
+    }
+
+
+@register.inclusion_tag("console/_diff_table.html")
+def diff_table(before: Any, after: Any) -> dict[str, Any]:
+    """Before → after, one line per field that differs."""
+    return {"changes": [_shown(change) for change in field_changes(before, after)]}
+
+
+@register.inclusion_tag("console/_pager.html", takes_context=True)
+def pager(context: Context, page: Any) -> dict[str, Any]:
+    """Links to the next and the previous keyset page, keeping every filter of the URL."""
+    return {"page": page, "request": context["request"]}
+
+
+@register.inclusion_tag("console/_chip.html", takes_context=True)
+def chip(context: Context, parameter: str, value: object, label: str = "") -> dict[str, Any]:
+    """An active filter; its cross removes the parameter from the URL."""
+    request: HttpRequest = context["request"]
+    query = request.GET.copy()
+    query.pop(parameter, None)
+    query.pop("cursor", None)
+    return {"name": label or parameter, "value": value, "url": f"?{query.urlencode()}"}
+
+
+@lru_cache(maxsize=32)
+def _fingerprint(path: str, stamp: float) -> str:
+    found = finders.find(path)
+    return hashlib.sha256(Path(found).read_bytes()).hexdigest()[:8] if found else ""
+
+
+@register.simple_tag
+def asset(path: str) -> str:
+    """The URL of a static file, with a fingerprint of its content: cached long, never stale."""
+    found = finders.find(path)
+    stamp = Path(found).stat().st_mtime if found else 0.0
+    return f"{staticfiles_storage.url(path)}?v={_fingerprint(path, stamp)}"

@@ -1,0 +1,16 @@
+"""Every URL. Apps are named by string only: the frame imports nothing that stands on it."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("console.access.urls")),
+    path("", include("console.audit.urls")),
+    path("", include("quotas.enforcement.urls")),
+    path("", include("quotas.changes.urls")),
+    path("", include("quotas.plans.urls")),
+    path("", include("tenants.urls")),
+    path("", include("observability.usage.urls")),
+    path("api/", include("console.api_urls")),
+]
