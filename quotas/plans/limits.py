@@ -79,7 +79,7 @@ _PATTERNS: Final = (
         Unit.COUNT, "devices of class {n}", "Devices of class {n} that resource claims ask for",
     ),
     (
-        rf"requests\.(?P<n>{_DNS}/{_NAME})",
+        rf"requests\.(?!count/)(?P<n>{_DNS}/{_NAME})",
         Unit.COUNT, "{n} requests", "Sum of {n} of all unfinished pods; never overcommitted",
     ),
 )  # fmt: skip
@@ -163,17 +163,16 @@ def parse_key(text: str) -> LimitKey:
         raise _unknown(text, f"is longer than {_LONGEST_KEY} characters")
     if text in _BY_NAME:
         return _BY_NAME[text]
-    family = text.split(".", 1)[0]
-    if family in _RANGE_TYPES and "/" not in text:
+    if text.split(".", 1)[0] in _RANGE_TYPES and "/" not in text:
         return _range_key(text)
     name, *conditions = text.split("@")
     found = _quota_key(_normalised(name), text)
     if not conditions:
         return found
     scopes = _scopes(conditions, found.resource, text)
-    written = "".join(f"@{scope}" for scope in scopes)
+    key = "@".join([found.key, *map(str, scopes)])
     label = f"{found.label} ({', '.join(map(str, scopes))})"
-    return replace(found, key=found.key + written, scopes=scopes, label=label)
+    return replace(found, key=key, scopes=scopes, label=label)
 
 
 def _normalised(name: str) -> str:
@@ -200,6 +199,8 @@ def _why_no_quota(name: str) -> str:
     if name.startswith("limits.") and ("/" in name or "hugepages" in name):
         return (f"cannot be a quota: devices and huge pages are never overcommitted, so only their"
                 f" requests are counted; use requests.{name[7:]}")  # fmt: skip
+    if name.startswith(("count/", "requests.count/")):
+        return "is no kind of object; use count/PLURAL or count/PLURAL.GROUP, as count/jobs.batch"
     if re.fullmatch(rf"{_DNS}/{_NAME}", name):
         return f"is not counted by a quota; use requests.{name}"
     return ("is not a limit; use a ResourceQuota name (requests.cpu, pods, count/jobs.batch,"
@@ -209,8 +210,7 @@ def _why_no_quota(name: str) -> str:
 
 def _scopes(conditions: list[str], resource: str, text: str) -> tuple[Scope, ...]:
     scopes = sorted((_scope(part, resource, text) for part in conditions), key=str)
-    names = {scope.name for scope in scopes}
-    if len(names) < len(scopes):
+    if len(names := {scope.name for scope in scopes}) < len(scopes):
         raise _unknown(text, "names one scope twice; put all values behind one =")
     for name in ("Terminating", "BestEffort"):
         if {name, f"Not{name}"} <= names:
@@ -223,7 +223,7 @@ def _scope(condition: str, resource: str, text: str) -> Scope:
     if found is None or found[2] not in _TRACKS:
         raise _unknown(text, f"has an unknown scope {condition!r}; use {', '.join(_TRACKS)}, and"
                        " PriorityClass=high,low, PriorityClass!=low or !PriorityClass")  # fmt: skip
-    absent, name, sign, listed = found[1], found[2], found[3], found[4]
+    absent, name, sign, listed = found.groups()[:4]
     if (absent and sign) or ((absent or sign) and name not in _SELECTIVE):
         raise _unknown(text, f"asks too much of scope {name}: only {' and '.join(_SELECTIVE)} take"
                        " values or a leading !, and not both at once")  # fmt: skip
