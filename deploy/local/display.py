@@ -1,5 +1,6 @@
 """One readable line per part: redrawn in place on a terminal, else a line per change."""
 
+import contextlib
 import shutil
 import sys
 from typing import TextIO
@@ -33,6 +34,11 @@ class Display:
             self._write(text)
             self._draw(self._shown)
 
+    def last(self, text: str) -> None:
+        """The last message, below the parts."""
+        self._shown = []
+        self._write(text)
+
     def look(self, units: list[Unit]) -> None:
         """Show the units as they are now."""
         if self.terminal:
@@ -56,15 +62,21 @@ class Display:
 
     def _erase(self) -> None:
         if self.terminal and self._shown:
-            self.out.write(f"\x1b[{len(self._shown)}A\x1b[J")
+            self._put(f"\x1b[{len(self._shown)}A\x1b[J")
 
     def _draw(self, lines: list[str]) -> None:
         if self.terminal and lines:
             self._write("\n".join(lines))
 
     def _write(self, text: str) -> None:
-        self.out.write(text + "\n")
-        self.out.flush()
+        self._put(text + "\n")
+
+    def _put(self, text: str) -> None:
+        # Nobody may be there to read any more (terminal closed, `| head`): that must not keep
+        # the supervisor from stopping what it started.
+        with contextlib.suppress(OSError):
+            self.out.write(text)
+            self.out.flush()
 
 
 def line(unit: Unit) -> str:

@@ -57,7 +57,7 @@ def up(state: State) -> int:
     display.news(f"Starting {len(stack.parts)} parts; logs in {state.logs}")
     reports = Reports(display.look, display.news, state.record, settled)
     code = Supervisor(stack.parts, reports).run()
-    display.news("Stopped.")
+    display.last("Stopped.")
     return code
 
 

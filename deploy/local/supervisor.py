@@ -72,13 +72,19 @@ class Supervisor:
         self.pause_scale = pause_scale
         self.failed = False
         self._stops_asked = 0
+        self._asked_at = 0.0
         self._began = time.monotonic()
         self._announced = False
         self._measured = 0.0
 
     def ask_to_stop(self, *_: object) -> None:
-        """Signal handler. Asked a second time, it insists at once."""
-        self._stops_asked += 1
+        """Signal handler. Asked again a second later, it insists at once.
+
+        (One Ctrl-C may arrive twice: from the terminal and from make.)
+        """
+        if not self._stops_asked or time.monotonic() - self._asked_at > 1.0:
+            self._stops_asked += 1
+            self._asked_at = time.monotonic()
 
     def run(self) -> int:
         """Supervise until asked to stop or until an essential step fails; the exit code."""
@@ -205,7 +211,8 @@ class Supervisor:
                 late = time.monotonic() - began > unit.part.stop_timeout
                 if unit.running and (unit.running.gone() or late or self._stops_asked > patience):
                     unit.running.kill()
-                    unit.running, unit.status, unit.note = None, Status.STOPPED, ""
+                    unit.running, unit.status = None, Status.STOPPED
+                    unit.note, unit.memory = "", 0
             self.reports.look(list(self.units.values()))
             time.sleep(0.05)
 
