@@ -1,4 +1,4 @@
-"""The quantity rules against the API server itself: what it stores, and what it refuses."""
+"""Amounts, keys and rules of a plan against the API server itself: what it stores and refuses."""
 
 import json
 import random
@@ -13,6 +13,7 @@ from console.errors import DomainError
 from quotas.plans.contracts import LARGEST, LimitKey, Unit
 from quotas.plans.limits import parse_key, quota_name, scope_selector
 from quotas.plans.quantities import canonical, format_quantity, parse_quantity
+from quotas.plans.rules import Limits, Severity, validate_limits, with_defaults
 from tests.servers import Cluster
 
 pytestmark = pytest.mark.cluster
@@ -185,3 +186,47 @@ def test_every_kind_of_range_key_is_taken_by_the_server(post: Post, text: str) -
     )
 
     assert status == 201, answer
+
+
+def _container_range(limits: Limits) -> dict[str, object]:
+    item: dict[str, object] = {"type": "Container"}
+    for text, value in limits.items():
+        key = parse_key(text)
+        if key.range_field and value is not None:
+            item[key.range_field] = {key.resource: format_quantity(value, key.unit)}
+    return {"metadata": {"name": "probe"}, "spec": {"limits": [item]}}
+
+
+def _any_limits(chance: random.Random) -> dict[str, int | None]:
+    fields = ("min", "max", "default", "defaultRequest", "maxLimitRequestRatio")
+    return {
+        f"container.{field}.cpu": chance.choice([100, 500, 999, 1000, 1500, 2000, 5000])
+        for field in fields
+        if chance.random() < 0.6
+    }
+
+
+def test_the_rules_refuse_exactly_the_limit_ranges_that_the_server_refuses(post: Post) -> None:
+    chance = random.Random(3)
+    verdicts = []
+    for _ in range(300):
+        limits = _any_limits(chance)
+        errors = [p for p in validate_limits(limits) if p.severity is Severity.ERROR]
+        status, answer = post("limitranges", _container_range(limits))
+        assert (status == 201) is (not errors), (limits, errors, answer)
+        verdicts.append(status)
+
+    assert {201, 422} == set(verdicts)
+
+
+def test_a_sound_plan_with_added_defaults_is_taken_by_the_server(post: Post) -> None:
+    chance = random.Random(4)
+    taken = 0
+    for _ in range(300):
+        limits = _any_limits(chance) | {"requests.cpu": 1000, "limits.cpu": 300}
+        if all(p.severity is Severity.WARNING for p in validate_limits(limits)):
+            status, answer = post("limitranges", _container_range(with_defaults(limits)))
+            assert status == 201, (limits, answer)
+            taken += 1
+
+    assert taken > 30
