@@ -52,6 +52,9 @@ class Surroundings:
             "STATIC_ROOT": str(self.state.directory / "static"),
             "WHITENOISE_USE_FINDERS": "true",
             "LOG_FORMAT": "console",
+            # Quick enough to watch drift being found and healed.
+            "SWEEP_SECONDS": "15",
+            "PROBE_SECONDS": "15",
             "HEADROOM_DEMO": "true",
             "HEADROOM_DEMO_URL": self.url,
             "HEADROOM_DEMO_CREDENTIALS": str(self.state.credentials),

@@ -1,0 +1,111 @@
+"""Which parts make up the stack, and what they are told."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from deploy.local import assembly, console
+from deploy.local.parts import CannotStartError
+from deploy.local.programs import KubeBinaries
+from deploy.local.state import State
+from deploy.local.supervisor import Status, Unit
+from deploy.local.welcome import welcome
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    made = State(tmp_path / "demo")
+    made.create()
+    return made
+
+
+@pytest.fixture(autouse=True)
+def bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No Kubernetes anywhere, unless a test says otherwise."""
+    monkeypatch.delenv("DEMO_KUBECONFIG", raising=False)
+    monkeypatch.setattr(assembly.programs, "kube_binaries", lambda: None)
+
+
+def binaries(scheduler: Path | None = None) -> KubeBinaries:
+    return KubeBinaries(Path("/etcd"), Path("/api"), Path("/manager"), scheduler, scheduler)
+
+
+def test_a_kubeconfig_of_the_users_own_is_used_as_it_is(
+    state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "config"
+    own.write_text("{}")
+    monkeypatch.setenv("DEMO_KUBECONFIG", str(own))
+    cluster = assembly.choose_cluster(state)
+    assert (cluster.kind, cluster.kubeconfig, cluster.parts) == ("external", own, [])
+
+
+def test_a_kubeconfig_that_is_not_there_is_a_clear_message(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEMO_KUBECONFIG", "/nowhere/config")
+    with pytest.raises(CannotStartError, match="DEMO_KUBECONFIG=/nowhere/config is not a file"):
+        assembly.choose_cluster(state)
+
+
+def test_without_a_control_plane_the_emulator_stands_in_and_says_so(state: State) -> None:
+    cluster = assembly.choose_cluster(state)
+    assert [(part.name, part.note) for part in cluster.parts] == [("kubernetes", "emulated")]
+    assert cluster.kind == "emulated"
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "more"),
+    [(None, []), (Path("/scheduler"), ["kube-scheduler", "kwok", "nodes"])],
+)
+def test_a_real_control_plane_runs_what_is_there(
+    scheduler: Path | None, more: list[str], state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assembly.programs, "kube_binaries", lambda: binaries(scheduler))
+    cluster = assembly.choose_cluster(state)
+    names = [part.name for part in cluster.parts]
+    assert names == ["etcd", "kube-apiserver", "kube-controller-manager", *more]
+    assert cluster.kind == "real"
+    ranks = {part.name: part.stop_rank for part in cluster.parts}
+    assert ranks["etcd"] > ranks["kube-apiserver"] > ranks["kube-controller-manager"]
+
+
+def test_no_two_parts_share_a_port_or_a_name(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assembly.programs, "kube_binaries", lambda: binaries(Path("/scheduler")))
+    parts = assembly.assemble(state, 8000).parts
+    ports = [part.port for part in parts if part.port]
+    assert len(set(ports)) == len(ports)
+    assert len({part.name for part in parts}) == len(parts)
+    assert {name for part in parts for name in part.after} <= {part.name for part in parts}
+
+
+def test_django_is_told_where_everything_is(state: State) -> None:
+    stack = assembly.assemble(state, 8123)
+    env = stack.surroundings.environment()
+    by_name = {part.name: part for part in stack.parts}
+    assert env["CELERY_BROKER_URL"] == f"redis://127.0.0.1:{by_name['valkey'].port}/0"
+    assert env["HEADROOM_DEMO_TEMPORAL"] == f"127.0.0.1:{by_name['temporal'].port}"
+    assert env["HEADROOM_DEMO_KUBERNETES"] == "emulated"
+    assert env["DATABASE_URL"] == f"sqlite:///{state.database}"
+    assert len(env["SECRET_KEY"]) >= 50
+    assert by_name["web"].env == by_name["worker"].env == env
+
+
+def test_the_welcome_has_the_address_the_sign_in_and_the_kubectl_line(state: State) -> None:
+    stack = assembly.assemble(state, 8123)
+    state.credentials.write_text(json.dumps({"username": "ada", "password": "pass phrase"}))
+    units = [Unit(part, status=Status.READY) for part in stack.parts]
+    said = welcome(stack.surroundings, units, 12.3)
+    assert "Ready in 12 s" in said
+    assert "http://127.0.0.1:8123" in said
+    assert "ada / pass phrase" in said
+    assert f"kubectl --kubeconfig {stack.surroundings.kubeconfig}" in said
+    units[0].status = Status.FAILED
+    assert "these parts failed: valkey" in welcome(stack.surroundings, units, 12.3)
+
+
+def test_every_step_and_server_of_headroom_comes_after_the_migrations(state: State) -> None:
+    surroundings = assembly.assemble(state, 8000).surroundings
+    for part in console.parts(surroundings, targets=()):
+        assert part.name == "migrate" or {"migrate", "seed_demo"} & set(part.after)
