@@ -44,6 +44,11 @@ class PlacementPanel:
     warnings: Sequence[str]
     foreign: Sequence[str]
 
+    @property
+    def sparks_url(self) -> str:
+        """Where observability.usage renders the last 24 hours; named by URL, not imported."""
+        return f"/usage/placements/{self.id}/sparks/"
+
 
 @dataclass(frozen=True, slots=True)
 class TenantPage:
