@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import assembly, console
+from deploy.local import assembly, console, programs
 from deploy.local.parts import CannotStartError
 from deploy.local.programs import KubeBinaries
 from deploy.local.state import State
@@ -24,7 +24,7 @@ def state(tmp_path: Path) -> State:
 def bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """No Kubernetes anywhere, unless a test says otherwise."""
     monkeypatch.delenv("DEMO_KUBECONFIG", raising=False)
-    monkeypatch.setattr(assembly.programs, "kube_binaries", lambda: None)
+    monkeypatch.setattr(programs, "kube_binaries", lambda: None)
 
 
 def binaries(scheduler: Path | None = None) -> KubeBinaries:
@@ -62,7 +62,7 @@ def test_without_a_control_plane_the_emulator_stands_in_and_says_so(state: State
 def test_a_real_control_plane_runs_what_is_there(
     scheduler: Path | None, more: list[str], state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(assembly.programs, "kube_binaries", lambda: binaries(scheduler))
+    monkeypatch.setattr(programs, "kube_binaries", lambda: binaries(scheduler))
     cluster = assembly.choose_cluster(state)
     names = [part.name for part in cluster.parts]
     assert names == ["etcd", "kube-apiserver", "kube-controller-manager", *more]
@@ -72,7 +72,7 @@ def test_a_real_control_plane_runs_what_is_there(
 
 
 def test_no_two_parts_share_a_port_or_a_name(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assembly.programs, "kube_binaries", lambda: binaries(Path("/scheduler")))
+    monkeypatch.setattr(programs, "kube_binaries", lambda: binaries(Path("/scheduler")))
     parts = assembly.assemble(state, 8000).parts
     ports = [part.port for part in parts if part.port]
     assert len(set(ports)) == len(ports)
