@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('enforcement', '0001_initial'),
+        ('enforcement', '0001_rollouts_and_observations'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

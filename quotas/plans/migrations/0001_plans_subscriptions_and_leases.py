@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('tenants', '0001_initial'),
+        ('tenants', '0001_tenants_targets_and_placements'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
