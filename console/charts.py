@@ -115,6 +115,8 @@ def _body(bar: HeadroomBar, scale: int) -> str:
     else:
         out.append(_filled(bar, enforced, percent))
     if _differs(bar) and bar.intended is not None:
+        start = _end(enforced, percent) if enforced is not None else "0%"
+        out.append(f'<line class="hbar-coming" x1="{start}" x2="100%" y1="7" y2="7"/>')
         out.append(f'<g class="hbar-intended">{_tick(bar.intended * percent, 5)}</g>')
     if enforced is not None:
         out.append(f'<g class="hbar-tick">{_tick(enforced * percent, 2)}</g>')
@@ -147,7 +149,9 @@ def _end(limit: int | None, percent: float) -> str:
 def _tick(at: float, width: int) -> str:
     """A tick at `at` percent, kept inside the picture at both ends."""
     shift = -width if at > 99 else 0 if at < 1 else -width / 2
-    return f'<rect x="{at:.2f}%" y="0.5" width="{width}" height="13" transform="translate({shift})"/>'
+    return (
+        f'<rect x="{at:.2f}%" y="0.5" width="{width}" height="13" transform="translate({shift})"/>'
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +177,12 @@ class Sparkline:
             return f'{head}<line class="spark-none" x1="1" x2="95" y1="16" y2="16"/></svg>'
         top = max(max(known), self.limit or 0) or 1
         low = min(0.0, min(known))
-        lines = "".join(_segment(run) for run in _runs(self.values, low, top))
-        return f"{head}{self._limit_line(low, top)}{lines}</svg>"
+        runs = _runs(self.values, low, top)
+        x, y = runs[-1][-1]
+        return (
+            f"{head}{self._limit_line(low, top)}{''.join(map(_segment, runs))}"
+            f'<circle class="spark-end" cx="{x:.1f}" cy="{y:.1f}" r="1.5"/></svg>'
+        )
 
     def _limit_line(self, low: float, top: float) -> str:
         if self.limit is None:
@@ -202,9 +210,5 @@ def _runs(
 
 
 def _segment(run: list[tuple[float, float]]) -> str:
-    x, y = run[-1]
     points = " ".join(f"{left:.1f},{top:.1f}" for left, top in run)
-    return (
-        f'<polyline class="spark-line" points="{points}"/>'
-        f'<circle class="spark-end" cx="{x:.1f}" cy="{y:.1f}" r="1.5"/>'
-    )
+    return f'<polyline class="spark-line" points="{points}"/>'

@@ -59,7 +59,7 @@ def frame(request: HttpRequest) -> dict[str, Frame]:
             nav=_navigation(request.path) if person and person.may(Permission.VIEW) else (),
             may_operate=bool(person and person.may(Permission.OPERATE)),
             may_administer=bool(person and person.may(Permission.ADMINISTER)),
-            at_people=request.path.startswith("/people/"),
+            at_people=request.path.startswith("/access/people/"),
         )
     }
 

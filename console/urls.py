@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import include, path
 
 urlpatterns = [
-    path("", include("console.access.urls")),
+    path("access/", include("console.access.urls")),
     path("", include("console.audit.urls")),
     path("", include("quotas.enforcement.urls")),
     path("", include("quotas.changes.urls")),

@@ -73,9 +73,7 @@ class TokenAuthentication(BaseAuthentication):
 class RolePermission(BasePermission):
     """Lets a request through when its owner's role grants what the view asks for this method."""
 
-    schema_views: ClassVar = frozenset(
-        {"SpectacularAPIView", "SpectacularSwaggerSplitView"}
-    )
+    schema_views: ClassVar = frozenset({"SpectacularAPIView", "SpectacularSwaggerSplitView"})
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """False without a sign-in, without a declaration, or without the role."""
@@ -140,9 +138,7 @@ class Idempotent(_View):
             _forget(cast(IdempotencyKey, self._claim))
         return super().handle_exception(exc)
 
-    def finalize_response(
-        self, request: Request, response: Any, *args: Any, **kwargs: Any
-    ) -> Any:
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Keeps the answer of a claimed key."""
         response = super().finalize_response(request, response, *args, **kwargs)
         claim = getattr(self, "_claim", None)

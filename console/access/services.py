@@ -93,9 +93,7 @@ def change_password(*, actor: Actor, user: User, current: str, new: str) -> None
         _record(actor, "person.password", user, before=None, after=None, reason="")
 
 
-def issue_token(
-    *, actor: Actor, user: User, name: str, expires_at: datetime | None = None
-) -> str:
+def issue_token(*, actor: Actor, user: User, name: str, expires_at: datetime | None = None) -> str:
     """A token for `user`; the plain text is returned here and stored nowhere."""
     with transaction.atomic():
         plain = ApiToken.issue(user=user, name=name, expires_at=expires_at)
@@ -163,9 +161,7 @@ def _facts(user: User) -> dict[str, Any]:
     return {"email": user.email, "role": user.role, "active": user.is_active}
 
 
-def _record(
-    actor: Actor, action: str, user: User, *, before: Any, after: Any, reason: str
-) -> None:
+def _record(actor: Actor, action: str, user: User, *, before: Any, after: Any, reason: str) -> None:
     audit.record(
         actor=actor,
         action=action,

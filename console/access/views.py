@@ -95,9 +95,7 @@ def password(request: SignedInRequest) -> HttpResponse:
         change = {"current": form.cleaned_data["current"], "new": form.cleaned_data["new"]}
         if _done(
             form,
-            lambda: services.change_password(
-                actor=actor_of(request), user=request.user, **change
-            ),
+            lambda: services.change_password(actor=actor_of(request), user=request.user, **change),
         ):
             update_session_auth_hash(request, request.user)
             messages.success(request, "Your password is changed.")
@@ -143,9 +141,7 @@ def change_role(request: SignedInRequest, pk: int) -> HttpResponse:
         title=f"Role of {person.get_username()}",
         button="Change the role",
         said=f"The role of {person.get_username()} is changed.",
-        act=lambda: services.change_role(
-            actor=actor_of(request), user=person, **form.cleaned_data
-        ),
+        act=lambda: services.change_role(actor=actor_of(request), user=person, **form.cleaned_data),
     )
 
 

@@ -21,7 +21,9 @@ class LedgerFilter(forms.Form):
         required=False,
         label="Text",
         max_length=200,
-        widget=forms.TextInput(attrs={"placeholder": "in reason, message, object; or a request id"}),
+        widget=forms.TextInput(
+            attrs={"placeholder": "in reason, message, object; or a request id"}
+        ),
     )
     actor = forms.CharField(required=False, max_length=200)
     action = forms.CharField(

@@ -28,7 +28,7 @@ Structure
     {% querystring after=cursor %}                 Django's own: this page's URL with a change
 
 Plain CSS classes, no tag needed (console/static/console/headroom.css, top comment):
-    .page-head .panel .grid-2 .grid-3 .table .rows .button(.primary .quiet .danger) .tabs .facts
+    .page-head .cards .wide-only .panel .grid-2 .grid-3 .table .rows .button(.primary .quiet .danger) .tabs .facts
     .filters .note(.warn .bad) .toolbar .muted .num .mono .stack .split .tag
 """
 
@@ -170,8 +170,12 @@ def headroom_bar(bar: HeadroomBar | None, number: bool = True) -> SafeString:  #
     room = ""
     if number:
         tone = "over" if bar.is_over else "near" if bar.is_near else "fine"
-        room = f'<span class="hroom hroom-{tone}">{escape(bar.headroom_text or "–")}</span>'
+        room = f'<span class="hroom hroom-{tone}">{escape(_room_text(bar))}</span>'
     return mark_safe(f'<span class="hline">{bar.svg()}{room}</span>')  # noqa: S308 - escaped
+
+
+def _room_text(bar: HeadroomBar) -> str:
+    return "over" if bar.is_over else bar.headroom_text or "–"
 
 
 @register.simple_tag
@@ -239,7 +243,9 @@ def field(bound: BoundField) -> SafeString:
         "field field-box" if is_box else "field",
         bound.id_for_label,
         bound.label,
-        "" if bound.field.required or is_box else mark_safe(' <span class="optional">optional</span>'),
+        ""
+        if bound.field.required or is_box
+        else mark_safe(' <span class="optional">optional</span>'),
         bound.as_widget(attrs=attrs),
         mark_safe(below),  # noqa: S308 - made by format_html above
     )
