@@ -21,8 +21,9 @@ def diff(
 ) -> tuple[Change, ...]:
     """The changes that make `observed` say what `desired` says, in order of application.
 
-    Objects of ours that nobody wants are deleted, last stage first; what is not ours is left
-    alone. A field that is observed but not desired is removed. Equal values make no change.
+    Objects of ours that nobody wants are deleted, last stage first (adopted ones only lose our
+    fields); what is not ours is left alone. A field that is observed but not desired is removed.
+    Equal values make no change.
     """
     there = {found.ref: found for found in observed}
     wanted = {want.ref: want for want in desired}
@@ -73,7 +74,8 @@ def _delete(found: ObservedObject) -> Change:
         FieldChange(path, _text(found.shown, path, found.fields), "")
         for path in sorted(found.fields)
     )
-    return Change(Operation.DELETE, found.ref, fields, None, 99, found.uid)
+    operation = Operation.UPDATE if found.adopted else Operation.DELETE
+    return Change(operation, found.ref, fields, None, 99, found.uid)
 
 
 def _deletion_order(found: ObservedObject) -> tuple[bool, ObjectRef]:

@@ -92,7 +92,8 @@ class Owner:
 class ObservedObject:
     """What one object says now. `fields` has the paths that we own or that the object limits by;
     `owners` names the owner of each path that is not ours. `ours` tells whether it carries our
-    label: what does not is never written or deleted."""
+    label: what does not is never written or deleted. `adopted` was there before us: when it is no
+    longer wanted we take our fields back out of it instead of deleting it."""
 
     ref: ObjectRef
     fields: Mapping[str, Scalar]
@@ -100,6 +101,7 @@ class ObservedObject:
     owners: Mapping[str, Owner] = field(default_factory=dict)
     ours: bool = True
     uid: str = ""
+    adopted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,8 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One object to create, update or delete."""
+    """One object to create, update or delete. An update to no `desired` state gives back an
+    adopted object: our fields go, the object stays."""
 
     operation: Operation
     ref: ObjectRef

@@ -1,0 +1,164 @@
+"""Kubernetes: one placement is one namespace."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from console.clients import pool
+from console.clients.contracts import Permission
+from console.clients.kubernetes.client import KubernetesClient
+from console.errors import NotFound
+from quotas.enforcement.adapters.kubernetes import look, names, policy, write
+from quotas.enforcement.adapters.kubernetes.compile import compiled
+from quotas.enforcement.ports import Compiled, Health, Observation, Result, Work
+from quotas.plans.contracts import EffectiveLimits
+from tenants.contracts import PlacementRef, TargetRef
+
+_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_RESERVED: Final = frozenset({"default", "system"})
+_VERBS: Final = ("get", "list", "create", "patch", "delete")
+_RESOURCES: Final = (
+    "namespaces",
+    "resourcequotas",
+    "limitranges",
+    "networkpolicies.networking.k8s.io",
+    "rolebindings.rbac.authorization.k8s.io",
+)
+_POLICIES: Final = (
+    "mutatingadmissionpolicies.admissionregistration.k8s.io",
+    "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
+)
+
+
+class KubernetesAdapter:
+    """Meets quotas.enforcement.ports.Adapter."""
+
+    kind = "kubernetes"
+    label = "Kubernetes"
+    location_label = "Namespace"
+
+    def compile(
+        self, *, limits: EffectiveLimits | None, placement: PlacementRef, target: TargetRef
+    ) -> Compiled:
+        """Namespace, quotas, defaults, network policy, role binding; see `compile.py`."""
+        return compiled(limits, placement, target)
+
+    def observe(
+        self, *, target: TargetRef, placements: Sequence[PlacementRef], everything: bool
+    ) -> Observation:
+        """Reads only. Use is counted again only when placements are looked at one by one."""
+        client = _client(target)
+        if everything:
+            return look.everything(client, placements)
+        return look.each(client, placements, target.concurrency)
+
+    def apply(
+        self, *, target: TargetRef, work: Sequence[Work], on_result: Callable[[Result], None]
+    ) -> None:
+        """Server-side apply as `headroom-kubernetes`; deletions by uid. See `write.py`."""
+        write.run(
+            _client(target),
+            work,
+            concurrency=target.concurrency,
+            timeout=target.timeout,
+            on_result=on_result,
+        )
+
+    def probe(self, *, target: TargetRef) -> Health:
+        """Version and permissions; features: `execution_policy` and `user`."""
+        client = _client(target)
+        found = client.probe()
+        served = found.mutating_admission_policy
+        missing = client.permissions(_needed(policies=served))
+        warnings = []
+        if not served:
+            warnings.append(
+                "MutatingAdmissionPolicy v1 (Kubernetes 1.36) is not served: limits on Jobs and"
+                " priority classes cannot be enforced here."
+            )
+        return Health(
+            latency_ms=found.latency_ms,
+            version=found.version,
+            features={"execution_policy": served, "user": found.user},
+            missing=tuple(map(str, missing)),
+            warnings=tuple(warnings),
+        )
+
+    def cost(self, *, target: TargetRef, work: Sequence[Work]) -> int:
+        """One call per object, more for take-overs and adopted namespaces."""
+        del target
+        return write.cost(work)
+
+    def prepare(self, *, target: TargetRef) -> int:
+        """Installs the execution policy where the cluster can run it."""
+        client = _client(target)
+        if not client.probe().mutating_admission_policy:
+            return 0
+        written = 0
+        for manifest in policy.manifests():
+            kind, name = manifest["kind"], manifest["metadata"]["name"]
+            try:
+                there = client.get(kind, name)
+            except NotFound:
+                there = {}
+            if not _says(there, manifest):
+                client.apply(manifest, names.FIELD_MANAGER)
+                written += 1
+        return written
+
+    def validate(
+        self, *, location: str, sharing: str, fairness_key: str, target: TargetRef
+    ) -> Mapping[str, str]:
+        """A namespace of the tenant's own, outside the system's."""
+        del target
+        problems = {}
+        if not _LABEL.fullmatch(location):
+            problems["location"] = (
+                "A namespace is 1 to 63 lower-case letters, digits and hyphens, with a letter or"
+                " digit at both ends."
+            )
+        elif location.startswith("kube-") or location in _RESERVED:
+            problems["location"] = f"Namespace {location} belongs to the system; choose another."
+        if sharing != "dedicated":
+            problems["sharing"] = "A namespace belongs to one tenant: use dedicated."
+        if fairness_key:
+            problems["fairness_key"] = "Only a shared Temporal task queue has fairness keys."
+        return problems
+
+
+def _client(target: TargetRef) -> KubernetesClient:
+    options = target.options
+    return pool.kubernetes(
+        target.credential,
+        server=target.endpoint,
+        ca_file=str(options.get("ca_file", "")),
+        insecure_skip_tls_verify=options.get("insecure_skip_tls_verify") is True,
+        connections=target.concurrency,
+        timeout=target.timeout,
+    )
+
+
+def _needed(*, policies: bool) -> list[Permission]:
+    needed = [Permission(verb, resource) for resource in _RESOURCES for verb in _VERBS]
+    needed += [Permission("list", "pods"), Permission("list", "jobs.batch")]
+    # Binding a role that we do not have ourselves needs this.
+    needed.append(Permission("bind", "clusterroles.rbac.authorization.k8s.io"))
+    if policies:
+        needed += [Permission(verb, resource) for resource in _POLICIES
+                   for verb in ("get", "create", "patch")]  # fmt: skip
+    return needed
+
+
+def _says(there: object, wanted: object) -> bool:
+    """Whether `there` has everything that `wanted` says; the server may have added more."""
+    if isinstance(wanted, dict):
+        return isinstance(there, dict) and all(
+            key in there and _says(there[key], value) for key, value in wanted.items()
+        )
+    if isinstance(wanted, list):
+        return (
+            isinstance(there, list) and len(there) == len(wanted) and all(map(_says, there, wanted))
+        )
+    return there == wanted

@@ -1,0 +1,105 @@
+"""Reading a cluster: whole kinds at once for a sweep, one namespace at a time otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from console.clients.kubernetes.client import KubernetesClient
+from console.errors import ExternalError, NotFound, Refused, Unreachable
+from quotas.enforcement.adapters.kubernetes import names
+from quotas.enforcement.adapters.kubernetes.observe import Found, by_namespace, observed, orphans
+from quotas.enforcement.adapters.kubernetes.recount import COUNTED
+from quotas.enforcement.ports import Observation, Observed
+from tenants.contracts import PlacementRef
+
+Item = Mapping[str, Any]
+PAGE: Final = 500
+_LABELLED: Final = ("Namespace", "LimitRange", "NetworkPolicy", "RoleBinding")
+_LISTED_ALWAYS: Final = frozenset({"Pod", "ResourceQuota"})
+
+
+def everything(client: KubernetesClient, placements: Sequence[PlacementRef]) -> Observation:
+    """Each kind listed once, in parallel; no writes.
+
+    ResourceQuotas are listed without a selector: foreign ones count too, and one list is never more
+    pages than two. A placement whose namespace is not among ours may sit on a foreign one, so in
+    that case (not in the steady state) all namespaces are listed.
+    """
+    before = client.counter.copy()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="sweep") as pool:
+        quotas = pool.submit(client.list, "ResourceQuota", page=PAGE)
+        listed = client.list_many(_LABELLED, label_selector=names.SELECTOR, page=PAGE)
+        listed["ResourceQuota"] = quotas.result()
+    found = by_namespace(listed)
+    stray = orphans(found, placements)
+    if any(found.get(one.location, _NOTHING).namespace is None for one in placements):
+        for item in client.list("Namespace", page=PAGE):
+            found.setdefault(item["metadata"]["name"], Found()).namespace = item
+    return Observation(
+        placements={one.id: observed(one, found.get(one.location, _NOTHING)) for one in placements},
+        reads=client.counter.since(before).reads,
+        orphans=stray,
+    )
+
+
+_NOTHING: Final = Found()
+
+
+def each(
+    client: KubernetesClient, placements: Sequence[PlacementRef], concurrency: int
+) -> Observation:
+    """Every placement by itself: six reads, and one for each further kind that its quota counts."""
+    before = client.counter.copy()
+    seen: dict[int, Observed] = {}
+    failures: dict[int, str] = {}
+
+    def look(placement: PlacementRef) -> Observed | ExternalError:
+        try:
+            return _one(client, placement)
+        except ExternalError as error:
+            return error
+
+    with ThreadPoolExecutor(
+        max_workers=max(1, min(concurrency, len(placements))), thread_name_prefix="observe"
+    ) as pool:
+        for placement, outcome in zip(placements, pool.map(look, placements), strict=True):
+            if isinstance(outcome, Unreachable):
+                raise outcome  # not one placement's trouble but the whole target's
+            if isinstance(outcome, ExternalError):
+                failures[placement.id] = outcome.message
+            else:
+                seen[placement.id] = outcome
+    return Observation(seen, client.counter.since(before).reads, failures=failures)
+
+
+def _one(client: KubernetesClient, placement: PlacementRef) -> Observed:
+    where = placement.location
+    try:
+        namespace = client.get("Namespace", where)
+    except NotFound:
+        return Observed()
+    kinds = [*names.NAMESPACED, "Pod"]
+    listed: dict[str, list[dict[str, Any]]] = client.list_many(kinds, namespace=where)
+    # A leaving namespace is about to go: nothing in it is worth counting.
+    counted = None if placement.leaving else _counted(client, where, listed)
+    return observed(placement, by_namespace({**listed, "Namespace": [namespace]})[where], counted)
+
+
+def _counted(
+    client: KubernetesClient, where: str, listed: Mapping[str, list[dict[str, Any]]]
+) -> Mapping[str, list[dict[str, Any]]]:
+    wanted = {
+        COUNTED[resource]
+        for quota in listed["ResourceQuota"]
+        for resource in quota["spec"].get("hard") or ()
+        if resource in COUNTED
+    }
+    more = {}
+    for kind in sorted(wanted - _LISTED_ALWAYS):
+        try:
+            more[kind] = client.list(kind, namespace=where)
+        except Refused:
+            continue  # a kind that is not served or not ours to see: its count stays unchecked
+    return {**listed, **more}

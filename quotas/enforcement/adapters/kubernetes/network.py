@@ -1,0 +1,102 @@
+"""The default-deny NetworkPolicy and the holes that a plan makes in it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from quotas.plans.contracts import NetworkException
+
+# Cluster DNS runs in kube-system; node-local caches and cloud resolvers answer on link-local ones.
+_DNS: dict[str, Any] = {
+    "to": [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}},
+        {"ipBlock": {"cidr": "169.254.20.10/32"}},
+        {"ipBlock": {"cidr": "169.254.169.254/32"}},
+    ],
+    "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
+}
+
+
+def spec(exceptions: Sequence[NetworkException]) -> dict[str, Any]:
+    """The spec of the one NetworkPolicy of a namespace: nothing in, nothing out but DNS, plus
+    `exceptions`."""
+    ingress = [_rule(one, "from") for one in exceptions if one.direction == "ingress"]
+    egress = [_rule(one, "to") for one in exceptions if one.direction == "egress"]
+    made: dict[str, Any] = {
+        "podSelector": {},
+        "policyTypes": ["Ingress", "Egress"],
+        "egress": [_DNS, *egress],
+    }
+    if ingress:
+        made["ingress"] = ingress
+    return made
+
+
+def _rule(exception: NetworkException, side: str) -> dict[str, Any]:
+    rule: dict[str, Any] = {}
+    if exception.cidr:
+        rule[side] = [{"ipBlock": {"cidr": exception.cidr}}]
+    elif exception.namespace:
+        labels = {"kubernetes.io/metadata.name": exception.namespace}
+        rule[side] = [{"namespaceSelector": {"matchLabels": labels}}]
+    if exception.ports:
+        rule["ports"] = [{"protocol": name, "port": port} for name, port in exception.ports]
+    return rule
+
+
+def canonical(policy: Mapping[str, Any]) -> str:
+    """The same text for policies that mean the same to the server."""
+    return _canonical(orjson.dumps(policy, option=orjson.OPT_SORT_KEYS))
+
+
+# Most tenants share a handful of policies: what was understood once is not parsed again.
+@lru_cache(maxsize=1024)
+def _canonical(packed: bytes) -> str:
+    policy = orjson.loads(packed)
+    content = {
+        "podSelector": policy.get("podSelector") or {},
+        "policyTypes": sorted(policy.get("policyTypes") or ()),
+        "ingress": policy.get("ingress") or [],
+        "egress": policy.get("egress") or [],
+    }
+    return orjson.dumps(content, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def in_words(policy: Mapping[str, Any]) -> str:
+    """The policy in one line, for people."""
+    return _in_words(orjson.dumps(policy, option=orjson.OPT_SORT_KEYS))
+
+
+@lru_cache(maxsize=1024)
+def _in_words(packed: bytes) -> str:
+    policy = orjson.loads(packed)
+    parts = []
+    for direction, side in (("Ingress", "from"), ("Egress", "to")):
+        rules = policy.get(direction.lower()) or ()
+        if direction not in (policy.get("policyTypes") or ()):
+            parts.append(f"{direction.lower()}: open")
+        else:
+            allowed = "; ".join(_rule_in_words(rule, side) for rule in rules) or "none"
+            parts.append(f"{direction.lower()}: {allowed}")
+    return " | ".join(parts)
+
+
+def _rule_in_words(rule: Mapping[str, Any], side: str) -> str:
+    if rule == _DNS:
+        return "DNS"
+    peers = ", ".join(_peer(peer) for peer in rule.get(side) or ()) or "anywhere"
+    ports = ", ".join(f"{one.get('protocol', 'TCP')} {one.get('port', 'all')}"
+                      for one in rule.get("ports") or ())  # fmt: skip
+    return f"{peers} on {ports}" if ports else peers
+
+
+def _peer(peer: Mapping[str, Any]) -> str:
+    if "ipBlock" in peer:
+        return str(peer["ipBlock"].get("cidr", ""))
+    labels = (peer.get("namespaceSelector") or {}).get("matchLabels") or {}
+    name = labels.get("kubernetes.io/metadata.name")
+    return f"namespace {name}" if name else "selected pods"

@@ -1,0 +1,77 @@
+"""Who holds which field, from an object's managedFields. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from quotas.enforcement.adapters.kubernetes import names
+from quotas.enforcement.ports import Owner, Scalar
+
+Entry = Mapping[str, Any]
+
+
+def is_sole(entries: Sequence[Entry]) -> bool:
+    """Whether nobody but us (and whoever writes the status) ever wrote the object: the usual case,
+    told without a look at the fields."""
+    return all(_is_ours(entry) or entry.get("subresource") == "status" for entry in entries)
+
+
+def is_manager(entries: Iterable[Entry]) -> bool:
+    """Whether we have applied the object and still own something in it."""
+    return any(map(_is_ours, entries))
+
+
+def owners(entries: Sequence[Entry], kind: str, fields: Mapping[str, Scalar]) -> dict[str, Owner]:
+    """The owner of each of `fields` that is not ours. The last writer counts."""
+    if is_sole(entries):
+        return {}
+    mine = [entry for entry in entries if _is_ours(entry)]
+    others = sorted(
+        (entry for entry in entries if not _is_ours(entry) and "subresource" not in entry),
+        key=lambda entry: str(entry.get("time", "")),
+        reverse=True,
+    )
+    found: dict[str, Owner] = {}
+    for path in fields:
+        steps = _steps(kind, path)
+        if any(_holds(entry, steps) for entry in mine):
+            continue
+        other = next((entry for entry in others if _holds(entry, steps)), None)
+        if other is not None:
+            found[path] = _owner(other)
+    return found
+
+
+def _is_ours(entry: Entry) -> bool:
+    return entry.get("manager") == names.FIELD_MANAGER and entry.get("operation") == "Apply"
+
+
+def _owner(entry: Entry) -> Owner:
+    time = entry.get("time")
+    return Owner(
+        manager=str(entry.get("manager") or "unknown"),
+        declarative=entry.get("operation") == "Apply",
+        at=datetime.fromisoformat(time) if time else None,
+    )
+
+
+def _steps(kind: str, path: str) -> tuple[str, ...]:
+    """The keys that lead to a path of ours in fieldsV1."""
+    if kind == "LimitRange" and path.startswith("spec.limits"):
+        return ("f:spec", "f:limits")  # one atomic list to the server
+    if path == "spec.scopes":
+        return ("f:spec",)
+    head, bracket, inside = path.partition("[")
+    steps = tuple(f"f:{part}" for part in head.split("."))
+    return (*steps, f"f:{inside[:-1]}") if bracket else steps
+
+
+def _holds(entry: Entry, steps: tuple[str, ...]) -> bool:
+    node: Any = entry.get("fieldsV1") or {}
+    for step in steps:
+        node = node.get(step) if isinstance(node, Mapping) else None
+        if node is None:
+            return False
+    return True
