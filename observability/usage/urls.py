@@ -1,7 +1,11 @@
-"""Pages of this app."""
+"""Panels of use over time."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from observability.usage import views
+
+app_name = "usage"
+
+urlpatterns = [path("usage/placements/<int:pk>/sparks/", views.sparks, name="sparks")]

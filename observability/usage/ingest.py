@@ -1,0 +1,77 @@
+"""Takes what the loop has seen into the trails: one slot of 15 minutes per limit and placement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from observability.usage.models import SLOT_SECONDS, SLOTS, Trail
+from quotas.enforcement.models import PlacementState
+
+_BATCH = 1000
+Values = dict[str, list[int | None]]
+
+
+def sample(*, now: datetime) -> int:
+    """Writes the used values that were seen in this slot; returns the number of placements.
+
+    Running it again in the same slot keeps each slot's largest value, so any number of runs is
+    safe. Memory is bounded by one batch of placements.
+    """
+    slot = int(now.timestamp()) // SLOT_SECONDS
+    fresh = now - timedelta(seconds=SLOT_SECONDS)
+    seen = PlacementState.objects.filter(observed_at__gte=fresh).order_by("placement_id")
+    pairs = seen.values_list("placement_id", "limits").iterator(chunk_size=_BATCH)
+    written = 0
+    while batch := dict(islice(pairs, _BATCH)):
+        written += _write(batch, slot)
+    return written
+
+
+def _write(batch: Mapping[int, Mapping[str, Any]], slot: int) -> int:
+    known = {trail.placement_id: trail for trail in Trail.objects.filter(placement__in=batch)}
+    new: list[Trail] = []
+    changed: list[Trail] = []
+    for placement, used in _used(batch):
+        trail = known.get(placement)
+        if trail is None:
+            values: Values = {key: [value] for key, value in used.items()}
+            new.append(Trail(placement_id=placement, slot=slot, values=values))
+        else:
+            trail.values = merged(trail.values, used, shift=slot - trail.slot)
+            trail.slot = max(slot, trail.slot)
+            changed.append(trail)
+    Trail.objects.bulk_create(new, ignore_conflicts=True)
+    Trail.objects.bulk_update(changed, ["slot", "values"], batch_size=500)
+    return len(new) + len(changed)
+
+
+def _used(batch: Mapping[int, Mapping[str, Any]]) -> Iterator[tuple[int, dict[str, int]]]:
+    """The placements of a batch whose use is known, with use by limit key."""
+    for placement, limits in batch.items():
+        used = {
+            key: entry["used"] for key, entry in limits.items() if entry.get("used") is not None
+        }
+        if used:
+            yield placement, used
+
+
+def merged(
+    values: Mapping[str, list[int | None]], used: Mapping[str, int], *, shift: int
+) -> Values:
+    """The trail moved on by `shift` slots (0: the same slot) with the new values in its last one.
+
+    Keys that have not been seen for a whole day are dropped. A clock that went backwards (negative
+    shift) writes into the newest slot.
+    """
+    moved: Values = {}
+    gap = max(min(shift, SLOTS), 0)
+    for key in {**values, **used}:
+        line = ([*values.get(key, []), *([None] * gap)])[-SLOTS:] or [None]
+        if key in used:
+            line[-1] = max(used[key], line[-1] or 0)
+        if any(value is not None for value in line):
+            moved[key] = line
+    return moved

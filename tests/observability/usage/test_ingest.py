@@ -1,0 +1,74 @@
+"""Trails: slots, gaps, and running twice."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from observability.usage import charts, ingest
+from observability.usage.models import SLOTS, Trail
+from quotas.enforcement.models import PlacementState
+from quotas.plans.contracts import Unit
+from tenants.models import Placement, Target, Tenant
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def placed(db: None) -> PlacementState:
+    tenant = Tenant.objects.create(slug="acme", name="Acme")
+    target = Target.objects.create(slug="prod", name="Prod", kind="kubernetes")
+    placement = Placement.objects.create(tenant=tenant, target=target, location="acme")
+    return PlacementState.objects.create(
+        placement=placement,
+        observed_at=NOON,
+        limits={"pods": {"enforced": 10, "used": 4}, "limits.cpu": {"enforced": 1, "used": None}},
+    )
+
+
+def test_a_first_look_starts_a_trail_of_known_values_only(placed: PlacementState) -> None:
+    assert ingest.sample(now=NOON) == 1
+    assert Trail.objects.get().values == {"pods": [4]}
+
+
+def test_two_runs_in_one_slot_keep_the_largest_value(placed: PlacementState) -> None:
+    ingest.sample(now=NOON)
+    PlacementState.objects.update(limits={"pods": {"used": 2}})
+    ingest.sample(now=NOON + timedelta(minutes=5))
+    assert Trail.objects.get().values == {"pods": [4]}
+
+
+def test_slots_in_which_nobody_looked_are_gaps(placed: PlacementState) -> None:
+    ingest.sample(now=NOON)
+    later = NOON + timedelta(minutes=45)
+    PlacementState.objects.update(limits={"pods": {"used": 9}}, observed_at=later)
+    ingest.sample(now=later)
+    assert Trail.objects.get().values == {"pods": [4, None, None, 9]}
+
+
+def test_a_placement_nobody_looked_at_lately_is_left_alone(placed: PlacementState) -> None:
+    assert ingest.sample(now=NOON + timedelta(hours=2)) == 0
+    assert not Trail.objects.exists()
+
+
+def test_a_trail_is_never_longer_than_a_day() -> None:
+    line: list[int | None] = [1] * SLOTS
+    assert ingest.merged({"pods": line}, {"pods": 7}, shift=1)["pods"] == [1] * (SLOTS - 1) + [7]
+    assert ingest.merged({"pods": line}, {}, shift=10_000) == {}
+
+
+def test_a_clock_that_went_back_writes_into_the_newest_slot() -> None:
+    assert ingest.merged({"pods": [1, 2]}, {"pods": 5}, shift=-3) == {"pods": [1, 5]}
+
+
+def test_a_line_is_aligned_to_now() -> None:
+    assert charts.aligned([1, 2], missing=1, slots=5) == [None, None, 1, 2, None]
+    assert charts.aligned([1, 2, 3], missing=0, slots=2) == [2, 3]
+
+
+def test_a_sparkline_says_its_range_in_words() -> None:
+    assert charts.spark([None, 1500, 2000], unit=Unit.MILLICORES, limit=4000).text == (
+        "24 h: 1.5 cores to 2 cores"
+    )
+    assert charts.spark([None], unit=Unit.COUNT, limit=None).text == "No history yet"
