@@ -1,0 +1,123 @@
+"""The kinds that the emulator serves, and how their URLs, names and tables look."""
+
+from dataclasses import dataclass
+from typing import Any
+
+Obj = dict[str, Any]
+
+VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One served resource: `plural` in URLs, `name` in manifests."""
+
+    group: str
+    plural: str
+    name: str
+    namespaced: bool = True
+    short_names: tuple[str, ...] = ()
+    status: bool = False
+    """Whether the `status` subresource is served; without it a status in a write is kept."""
+    generation: bool = False
+    """Whether `metadata.generation` counts changes of the spec."""
+    dns_label: bool = False
+    """Names of this kind must be without dots."""
+    free_name: bool = False
+    """Names of this kind may hold capitals and colons (RBAC)."""
+    returns_deleted: bool = False
+    """DELETE answers with the object; the other kinds answer with a Status."""
+
+    @property
+    def api_version(self) -> str:
+        """`v1` for the core group, `GROUP/v1` otherwise."""
+        return f"{self.group}/v1" if self.group else "v1"
+
+    @property
+    def qualified(self) -> str:
+        """`jobs.batch`, or `pods` in the core group: how messages and quotas name it."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def singular(self) -> str:
+        """What kubectl accepts for one of them."""
+        return self.name.lower()
+
+
+RBAC = "rbac.authorization.k8s.io"
+ADMISSION = "admissionregistration.k8s.io"
+
+NAMESPACE = Kind(
+    "", "namespaces", "Namespace", False, ("ns",), status=True, dns_label=True, returns_deleted=True
+)
+RESOURCE_QUOTA = Kind(
+    "", "resourcequotas", "ResourceQuota", True, ("quota",), status=True, returns_deleted=True
+)
+LIMIT_RANGE = Kind("", "limitranges", "LimitRange", True, ("limits",))
+CONFIG_MAP = Kind("", "configmaps", "ConfigMap", True, ("cm",))
+SECRET = Kind("", "secrets", "Secret")
+POD = Kind("", "pods", "Pod", True, ("po",), status=True, generation=True, returns_deleted=True)
+EVENT = Kind("", "events", "Event", True, ("ev",))
+NODE = Kind("", "nodes", "Node", False, ("no",), status=True)
+SERVICE = Kind(
+    "", "services", "Service", True, ("svc",), status=True, dns_label=True, returns_deleted=True
+)
+SERVICE_ACCOUNT = Kind("", "serviceaccounts", "ServiceAccount", True, ("sa",), returns_deleted=True)
+PERSISTENT_VOLUME_CLAIM = Kind(
+    "",
+    "persistentvolumeclaims",
+    "PersistentVolumeClaim",
+    True,
+    ("pvc",),
+    status=True,
+    returns_deleted=True,
+)
+JOB = Kind("batch", "jobs", "Job", status=True, generation=True)
+NETWORK_POLICY = Kind(
+    "networking.k8s.io", "networkpolicies", "NetworkPolicy", True, ("netpol",), generation=True
+)
+ROLE = Kind(RBAC, "roles", "Role", free_name=True)
+ROLE_BINDING = Kind(RBAC, "rolebindings", "RoleBinding", free_name=True)
+CLUSTER_ROLE = Kind(RBAC, "clusterroles", "ClusterRole", False, free_name=True)
+CLUSTER_ROLE_BINDING = Kind(
+    RBAC, "clusterrolebindings", "ClusterRoleBinding", False, free_name=True
+)
+PRIORITY_CLASS = Kind(
+    "scheduling.k8s.io", "priorityclasses", "PriorityClass", False, ("pc",), generation=True
+)
+MUTATING_POLICY = Kind(
+    ADMISSION, "mutatingadmissionpolicies", "MutatingAdmissionPolicy", False, generation=True
+)
+MUTATING_POLICY_BINDING = Kind(
+    ADMISSION,
+    "mutatingadmissionpolicybindings",
+    "MutatingAdmissionPolicyBinding",
+    False,
+    generation=True,
+)
+
+KINDS: tuple[Kind, ...] = (
+    CONFIG_MAP,
+    EVENT,
+    LIMIT_RANGE,
+    NAMESPACE,
+    NODE,
+    PERSISTENT_VOLUME_CLAIM,
+    POD,
+    RESOURCE_QUOTA,
+    SECRET,
+    SERVICE_ACCOUNT,
+    SERVICE,
+    JOB,
+    NETWORK_POLICY,
+    CLUSTER_ROLE_BINDING,
+    CLUSTER_ROLE,
+    ROLE_BINDING,
+    ROLE,
+    PRIORITY_CLASS,
+    MUTATING_POLICY,
+    MUTATING_POLICY_BINDING,
+)
+BY_URL: dict[tuple[str, str], Kind] = {(kind.group, kind.plural): kind for kind in KINDS}
+BY_NAME: dict[tuple[str, str], Kind] = {(kind.api_version, kind.name): kind for kind in KINDS}
+GROUPS: tuple[str, ...] = tuple(dict.fromkeys(kind.group for kind in KINDS if kind.group))

@@ -1,0 +1,308 @@
+"""The emulator: a small Kubernetes API over plain HTTP on loopback, in a thread of its own."""
+
+import asyncio
+import contextlib
+import csv
+import os
+import secrets
+import threading
+from collections import Counter
+from collections.abc import Coroutine
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+import yaml
+from aiohttp import web
+
+from deploy.local.emulator.access import MASTERS, Access, User
+from deploy.local.emulator.cluster import Cluster
+from deploy.local.emulator.discovery import DOCUMENTS, PUBLIC
+from deploy.local.emulator.errors import ApiError
+from deploy.local.emulator.faults import Faults
+from deploy.local.emulator.kinds import Obj
+from deploy.local.emulator.routes import Call, Router, parse_path, verb_of
+from deploy.local.emulator.watches import Watch
+
+DEFAULT_NODES = {"local": {"cpu": "32", "memory": "128Gi", "pods": "250", "nvidia.com/gpu": "8"}}
+_LONGEST_WATCH_SECONDS = 1800.0
+_START_SECONDS = 20.0
+_HOST = "127.0.0.1"
+
+
+class Emulator:
+    """A Kubernetes API for demos and tests; use it as a context manager or start and stop it.
+
+    `port` 0 takes a free one and keeps it over `stop` and `start`. With `data_dir`, objects and
+    tokens outlive the process. `nodes` is name → allocatable, where simulated pods run.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        data_dir: Path | str | None = None,
+        nodes: dict[str, dict[str, str]] | None = None,
+    ) -> None:
+        self.port = port
+        self._data = Path(data_dir) if data_dir else None
+        self._cluster = Cluster(self._data, DEFAULT_NODES if nodes is None else nodes)
+        self._access = Access(self._cluster.store, _read_tokens(self._data))
+        self._router = Router(self._cluster.resources, self._access)
+        self._faults = Faults()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._ended: asyncio.Event | None = None
+        self._failure: Exception | None = None
+        if not self._access.tokens:
+            self.add_user("admin", groups=(MASTERS,))
+
+    # Life
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        sort: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Serve; returns when requests are answered. Raises OSError if the port is taken."""
+        if self._thread:
+            return
+        ready = threading.Event()
+        self._failure = None
+        self._thread = threading.Thread(
+            target=self._run, args=(ready,), name="kubernetes-emulator", daemon=True
+        )
+        self._thread.start()
+        is_ready = ready.wait(_START_SECONDS)
+        failure: Exception | None = self._failure
+        if failure or not is_ready:
+            self._thread = None
+            raise failure or TimeoutError("the emulator did not start")
+
+    def stop(self) -> None:
+        """Close every connection and the port; the objects stay for the next start."""
+        if self._thread and self._loop and self._ended:
+            self._loop.call_soon_threadsafe(self._ended.set)
+            self._thread.join(_START_SECONDS)
+        self._thread = None
+
+    def _run(self, ready: threading.Event) -> None:
+        try:
+            asyncio.run(self._serve(ready))
+        except Exception as error:  # noqa: BLE001 - told to the thread that called start()
+            self._failure = error
+            ready.set()
+
+    async def _serve(self, ready: threading.Event) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
+        runner = web.ServerRunner(web.Server(self._handle), shutdown_timeout=0.1)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, _HOST, self.port, shutdown_timeout=0.1).start()
+            self.port = int(runner.addresses[0][1])
+            self._cluster.wake(self._loop)
+            saving = asyncio.create_task(self._cluster.store.keep_saving())
+            ready.set()
+            await self._ended.wait()
+            saving.cancel()
+            await asyncio.gather(saving, return_exceptions=True)
+        finally:
+            self._cluster.sleep()
+            await runner.cleanup()
+
+    # Access
+
+    @property
+    def url(self) -> str:
+        """Where the API is."""
+        return f"http://{_HOST}:{self.port}"
+
+    def add_user(self, name: str, *, groups: tuple[str, ...] = (), token: str = "") -> str:
+        """Let a user in; return the bearer token."""
+        token = token or secrets.token_hex(16)
+        self._access.tokens[token] = User(name, groups)
+        _write_tokens(self._data, self._access.tokens)
+        return token
+
+    def token(self, name: str = "admin") -> str:
+        """Return a user's bearer token; raises KeyError for an unknown user."""
+        for token, user in self._access.tokens.items():
+            if user.name == name:
+                return token
+        raise KeyError(name)
+
+    def kubeconfig(self, path: Path | str, *, user: str = "admin") -> Path:
+        """Write a kubeconfig for a user, readable by its owner only; return its path."""
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "local", "cluster": {"server": self.url}}],
+            "users": [{"name": user, "user": {"token": self.token(user)}}],
+            "contexts": [{"name": "local", "context": {"cluster": "local", "user": user}}],
+            "current-context": "local",
+        }
+        _write_private(Path(path), yaml.safe_dump(config, sort_keys=False))
+        return Path(path)
+
+    # Troubles
+
+    @property
+    def requests(self) -> Counter[tuple[str, str]]:
+        """How many requests came, by (verb, resource): `("patch", "resourcequotas")`."""
+        return self._faults.requests
+
+    def fail(
+        self,
+        *,
+        next: int = 1,
+        status: int = 500,
+        retry_after: float | None = None,
+        verb: str = "",
+        resource: str = "",
+    ) -> None:
+        """Refuse the next requests (of a verb, on a resource); 0 ends it."""
+        self._faults.fail(next, (status, retry_after, verb, resource))
+
+    def hang(self, seconds: float) -> None:
+        """Let every request wait that long before it is looked at; 0 ends it."""
+        self._faults.hang_seconds = seconds
+
+    def latency(self, milliseconds: float) -> None:
+        """Answer every request that much later; 0 ends it."""
+        self._faults.latency_seconds = milliseconds / 1000
+
+    def compact(self) -> None:
+        """Forget the history: older watches and continue tokens get 410."""
+        self.call(self._cluster.store.compact)
+
+    def call(self, function: Any, *args: Any) -> Any:
+        """Run a function on the emulator's loop (the only place to touch objects) and return."""
+
+        async def run() -> Any:
+            return function(*args)
+
+        return self._on_loop(run())
+
+    def _on_loop(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        if self._loop is None or not self._thread:
+            raise RuntimeError("the emulator is not running")
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(_START_SECONDS)
+
+    # HTTP
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await self._answer(request)
+        except ApiError as error:
+            return _respond(error.code, error.status(), error.headers)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.path.rstrip("/") or "/"
+        user = self._access.user(request.headers.get("Authorization", ""))
+        if path in PUBLIC and path != "/version":
+            return web.Response(text="ok")
+        if path in DOCUMENTS:
+            if path not in PUBLIC:
+                self._access.check_path(user, path)
+            return _respond(200, DOCUMENTS[path])
+        body = await request.read()
+        review = self._router.review(path, user, body) if request.method == "POST" else None
+        if review is not None:
+            return _respond(201, review)
+        call = _parse(request, path, body)
+        await self._faults.strike(call.verb, call.resource)
+        self._router.check(user, call)
+        if call.verb == "watch":
+            return await self._watch(request, call)
+        status, answer = self._router.answer(call)
+        return _respond(status, answer)
+
+    async def _watch(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
+        target, query = call.target, call.query
+        selects = self._router.selects(call) or (lambda obj: True)
+        watch = Watch(self._cluster.store, target.kind, target.namespace, selects)
+        stream = web.StreamResponse(headers={"Content-Type": "application/json"})
+        try:
+            first = watch.start(
+                query.get("resourceVersion", ""), mark_end=query.get("sendInitialEvents") == "true"
+            )
+            await stream.prepare(request)
+            for line in first:
+                await stream.write(line)
+            seconds = float(query.get("timeoutSeconds") or _LONGEST_WATCH_SECONDS)
+            bookmarks = query.get("allowWatchBookmarks") in ("true", "1")
+            with contextlib.suppress(ConnectionError):
+                async for line in watch.lines(seconds, bookmarks=bookmarks):
+                    await stream.write(line)
+                await stream.write_eof()
+        finally:
+            watch.close()
+        return stream
+
+
+def _parse(request: web.BaseRequest, path: str, body: bytes) -> Call:
+    target = parse_path(path)
+    query = dict(request.query)
+    agent = request.headers.get("User-Agent", "").split("/")[0][:128] or "unknown"
+    verb = verb_of(request.method, target, query)
+    return Call(
+        verb,
+        replace(
+            target,
+            verb=verb,
+            manager=query.get("fieldManager") or agent,
+            dry_run=query.get("dryRun") == "All",
+        ),
+        query,
+        request.headers.get("Content-Type", "").split(";")[0].strip(),
+        request.headers.get("Accept", ""),
+        body,
+    )
+
+
+def _respond(status: int, body: Obj, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(
+        status=status,
+        body=orjson.dumps(body),
+        content_type="application/json",
+        headers=headers,
+    )
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(opened, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _read_tokens(data_dir: Path | None) -> dict[str, User]:
+    """Read kube's token file format: token,user,uid,"group1,group2"."""
+    if not data_dir or not (data_dir / "tokens.csv").exists():
+        return {}
+    with (data_dir / "tokens.csv").open(encoding="utf-8", newline="") as file:
+        return {
+            row[0]: User(row[1], tuple(group for group in row[3].split(",") if group))
+            for row in csv.reader(file)
+        }
+
+
+def _write_tokens(data_dir: Path | None, tokens: dict[str, User]) -> None:
+    if not data_dir:
+        return
+    rows = [
+        f'{token},{user.name},{user.name},"{",".join(user.groups)}"\n'
+        for token, user in tokens.items()
+    ]
+    _write_private(data_dir / "tokens.csv", "".join(rows))
