@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 
@@ -12,16 +13,19 @@ from temporalio.api.operatorservice.v1 import (
     DeleteNamespaceRequest,
     ListSearchAttributesRequest,
 )
+from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DescribeNamespaceRequest,
+    ListTaskQueuePartitionsRequest,
     RegisterNamespaceRequest,
     UpdateNamespaceRequest,
 )
 
 from console.clients.temporal.connection import Connection
-from console.errors import Conflict, NotFound, Refused
+from console.errors import Conflict, ExternalError, NotFound, Refused
 
 LEAST_RETENTION: Final = 3600  # seconds; the server refuses less
+KNOWN_PAUSE: Final = 0.1
 SearchTypes = Mapping[str, IndexedValueType.ValueType]
 
 
@@ -58,7 +62,33 @@ class Namespaces:
             if conflict.retryable:
                 raise
             return False
+        await self._until_known(request.namespace, deadline)
         return True
+
+    async def _until_known(self, name: str, deadline: float) -> None:
+        """Wait until the new namespace can be used, but not past the deadline.
+
+        Frontends remember for about a second that a name was unknown (seen: NOT_FOUND for up to
+        1 s after the registration when somebody had asked before); then the next call would fail.
+        """
+        request = ListTaskQueuePartitionsRequest(
+            namespace=name, task_queue=TaskQueue(name="headroom-ready")
+        )
+        loop = asyncio.get_running_loop()
+        while loop.time() + KNOWN_PAUSE < deadline:
+            try:
+                await self._connection.call(
+                    lambda client: client.workflow_service.list_task_queue_partitions,
+                    request,
+                    what=f"wait for namespace {name}",
+                    deadline=deadline,
+                )
+            except NotFound:
+                await asyncio.sleep(KNOWN_PAUSE)
+            except ExternalError:
+                return  # it is registered; whether it can be read is not our question
+            else:
+                return
 
     async def update(self, request: UpdateNamespaceRequest, deadline: float) -> None:
         """Change a namespace."""

@@ -1,0 +1,291 @@
+"""Against a real API server and controller manager."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from console.clients.contracts import Applied, Permission
+from console.clients.kubernetes.client import KubernetesClient
+from console.errors import Conflict, NotFound, Refused, Unreachable
+from tests.servers import Cluster, KubeControlPlane, kube_control_plane
+
+MANAGER = "headroom-test"
+LABEL = "headroom.dev/test"
+
+
+@pytest.fixture
+def client(kube: Cluster) -> KubernetesClient:
+    return KubernetesClient(f"kubeconfig:{kube.kubeconfig}")
+
+
+@pytest.fixture
+def space(client: KubernetesClient) -> Iterator[str]:
+    """A namespace of the test's own."""
+    name = f"clients-{uuid.uuid4().hex[:8]}"
+    client.apply(namespace(name), MANAGER)
+    yield name
+    client.delete("Namespace", name)
+
+
+def namespace(name: str, **labels: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": labels},
+    }
+
+
+def quota(space: str, name: str = "headroom", pods: str = "5", **labels: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"namespace": space, "name": name, "labels": {LABEL: space, **labels}},
+        "spec": {"hard": {"pods": pods}},
+    }
+
+
+def test_a_probe_says_who_we_are_and_what_is_served(client: KubernetesClient) -> None:
+    probe = client.probe()
+    assert probe.version.startswith("v1.")
+    assert probe.version == client.version()
+    assert probe.user == "admin"
+    assert 0 < probe.latency_ms < 5000
+    assert {"v1/Pod", "batch/v1/Job", "v1/ResourceQuota"} <= probe.kinds
+    assert {"apps", "batch"} <= probe.groups
+    assert probe.mutating_admission_policy is True
+
+
+def test_missing_permissions_are_named_one_by_one(kube: Cluster, space: str) -> None:
+    member = KubernetesClient("env:HEADROOM_TEST_MEMBER", server=kube.url, **UNVERIFIED)
+    admin = KubernetesClient(f"kubeconfig:{kube.kubeconfig}")
+    wanted = [
+        Permission("patch", "resourcequotas"),
+        Permission("create", "selfsubjectaccessreviews.authorization.k8s.io"),
+        Permission("get", "pods/log", space),
+    ]
+    assert admin.permissions(wanted) == []
+    assert member.permissions(wanted) == [wanted[0], wanted[2]]
+    assert str(wanted[0]) == "patch resourcequotas in all namespaces"
+    assert str(wanted[2]) == f"get pods/log in namespace {space}"
+    with pytest.raises(Refused) as caught:
+        member.list("ResourceQuota")
+    assert caught.value.code == "forbidden"
+
+
+UNVERIFIED: dict[str, Any] = {"insecure_skip_tls_verify": True}
+
+
+@pytest.fixture(autouse=True)
+def member_token(kube: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADROOM_TEST_MEMBER", kube.tokens["member"])
+
+
+def test_an_untrusted_certificate_is_refused_and_not_repeated(kube: Cluster) -> None:
+    with pytest.raises(Refused) as caught:
+        KubernetesClient("env:HEADROOM_TEST_MEMBER", server=kube.url).version()
+    assert caught.value.code == "tls"
+
+
+def test_a_kubeconfig_in_the_environment_works_like_the_file(
+    kube: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = Path(kube.kubeconfig).read_text()
+    monkeypatch.setenv("HEADROOM_TEST_KUBECONFIG", text)
+    assert KubernetesClient("env:HEADROOM_TEST_KUBECONFIG").probe().user == "admin"
+    context = yaml.safe_load(text)["current-context"]
+    named = KubernetesClient(f"kubeconfig:{kube.kubeconfig}#{context}")
+    assert named.version()
+    with pytest.raises(Refused, match="credential cannot be used"):
+        KubernetesClient(f"kubeconfig:{kube.kubeconfig}#nowhere").version()
+
+
+def test_apply_creates_reads_back_and_deletes(client: KubernetesClient, space: str) -> None:
+    stored = client.apply(quota(space), MANAGER)
+    assert stored["spec"]["hard"] == {"pods": "5"}
+    assert client.get("ResourceQuota", "headroom", namespace=space)["metadata"]["uid"] == (
+        stored["metadata"]["uid"]
+    )
+    assert client.delete("ResourceQuota", "headroom", namespace=space) is True
+    assert client.delete("ResourceQuota", "headroom", namespace=space) is False
+    with pytest.raises(NotFound, match=f"get ResourceQuota {space}/headroom"):
+        client.get("ResourceQuota", "headroom", namespace=space)
+
+
+def test_a_dry_run_stores_nothing(client: KubernetesClient, space: str) -> None:
+    assert client.apply(quota(space), MANAGER, dry_run=True)["spec"]["hard"] == {"pods": "5"}
+    assert client.list("ResourceQuota", namespace=space) == []
+
+
+def test_a_field_of_another_manager_is_a_conflict_that_names_the_owner(
+    client: KubernetesClient, space: str
+) -> None:
+    client.apply(quota(space, pods="5"), "argocd")
+    with pytest.raises(Conflict) as caught:
+        client.apply(quota(space, pods="9"), MANAGER)
+    assert caught.value.owners == {".spec.hard.pods": "argocd"}
+    assert caught.value.retryable is False
+    forced = client.apply(quota(space, pods="9"), MANAGER, force=True)
+    assert forced["spec"]["hard"] == {"pods": "9"}
+
+
+def test_the_wrong_uid_is_a_conflict_and_deletes_nothing(
+    client: KubernetesClient, space: str
+) -> None:
+    uid = client.apply(quota(space), MANAGER)["metadata"]["uid"]
+    with pytest.raises(Conflict) as caught:
+        client.delete("ResourceQuota", "headroom", namespace=space, uid=str(uuid.uuid4()))
+    assert caught.value.retryable is False
+    assert client.delete("ResourceQuota", "headroom", namespace=space, uid=uid) is True
+
+
+def test_an_invalid_quantity_is_refused(client: KubernetesClient, space: str) -> None:
+    with pytest.raises(Refused) as caught:
+        client.apply(quota(space, pods="-1"), MANAGER)
+    assert caught.value.code == "invalid"
+
+
+def test_create_and_merge_patch(client: KubernetesClient, space: str) -> None:
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"namespace": space, "name": "limits"},
+        "data": {"a": "1", "b": "2"},
+    }
+    client.create(manifest)
+    with pytest.raises(Conflict):
+        client.create(manifest)
+    patched = client.patch_merge("ConfigMap", "limits", {"data": {"a": None}}, namespace=space)
+    assert patched["data"] == {"b": "2"}
+
+
+def test_lists_are_read_in_pages_and_counted(client: KubernetesClient, space: str) -> None:
+    client.apply_many([quota(space, f"q{number}") for number in range(7)], MANAGER)
+    before = client.counter.copy()
+    found = client.list("ResourceQuota", label_selector=f"{LABEL}={space}", page=3)
+    assert sorted(item["metadata"]["name"] for item in found) == [f"q{n}" for n in range(7)]
+    sent = client.counter.since(before)
+    assert (sent.reads, sent.writes) == (3, 0)
+    both = client.list_many(
+        ["ResourceQuota", "LimitRange"], label_selector=f"{LABEL}={space}", page=100
+    )
+    assert {kind: len(items) for kind, items in both.items()} == {
+        "ResourceQuota": 7,
+        "LimitRange": 0,
+    }
+
+
+def test_many_are_applied_with_their_namespaces_first(client: KubernetesClient) -> None:
+    names = [f"clients-{uuid.uuid4().hex[:8]}" for _ in range(10)]
+    # The namespaces come last on purpose.
+    manifests = [quota(name, f"q{number}") for name in names for number in range(3)]
+    manifests += [namespace(name) for name in names]
+    told: list[tuple[str, str]] = []
+    threads: set[str] = set()
+
+    def note(result: Applied) -> None:
+        told.append((result.kind, result.namespace or result.name))
+        threads.add(threading.current_thread().name)
+
+    results = client.apply_many(manifests, MANAGER, on_result=note)
+    assert [result.error for result in results] == [None] * 40
+    assert [result.name for result in results[-10:]] == names
+    assert threads == {threading.current_thread().name}
+    for name in names:
+        assert next(kind for kind, where in told if where == name) == "Namespace"
+        client.delete("Namespace", name)
+
+
+def test_one_contested_object_does_not_stop_the_others(
+    client: KubernetesClient, space: str
+) -> None:
+    client.apply(quota(space, "q1", pods="1"), "argocd")
+    results = client.apply_many(
+        [quota(space, f"q{number}", pods="2") for number in range(3)], MANAGER
+    )
+    assert [type(result.error) for result in results] == [type(None), Conflict, type(None)]
+    error = results[1].error
+    assert isinstance(error, Conflict)
+    assert error.owners == {".spec.hard.pods": "argocd"}
+
+
+def test_the_events_of_a_namespace_show_a_denied_job(
+    client: KubernetesClient, space: str
+) -> None:
+    client.apply(quota(space, pods="0"), MANAGER)
+    deadline = time.monotonic() + 10
+    while not client.get("ResourceQuota", "headroom", namespace=space).get("status", {}).get(
+        "hard"
+    ):
+        assert time.monotonic() < deadline, "the quota controller did not fill in status.hard"
+        time.sleep(0.1)
+    pod = {"containers": [{"name": "c", "image": "x"}], "restartPolicy": "Never"}
+    client.create(
+        {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {"namespace": space, "name": "held"},
+            "spec": {"template": {"spec": pod}},
+        }
+    )
+    events: list[dict[str, Any]] = []
+    while not events and time.monotonic() < deadline:
+        events = client.events(space, field_selector="reason=FailedCreate")
+        time.sleep(0.1)
+    assert "exceeded quota: headroom" in events[0]["message"]
+
+
+@pytest.fixture(scope="module")
+def plane() -> Iterator[KubeControlPlane]:
+    """A control plane that these tests may stop and freeze."""
+    with kube_control_plane() as own:
+        yield own
+
+
+def test_a_frozen_server_is_unreachable_in_time_and_heals(plane: KubeControlPlane) -> None:
+    client = KubernetesClient(f"kubeconfig:{plane.kubeconfig}", timeout=1.0)
+    assert client.version()
+    plane.apiserver.pause()
+    try:
+        begun = time.monotonic()
+        with pytest.raises(Unreachable, match="no answer in time"):
+            client.version()
+        results = client.apply_many([namespace("frozen")] * 3, MANAGER, timeout=1.0)
+        assert {type(result.error) for result in results} <= {Unreachable, *kinds_of(results)}
+        assert not any(result.ok for result in results)
+        assert time.monotonic() - begun < 6
+    finally:
+        plane.apiserver.resume()
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            assert client.version()
+            break
+        except Unreachable:
+            assert time.monotonic() < deadline
+
+
+def kinds_of(results: Any) -> set[type]:
+    return {type(result.error) for result in results if isinstance(result.error, Unreachable)}
+
+
+def test_a_killed_server_is_unreachable_and_the_same_client_heals(
+    plane: KubeControlPlane,
+) -> None:
+    client = KubernetesClient(f"kubeconfig:{plane.kubeconfig}", timeout=3.0)
+    assert client.version()
+    plane.apiserver.kill()
+    begun = time.monotonic()
+    with pytest.raises(Unreachable):
+        client.version()
+    assert time.monotonic() - begun < 3.5
+    plane.apiserver.start()
+    assert client.version()
+    assert client.apply(namespace("after-restart"), MANAGER)["metadata"]["name"] == "after-restart"
