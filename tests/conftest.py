@@ -5,9 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from deploy.local.programs import kube_binaries
 from tests import servers, shared_cluster
+
+# A property is slow when the machine is busy with servers, which says nothing about the code.
+settings.register_profile("headroom", deadline=None)
+settings.load_profile("headroom")
 
 NO_CLUSTER = "no Kubernetes control plane: set KUBEBUILDER_ASSETS"
 
