@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
@@ -48,7 +48,10 @@ def problem(
     }
 
 
-def problem_json(error: Exception, context: dict[str, Any]) -> Response | None:
+def problem_json(
+    error: Exception,
+    context: dict[str, Any],  # noqa: ARG001 - DRF's signature
+) -> Response | None:
     """DRF's exception handler: every refusal is application/problem+json; a bug stays a bug."""
     body, headers = _described(error)
     if body is None:
@@ -153,7 +156,10 @@ class CursorPagination(BasePagination):
     default_size = 50
 
     def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+        self,
+        queryset: QuerySet[Any],
+        request: Request,
+        view: APIView | None = None,
     ) -> list[Any]:
         """One page of rows; an unreadable cursor or size is a 400 problem."""
         self.request = request
@@ -197,7 +203,10 @@ class CursorPagination(BasePagination):
             "properties": {"next": link, "previous": link, "results": schema},
         }
 
-    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+    def get_schema_operation_parameters(
+        self,
+        view: Any,  # noqa: ARG002 - drf-spectacular's signature
+    ) -> list[dict[str, Any]]:
         """The two query parameters, for the OpenAPI schema."""
         size = {"type": "integer", "minimum": 1, "maximum": self.max_size, "default": 50}
         return [
@@ -262,7 +271,7 @@ class Preconditions(APIView):
         self, request: Request, response: Response, *args: Any, **kwargs: Any
     ) -> Response:
         """Adds the ETag of what `get_object` gave, after a successful read or write."""
-        response = cast(Response, super().finalize_response(request, response, *args, **kwargs))
+        response = super().finalize_response(request, response, *args, **kwargs)
         instance = getattr(self, "_instance", None)
         if response.status_code < 300 and isinstance(instance, Model) and instance.pk is not None:
             response = self.tagged(response, instance)

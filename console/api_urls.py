@@ -16,7 +16,10 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
     target_class = "console.access.api.TokenAuthentication"
     name = "token"
 
-    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+    def get_security_definition(
+        self,
+        auto_schema: Any,  # noqa: ARG002 - drf-spectacular's signature
+    ) -> dict[str, Any]:
         """HTTP bearer."""
         return {"type": "http", "scheme": "bearer", "bearerFormat": "hr_…"}
 

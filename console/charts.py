@@ -66,8 +66,8 @@ class HeadroomBar:
         scale = _scale(self)
         body = _unlimited(self) if scale is None else _body(self, scale)
         return (
-            f'<svg class="hbar hbar-{tone}" role="img" aria-label="{text}" width="100%" height="14">'
-            f"<title>{text}</title>{body}</svg>"
+            f'<svg class="hbar hbar-{tone}" role="img" aria-label="{text}" width="100%" '
+            f'height="14"><title>{text}</title>{body}</svg>'
         )
 
 

@@ -87,7 +87,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "console.context.frame",
             ],
-            "builtins": ["console.templatetags.headroom"],
+            "builtins": ["console.templatetags.headroom", "console.templatetags.frame"],
         },
     }
 ]

@@ -65,7 +65,7 @@ class TokenAuthentication(BaseAuthentication):
             ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=now)
         return token.user, token
 
-    def authenticate_header(self, request: Request) -> str:
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - DRF's signature
         """What a 401 asks for."""
         return self.keyword
 
@@ -127,8 +127,8 @@ class Idempotent(_View):
         super().initial(request, *args, **kwargs)
         self._claim: IdempotencyKey | None = None
         key = request.headers.get("Idempotency-Key", "")
-        if request.method == "POST" and key:
-            self._claim = _claim(request, key)
+        if request.method == "POST" and key and isinstance(request.user, User):
+            self._claim = _claim(request, request.user, key)
 
     def handle_exception(self, exc: Exception) -> Any:
         """A replay is not an error."""
@@ -156,7 +156,7 @@ class _Replay(Exception):  # noqa: N818 - control flow of DRF's dispatch, not an
         self.response = response
 
 
-def _claim(request: Request, key: str) -> IdempotencyKey:
+def _claim(request: Request, user: User, key: str) -> IdempotencyKey:
     if len(key) > _MAX_KEY or not key.isprintable():
         raise DomainError(
             "invalid_idempotency_key",
@@ -170,11 +170,9 @@ def _claim(request: Request, key: str) -> IdempotencyKey:
     digest = hashlib.sha256(text + _body(request)).hexdigest()
     try:
         with transaction.atomic():
-            return IdempotencyKey.objects.create(
-                user=request.user, key=key, digest=digest, created_at=now
-            )
+            return IdempotencyKey.objects.create(user=user, key=key, digest=digest, created_at=now)
     except IntegrityError:
-        return _answer_again(IdempotencyKey.objects.get(user=request.user, key=key), digest)
+        return _answer_again(IdempotencyKey.objects.get(user=user, key=key), digest)
 
 
 def _body(request: Request) -> bytes:
@@ -209,7 +207,7 @@ def _answer_again(known: IdempotencyKey, digest: str) -> IdempotencyKey:
     raise _Replay(response)
 
 
-def _keep(claim: IdempotencyKey, response: Response) -> None:
+def _keep(claim: IdempotencyKey, response: Any) -> None:
     if response.status_code >= 500:
         return _forget(claim)
     claim.status = response.status_code

@@ -27,10 +27,15 @@ class LedgerFilter(forms.Form):
     )
     actor = forms.CharField(required=False, max_length=200)
     action = forms.CharField(
-        required=False, max_length=60, widget=forms.TextInput(attrs={"placeholder": "plan.…"})
+        required=False, max_length=60, widget=forms.TextInput(attrs={"placeholder": "plan."})
     )
     tenant = forms.CharField(required=False, max_length=63)
-    object_type = forms.CharField(required=False, label="Kind of object", max_length=40)
+    object_type = forms.CharField(
+        required=False,
+        label="Object",
+        max_length=40,
+        widget=forms.TextInput(attrs={"placeholder": "lease"}),
+    )
     object_id = forms.CharField(required=False, widget=forms.HiddenInput)
     outcome = forms.ChoiceField(required=False, choices=[("", "any"), *Outcome.choices])
     since = forms.DateField(

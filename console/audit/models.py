@@ -68,10 +68,10 @@ class Entry(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Inserts; an entry that exists already is never written again."""
-        if self.pk is not None:
+        if not self._state.adding:
             raise TypeError("An audit entry is written once and never changed.")
         super().save(*args, **kwargs)
 
-    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:  # noqa: ARG002 - Django's signature
         """Entries are never deleted."""
         raise TypeError("An audit entry is never deleted.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from django.db.models import Q, QuerySet
 
@@ -11,12 +12,12 @@ from console.selectors import Page, keyset_page
 
 PAGE_SIZE = 50
 
-# Where an object can be looked at, by its type; {} is its id. Pages of the apps above, as strings.
+# Where an object can be looked at, by its type. Pages of the apps above, as strings.
 _PLACES = {
-    "tenant": "/tenants/{}/",
-    "plan": "/plans/{}/",
-    "rollout": "/rollouts/{}/",
-    "target": "/targets/{}/",
+    "tenant": "/tenants/{label}/",
+    "plan": "/plans/{label}/",
+    "rollout": "/rollouts/{id}/",
+    "target": "/targets/{label}/",
 }
 
 
@@ -48,9 +49,9 @@ def ledger_page(entries: QuerySet[Entry], *, cursor: str) -> tuple[Page[Entry], 
 
 
 def _row(entry: Entry) -> LedgerRow:
-    pattern = _PLACES.get(entry.object_type, "")
-    tenant = _PLACES["tenant"].format(entry.tenant) if entry.tenant else ""
-    place = pattern.format(entry.object_id) if entry.object_id else ""
-    if entry.object_type == "tenant":
-        place = tenant
-    return LedgerRow(entry=entry, place=place, tenant_place=tenant)
+    place = _PLACES.get(entry.object_type, "")
+    return LedgerRow(
+        entry=entry,
+        place=place.format(label=quote(entry.object_label), id=quote(entry.object_id)),
+        tenant_place=f"/tenants/{entry.tenant}/" if entry.tenant else "",
+    )

@@ -1,4 +1,5 @@
-"""The components that every page uses. They are builtins: no {% load %} is needed.
+"""The components that every page uses: states, numbers, pictures here; parts of pages and of
+forms in frame.py beside it. All are builtins: no {% load %} is needed.
 
 States, time, numbers
     {% condition "synced" %}                       icon and word; states: see STATES below
@@ -7,7 +8,7 @@ States, time, numbers
     {% amount "1.5 cores" 1500 %}                  human form, raw value on hover
     {% amount None %}  {% amount "" reason="target unreachable" %}   – with the reason on hover
     {% copyable tenant.slug %}                     monospace id, copied by a click
-    {% icon "search" %}                            decorative icon; names: templates/console/_sprite.html
+    {% icon "search" %}                            decorative; names in console/_sprite.html
 
 Pictures (build the dataclasses of console/charts.py in a selector)
     {% headroom_bar bar %}                         picture plus its headroom number
@@ -28,27 +29,21 @@ Structure
     {% querystring after=cursor %}                 Django's own: this page's URL with a change
 
 Plain CSS classes, no tag needed (console/static/console/headroom.css, top comment):
-    .page-head .cards .wide-only .panel .grid-2 .grid-3 .table .rows .button(.primary .quiet .danger) .tabs .facts
-    .filters .note(.warn .bad) .toolbar .muted .num .mono .stack .split .tag
+    .page-head .panel .grid-2 .grid-3 .table(.rows .cards) .wide-only .tabs .facts
+    .button(.primary .quiet .danger .small) .filters .note(.warn .bad) .toolbar .muted
+    .num .mono .stack .split .tag
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import UTC, datetime
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from django import template
-from django.contrib.staticfiles import finders
-from django.contrib.staticfiles.storage import staticfiles_storage
-from django.forms import BaseForm, BoundField, CheckboxInput
-from django.http import HttpRequest
-from django.template import Context
 from django.utils import timezone
-from django.utils.html import escape, format_html
+from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 from console.charts import HeadroomBar, Sparkline
@@ -191,7 +186,8 @@ def progress(done: int, total: int, refused: int = 0, label: str = "") -> SafeSt
     words = f"{done} of {total} done" + (f", {refused} refused" if refused else "")
     name = escape(f"{label}: {words}" if label else words)
     bad = (
-        f'<rect class="pline-bad" x="{done * share:.1f}%" width="{refused * share:.1f}%" height="6"/>'
+        f'<rect class="pline-bad" x="{done * share:.1f}%" width="{refused * share:.1f}%" '
+        f'height="6"/>'
         if refused
         else ""
     )
@@ -201,60 +197,6 @@ def progress(done: int, total: int, refused: int = 0, label: str = "") -> SafeSt
         f'<rect class="pline-done" width="{done * share:.1f}%" height="6" rx="3"/>{bad}</svg>'
         f'<span class="num">{done}/{total}</span></span>'
     )
-
-
-@register.inclusion_tag("console/_empty_state.html")
-def empty_state(
-    title: str, text: str = "", url: str = "", label: str = "", icon: str = "empty"
-) -> dict[str, str]:
-    """Says what is not there and what to do next, with the button for it."""
-    return {"title": title, "text": text, "url": url, "label": label, "icon": icon}
-
-
-@register.inclusion_tag("console/_panel.html")
-def panel(url: str, every: int = 0, lines: int = 2, id: str = "") -> dict[str, Any]:
-    """A part of the page that another URL renders: loaded at once, then every `every` seconds."""
-    trigger = f"load, every {every}s" if every else "load"
-    return {"url": url, "trigger": trigger, "lines": range(lines), "id": id}
-
-
-@register.simple_tag
-def field(bound: BoundField) -> SafeString:
-    """One form field: label, control, help and errors, tied together for screen readers."""
-    described = []
-    below = ""
-    if bound.help_text:
-        described.append(f"{bound.auto_id}_help")
-        below += format_html('<p class="help" id="{}_help">{}</p>', bound.auto_id, bound.help_text)
-    if bound.errors:
-        described.append(f"{bound.auto_id}_error")
-        below += format_html(
-            '<p class="error" id="{}_error">{} {}</p>',
-            bound.auto_id,
-            mark_safe(_icon("alert")),
-            " ".join(str(error) for error in bound.errors),
-        )
-    attrs = {"aria-describedby": " ".join(described)} if described else {}
-    if bound.errors:
-        attrs["aria-invalid"] = "true"
-    is_box = isinstance(bound.field.widget, CheckboxInput)
-    return format_html(
-        '<div class="{}"><label for="{}">{}{}</label>{}{}</div>',
-        "field field-box" if is_box else "field",
-        bound.id_for_label,
-        bound.label,
-        ""
-        if bound.field.required or is_box
-        else mark_safe(' <span class="optional">optional</span>'),
-        bound.as_widget(attrs=attrs),
-        mark_safe(below),  # noqa: S308 - made by format_html above
-    )
-
-
-@register.inclusion_tag("console/_form_errors.html")
-def form_errors(form: BaseForm) -> dict[str, Any]:
-    """The errors of a form that belong to no single field."""
-    return {"errors": form.non_field_errors()}
 
 
 def _plain(value: Any) -> str:
@@ -278,33 +220,3 @@ def _shown(change: FieldChange) -> dict[str, str]:
 def diff_table(before: Any, after: Any) -> dict[str, Any]:
     """Before → after, one line per field that differs."""
     return {"changes": [_shown(change) for change in field_changes(before, after)]}
-
-
-@register.inclusion_tag("console/_pager.html", takes_context=True)
-def pager(context: Context, page: Any) -> dict[str, Any]:
-    """Links to the next and the previous keyset page, keeping every filter of the URL."""
-    return {"page": page, "request": context["request"]}
-
-
-@register.inclusion_tag("console/_chip.html", takes_context=True)
-def chip(context: Context, parameter: str, value: object, label: str = "") -> dict[str, Any]:
-    """An active filter; its cross removes the parameter from the URL."""
-    request: HttpRequest = context["request"]
-    query = request.GET.copy()
-    query.pop(parameter, None)
-    query.pop("cursor", None)
-    return {"name": label or parameter, "value": value, "url": f"?{query.urlencode()}"}
-
-
-@lru_cache(maxsize=32)
-def _fingerprint(path: str, stamp: float) -> str:
-    found = finders.find(path)
-    return hashlib.sha256(Path(found).read_bytes()).hexdigest()[:8] if found else ""
-
-
-@register.simple_tag
-def asset(path: str) -> str:
-    """The URL of a static file, with a fingerprint of its content: cached long, never stale."""
-    found = finders.find(path)
-    stamp = Path(found).stat().st_mtime if found else 0.0
-    return f"{staticfiles_storage.url(path)}?v={_fingerprint(path, stamp)}"
