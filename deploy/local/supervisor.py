@@ -157,7 +157,7 @@ class Supervisor:
         running.kill()  # children that outlived it would hold its ports
         if unit.part.once and code == 0:
             unit.status, unit.took, unit.note = Status.DONE, running.age, unit.part.note
-            unit.running = None
+            unit.running, unit.memory = None, 0
             self._record()
         else:
             self._died(unit, running, _how_it_ended(code))
