@@ -11,8 +11,8 @@ from console.access.gate import SignedInRequest, requires
 from console.access.models import Permission
 from observability.usage import charts
 from observability.usage.models import SLOT_SECONDS, SLOTS, Trail
-from quotas.enforcement.charts import unit_of
 from quotas.enforcement.models import PlacementState
+from quotas.plans.charts import unit_of
 from tenants.models import Placement
 
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from console.charts import HeadroomBar
-from console.errors import DomainError
-from quotas.plans.contracts import LimitKey, Unit
-from quotas.plans.limits import parse_key
-from quotas.plans.quantities import humanize
+from quotas.plans.charts import describe, human, label_of
 
 UNSEEN = "not seen on the target yet"
 
@@ -42,32 +38,6 @@ class LimitLine:
     def differs(self) -> bool:
         """True when what is enforced is not what is intended."""
         return not self.enforced_known or self.raw_enforced != self.raw_intended
-
-
-@lru_cache(maxsize=4096)
-def describe(key: str) -> LimitKey | None:
-    """The catalogue's entry for a key; None for a key of an older release."""
-    try:
-        return parse_key(key)
-    except DomainError:
-        return None
-
-
-def unit_of(key: str) -> Unit:
-    """The unit of a key; plain counts for a key that is no longer known."""
-    known = describe(key)
-    return known.unit if known else Unit.COUNT
-
-
-def label_of(key: str) -> str:
-    """The limit's name for people."""
-    known = describe(key)
-    return known.label if known else key
-
-
-def human(key: str, value: int | None) -> str:
-    """A value of this limit in human form."""
-    return humanize(value, unit_of(key))
 
 
 def headroom_text(key: str, *, used: int | None, enforced: int | None, known: bool) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from quotas.plans.contracts import (
     Adjustment,
@@ -22,6 +23,7 @@ from quotas.plans.models import (
     Lease,
     Limit,
     Override,
+    Plan,
     PlanVersion,
     Subscription,
     Suspension,
@@ -151,3 +153,100 @@ def _suspensions(chosen: set[int] | None, narrow: Narrow) -> dict[int, list[Inte
     for tenant_id, starts_at, ends_at, reason in rows:
         found[tenant_id].append(Interval(reason, starts_at, ends_at))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """One line of the plan list."""
+
+    plan: Plan
+    version: int
+    limits: int
+    tenants: int
+    published_at: datetime | None
+
+
+def plan_rows(*, archived: bool) -> list[PlanRow]:
+    """Every plan with its latest version and how many tenants have it: four queries."""
+    plans = Plan.objects.filter(archived_at__isnull=not archived).order_by("slug")
+    latest = {version.plan_id: version for version in PlanVersion.objects.order_by("number")}
+    limits = dict(
+        Limit.objects.filter(version__in=[version.pk for version in latest.values()])
+        .values_list("version_id")
+        .annotate(number=Count("pk"))
+        .order_by()
+    )
+    tenants = dict(
+        Subscription.objects.filter(ends_at__isnull=True)
+        .values_list("version__plan_id")
+        .annotate(number=Count("pk"))
+        .order_by()
+    )
+    return [
+        PlanRow(
+            plan=plan,
+            version=latest[plan.pk].number if plan.pk in latest else 0,
+            limits=limits.get(latest[plan.pk].pk, 0) if plan.pk in latest else 0,
+            tenants=tenants.get(plan.pk, 0),
+            published_at=latest[plan.pk].created_at if plan.pk in latest else None,
+        )
+        for plan in plans
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """One version of a plan with the number of tenants that have it now."""
+
+    version: PlanVersion
+    tenants: int
+
+
+def version_rows(plan: Plan) -> list[VersionRow]:
+    """The versions of a plan, newest first: two queries."""
+    tenants = dict(
+        Subscription.objects.filter(version__plan=plan, ends_at__isnull=True)
+        .values_list("version_id")
+        .annotate(number=Count("pk"))
+        .order_by()
+    )
+    versions = plan.versions.select_related("author").order_by("-number")
+    return [VersionRow(version, tenants.get(version.pk, 0)) for version in versions]
+
+
+@dataclass(frozen=True, slots=True)
+class LimitPair:
+    """One limit in two versions of a plan; absent means that the version does not set it."""
+
+    key: str
+    before: int | None
+    after: int | None
+    in_before: bool
+    in_after: bool
+
+    @property
+    def kind(self) -> str:
+        """One of "same", "added", "removed", "raised" or "lowered"."""
+        if not self.in_before:
+            return "added"
+        if not self.in_after:
+            return "removed"
+        if self.before == self.after:
+            return "same"
+        if self.after is None or (self.before is not None and self.after > self.before):
+            return "raised"
+        return "lowered"
+
+
+def limit_pairs(before: PlanTerms, after: PlanTerms) -> list[LimitPair]:
+    """Two versions side by side, by key."""
+    return [
+        LimitPair(
+            key,
+            before.limits.get(key),
+            after.limits.get(key),
+            key in before.limits,
+            key in after.limits,
+        )
+        for key in sorted({*before.limits, *after.limits})
+    ]

@@ -1,7 +1,14 @@
-"""Pages of this app."""
+"""Pages of plans."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from quotas.plans import views
+
+app_name = "plans"
+
+urlpatterns = [
+    path("plans/", views.plan_list, name="plans"),
+    path("plans/<slug:slug>/", views.plan_detail, name="plan"),
+]

@@ -10,6 +10,7 @@ from typing import Any
 from console.audit.models import Entry
 from quotas.enforcement import charts
 from quotas.enforcement.models import OPEN_STATES, PlacementState, Rollout, RolloutItem
+from quotas.plans.charts import describe, human
 from quotas.plans.contracts import EffectiveLimit, EffectiveLimits, Group, Plane, Source
 from quotas.plans.effective import effective_limits
 from quotas.plans.models import Lease, Override, Subscription
@@ -122,7 +123,7 @@ def _panel(placement: Placement, limits: EffectiveLimits | None) -> PlacementPan
 
 def _is_usage(key: str) -> bool:
     """Limits that something is counted against, as opposed to rules for single objects."""
-    found = charts.describe(key)
+    found = describe(key)
     return found is None or found.group in (Group.QUOTA, Group.TEMPORAL)
 
 
@@ -133,7 +134,7 @@ def _lines(
     intended = {
         key: limit
         for key, limit in (limits.limits.items() if limits else ())
-        if (found := charts.describe(key)) is not None and found.plane == Plane(kind)
+        if (found := describe(key)) is not None and found.plane == Plane(kind)
     }
     lines = [
         charts.line(
@@ -167,7 +168,7 @@ def _source(limit: EffectiveLimit | None, limits: EffectiveLimits | None) -> str
 def _note(limit: EffectiveLimit | None) -> str:
     if limit is None or limit.source == Source.PLAN:
         return ""
-    plan = charts.human(limit.key, limit.plan_value) if limit.in_plan else "no limit"
+    plan = human(limit.key, limit.plan_value) if limit.in_plan else "no limit"
     return f"{limit.author}: {limit.reason} (plan: {plan})"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django import template
 
-from quotas.enforcement import charts
+from quotas.plans import charts
 
 register = template.Library()
 
