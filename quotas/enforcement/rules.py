@@ -84,14 +84,14 @@ def owner_of(changes: Iterable[Change]) -> str:
     return ", ".join(sorted(names))
 
 
-def contested(changes: Iterable[Change]) -> set[str]:
-    """One text per field (or whole object) that a change touches, to recognise it again."""
+def contested(changes: Iterable[Mapping[str, Any]]) -> set[str]:
+    """One text per field (or whole object) that changes in JSON touch, to recognise them again."""
     touched: set[str] = set()
     for change in changes:
-        if change.operation is Operation.UPDATE:
-            touched.update(f"{change.ref} {item.path}" for item in change.fields)
+        if change["operation"] == Operation.UPDATE:
+            touched.update(f"{change['object']} {item['path']}" for item in change["fields"])
         else:
-            touched.add(f"{change.ref} {change.operation}")
+            touched.add(f"{change['object']} {change['operation']}")
     return touched
 
 

@@ -98,7 +98,7 @@ def _load(tenant_ids: Collection[int] | None, narrow: Narrow) -> dict[int, Tenan
     }
 
 
-def _of(rows: Any, chosen: set[int] | None, name: str = "tenant_id") -> QuerySet[Any]:
+def _of(rows: QuerySet[Any], chosen: set[int] | None, name: str = "tenant_id") -> QuerySet[Any]:
     """Names the tenants in SQL while they are few: long lists are slower than a full read."""
     if chosen is None or len(chosen) > _FEW:
         return rows

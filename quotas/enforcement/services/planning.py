@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from django.conf import settings
 
 from console.errors import ExternalError
@@ -19,6 +20,8 @@ from quotas.enforcement.selectors.loop import Site, chunks, sites
 from quotas.plans.contracts import EffectiveLimits
 from tenants.contracts import PlacementRef, TargetRef
 from tenants.models import Placement, Target
+
+log = structlog.get_logger(__name__)
 
 MANY = 50
 """From so many placements on, a target is listed as a whole instead of asked for each."""
@@ -96,7 +99,14 @@ def compare(
             nothing = Compiled(refusals=(_NO_PLAN,))
             prospects[pk] = Prospect(site, None, nothing, observed, ())
             continue
-        compiled = adapter.compile(limits=wanted, placement=site.ref, target=ref)
+        try:
+            compiled = adapter.compile(limits=wanted, placement=site.ref, target=ref)
+        except Exception as error:
+            # One tenant's plan must not stop the others.
+            log.exception("compile.failed", placement=pk, tenant=site.ref.tenant)
+            wrong = Refusal("", "error", f"The plan could not be translated: {error}")
+            prospects[pk] = Prospect(site, wanted, Compiled(refusals=(wrong,)), observed, ())
+            continue
         changes = diff(compiled.objects, observed.objects)
         prospects[pk] = Prospect(site, wanted, compiled, observed, changes)
     return prospects

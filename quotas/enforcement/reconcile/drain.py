@@ -1,0 +1,256 @@
+"""Carrying out what waits: take a batch, look, write what differs, note how each one ended."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from console.errors import ExternalError, Unreachable
+from quotas.enforcement import rules
+from quotas.enforcement.adapters import registry
+from quotas.enforcement.models import ItemState, Rollout, RolloutItem, RolloutKind, TargetState
+from quotas.enforcement.ports import Observation, Observed, Result, Work
+from quotas.enforcement.reconcile import outcome, record
+from quotas.enforcement.reconcile.claims import Claim, claim_end, claimed
+from quotas.enforcement.reconcile.outcome import Attempt
+from quotas.enforcement.selectors.loop import (
+    Site,
+    current_limits,
+    open_placements,
+    sites,
+    takeable,
+)
+from quotas.enforcement.services.planning import MANY, compare, target_ref
+from tenants.contracts import TargetRef
+from tenants.models import DriftPolicy, Target
+
+log = structlog.get_logger(__name__)
+
+BATCH = 200
+"""Placements settled together: large enough to be quick, small enough to show progress."""
+GLANCE_SECONDS = 20
+"""How long one look at a whole target serves the batches that follow it."""
+DRAIN_SECONDS = 240
+"""After so long a drain ends and a new task goes on: below the hard limit of a task."""
+
+
+@dataclass(slots=True)
+class Drained:
+    """What a drain did: placements settled, whether the target answers again, whether more waits
+    that this run had no time for."""
+
+    settled: int = 0
+    recovered: bool = False
+    unfinished: bool = False
+
+
+def drain(target_id: int) -> Drained:
+    """Settles everything that waits for a target. Safe to run at any time, anywhere, twice.
+
+    When somebody else holds the target there is nothing to do here: the holder looks again after
+    it has let go, so nothing that was added meanwhile is left over.
+    """
+    done = Drained()
+    deadline = time.monotonic() + DRAIN_SECONDS
+    target = Target.objects.filter(pk=target_id, enabled=True).first()
+    while target is not None and _ready(target_id):
+        with claimed(target_id) as claim:
+            if claim is None:
+                return done
+            _drain_claimed(target, claim, deadline, done)
+            if claim.lost:
+                return done
+        if time.monotonic() >= deadline:
+            done.unfinished = _ready(target_id)
+            return done
+    return done
+
+
+def _ready(target_id: int) -> bool:
+    now = timezone.now()
+    resting = TargetState.objects.filter(target_id=target_id, not_before__gt=now)
+    return not resting.exists() and takeable(target_id, now).exists()
+
+
+def _drain_claimed(target: Target, claim: Claim, deadline: float, done: Drained) -> None:
+    eyes = Eyes(target, target_ref(target))
+    while not claim.lost and time.monotonic() < deadline:
+        items = take(target.pk, claim.token)
+        if not items or not _settle(eyes, claim, items, done):
+            return
+
+
+class Eyes:
+    """Looks at a target. While much waits, one look at the whole target serves many batches."""
+
+    def __init__(self, target: Target, ref: TargetRef) -> None:
+        self.target, self.ref = target, ref
+        self.adapter = registry.adapter_for(target.kind)
+        self._seen: dict[int, Observed] = {}
+        self._until = 0.0
+
+    def look(self, found: Mapping[int, Site]) -> Observation:
+        """What is there for these placements now; what was seen is used once, then forgotten."""
+        failures: dict[int, str] = {}
+        if time.monotonic() > self._until:
+            self._seen.clear()
+        missing = {pk: site for pk, site in found.items() if pk not in self._seen}
+        if missing:
+            waiting = open_placements(self.target.pk)
+            everything = len(waiting) >= MANY
+            wanted = sites(self.target, waiting) if everything else missing
+            seen = self.adapter.observe(
+                target=self.ref,
+                placements=[site.ref for site in wanted.values()],
+                everything=everything,
+            )
+            self._until = time.monotonic() + GLANCE_SECONDS
+            self._seen.update(seen.placements)
+            failures.update(seen.failures)
+        mine = {pk: self._seen.pop(pk) for pk in found if pk in self._seen}
+        return Observation(mine, 0, (), failures)
+
+
+def take(target_id: int, token: str) -> dict[int, RolloutItem]:
+    """Claims the items of up to a batch of placements: the newest of each by placement id; older
+    ones of the same placement end as superseded. Small rollouts go first: somebody waits for them.
+    """
+    now = timezone.now()
+    waiting = takeable(target_id, now).order_by("rollout__total", "pk")
+    placements = set(waiting.values_list("placement_id", flat=True)[: BATCH * 2])
+    chosen = sorted(placements)[:BATCH]
+    if not chosen:
+        return {}
+    free = Q(state=ItemState.WAITING) | Q(state=ItemState.RUNNING, claimed_until__lt=now)
+    with transaction.atomic():
+        RolloutItem.objects.filter(free, target_id=target_id, placement_id__in=chosen).update(
+            state=ItemState.RUNNING,
+            claim=token,
+            claimed_until=claim_end(),
+            attempts=F("attempts") + 1,
+        )
+        items = list(
+            RolloutItem.objects.filter(claim=token, state=ItemState.RUNNING)
+            .select_related("rollout")
+            .order_by("pk")
+        )
+        Rollout.objects.filter(pk__in={item.rollout_id for item in items}, started_at=None).update(
+            started_at=now
+        )
+        return _newest(items, now)
+
+
+def _newest(items: Sequence[RolloutItem], now: datetime) -> dict[int, RolloutItem]:
+    by_placement: dict[int, list[RolloutItem]] = defaultdict(list)
+    for item in items:
+        by_placement[item.placement_id].append(item)
+    newest = {}
+    replaced: dict[int, list[int]] = defaultdict(list)
+    for placement_id, rows in by_placement.items():
+        last = rows[-1]
+        last.force = any(item.force for item in rows)
+        newest[placement_id] = last
+        replaced[last.rollout_id] += [item.pk for item in rows[:-1]]
+    for rollout_id, ids in replaced.items():
+        RolloutItem.objects.filter(pk__in=ids).update(
+            state=ItemState.SUPERSEDED,
+            claim="",
+            claimed_until=None,
+            code="superseded",
+            message=f"Rollout {rollout_id} covers this placement.",
+            finished_at=now,
+        )
+    if any(replaced.values()):
+        gone = {item.rollout_id for rows in by_placement.values() for item in rows[:-1]}
+        record.finish_rollouts(gone, now)
+    return newest
+
+
+def _settle(eyes: Eyes, claim: Claim, items: dict[int, RolloutItem], done: Drained) -> bool:
+    """Brings the placements of a batch to their intent; False when the target cannot be used."""
+    now = timezone.now()
+    found = sites(eyes.target, items)
+    limits = current_limits({site.tenant_id for site in found.values()}, now)
+    try:
+        seen = eyes.look(found)
+    except ExternalError as error:
+        outcome.give_back(items.values(), claim.token)
+        record.target_down(eyes.target.pk, error, now)
+        return False
+    prospects = compare(target=eyes.target, ref=eyes.ref, found=found, limits=limits, seen=seen)
+    attempts: dict[int, Attempt] = {}
+    for pk, prospect in prospects.items():
+        leave = rules.leave_to_write(
+            prospect.changes,
+            prospect.observed,
+            force=items[pk].force,
+            over_edits=_over_edits(prospect.site, items[pk]),
+        )
+        attempts[pk] = Attempt(items[pk], prospect, leave)
+    down = _write(eyes, attempts)
+    unseen = {items[pk].pk: seen.failures.get(pk, "It could not be read.")
+              for pk in items if pk not in attempts}  # fmt: skip
+    outcome.settle(eyes.target, claim, attempts, unseen, now)
+    done.settled += len(attempts)
+    if down is not None:
+        record.target_down(eyes.target.pk, down, now)
+        return False
+    done.recovered |= record.target_up(eyes.target.pk, now)
+    return True
+
+
+def _over_edits(site: Site, item: RolloutItem) -> bool:
+    healing = site.drift_policy == DriftPolicy.HEAL
+    return healing or item.rollout.kind == RolloutKind.REPAIR
+
+
+def _write(eyes: Eyes, attempts: Mapping[int, Attempt]) -> ExternalError | None:
+    """Makes the changes; fills in the results. The error that befell the target as a whole."""
+    work = [
+        Work(
+            placement=attempt.prospect.site.ref,
+            changes=attempt.leave.changes,
+            force=attempt.leave.force,
+            reason=attempt.item.rollout.reason or attempt.item.rollout.title,
+            identity=f"headroom:{attempt.item.rollout.actor}",
+        )
+        for attempt in attempts.values()
+        if attempt.leave.changes
+    ]
+    results: dict[int, Result] = {}
+
+    def note(result: Result) -> None:
+        # May be called in the adapter's own thread: no row is touched here.
+        results[result.placement.id] = result
+
+    failure: Exception = Unreachable("The adapter did not report how this ended.")
+    whole: ExternalError | None = None
+    try:
+        if work:
+            eyes.adapter.apply(target=eyes.ref, work=work, on_result=note)
+    except ExternalError as error:
+        failure = whole = error
+    except Exception as error:
+        log.exception("apply.failed", target=eyes.target.slug)
+        failure = error
+    for item in work:
+        result = results.get(item.placement.id)
+        attempts[item.placement.id].result = result or Result(item.placement, (), failure)
+    return whole or _all_unreachable(results)
+
+
+def _all_unreachable(results: Mapping[int, Result]) -> ExternalError | None:
+    """One placement that cannot be reached is its own trouble; all of them are the target's."""
+    errors = [result.error for result in results.values()]
+    first = errors[0] if errors else None
+    if isinstance(first, Unreachable) and all(isinstance(error, Unreachable) for error in errors):
+        return first
+    return None

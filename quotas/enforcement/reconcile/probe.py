@@ -1,0 +1,60 @@
+"""Reaching out to a target: is it there, how far away, what can it do, what may we not do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from console.errors import ExternalError
+from quotas.enforcement.adapters import registry
+from quotas.enforcement.models import TargetSample, TargetState
+from quotas.enforcement.ports import Health
+from quotas.enforcement.reconcile import record
+from quotas.enforcement.services.planning import target_ref
+from tenants.models import Target
+
+KEPT = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """How a probe ended. `recovered`: the target answers again, so what waited can go on."""
+
+    health: Health | None = None
+    error: str = ""
+    recovered: bool = False
+
+
+def probe(target_id: int) -> Probed | None:
+    """Probes one target and notes what was found; None when it is disabled or gone."""
+    target = Target.objects.filter(pk=target_id, enabled=True).first()
+    if target is None:
+        return None
+    TargetState.objects.get_or_create(target=target)
+    adapter = registry.adapter_for(target.kind)
+    try:
+        health = adapter.probe(target=target_ref(target))
+    except ExternalError as error:
+        now = timezone.now()
+        record.target_down(target.pk, error, now)
+        _note(target.pk, now, None)
+        return Probed(error=error.message)
+    now = timezone.now()
+    TargetState.objects.filter(target=target).update(
+        latency_ms=health.latency_ms,
+        version=health.version[:60],
+        features=dict(health.features),
+        missing=list(health.missing),
+        warnings=list(health.warnings),
+        credential_expires_at=health.credential_expires_at,
+    )
+    _note(target.pk, now, health.latency_ms)
+    return Probed(health=health, recovered=record.target_up(target.pk, now))
+
+
+def _note(target_id: int, now: datetime, latency_ms: float | None) -> None:
+    TargetState.objects.filter(target_id=target_id).update(checked_at=now)
+    TargetSample.objects.create(target_id=target_id, at=now, latency_ms=latency_ms)
+    TargetSample.objects.filter(target_id=target_id, at__lt=now - KEPT).delete()

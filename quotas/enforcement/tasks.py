@@ -1,0 +1,71 @@
+"""What Celery workers and beat run: each parses its argument and calls one verb of the loop."""
+
+from __future__ import annotations
+
+import structlog
+from django.utils import timezone
+
+from console.celery import app, enqueue
+from quotas.enforcement.reconcile import due as clock
+from quotas.enforcement.reconcile.drain import drain
+from quotas.enforcement.reconcile.probe import probe
+from quotas.enforcement.reconcile.sweep import sweep
+
+DRAIN = "quotas.enforcement.tasks.drain_target"
+SWEEP = "quotas.enforcement.tasks.sweep_target"
+PROBE = "quotas.enforcement.tasks.probe_target"
+
+log = structlog.get_logger(__name__)
+
+
+@app.task(name=DRAIN)
+def drain_target(target_id: int) -> None:
+    """Settles what waits for a target; goes on in a new task when it takes very long."""
+    done = drain(target_id)
+    if done.settled:
+        log.info("drained", target=target_id, placements=done.settled)
+    if done.unfinished:
+        enqueue(DRAIN, target_id)
+    if done.recovered:
+        enqueue(SWEEP, target_id)
+
+
+@app.task(name=SWEEP)
+def sweep_target(target_id: int, *, force: bool = False) -> None:
+    """Compares a target with what is intended."""
+    swept = sweep(target_id, force=force)
+    if swept is None:
+        return
+    log.info(
+        "swept",
+        target=target_id,
+        placements=swept.placements,
+        changed=swept.changed,
+        due=swept.due,
+        drifted=swept.drifted,
+        reads=swept.reads,
+        ms=swept.milliseconds,
+    )
+    if swept.drained.unfinished:
+        enqueue(DRAIN, target_id)
+
+
+@app.task(name=PROBE)
+def probe_target(target_id: int) -> None:
+    """Probes a target; when it answers again, what waited goes on at once."""
+    probed = probe(target_id)
+    if probed is not None and probed.recovered:
+        enqueue(DRAIN, target_id)
+        enqueue(SWEEP, target_id, force=True)
+
+
+@app.task(name="quotas.enforcement.tasks.tick")
+def tick() -> None:
+    """Every few seconds: sees from the rows what is due and tells the workers."""
+    now = timezone.now()
+    clock.order_passed_boundaries(now)
+    clock.finish_left_over(now)
+    todo = clock.due(now)
+    for name, targets in ((PROBE, todo.probes), (DRAIN, todo.drains), (SWEEP, todo.sweeps)):
+        for target_id in targets:
+            enqueue(name, target_id)
