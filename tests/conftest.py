@@ -1,10 +1,12 @@
 """Fixtures that every test may use: real servers, one per run or per pytest-xdist worker."""
 
+import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from django.db.backends.base.operations import BaseDatabaseOperations
 from hypothesis import settings
 
 from deploy.local.programs import kube_binaries
@@ -79,3 +81,27 @@ def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Cluster]:
 def kubeconfig(kube: servers.Cluster) -> Path:
     """The shared control plane's kubeconfig, for the administrator."""
     return kube.kubeconfig
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tests_may_empty_the_ledger() -> Iterator[None]:
+    """Between transactional tests Django empties every table; the ledger's triggers refuse that.
+
+    They are taken away for just that moment. What a test itself sends still meets them.
+    """
+    triggers = importlib.import_module("console.audit.migrations.0002_refuse_update_and_delete")
+    empty = BaseDatabaseOperations.execute_sql_flush
+
+    def without_triggers(operations: BaseDatabaseOperations, sql_list: Sequence[str]) -> None:
+        connection = operations.connection
+        with connection.cursor() as cursor:
+            for statement in triggers._BACKWARDS[connection.vendor]:
+                cursor.execute(statement)
+        empty(operations, sql_list)
+        with connection.cursor() as cursor:
+            for statement in triggers._FORWARDS[connection.vendor]:
+                cursor.execute(statement)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseDatabaseOperations, "execute_sql_flush", without_triggers)
+        yield
