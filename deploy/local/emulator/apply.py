@@ -1,4 +1,4 @@
-"""Server-side apply: who owns which field, conflicts, and the removal of what is no longer applied."""
+"""Server-side apply: who owns which field, conflicts, and what is no longer applied."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local.emulator import seed
+from deploy.local.emulator.bodies import now, stamp
 from deploy.local.emulator.events import Events
 from deploy.local.emulator.jobs import JobController
 from deploy.local.emulator.kinds import EVENT, KINDS, NAMESPACE, POD, Kind, Obj
 from deploy.local.emulator.pods import PodRunner
-from deploy.local.emulator.resources import Resources, now, stamp
+from deploy.local.emulator.resources import Resources
 from deploy.local.emulator.store import Store
 
 _TERMINATING_SECONDS = 0.3

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from deploy.local.emulator.bodies import Target, now, stamp, suffix
 from deploy.local.emulator.kinds import EVENT, Obj
-from deploy.local.emulator.resources import Resources, Target, now, stamp, suffix
+from deploy.local.emulator.resources import Resources
 
 _SIMILAR = 10
 _COMBINED = "(combined from similar events): "

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from deploy.local.emulator import defaults
+from deploy.local.emulator.bodies import Target, now, stamp, suffix
 from deploy.local.emulator.errors import ApiError
 from deploy.local.emulator.events import Events
 from deploy.local.emulator.kinds import JOB, POD, Obj
 from deploy.local.emulator.pods import Timers
-from deploy.local.emulator.resources import Resources, Target, now, stamp, suffix
+from deploy.local.emulator.resources import Resources
 from deploy.local.emulator.store import Change
 
 SOURCE = "job-controller"

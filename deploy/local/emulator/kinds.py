@@ -48,51 +48,80 @@ RBAC = "rbac.authorization.k8s.io"
 ADMISSION = "admissionregistration.k8s.io"
 
 NAMESPACE = Kind(
-    "", "namespaces", "Namespace", False, ("ns",), status=True, dns_label=True, returns_deleted=True
+    "",
+    "namespaces",
+    "Namespace",
+    namespaced=False,
+    short_names=("ns",),
+    status=True,
+    dns_label=True,
+    returns_deleted=True,
 )
 RESOURCE_QUOTA = Kind(
-    "", "resourcequotas", "ResourceQuota", True, ("quota",), status=True, returns_deleted=True
+    "", "resourcequotas", "ResourceQuota", short_names=("quota",), status=True, returns_deleted=True
 )
-LIMIT_RANGE = Kind("", "limitranges", "LimitRange", True, ("limits",))
-CONFIG_MAP = Kind("", "configmaps", "ConfigMap", True, ("cm",))
+LIMIT_RANGE = Kind("", "limitranges", "LimitRange", short_names=("limits",))
+CONFIG_MAP = Kind("", "configmaps", "ConfigMap", short_names=("cm",))
 SECRET = Kind("", "secrets", "Secret")
-POD = Kind("", "pods", "Pod", True, ("po",), status=True, generation=True, returns_deleted=True)
-EVENT = Kind("", "events", "Event", True, ("ev",))
-NODE = Kind("", "nodes", "Node", False, ("no",), status=True)
-SERVICE = Kind(
-    "", "services", "Service", True, ("svc",), status=True, dns_label=True, returns_deleted=True
+POD = Kind(
+    "", "pods", "Pod", short_names=("po",), status=True, generation=True, returns_deleted=True
 )
-SERVICE_ACCOUNT = Kind("", "serviceaccounts", "ServiceAccount", True, ("sa",), returns_deleted=True)
+EVENT = Kind("", "events", "Event", short_names=("ev",))
+NODE = Kind("", "nodes", "Node", namespaced=False, short_names=("no",), status=True)
+SERVICE = Kind(
+    "",
+    "services",
+    "Service",
+    short_names=("svc",),
+    status=True,
+    dns_label=True,
+    returns_deleted=True,
+)
+SERVICE_ACCOUNT = Kind(
+    "", "serviceaccounts", "ServiceAccount", short_names=("sa",), returns_deleted=True
+)
 PERSISTENT_VOLUME_CLAIM = Kind(
     "",
     "persistentvolumeclaims",
     "PersistentVolumeClaim",
-    True,
-    ("pvc",),
+    short_names=("pvc",),
     status=True,
     returns_deleted=True,
 )
 JOB = Kind("batch", "jobs", "Job", status=True, generation=True)
 NETWORK_POLICY = Kind(
-    "networking.k8s.io", "networkpolicies", "NetworkPolicy", True, ("netpol",), generation=True
+    "networking.k8s.io",
+    "networkpolicies",
+    "NetworkPolicy",
+    short_names=("netpol",),
+    generation=True,
 )
 ROLE = Kind(RBAC, "roles", "Role", free_name=True)
 ROLE_BINDING = Kind(RBAC, "rolebindings", "RoleBinding", free_name=True)
-CLUSTER_ROLE = Kind(RBAC, "clusterroles", "ClusterRole", False, free_name=True)
+CLUSTER_ROLE = Kind(RBAC, "clusterroles", "ClusterRole", namespaced=False, free_name=True)
 CLUSTER_ROLE_BINDING = Kind(
-    RBAC, "clusterrolebindings", "ClusterRoleBinding", False, free_name=True
+    RBAC, "clusterrolebindings", "ClusterRoleBinding", namespaced=False, free_name=True
 )
 PRIORITY_CLASS = Kind(
-    "scheduling.k8s.io", "priorityclasses", "PriorityClass", False, ("pc",), generation=True
+    "scheduling.k8s.io",
+    "priorityclasses",
+    "PriorityClass",
+    namespaced=False,
+    short_names=("pc",),
+    generation=True,
 )
 MUTATING_POLICY = Kind(
-    ADMISSION, "mutatingadmissionpolicies", "MutatingAdmissionPolicy", False, generation=True
+    ADMISSION,
+    "mutatingadmissionpolicies",
+    "MutatingAdmissionPolicy",
+    namespaced=False,
+    generation=True,
 )
 MUTATING_POLICY_BINDING = Kind(
     ADMISSION,
     "mutatingadmissionpolicybindings",
     "MutatingAdmissionPolicyBinding",
-    False,
+    namespaced=False,
     generation=True,
 )
 

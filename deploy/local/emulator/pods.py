@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from deploy.local.emulator import quantities, quota
+from deploy.local.emulator.bodies import now, stamp
 from deploy.local.emulator.kinds import NODE, POD, Obj
-from deploy.local.emulator.resources import now, stamp
 from deploy.local.emulator.store import Change, Store
 
 _PREFIX = "headroom.dev/"
@@ -127,7 +127,9 @@ class PodRunner:
 
     def _free(self, node: Obj) -> dict[str, Any]:
         allocatable = node["status"].get("allocatable") or {}
-        free = {name: quantities.parse(value).value for name, value in allocatable.items()}
+        free: dict[str, Any] = {
+            name: quantities.parse(value).value for name, value in allocatable.items()
+        }
         for _, pod in self._store.ordered(POD):
             is_here = pod["spec"].get("nodeName") == node["metadata"]["name"]
             if not is_here or pod["status"].get("phase") in ("Succeeded", "Failed"):

@@ -1,20 +1,29 @@
 """The verbs on stored objects: what a request does once its caller may do it."""
 
-import random
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import orjson
 
 from deploy.local.emulator import apply, defaults, limits, patches, quota, validation
+from deploy.local.emulator.bodies import (
+    CONTROLLER,
+    Target,
+    check_config,
+    check_preconditions,
+    content,
+    identified,
+    keep_identity,
+    namespaced,
+    now,
+    stamp,
+    suffix,
+)
 from deploy.local.emulator.errors import (
     ApiError,
     already_exists,
     bad_request,
-    cannot_fulfil,
     forbidden,
     invalid_patch,
     modified,
@@ -25,6 +34,7 @@ from deploy.local.emulator.kinds import (
     CONFIG_MAP,
     JOB,
     NAMESPACE,
+    NODE,
     POD,
     PRIORITY_CLASS,
     RESOURCE_QUOTA,
@@ -35,37 +45,7 @@ from deploy.local.emulator.kinds import (
 from deploy.local.emulator.quantities import QuantityError
 from deploy.local.emulator.store import Change, Store
 
-CONTROLLER = "kube-controller-manager"
-_SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _KEPT_NAMESPACES = frozenset({"default", "kube-system", "kube-public"})
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a request is about, and who writes."""
-
-    kind: Kind
-    namespace: str
-    name: str = ""
-    subresource: str = ""
-    manager: str = CONTROLLER
-    verb: str = ""
-    dry_run: bool = False
-
-
-def now() -> datetime:
-    """Return the present moment."""
-    return datetime.now(UTC)
-
-
-def stamp(moment: datetime) -> str:
-    """Return a moment as Kubernetes writes it."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def suffix() -> str:
-    """Return five random letters, as generated names end."""
-    return "".join(random.choices(_SUFFIX_LETTERS, k=5))
 
 
 class Resources:
@@ -87,7 +67,7 @@ class Resources:
     def create(self, target: Target, body: Obj) -> Obj:
         """Store a new object."""
         kind = target.kind
-        obj = _identified(target, body)
+        obj = identified(target, body)
         self._require_namespace(target, obj["metadata"].get("name") or "")
         metadata = obj["metadata"]
         if not metadata.get("name") and metadata.get("generateName"):
@@ -98,7 +78,7 @@ class Resources:
             metadata.pop(key, None)
         if kind.generation:
             metadata["generation"] = 1
-        if kind.status:
+        if kind.status and kind is not NODE:
             obj.pop("status", None)
         self._fill(kind, obj)
         manager = apply.Manager(target.manager, "Update", kind.api_version)
@@ -147,7 +127,7 @@ class Resources:
 
     def replace(self, target: Target, body: Obj) -> Obj:
         """PUT an object or its status."""
-        obj = _identified(target, body)
+        obj = identified(target, body)
         name = obj["metadata"].get("name")
         if name != target.name:
             raise bad_request(
@@ -169,7 +149,7 @@ class Resources:
     def apply(self, target: Target, config: Obj, *, force: bool) -> tuple[Obj, bool]:
         """Apply a configuration server-side; return (object, whether it is new)."""
         kind = target.kind
-        _check_config(target, config)
+        check_config(target, config)
         live = self.store.get(kind, target.namespace, target.name)
         if live is None:
             self._require_namespace(target, target.name)
@@ -179,7 +159,7 @@ class Resources:
         ):
             raise modified(kind, target.name)
         manager = apply.Manager(target.manager, "Apply", kind.api_version, target.subresource)
-        wanted = _namespaced(target, config)
+        wanted = namespaced(target, config)
         merged = apply.merge_applied(live, wanted, manager=manager, force=force, now=stamp(now()))
         if merged is None and live is not None:
             return live, False
@@ -198,7 +178,7 @@ class Resources:
         if version not in (None, "", old["metadata"]["resourceVersion"]):
             raise modified(target.kind, target.name)
         new: Obj = defaults.copied(obj)
-        _keep_identity(target, old, new)
+        keep_identity(target, old, new)
         self._fill_patched(target, new, obj)
         manager = apply.Manager(
             target.manager, "Update", target.kind.api_version, target.subresource
@@ -209,7 +189,7 @@ class Resources:
     def _finish_update(self, target: Target, old: Obj, new: Obj) -> Obj:
         kind = target.kind
         self._fill(kind, new)
-        if kind.generation and _content(new) != _content(old):
+        if kind.generation and content(new) != content(old):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         if not target.subresource:
             validation.check(kind, new, old)
@@ -250,7 +230,7 @@ class Resources:
         metadata = old["metadata"]
         if kind is NAMESPACE and target.name in _KEPT_NAMESPACES:
             raise forbidden(kind, target.name, "this namespace may not be deleted")
-        _check_preconditions(kind, metadata, options.get("preconditions") or {})
+        check_preconditions(kind, metadata, options.get("preconditions") or {})
         if target.dry_run:
             return old
         policy = options.get("propagationPolicy") or ("Orphan" if kind is JOB else "Background")
@@ -322,9 +302,9 @@ class Resources:
         if not namespace:
             return
         is_quota = change.kind is RESOURCE_QUOTA
-        if is_quota and change.verb == "MODIFIED" and change.before:
-            if change.before["spec"] == change.obj["spec"]:
-                return
+        before = change.before if is_quota else None
+        if before and before["spec"] == change.obj["spec"]:
+            return
         for one in self.store.in_namespace(RESOURCE_QUOTA, namespace):
             if "deletionTimestamp" in one["metadata"]:
                 continue
@@ -335,92 +315,3 @@ class Resources:
             manager = apply.Manager(CONTROLLER, "Update", "v1", "status")
             apply.record_update(one, new, manager=manager, now=stamp(now()))
             self.store.put(RESOURCE_QUOTA, new)
-
-
-def _content(obj: Obj) -> Obj:
-    return {
-        key: value
-        for key, value in obj.items()
-        if key not in ("metadata", "status", "kind", "apiVersion")
-    }
-
-
-def _namespaced(target: Target, body: Obj) -> Obj:
-    metadata = dict(body.get("metadata") or {})
-    if target.kind.namespaced:
-        metadata["namespace"] = target.namespace
-    else:
-        metadata.pop("namespace", None)
-    return {**body, "metadata": metadata}
-
-
-def _identified(target: Target, body: Any) -> Obj:
-    """Return a copy of a body as an object of the target's kind and namespace."""
-    kind = target.kind
-    if not isinstance(body, dict):
-        raise bad_request(f"the object provided is unrecognized (must be of type {kind.name})")
-    name = body.get("kind") or kind.name
-    if name != kind.name:
-        raise bad_request(
-            f'{name} in version "v1" cannot be handled as a {kind.name}: converting (v1.{name}) '
-            f"to ({kind.group or 'core'}.{kind.name}): unknown conversion"
-        )
-    given = (body.get("metadata") or {}).get("namespace")
-    if target.kind.namespaced and given and given != target.namespace:
-        raise bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
-    obj = defaults.copied(_namespaced(target, body))
-    return {"kind": kind.name, "apiVersion": kind.api_version, **obj}
-
-
-def _check_config(target: Target, config: Any) -> None:
-    kind = target.kind
-    config = config if isinstance(config, dict) else {}
-    version, name = config.get("apiVersion", ""), config.get("kind", "")
-    if (version, name) != (kind.api_version, kind.name):
-        shown = version if "/" in version else f"/{version}"
-        raise bad_request(f"invalid object type: {shown}, Kind={name}")
-    metadata = config.setdefault("metadata", {})
-    given = metadata.setdefault("name", target.name)
-    if given != target.name:
-        raise bad_request(
-            f"the name of the object ({given}) does not match the name on the URL ({target.name})"
-        )
-    if metadata.get("managedFields") is not None:
-        raise bad_request("metadata.managedFields must be nil")
-    space = metadata.get("namespace")
-    if kind.namespaced and space and space != target.namespace:
-        raise bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
-
-
-def _keep_identity(target: Target, old: Obj, new: Obj) -> None:
-    """What a client cannot change stays as it was."""
-    for key in ("uid", "creationTimestamp", "generation", "deletionTimestamp", "managedFields"):
-        new["metadata"].pop(key, None)
-        if key in old["metadata"]:
-            new["metadata"][key] = old["metadata"][key]
-    new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
-    if target.subresource:
-        status = new.get("status") or {}
-        new.clear()
-        new.update(defaults.copied(old))
-        new["status"] = status
-    elif target.kind.status:
-        new.pop("status", None)
-        if "status" in old:
-            new["status"] = defaults.copied(old["status"])
-
-
-def _check_preconditions(kind: Kind, metadata: Obj, wanted: Obj) -> None:
-    for key, noun in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
-        given, found = wanted.get(key), metadata[key]
-        if given not in (None, found):
-            words = (
-                f"the {noun} in the precondition ({given}) does not match the {noun} in record "
-                f"({found}). The object might have been deleted and then recreated"
-            )
-            named = Kind("", kind.name, kind.name)
-            raise cannot_fulfil(named, metadata["name"], words)

@@ -1,27 +1,22 @@
 """From a URL and its parameters to a verb on a resource, and back to an answer."""
 
-import base64
-import binascii
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 from urllib.parse import unquote
-
-import orjson
-import yaml
 
 from deploy.local.emulator import tables
 from deploy.local.emulator.access import Access, Attributes, User, review_access, review_self
+from deploy.local.emulator.bodies import Target, now
+from deploy.local.emulator.codec import decode, decode_yaml, limit, listed, read_token, token
 from deploy.local.emulator.errors import (
     ApiError,
     Cause,
-    bad_request,
     expired,
     invalid_options,
     no_such_path,
 )
-from deploy.local.emulator.kinds import BY_URL, NAMESPACE, Kind, Obj
-from deploy.local.emulator.resources import Resources, Target, now
+from deploy.local.emulator.kinds import BY_URL, NAMESPACE, Obj
+from deploy.local.emulator.resources import Resources
 from deploy.local.emulator.selectors import by_fields, by_labels
 
 APPLY = "application/apply-patch+yaml"
@@ -138,7 +133,7 @@ class Router:
         """Answer a self review; None for another path."""
         if path not in _REVIEWS:
             return None
-        asked = _decode(body)
+        asked = decode(body)
         is_access = path.endswith("accessreviews")
         return review_access(self.access, user, asked) if is_access else review_self(user)
 
@@ -171,10 +166,10 @@ class Router:
 
     def _page(self, call: Call) -> tuple[list[Obj], Obj]:
         store, target = self.resources.store, call.target
-        limit = _limit(call.query.get("limit", ""))
+        size = limit(call.query.get("limit", ""))
         version, start = store.version, ""
         if call.query.get("continue"):
-            version, start = _read_token(call.query["continue"])
+            version, start = read_token(call.query["continue"])
             if version < store.compacted:
                 raise expired(_TOO_OLD)
         selects = self.selects(call)
@@ -184,11 +179,11 @@ class Router:
             if key > start and (selects is None or selects(obj))
         ]
         metadata: Obj = {"resourceVersion": str(version)}
-        if limit and len(found) > limit:
-            metadata["continue"] = _token(version, found[limit - 1][0])
+        if size and len(found) > size:
+            metadata["continue"] = token(version, found[size - 1][0])
             if selects is None:
-                metadata["remainingItemCount"] = len(found) - limit
-            found = found[:limit]
+                metadata["remainingItemCount"] = len(found) - size
+            found = found[:size]
         return [obj for _, obj in found], metadata
 
     def _list(self, call: Call) -> tuple[int, Obj]:
@@ -196,13 +191,13 @@ class Router:
         objects, metadata = self._page(call)
         if tables.is_wanted(call.accept):
             return 200, tables.render(kind, objects, metadata, now())
-        return 200, _listed(kind, objects, metadata)
+        return 200, listed(kind, objects, metadata)
 
     def _create(self, call: Call) -> tuple[int, Obj]:
-        return 201, self.resources.create(call.target, _decode(call.body, call.target.kind))
+        return 201, self.resources.create(call.target, decode(call.body, call.target.kind))
 
     def _update(self, call: Call) -> tuple[int, Obj]:
-        return 200, self.resources.replace(call.target, _decode(call.body, call.target.kind))
+        return 200, self.resources.replace(call.target, decode(call.body, call.target.kind))
 
     def _patch(self, call: Call) -> tuple[int, Obj]:
         sort = call.content_type
@@ -213,18 +208,18 @@ class Router:
         if "apply-patch" in sort:
             if not call.query.get("fieldManager"):
                 raise invalid_options(_REQUIRED)
-            config = _decode_yaml(call.body)
+            config = decode_yaml(call.body)
             obj, is_new = self.resources.apply(call.target, config, force=force in ("true", "1"))
             return 201 if is_new else 200, obj
         if force:
             raise invalid_options(_NO_FORCE)
-        patch = _decode(call.body)
+        patch = decode(call.body)
         if sort == "application/json-patch+json":
             return 200, self.resources.operate(call.target, patch)
         return 200, self.resources.merge(call.target, patch)
 
     def _options(self, call: Call) -> Obj:
-        options: Obj = _decode(call.body) if call.body.strip() else {}
+        options: Obj = decode(call.body) if call.body.strip() else {}
         if "propagationPolicy" in call.query:
             options["propagationPolicy"] = call.query["propagationPolicy"]
         return options
@@ -239,63 +234,4 @@ class Router:
             own = obj["metadata"]
             target = replace(call.target, name=own["name"], namespace=own.get("namespace", ""))
             self.resources.delete(target, options)
-        return 200, _listed(call.target.kind, objects, metadata)
-
-
-def _listed(kind: Kind, objects: list[Obj], metadata: Obj) -> Obj:
-    items = [
-        {key: value for key, value in obj.items() if key not in ("kind", "apiVersion")}
-        for obj in objects
-    ]
-    return {
-        "kind": f"{kind.name}List",
-        "apiVersion": kind.api_version,
-        "metadata": metadata,
-        "items": items,
-    }
-
-
-def _limit(text: str) -> int:
-    try:
-        return int(text or 0)
-    except ValueError:
-        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
-
-
-def _token(version: int, key: str) -> str:
-    content = {"v": "meta.k8s.io/v1", "rv": version, "start": key + "\0"}
-    return base64.urlsafe_b64encode(orjson.dumps(content)).decode().rstrip("=")
-
-
-def _read_token(token: str) -> tuple[int, str]:
-    try:
-        padded = token + "=" * (-len(token) % 4)
-        content = orjson.loads(base64.urlsafe_b64decode(padded))
-        return int(content["rv"]), str(content["start"]).rstrip("\0")
-    except (binascii.Error, ValueError, KeyError, TypeError) as error:
-        message = f"invalid continue token: continue key is not valid: {error}"
-        raise bad_request(message) from None
-
-
-def _decode(body: bytes, kind: Kind | None = None) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        if kind:
-            message = (
-                f"the object provided is unrecognized (must be of type {kind.name}): couldn't "
-                f"get version/kind; json parse error: {error}"
-            )
-            raise bad_request(message) from None
-    return _decode_yaml(body)
-
-
-def _decode_yaml(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        pass
-    try:
-        return yaml.safe_load(body)
-    except yaml.YAMLError as error:
-        raise bad_request(f"error encoding patch: yaml: {error}") from None
+        return 200, listed(call.target.kind, objects, metadata)

@@ -1,6 +1,7 @@
 """What a cluster has before anyone uses it."""
 
 from deploy.local.emulator.access import built_in_roles
+from deploy.local.emulator.bodies import Target
 from deploy.local.emulator.kinds import (
     CLUSTER_ROLE,
     NAMESPACE,
@@ -8,7 +9,7 @@ from deploy.local.emulator.kinds import (
     PRIORITY_CLASS,
     Obj,
 )
-from deploy.local.emulator.resources import Resources, Target
+from deploy.local.emulator.resources import Resources
 
 _NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}

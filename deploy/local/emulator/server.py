@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import csv
-import os
 import secrets
 import threading
 from collections import Counter
@@ -24,6 +22,7 @@ from deploy.local.emulator.errors import ApiError
 from deploy.local.emulator.faults import Faults
 from deploy.local.emulator.kinds import Obj
 from deploy.local.emulator.routes import Call, Router, parse_path, verb_of
+from deploy.local.emulator.tokens import read_tokens, write_private, write_tokens
 from deploy.local.emulator.watches import Watch
 
 DEFAULT_NODES = {"local": {"cpu": "32", "memory": "128Gi", "pods": "250", "nvidia.com/gpu": "8"}}
@@ -49,7 +48,7 @@ class Emulator:
         self.port = port
         self._data = Path(data_dir) if data_dir else None
         self._cluster = Cluster(self._data, DEFAULT_NODES if nodes is None else nodes)
-        self._access = Access(self._cluster.store, _read_tokens(self._data))
+        self._access = Access(self._cluster.store, read_tokens(self._data))
         self._router = Router(self._cluster.resources, self._access)
         self._faults = Faults()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -132,7 +131,7 @@ class Emulator:
         """Let a user in; return the bearer token."""
         token = token or secrets.token_hex(16)
         self._access.tokens[token] = User(name, groups)
-        _write_tokens(self._data, self._access.tokens)
+        write_tokens(self._data, self._access.tokens)
         return token
 
     def token(self, name: str = "admin") -> str:
@@ -152,7 +151,7 @@ class Emulator:
             "contexts": [{"name": "local", "context": {"cluster": "local", "user": user}}],
             "current-context": "local",
         }
-        _write_private(Path(path), yaml.safe_dump(config, sort_keys=False))
+        write_private(Path(path), yaml.safe_dump(config, sort_keys=False))
         return Path(path)
 
     # Troubles
@@ -230,7 +229,7 @@ class Emulator:
 
     async def _watch(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
         target, query = call.target, call.query
-        selects = self._router.selects(call) or (lambda obj: True)
+        selects = self._router.selects(call) or (lambda _: True)
         watch = Watch(self._cluster.store, target.kind, target.namespace, selects)
         stream = web.StreamResponse(headers={"Content-Type": "application/json"})
         try:
@@ -278,31 +277,3 @@ def _respond(status: int, body: Obj, headers: dict[str, str] | None = None) -> w
         content_type="application/json",
         headers=headers,
     )
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(opened, "w", encoding="utf-8") as file:
-        file.write(text)
-
-
-def _read_tokens(data_dir: Path | None) -> dict[str, User]:
-    """Read kube's token file format: token,user,uid,"group1,group2"."""
-    if not data_dir or not (data_dir / "tokens.csv").exists():
-        return {}
-    with (data_dir / "tokens.csv").open(encoding="utf-8", newline="") as file:
-        return {
-            row[0]: User(row[1], tuple(group for group in row[3].split(",") if group))
-            for row in csv.reader(file)
-        }
-
-
-def _write_tokens(data_dir: Path | None, tokens: dict[str, User]) -> None:
-    if not data_dir:
-        return
-    rows = [
-        f'{token},{user.name},{user.name},"{",".join(user.groups)}"\n'
-        for token, user in tokens.items()
-    ]
-    _write_private(data_dir / "tokens.csv", "".join(rows))

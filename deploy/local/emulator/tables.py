@@ -83,7 +83,7 @@ def is_wanted(accept: str) -> bool:
 
 def render(kind: Kind, objects: list[Obj], metadata: Obj, now: datetime) -> Obj:
     """Return a `Table` of objects."""
-    names, cells = _COLUMNS.get(kind.name, ([], lambda obj: []))
+    names, cells = _COLUMNS.get(kind.name, ([], lambda _: []))
     columns = ["Name", *names, "Age"]
     rows = [
         {
