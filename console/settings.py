@@ -189,6 +189,14 @@ CELERY_TASK_TIME_LIMIT = 600
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = env.text("CELERY_BEAT_SCHEDULE", "celerybeat-schedule")
+# One tick finds from the rows what is due; a tick that no worker had time for is worthless soon.
+CELERY_BEAT_SCHEDULE = {
+    "tick": {
+        "task": "quotas.enforcement.tasks.tick",
+        "schedule": 3.0,
+        "options": {"expires": 6},
+    }
+}
 
 # The loop: how often each target is compared with what is intended, in seconds.
 SWEEP_SECONDS = env.integer("SWEEP_SECONDS", 60, low=5, high=3600)
