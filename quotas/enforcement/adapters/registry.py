@@ -6,9 +6,10 @@ from typing import Final
 
 from console.errors import DomainError
 from quotas.enforcement.adapters.kubernetes.adapter import KubernetesAdapter
+from quotas.enforcement.adapters.temporal.adapter import TemporalAdapter
 from quotas.enforcement.ports import Adapter
 
-_ADAPTERS: Final[tuple[Adapter, ...]] = (KubernetesAdapter(),)
+_ADAPTERS: Final[tuple[Adapter, ...]] = (KubernetesAdapter(), TemporalAdapter())
 _BY_KIND: Final = {adapter.kind: adapter for adapter in _ADAPTERS}
 
 

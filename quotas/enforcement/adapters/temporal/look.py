@@ -1,0 +1,245 @@
+"""Reading task queues: each distinct queue once, its statistics only when looked at closely."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from console.clients.contracts import QueueConfig, QueueKind, QueueStats, RateLimit
+from console.clients.temporal.client import TemporalClient
+from console.errors import ExternalError, Unreachable
+from quotas.enforcement.adapters.temporal.compile import (
+    QUEUE_RATE,
+    TENANT_RATE,
+    WEIGHT,
+    rate_text,
+    weight_text,
+)
+from quotas.enforcement.adapters.temporal.options import KIND, OURS
+from quotas.enforcement.ports import (
+    ObjectRef,
+    Observation,
+    Observed,
+    ObservedObject,
+    Owner,
+    Scalar,
+    Usage,
+)
+from tenants.contracts import PlacementRef
+
+T = TypeVar("T")
+MOST_AT_ONCE: Final = 8
+"""A first touch loads a queue on the server: many at once would slow down its real work."""
+NOT_POLLED: Final = "statistics are read when the tenant is looked at, not in a sweep"
+PER_KEY: Final = "Temporal reports no use per fairness key"
+
+
+@dataclass(frozen=True, slots=True)
+class _Queue:
+    """What was read about one queue; `stats` and what follows only for a closer look."""
+
+    config: QueueConfig
+    stats: QueueStats | None = None
+    with_workflows: bool = False
+    partitions: int = 1
+
+
+def observe(
+    client: TemporalClient,
+    placements: Sequence[PlacementRef],
+    *,
+    closely: bool,
+    concurrency: int,
+) -> Observation:
+    """The queues of some placements. `closely` reads use and workers too (4 reads a queue)."""
+    before = client.counter.copy()
+    names = sorted({one.location for one in placements})
+    read = _closely if closely else _config
+    found: dict[str, _Queue] = {}
+    troubles: dict[str, str] = {}
+    outcomes = _side_by_side(lambda name: read(client, name), names, concurrency)
+    for name, outcome in zip(names, outcomes, strict=True):
+        if isinstance(outcome, Unreachable):
+            raise outcome  # not one queue's trouble but the server's
+        if isinstance(outcome, ExternalError):
+            troubles[name] = outcome.message
+        else:
+            found[name] = outcome
+    if troubles and not found:
+        raise next(one for one in outcomes if isinstance(one, ExternalError))
+    keys = {(one.location, one.fairness_key) for one in placements}
+    return Observation(
+        placements={
+            one.id: _observed(client.namespace, one, found[one.location], None if closely else keys)
+            for one in placements
+            if one.location in found
+        },
+        reads=client.counter.since(before).reads,
+        failures={one.id: troubles[one.location] for one in placements if one.location in troubles},
+    )
+
+
+def _side_by_side(
+    read: Callable[[str], T], names: Sequence[str], concurrency: int
+) -> list[T | ExternalError]:
+    def one(name: str) -> T | ExternalError:
+        try:
+            return read(name)
+        except ExternalError as error:
+            return error
+
+    workers = max(1, min(MOST_AT_ONCE, concurrency, len(names)))
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="queues") as pool:
+        return list(pool.map(one, names))
+
+
+def _config(client: TemporalClient, name: str) -> _Queue:
+    return _Queue(client.queue_config(name))
+
+
+def _closely(client: TemporalClient, name: str) -> _Queue:
+    return _Queue(
+        config=client.queue_config(name),
+        stats=client.queue_stats(name),
+        with_workflows=bool(client.queue_stats(name, QueueKind.WORKFLOW).pollers),
+        partitions=client.partitions(name),
+    )
+
+
+def _observed(
+    namespace: str,
+    placement: PlacementRef,
+    queue: _Queue,
+    keys: set[tuple[str, str]] | None,
+) -> Observed:
+    """`keys` are all known (queue, fairness key) pairs, in a sweep."""
+    ref = ObjectRef(KIND, namespace, placement.location, placement.fairness_key)
+    if placement.sharing == "dedicated":
+        objects, usage = _dedicated(ref, queue)
+    else:
+        objects, usage = _share(ref, queue.config, leaving=placement.leaving)
+    foreign = () if keys is None else _foreign(queue.config, keys)
+    return Observed(objects, usage, foreign, _warnings(queue))
+
+
+def _owner(rate: RateLimit) -> Owner | None:
+    """Who set a rate, unless it was us."""
+    if rate.milli is None or rate.identity.startswith(OURS):
+        return None
+    return Owner(rate.identity or "unknown", declarative=False, at=rate.updated_at)
+
+
+def _dedicated(
+    ref: ObjectRef, queue: _Queue
+) -> tuple[tuple[ObservedObject, ...], tuple[Usage, ...]]:
+    rate, hard = queue.config.queue_rate, _in_force(queue.config)
+    used = None if queue.stats is None else round(queue.stats.dispatch_rate * 1000)
+    why = NOT_POLLED if used is None else ""
+    usage = tuple(Usage(key, hard, used, why=why) for key in (QUEUE_RATE, TENANT_RATE))
+    if rate.milli is None:
+        return (), usage
+    owner = _owner(rate)
+    found = ObservedObject(
+        ref=ref,
+        fields={"queue_rate": rate.milli},
+        shown={"queue_rate": "paused" if rate.milli == 0 else rate_text(rate.milli)},
+        owners={} if owner is None else {"queue_rate": owner},
+        ours=owner is None,
+    )
+    return (found,), usage
+
+
+def _in_force(config: QueueConfig) -> int | None:
+    """The rate that counts: the server's own ceiling may be lower than what was set."""
+    rate, effective = config.queue_rate.milli, config.effective_milli
+    if rate is None or effective is None or config.effective_source == "worker":
+        return rate
+    return min(rate, effective)
+
+
+def _share(
+    ref: ObjectRef, config: QueueConfig, *, leaving: bool
+) -> tuple[tuple[ObservedObject, ...], tuple[Usage, ...]]:
+    weight = config.weights.get(ref.part)
+    if weight is None:
+        return (), ()
+    fields: dict[str, Scalar] = {"weight": weight}
+    shown = {"weight": weight_text(weight)}
+    owners: dict[str, Owner] = {}
+    # A leaving tenant takes its weight along; the queue's own rates stay with the target.
+    rates = {} if leaving else {"base_rate": config.key_default, "queue_rate": config.queue_rate}
+    for path, rate in rates.items():
+        if rate.milli is not None:
+            fields[path] = rate.milli
+            shown[path] = rate_text(rate.milli)
+            if (owner := _owner(rate)) is not None:
+                owners[path] = owner
+    usage = [Usage(WEIGHT, weight, None, why=PER_KEY)]
+    if config.key_default.milli is not None:
+        rate_in_force = round(weight * config.key_default.milli / 1000)
+        usage.append(Usage(TENANT_RATE, rate_in_force, None, why=PER_KEY))
+    return (ObservedObject(ref, fields, shown, owners),), tuple(usage)
+
+
+def _foreign(config: QueueConfig, known: set[tuple[str, str]]) -> tuple[str, ...]:
+    strange = sorted(key for key in config.weights if (config.queue, key) not in known)
+    if not strange:
+        return ()
+    some = ", ".join(strange[:5]) + (", …" if len(strange) > 5 else "")
+    return (f"{len(strange)} fairness keys of {config.queue} belong to no placement: {some}",)
+
+
+def _warnings(queue: _Queue) -> tuple[str, ...]:
+    if queue.stats is None:
+        return ()
+    return (
+        *_eager(queue),
+        *_partitions(queue),
+        *_workers(queue.stats),
+        *_ceiling(queue.config),
+    )
+
+
+def _eager(queue: _Queue) -> tuple[str, ...]:
+    if not queue.with_workflows or not _limited(queue.config):
+        return ()
+    return (
+        f"Workflows run on {queue.config.queue} too: eager activities bypass its limits. Use a"
+        " separate queue for activities, or start workers with disable_eager_activity_execution.",
+    )
+
+
+def _limited(config: QueueConfig) -> Mapping[str, int]:
+    rates = {"queue": config.queue_rate.milli, "key": config.key_default.milli}
+    return {name: rate for name, rate in rates.items() if rate}
+
+
+def _partitions(queue: _Queue) -> tuple[str, ...]:
+    smallest = min(_limited(queue.config).values(), default=None)
+    if queue.partitions < 2 or smallest is None or smallest >= 10_000 * queue.partitions:
+        return ()
+    return (
+        f"{queue.config.queue} has {queue.partitions} partitions, each with its part of the rate:"
+        f" {rate_text(smallest)} is undershot when some of them are empty.",
+    )
+
+
+def _workers(stats: QueueStats) -> tuple[str, ...]:
+    own = sorted({poller.rate_milli for poller in stats.pollers if poller.rate_milli is not None})
+    if not own:
+        return ()
+    return (
+        f"Workers on {stats.queue} announce limits of their own, from {rate_text(own[0])}; a limit"
+        " set here replaces the queue-wide one, not what a worker does by itself.",
+    )
+
+
+def _ceiling(config: QueueConfig) -> tuple[str, ...]:
+    rate, effective = config.queue_rate.milli, config.effective_milli
+    if config.effective_source != "system" or rate is None or effective is None:
+        return ()
+    if rate <= effective:
+        return ()
+    return (f"The server's own ceiling for {config.queue} is {rate_text(effective)}.",)
