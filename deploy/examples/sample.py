@@ -1,0 +1,49 @@
+"""The sample platform as values; see sample.yaml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FILE = Path(__file__).with_name("sample.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class SampleTenant:
+    """One tenant of the demo: what it has and what it runs."""
+
+    slug: str
+    name: str
+    plan: str
+    labels: dict[str, str] = field(default_factory=dict)
+    queue: str = ""
+    steady: tuple[int, str, str] = (0, "0", "0")
+    story: str = ""
+    downgrade_to: str = ""
+    jobs_per_minute: float = 0
+    job_pods: int = 1
+    job_cpu: str = "200m"
+    runs_per_minute: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Everything in sample.yaml."""
+
+    shared_queue: str
+    workflow_queue: str
+    plans: dict[str, dict[str, Any]]
+    tenants: tuple[SampleTenant, ...]
+
+
+def load() -> Sample:
+    """Reads sample.yaml."""
+    raw = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    tenants = (
+        SampleTenant(slug=slug, **{**entry, "steady": tuple(entry.get("steady", (0, "0", "0")))})
+        for slug, entry in raw["tenants"].items()
+    )
+    return Sample(raw["shared_queue"], raw["workflow_queue"], raw["plans"], tuple(tenants))
