@@ -12,7 +12,6 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
 
 from console.access.models import User
 from console.audit import services as audit
@@ -20,7 +19,14 @@ from console.audit.services import Actor
 from console.errors import DomainError
 from console.rows import require_clean, update_generation, values
 from tenants.models import (
-    DriftPolicy, Membership, MembershipRole, Placement, Sharing, Target, Tenant, TenantStatus,
+    DriftPolicy,
+    Membership,
+    MembershipRole,
+    Placement,
+    Sharing,
+    Target,
+    Tenant,
+    TenantStatus,
 )  # fmt: skip
 from tenants.rules import check_credential, check_labels, check_no_secret
 
@@ -242,28 +248,31 @@ def remove_placements(*, placements: Sequence[Placement], actor: Actor, reason: 
     return len(placements)
 
 
-@transaction.atomic
-def mark_gone(*, tenant: Tenant, actor: Actor, reason: str, at: datetime | None = None) -> None:
+def offboard(*, tenants: Sequence[Tenant], actor: Actor, reason: str) -> None:
+    """Marks tenants as leaving for good; their placements are for `leave`."""
+    for tenant in tenants:
+        _turn(tenant, TenantStatus.OFFBOARDING, "tenant.offboard", actor, reason)
+
+
+def mark_gone(*, tenant: Tenant, actor: Actor, reason: str, at: datetime) -> None:
     """The end of off-boarding: the row stays, so that the past can be read."""
-    at = at or timezone.now()
-    ours = Tenant.objects.filter(pk=tenant.pk, status=TenantStatus.OFFBOARDING)
-    if not ours.update(status=TenantStatus.GONE, offboarded_at=at, generation=F("generation") + 1):
-        raise DomainError(
-            "not_offboarding",
-            f"{tenant.slug} is not being off-boarded; off-board it first.",
-            status=409,
-        )
-    before, after = {"status": TenantStatus.OFFBOARDING}, {"status": TenantStatus.GONE}
-    _record(tenant, "tenant.gone", actor=actor, reason=reason, before=before, after=after)
+    _turn(tenant, TenantStatus.GONE, "tenant.gone", actor, reason, offboarded_at=at)
+
+
+@transaction.atomic
+def _turn(tenant: Tenant, status: str, action: str, actor: Actor, reason: str, **rest: Any) -> None:
+    before = {"status": str(tenant.status)}
+    ours = Tenant.objects.filter(pk=tenant.pk, status=tenant.status)
+    if not ours.update(status=status, generation=F("generation") + 1, **rest):
+        raise DomainError("stale", f"{tenant.slug} was changed meanwhile.", status=409)
     tenant.refresh_from_db()
+    after = {"status": str(status)}
+    _record(tenant, action, actor=actor, reason=reason, before=before, after=after)
 
 
-def bump(*, tenants: Collection[int] = (), placements: Collection[int] = ()) -> None:
-    """Grows the generation of what has a new intent."""
-    if tenants:
-        Tenant.objects.filter(pk__in=tenants).update(generation=F("generation") + 1)
-    if placements:
-        Placement.objects.filter(pk__in=placements).update(generation=F("generation") + 1)
+def bump(*, placements: Collection[int]) -> None:
+    """Grows the generation of placements whose intent is new."""
+    Placement.objects.filter(pk__in=placements).update(generation=F("generation") + 1)
 
 
 def placement_values(placement: Placement) -> dict[str, Any]:

@@ -1,0 +1,238 @@
+"""Looking ahead: what applying a change would do, tenant by tenant and object by object."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+from quotas.changes import contracts as c
+from quotas.changes.rules import compare
+from quotas.changes.rules.compare import Outlook
+from quotas.changes.rules.history import after
+from quotas.changes.rules.payload import payload_of
+from quotas.changes.rules.wording import title
+from quotas.changes.selectors.scope import Scope, scope_of
+from quotas.changes.selectors.standing import blocked, costs
+from quotas.enforcement.diff import changes_digest
+from quotas.enforcement.ports import Change as ObjectChange
+from quotas.enforcement.ports import FieldChange, Operation
+from quotas.enforcement.services.planning import Look, Prospect, plan_changes
+from quotas.plans.contracts import TenantHistory
+from quotas.plans.effective import effective_limits
+from quotas.plans.rules import Severity, validate_limits
+from quotas.plans.selectors import load_current
+from tenants.contracts import PlacementRef
+from tenants.models import Placement, Tenant
+
+MOST_OBJECTS = 5000
+MOST_KEPT = 500
+Progress = Callable[[str], None]
+
+
+def look_ahead(change: c.Change, now: datetime, *, progress: Progress) -> c.Preview:
+    """What applying `change` at `now` would do. Reads rows and the planes, writes nothing.
+
+    `progress` is told in a few words what is being done. Raises DomainError as `scope_of` does.
+    """
+    scope = scope_of(change, now)
+    progress(f"Working out the limits of {len(scope.tenants)} tenants")
+    outlooks = outlooks_of(change, scope, now)
+    progress(f"Looking at {len(scope.placements) + len(scope.coming)} placements")
+    look = _look(scope, outlooks)
+    progress("Putting it together")
+    return _preview(change, scope, outlooks, look, now)
+
+
+def outlooks_of(change: c.Change, scope: Scope, now: datetime) -> dict[str, Outlook]:
+    """Every tenant of the scope before and after, by slug."""
+    stored = load_current([tenant.pk for tenant in scope.tenants if tenant.pk], now)
+    return {
+        tenant.slug: _outlook(change, _history(tenant, stored, now), scope, now)
+        for tenant in scope.tenants
+    }
+
+
+def _history(tenant: Tenant, stored: Mapping[int, TenantHistory], now: datetime) -> TenantHistory:
+    if tenant.pk:
+        return stored[tenant.pk]
+    return TenantHistory(slug=tenant.slug, created_at=now)
+
+
+def _outlook(change: c.Change, history: TenantHistory, scope: Scope, now: datetime) -> Outlook:
+    return Outlook(
+        history.slug,
+        effective_limits(history, now),
+        effective_limits(after(history, change, now, terms=scope.terms), now),
+    )
+
+
+def base_of(scope: Scope, outlooks: Mapping[str, Outlook]) -> dict[str, Any]:
+    """What a fingerprint depends on beside the planes: rows only, cheap to read again."""
+    return {
+        "tenants": {slug: compare.intent_digest(each) for slug, each in outlooks.items()},
+        "placements": sorted(
+            [each.pk, str(each), each.leaving] for each in (*scope.placements, *scope.coming)
+        ),
+    }
+
+
+def _look(scope: Scope, outlooks: Mapping[str, Outlook]) -> Look:
+    limits = {tenant.pk: outlooks[tenant.slug].after for tenant in scope.tenants if tenant.pk}
+    extra: dict[int, list[PlacementRef]] = defaultdict(list)
+    for placement in scope.coming:
+        limits[placement.pk] = outlooks[placement.tenant.slug].after
+        if placement.target.enabled:
+            extra[placement.target_id].append(placement.ref())
+    staying = []
+    for placement in scope.placements:
+        if not placement.target.enabled:
+            continue
+        if placement.pk in scope.leaving:
+            extra[placement.target_id].append(replace(placement.ref(), leaving=True))
+        else:
+            staying.append(placement)
+    return plan_changes(
+        limits_by_tenant=limits,
+        placements=staying,
+        extra={target: tuple(refs) for target, refs in extra.items()},
+    )
+
+
+def _preview(
+    change: c.Change, scope: Scope, outlooks: Mapping[str, Outlook], look: Look, now: datetime
+) -> c.Preview:
+    rows = {each.pk: each for each in (*scope.placements, *scope.coming)}
+    pairs = [
+        (pk, item) for pk, prospect in sorted(look.prospects.items()) for item in prospect.changes
+    ]
+    operations = Counter(item.operation for _, item in pairs)
+    stays = [each for outlook in outlooks.values() for each in compare.kept(outlook)]
+    what_it_costs = costs(look, rows)
+    held_up = blocked(look, rows, force=isinstance(change, c.TakeOver))
+    base = base_of(scope, outlooks)
+    base["away"] = sorted({each.target for each in held_up if each.cause in _AWAY})
+    return c.Preview(
+        title=title(change),
+        at=now.isoformat(),
+        tenants=len(scope.tenants),
+        placements=len(rows),
+        limits=compare.limit_changes(outlooks.values()),
+        settings=compare.setting_changes(outlooks.values()),
+        hurt=tuple(_hurt(look.prospects, rows, outlooks)),
+        kept=tuple(stays[:MOST_KEPT]),
+        kept_total=len(stays),
+        kept_tenants=len({each.tenant for each in stays}),
+        objects=tuple(_object(rows[pk], item) for pk, item in pairs[:MOST_OBJECTS]),
+        objects_total=len(pairs),
+        creates=operations[Operation.CREATE],
+        updates=operations[Operation.UPDATE],
+        deletes=operations[Operation.DELETE],
+        blocked=held_up,
+        costs=what_it_costs,
+        calls=sum(each.calls for each in what_it_costs),
+        seconds=max((each.seconds for each in what_it_costs), default=0.0),
+        reads=look.reads,
+        warnings=tuple(_warnings(change, scope, outlooks, look)),
+        confirm=scope.confirm,
+        fingerprint=_fingerprint(change, base, pairs),
+        base=base,
+    )
+
+
+_AWAY = ("unreachable", "disabled")
+
+
+def _fingerprint(
+    change: c.Change, base: Mapping[str, Any], pairs: Sequence[tuple[int, ObjectChange]]
+) -> str:
+    payload = payload_of(change)
+    payload.pop("confirm", None)  # typed after the preview was read
+    return compare.fingerprint([type(change).__name__, payload, base, changes_digest(pairs)])
+
+
+def _hurt(
+    prospects: Mapping[int, Prospect],
+    rows: Mapping[int, Placement],
+    outlooks: Mapping[str, Outlook],
+) -> Iterator[c.Hurt]:
+    for pk, prospect in sorted(prospects.items()):
+        placement = rows[pk]
+        if not prospect.site.ref.leaving:
+            yield from compare.hurt(
+                outlooks[placement.tenant.slug],
+                target=placement.target.slug,
+                location=placement.location,
+                usage=prospect.observed.usage,
+            )
+
+
+def _object(placement: Placement, item: ObjectChange) -> c.ObjectDelta:
+    return c.ObjectDelta(
+        placement=placement.pk,
+        tenant=placement.tenant.slug,
+        target=placement.target.slug,
+        location=placement.location,
+        operation=str(item.operation),
+        object=str(item.ref),
+        fields=tuple(_field(each) for each in item.fields),
+    )
+
+
+def _field(item: FieldChange) -> c.FieldDelta:
+    owner = item.owner
+    return c.FieldDelta(
+        path=item.path,
+        before=item.before,
+        after=item.after,
+        key=item.key,
+        owner=owner.manager if owner else "",
+        declarative=owner.declarative if owner else False,
+    )
+
+
+def _warnings(
+    change: c.Change, scope: Scope, outlooks: Mapping[str, Outlook], look: Look
+) -> Iterator[str]:
+    yield from scope.warnings
+    if isinstance(change, c.Suspend):
+        yield "What runs goes on; nothing new starts until the tenants are resumed."
+    if isinstance(change, c.Offboard | c.Displace) and scope.placements:
+        yield "Everything that carries Headroom's label there is deleted, and what runs with it."
+    without = [slug for slug, each in outlooks.items() if each.after is None]
+    if without and not isinstance(change, c.Offboard | c.Displace):
+        yield f"{_counted(len(without), 'tenant')} without a plan: nothing is enforced for them."
+    said: Counter[str] = Counter(
+        text for prospect in look.prospects.values() for text in prospect.compiled.warnings
+    )
+    said.update(_surprises(outlooks.values()))
+    for text, times in said.most_common():
+        yield text if times == 1 else f"{text} ({times} times)"
+
+
+def _surprises(outlooks: Iterable[Outlook]) -> Iterator[str]:
+    """What plan, leases and overrides together make that nobody would have published as a plan."""
+    known: dict[tuple[Any, ...], list[str]] = {}
+    for outlook in outlooks:
+        if outlook.after is None or outlook.after == outlook.before:
+            continue
+        values = {key: limit.value for key, limit in outlook.after.limits.items()}
+        same = tuple(sorted(values.items(), key=lambda item: item[0]))
+        if same not in known:
+            known[same] = [
+                problem.message
+                for problem in validate_limits(values)
+                if problem.severity is Severity.ERROR or problem.code != "default_added"
+            ]
+        yield from known[same]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def preview_json(preview: c.Preview) -> dict[str, Any]:
+    """The preview as a proposal stores it."""
+    return asdict(preview)

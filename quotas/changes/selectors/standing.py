@@ -1,0 +1,113 @@
+"""What a change would meet on the planes: who cannot be reached, what is refused, what it costs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from quotas.changes.contracts import Blocked, TargetCost
+from quotas.enforcement.adapters import registry
+from quotas.enforcement.models import TargetState
+from quotas.enforcement.ports import Work
+from quotas.enforcement.rules import leave_to_write
+from quotas.enforcement.services.planning import Look, Prospect, target_ref
+from tenants.models import DriftPolicy, Placement
+
+_FEW = 10
+_USUAL_LATENCY_MS = 20.0
+_FOLLOWS = "the change will follow by itself when it is back"
+
+
+def blocked(look: Look, rows: Mapping[int, Placement], *, force: bool) -> tuple[Blocked, ...]:
+    """Everything that cannot be pushed now, one entry per cause and target."""
+    return (
+        *_away(look, rows),
+        *_unseen(look, rows),
+        *_refused(look, rows),
+        *_held(look, rows, force=force),
+    )
+
+
+def costs(look: Look, rows: Mapping[int, Placement]) -> tuple[TargetCost, ...]:
+    """What the changes cost on each target that can be reached, in order of name."""
+    by_target: dict[int, list[tuple[Placement, Prospect]]] = defaultdict(list)
+    for pk, prospect in look.prospects.items():
+        by_target[rows[pk].target_id].append((rows[pk], prospect))
+    latency = dict(
+        TargetState.objects.filter(target__in=by_target).values_list("target_id", "latency_ms")
+    )
+    found = [_cost(pairs, latency.get(target)) for target, pairs in by_target.items()]
+    return tuple(sorted(found, key=lambda each: each.target))
+
+
+def _cost(pairs: Sequence[tuple[Placement, Prospect]], latency: float | None) -> TargetCost:
+    target = pairs[0][0].target
+    work = [Work(each.site.ref, each.changes) for _, each in pairs if each.changes]
+    calls = registry.adapter_for(target.kind).cost(target=target_ref(target), work=work)
+    seconds = calls * (latency or _USUAL_LATENCY_MS) / 1000 / max(1, target.concurrency)
+    return TargetCost(
+        target=target.slug,
+        kind=target.kind,
+        placements=len(work),
+        objects=sum(len(each.changes) for each in work),
+        calls=calls,
+        seconds=round(seconds, 2),
+    )
+
+
+def _away(look: Look, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
+    by_target: dict[int, list[Placement]] = defaultdict(list)
+    for row in rows.values():
+        by_target[row.target_id].append(row)
+    for target_id, there in sorted(by_target.items()):
+        target = there[0].target
+        if not target.enabled:
+            text = f"{target.slug} is disabled; the change will follow when it is enabled."
+            yield _entry("disabled", text, there)
+        elif target_id in look.failures:
+            said = look.failures[target_id].rstrip(".")
+            text = f"{target.slug} cannot be reached ({said}); {_FOLLOWS}."
+            yield _entry("unreachable", text, there)
+
+
+def _unseen(look: Look, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
+    groups: dict[tuple[int, str], list[Placement]] = defaultdict(list)
+    for pk, message in look.unseen.items():
+        groups[rows[pk].target_id, message].append(rows[pk])
+    for (_, message), there in groups.items():
+        yield _entry("unseen", f"Could not be read: {message}", there)
+
+
+def _refused(look: Look, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
+    groups: dict[tuple[int, str, str], list[Placement]] = defaultdict(list)
+    for pk, prospect in look.prospects.items():
+        for refusal in prospect.compiled.refusals:
+            groups[rows[pk].target_id, refusal.key, refusal.message].append(rows[pk])
+    for (_, key, message), there in groups.items():
+        yield _entry("refused", message, there, key=key)
+
+
+def _held(look: Look, rows: Mapping[int, Placement], *, force: bool) -> Iterator[Blocked]:
+    groups: dict[tuple[int, str], list[Placement]] = defaultdict(list)
+    for pk, prospect in look.prospects.items():
+        leave = leave_to_write(
+            prospect.changes,
+            prospect.observed,
+            force=force,
+            over_edits=prospect.site.drift_policy == DriftPolicy.HEAL,
+        )
+        for owner in sorted(set(leave.owners.values())):
+            groups[rows[pk].target_id, owner].append(rows[pk])
+    for (_, owner), there in groups.items():
+        target = there[0].target.slug
+        text = f"{owner} owns fields on {target} that this would write; it is left alone."
+        yield _entry("conflict", text, there, owner=owner)
+
+
+def _entry(
+    cause: str, message: str, there: Sequence[Placement], *, key: str = "", owner: str = ""
+) -> Blocked:
+    tenants = tuple(dict.fromkeys(row.tenant.slug for row in there))
+    return Blocked(
+        cause, there[0].target.slug, message, len(there), tenants[:_FEW], key=key, owner=owner
+    )
