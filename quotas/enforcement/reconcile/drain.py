@@ -125,8 +125,8 @@ def take(target_id: int, token: str) -> dict[int, RolloutItem]:
     """
     now = timezone.now()
     waiting = takeable(target_id, now).order_by("rollout__total", "pk")
-    placements = set(waiting.values_list("placement_id", flat=True)[: BATCH * 2])
-    chosen = sorted(placements)[:BATCH]
+    ids = waiting.values_list("placement_id", flat=True)[: BATCH * 2]
+    chosen = list(dict.fromkeys(ids))[:BATCH]
     if not chosen:
         return {}
     free = Q(state=ItemState.WAITING) | Q(state=ItemState.RUNNING, claimed_until__lt=now)

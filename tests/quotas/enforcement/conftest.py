@@ -1,0 +1,49 @@
+"""The plane in memory instead of the real adapters, and a broker that only remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from console import celery
+from console.audit.services import Actor
+from quotas.enforcement.adapters import registry
+from quotas.enforcement.models import Rollout
+from quotas.enforcement.services.rollouts import create_rollout
+from tenants.models import Placement
+from tests.quotas.enforcement.fakes import FakePlane
+
+ANN = Actor.command("ann")
+
+
+@pytest.fixture
+def plane(monkeypatch: pytest.MonkeyPatch) -> FakePlane:
+    """Every kind of target is this plane."""
+    fake = FakePlane()
+    monkeypatch.setattr(registry, "adapter_for", lambda kind: fake)
+    return fake
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...]]]:
+    """The tasks that would have been sent."""
+    tasks: list[tuple[str, tuple[Any, ...]]] = []
+
+    def remember(name: str, *args: Any, **kwargs: Any) -> bool:
+        tasks.append((name.rpartition(".")[2], args))
+        return True
+
+    monkeypatch.setattr(celery, "enqueue", remember)
+    monkeypatch.setattr("quotas.enforcement.tasks.enqueue", remember)
+    return tasks
+
+
+def order(placements: Sequence[Placement], **changed: Any) -> Rollout:
+    """A rollout of these placements, as a change of a plan would make it."""
+    values: dict[str, Any] = {"kind": "change", "title": "New limits", "reason": "load test"}
+    return create_rollout(
+        **(values | {"actor": ANN, "placements": placements, "at": timezone.now()} | changed)
+    )
