@@ -235,7 +235,9 @@ def _config(
         kind=kind,
         queue_rate=_rate_limit(config.queue_rate_limit),
         key_default=_rate_limit(config.fairness_keys_rate_limit_default),
-        weights={key: from_wire(value) for key, value in config.fairness_weight_overrides.items()},
+        weights={
+            key: from_wire(value) or 0 for key, value in config.fairness_weight_overrides.items()
+        },
         effective_milli=effective,
         effective_source=source,
     )

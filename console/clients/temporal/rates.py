@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 
 from console.errors import Refused
@@ -23,7 +24,7 @@ def to_wire(milli: int) -> float:
     if milli < 0:
         raise Refused(f"a rate is not negative ({milli})", code="invalid")
     try:
-        wire: float = struct.unpack("f", struct.pack("f", milli / 1000))[0]
+        wire: float = struct.unpack("<f", struct.pack("<f", milli / 1000))[0]
     except OverflowError:
         raise Refused(f"{milli} milli-requests/s is too large", code="invalid") from None
     if from_wire(wire) != milli:
@@ -34,9 +35,12 @@ def to_wire(milli: int) -> float:
     return wire
 
 
-def from_wire(rate: float) -> int:
-    """Milli-requests/s of a rate on the wire, to the nearest."""
-    return round(rate * 1000)
+def from_wire(rate: float) -> int | None:
+    """Milli-requests/s of a rate on the wire, to the nearest.
+
+    None for infinity and NaN, which the server accepts from others and which limit nothing.
+    """
+    return round(rate * 1000) if math.isfinite(rate) else None
 
 
 def key_default_to_wire(milli: int) -> float:

@@ -56,7 +56,9 @@ def scripted(*answers: Answer) -> Iterator[Script]:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             with lock:
                 answer = script.next(Seen(self.command, self.path, dict(self.headers)))
-            raw = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+            raw = (
+                answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+            )
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)

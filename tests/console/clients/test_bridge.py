@@ -122,6 +122,7 @@ def test_a_forked_child_has_a_loop_of_its_own_and_the_parent_keeps_its() -> None
         "child = os.fork()\n"
         "assert bridge.run(pid, 5) == os.getpid()\n"
         "if child == 0: bridge.leave(7)\n"
-        "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), bridge.run(pid, 5) == os.getpid())\n"
+        "code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n"
+        "print(code, bridge.run(pid, 5) == os.getpid())\n"
     )
     assert (done.stdout, done.stderr, done.returncode) == ("7 True\n", "", 0)

@@ -110,8 +110,9 @@ def test_a_kubeconfig_in_the_environment_works_like_the_file(
 def test_apply_creates_reads_back_and_deletes(client: KubernetesClient, space: str) -> None:
     stored = client.apply(quota(space), MANAGER)
     assert stored["spec"]["hard"] == {"pods": "5"}
-    assert client.get("ResourceQuota", "headroom", namespace=space)["metadata"]["uid"] == (
-        stored["metadata"]["uid"]
+    assert (
+        client.get("ResourceQuota", "headroom", namespace=space)["metadata"]["uid"]
+        == (stored["metadata"]["uid"])
     )
     assert client.delete("ResourceQuota", "headroom", namespace=space) is True
     assert client.delete("ResourceQuota", "headroom", namespace=space) is False
@@ -216,13 +217,11 @@ def test_one_contested_object_does_not_stop_the_others(
     assert error.owners == {".spec.hard.pods": "argocd"}
 
 
-def test_the_events_of_a_namespace_show_a_denied_job(
-    client: KubernetesClient, space: str
-) -> None:
+def test_the_events_of_a_namespace_show_a_denied_job(client: KubernetesClient, space: str) -> None:
     client.apply(quota(space, pods="0"), MANAGER)
     deadline = time.monotonic() + 10
-    while not client.get("ResourceQuota", "headroom", namespace=space).get("status", {}).get(
-        "hard"
+    while (
+        not client.get("ResourceQuota", "headroom", namespace=space).get("status", {}).get("hard")
     ):
         assert time.monotonic() < deadline, "the quota controller did not fill in status.hard"
         time.sleep(0.1)

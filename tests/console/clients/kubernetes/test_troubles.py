@@ -97,7 +97,9 @@ def test_an_object_that_stays_modified_is_a_retryable_conflict() -> None:
         (Answer(422, {"message": "wrong"}), Refused, "invalid"),
         (Answer(302, b"", {"Location": "http://elsewhere/"}), Refused, "refused"),
         (
-            Answer(403, {"message": "x", "details": {"causes": [{"reason": "NamespaceTerminating"}]}}),
+            Answer(
+                403, {"message": "x", "details": {"causes": [{"reason": "NamespaceTerminating"}]}}
+            ),
             Refused,
             "namespace_terminating",
         ),
@@ -194,7 +196,9 @@ def test_a_target_that_is_gone_does_not_cost_a_timeout_per_object() -> None:
     assert client.counter.writes < 200
 
 
-def test_results_come_in_the_order_of_the_manifests_and_the_callback_in_the_callers_thread() -> None:
+def test_results_come_in_the_order_of_the_manifests_and_the_callback_in_the_callers_thread() -> (
+    None
+):
     wrong = {"apiVersion": "v1", "kind": "Frobnicator", "metadata": {"name": "x"}}
     nameless = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}}
     outdated = {**QUOTA, "apiVersion": "v1beta1"}

@@ -1,0 +1,301 @@
+"""Against real Temporal servers."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.clients import bridge
+from console.clients.contracts import QueueKind
+from console.clients.temporal.client import TemporalClient
+from console.clients.temporal.fairness import FairnessProbe
+from console.errors import ExternalError, NotFound, Refused, Unreachable
+from tests.servers import Server, temporal_server
+
+WHO: dict[str, Any] = {"reason": "TICKET-1", "identity": "headroom:alice"}
+
+
+@pytest.fixture
+def client(temporal_address: str) -> TemporalClient:
+    return TemporalClient(temporal_address)
+
+
+@pytest.fixture
+def queue() -> str:
+    return f"q-{uuid.uuid4().hex[:8]}"
+
+
+def test_a_probe_says_version_latency_and_whether_the_namespace_exists(
+    client: TemporalClient, temporal_address: str
+) -> None:
+    probe = client.probe()
+    assert probe.version.startswith("1.")
+    assert 0 < probe.latency_ms < 5000
+    assert probe.namespace_exists is True
+    assert "supports_schedules" in probe.capabilities
+    assert TemporalClient(temporal_address, "nowhere").probe().namespace_exists is False
+
+
+def test_a_queue_that_nobody_used_has_no_limits(client: TemporalClient, queue: str) -> None:
+    config = client.queue_config(queue)
+    assert (config.queue_rate.milli, config.key_default.milli, config.weights) == (None, None, {})
+    assert config.effective_source == "system"
+    assert client.partitions(queue) == 1
+
+
+def test_limits_come_back_exactly_with_who_and_why(client: TemporalClient, queue: str) -> None:
+    client.update_queue(
+        queue,
+        queue_rate=1337,
+        key_default=1,
+        set_weights={"acme": 20_500, "beta": 1},
+        **WHO,
+    )
+    config = client.queue_config(queue)
+    assert (config.queue_rate.milli, config.key_default.milli) == (1337, 1)
+    assert config.weights == {"acme": 20_500, "beta": 1}
+    assert (config.queue_rate.reason, config.queue_rate.identity) == ("TICKET-1", WHO["identity"])
+    assert config.queue_rate.updated_at is not None
+    assert (config.effective_milli, config.effective_source) == (1337, "api")
+
+
+def test_what_is_unchanged_stays_and_none_removes(client: TemporalClient, queue: str) -> None:
+    client.update_queue(queue, queue_rate=0, key_default=5000, **WHO)
+    stored = client.update_queue(queue, unset_weights=["never-set"], **WHO)
+    assert (stored.queue_rate.milli, stored.key_default.milli) == (0, 5000)
+    stored = client.update_queue(queue, queue_rate=None, **WHO)
+    assert (stored.queue_rate.milli, stored.key_default.milli) == (None, 5000)
+    assert stored.queue_rate.identity == WHO["identity"], "the removal itself is on record"
+
+
+def test_what_the_server_takes_wrongly_never_reaches_it(client: TemporalClient) -> None:
+    before = client.counter.copy()
+    for wrong in (
+        {"key_default": 0},
+        {"queue_rate": -1},
+        {"set_weights": {"a": 0}},
+        {"set_weights": {"a" * 65: 1}},
+        {"set_weights": {"a": 1}, "unset_weights": ["a"]},
+        {"kind": QueueKind.WORKFLOW, "queue_rate": 1000},
+    ):
+        with pytest.raises(Refused):
+            client.update_queue("q", **wrong, **WHO)  # type: ignore[arg-type]  # mixed on purpose
+    with pytest.raises(Refused):
+        client.update_queue("", queue_rate=1000, **WHO)
+    assert client.counter == before
+
+
+def test_a_reason_that_is_too_long_is_shortened(client: TemporalClient, queue: str) -> None:
+    stored = client.update_queue(queue, queue_rate=1000, reason="é" * 900, identity="i" * 2000)
+    assert len(stored.queue_rate.reason.encode()) <= 1000
+    assert stored.queue_rate.reason.endswith("…")
+
+
+def test_more_than_1000_weight_changes_go_in_several_calls(
+    client: TemporalClient, queue: str
+) -> None:
+    old = {f"old-{number}": 1000 for number in range(1000)}
+    new = {f"new-{number}": 2000 for number in range(1000)}
+    client.update_queue(queue, queue_rate=1000, set_weights=old, **WHO)
+    before = client.counter.copy()
+    stored = client.update_queue(queue, set_weights=new, unset_weights=list(old), **WHO)
+    assert client.counter.since(before).writes == 2
+    assert stored.weights == new
+    assert stored.queue_rate.milli == 1000
+
+
+def test_a_nudge_leaves_the_default_as_it_was(client: TemporalClient, queue: str) -> None:
+    assert client.nudge_key_default(queue, **WHO) is False
+    client.update_queue(queue, key_default=1000, **WHO)
+    assert client.nudge_key_default(queue, reason="release", identity="m") is True
+    assert client.queue_config(queue).key_default.milli == 1000
+
+
+def test_the_stats_of_an_idle_queue_are_zero(client: TemporalClient, queue: str) -> None:
+    stats = client.queue_stats(queue)
+    assert (stats.backlog, stats.backlog_age, stats.pollers) == (0, 0.0, ())
+    assert stats.rate_limiting_active is False
+
+
+def test_namespaces_are_made_changed_and_removed(client: TemporalClient) -> None:
+    name = f"team-{uuid.uuid4().hex[:8]}"
+    assert client.namespace_exists(name) is False
+    assert client.register_namespace(name, retention=86_400, data={"tenant": "acme"}) is True
+    assert client.register_namespace(name, retention=86_400) is False
+    client.update_namespace(name, retention=172_800, data={"plan": "gold"})
+    assert client.delete_namespace(name) is True
+    assert client.namespace_exists(name) is False
+    assert client.delete_namespace(name) is False
+    with pytest.raises(Refused):
+        client.register_namespace(name, retention=60)
+    with pytest.raises(NotFound):
+        client.update_namespace(name, data={"plan": "x"})
+
+
+def test_search_attributes_are_added_once_and_never_with_another_type(
+    client: TemporalClient,
+) -> None:
+    name = f"team-{uuid.uuid4().hex[:8]}"
+    client.register_namespace(name, retention=86_400)
+    wanted = {"TenantId": "Keyword", "Labels": "KeywordList"}
+    assert set(client.ensure_search_attributes(wanted, namespace=name)) == set(wanted)
+    assert client.ensure_search_attributes(wanted, namespace=name) == ()
+    with pytest.raises(Refused) as caught:
+        client.ensure_search_attributes({"TenantId": "Int"}, namespace=name)
+    assert caught.value.code == "search_attribute_type"
+    with pytest.raises(Refused, match="no search attribute type"):
+        client.ensure_search_attributes({"X": "Blob"}, namespace=name)
+    client.delete_namespace(name)
+
+
+def test_a_burst_of_changes_is_paced_and_none_is_lost(client: TemporalClient) -> None:
+    # The server allows 40 at once and 20 a second; without our retries this would fail.
+    name = uuid.uuid4().hex[:8]
+    for number in range(4):
+        client.update_queue(f"pace-{name}-{number}", queue_rate=1000 * (number + 1), **WHO)
+    rates = [client.queue_config(f"pace-{name}-{n}").queue_rate.milli for n in range(4)]
+    assert rates == [1000, 2000, 3000, 4000]
+
+
+# -- fairness -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("fairness", "partitions"), [(True, 4), (False, 4), (False, 1)])
+def test_the_probe_tells_whether_fairness_is_on_and_cleans_up(
+    *, fairness: bool, partitions: int
+) -> None:
+    with temporal_server(fairness=fairness, partitions=partitions) as server:
+        client = TemporalClient(server.address)
+        assert client.fairness_enabled() is fairness
+        listed = [temporal_cli(), "workflow", "list", "--address", server.address]
+        done = subprocess.run(listed, capture_output=True, text=True, timeout=20, check=True)
+        assert done.stdout.strip().splitlines() == []
+
+
+def test_the_probe_leaves_no_backlog(client: TemporalClient) -> None:
+    async def probe() -> FairnessProbe:
+        end = asyncio.get_running_loop().time() + 10
+        experiment = FairnessProbe(client._connection, "default", end)
+        assert await experiment.run() is True
+        return experiment
+
+    queue = bridge.run(probe, 15).queue
+    deadline = time.monotonic() + 8
+    while client.queue_stats(queue, QueueKind.WORKFLOW).backlog:  # cached for 5 s
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_a_probe_that_cannot_reach_the_server_fails_in_time() -> None:
+    begun = time.monotonic()
+    with pytest.raises(Unreachable):
+        TemporalClient("127.0.0.1:9").fairness_enabled(timeout=1)
+    assert time.monotonic() - begun < 3
+
+
+def temporal_cli() -> str:
+    return str(Path(sys.executable).parent / "temporal")
+
+
+# -- trouble ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that these tests may stop and freeze; it remembers."""
+    path: Path = tmp_path_factory.mktemp("temporal") / "store.db"
+    with temporal_server(db_file=path) as server:
+        yield server
+
+
+def heal(client: TemporalClient) -> None:
+    deadline = time.monotonic() + 15
+    while True:
+        try:
+            assert client.namespace_exists() is True
+            return
+        except ExternalError:
+            assert time.monotonic() < deadline, "the client did not heal"
+            time.sleep(0.1)
+
+
+def test_a_frozen_server_is_unreachable_in_time_and_heals(own: Server) -> None:
+    client = TemporalClient(own.address, timeout=1.0)
+    heal(client)
+    own.pause()
+    try:
+        begun = time.monotonic()
+        with pytest.raises(Unreachable):
+            client.queue_config("q")
+        assert time.monotonic() - begun < 2.5
+        fresh = TemporalClient(own.address, timeout=1.0)
+        with pytest.raises(Unreachable):
+            fresh.probe()
+        assert time.monotonic() - begun < 5
+    finally:
+        own.resume()
+    heal(client)
+    heal(fresh)
+
+
+def test_a_killed_server_is_unreachable_and_the_same_client_heals(own: Server) -> None:
+    client = TemporalClient(own.address, timeout=3.0)
+    client.update_queue("kept", queue_rate=7000, **WHO)
+    own.kill()
+    begun = time.monotonic()
+    with pytest.raises(Unreachable):
+        client.queue_config("kept")
+    assert time.monotonic() - begun < 3.5
+    own.start()
+    heal(client)
+    assert client.queue_config("kept").queue_rate.milli == 7000
+
+
+def test_a_client_made_while_the_server_is_away_works_once_it_is_there(own: Server) -> None:
+    own.kill()
+    client = TemporalClient(own.address, timeout=3.0)
+    with pytest.raises(Unreachable):
+        client.probe()
+    own.start()
+    heal(client)
+
+
+def test_something_that_accepts_and_never_speaks_is_unreachable_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        begun = time.monotonic()
+        with pytest.raises(Unreachable):
+            TemporalClient(f"127.0.0.1:{mute.getsockname()[1]}", timeout=0.5).probe()
+        assert time.monotonic() - begun < 2
+
+
+def test_an_api_key_is_never_shown(temporal_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADROOM_TEST_API_KEY", "s3cr3t-key")
+    client = TemporalClient(
+        temporal_address, tls=False, api_key="env:HEADROOM_TEST_API_KEY", timeout=2
+    )
+    assert client.probe().namespace_exists is True
+    with pytest.raises(NotFound) as caught:
+        client.update_namespace("nowhere", data={"a": "b"})
+    shown = f"{client!r} {caught.value!r} {client._connection._live!r} {vars(client._connection)!r}"
+    assert "s3cr3t-key" not in shown
+    # Given without a word about TLS it does not travel in the clear.
+    secure = TemporalClient(temporal_address, api_key="env:HEADROOM_TEST_API_KEY", timeout=1)
+    with pytest.raises(Unreachable) as refused:
+        secure.probe()
+    assert "s3cr3t-key" not in repr(refused.value)
+
+
+def test_a_missing_credential_is_refused_before_anything_is_sent(temporal_address: str) -> None:
+    with pytest.raises(Refused, match="HEADROOM_TEST_ABSENT"):
+        TemporalClient(temporal_address, api_key="env:HEADROOM_TEST_ABSENT").probe()
+    with pytest.raises(Refused, match="not a credential reference"):
+        TemporalClient(temporal_address, api_key="s3cr3t")
