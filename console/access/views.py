@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, logout, update_session_auth_hash
 from django.contrib.auth.decorators import login_not_required
 from django.forms import Form
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -40,8 +41,10 @@ from console.errors import DomainError
 def sign_in(request: HttpRequest) -> HttpResponse:
     """The door. A partial that meets it (session over) makes the whole page come here."""
     if getattr(request, "htmx", False):
-        return HttpResponseClientRedirect(f"{request.path}?next={_where_from(request)}")
-    form = SignInForm(request, data=request.POST or None)
+        return HttpResponseClientRedirect(
+            f"{request.path}?{urlencode({'next': _where_from(request)})}"
+        )
+    form = SignInForm(request, data=_sent(request))
     if request.method == "POST" and form.is_valid():
         login(request, form.get_user())
         return HttpResponseRedirect(_next_url(request))
@@ -61,7 +64,7 @@ def account(request: SignedInRequest) -> HttpResponse:
     """My account: my role, my password, my API tokens. The only page without a console role."""
     if request.user.password_is_one_time:
         return redirect("access:password")
-    form = TokenForm(request.POST or None)
+    form = TokenForm(_sent(request))
     plain = ""
     if request.method == "POST" and form.is_valid():
         days = form.cleaned_data["days"]
@@ -90,7 +93,7 @@ def revoke_token(request: SignedInRequest, pk: int) -> HttpResponse:
 @sensitive_post_parameters("current", "new")
 def password(request: SignedInRequest) -> HttpResponse:
     """My password; whoever has a one-time password gets no further than here."""
-    form = PasswordForm(request.POST or None)
+    form = PasswordForm(_sent(request))
     if request.method == "POST" and form.is_valid():
         change = {"current": form.cleaned_data["current"], "new": form.cleaned_data["new"]}
         if _done(
@@ -116,7 +119,7 @@ def people(request: SignedInRequest) -> HttpResponse:
 @never_cache
 def invite(request: SignedInRequest) -> HttpResponse:
     """A new person; the one-time password is shown once."""
-    form = PersonForm(request.POST or None)
+    form = PersonForm(_sent(request))
     made: list[Any] = []
     if request.method == "POST" and form.is_valid():
         person = form.cleaned_data
@@ -134,7 +137,7 @@ def invite(request: SignedInRequest) -> HttpResponse:
 def change_role(request: SignedInRequest, pk: int) -> HttpResponse:
     """Another role for a person."""
     person = get_object_or_404(User, pk=pk)
-    form = RoleForm(request.POST or None, initial={"role": person.role})
+    form = RoleForm(_sent(request), initial={"role": person.role})
     return _change(
         request,
         form,
@@ -150,7 +153,7 @@ def set_active(request: SignedInRequest, pk: int) -> HttpResponse:
     """Keeps a person out, or lets them in again."""
     person = get_object_or_404(User, pk=pk)
     verb = "Deactivate" if person.is_active else "Reactivate"
-    form = ReasonForm(request.POST or None)
+    form = ReasonForm(_sent(request))
     return _change(
         request,
         form,
@@ -168,7 +171,7 @@ def set_active(request: SignedInRequest, pk: int) -> HttpResponse:
 def reset_password(request: SignedInRequest, pk: int) -> HttpResponse:
     """A new one-time password for a person who lost theirs."""
     person = get_object_or_404(User, pk=pk)
-    form = ReasonForm(request.POST or None)
+    form = ReasonForm(_sent(request))
     if request.method == "POST" and form.is_valid():
         plain = services.reset_password(
             actor=actor_of(request), user=person, reason=form.cleaned_data["reason"]
@@ -208,6 +211,11 @@ def _done(form: Form, act: Callable[[], object]) -> bool:
         form.add_error(error.field if error.field in form.fields else None, error.message)
         return False
     return True
+
+
+def _sent(request: HttpRequest) -> QueryDict | None:
+    """What was posted, also when it is empty: then every required field is said."""
+    return request.POST if request.method == "POST" else None
 
 
 def _next_url(request: HttpRequest) -> str:

@@ -79,7 +79,19 @@ def form_errors(form: BaseForm) -> dict[str, Any]:
 @register.inclusion_tag("console/_pager.html", takes_context=True)
 def pager(context: Context, page: Any) -> dict[str, Any]:
     """Links to the next and the previous keyset page, keeping every filter of the URL."""
-    return {"page": page, "request": context["request"]}
+    request: HttpRequest = context["request"]
+    return {
+        "previous": _with_cursor(request, page.previous),
+        "next": _with_cursor(request, page.next),
+    }
+
+
+def _with_cursor(request: HttpRequest, cursor: str) -> str:
+    if not cursor:
+        return ""
+    query = request.GET.copy()
+    query["cursor"] = cursor
+    return f"?{query.urlencode()}"
 
 
 @register.inclusion_tag("console/_chip.html", takes_context=True)
