@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import yaml
 
-from deploy.local.emulator.errors import bad_request
+from deploy.local.emulator.errors import ApiError, bad_request
 from deploy.local.emulator.kinds import Kind, Obj
 
 
@@ -51,7 +51,13 @@ def read_token(token: str) -> tuple[int, str]:
 
 
 def decode(body: bytes, kind: Kind | None = None) -> Any:
-    """Read JSON or YAML; raises ApiError 400."""
+    """Read JSON or YAML; raises ApiError 400, and 415 for protobuf."""
+    if body.startswith(b"k8s\x00"):
+        message = (
+            "the body of the request was in an unknown format - accepted media types include: "
+        )
+        message += "application/json, application/yaml"
+        raise ApiError(415, "UnsupportedMediaType", message)
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:

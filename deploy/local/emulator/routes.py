@@ -130,7 +130,7 @@ class Router:
         }
 
     def review(self, path: str, user: User, body: bytes) -> Obj | None:
-        """Answer a self review; None for another path."""
+        """Answer a self review; None for another path. Raises ApiError 400 or 415."""
         if path not in _REVIEWS:
             return None
         asked = decode(body)

@@ -29,6 +29,7 @@ DEFAULT_NODES = {"local": {"cpu": "32", "memory": "128Gi", "pods": "250", "nvidi
 _LONGEST_WATCH_SECONDS = 1800.0
 _START_SECONDS = 20.0
 _HOST = "127.0.0.1"
+_WITH_TOKEN = "/with-token/"  # noqa: S105 - a path, not a secret
 
 
 class Emulator:
@@ -108,7 +109,7 @@ class Emulator:
         runner = web.ServerRunner(web.Server(self._handle), shutdown_timeout=0.1)
         await runner.setup()
         try:
-            await web.TCPSite(runner, _HOST, self.port, shutdown_timeout=0.1).start()
+            await web.TCPSite(runner, _HOST, self.port).start()
             self.port = int(runner.addresses[0][1])
             self._cluster.wake(self._loop)
             saving = asyncio.create_task(self._cluster.store.keep_saving())
@@ -142,13 +143,23 @@ class Emulator:
         raise KeyError(name)
 
     def kubeconfig(self, path: Path | str, *, user: str = "admin") -> Path:
-        """Write a kubeconfig for a user, readable by its owner only; return its path."""
+        """Write a kubeconfig for a user, readable by its owner only; return its path.
+
+        kubectl sends no bearer token without TLS: its context `kubectl` has it in the address
+        (`kubectl --context kubectl get pods`).
+        """
+        token = self.token(user)
+        servers = {"local": self.url, "kubectl": f"{self.url}{_WITH_TOKEN}{token}"}
         config = {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": "local", "cluster": {"server": self.url}}],
-            "users": [{"name": user, "user": {"token": self.token(user)}}],
-            "contexts": [{"name": "local", "context": {"cluster": "local", "user": user}}],
+            "clusters": [
+                {"name": name, "cluster": {"server": url}} for name, url in servers.items()
+            ],
+            "users": [{"name": user, "user": {"token": token}}],
+            "contexts": [
+                {"name": name, "context": {"cluster": name, "user": user}} for name in servers
+            ],
             "current-context": "local",
         }
         write_private(Path(path), yaml.safe_dump(config, sort_keys=False))
@@ -207,8 +218,12 @@ class Emulator:
             return _respond(error.code, error.status(), error.headers)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        path = request.path.rstrip("/") or "/"
-        user = self._access.user(request.headers.get("Authorization", ""))
+        path, authorization = request.path, request.headers.get("Authorization", "")
+        if path.startswith(_WITH_TOKEN):
+            token, _, path = path.removeprefix(_WITH_TOKEN).partition("/")
+            path, authorization = f"/{path}", f"Bearer {token}"
+        path = path.rstrip("/") or "/"
+        user = self._access.user(authorization)
         if path in PUBLIC and path != "/version":
             return web.Response(text="ok")
         if path in DOCUMENTS:
