@@ -1,6 +1,5 @@
 """The parts that are Headroom itself: migrations, seeds, web server, Celery, sample workloads."""
 
-import importlib.util
 import signal
 import sys
 from collections.abc import Mapping
@@ -71,18 +70,23 @@ def parts(surroundings: Surroundings, *, targets: tuple[str, ...]) -> list[Part]
     (state.directory / "static").mkdir(exist_ok=True)
     found = [_manage(state, env, "migrate", "--verbosity=1", after=(), essential=True)]
     found += [_web(surroundings, env), *_celery(state, env)]
-    if _exists("console.management.commands.seed_demo"):
-        found.append(_manage(state, env, "seed_demo", after=("migrate", "valkey", *targets)))
-    if _exists("deploy.examples.workloads"):
-        found.append(_workloads(state, env, ("seed_demo", *targets)))
+    found.append(_seed(state, env, ("migrate", "valkey", *targets)))
+    found.append(_workloads(state, env, ("seed", *targets)))
     return found
 
 
-def _exists(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
+def _seed(state: State, env: Mapping[str, str], after: tuple[str, ...]) -> Part:
+    return Part(
+        name="seed",
+        argv=(sys.executable, "-m", "deploy.examples.seed"),
+        env=env,
+        log=state.logs / "seed.log",
+        after=after,
+        once=True,
+        start_timeout=300.0,
+        orphan_signal=signal.SIGTERM,
+        note="sample platform",
+    )
 
 
 def _manage(

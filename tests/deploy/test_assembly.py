@@ -108,4 +108,4 @@ def test_the_welcome_has_the_address_the_sign_in_and_the_kubectl_line(state: Sta
 def test_every_step_and_server_of_headroom_comes_after_the_migrations(state: State) -> None:
     surroundings = assembly.assemble(state, 8000).surroundings
     for part in console.parts(surroundings, targets=()):
-        assert part.name == "migrate" or {"migrate", "seed_demo"} & set(part.after)
+        assert part.name == "migrate" or {"migrate", "seed"} & set(part.after)
