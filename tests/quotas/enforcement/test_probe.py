@@ -1,0 +1,57 @@
+"""Probing a target: what is noted, and what a recovery sets going."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from quotas.enforcement.models import TargetSample, TargetState
+from quotas.enforcement.reconcile.probe import probe
+from quotas.enforcement.tasks import probe_target
+from tests.quotas.enforcement.fakes import FakePlane, make_target, unreachable
+
+pytestmark = pytest.mark.django_db
+
+Sent = list[tuple[str, tuple[Any, ...]]]
+
+
+def test_a_probe_notes_health_and_a_sample(plane: FakePlane) -> None:
+    target = make_target()
+    old = timezone.now() - timedelta(hours=25)
+    TargetSample.objects.create(target=target, at=old, latency_ms=3)
+    probe(target.pk)
+    state = TargetState.objects.get()
+    assert (state.condition, state.version, state.latency_ms) == ("synced", "fake 1", 1.5)
+    assert state.features == {"fair": True}
+    assert [sample.latency_ms for sample in TargetSample.objects.all()] == [1.5]
+
+
+def test_a_failed_probe_says_since_when(plane: FakePlane) -> None:
+    target = make_target()
+    plane.down[target.pk] = unreachable()
+    probe(target.pk)
+    since = TargetState.objects.get().since
+    probe(target.pk)
+    state = TargetState.objects.get()
+    assert (state.condition, state.failures, state.message) == (
+        "unreachable", 2, "connection refused",
+    )  # fmt: skip
+    assert state.since == since
+    assert TargetSample.objects.filter(latency_ms=None).count() == 2
+
+
+def test_a_recovery_sets_the_drain_and_the_sweep_going(plane: FakePlane, sent: Sent) -> None:
+    target = make_target()
+    probe_target(target.pk)
+    sent.clear()
+    probe_target(target.pk)
+    assert sent == []
+    plane.down[target.pk] = unreachable()
+    probe_target(target.pk)
+    plane.down.clear()
+    probe_target(target.pk)
+    assert sent == [("drain_target", (target.pk,)), ("sweep_target", (target.pk,))]
+    assert TargetState.objects.get().not_before is None
