@@ -11,6 +11,7 @@ from deploy.local.emulator.events import Events
 from deploy.local.emulator.jobs import JobController
 from deploy.local.emulator.kinds import EVENT, KINDS, NAMESPACE, POD, Kind, Obj
 from deploy.local.emulator.pods import PodRunner
+from deploy.local.emulator.recount import QuotaController
 from deploy.local.emulator.resources import Resources
 from deploy.local.emulator.store import Store
 
@@ -26,6 +27,7 @@ class Cluster:
         self.store = Store(data_dir)
         self.resources = Resources(self.store)
         self.resources.after_delete = self._leave
+        QuotaController(self.store)
         events = Events(self.resources)
         self._pods = PodRunner(self.store, self, events)
         self._jobs = JobController(self.resources, self, events)

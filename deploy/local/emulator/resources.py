@@ -8,7 +8,6 @@ import orjson
 
 from deploy.local.emulator import apply, defaults, limits, patches, quota, validation
 from deploy.local.emulator.bodies import (
-    CONTROLLER,
     Target,
     check_config,
     check_preconditions,
@@ -37,13 +36,13 @@ from deploy.local.emulator.kinds import (
     NODE,
     POD,
     PRIORITY_CLASS,
-    RESOURCE_QUOTA,
     SERVICE_ACCOUNT,
     Kind,
     Obj,
 )
 from deploy.local.emulator.quantities import QuantityError
-from deploy.local.emulator.store import Change, Store
+from deploy.local.emulator.resource_names import quoted
+from deploy.local.emulator.store import Store
 
 _KEPT_NAMESPACES = frozenset({"default", "kube-system", "kube-public"})
 
@@ -55,7 +54,6 @@ class Resources:
         self.store = store
         self.after_delete: Callable[[Kind, Obj], None] = self._remove
         """How a deleted object leaves: controllers set what takes time (pods, namespaces)."""
-        store.listeners.append(self._recount)
 
     def get(self, target: Target) -> Obj:
         """Return one object; raises ApiError 404."""
@@ -221,7 +219,7 @@ class Resources:
         try:
             return defaults.fill(target.kind, new)
         except QuantityError as error:
-            shown = validation.quoted(orjson.dumps(given).decode())
+            shown = quoted(orjson.dumps(given).decode())
             raise invalid_patch(value_invalid("patch", shown, str(error))) from None
 
     def delete(self, target: Target, options: Obj) -> Obj:
@@ -295,23 +293,3 @@ class Resources:
                 "being terminated"
             )
             raise forbidden(target.kind, name, words, causes=[cause])
-
-    def _recount(self, change: Change) -> None:
-        """Do the quota controller's work after every write in a namespace with quotas."""
-        namespace = change.obj["metadata"].get("namespace", "")
-        if not namespace:
-            return
-        is_quota = change.kind is RESOURCE_QUOTA
-        before = change.before if is_quota else None
-        if before and before["spec"] == change.obj["spec"]:
-            return
-        for one in self.store.in_namespace(RESOURCE_QUOTA, namespace):
-            if "deletionTimestamp" in one["metadata"]:
-                continue
-            status = quota.recount(self.store, one)
-            if status == one.get("status"):
-                continue
-            new = {**one, "metadata": dict(one["metadata"]), "status": status}
-            manager = apply.Manager(CONTROLLER, "Update", "v1", "status")
-            apply.record_update(one, new, manager=manager, now=stamp(now()))
-            self.store.put(RESOURCE_QUOTA, new)

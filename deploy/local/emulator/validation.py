@@ -3,15 +3,22 @@
 import re
 from collections.abc import Callable, Iterator
 
-import orjson
-
 from deploy.local.emulator import quantities
 from deploy.local.emulator.errors import Cause, invalid, value_invalid, value_required
 from deploy.local.emulator.kinds import Kind, Obj
+from deploy.local.emulator.limit_validation import check_limit_range
+from deploy.local.emulator.resource_names import (
+    COMPUTE,
+    COUNTS,
+    is_hugepages,
+    is_more,
+    is_native,
+    quoted,
+    resource_name,
+)
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
-_QUALIFIED = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _NAME_WORDS = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
     "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "
@@ -22,41 +29,9 @@ _LABEL_WORDS = (
     "must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex "
     f"used for validation is '{_LABEL}')"
 )
-_QUALIFIED_WORDS = (
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end "
-    "with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for "
-    f"validation is '{_QUALIFIED}')"
-)
-_COUNTS = frozenset(
-    {
-        "pods",
-        "services",
-        "services.loadbalancers",
-        "services.nodeports",
-        "secrets",
-        "configmaps",
-        "persistentvolumeclaims",
-        "replicationcontrollers",
-        "resourcequotas",
-    }
-)
-_COMPUTE = frozenset(
-    {
-        "cpu",
-        "memory",
-        "ephemeral-storage",
-        "requests.cpu",
-        "requests.memory",
-        "requests.storage",
-        "requests.ephemeral-storage",
-        "limits.cpu",
-        "limits.memory",
-        "limits.ephemeral-storage",
-    }
-)
 POD_SCOPES = frozenset({"Terminating", "NotTerminating", "BestEffort", "NotBestEffort"})
 _SCOPES = POD_SCOPES | {"PriorityClass", "CrossNamespacePodAffinity", "VolumeAttributesClass"}
-_COMPUTE_SCOPED = _COMPUTE - {"requests.storage"} | {"pods"}
+_COMPUTE_SCOPED = COMPUTE - {"requests.storage"} | {"pods"}
 _OPPOSITES = ({"BestEffort", "NotBestEffort"}, {"Terminating", "NotTerminating"})
 _EXISTS_WORDS = (
     "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, "
@@ -76,11 +51,6 @@ def check(kind: Kind, obj: Obj, old: Obj | None) -> None:
         raise invalid(kind, obj["metadata"].get("name", ""), list(dict.fromkeys(causes)))
 
 
-def quoted(value: object) -> str:
-    """Return a value as messages show it."""
-    return orjson.dumps(value).decode()
-
-
 def _name(kind: Kind, obj: Obj) -> Iterator[Cause]:
     name = obj["metadata"].get("name", "")
     if not name:
@@ -92,36 +62,6 @@ def _name(kind: Kind, obj: Obj) -> Iterator[Cause]:
     elif not re.fullmatch(_LABEL if kind.dns_label else _SUBDOMAIN, name):
         words = _LABEL_WORDS if kind.dns_label else _NAME_WORDS
         yield value_invalid("metadata.name", quoted(name), words)
-
-
-def _qualified(name: str) -> list[str]:
-    part = name.rsplit("/", 1)[-1]
-    problems = []
-    if not part:
-        problems.append("name part must be non-empty")
-    if not re.fullmatch(_QUALIFIED, part):
-        problems.append(_QUALIFIED_WORDS)
-    return problems
-
-
-def _is_hugepages(name: str) -> bool:
-    return name.removeprefix("requests.").startswith("hugepages-")
-
-
-def _is_native(name: str) -> bool:
-    return "/" not in name or "kubernetes.io/" in name
-
-
-def _resource_name(name: str, field: str) -> Iterator[Cause]:
-    problems = _qualified(name)
-    for problem in problems:
-        yield value_invalid(field, quoted(name), problem)
-    if "/" in name or (problems and name in _COMPUTE):
-        return
-    if name not in _COMPUTE | _COUNTS | {"storage"} and not _is_hugepages(name) and not problems:
-        yield value_invalid(
-            field, quoted(name), "must be a standard resource type or fully qualified"
-        )
 
 
 def _quota(obj: Obj, old: Obj | None) -> Iterator[Cause]:
@@ -143,15 +83,15 @@ def _quota(obj: Obj, old: Obj | None) -> Iterator[Cause]:
 
 def _quota_limit(name: str, value: str) -> Iterator[Cause]:
     field = f"spec.hard[{name}]"
-    named = list(_resource_name(name, field))
+    named = list(resource_name(name, field))
     yield from named
-    plain = "/" not in name and name not in _COMPUTE | _COUNTS and not _is_hugepages(name)
+    plain = "/" not in name and name not in COMPUTE | COUNTS and not is_hugepages(name)
     if plain:
         yield value_invalid(field, quoted(name), "must be a standard resource for quota")
     amount = quantities.parse(value).value
     if amount < 0:
         yield value_invalid(field, quoted(value), "must be greater than or equal to 0")
-    is_whole = name in _COUNTS or (not _is_native(name) and not name.startswith("requests."))
+    is_whole = name in COUNTS or (not is_native(name) and not name.startswith("requests."))
     is_whole = is_whole or name.startswith("count/") or "storageclass.storage.k8s.io/" in name
     is_whole = is_whole or name.endswith(".deviceclass.resource.k8s.io/devices")
     if is_whole and amount.denominator != 1:
@@ -221,13 +161,9 @@ def _resources(resources: Obj, field: str) -> Iterator[Cause]:
                     yield value_invalid(where, quoted(name), words)
             elif quantities.parse(value).value < 0:
                 yield value_invalid(where, quoted(value), "must be greater than or equal to 0")
-            elif part == "requests" and name in limits and _more(value, limits[name]):
+            elif part == "requests" and name in limits and is_more(value, limits[name]):
                 words = f"must be less than or equal to {name} limit of {limits[name]}"
                 yield value_invalid(f"{field}.requests", quoted(value), words)
-
-
-def _more(left: str, right: str) -> bool:
-    return quantities.parse(left).value > quantities.parse(right).value
 
 
 def _job(obj: Obj, old: Obj | None) -> Iterator[Cause]:
@@ -255,64 +191,9 @@ def _binding(obj: Obj, old: Obj | None) -> Iterator[Cause]:
         yield value_invalid("roleRef", quoted(shown), _IMMUTABLE)
 
 
-def _limit_range(obj: Obj, _old: Obj | None) -> Iterator[Cause]:
-    seen: set[str] = set()
-    for index, item in enumerate(obj["spec"].get("limits") or ()):
-        field = f"spec.limits[{index}]"
-        sort = item.get("type", "")
-        if sort in seen:
-            text = f"Duplicate value: {quoted(sort)}"
-            yield Cause(f"{field}.type", "FieldValueDuplicate", text)
-            continue
-        seen.add(sort)
-        yield from _limit_item(item, sort, field)
-
-
-def _limit_item(item: Obj, sort: str, field: str) -> Iterator[Cause]:
-    if sort not in ("Container", "Pod", "PersistentVolumeClaim") and "/" not in sort:
-        words = "must be a standard limit type or fully qualified"
-        yield value_invalid(f"{field}.type", quoted(sort), words)
-    for key in ("default", "defaultRequest"):
-        if sort == "Pod" and item.get(key):
-            text = "Forbidden: may not be specified when `type` is 'Pod'"
-            yield Cause(f"{field}.{key}", "FieldValueForbidden", text)
-    if sort == "PersistentVolumeClaim" and not any(
-        "storage" in (item.get(key) or {}) for key in ("min", "max")
-    ):
-        words = "either minimum or maximum storage value is required, but neither was provided"
-        yield value_required(f"{field}.limits", words)
-    names = {name for value in item.values() if isinstance(value, dict) for name in value}
-    for name in sorted(names):
-        yield from _limit_name(item, name, field)
-
-
-def _limit_name(item: Obj, name: str, field: str) -> Iterator[Cause]:
-    for key in ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio"):
-        if name in (item.get(key) or {}):
-            yield from _resource_name(name, f"{field}.{key}[{name}]")
-    found = {key: value[name] for key, value in item.items() if name in value and key != "type"}
-    for low, low_words, high, high_words in _ORDERED:
-        if low in found and high in found and _more(found[low], found[high]):
-            words = f"{low_words} value {found[low]} is greater than {high_words} value "
-            words += found[high]
-            shown = found[high] if (low, high) == ("default", "max") else found[low]
-            yield value_invalid(f"{field}.{low}[{name}]", quoted(shown), words)
-    ratio = found.get("maxLimitRequestRatio")
-    if ratio and quantities.parse(ratio).value < 1:
-        where = f"{field}.maxLimitRequestRatio[{name}]"
-        yield value_invalid(where, quoted(ratio), f"ratio {ratio} is less than 1")
-
-
-_ORDERED = (
-    ("min", "min", "max", "max"),
-    ("min", "min", "defaultRequest", "default request"),
-    ("defaultRequest", "default request", "max", "max"),
-    ("defaultRequest", "default request", "default", "default limit"),
-    ("default", "default", "max", "max"),
-)
 _CHECKS: dict[str, Callable[[Obj, Obj | None], Iterator[Cause]]] = {
     "ResourceQuota": _quota,
-    "LimitRange": _limit_range,
+    "LimitRange": check_limit_range,
     "Pod": _pod,
     "Job": _job,
     "RoleBinding": _binding,
