@@ -41,13 +41,13 @@ _BACKWARDS = {"sqlite": _SQLITE_UNDO, "postgresql": _POSTGRESQL_UNDO}
 def forwards(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
     """Adds the triggers of this database; another kind of database is refused by KeyError."""
     for statement in _FORWARDS[editor.connection.vendor]:
-        editor.execute(statement)
+        editor.execute(statement, params=None)
 
 
 def backwards(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
     """Removes them."""
     for statement in _BACKWARDS[editor.connection.vendor]:
-        editor.execute(statement)
+        editor.execute(statement, params=None)
 
 
 class Migration(migrations.Migration):
