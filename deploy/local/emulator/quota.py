@@ -8,6 +8,7 @@ from deploy.local.emulator.defaults import quality
 from deploy.local.emulator.errors import forbidden
 from deploy.local.emulator.kinds import (
     BY_URL,
+    EVENT,
     KINDS,
     PERSISTENT_VOLUME_CLAIM,
     POD,
@@ -146,6 +147,8 @@ def charges(kind: Kind, obj: Obj) -> Charges:
         return _claim(obj)
     if kind is SERVICE:
         return _service(obj)
+    if kind is EVENT:
+        return {}  # the server never charges events
     found = {f"count/{kind.qualified}": _ONE}
     if kind.qualified in _LEGACY_COUNTS:
         found[kind.plural] = _ONE
