@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
-from django.http import Http404, HttpResponse
+from django.http import Http404
 from django.test import Client
 from django.urls import path
 from django.utils import timezone
@@ -61,7 +61,7 @@ class Entries(ListAPIView[Entry]):
     required_permissions: ClassVar = {"GET": Permission.VIEW}
     queryset = Entry.objects.all()
     serializer_class = Row
-    filter_backends: ClassVar = []
+    filter_backends = ()
     cursor_key = ("at", "id")
 
 
@@ -127,7 +127,7 @@ def api(token: str) -> Client:
     return Client(headers={"Authorization": f"Bearer {token}"})
 
 
-def send(api: Client, name: str, key: str = "k1") -> HttpResponse:
+def send(api: Client, name: str, key: str = "k1") -> Any:
     return api.post(
         "/create/",
         {"name": name},
@@ -136,7 +136,7 @@ def send(api: Client, name: str, key: str = "k1") -> HttpResponse:
     )
 
 
-def assert_problem(response: HttpResponse, status: int, code: str) -> dict[str, Any]:
+def assert_problem(response: Any, status: int, code: str) -> dict[str, Any]:
     assert response.status_code == status
     assert response["Content-Type"] == "application/problem+json"
     body: dict[str, Any] = json.loads(response.content)
@@ -293,7 +293,7 @@ def test_an_invalid_cursor_is_a_problem(api: Client, cursor: str) -> None:
 def test_a_write_needs_the_version_that_was_read(api: Client, operator: User) -> None:
     url = f"/people/{operator.pk}/"
 
-    def patch(name: str, **headers: str) -> HttpResponse:
+    def patch(name: str, **headers: str) -> Any:
         return api.patch(
             url, {"first_name": name}, content_type="application/json", headers=headers
         )

@@ -232,5 +232,19 @@
     if (event.persisted) for (const button of $$("form button:disabled")) button.disabled = false;
     for (const field of $$("[data-confirm-text]")) confirmable(field);
   });
+  /* ---- what scrolls sideways can be reached by Tab and scrolled by the arrow keys ---- */
+  const reachable = () => {
+    for (const box of $$(".panel, .scroll, pre")) {
+      if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
+    }
+  };
+  let resized = 0;
+  window.addEventListener("resize", () => {
+    clearTimeout(resized);
+    resized = setTimeout(reachable, 200);
+  });
+  document.addEventListener("htmx:afterSettle", reachable);
+  reachable();
   freshen();
 })();
