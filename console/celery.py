@@ -23,7 +23,8 @@ class RequestTask(Task):  # type: ignore[type-arg]  # generic in its stubs only
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the task with `current_request_id` set: the sender's, else the task's own id."""
-        request_id = self.request.get("request_id") or self.request.id or ""
+        headers = self.request.headers or {}
+        request_id = headers.get("request_id") or self.request.id or ""
         token = current_request_id.set(request_id)
         try:
             with structlog.contextvars.bound_contextvars(request_id=request_id, task=self.name):

@@ -72,7 +72,7 @@ class Command(BaseCommand):
             prospect = seen.prospects.get(placement.pk)
             if prospect and prospect.changes:
                 self.stdout.write(f"{placement.tenant.slug} on {placement}")
-                self.stdout.writelines(_lines(prospect.changes))
+                self.stdout.write("\n".join(_lines(prospect.changes)))
             for refusal in prospect.compiled.refusals if prospect else ():
                 self.stdout.write(f"{placement.tenant.slug} on {placement}: {refusal.message}")
         for placement_id, why in seen.unseen.items():

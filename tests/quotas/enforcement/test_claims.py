@@ -1,0 +1,132 @@
+"""Two workers, a lost worker, a slow worker: nothing is left over, nothing is written twice."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.test import override_settings
+from django.utils import timezone
+
+from quotas.enforcement.models import ItemState, RolloutItem, TargetState
+from quotas.enforcement.reconcile.claims import claimed
+from quotas.enforcement.reconcile.drain import drain, take
+from quotas.enforcement.reconcile.sweep import sweep
+from tests.quotas.enforcement.conftest import order
+from tests.quotas.enforcement.fakes import FakePlane, make_target, make_tenants, make_version, move
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sent")]
+
+
+def test_only_one_worker_holds_a_target() -> None:
+    target = make_target()
+    with claimed(target.pk) as first:
+        assert first
+        with claimed(target.pk) as second:
+            assert second is None
+    with claimed(target.pk) as third:
+        assert third
+
+
+def test_two_targets_are_held_side_by_side() -> None:
+    one, other = make_target("one"), make_target("other")
+    with claimed(one.pk) as first, claimed(other.pk) as second:
+        assert first
+        assert second
+
+
+def test_a_second_worker_writes_nothing_twice(plane: FakePlane) -> None:
+    placements = make_tenants(make_target(), make_version({"pods": 1}), 5)
+    order(placements)
+    plane.on_apply = lambda: drain(placements[0].target_id) and None
+    drain(placements[0].target_id)
+    assert sorted(plane.writes) == [f"create Quota t{n}/headroom" for n in range(5)]
+
+
+def test_what_is_ordered_while_a_worker_is_at_it_is_not_left_over(plane: FakePlane) -> None:
+    placements = make_tenants(make_target(), make_version({"pods": 1}), 2)
+    order(placements[:1])
+
+    def late() -> None:
+        plane.on_apply = None
+        order(placements[1:])
+        drain(placements[1].target_id)  # the task of the late order: finds the target held
+
+    plane.on_apply = late
+    drain(placements[0].target_id)
+    assert not RolloutItem.objects.exclude(state=ItemState.DONE).exists()
+
+
+def test_a_change_during_a_sweep_is_carried_out_right_after_it(plane: FakePlane) -> None:
+    placements = make_tenants(make_target(), make_version({"pods": 1}), 2)
+    order(placements)
+    drain(placements[0].target_id)
+
+    def late() -> None:
+        plane.on_observe = None
+        move(placements, make_version({"pods": 2}, 2))
+        order(placements)
+        drain(placements[0].target_id)
+
+    plane.on_observe = late
+    sweep(placements[0].target_id, force=True)
+    assert plane.value(placements[1], "pods") == 2
+    assert not RolloutItem.objects.exclude(state=ItemState.DONE).exists()
+
+
+def test_the_work_of_a_killed_worker_is_taken_over_and_converges(plane: FakePlane) -> None:
+    placements = make_tenants(make_target(), make_version({"pods": 1}), 3)
+    target = placements[0].target_id
+    order(placements)
+    now = timezone.now()
+    # As SIGKILL leaves it: target and items claimed, one of three objects written.
+    until = now + timedelta(seconds=30)
+    TargetState.objects.claim(target_id=target, token="dead", now=now, until=until)
+    assert len(take(target, "dead")) == 3
+    order(placements[:1])
+    RolloutItem.objects.filter(state=ItemState.WAITING).delete()
+    with time_machine.travel(now, tick=False) as clock:
+        drain(target)
+        assert plane.writes == []
+        assert RolloutItem.objects.filter(state=ItemState.RUNNING).count() == 3
+        clock.shift(timedelta(minutes=1))
+        drain(target)
+    assert len(plane.writes) == len(set(plane.writes)) == 3
+    assert set(RolloutItem.objects.values_list("state", "attempts")) == {(ItemState.DONE, 2)}
+    assert TargetState.objects.get().claim == ""
+
+
+def test_a_worker_that_lost_its_items_does_not_overwrite_their_outcome(plane: FakePlane) -> None:
+    placement = make_tenants(make_target(), make_version({"pods": 1}), 1)[0]
+    order([placement])
+
+    def stolen() -> None:
+        RolloutItem.objects.update(claim="somebody-else", message="mine")
+
+    plane.on_apply = stolen
+    drain(placement.target_id)
+    item = RolloutItem.objects.get()
+    assert (item.state, item.claim, item.message) == (ItemState.RUNNING, "somebody-else", "mine")
+
+
+@pytest.mark.django_db(transaction=True)
+@override_settings(CLAIM_SECONDS=0.3)
+def test_a_claim_is_renewed_while_its_holder_works() -> None:
+    target = make_target()
+    with claimed(target.pk) as claim:
+        assert claim
+        before = TargetState.objects.get().claimed_until
+        time.sleep(0.5)
+        after = TargetState.objects.get().claimed_until
+        assert before
+        assert after
+        assert after > before
+        assert not claim.lost
+        TargetState.objects.update(claim="somebody-else")
+        deadline = time.monotonic() + 5
+        while not claim.lost and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert claim.lost
+    assert TargetState.objects.get().claim == "somebody-else"
