@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Final
 
 from console.clients.kubernetes.client import KubernetesClient
@@ -27,6 +29,11 @@ def everything(client: KubernetesClient, placements: Sequence[PlacementRef]) -> 
     pages than two. A placement whose namespace is not among ours may sit on a foreign one, so in
     that case (not in the steady state) all namespaces are listed.
     """
+    with _no_collections():
+        return _everything(client, placements)
+
+
+def _everything(client: KubernetesClient, placements: Sequence[PlacementRef]) -> Observation:
     before = client.counter.copy()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="sweep") as pool:
         quotas = pool.submit(client.list, "ResourceQuota", page=PAGE)
@@ -42,6 +49,19 @@ def everything(client: KubernetesClient, placements: Sequence[PlacementRef]) -> 
         reads=client.counter.since(before).reads,
         orphans=stray,
     )
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Half a million small dicts come in at once and all of them live: the collector would walk
+    them over and over and find nothing (measured: three quarters of the time of a sweep)."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 _NOTHING: Final = Found()
