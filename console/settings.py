@@ -195,7 +195,12 @@ CELERY_BEAT_SCHEDULE = {
         "task": "quotas.enforcement.tasks.tick",
         "schedule": 3.0,
         "options": {"expires": 6},
-    }
+    },
+    "finish-offboarding": {
+        "task": "quotas.changes.tasks.finish_offboarding",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
 }
 
 # The loop: how often each target is compared with what is intended, in seconds.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from celery import shared_task
 from django.utils import timezone
 
+from console.celery import app
 from console.errors import DomainError
 from quotas.changes.models import Proposal
 from quotas.changes.services import leaving, proposals
+from quotas.changes.services.proposals import PREVIEW_TASK
 
 
-@shared_task
+@app.task(name=PREVIEW_TASK)
 def compute_preview(proposal_id: int) -> None:
     """Computes the preview of a draft; why it is not possible is on the row."""
     proposal = Proposal.objects.filter(pk=proposal_id).first()
@@ -22,7 +23,7 @@ def compute_preview(proposal_id: int) -> None:
         return  # `progress` says it to whoever waits for the preview
 
 
-@shared_task
+@app.task(name="quotas.changes.tasks.finish_offboarding")
 def finish_offboarding() -> None:
     """Forgets placements that are empty, and tenants that have none left."""
     leaving.finish_offboarding(at=timezone.now())

@@ -111,7 +111,12 @@ def _preview(
     operations = Counter(item.operation for _, item in pairs)
     stays = [each for outlook in outlooks.values() for each in compare.kept(outlook)]
     what_it_costs = costs(look, rows)
-    held_up = blocked(look, rows, force=isinstance(change, c.TakeOver))
+    held_up = blocked(
+        look,
+        rows,
+        force=isinstance(change, c.TakeOver),
+        over_edits=isinstance(change, c.Repair),
+    )
     base = base_of(scope, outlooks)
     base["away"] = sorted({each.target for each in held_up if each.cause in _AWAY})
     return c.Preview(

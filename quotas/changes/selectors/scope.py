@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
-
 from console.errors import DomainError
 from quotas.changes import contracts as c
 from quotas.changes.rules.policy import parse_policy
-from quotas.enforcement.adapters import registry
+from quotas.changes.selectors.places import (
+    coming_placement,
+    loaded,
+    placements_numbered,
+    some,
+    unknown,
+)
 from quotas.plans.contracts import PlanTerms, Policy
 from quotas.plans.models import Lease, Override, Plan, PlanVersion
 from quotas.plans.rules import require_valid
@@ -25,9 +29,8 @@ from quotas.plans.services.plans import (
     subscribers,
     terms_values,
 )
-from tenants.models import Placement, Sharing, Target, Tenant, TenantStatus, dns_label
+from tenants.models import Placement, Tenant, TenantStatus, dns_label
 
-_FEW = 10
 _LIVING = (TenantStatus.ACTIVE, TenantStatus.SUSPENDED)
 
 
@@ -89,7 +92,7 @@ def _lease(change: c.GrantLease, now: datetime) -> Scope:
 def _end_lease(change: c.EndLease, now: datetime) -> Scope:
     lease = Lease.objects.at(now).select_related("tenant").filter(pk=change.lease).first()
     if lease is None:
-        raise _unknown("lease", change.lease, "it is not in force; it may have ended by itself")
+        raise unknown("lease", change.lease, "it is not in force; it may have ended by itself")
     return _of_tenants([lease.tenant], row=lease)
 
 
@@ -101,7 +104,7 @@ def _override(change: c.SetOverride, _: datetime) -> Scope:
 def _end_override(change: c.EndOverride, now: datetime) -> Scope:
     override = Override.objects.at(now).select_related("tenant").filter(pk=change.override).first()
     if override is None:
-        raise _unknown("override", change.override, "it is not in force; it may have been ended")
+        raise unknown("override", change.override, "it is not in force; it may have been ended")
     return _of_tenants([override.tenant], row=override)
 
 
@@ -115,11 +118,11 @@ def _resume(change: c.Resume, _: datetime) -> Scope:
 
 def _place(change: c.Place, _: datetime) -> Scope:
     (tenant,) = tenants_named([change.tenant], field="tenant")
-    return Scope(tenants=[tenant], coming=[_coming(tenant, change, -1)])
+    return Scope(tenants=[tenant], coming=[coming_placement(tenant, change, -1)])
 
 
 def _displace(change: c.Displace, _: datetime) -> Scope:
-    (placement,) = _placements_numbered([change.placement], field="placement")
+    (placement,) = placements_numbered([change.placement], field="placement")
     return Scope(
         tenants=[placement.tenant],
         placements=[placement],
@@ -140,7 +143,9 @@ def _onboard(change: c.Onboard, _: datetime) -> Scope:
         raise DomainError("invalid", f"Slug: {change.slug!r}: {dns_label.message}", field="slug")
     version = latest_version(_plan(change.plan))
     tenant = Tenant(slug=change.slug, name=change.name, group=change.group)
-    coming = [_coming(tenant, place, -n) for n, place in enumerate(change.placements, start=1)]
+    coming = [
+        coming_placement(tenant, place, -n) for n, place in enumerate(change.placements, start=1)
+    ]
     warnings = () if coming else ("The tenant is placed nowhere yet: nothing is enforced.",)
     return Scope(
         tenants=[tenant],
@@ -153,7 +158,7 @@ def _onboard(change: c.Onboard, _: datetime) -> Scope:
 
 def _offboard(change: c.Offboard, _: datetime) -> Scope:
     (tenant,) = tenants_named([change.tenant], field="tenant")
-    found = _placements(Placement.objects.filter(tenant=tenant, leaving=False))
+    found = loaded(Placement.objects.filter(tenant=tenant, leaving=False))
     return Scope(
         tenants=[tenant],
         placements=found,
@@ -163,7 +168,7 @@ def _offboard(change: c.Offboard, _: datetime) -> Scope:
 
 
 def _again(change: c.Repair | c.TakeOver, _: datetime) -> Scope:
-    found = _placements_numbered(change.placements)
+    found = placements_numbered(change.placements)
     tenants = {placement.tenant_id: placement.tenant for placement in found}
     return Scope(tenants=list(tenants.values()), placements=found)
 
@@ -191,11 +196,11 @@ def tenants_named(slugs: Sequence[str], *, field: str = "tenants") -> list[Tenan
     are leaving and cannot be changed any more."""
     found = {each.slug: each for each in Tenant.objects.filter(slug__in=slugs)}
     if missing := [slug for slug in slugs if slug not in found]:
-        raise _unknown(field, _some(missing), "there is no such tenant; check the spelling")
+        raise unknown(field, some(missing), "there is no such tenant; check the spelling")
     if left := [slug for slug in slugs if found[slug].status not in _LIVING]:
         raise DomainError(
             "tenant_leaving",
-            f"{field.capitalize()}: {_some(left)} is being off-boarded or gone and cannot be "
+            f"{field.capitalize()}: {some(left)} is being off-boarded or gone and cannot be "
             "changed any more.",
             field=field,
             status=409,
@@ -208,9 +213,9 @@ def _of_tenants(tenants: list[Tenant], **rest: Any) -> Scope:
     if len(ids) > 5000:
         wanted = set(ids)
         rows = Placement.objects.filter(leaving=False)
-        found = [each for each in _placements(rows) if each.tenant_id in wanted]
+        found = [each for each in loaded(rows) if each.tenant_id in wanted]
     else:
-        found = _placements(Placement.objects.filter(tenant__in=ids, leaving=False))
+        found = loaded(Placement.objects.filter(tenant__in=ids, leaving=False))
     return Scope(tenants=tenants, placements=found, **rest)
 
 
@@ -220,73 +225,14 @@ def _of_status(slugs: Sequence[str], status: str, word: str) -> Scope:
     if not found:
         raise DomainError("unchanged", f"Tenants: none of them is {word}.", field="tenants")
     left = [tenant.slug for tenant in named if tenant.status != status]
-    warnings = (f"Left out, not {word}: {_some(left)}.",) if left else ()
+    warnings = (f"Left out, not {word}: {some(left)}.",) if left else ()
     return _of_tenants(found, warnings=warnings)
-
-
-def _placements(rows: Any) -> list[Placement]:
-    return list(rows.select_related("tenant", "target").order_by("pk"))
-
-
-def _placements_numbered(numbers: Sequence[int], *, field: str = "placements") -> list[Placement]:
-    found = _placements(Placement.objects.filter(pk__in=numbers))
-    known = {placement.pk for placement in found if not placement.leaving}
-    if missing := [str(number) for number in numbers if number not in known]:
-        raise _unknown(field, _some(missing), "there is no such placement any more")
-    return found
-
-
-def _coming(tenant: Tenant, place: c.Place, number: int) -> Placement:
-    target = Target.objects.filter(slug=place.target).first()
-    if target is None:
-        raise _unknown("target", place.target, "there is no such target; check the spelling")
-    if place.sharing not in Sharing.values:
-        known = " or ".join(Sharing.values)
-        raise DomainError(
-            "invalid",
-            f"Sharing: {place.sharing!r} is not accepted; use {known}.",
-            field="sharing",
-        )
-    ref = target.ref(timeout=float(settings.TARGET_TIMEOUT_SECONDS))
-    faults = registry.adapter_for(target.kind).validate(
-        location=place.location,
-        sharing=place.sharing,
-        fairness_key=place.fairness_key,
-        target=ref,
-    )
-    for name, message in faults.items():
-        raise DomainError("invalid", message, field=name)
-    placement = Placement(
-        pk=number,
-        tenant=tenant,
-        target=target,
-        location=place.location,
-        sharing=place.sharing,
-        fairness_key=place.fairness_key,
-    )
-    _require_free(placement)
-    return placement
-
-
-def _require_free(placement: Placement) -> None:
-    there = Placement.objects.filter(
-        target=placement.target,
-        location=placement.location,
-        fairness_key=placement.fairness_key,
-    ).select_related("tenant")
-    if held := there.first():
-        raise DomainError(
-            "taken",
-            f"Location: {placement} is {held.tenant}'s already; choose another one.",
-            field="location",
-            status=409,
-        )
 
 
 def _plan(slug: str) -> Plan:
     plan = Plan.objects.filter(slug=slug).first()
     if plan is None:
-        raise _unknown("plan", slug, "there is no such plan; check the spelling")
+        raise unknown("plan", slug, "there is no such plan; check the spelling")
     if plan.archived_at:
         raise DomainError("plan_archived", f"Plan: {slug} is archived.", field="plan", status=409)
     return plan
@@ -295,15 +241,5 @@ def _plan(slug: str) -> Plan:
 def _version(plan: Plan, number: int) -> PlanVersion:
     version = PlanVersion.objects.select_related("plan").filter(plan=plan, number=number).first()
     if version is None:
-        raise _unknown("version", number, f"{plan} has no such version")
+        raise unknown("version", number, f"{plan} has no such version")
     return version
-
-
-def _some(names: Iterable[str]) -> str:
-    listed = list(names)
-    more = f" and {len(listed) - _FEW} more" if len(listed) > _FEW else ""
-    return ", ".join(listed[:_FEW]) + more
-
-
-def _unknown(field: str, value: object, remedy: str) -> DomainError:
-    return DomainError(f"unknown_{field}", f"{field.capitalize()}: {value}: {remedy}.", field=field)

@@ -18,13 +18,16 @@ _USUAL_LATENCY_MS = 20.0
 _FOLLOWS = "the change will follow by itself when it is back"
 
 
-def blocked(look: Look, rows: Mapping[int, Placement], *, force: bool) -> tuple[Blocked, ...]:
-    """Everything that cannot be pushed now, one entry per cause and target."""
+def blocked(
+    look: Look, rows: Mapping[int, Placement], *, force: bool, over_edits: bool
+) -> tuple[Blocked, ...]:
+    """Everything that cannot be pushed now, one entry per cause and target. `force` takes fields
+    over from everybody, `over_edits` from one-off edits as targets that heal do."""
     return (
         *_away(look, rows),
         *_unseen(look, rows),
         *_refused(look, rows),
-        *_held(look, rows, force=force),
+        *_held(look, rows, force=force, over_edits=over_edits),
     )
 
 
@@ -87,14 +90,16 @@ def _refused(look: Look, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
         yield _entry("refused", message, there, key=key)
 
 
-def _held(look: Look, rows: Mapping[int, Placement], *, force: bool) -> Iterator[Blocked]:
+def _held(
+    look: Look, rows: Mapping[int, Placement], *, force: bool, over_edits: bool
+) -> Iterator[Blocked]:
     groups: dict[tuple[int, str], list[Placement]] = defaultdict(list)
     for pk, prospect in look.prospects.items():
         leave = leave_to_write(
             prospect.changes,
             prospect.observed,
             force=force,
-            over_edits=prospect.site.drift_policy == DriftPolicy.HEAL,
+            over_edits=over_edits or prospect.site.drift_policy == DriftPolicy.HEAL,
         )
         for owner in sorted(set(leave.owners.values())):
             groups[rows[pk].target_id, owner].append(rows[pk])

@@ -10,6 +10,7 @@ from typing import Any
 from console.audit import services as audit
 from console.audit.services import Actor
 from quotas.changes import contracts as c
+from quotas.changes.selectors.places import emptied, same_place
 from quotas.changes.selectors.scope import Scope
 from quotas.enforcement.models import Rollout, RolloutKind
 from quotas.enforcement.services.rollouts import bump_generations, create_rollout
@@ -195,6 +196,10 @@ def _new_intent(scope: Scope) -> Sequence[Placement]:
 
 
 def _place_all(scope: Scope, tenant: Tenant, order: Order) -> Sequence[Placement]:
+    for coming in scope.coming:
+        # Somebody left this place and it is empty: its row makes room.
+        left = emptied().filter(pk__in=same_place(coming)).select_related("tenant", "target")
+        tenants.remove_placements(placements=list(left), actor=order.actor, reason=order.reason)
     return [
         tenants.place(
             tenant=tenant,

@@ -1,41 +1,54 @@
-"""The end of off-boarding: what is empty on its target is forgotten."""
+"""The end of off-boarding: what is empty on its target is forgotten after a day."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from console.audit.services import Actor
+from quotas.changes.selectors.places import emptied
 from quotas.enforcement.models import ItemState, RolloutItem
 from tenants import services as tenants
-from tenants.models import Placement, Tenant, TenantStatus
+from tenants.models import Tenant, TenantStatus
 
 ACTOR = Actor.loop("off-boarding")
 REASON = "Everything of ours there is deleted."
+KEPT = timedelta(days=1)
+"""For so long an empty placement stays, so that its rollout can be read object by object."""
 
 
 def finish_offboarding(*, at: datetime) -> tuple[int, int]:
-    """Removes placements whose last push left nothing, and marks tenants without any as gone.
+    """Marks tenants that have nothing left anywhere as gone, and forgets placements that have been
+    empty for a day.
 
-    Returns how many placements were removed and how many tenants are gone. Running it again, or
+    Returns how many placements were forgotten and how many tenants are gone. Running it again, or
     twice at once, does no harm.
     """
-    emptied = RolloutItem.objects.filter(
-        placement=OuterRef("pk"), state=ItemState.DONE, generation__gte=OuterRef("generation")
-    )
-    removed = gone = 0
     with transaction.atomic():
-        placements = list(
-            Placement.objects.filter(Exists(emptied), leaving=True)
-            .select_for_update(of=("self",))
-            .select_related("tenant", "target")
-        )
-        if placements:
-            removed = tenants.remove_placements(placements=placements, actor=ACTOR, reason=REASON)
-        leaving = Tenant.objects.filter(status=TenantStatus.OFFBOARDING, placements=None)
-        for tenant in leaving.select_for_update(of=("self",)).order_by("pk"):
-            tenants.mark_gone(tenant=tenant, actor=ACTOR, reason=REASON, at=at)
-            gone += 1
+        gone = _mark_gone(at)
+        removed = _forget(at - KEPT)
     return removed, gone
+
+
+def _mark_gone(at: datetime) -> int:
+    leaving = Tenant.objects.filter(status=TenantStatus.OFFBOARDING).select_for_update()
+    gone = [
+        tenant
+        for tenant in leaving.order_by("pk")
+        if not tenant.placements.exclude(pk__in=emptied().filter(tenant=tenant)).exists()
+    ]
+    for tenant in gone:
+        tenants.mark_gone(tenant=tenant, actor=ACTOR, reason=REASON, at=at)
+    return len(gone)
+
+
+def _forget(before: datetime) -> int:
+    late = RolloutItem.objects.filter(
+        placement=OuterRef("pk"), state=ItemState.DONE, finished_at__lte=before
+    )
+    rows = emptied().filter(Exists(late)).select_related("tenant", "target").order_by("pk")
+    placements = list(rows.select_for_update(of=("self",)))
+    tenants.remove_placements(placements=placements, actor=ACTOR, reason=REASON)
+    return len(placements)

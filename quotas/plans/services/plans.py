@@ -101,6 +101,35 @@ def publish_version(
 
 
 @transaction.atomic
+def update_plan(
+    *,
+    plan: Plan,
+    actor: Actor,
+    reason: str,
+    name: str | None = None,
+    description: str | None = None,
+) -> Plan:
+    """Changes the texts of a plan (None leaves one as it is); its terms are in its versions."""
+    reason = audit.require_reason(reason)
+    plan = Plan.objects.select_for_update().get(pk=plan.pk)
+    given = {"name": name, "description": description}
+    before = {field: getattr(plan, field) for field in given}
+    after = {
+        field: text.strip()
+        for field, text in given.items()
+        if text is not None and text.strip() != before[field]
+    }
+    if after:
+        for field, text in after.items():
+            setattr(plan, field, text)
+        require_clean(plan)
+        plan.save(update_fields=list(after))
+        was = {field: before[field] for field in after}
+        _record(plan, "plan.update", actor=actor, reason=reason, before=was, after=after)
+    return plan
+
+
+@transaction.atomic
 def archive_plan(*, plan: Plan, actor: Actor, reason: str, at: datetime | None = None) -> Plan:
     """Takes a plan off the list of offers. Raises DomainError("plan_in_use", 409)."""
     reason = audit.require_reason(reason)

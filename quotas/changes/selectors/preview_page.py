@@ -1,0 +1,228 @@
+"""The preview of a proposal as its page shows it: the answer first, then who, what and how much."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from quotas.changes.models import Proposal
+
+SHOWN = 100
+"""So many tenants are listed where a list could be long; the rest is counted."""
+PER_PAGE = 50
+_CAUSES = {
+    "unreachable": ("unreachable", "Unreachable"),
+    "disabled": ("suspended", "Disabled"),
+    "unseen": ("unknown", "Could not be read"),
+    "refused": ("refused", "Refused"),
+    "conflict": ("conflict", "Conflict"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LimitLine:
+    """One limit before and after. `over` tenants use more than the new value already."""
+
+    key: str
+    label: str
+    before: str
+    after: str
+    tenants: int
+    direction: str
+    over: int
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Something that cannot be pushed now: the state that it will be shown as, and why."""
+
+    state: str
+    word: str
+    target: str
+    message: str
+    placements: int
+    tenants: Sequence[str]
+    more: int
+    owner: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewPage:
+    """What the preview page reads."""
+
+    sentence: str
+    at: datetime
+    fingerprint: str
+    confirm: str
+    limits: Sequence[LimitLine]
+    settings: Sequence[Mapping[str, Any]]
+    hurt: Sequence[Mapping[str, Any]]
+    hurt_total: int
+    hurt_tenants: int
+    kept: Sequence[Mapping[str, Any]]
+    kept_total: int
+    kept_tenants: int
+    obstacles: Sequence[Obstacle]
+    costs: Sequence[Mapping[str, Any]]
+    calls: int
+    seconds: float
+    warnings: Sequence[str]
+    tenants: int
+    objects: int
+    creates: int
+    updates: int
+    deletes: int
+
+    @property
+    def writes_nothing(self) -> bool:
+        """Neither objects nor limits nor settings change."""
+        return not (self.objects or self.limits or self.settings)
+
+
+def preview_page(proposal: Proposal) -> PreviewPage | None:
+    """The page of a proposal; None while its preview is being computed."""
+    seen = proposal.preview
+    if not seen:
+        return None
+    hurt = seen["hurt"]
+    return PreviewPage(
+        sentence=sentence(seen),
+        at=datetime.fromisoformat(seen["at"]),
+        fingerprint=proposal.fingerprint,
+        confirm=seen["confirm"],
+        limits=_limit_lines(seen),
+        settings=seen["settings"],
+        hurt=hurt[:SHOWN],
+        hurt_total=len(hurt),
+        hurt_tenants=len({each["tenant"] for each in hurt}),
+        kept=seen["kept"][:SHOWN],
+        kept_total=seen["kept_total"],
+        kept_tenants=seen["kept_tenants"],
+        obstacles=[_obstacle(each) for each in seen["blocked"]],
+        costs=seen["costs"],
+        calls=seen["calls"],
+        seconds=seen["seconds"],
+        warnings=seen["warnings"],
+        tenants=seen["tenants"],
+        objects=seen["objects_total"],
+        creates=seen["creates"],
+        updates=seen["updates"],
+        deletes=seen["deletes"],
+    )
+
+
+def sentence(seen: Mapping[str, Any]) -> str:
+    """The answer: how many tenants, objects and targets, and who is hurt."""
+    tenants, objects = seen["tenants"], seen["objects_total"]
+    targets = sum(1 for each in seen["costs"] if each["objects"])
+    if objects:
+        where = f" on {_count(targets, 'target')}"
+        said = f"{_count(tenants, 'tenant')}, {_count(objects, 'object')}{where}"
+    else:
+        said = f"{_count(tenants, 'tenant')}, nothing to write on any target"
+    if seen["deletes"]:
+        said += f", {_count(seen['deletes'], 'object')} deleted"
+    hurt = len({each["tenant"] for each in seen["hurt"]})
+    if hurt:
+        return f"{said}; {hurt} already use{'s' if hurt == 1 else ''} more than the new limits."
+    if any(each["before"] != each["after"] for each in seen["limits"]):
+        return f"{said}; nobody uses more than the new limits."
+    return f"{said}."
+
+
+def _limit_lines(seen: Mapping[str, Any]) -> list[LimitLine]:
+    over: dict[tuple[str, int], set[str]] = defaultdict(set)
+    effects: dict[str, str] = {}
+    for each in seen["hurt"]:
+        over[each["key"], each["limit"]].add(each["tenant"])
+        effects[each["key"]] = each["effect"]
+    return [
+        LimitLine(
+            key=each["key"],
+            label=each["label"],
+            before=each["before_text"],
+            after=each["after_text"],
+            tenants=each["tenants"],
+            direction=_direction(each),
+            over=len(over.get((each["key"], each["after"]), ())),
+            effect=effects.get(each["key"], ""),
+        )
+        for each in seen["limits"]
+    ]
+
+
+def _direction(change: Mapping[str, Any]) -> str:
+    """Raised or lowered, from set and unlimited alike; "–" is a limit that is not set."""
+    if change["before_text"] == "–":
+        return "added"
+    if change["after_text"] == "–":
+        return "removed"
+    before, after = change["before"], change["after"]
+    if after is None or (before is not None and after > before):
+        return "raised"
+    return "lowered"
+
+
+def _obstacle(each: Mapping[str, Any]) -> Obstacle:
+    state, word = _CAUSES.get(each["cause"], ("unknown", str(each["cause"]).capitalize()))
+    return Obstacle(
+        state=state,
+        word=word,
+        target=each["target"],
+        message=each["message"],
+        placements=each["placements"],
+        tenants=each["tenants"],
+        more=max(0, each["placements"] - len(each["tenants"])),
+        owner=each["owner"],
+        key=each["key"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectsPage:
+    """One page of the objects that match a filter, and what can be chosen in the filter."""
+
+    rows: Sequence[Mapping[str, Any]]
+    total: int
+    first: int
+    last: int
+    previous: int
+    next: int
+    tenants: Sequence[tuple[str, int]]
+    targets: Sequence[tuple[str, int]]
+    unlisted: int
+
+
+def objects_page(proposal: Proposal, *, tenant: str, target: str, number: int) -> ObjectsPage:
+    """Page `number` (from 1) of the objects of a preview, of one tenant and target if named."""
+    seen = proposal.preview or {"objects": [], "objects_total": 0}
+    every = seen["objects"]
+    matching = [
+        each
+        for each in every
+        if (not tenant or each["tenant"] == tenant) and (not target or each["target"] == target)
+    ]
+    pages = max(1, -(-len(matching) // PER_PAGE))
+    number = min(max(1, number), pages)
+    start = (number - 1) * PER_PAGE
+    rows = matching[start : start + PER_PAGE]
+    return ObjectsPage(
+        rows=rows,
+        total=len(matching),
+        first=start + 1 if rows else 0,
+        last=start + len(rows),
+        previous=number - 1,
+        next=number + 1 if number < pages else 0,
+        tenants=sorted(Counter(each["tenant"] for each in every).items()),
+        targets=sorted(Counter(each["target"] for each in every).items()),
+        unlisted=seen["objects_total"] - len(every),
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
