@@ -180,6 +180,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 5,
     "socket_connect_timeout": 2,
     "visibility_timeout": 3600,
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.1,
+    "interval_max": 0.1,
 }
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
@@ -200,6 +204,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "quotas.changes.tasks.finish_offboarding",
         "schedule": 60.0,
         "options": {"expires": 60},
+    },
+    "usage": {
+        "task": "observability.usage.sample",
+        "schedule": 120.0,
+        "options": {"expires": 120},
     },
 }
 

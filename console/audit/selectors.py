@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from django.db.models import Q, QuerySet
 
-from console.audit.models import Entry
+from console.audit.models import ActorKind, Entry
 from console.selectors import Page, keyset_page
 
 PAGE_SIZE = 50
@@ -20,14 +20,30 @@ _PLACES = {
     "target": "/targets/{label}/",
 }
 
+_ICONS = {
+    ActorKind.PERSON.value: "person",
+    ActorKind.KEY.value: "key",
+    ActorKind.LOOP.value: "loop",
+    ActorKind.COMMAND.value: "command",
+}
+_WHY = 80
+
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """One entry as the page shows it; `place` is empty when there is no page to go to."""
+    """One entry as the page shows it; `place` is empty when there is no page to go to.
+
+    `why` is the reason, else the message, cut to one line; `exact` is the time in UTC.
+    """
 
     entry: Entry
     place: str
     tenant_place: str
+    icon: str
+    why: str
+    is_cut: bool
+    exact: str
+    has_values: bool
 
 
 def search(entries: QuerySet[Entry], *, text: str) -> QuerySet[Entry]:
@@ -50,8 +66,14 @@ def ledger_page(entries: QuerySet[Entry], *, cursor: str) -> tuple[Page[Entry], 
 
 def _row(entry: Entry) -> LedgerRow:
     place = _PLACES.get(entry.object_type, "")
+    why = entry.reason or entry.message
     return LedgerRow(
         entry=entry,
         place=place.format(label=quote(entry.object_label), id=quote(entry.object_id)),
         tenant_place=f"/tenants/{entry.tenant}/" if entry.tenant else "",
+        icon=_ICONS[entry.actor_kind],
+        why=f"{why[:_WHY]}…" if len(why) > _WHY else why,
+        is_cut=len(why) > _WHY,
+        exact=entry.at.isoformat(" ", "seconds")[:19],
+        has_values=entry.before is not None or entry.after is not None,
     )

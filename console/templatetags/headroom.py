@@ -207,16 +207,31 @@ def _plain(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _shown(change: FieldChange) -> dict[str, str]:
-    return {
-        "path": change.path or "value",
-        "kind": change.kind,
-        "before": "" if change.kind == "added" else _plain(change.before),
-        "after": "" if change.kind == "removed" else _plain(change.after),
-    }
+_DIFF_HEAD = (
+    '<table class="diff"><thead><tr><th scope="col">Field</th><th scope="col">Before</th>'
+    '<th scope="col">After</th></tr></thead><tbody>'
+)
 
 
-@register.inclusion_tag("console/_diff_table.html")
-def diff_table(before: Any, after: Any) -> dict[str, Any]:
+def _diff_row(change: FieldChange) -> str:
+    before = f"<del>{escape(_plain(change.before))}</del>"
+    after = f"<ins>{escape(_plain(change.after))}</ins>"
+    if change.kind == "added":
+        before = '<span class="muted">not there</span>'
+    elif change.kind == "removed":
+        after = '<span class="muted">gone</span>'
+    return (
+        f'<tr class="diff-{change.kind}"><th scope="row" class="mono">'
+        f"{escape(change.path or 'value')}</th><td>{before}</td><td>{after}</td></tr>"
+    )
+
+
+@register.simple_tag
+def diff_table(before: Any, after: Any) -> SafeString:
     """Before → after, one line per field that differs."""
-    return {"changes": [_shown(change) for change in field_changes(before, after)]}
+    rows = "".join(map(_diff_row, field_changes(before, after)))
+    shown = f"{_DIFF_HEAD}{rows}</tbody></table>" if rows else _SAME
+    return mark_safe(shown)  # noqa: S308 - every value is escaped above
+
+
+_SAME = '<p class="muted">No values changed.</p>'
