@@ -109,10 +109,6 @@ def settle(
         _save(batch, now)
         tenants = {attempt.prospect.site.tenant_id for attempt in attempts.values()}
         record.summarize(tenants)
-        leaving = {
-            a.prospect.site.tenant_id for a in attempts.values() if a.prospect.site.ref.leaving
-        }
-        record.complete_offboarding(leaving, now)
         record.finish_rollouts({attempt.item.rollout_id for attempt in attempts.values()}, now)
 
 

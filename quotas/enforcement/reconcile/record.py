@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count
 
 from console.audit import services as audit
 from console.audit.models import Entry
@@ -211,28 +211,3 @@ def _finish_entry(rollout: Rollout, now: datetime) -> Entry:
         message=f"{bad} of {rollout.total} did not end well." if bad else "",
         at=now,
     )
-
-
-def complete_offboarding(tenant_ids: Iterable[int], now: datetime) -> None:
-    """Tenants that are being off-boarded and have nothing left anywhere are gone."""
-    for chunk in chunks(tenant_ids):
-        remaining = Placement.objects.filter(tenant_id__in=chunk).exclude(
-            leaving=True, state__condition=Condition.SYNCED
-        )
-        for tenant in Tenant.objects.filter(
-            Q(pk__in=chunk),
-            ~Q(pk__in=remaining.values("tenant_id")),
-            status=TenantStatus.OFFBOARDING,
-        ):
-            Tenant.objects.filter(pk=tenant.pk).update(status=TenantStatus.GONE, offboarded_at=now)
-            audit.record(
-                actor=LOOP,
-                action="tenant.gone",
-                object_type="tenant",
-                object_id=tenant.pk,
-                object_label=tenant.slug,
-                tenant=tenant.slug,
-                before={"status": TenantStatus.OFFBOARDING},
-                after={"status": TenantStatus.GONE},
-                at=now,
-            )

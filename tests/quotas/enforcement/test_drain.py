@@ -362,17 +362,14 @@ def test_a_tenant_without_a_plan_is_not_stripped(plane: FakePlane) -> None:
     assert item_of(rollout).code == "no_plan"
 
 
-def test_a_leaving_placement_is_emptied_and_its_tenant_gone(plane: FakePlane) -> None:
+def test_a_leaving_placement_is_emptied(plane: FakePlane) -> None:
     placement = one(plane)
-    Tenant.objects.update(status="offboarding")
     Placement.objects.update(leaving=True)
-    order([placement])
+    rollout = order([placement])
     drain(placement.target_id)
     assert plane.writes == ["delete Quota t0/headroom"]
-    tenant = Tenant.objects.get()
-    assert tenant.status == "gone"
-    assert tenant.offboarded_at
-    assert Entry.objects.filter(action="tenant.gone", tenant="t0").exists()
+    assert item_of(rollout).state == ItemState.DONE
+    assert PlacementState.objects.get().condition == "synced"
 
 
 @pytest.mark.parametrize("number", [3, 30])
