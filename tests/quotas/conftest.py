@@ -30,13 +30,13 @@ LIMITS = {
 @pytest.fixture
 def alice(db: None) -> Actor:
     """An admin."""
-    return Actor.person(User.objects.create_user("alice", password="x", role=Role.ADMIN))
+    return Actor.person(User.objects.create_user("alice", role=Role.ADMIN))
 
 
 @pytest.fixture
 def bob(db: None) -> Actor:
     """Another admin."""
-    return Actor.person(User.objects.create_user("bob", password="x", role=Role.ADMIN))
+    return Actor.person(User.objects.create_user("bob", role=Role.ADMIN))
 
 
 @pytest.fixture
@@ -77,9 +77,7 @@ def house(
     """acme, initech and globex on plan standard; all on target lab, acme also on spare."""
     said = {"actor": alice, "reason": "set up"}
     targets = {
-        slug: tenants.create_target(
-            slug=slug, name=slug, kind="memory", kinds=["memory"], **said
-        )
+        slug: tenants.create_target(slug=slug, name=slug, kind="memory", kinds=["memory"], **said)
         for slug in ("lab", "spare")
     }
     people = {
@@ -97,5 +95,3 @@ def house(
         tenant=people["acme"], target=targets["spare"], location="acme", **said
     )
     return SimpleNamespace(targets=targets, placements=placements, **people)
-
-

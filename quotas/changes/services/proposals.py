@@ -137,13 +137,15 @@ def _apply(
     said = audit.require_reason(reason)
     _require_draft(proposal)
     change = change_of(proposal)
-    now = timezone.now()
     # The planes are read before the transaction: no network while the database holds locks.
-    live = look_ahead(change, now, progress=lambda _: None)
+    live = look_ahead(change, timezone.now(), progress=lambda _: None)
     _require_confirmed(live, change, confirm)
     if live.fingerprint != fingerprint:
         raise _stale(proposal, live)
     with transaction.atomic():
+        _lock(live)
+        # Read after the locks: what others committed until then began before this moment.
+        now = timezone.now()
         _claim(proposal, said, now)
         scope = _same_rows(proposal, change, live, now)
         order = Order(actor, said, now, live.title, f"change:{proposal.pk}")
@@ -160,11 +162,14 @@ def _claim(proposal: Proposal, reason: str, now: datetime) -> None:
         _require_draft(proposal)
 
 
-def _same_rows(proposal: Proposal, change: Change, live: Preview, now: datetime) -> Scope:
-    """The scope again, its tenants locked, and still what the preview was computed from."""
+def _lock(live: Preview) -> None:
     slugs = list(live.base["tenants"])
     locked = Tenant.objects.select_for_update().filter(slug__in=slugs).order_by("pk")
     list(locked.values_list("pk", flat=True))
+
+
+def _same_rows(proposal: Proposal, change: Change, live: Preview, now: datetime) -> Scope:
+    """The scope again, if the rows still say what the preview was computed from."""
     scope = scope_of(change, now)
     base = base_of(scope, outlooks_of(change, scope, now))
     if any(live.base[name] != value for name, value in base.items()):
