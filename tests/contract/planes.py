@@ -57,8 +57,14 @@ class Plane:
         self, wanted: EffectiveLimits | None, placement: PlacementRef, *, everything: bool = False
     ) -> tuple[Change, ...]:
         """What is still to be done."""
+        return self.compare(wanted, placement, self.see(placement, everything=everything))
+
+    def compare(
+        self, wanted: EffectiveLimits | None, placement: PlacementRef, seen: Observed
+    ) -> tuple[Change, ...]:
+        """What is still to be done, after a look."""
         compiled = self.adapter.compile(limits=wanted, placement=placement, target=self.target)
-        return diff(compiled.objects, self.see(placement, everything=everything).objects)
+        return diff(compiled.objects, seen.objects)
 
     def push(
         self, wanted: EffectiveLimits | None, placement: PlacementRef, *, force: bool = False

@@ -1,0 +1,212 @@
+"""Temporal, on the real dev server: limits are kept, stop and go really stop and go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+from uuid import uuid4
+
+import pytest
+
+from console.clients import pool
+from console.clients.temporal.client import TemporalClient
+from quotas.enforcement.ports import Operation, Result, Work
+from tenants.contracts import PlacementRef, TargetRef
+from tests import servers
+from tests.contract.activity_worker import COUNTS, ActivityWorker, ran, until
+from tests.contract.planes import Plane, limits
+
+pytestmark = pytest.mark.temporal
+numbers = count(1)
+SHARED = f"shared-{uuid4().hex[:6]}"
+DEDICATED = f"own-{uuid4().hex[:6]}"
+BULK = f"bulk-{uuid4().hex[:6]}"
+
+
+@pytest.fixture(scope="module")
+def plane(temporal_address: str) -> Plane:
+    """A probed and prepared target with two shared queues, base rates 5/s and 1/s."""
+    queues = {SHARED: {"base_rate": 5_000, "queue_rate": None}, BULK: {"base_rate": 1_000}}
+    target = TargetRef(2, "jobs", "temporal", temporal_address, "", options={"queues": queues})
+    made = Plane(target)
+    health = made.adapter.probe(target=target)
+    assert health.features["fairness"] is True
+    assert health.missing == ()
+    made.adapter.prepare(target=target)
+    assert made.adapter.prepare(target=target) == 0
+    return Plane(replace(target, features=health.features))
+
+
+@pytest.fixture(scope="module")
+def worker(temporal_address: str) -> Iterator[ActivityWorker]:
+    running = ActivityWorker(temporal_address, (SHARED, DEDICATED))
+    yield running
+    running.stop()
+
+
+def client_of(plane: Plane) -> TemporalClient:
+    """Somebody else with the Temporal CLI."""
+    return pool.temporal(plane.target.endpoint)
+
+
+def own_queue(name: str = "") -> PlacementRef:
+    """A placement on a queue of its own."""
+    name = name or f"own-{uuid4().hex[:8]}"
+    return PlacementRef(next(numbers), "acme", "jobs", "temporal", name)
+
+
+def share(key: str, queue: str = SHARED) -> PlacementRef:
+    """A placement on a shared queue."""
+    return PlacementRef(next(numbers), key, "jobs", "temporal", queue, "shared", key)
+
+
+def test_a_dedicated_queue_gets_its_rate_with_reason_and_identity(plane: Plane) -> None:
+    placement = own_queue()
+    plane.settle(limits({"temporal.queue_rate": 20_500}), placement)
+    config = client_of(plane).queue_config(placement.location)
+    assert config.queue_rate.milli == 20_500
+    assert (config.queue_rate.reason, config.queue_rate.identity) == ("a test", "headroom:test")
+    plane.leave(placement)
+    assert client_of(plane).queue_config(placement.location).queue_rate.milli is None
+
+
+def test_a_rate_set_by_somebody_else_is_seen_with_its_owner_and_set_back(plane: Plane) -> None:
+    placement, wanted = own_queue(), limits({"temporal.queue_rate": 3_000})
+    plane.settle(wanted, placement)
+    client_of(plane).update_queue(
+        placement.location, queue_rate=9_000, reason="quick fix", identity="bob"
+    )
+    (change,) = plane.differences(wanted, placement, everything=True)
+    (field,) = change.fields
+    assert (field.before, field.after) == ("9/s", "3/s")
+    assert field.owner is not None
+    assert (field.owner.manager, field.owner.declarative) == ("bob", False)
+    plane.settle(wanted, placement)
+
+
+def test_suspending_stops_a_dedicated_queue_and_resuming_lets_it_flow(
+    plane: Plane, worker: ActivityWorker
+) -> None:
+    placement, wanted = own_queue(DEDICATED), limits({"temporal.queue_rate": 50_000})
+    plane.settle(replace(wanted, suspended=True), placement)
+    name = worker.flood(DEDICATED, 30)
+    assert ran(name, 2.0) == 0
+    plane.settle(wanted, placement)
+    until(lambda: COUNTS[name] == 30, 5)
+    usage = {one.key: one for one in plane.see(placement).usage}
+    assert usage["temporal.queue_rate"].hard == 50_000
+    assert usage["temporal.queue_rate"].used is not None
+    plane.leave(placement)
+
+
+def test_suspending_stops_one_tenant_of_a_shared_queue_and_resuming_releases_its_backlog(
+    plane: Plane, worker: ActivityWorker
+) -> None:
+    stopped, other = share(f"a-{uuid4().hex[:6]}"), share(f"b-{uuid4().hex[:6]}")
+    wanted = limits({"temporal.tenant_rate": 50_000})
+    plane.settle(replace(wanted, suspended=True), stopped)
+    plane.settle(wanted, other)
+    held = worker.flood(SHARED, 30, key=stopped.fairness_key)
+    until(lambda: COUNTS[held] > 0 or ran(held, 1.0) == 0)
+    flowing = worker.flood(SHARED, 30, key=other.fairness_key)
+    until(lambda: COUNTS[flowing] == 30, 8)
+    assert COUNTS[held] <= 1  # one leaks per partition, and this server has one
+    plane.settle(wanted, stopped)
+    until(lambda: COUNTS[held] == 30, 8)
+
+
+def test_a_thousand_weights_are_one_call_and_none_the_second_time(plane: Plane) -> None:
+    placements = [share(f"t{number}", BULK) for number in range(1000)]
+    adapter, target = plane.adapter, plane.target
+    wanted = {
+        one.id: limits({"temporal.tenant_rate": 500 * (1 + number % 7)}, tenant=one.tenant)
+        for number, one in enumerate(placements)
+    }
+
+    def work() -> list[Work]:
+        seen = adapter.observe(target=target, placements=placements, everything=True)
+        assert seen.reads == 1
+        return [
+            Work(one, changes)
+            for one in placements
+            if (changes := plane.compare(wanted[one.id], one, seen.placements[one.id]))
+        ]
+
+    todo, before = work(), client_of(plane).counter.copy()
+    results: list[Result] = []
+    adapter.apply(target=target, work=todo, on_result=results.append)
+    assert len(results) == 1000
+    assert {one.error for one in results} == {None}
+    assert sum(one.calls for one in results) == adapter.cost(target=target, work=todo) == 1
+    assert client_of(plane).counter.since(before).writes <= 1
+    assert work() == []
+    client_of(plane).update_queue(BULK, unset_weights=["t7"], reason="", identity="bob")
+    (missing,) = work()
+    assert missing.changes[0].operation is Operation.CREATE
+
+
+def test_leaving_unsets_our_weight_and_leaves_other_keys_alone(plane: Plane) -> None:
+    placement, theirs = share(f"a-{uuid4().hex[:6]}"), f"x-{uuid4().hex[:6]}"
+    client_of(plane).update_queue(
+        SHARED, set_weights={theirs: 2_000}, reason="by hand", identity="bob"
+    )
+    plane.settle(limits({}), placement)
+    assert client_of(plane).queue_config(SHARED).weights[placement.fairness_key] == 1_000
+    assert theirs in plane.see(placement, everything=True).foreign[0]
+    plane.leave(placement)
+    config = client_of(plane).queue_config(SHARED)
+    assert placement.fairness_key not in config.weights
+    assert config.weights[theirs] == 2_000
+    assert config.key_default.milli == 5_000
+
+
+def test_a_base_rate_that_somebody_changed_is_drift_and_set_back(plane: Plane) -> None:
+    placement, wanted = share(f"a-{uuid4().hex[:6]}"), limits({"temporal.tenant_rate": 10_000})
+    plane.settle(wanted, placement)
+    client_of(plane).update_queue(SHARED, key_default=7_000, reason="test", identity="bob")
+    (change,) = plane.differences(wanted, placement)
+    assert [(item.path, item.before, item.after) for item in change.fields] == [
+        ("base_rate", "7/s", "5/s")
+    ]
+    assert change.fields[0].owner is not None
+    assert change.fields[0].owner.manager == "bob"
+    plane.settle(wanted, placement)
+    plane.leave(placement)
+
+
+def test_a_close_look_warns_of_workers_that_evade_the_limit(
+    plane: Plane, temporal_address: str
+) -> None:
+    queue = f"mixed-{uuid4().hex[:6]}"
+    running = ActivityWorker(temporal_address, (queue,), workflows=queue)
+    try:
+        placement = own_queue(queue)
+        plane.settle(limits({"temporal.queue_rate": 2_000}), placement)
+        until(lambda: any("eager" in one for one in plane.see(placement).warnings))
+    finally:
+        running.stop()
+
+
+def test_a_server_without_fairness_is_found_out_and_refuses_shared_queues() -> None:
+    with servers.temporal_server(fairness=False, partitions=4) as server:
+        target = TargetRef(
+            3, "old", "temporal", server.address, "",
+            options={"namespace": "made-here", "create_namespace": True, "queues": {SHARED: {}}},
+        )  # fmt: skip
+        plane = Plane(target)
+        assert "does not exist" in plane.adapter.probe(target=target).warnings[0]
+        assert plane.adapter.prepare(target=target) > 0
+        until(lambda: plane.adapter.prepare(target=target) == 0)
+        health = plane.adapter.probe(target=target)
+        assert health.features["fairness"] is False
+        known = replace(target, features=health.features)
+        compiled = plane.adapter.compile(
+            limits=limits({"temporal.weight": 2_000}), placement=share("a"), target=known
+        )
+        assert compiled.objects == ()
+        assert [one.code for one in compiled.refusals] == ["no_fairness"]
+        placement = own_queue()
+        slow = Plane(known)
+        slow.settle(limits({"temporal.queue_rate": 1_000}), placement)
+        assert any("4 partitions" in one for one in slow.see(placement).warnings)
