@@ -39,11 +39,11 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from functools import lru_cache
+from html import escape
 from typing import Any
 
 from django import template
 from django.utils import timezone
-from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 from console.charts import HeadroomBar, Sparkline
@@ -104,7 +104,7 @@ def condition(state: object, note: object = "") -> SafeString:
     """A state as icon and word, the same everywhere. `note` says why, in a few words."""
     shown = _state(str(state).lower())
     if note:
-        shown += f' <span class="state-note">{escape(note)}</span>'
+        shown += f' <span class="state-note">{escape(str(note))}</span>'
     return mark_safe(shown)  # noqa: S308 - the parts are escaped
 
 
@@ -142,18 +142,18 @@ def amount(text: object, raw: object = None, reason: str = "not known yet") -> S
     if text is None or text == "":
         shown = f'<span class="num muted" title="{escape(reason)}">–</span>'
     else:
-        hover = "" if raw is None else f' title="{escape(raw)}"'
-        shown = f'<span class="num"{hover}>{escape(text)}</span>'
+        hover = "" if raw is None else f' title="{escape(str(raw))}"'
+        shown = f'<span class="num"{hover}>{escape(str(text))}</span>'
     return mark_safe(shown)  # noqa: S308 - the parts are escaped
 
 
 @register.simple_tag
 def copyable(value: object, shown: object = "") -> SafeString:
     """An id in monospace that a click copies; without JavaScript it is plain, selectable text."""
-    text = escape(value)
+    text = escape(str(value))
     return mark_safe(  # noqa: S308 - escaped
         f'<button type="button" class="copy" data-copy="{text}" title="Copy {text}">'
-        f"{escape(shown) if shown else text}</button>"
+        f"{escape(str(shown)) if shown else text}</button>"
     )
 
 
