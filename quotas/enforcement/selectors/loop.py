@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from django.db.models import Q, QuerySet
 
 from quotas.enforcement.models import ItemState, RolloutItem
-from quotas.plans.contracts import EffectiveLimits
+from quotas.plans.contracts import EffectiveLimits, TenantHistory
 from quotas.plans.effective import effective_limits
 from quotas.plans.selectors import load_current
 from tenants.contracts import PlacementRef
@@ -90,8 +90,29 @@ def _sites(target: Target, rows: QuerySet[Placement]) -> Iterator[tuple[int, Sit
 def current_limits(
     tenant_ids: Collection[int] | None, at: datetime
 ) -> dict[int, EffectiveLimits | None]:
-    """The limits in force at `at`, by tenant id; None where nothing is."""
-    return {pk: effective_limits(seen, at) for pk, seen in load_current(tenant_ids, at).items()}
+    """The limits in force at `at`, by tenant id; None where nothing is.
+
+    Most tenants have their plan and nothing else: their limits are computed once per version.
+    """
+    plain: dict[int, EffectiveLimits | None] = {}
+    found: dict[int, EffectiveLimits | None] = {}
+    for pk, history in load_current(tenant_ids, at).items():
+        if not _is_plain(history, at):
+            found[pk] = effective_limits(history, at)
+            continue
+        version = id(history.subscriptions[0].value)
+        if version not in plain:
+            plain[version] = effective_limits(history, at)
+        limits = plain[version]
+        found[pk] = limits and replace(limits, tenant=history.slug)
+    return found
+
+
+def _is_plain(history: TenantHistory, at: datetime) -> bool:
+    """True when the plan alone says what holds at `at` (of a history cut down to that moment)."""
+    more = history.adjustments or history.suspensions or history.offboarded_at
+    born = history.created_at is None or history.created_at <= at
+    return born and not more and len(history.subscriptions) == 1
 
 
 def takeable(target_id: int, now: datetime) -> QuerySet[RolloutItem]:
