@@ -17,7 +17,9 @@ def welcome(surroundings: Surroundings, units: list[Unit], seconds: float) -> st
         if failed
         else f"Ready in {seconds:.0f} s, {memory:.0f} MiB in all"
     )
-    kubectl = f"kubectl --kubeconfig {surroundings.kubeconfig} get resourcequota -A"
+    # kubectl sends no token over plain HTTP: the emulator's second context has it in the address.
+    context = " --context kubectl" if surroundings.kubernetes == "emulated" else ""
+    kubectl = f"kubectl --kubeconfig {surroundings.kubeconfig}{context} get resourcequota -A"
     rows = {
         "Console": surroundings.url,
         "Sign in": _sign_in(surroundings),

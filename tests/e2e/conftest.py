@@ -1,0 +1,186 @@
+"""The demo as a newcomer starts it, and a browser in front of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from deploy.local.browser import find
+
+ROOT = Path(__file__).resolve().parents[2]
+SCREENSHOTS = ROOT / "screenshots"
+START_SECONDS = 240
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A running demo: its address, its people, and kubectl for its cluster."""
+
+    url: str
+    passwords: dict[str, str]
+    kubectl_options: tuple[str, ...]
+    state: Path
+
+    def kubectl(self, *arguments: str) -> str:
+        """What kubectl prints."""
+        program = str(Path(sys.executable).with_name("kubectl"))
+        return subprocess.run(
+            [program, *self.kubectl_options, *arguments],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        ).stdout.strip()
+
+    def hard(self, tenant: str, name: str) -> str:
+        """One entry of `spec.hard` of a tenant's quota, as the API server has it."""
+        escaped = name.replace(".", r"\.")
+        return self.kubectl(
+            *("get", "resourcequota", "headroom", "-n", tenant),
+            *("-o", f"jsonpath={{.spec.hard.{escaped}}}"),
+        )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """`make demo` in a directory of its own, on a port of its own."""
+    state, port = tmp_path_factory.mktemp("demo"), _free_port()
+    log = state / "e2e.log"
+    env = {**os.environ, "DEMO_STATE_DIR": str(state), "DEMO_PORT": str(port)}
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "deploy.local.stack", "up"],
+            cwd=ROOT,
+            env=env,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _wait_until_ready(process, log)
+        people = json.loads((state / "credentials.json").read_text(encoding="utf-8"))
+        yield Demo(
+            url=f"http://127.0.0.1:{port}",
+            passwords={entry["username"]: entry["password"] for entry in people},
+            kubectl_options=_kubectl_options(log.read_text(encoding="utf-8")),
+            state=state,
+        )
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        _keep_logs(state)
+
+
+def _keep_logs(state: Path) -> None:
+    """The parts' logs outlive the run: what went wrong is read there."""
+    shutil.copytree(state / "logs", SCREENSHOTS / "logs", dirs_exist_ok=True)
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        text = log.read_text(encoding="utf-8")
+        if "\nReady in" in text and re.search(r"^\s*seed\s+done", text, re.M):
+            return
+        if process.poll() is not None:
+            pytest.fail(f"The demo ended with {process.returncode}:\n{text[-3000:]}")
+        time.sleep(0.5)
+    pytest.fail(f"The demo was not ready in {START_SECONDS} s:\n{log.read_text()[-3000:]}")
+
+
+def _kubectl_options(welcome: str) -> tuple[str, ...]:
+    """The options of the command that the welcome text prints."""
+    found = re.search(r"kubectl (--kubeconfig \S+(?: --context \S+)?) get", welcome)
+    assert found, welcome
+    return tuple(found.group(1).split())
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium; the target e2e of the Makefile has found or installed it."""
+    path = os.environ.get("CHROMIUM") or find()
+    assert path, "No Chromium: run this through make e2e"
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
+                 "--disable-component-update", "--disable-sync", "--no-first-run"]  # fmt: skip
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield started
+        started.close()
+
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(browser: Browser, demo: Demo) -> Iterator[OpenPage]:
+    """Opens a signed-in page: `open_page("admin", width=1440, dark=False, scripts=True)`.
+
+    Every request must go to the demo itself, and nothing may be written to the error console.
+    """
+    contexts: list[BrowserContext] = []
+    problems: list[str] = []
+
+    def opened(
+        user: str = "admin",
+        *,
+        width: int = 1440,
+        height: int = 900,
+        dark: bool = False,
+        scripts: bool = True,
+    ) -> Page:
+        context = browser.new_context(
+            base_url=demo.url,
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=scripts,
+            reduced_motion="reduce",
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("request", lambda request: _same_host(request.url, demo.url, problems))
+        page.on("pageerror", lambda error: problems.append(f"script error: {error}"))
+        if user:
+            sign_in(page, user, demo.passwords[user])
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+def _same_host(url: str, home: str, problems: list[str]) -> None:
+    if urlsplit(url).netloc != urlsplit(home).netloc and not url.startswith("data:"):
+        problems.append(f"a request left the machine: {url}")
+
+
+def sign_in(page: Page, user: str, password: str) -> None:
+    """Through the form, as people do."""
+    page.goto("/access/sign-in/")
+    page.get_by_label("User name").fill(user)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(re.compile(r"/$"))

@@ -1,0 +1,101 @@
+"""Every page, light and dark, wide and narrow: accessible, without sideways scrolling."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.e2e.conftest import SCREENSHOTS, OpenPage
+
+PAGES = {
+    "overview": "/",
+    "tenants": "/tenants/",
+    "tenants-filtered": "/tenants/?near=over",
+    "tenants-none": "/tenants/?q=nobody-has-this-name",
+    "tenant": "/tenants/globex/",
+    "tenant-suspended": "/tenants/umbrella/",
+    "tenant-drifted": "/tenants/hooli/",
+    "tenant-new": "/tenants/new/",
+    "tenant-limits": "/tenants/acme/limits/",
+    "tenant-offboard": "/tenants/soylent/offboard/",
+    "plans": "/plans/",
+    "plan": "/plans/standard/",
+    "plan-edit": "/plans/standard/edit/",
+    "plan-new": "/plans/new/",
+    "changes": "/changes/",
+    "rollouts": "/rollouts/",
+    "rollout": "/rollouts/1/",
+    "targets": "/targets/",
+    "target": "/targets/lab-k8s/",
+    "target-temporal": "/targets/temporal-local/",
+    "target-new": "/targets/new/",
+    "drift": "/drift/",
+    "search": "/search/?q=acme",
+    "audit": "/audit/",
+    "people": "/people/",
+    "account": "/account/",
+    "missing": "/tenants/no-such-tenant/",
+}
+SIZES = {"wide": 1440, "narrow": 390}
+
+
+@pytest.fixture(scope="module")
+def axe() -> Axe:
+    return Axe()
+
+
+def settle(page: Page) -> None:
+    """Waits until the panels of the page are loaded."""
+    page.wait_for_load_state("load")
+    page.wait_for_timeout(400)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_every_page_is_accessible_and_fits(
+    size: str, theme: str, open_page: OpenPage, axe: Axe
+) -> None:
+    page = open_page("admin", width=SIZES[size], dark=theme == "dark")
+    folder = SCREENSHOTS / f"{size}-{theme}"
+    folder.mkdir(parents=True, exist_ok=True)
+    problems: dict[str, list[str]] = {}
+    for name, path in PAGES.items():
+        answer = page.goto(path)
+        assert answer is not None
+        assert answer.status == (404 if name == "missing" else 200), (name, answer.status)
+        settle(page)
+        page.screenshot(path=str(folder / f"{name}.png"), full_page=True)
+        found = [
+            f"{violation['id']}: {violation['nodes'][0]['html'][:160]}"
+            for violation in axe.run(page).response["violations"]
+        ]
+        sideways = page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        if sideways > 0:
+            found.append(f"scrolls sideways by {sideways} px")
+        if found:
+            problems[name] = found
+    assert problems == {}
+
+
+def test_the_rail_folds_to_icons_and_to_a_menu(open_page: OpenPage) -> None:
+    page = open_page("admin", width=1000)
+    rail = page.get_by_role("navigation", name="Main")
+    assert rail.bounding_box()["width"] < 80  # type: ignore[index]  # it is on the page
+    narrow = open_page("admin", width=390)
+    assert not narrow.get_by_role("link", name="Tenants", exact=True).is_visible()
+    narrow.get_by_role("button", name="Menu").click()
+    narrow.get_by_role("link", name="Tenants", exact=True).click()
+    narrow.wait_for_url("**/tenants/")
+
+
+def test_the_theme_stays_chosen(open_page: OpenPage) -> None:
+    page = open_page("admin")
+    button = page.locator("#theme")
+    button.click()
+    chosen = page.locator("html").get_attribute("data-theme")
+    assert chosen in {"light", "dark"}
+    page.goto("/tenants/")
+    assert page.locator("html").get_attribute("data-theme") == chosen
