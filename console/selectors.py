@@ -105,7 +105,7 @@ def _decode(cursor: str, queryset: QuerySet[M], key: Sequence[str]) -> tuple[boo
         if direction not in (0, 1) or len(edge) != len(key):
             raise ValueError(cursor)
         values = [_value(queryset.model, name, part) for name, part in zip(key, edge, strict=True)]
-    except (ValueError, TypeError, ValidationError, binascii.Error) as error:
+    except (ValueError, TypeError, OverflowError, ValidationError, binascii.Error) as error:
         raise DomainError(
             "invalid_cursor",
             "The cursor is not one that this list gave out; start again without it.",
@@ -122,6 +122,9 @@ def _value(model: type[Model], path: str, part: Any) -> Any:
         model = model._meta.get_field(name).related_model  # type: ignore[assignment]  # a relation
     field = model._meta.get_field(last)
     value = field.to_python(part)  # type: ignore[union-attr]  # a column, by the check above
-    if value is None:
+    if value is None or (isinstance(value, str) and "\0" in value):
         raise ValueError(path)
+    if isinstance(value, datetime) and value.tzinfo is None:
+        raise ValueError(path)
+    field.run_validators(value)  # type: ignore[union-attr]  # numbers that the column cannot hold
     return Value(value, output_field=field)  # type: ignore[arg-type]  # see above

@@ -1,0 +1,115 @@
+"""Keyset pages."""
+
+import base64
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from console.access.models import User
+from console.audit.models import Entry
+from console.audit.services import Actor, build, record_all
+from console.errors import DomainError
+from console.selectors import keyset_page
+
+AT = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+def names(number: int) -> list[str]:
+    User.objects.bulk_create(User(username=f"u{index:03}") for index in range(number))
+    return [f"u{index:03}" for index in range(number)]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("descending", [False, True])
+def test_forth_and_back_again_is_the_same_page(descending: bool) -> None:
+    wanted = sorted(names(23), reverse=descending)
+
+    def page(cursor: str) -> tuple[list[str], str, str]:
+        got = keyset_page(
+            User.objects.all(), cursor=cursor, key=("username",), size=10, descending=descending
+        )
+        return [user.username for user in got.rows], got.next, got.previous
+
+    first, following, nothing = page("")
+    second, last_cursor, _ = page(following)
+    last, end, back = page(last_cursor)
+    assert (first, second, last) == (wanted[:10], wanted[10:20], wanted[20:])
+    assert (nothing, end) == ("", "")
+    again, _, to_first = page(back)
+    assert again == second
+    assert page(to_first)[0] == first
+    assert page(to_first)[2] == ""
+
+
+@pytest.mark.django_db
+def test_microseconds_are_not_lost_in_a_cursor() -> None:
+    record_all(
+        [
+            build(
+                actor=Actor.loop("sweep"),
+                action="a",
+                object_type="t",
+                object_id=index,
+                object_label="x",
+                at=AT.replace(microsecond=123450 + index),
+            )
+            for index in range(9)
+        ]
+    )
+    seen: list[int] = []
+    cursor = ""
+    while True:
+        page = keyset_page(Entry.objects.all(), cursor=cursor, size=2)
+        seen += [int(entry.object_id) for entry in page.rows]
+        cursor = page.next
+        if not cursor:
+            break
+    assert seen == list(range(8, -1, -1))
+
+
+@pytest.mark.django_db
+def test_an_empty_table_is_one_empty_page() -> None:
+    page = keyset_page(Entry.objects.all())
+    assert (page.rows, page.next, page.previous) == ([], "", "")
+
+
+def forged(*parts: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "!",
+        "AAAA",
+        forged(),
+        forged(0),
+        forged(2, AT.isoformat(), 1),
+        forged(0, "yesterday", 1),
+        forged(0, AT.isoformat(), None),
+        forged(0, AT.isoformat(), "x"),
+        forged(0, AT.isoformat(), 1, 2),
+        forged(0, {"a": 1}, 1),
+        forged(0, AT.isoformat(), 10**30),
+        forged(0, AT.isoformat(), float("inf")),
+        forged(0, "2026-11-22T12:00:00", 1),
+    ],
+)
+def test_a_forged_cursor_is_refused(cursor: str) -> None:
+    with pytest.raises(DomainError, match="not one that this list gave out") as refusal:
+        keyset_page(Entry.objects.all(), cursor=cursor)
+    assert (refusal.value.code, refusal.value.status) == ("invalid_cursor", 400)
+
+
+def test_a_cursor_with_a_character_that_no_database_takes_is_refused() -> None:
+    with pytest.raises(DomainError):
+        keyset_page(User.objects.all(), cursor=forged(0, "a\0b"), key=("username",))
+
+
+@given(st.text(min_size=1, max_size=60))
+def test_no_text_as_a_cursor_is_worse_than_a_refusal(text: str) -> None:
+    with pytest.raises(DomainError):
+        keyset_page(Entry.objects.all(), cursor=text)
