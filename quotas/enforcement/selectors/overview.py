@@ -98,8 +98,8 @@ def overview(*, now: datetime) -> Overview:
         attention=attention,
         attention_total=sum(counts[condition] for condition in _ATTENTION),
         counts=dict(counts),
-        over=TenantState.objects.filter(fullness__gt=1).count(),
-        near=TenantState.objects.filter(fullness__gte=NEAR, fullness__lte=1).count(),
+        over=_running().filter(fullness__gt=1).count(),
+        near=_running().filter(fullness__gte=NEAR, fullness__lte=1).count(),
         closest=_closest(),
         moving=moving(Rollout.objects.filter(finished_at__isnull=True).order_by("-id")[:6]),
         leases_ending=tuple(
@@ -118,6 +118,12 @@ def overview(*, now: datetime) -> Overview:
 
 
 _ATTENTION = (Condition.CONFLICT, Condition.REFUSED, Condition.UNREACHABLE, Condition.DRIFTED)
+
+
+def _running() -> QuerySet[TenantState]:
+    """States of tenants whose fullness means something: what still runs of a suspended one is
+    always more than the nothing that it may start."""
+    return TenantState.objects.exclude(condition=Condition.SUSPENDED)
 
 
 def _condition_counts() -> Counter[str]:
@@ -154,7 +160,8 @@ def _attention() -> tuple[Attention, ...]:
 
 def _closest() -> tuple[Close, ...]:
     states = (
-        TenantState.objects.filter(fullness__gte=0.5)
+        _running()
+        .filter(fullness__gte=0.5)
         .select_related("tenant")
         .order_by("-fullness")[:_CLOSEST]
     )

@@ -15,7 +15,7 @@ from django.db.models.lookups import Exact
 from console.access.models import User
 from console.charts import HeadroomBar
 from quotas.enforcement import charts
-from quotas.enforcement.models import TenantState
+from quotas.enforcement.models import Condition, TenantState
 from quotas.plans.models import Subscription
 from tenants.models import Placement, Tenant, TenantQuerySet, TenantStatus
 
