@@ -89,9 +89,8 @@ def _conditions(filters: TenantFilters) -> Iterable[Q]:
         wanted = Exact(KeyTextTransform(name, "labels"), Value(value))
         yield Q(wanted) if value else Q(labels__has_key=name)
     if filters.near:
-        full = TenantState.objects.filter(
-            fullness__gte=1.000001 if filters.near == "over" else NEAR
-        )
+        over = Q(fullness__gt=1) if filters.near == "over" else Q(fullness__gte=NEAR)
+        full = TenantState.objects.filter(over).exclude(condition=Condition.SUSPENDED)
         yield Q(pk__in=full.values("tenant"))
 
 
