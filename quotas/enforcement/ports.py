@@ -207,6 +207,8 @@ class Adapter(Protocol):
     kind: str
     label: str
     location_label: str
+    batch: int
+    """Placements settled together: large enough to be quick, small enough to show progress."""
 
     def compile(
         self, *, limits: EffectiveLimits | None, placement: PlacementRef, target: TargetRef

@@ -34,8 +34,6 @@ from tenants.models import DriftPolicy, Target
 
 log = structlog.get_logger(__name__)
 
-BATCH = 200
-"""Placements settled together: large enough to be quick, small enough to show progress."""
 GLANCE_SECONDS = 20
 """How long one look at a whole target serves the batches that follow it."""
 DRAIN_SECONDS = 240
@@ -83,7 +81,7 @@ def _ready(target_id: int) -> bool:
 def _drain_claimed(target: Target, claim: Claim, deadline: float, done: Drained) -> None:
     eyes = Eyes(target, target_ref(target))
     while not claim.lost and time.monotonic() < deadline:
-        items = take(target.pk, claim.token)
+        items = take(target.pk, claim.token, batch=eyes.adapter.batch)
         if not items or not _settle(eyes, claim, items, done):
             return
 
@@ -119,14 +117,14 @@ class Eyes:
         return Observation(mine, 0, (), failures)
 
 
-def take(target_id: int, token: str) -> dict[int, RolloutItem]:
-    """Claims the items of up to a batch of placements: the newest of each by placement id; older
+def take(target_id: int, token: str, *, batch: int) -> dict[int, RolloutItem]:
+    """Claims the items of up to `batch` placements: the newest of each by placement id; older
     ones of the same placement end as superseded. Small rollouts go first: somebody waits for them.
     """
     now = timezone.now()
     waiting = takeable(target_id, now).order_by("rollout__total", "pk")
-    ids = waiting.values_list("placement_id", flat=True)[: BATCH * 2]
-    chosen = list(dict.fromkeys(ids))[:BATCH]
+    ids = waiting.values_list("placement_id", flat=True)[: batch * 2]
+    chosen = list(dict.fromkeys(ids))[:batch]
     if not chosen:
         return {}
     free = Q(state=ItemState.WAITING) | Q(state=ItemState.RUNNING, claimed_until__lt=now)

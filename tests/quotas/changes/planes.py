@@ -43,6 +43,7 @@ class MemoryAdapter:
     kind = "memory"
     label = "Memory"
     location_label = "Namespace"
+    batch = 200
 
     def __init__(self) -> None:
         self.memory = Memory()

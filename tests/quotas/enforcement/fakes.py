@@ -49,6 +49,7 @@ class FakePlane:
     kind: str = "kubernetes"
     label: str = "Fake"
     location_label: str = "Namespace"
+    batch: int = 200
     things: dict[tuple[int, ObjectRef], Thing] = field(default_factory=dict)
     used: dict[tuple[int, str, str], int] = field(default_factory=dict)
     reads: int = 0

@@ -38,6 +38,7 @@ class KubernetesAdapter:
     kind = "kubernetes"
     label = "Kubernetes"
     location_label = "Namespace"
+    batch = 200
 
     def compile(
         self, *, limits: EffectiveLimits | None, placement: PlacementRef, target: TargetRef

@@ -30,6 +30,7 @@ class TemporalAdapter:
     kind = "temporal"
     label = "Temporal"
     location_label = "Task queue"
+    batch = write.WEIGHTS_PER_CALL
 
     def compile(
         self, *, limits: EffectiveLimits | None, placement: PlacementRef, target: TargetRef
