@@ -234,6 +234,7 @@ def test_a_label_that_was_torn_off_is_put_back(site: Site, placement: PlacementR
     site.kubectl("label", "namespace", placement.location, "app.kubernetes.io/managed-by-")
     (change,) = site.differences(WANTED, placement, everything=True)
     assert change.operation is Operation.UPDATE
+    assert found(site, placement, "Namespace").ours
     site.settle(WANTED, placement)
 
 

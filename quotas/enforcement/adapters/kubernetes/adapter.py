@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from contextlib import suppress
+from typing import Any, Final
 
 from console.clients import pool
 from console.clients.contracts import Permission
 from console.clients.kubernetes.client import KubernetesClient
-from console.errors import NotFound
+from console.errors import NotFound, Refused
 from quotas.enforcement.adapters.kubernetes import look, names, policy, write
 from quotas.enforcement.adapters.kubernetes.compile import compiled
 from quotas.enforcement.ports import Compiled, Health, Observation, Result, Work
@@ -40,6 +41,10 @@ class KubernetesAdapter:
     location_label = "Namespace"
     batch = 200
 
+    def __init__(self) -> None:
+        self._installed: set[str] = set()
+        """Credentials of clusters that this process knows to have the execution policy."""
+
     def compile(
         self, *, limits: EffectiveLimits | None, placement: PlacementRef, target: TargetRef
     ) -> Compiled:
@@ -58,7 +63,13 @@ class KubernetesAdapter:
     def apply(
         self, *, target: TargetRef, work: Sequence[Work], on_result: Callable[[Result], None]
     ) -> None:
-        """Server-side apply as `headroom-kubernetes`; deletions by uid. See `write.py`."""
+        """Server-side apply as `headroom-kubernetes`; deletions by uid. See `write.py`.
+
+        Before the first annotation of the execution policy, the policy itself is made sure of.
+        """
+        if target.credential not in self._installed and any(map(_has_execution, work)):
+            with suppress(Refused):  # the probe names the permission that is missing
+                self.prepare(target=target)
         write.run(
             _client(target),
             work,
@@ -68,23 +79,29 @@ class KubernetesAdapter:
         )
 
     def probe(self, *, target: TargetRef) -> Health:
-        """Version and permissions; features: `execution_policy` and `user`."""
+        """Version and permissions. Features: `user`, `execution_policy` and, where that is false,
+        `execution_policy_why`."""
         client = _client(target)
         found = client.probe()
         served = found.mutating_admission_policy
         missing = client.permissions(_needed(policies=served))
-        warnings = []
+        features: dict[str, object] = {"user": found.user, "execution_policy": True}
+        why = ""
         if not served:
-            warnings.append(
-                "MutatingAdmissionPolicy v1 (Kubernetes 1.36) is not served: limits on Jobs and"
-                " priority classes cannot be enforced here."
-            )
+            why = "MutatingAdmissionPolicy v1 (Kubernetes 1.36 and later) is not served"
+        elif any(one.resource in _POLICIES for one in missing) and not _is_installed(client):
+            why = "the execution policy is not installed and we may not install it"
+        if why:
+            features |= {"execution_policy": False, "execution_policy_why": why}
+        warnings = (
+            (f"Limits on Jobs and priority classes cannot be enforced: {why}.",) if why else ()
+        )
         return Health(
             latency_ms=found.latency_ms,
             version=found.version,
-            features={"execution_policy": served, "user": found.user},
+            features=features,
             missing=tuple(map(str, missing)),
-            warnings=tuple(warnings),
+            warnings=warnings,
         )
 
     def cost(self, *, target: TargetRef, work: Sequence[Work]) -> int:
@@ -97,17 +114,11 @@ class KubernetesAdapter:
         client = _client(target)
         if not client.probe().mutating_admission_policy:
             return 0
-        written = 0
-        for manifest in policy.manifests():
-            kind, name = manifest["kind"], manifest["metadata"]["name"]
-            try:
-                there = client.get(kind, name)
-            except NotFound:
-                there = {}
-            if not _says(there, manifest):
-                client.apply(manifest, names.FIELD_MANAGER)
-                written += 1
-        return written
+        missing = _uninstalled(client)
+        for manifest in missing:
+            client.apply(manifest, names.FIELD_MANAGER)
+        self._installed.add(target.credential)
+        return len(missing)
 
     def validate(
         self, *, location: str, sharing: str, fairness_key: str, target: TargetRef
@@ -150,6 +161,37 @@ def _needed(*, policies: bool) -> list[Permission]:
         needed += [Permission(verb, resource) for resource in _POLICIES
                    for verb in ("get", "create", "patch")]  # fmt: skip
     return needed
+
+
+def _has_execution(work: Work) -> bool:
+    return any(
+        names.ANNOTATIONS & change.desired.manifest["metadata"].get("annotations", {}).keys()
+        for change in work.changes
+        if change.desired is not None and change.ref.kind == "Namespace"
+    )
+
+
+def _uninstalled(client: KubernetesClient) -> list[dict[str, Any]]:
+    """The parts of the execution policy that are absent or say something else."""
+    return [
+        manifest
+        for manifest in policy.manifests()
+        if not _says(_stored(client, manifest), manifest)
+    ]
+
+
+def _stored(client: KubernetesClient, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        return client.get(manifest["kind"], manifest["metadata"]["name"])
+    except NotFound:
+        return {}
+
+
+def _is_installed(client: KubernetesClient) -> bool:
+    try:
+        return not _uninstalled(client)
+    except Refused:
+        return False  # we may not even look
 
 
 def _says(there: object, wanted: object) -> bool:

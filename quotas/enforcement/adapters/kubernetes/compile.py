@@ -24,10 +24,7 @@ from quotas.plans.contracts import (
 )
 from tenants.contracts import PlacementRef, TargetRef
 
-NO_POLICY: Final = (
-    "this cluster does not serve MutatingAdmissionPolicy (admissionregistration.k8s.io/v1), so"
-    " nothing would apply it to Jobs"
-)
+NO_POLICY: Final = "the cluster cannot run the admission policy that would apply it"
 
 
 @dataclass(slots=True)
@@ -115,10 +112,11 @@ def _execution(
         return {}, {}, {}
     served = target.features.get("execution_policy")
     if served is False:
+        why = str(target.features.get("execution_policy_why") or NO_POLICY)
         for key, _ in wanted.values():
-            sheet.refusals.append(Refusal(key.key, "not_served", f"{key.key}: {NO_POLICY}."))
+            sheet.refusals.append(Refusal(key.key, "not_served", f"{key.key}: {why}."))
         if priority:
-            message = f"Priority class {priority}: {NO_POLICY}."
+            message = f"Priority class {priority}: {why}."
             sheet.refusals.append(Refusal("priority_class", "not_served", message))
         return {}, {}, {}
     if served is None:

@@ -43,25 +43,25 @@ def by_namespace(listed: Mapping[str, Iterable[Item]]) -> dict[str, Found]:
     return found
 
 
-def observed_object(kind: str, item: Item) -> ObservedObject:
+def observed_object(kind: str, item: Item, *, leaving: bool = False) -> ObservedObject:
     """One object as the diff sees it.
 
     An unlabelled object that we still manage lost its label by somebody's hand: that is drift, to
-    be repaired, not a foreign object. Without our label it is never deleted.
+    be repaired, not a foreign object. A `leaving` tenant's is not deleted without our label.
     """
     metadata = item["metadata"]
     fields, shown = read(item, kind)
     entries = metadata.get("managedFields") or ()
     held = owners(entries, kind, fields)
-    ours = names.is_ours(metadata)
-    if not ours and not is_manager(entries):
+    labelled, managed = names.is_ours(metadata), is_manager(entries)
+    if not labelled and not managed:
         held[names.MANAGED_PATH] = foreign_owner(metadata)
     return ObservedObject(
         ref=ObjectRef(kind, metadata.get("namespace", ""), metadata["name"]),
         fields=fields,
         shown=shown,
         owners=held,
-        ours=ours,
+        ours=labelled or (managed and not leaving),
         uid=metadata.get("uid", ""),
         adopted=names.ADOPTED in (metadata.get("annotations") or ()),
     )
@@ -94,7 +94,9 @@ def observed(
     if namespace is not None:
         listed = [("Namespace", namespace), *listed]
     objects = tuple(
-        observed_object(kind, item) for kind, item in listed if _concerns(kind, item["metadata"])
+        observed_object(kind, item, leaving=placement.leaving)
+        for kind, item in listed
+        if _concerns(kind, item["metadata"])
     )
     foreign = [
         item
