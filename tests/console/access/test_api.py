@@ -1,0 +1,134 @@
+"""The door for machines: tokens, permissions, POSTs that are safe to repeat."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from console.access.models import ApiToken, IdempotencyKey, Role, User
+from console.audit.models import ActorKind, Entry
+from tests.console.endpoints import CALLS, api, assert_problem, operator, send, token
+
+__all__ = ["api", "operator", "token"]  # fixtures
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.console.endpoints")]
+
+
+def test_a_stranger_is_told_how_to_sign_in() -> None:
+    response = Client().get("/entries/")
+    assert_problem(response, 401, "not_authenticated")
+    assert response["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("sent", ["Bearer hr_wrong", "Bearer", "Bearer a b"])
+def test_a_wrong_token_is_refused(operator: User, sent: str) -> None:
+    response = Client().get("/entries/", headers={"Authorization": sent})
+    assert_problem(response, 401, "authentication_failed")
+
+
+def test_a_revoked_or_expired_token_or_one_of_a_person_who_left_is_refused(
+    api: Client, operator: User
+) -> None:
+    tokens = ApiToken.objects.all()
+    assert api.get("/entries/").status_code == 200
+    tokens.update(revoked_at=timezone.now())
+    assert api.get("/entries/").status_code == 401
+    tokens.update(revoked_at=None, expires_at=timezone.now() - timedelta(seconds=1))
+    assert api.get("/entries/").status_code == 401
+    tokens.update(expires_at=None)
+    User.objects.update(is_active=False)
+    assert api.get("/entries/").status_code == 401
+
+
+def test_use_is_noted_at_most_once_a_minute(api: Client) -> None:
+    api.get("/entries/")
+    first = ApiToken.objects.get().last_used_at
+    assert first
+    api.get("/entries/")
+    assert ApiToken.objects.get().last_used_at == first
+    ApiToken.objects.update(last_used_at=first - timedelta(seconds=61))
+    api.get("/entries/")
+    assert ApiToken.objects.get().last_used_at != first - timedelta(seconds=61)
+
+
+def test_what_is_not_declared_is_denied(api: Client) -> None:
+    assert_problem(api.get("/undeclared/"), 403, "permission_denied")
+    assert_problem(api.put("/entries/"), 403, "permission_denied")
+
+
+def test_a_refused_write_is_in_the_ledger_under_the_tokens_name(
+    api: Client, operator: User
+) -> None:
+    User.objects.update(role=Role.VIEWER)
+    body = assert_problem(send(api, "a"), 403, "permission_denied")
+    assert "Leases, suspend and resume" in body["detail"]
+    entry = Entry.objects.get()
+    assert (entry.actor, entry.actor_kind) == ("olga/ci", ActorKind.KEY)
+    assert CALLS == []
+
+
+def test_a_one_time_password_opens_no_endpoint(api: Client) -> None:
+    User.objects.update(password_is_one_time=True)
+    assert api.get("/entries/").status_code == 403
+
+
+def test_the_same_key_and_body_give_the_first_answer_again(api: Client) -> None:
+    first, second = send(api, "a"), send(api, "a")
+    assert CALLS == ["a"]
+    assert (second.status_code, second.content) == (201, first.content)
+    assert second["Location"] == "/things/1/"
+    assert second["Idempotent-Replayed"] == "true"
+    assert send(api, "a", key="k2").json()["call"] == 2
+    assert send(api, "a", key="").json()["call"] == 3
+
+
+def test_the_same_key_with_another_body_is_refused(api: Client) -> None:
+    send(api, "a")
+    assert_problem(send(api, "b"), 422, "idempotency_key_reused")
+    assert CALLS == ["a"]
+
+
+def test_a_refusal_is_given_again_too(api: Client) -> None:
+    first, second = send(api, "bad"), send(api, "bad")
+    assert_problem(first, 422, "bad_name")
+    assert second.content == first.content
+    assert second["Content-Type"] == "application/problem+json"
+    assert CALLS == ["bad"]
+
+
+def test_an_outside_failure_may_be_tried_again_with_the_same_key(api: Client) -> None:
+    assert send(api, "away").status_code == 503
+    assert send(api, "away").status_code == 503
+    assert CALLS == ["away", "away"]
+
+
+def test_a_duplicate_in_flight_is_told_to_wait(api: Client) -> None:
+    send(api, "a")
+    IdempotencyKey.objects.update(status=None)
+    assert_problem(send(api, "a"), 409, "request_in_flight")
+
+
+def test_a_key_is_forgotten_after_a_day(api: Client) -> None:
+    send(api, "a")
+    IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(hours=25))
+    assert send(api, "b").status_code == 201
+    assert CALLS == ["a", "b"]
+
+
+def test_keys_of_two_people_do_not_meet(api: Client) -> None:
+    send(api, "a")
+    other = User.objects.create_user("otto", role=Role.OPERATOR)
+    plain = ApiToken.issue(user=other, name="ci")
+    assert send(Client(headers={"Authorization": f"Bearer {plain}"}), "b").status_code == 201
+
+
+def test_a_key_that_is_too_long_is_refused(api: Client) -> None:
+    assert_problem(send(api, "a", key="k" * 256), 400, "invalid_idempotency_key")
+
+
+def test_a_session_needs_its_csrf_token(operator: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(operator)
+    assert_problem(send(client, "a"), 403, "permission_denied")
+    assert CALLS == []
