@@ -91,7 +91,17 @@ def _forget_after_fork() -> None:
         _bridge = None
 
 
-os.register_at_fork(after_in_child=_forget_after_fork)
+def _quiet_before_fork() -> None:
+    """Let go of native threads: a child forked while they run may crash or hang (seen: SIGSEGV).
+
+    Parent and child connect again with their next call. Only os.fork comes here (Celery's prefork,
+    multiprocessing), a subprocess does not.
+    """
+    if _bridge is not None and _bridge.pid == os.getpid():
+        shut_down()
+
+
+os.register_at_fork(before=_quiet_before_fork, after_in_child=_forget_after_fork)
 
 
 def _current() -> _Bridge:

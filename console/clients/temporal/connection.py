@@ -39,6 +39,18 @@ LONGEST_PAUSE: Final = 2.0
 # the default one, and without logging, because that goes to stdout.
 _runtimes: dict[int, Runtime] = {}
 
+
+class _RuntimeCloser:
+    """Drops the runtime, and with it its threads, when the bridge stops."""
+
+    async def close(self) -> None:
+        """Drop this process's runtime; the last connection that lets go of it ends it."""
+        _runtimes.pop(os.getpid(), None)
+
+
+_closer = _RuntimeCloser()
+closes_at_stop(_closer)
+
 _WAIT = {RPCStatusCode.RESOURCE_EXHAUSTED}
 _AWAY = {
     RPCStatusCode.UNAVAILABLE,

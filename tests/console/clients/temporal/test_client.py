@@ -88,7 +88,7 @@ def test_what_the_server_takes_wrongly_never_reaches_it(client: TemporalClient) 
         {"kind": QueueKind.WORKFLOW, "queue_rate": 1000},
     ):
         with pytest.raises(Refused):
-            client.update_queue("q", **wrong, **WHO)  # type: ignore[arg-type]  # mixed on purpose
+            client.update_queue("q", **wrong, **WHO)
     with pytest.raises(Refused):
         client.update_queue("", queue_rate=1000, **WHO)
     assert client.counter == before
