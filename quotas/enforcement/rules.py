@@ -130,6 +130,16 @@ def limit_rows(
     return rows
 
 
+def keep_recounts(rows: dict[str, dict[str, Any]], before: Mapping[str, Mapping[str, Any]]) -> None:
+    """Puts earlier recounts into rows that have none, as long as the used value is the same: a
+    look at everything does not count again."""
+    for key, row in rows.items():
+        old = before.get(key, {})
+        same = row.get("recounted") is None and row.get("used") == old.get("used")
+        if same and old.get("recounted") is not None:
+            row["recounted"] = old["recounted"]
+
+
 def _said(want: DesiredObject, path: str, *, intended: int | None) -> int | None:
     value = want.fields.get(path)
     return value if isinstance(value, int) else intended

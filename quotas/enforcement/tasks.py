@@ -26,8 +26,8 @@ def drain_target(target_id: int) -> None:
         log.info("drained", target=target_id, placements=done.settled)
     if done.unfinished:
         enqueue(DRAIN, target_id)
-    if done.recovered:
-        enqueue(SWEEP, target_id)
+    if done.recovered or done.created:
+        enqueue(SWEEP, target_id, force=True)
 
 
 @app.task(name=SWEEP)

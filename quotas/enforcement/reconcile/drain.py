@@ -17,7 +17,7 @@ from console.errors import ExternalError, Unreachable
 from quotas.enforcement import rules
 from quotas.enforcement.adapters import registry
 from quotas.enforcement.models import ItemState, Rollout, RolloutItem, RolloutKind, TargetState
-from quotas.enforcement.ports import Observation, Observed, Result, Work
+from quotas.enforcement.ports import Observation, Observed, Operation, Result, Work
 from quotas.enforcement.reconcile import outcome, record
 from quotas.enforcement.reconcile.claims import Claim, claim_end, claimed
 from quotas.enforcement.reconcile.outcome import Attempt
@@ -42,10 +42,11 @@ DRAIN_SECONDS = 240
 
 @dataclass(slots=True)
 class Drained:
-    """What a drain did: placements settled, whether the target answers again, whether more waits
-    that this run had no time for."""
+    """What a drain did: placements settled, whether objects were made whose use nobody has seen
+    yet, whether the target answers again, whether more waits that this run had no time for."""
 
     settled: int = 0
+    created: bool = False
     recovered: bool = False
     unfinished: bool = False
 
@@ -198,6 +199,11 @@ def _settle(eyes: Eyes, claim: Claim, items: dict[int, RolloutItem], done: Drain
               for pk in items if pk not in attempts}  # fmt: skip
     outcome.settle(eyes.target, claim, attempts, unseen, now)
     done.settled += len(attempts)
+    done.created |= any(
+        change.operation is Operation.CREATE
+        for attempt in attempts.values()
+        for change in attempt.done
+    )
     if down is not None:
         record.target_down(eyes.target.pk, down, now)
         return False

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 from django.db import transaction
@@ -25,7 +24,7 @@ from quotas.enforcement.models import (
     RolloutItem,
 )
 from quotas.enforcement.ports import Change, Result
-from quotas.enforcement.reconcile import record
+from quotas.enforcement.reconcile import ledger, record
 from quotas.enforcement.reconcile.claims import Claim
 from quotas.enforcement.rules import Leave
 from quotas.enforcement.services.planning import Prospect
@@ -210,13 +209,15 @@ def _observe(state: PlacementState, attempt: Attempt, now: datetime) -> None:
 
 def fill_observed(state: PlacementState, prospect: Prospect, *, applied: bool) -> None:
     """Puts what was seen (limits, refusals, warnings, foreign objects) into the state."""
-    state.limits = rules.limit_rows(
+    rows = rules.limit_rows(
         kind=prospect.site.ref.kind,
         compiled=prospect.compiled,
         observed=prospect.observed,
         limits=prospect.limits,
         applied=applied,
     )
+    rules.keep_recounts(rows, state.limits)
+    state.limits = rows
     state.refusals = [asdict(refusal) for refusal in prospect.compiled.refusals]
     state.warnings = [*prospect.compiled.warnings, *prospect.observed.warnings]
     state.foreign = list(prospect.observed.foreign)
@@ -248,39 +249,7 @@ def _note_drift(
             changes=rules.changes_json(done),
         )
     )
-    batch.entries.append(
-        drift_entry("drift.heal", site.ref, state.placement_id, done, attempt, now)
-    )
-
-
-def drift_entry(
-    action: str, ref: Any, pk: int, changes: Collection[Change], attempt: Attempt, now: datetime
-) -> Entry:
-    """The ledger's line about fields that somebody else wrote and Headroom wrote back."""
-    owner = rules.owner_of(changes) or "unknown"
-    rollout = attempt.item.rollout
-    return audit.build(
-        actor=record.LOOP,
-        action="fields.takeover" if attempt.item.force else action,
-        object_type="placement",
-        object_id=pk,
-        object_label=f"{ref.target}/{ref.location}",
-        tenant=ref.tenant,
-        before=sides(changes, "before"),
-        after=sides(changes, "after"),
-        reason=rollout.reason or rollout.title,
-        message=f"Last written by {owner}. Rollout {rollout.pk} by {rollout.actor}.",
-        at=now,
-    )
-
-
-def sides(changes: Iterable[Change], side: str) -> dict[str, str]:
-    """The texts before or after, by object and field."""
-    return {
-        f"{change.ref} {item.path}": getattr(item, side)
-        for change in changes
-        for item in change.fields
-    }
+    batch.entries.append(ledger.written_back(site.ref, done, attempt.item, now))
 
 
 def _wait_unseen(unseen: Mapping[int, str], mine: set[int], now: datetime) -> None:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
 from django.utils import timezone
 
+from console.audit import services as audit
 from console.errors import ExternalError
 from quotas.enforcement.adapters import registry
 from quotas.enforcement.models import TargetSample, TargetState
 from quotas.enforcement.ports import Health
 from quotas.enforcement.reconcile import record
+from quotas.enforcement.reconcile.ledger import LOOP
 from quotas.enforcement.services.planning import target_ref
 from tenants.models import Target
+
+log = structlog.get_logger(__name__)
 
 KEPT = timedelta(hours=24)
 
@@ -51,7 +56,32 @@ def probe(target_id: int) -> Probed | None:
         credential_expires_at=health.credential_expires_at,
     )
     _note(target.pk, now, health.latency_ms)
-    return Probed(health=health, recovered=record.target_up(target.pk, now))
+    recovered = record.target_up(target.pk, now)
+    if recovered:
+        _prepare(target)
+    return Probed(health=health, recovered=recovered)
+
+
+def _prepare(target: Target) -> None:
+    """Installs what the target as a whole needs, on first contact and after each outage."""
+    try:
+        written = registry.adapter_for(target.kind).prepare(target=target_ref(target))
+    except ExternalError as error:
+        log.warning("prepare.failed", target=target.slug, error=error.message)
+        row = TargetState.objects.get(target=target)
+        row.warnings = [*row.warnings, f"Could not be prepared: {error.message}"]
+        row.save(update_fields=["warnings"])
+        return
+    if written:
+        audit.record(
+            actor=LOOP,
+            action="target.prepare",
+            object_type="target",
+            object_id=target.pk,
+            object_label=target.slug,
+            after={"objects": written},
+            reason="Needed before limits can be enforced there.",
+        )
 
 
 def _note(target_id: int, now: datetime, latency_ms: float | None) -> None:

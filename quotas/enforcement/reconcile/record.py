@@ -12,7 +12,6 @@ from django.db.models import Count
 
 from console.audit import services as audit
 from console.audit.models import Entry
-from console.audit.services import Actor
 from console.errors import ExternalError, Throttled
 from quotas.enforcement import rules
 from quotas.enforcement.models import (
@@ -26,10 +25,10 @@ from quotas.enforcement.models import (
     TargetState,
     TenantState,
 )
+from quotas.enforcement.reconcile import ledger
 from quotas.enforcement.selectors.loop import chunks
 from tenants.models import Placement, Target, Tenant, TenantStatus
 
-LOOP = Actor.loop("reconcile")
 STATE_FIELDS = [
     field.name for field in PlacementState._meta.concrete_fields if field.name not in ("id",)
 ]
@@ -201,7 +200,7 @@ def _finish_entry(rollout: Rollout, now: datetime) -> Entry:
     )
     bad = sum(counts.get(state, 0) for state in (ItemState.CONFLICT, ItemState.REFUSED, "failed"))
     return audit.build(
-        actor=LOOP,
+        actor=ledger.LOOP,
         action="rollout.finish",
         object_type="rollout",
         object_id=rollout.pk,

@@ -57,6 +57,8 @@ class FakePlane:
     down: dict[int, Exception] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     failing: dict[str, list[Exception]] = field(default_factory=dict)
+    prepared: set[int] = field(default_factory=set)
+    prepare_error: Exception | None = None
     on_observe: Callable[[], None] | None = None
     on_apply: Callable[[], None] | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -158,8 +160,13 @@ class FakePlane:
         return sum(len(item.changes) for item in work)
 
     def prepare(self, *, target: TargetRef) -> int:
-        """Nothing to install."""
-        return 0
+        """Installs one thing, once."""
+        self._raise(target)
+        if self.prepare_error:
+            raise self.prepare_error
+        first = target.id not in self.prepared
+        self.prepared.add(target.id)
+        return int(first)
 
     def validate(
         self, *, location: str, sharing: str, fairness_key: str, target: TargetRef

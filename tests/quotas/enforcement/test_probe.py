@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from console.audit.models import Entry
+from console.errors import Refused
 from quotas.enforcement.models import TargetSample, TargetState
 from quotas.enforcement.reconcile.probe import probe
 from quotas.enforcement.tasks import probe_target
+from tenants.models import Target
 from tests.quotas.enforcement.fakes import FakePlane, make_target, unreachable
 
 pytestmark = pytest.mark.django_db
@@ -41,6 +44,28 @@ def test_a_failed_probe_says_since_when(plane: FakePlane) -> None:
     )  # fmt: skip
     assert state.since == since
     assert TargetSample.objects.filter(latency_ms=None).count() == 2
+
+
+def test_first_contact_prepares_the_target_and_says_so(plane: FakePlane) -> None:
+    target = make_target()
+    probe(target.pk)
+    probe(target.pk)
+    assert plane.prepared == {target.pk}
+    assert Entry.objects.get(action="target.prepare").after == {"objects": 1}
+
+
+def test_a_target_that_cannot_be_prepared_says_why(plane: FakePlane) -> None:
+    target = make_target()
+    plane.prepare_error = Refused("forbidden")
+    probe(target.pk)
+    state = TargetState.objects.get()
+    assert (state.condition, state.warnings) == ("synced", ["Could not be prepared: forbidden"])
+
+
+def test_a_disabled_target_is_not_probed(plane: FakePlane) -> None:
+    target = make_target()
+    Target.objects.update(enabled=False)
+    assert probe(target.pk) is None
 
 
 def test_a_recovery_sets_the_drain_and_the_sweep_going(plane: FakePlane, sent: Sent) -> None:
