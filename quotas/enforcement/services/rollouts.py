@@ -170,10 +170,11 @@ def leave_items(
     at: datetime,
     items: Collection[int] | None = None,
 ) -> int:
-    """Gives up items that wait (all of the rollout for None): they end as superseded, and the next
-    sweep says how their placements stand. Returns how many."""
+    """Gives up items that wait or did not end well (all of the rollout for None): they end as
+    superseded, and the next sweep says how their placements stand. Returns how many."""
     with transaction.atomic():
-        rows = RolloutItem.objects.filter(rollout=rollout, state=ItemState.WAITING)
+        given_up = (ItemState.WAITING, *_SETTLED)
+        rows = RolloutItem.objects.filter(rollout=rollout, state__in=given_up)
         ids = [pk for pk in rows.values_list("pk", flat=True) if items is None or pk in items]
         left = 0
         for chunk in chunks(ids):

@@ -11,9 +11,9 @@ from django.views.decorators.http import require_GET, require_POST
 from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
 from console.selectors import keyset_page
-from quotas.enforcement import services
 from quotas.enforcement.forms import GroupActionForm
 from quotas.enforcement.models import ItemState, Rollout, RolloutKind
+from quotas.enforcement.reconcile import doors
 from quotas.enforcement.selectors import rollouts as reads
 from quotas.enforcement.selectors.overview import moving
 
@@ -81,12 +81,13 @@ def rollout_group(request: SignedInRequest, pk: int) -> HttpResponse:
         problems = " ".join(str(error) for errors in form.errors.values() for error in errors)
         messages.error(request, problems)
         return redirect("enforcement:rollout", pk=pk)
-    settled = services.settle_group(
+    settled = doors.settle_group(
         rollout=rollout,
         items=form.cleaned_data["items"],
         action=form.cleaned_data["action"],
         reason=form.cleaned_data["reason"],
         actor=actor_of(request),
+        now=timezone.now(),
     )
     messages.success(request, settled)
     return redirect("enforcement:rollout", pk=pk)

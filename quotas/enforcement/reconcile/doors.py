@@ -1,0 +1,101 @@
+"""What people ask of the loop by a click: test a connection, sweep now, settle a group."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from console.audit import services as audit
+from console.audit.models import Outcome
+from console.audit.services import Actor
+from console.celery import enqueue
+from quotas.enforcement.models import Rollout
+from quotas.enforcement.reconcile.probe import Probed, probe
+from quotas.enforcement.services.rollouts import leave_items, retry_items
+from tenants.models import Target
+
+SWEEP_TASK = "quotas.enforcement.tasks.sweep_target"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionReport:
+    """What a connection test found. `missing` are permissions in the plane's own words."""
+
+    summary: str
+    ok: bool = False
+    missing: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def test_connection(*, target: Target, actor: Actor, now: datetime) -> ConnectionReport:
+    """Reaches out once, in this request; the answer is also the target's new state."""
+    report = _report(target, probe(target.pk))
+    audit.record(
+        actor=actor,
+        action="target.test",
+        object_type="target",
+        object_id=target.pk,
+        object_label=target.slug,
+        outcome=Outcome.DONE if report.ok else Outcome.FAILED,
+        message=report.summary,
+        reason="Connection test",
+        at=now,
+    )
+    return report
+
+
+def _report(target: Target, probed: Probed | None) -> ConnectionReport:
+    if probed is None:
+        return ConnectionReport(f"{target.slug} is disabled: it is neither read nor written.")
+    if probed.health is None:
+        return ConnectionReport(f"{target.slug} cannot be used: {probed.error}")
+    found = probed.health
+    answer = f"{target.slug} answers in {found.latency_ms:.0f} ms, version {found.version}"
+    if not found.missing:
+        return ConnectionReport(
+            f"{answer}; nothing is missing.", ok=True, warnings=tuple(found.warnings)
+        )
+    number = len(found.missing)
+    lacks = "one permission is" if number == 1 else f"{number} permissions are"
+    return ConnectionReport(
+        f"{answer}, but {lacks} missing.", missing=found.missing, warnings=found.warnings
+    )
+
+
+def sweep_now(*, target: Target, actor: Actor) -> bool:
+    """Asks a worker for a look at the whole target; False when the broker is away (the look then
+    comes with the next regular sweep)."""
+    audit.record(
+        actor=actor,
+        action="target.sync",
+        object_type="target",
+        object_id=target.pk,
+        object_label=target.slug,
+        reason="Sync now",
+    )
+    return enqueue(SWEEP_TASK, target.pk, force=True)
+
+
+def settle_group(
+    *,
+    rollout: Rollout,
+    items: Collection[int],
+    action: str,
+    reason: str,
+    actor: Actor,
+    now: datetime,
+) -> str:
+    """Retries items, takes their fields over, or leaves them; says what was done."""
+    if action == "leave":
+        left = leave_items(rollout=rollout, items=items, actor=actor, reason=reason, at=now)
+        return f"{_placements(left)} left as they are."
+    force = action == "take_over"
+    number = retry_items(
+        rollout=rollout, items=items, actor=actor, reason=reason, at=now, force=force
+    )
+    return f"{_placements(number)} tried again{', taking the fields over' if force else ''}."
+
+
+def _placements(number: int) -> str:
+    return "1 placement is" if number == 1 else f"{number} placements are"

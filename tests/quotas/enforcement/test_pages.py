@@ -1,0 +1,342 @@
+"""The pages of the loop: what they say, to whom, and in how many queries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from console.access.models import Role, User
+from console.audit.models import Entry
+from quotas.enforcement.models import (
+    Condition,
+    Drift,
+    ItemState,
+    PlacementState,
+    RolloutItem,
+    TargetState,
+    TenantState,
+)
+from tenants.models import Placement, Target, Tenant
+from tests.quotas.enforcement.conftest import order
+from tests.quotas.enforcement.fakes import FakePlane
+
+SignIn = Callable[[str], Client]
+
+
+@pytest.fixture
+def sign_in(db: None) -> SignIn:
+    """A browser signed in as somebody with the role."""
+
+    def signed_in(role: str) -> Client:
+        name = role or "charlie"
+        user = User.objects.filter(username=name).first()
+        client = Client()
+        client.force_login(user or User.objects.create_user(name, role=role))
+        return client
+
+    return signed_in
+
+
+def tenant(slug: str, target: Target, **state: Any) -> Placement:
+    """A tenant with one placement, as a sweep would have left it."""
+    row = Tenant.objects.create(slug=slug, name=slug.title())
+    placed = Placement.objects.create(tenant=row, target=target, location=slug)
+    limits = {"pods": {"intended": 10, "enforced": 10, "used": 4, "source": "plan"}}
+    condition = state.get("condition", Condition.SYNCED)
+    PlacementState.objects.create(
+        placement=placed,
+        condition=condition,
+        limits=limits,
+        observed_at=timezone.now(),
+        since=timezone.now(),
+        message=state.get("message", ""),
+        owners=state.get("owners", {}),
+    )
+    TenantState.objects.create(
+        tenant=row,
+        condition=condition,
+        fullness=state.get("fullness", 0.4),
+        tightest=[
+            {"key": "pods", "target": target.slug, "used": 4, "enforced": 10, "intended": 10}
+        ],
+    )
+    return placed
+
+
+@pytest.fixture
+def lab(db: None) -> Target:
+    target = Target.objects.create(slug="lab", name="Lab", kind="kubernetes")
+    TargetState.objects.create(target=target, condition=Condition.SYNCED, latency_ms=12.0)
+    return target
+
+
+def queries(client: Client, path: str, capture: DjangoAssertNumQueries, most: int) -> None:
+    client.get(path)
+    with capture(most, exact=False):
+        assert client.get(path).status_code == 200
+
+
+def test_the_list_takes_as_many_queries_for_fifty_tenants_as_for_one(
+    sign_in: SignIn, lab: Target, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    client = sign_in(Role.ADMIN)
+    tenant("acme", lab)
+    client.get("/tenants/")
+    with django_assert_max_num_queries(9) as few:
+        client.get("/tenants/")
+    for number in range(49):
+        tenant(f"tenant-{number:02}", lab)
+    with django_assert_max_num_queries(len(few)):
+        assert b"tenant-48" in client.get("/tenants/").content
+
+
+def test_the_list_pages_by_key_and_goes_back(sign_in: SignIn, lab: Target) -> None:
+    client = sign_in(Role.VIEWER)
+    for number in range(60):
+        tenant(f"t-{number:03}", lab)
+    first = client.get("/tenants/")
+    assert [row.slug for row in first.context["rows"]][-1] == "t-049"
+    second = client.get("/tenants/", {"cursor": first.context["page"].next})
+    assert [row.slug for row in second.context["rows"]] == [f"t-{n:03}" for n in range(50, 60)]
+    back = client.get("/tenants/", {"cursor": second.context["page"].previous})
+    assert next(row.slug for row in back.context["rows"]) == "t-000"
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("q=acm", ["acme"]),
+        ("condition=conflict", ["globex"]),
+        ("near=over", ["globex"]),
+        ("near=near", ["globex", "initech"]),
+        ("label=team=blue", ["acme"]),
+        ("label=team", ["acme"]),
+        ("label=team=bl", []),
+        ("label=team__startswith=b", []),
+        ("target=lab", ["acme", "globex", "initech"]),
+        ("target=elsewhere", []),
+        ("plan=nothing", []),
+        ("status=suspended", []),
+    ],
+)
+def test_the_list_is_filtered_by_the_url(
+    query: str, found: list[str], sign_in: SignIn, lab: Target
+) -> None:
+    acme = tenant("acme", lab).tenant
+    Tenant.objects.filter(pk=acme.pk).update(labels={"team": "blue"})
+    tenant("globex", lab, condition=Condition.CONFLICT, fullness=1.2)
+    tenant("initech", lab, fullness=0.95)
+    answer = sign_in(Role.VIEWER).get("/tenants/?" + query)
+    assert [row.slug for row in answer.context["rows"]] == found
+
+
+def test_an_empty_list_says_what_to_do_next(sign_in: SignIn) -> None:
+    assert b"No tenants yet" in sign_in(Role.ADMIN).get("/tenants/").content
+    assert b"No tenant matches" in sign_in(Role.ADMIN).get("/tenants/?q=zz").content
+
+
+def test_a_tenant_page_shows_intended_enforced_used_and_headroom(
+    sign_in: SignIn, lab: Target
+) -> None:
+    tenant("acme", lab)
+    text = sign_in(Role.VIEWER).get("/tenants/acme/").content.decode()
+    assert "4 used of 10" in text
+    assert ">6<" in text  # the headroom, as a number
+
+
+def test_a_conflict_names_the_owner_on_the_page(sign_in: SignIn, lab: Target) -> None:
+    owners = {"spec.hard[pods]": "argocd"}
+    tenant("acme", lab, condition=Condition.CONFLICT, owners=owners, message="Held by argocd")
+    text = sign_in(Role.VIEWER).get("/tenants/acme/").content.decode()
+    assert "argocd" in text
+    assert "Nothing was forced" in text
+
+
+def test_names_are_escaped_everywhere(sign_in: SignIn, lab: Target) -> None:
+    placed = tenant("acme", lab, message="<script>alert(1)</script>", condition=Condition.REFUSED)
+    Tenant.objects.filter(pk=placed.tenant_id).update(name="<img src=x onerror=alert(1)>")
+    client = sign_in(Role.ADMIN)
+    for path in ("/", "/tenants/", "/tenants/acme/", "/targets/lab/", "/search/?q=acme"):
+        text = client.get(path).content.decode()
+        assert "<script>alert" not in text
+        assert "<img src=x" not in text
+
+
+def test_the_overview_puts_conflicts_before_drift(sign_in: SignIn, lab: Target) -> None:
+    tenant("drifty", lab, condition=Condition.DRIFTED)
+    tenant("fighty", lab, condition=Condition.CONFLICT)
+    tenant("fine", lab)
+    page = sign_in(Role.VIEWER).get("/").context["page"]
+    assert [row.tenant for row in page.attention] == ["fighty", "drifty"]
+    assert page.attention_total == 2
+
+
+def test_the_overview_leaves_suspended_tenants_out_of_those_over(
+    sign_in: SignIn, lab: Target
+) -> None:
+    tenant("paused", lab, condition=Condition.SUSPENDED, fullness=99)
+    tenant("over", lab, fullness=1.5)
+    page = sign_in(Role.VIEWER).get("/").context["page"]
+    assert page.over == 1
+    assert [row.tenant for row in page.closest] == ["over"]
+
+
+def test_a_quiet_overview_says_so(sign_in: SignIn, lab: Target) -> None:
+    tenant("fine", lab)
+    assert b"Nothing needs you" in sign_in(Role.VIEWER).get("/").content
+
+
+def test_the_overview_takes_a_bounded_number_of_queries(
+    sign_in: SignIn, lab: Target, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    client = sign_in(Role.VIEWER)
+    for number in range(30):
+        tenant(f"t-{number}", lab, condition=Condition.CONFLICT)
+    client.get("/")
+    with django_assert_max_num_queries(18):
+        client.get("/")
+
+
+def test_a_rollout_shows_progress_and_groups_failures_by_cause(
+    sign_in: SignIn, lab: Target, plane: FakePlane, sent: list[Any]
+) -> None:
+    placed = [tenant(f"t-{number}", lab) for number in range(4)]
+    rollout = order(placed)
+    items = RolloutItem.objects.filter(rollout=rollout).order_by("pk")
+    items.filter(pk=items[0].pk).update(state=ItemState.DONE)
+    for item in items[1:3]:
+        RolloutItem.objects.filter(pk=item.pk).update(
+            state=ItemState.CONFLICT, code="conflict", owners={"a": "argocd"}, message="held"
+        )
+    answer = sign_in(Role.OPERATOR).get(f"/rollouts/{rollout.pk}/")
+    progress = answer.context["progress"]
+    assert (progress.done, progress.bad, progress.waiting, progress.percent) == (1, 2, 1, 75)
+    assert [(group.count, group.owner) for group in progress.groups] == [(2, "argocd")]
+    assert b"Take over" in answer.content
+    assert b"Take over" not in sign_in(Role.VIEWER).get(f"/rollouts/{rollout.pk}/").content
+
+
+def test_a_live_part_stops_asking_when_nothing_moves(
+    sign_in: SignIn, lab: Target, plane: FakePlane, sent: list[Any]
+) -> None:
+    rollout = order([tenant("acme", lab)])
+    live = {"HTTP_HX_REQUEST": "true", "HTTP_HX_TARGET": "rollout-live"}
+    client = sign_in(Role.VIEWER)
+    assert client.get(f"/rollouts/{rollout.pk}/", **live).status_code == 200
+    RolloutItem.objects.update(state=ItemState.DONE)
+    assert client.get(f"/rollouts/{rollout.pk}/", **live).status_code == 286
+
+
+@pytest.mark.parametrize(("action", "state"), [("retry", "waiting"), ("leave", "superseded")])
+def test_a_group_is_retried_or_left_with_a_reason(
+    action: str, state: str, sign_in: SignIn, lab: Target, plane: FakePlane, sent: list[Any]
+) -> None:
+    rollout = order([tenant("acme", lab)])
+    RolloutItem.objects.update(state=ItemState.CONFLICT)
+    item = RolloutItem.objects.get()
+    form = {"action": action, "items": str(item.pk), "reason": "agreed with the owner"}
+    answer = sign_in(Role.OPERATOR).post(f"/rollouts/{rollout.pk}/group/", form)
+    assert answer.status_code == 302
+    item.refresh_from_db()
+    assert item.state == state
+    assert Entry.objects.filter(reason="agreed with the owner", actor="operator").count() == 1
+
+
+def test_a_group_action_without_a_reason_changes_nothing(
+    sign_in: SignIn, lab: Target, plane: FakePlane, sent: list[Any]
+) -> None:
+    rollout = order([tenant("acme", lab)])
+    RolloutItem.objects.update(state=ItemState.CONFLICT)
+    form = {"action": "retry", "items": str(RolloutItem.objects.get().pk), "reason": ""}
+    answer = sign_in(Role.OPERATOR).post(f"/rollouts/{rollout.pk}/group/", form, follow=True)
+    assert b"at least 3 characters" in answer.content
+    assert RolloutItem.objects.get().state == ItemState.CONFLICT
+
+
+def test_another_rollouts_items_are_not_touched(
+    sign_in: SignIn, lab: Target, plane: FakePlane, sent: list[Any]
+) -> None:
+    mine, other = order([tenant("acme", lab)]), order([tenant("globex", lab)])
+    RolloutItem.objects.update(state=ItemState.FAILED)
+    foreign = RolloutItem.objects.get(rollout=other)
+    form = {"action": "retry", "items": str(foreign.pk), "reason": "try again"}
+    sign_in(Role.OPERATOR).post(f"/rollouts/{mine.pk}/group/", form)
+    foreign.refresh_from_db()
+    assert foreign.state == ItemState.FAILED
+
+
+def test_a_connection_test_says_what_it_found(
+    sign_in: SignIn, lab: Target, plane: FakePlane
+) -> None:
+    answer = sign_in(Role.OPERATOR).post("/targets/lab/test/", HTTP_HX_REQUEST="true")
+    assert b"lab answers in" in answer.content
+    assert Entry.objects.filter(action="target.test", actor="operator").count() == 1
+
+
+def test_a_disabled_target_is_not_reached_out_to(
+    sign_in: SignIn, lab: Target, plane: FakePlane
+) -> None:
+    Target.objects.update(enabled=False)
+    answer = sign_in(Role.OPERATOR).post("/targets/lab/test/", HTTP_HX_REQUEST="true")
+    assert b"neither read nor written" in answer.content
+
+
+def test_drift_is_listed_with_who_did_it(sign_in: SignIn, lab: Target) -> None:
+    placed = tenant("acme", lab)
+    Drift.objects.create(
+        placement=placed, tenant=placed.tenant, target=lab, found_at=timezone.now(),
+        owner="kubectl-edit", outcome="open",
+    )  # fmt: skip
+    assert b"kubectl-edit" in sign_in(Role.VIEWER).get("/drift/?outcome=open").content
+    assert b"No drift found" in sign_in(Role.VIEWER).get("/drift/?outcome=healed").content
+
+
+def test_search_finds_tenants_namespaces_and_targets(sign_in: SignIn, lab: Target) -> None:
+    tenant("acme", lab)
+    client = sign_in(Role.VIEWER)
+    found = client.get("/search/", {"q": "acm"}).context
+    assert [row.slug for row in found["tenants"]] == ["acme"]
+    assert [row.location for row in found["placements"]] == ["acme"]
+    assert [row.slug for row in client.get("/search/", {"q": "la"}).context["targets"]] == ["lab"]
+    assert b"Nothing is named" in client.get("/search/", {"q": "zzz"}).content
+
+
+READS = ["/", "/tenants/", "/tenants/acme/", "/rollouts/", "/targets/", "/targets/lab/", "/drift/",
+         "/search/?q=a", "/targets/dots/"]  # fmt: skip
+WRITES = ["/targets/lab/test/", "/targets/lab/sync/", "/rollouts/1/group/"]
+
+
+@pytest.mark.parametrize("path", READS)
+def test_a_person_without_a_console_role_is_refused(
+    path: str, sign_in: SignIn, lab: Target
+) -> None:
+    tenant("acme", lab)
+    assert sign_in(Role.NOBODY).get(path).status_code == 403
+
+
+@pytest.mark.parametrize("path", WRITES)
+@pytest.mark.parametrize("role", [Role.NOBODY, Role.VIEWER])
+def test_only_operators_act_and_a_refused_try_is_in_the_ledger(
+    path: str, role: str, sign_in: SignIn, lab: Target
+) -> None:
+    assert sign_in(role).post(path).status_code == 403
+    assert Entry.objects.filter(action="access.refused", outcome="refused").count() == 1
+
+
+@pytest.mark.parametrize(
+    "path", ["/tenants/nobody/", "/targets/nowhere/", "/rollouts/999999/", "/plans/none/"]
+)
+def test_what_is_not_there_is_a_page_that_says_so(path: str, sign_in: SignIn) -> None:
+    assert sign_in(Role.VIEWER).get(path).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/tenants/", "/rollouts/", "/drift/"])
+def test_a_mangled_cursor_is_a_clear_refusal(path: str, sign_in: SignIn, lab: Target) -> None:
+    answer = sign_in(Role.VIEWER).get(path, {"cursor": "nonsense"})
+    assert answer.status_code == 400
+    assert b"cursor" in answer.content
