@@ -16,8 +16,10 @@ import pytest
 
 from console.clients import pool
 from console.clients.kubernetes.client import KubernetesClient
-from console.errors import Conflict, ExternalError, Refused
+from console.errors import Conflict, ExternalError, Refused, Unreachable
 from deploy.local.emulator.server import Emulator
+from deploy.local.ports import any_free
+from quotas.enforcement.diff import diff
 from quotas.enforcement.ports import ObservedObject, Operation, Result, Work
 from quotas.plans.contracts import NetworkException, Policy
 from tenants.contracts import PlacementRef, TargetRef
@@ -121,6 +123,24 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     health = plane.adapter.probe(target=target)
     plane.adapter.prepare(target=target)
     return replace(plane, target=replace(target, features=health.features))
+
+
+@pytest.fixture
+def poor(site: Site, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> TargetRef:
+    """The same cluster as a user with no rights at all."""
+    if site.context == "kubectl":
+        running: Emulator = request.getfixturevalue("emulator")
+        url, token = running.url, running.add_user("member", groups=("team-acme",))
+    else:
+        cluster: Cluster = request.getfixturevalue("kube")
+        url, token = cluster.url, cluster.tokens["member"]
+    monkeypatch.setenv("POOR_TOKEN", token)
+    return replace(
+        site.target,
+        endpoint=url,
+        credential="env:POOR_TOKEN",
+        options={"insecure_skip_tls_verify": True},
+    )
 
 
 @pytest.fixture
@@ -401,3 +421,44 @@ def test_a_new_job_gets_the_plans_deadline_and_time_to_live(
     until(lambda: job(next(names)) == (600, 900))  # the server learns new policies within seconds
     assert job("modest", ttlSecondsAfterFinished=5, activeDeadlineSeconds=30) == (5, 30)
     assert job("greedy", ttlSecondsAfterFinished=9999, activeDeadlineSeconds=9999) == (600, 900)
+    for later, kept in ((9999, 900), (60, 60), (None, 900)):
+        spec = {"spec": {"activeDeadlineSeconds": later}}
+        raised = site.client.patch_merge("Job", "modest", spec, namespace=placement.location)
+        assert raised["spec"]["activeDeadlineSeconds"] == kept
+
+
+def test_a_probe_names_each_permission_that_is_missing(site: Site, poor: TargetRef) -> None:
+    health = site.adapter.probe(target=poor)
+    assert health.features["user"] == "member"
+    assert "patch resourcequotas in all namespaces" in health.missing
+    assert "delete namespaces in all namespaces" in health.missing
+    assert "list pods in all namespaces" in health.missing
+    assert site.adapter.probe(target=site.target).missing == ()
+
+
+def test_a_dead_cluster_is_unreachable_and_every_placement_hears_of_it(
+    site: Site, tmp_path: Path
+) -> None:
+    port = any_free()
+    path = tmp_path / "kubeconfig"
+    path.write_text(
+        '{"apiVersion":"v1","kind":"Config","current-context":"x","users":[{"name":"x","user":{}}],'
+        '"contexts":[{"name":"x","context":{"cluster":"x","user":"x"}}],'
+        f'"clusters":[{{"name":"x","cluster":{{"server":"http://127.0.0.1:{port}"}}}}]}}'
+    )
+    dead = replace(site.target, credential=f"kubeconfig:{path}", timeout=3.0)
+    placements = [
+        PlacementRef(next(numbers), "acme", "lab", "kubernetes", f"gone-{index}")
+        for index in range(20)
+    ]
+    for everything in (False, True):
+        with pytest.raises(Unreachable):
+            site.adapter.observe(target=dead, placements=placements, everything=everything)
+    work = [
+        Work(one, diff(site.adapter.compile(limits=WANTED, placement=one, target=dead).objects, ()))
+        for one in placements
+    ]
+    results: list[Result] = []
+    site.adapter.apply(target=dead, work=work, on_result=results.append)
+    assert len(results) == 20
+    assert all(isinstance(one.error, Unreachable) and one.done == () for one in results)

@@ -2,7 +2,7 @@
 
 They read what a plan says from the namespace's annotations, so they are installed once and never
 change with a plan. In a labelled namespace they shorten (or set) a new Job's time to live and
-deadline, and name a priority class for pods that name none.
+deadline, undo that somebody raises them later, and name a priority class for pods that name none.
 """
 
 from __future__ import annotations
@@ -20,17 +20,19 @@ def manifests() -> list[dict[str, Any]]:
     """Both policies, each with its binding."""
     jobs = [_at_most(field, annotation) for field, annotation in names.EXECUTION.items()]
     return [
-        *_policy(NAME, "batch", "jobs", jobs),
-        *_policy(f"{NAME}-pods", "", "pods", [_priority()]),
+        *_policy(NAME, "batch", "jobs", ["CREATE", "UPDATE"], jobs),
+        *_policy(f"{NAME}-pods", "", "pods", ["CREATE"], [_priority()]),
     ]
 
 
-def _policy(name: str, group: str, resource: str, mutations: list[str]) -> list[dict[str, Any]]:
+def _policy(
+    name: str, group: str, resource: str, operations: list[str], mutations: list[str]
+) -> list[dict[str, Any]]:
     metadata = {"name": name, "labels": {names.MANAGED_BY: names.OURS}}
     rule = {
         "apiGroups": [group],
         "apiVersions": ["v1"],
-        "operations": ["CREATE"],
+        "operations": operations,
         "resources": [resource],
         "scope": "*",
     }
@@ -69,10 +71,15 @@ def _said(annotation: str) -> str:
 
 
 def _at_most(field: str, annotation: str) -> str:
+    """A new Job without the field or with more gets the plan's value. So does a running one whose
+    value is raised or removed; one that predates the policy is not touched by other updates."""
     limit = f"int({_ANNOTATIONS}['{annotation}'])"
-    larger = f"(!has(object.spec.{field}) || object.spec.{field} > {limit})"
+    new, old = f"object.spec.{field}", f"oldObject.spec.{field}"
+    created = f"!has({new}) || {new} > {limit}"
+    updated = f"has({new}) ? {new} > {limit} && (!has({old}) || {new} > {old}) : has({old})"
+    wrong = f"(oldObject == null ? {created} : ({updated}))"
     patch = f"JSONPatch{{op: 'add', path: '/spec/{field}', value: {limit}}}"
-    return f"{_said(annotation)} && {larger} ? [{patch}] : []"
+    return f"{_said(annotation)} && {wrong} ? [{patch}] : []"
 
 
 def _priority() -> str:
