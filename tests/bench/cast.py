@@ -1,0 +1,126 @@
+"""Plans, tenants and placements in bulk, and rollouts of them: what the benches work on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from django.utils import timezone
+
+from console.audit.services import Actor
+from quotas.enforcement.adapters import registry
+from quotas.enforcement.models import ItemState, RolloutItem, RolloutKind, TargetState
+from quotas.enforcement.reconcile.drain import drain
+from quotas.enforcement.selectors.loop import current_limits, sites
+from quotas.enforcement.services.planning import target_ref
+from quotas.enforcement.services.rollouts import create_rollout
+from quotas.plans.models import PlanVersion, Subscription
+from quotas.plans.services.plans import create_plan
+from tenants.models import Placement, Target, Tenant
+
+BENCH: Final = Actor.command("bench")
+LIMITS: Final[dict[str, int | None]] = {
+    "requests.cpu": 40_000,
+    "limits.cpu": 80_000,
+    "requests.memory": 160 * 2**30,
+    "limits.memory": 320 * 2**30,
+    "pods": 200,
+    "count/jobs.batch": 500,
+    "persistentvolumeclaims": 20,
+    "requests.storage": 2 * 2**40,
+    "container.default.cpu": 500,
+    "container.defaultRequest.cpu": 100,
+    "container.default.memory": 512 * 2**20,
+    "container.defaultRequest.memory": 256 * 2**20,
+    "temporal.weight": 1_000,
+}
+"""Four objects per namespace: itself, its quota, its defaults, its network policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """A target and the placements on it."""
+
+    target: Target
+    placements: tuple[int, ...]
+
+
+def plan(**changed: int | None) -> PlanVersion:
+    """Plan standard, version 1."""
+    return create_plan(
+        slug="standard",
+        name="Standard",
+        limits={**LIMITS, **changed},
+        actor=BENCH,
+        reason="bench",
+        at=timezone.now() - timedelta(hours=1),
+    )
+
+
+def target(slug: str, kind: str, **values: Any) -> Target:
+    """A target, as a person would have added it."""
+    made = Target.objects.create(slug=slug, name=slug, kind=kind, **values)
+    TargetState.objects.get_or_create(target=made)
+    return made
+
+
+def settle_in(
+    where: Target, version: PlanVersion, slugs: Sequence[str], *, queue: str = ""
+) -> Cast:
+    """Tenants on the plan and on the target; with `queue`, on a shared task queue."""
+    Tenant.objects.bulk_create([Tenant(slug=slug, name=slug.title()) for slug in slugs])
+    tenants = list(Tenant.objects.filter(slug__in=slugs).order_by("slug"))
+    begun = timezone.now() - timedelta(minutes=30)
+    Tenant.objects.filter(slug__in=slugs).update(created_at=begun)
+    Subscription.objects.bulk_create(
+        [Subscription(tenant=tenant, version=version, starts_at=begun) for tenant in tenants]
+    )
+    Placement.objects.bulk_create(
+        [
+            Placement(tenant=tenant, target=where, location=queue, sharing="shared",
+                      fairness_key=tenant.slug)
+            if queue
+            else Placement(tenant=tenant, target=where, location=tenant.slug)
+            for tenant in tenants
+        ]
+    )  # fmt: skip
+    rows = Placement.objects.filter(target=where, tenant__in=tenants).order_by("pk")
+    return Cast(where, tuple(rows.values_list("pk", flat=True)))
+
+
+def order(cast: Cast) -> None:
+    """The rollout of a change of everybody's plan: the rows that a drain carries out."""
+    create_rollout(
+        kind=RolloutKind.CHANGE,
+        title="First push",
+        reason="bench",
+        actor=BENCH,
+        placements=cast.placements,
+        at=timezone.now(),
+    )
+
+
+def carry_out(cast: Cast) -> None:
+    """Drains the target. Raises AssertionError unless every placement ended well."""
+    drain(cast.target.pk)
+    bad = RolloutItem.objects.filter(target=cast.target).exclude(state=ItemState.DONE)
+    for item in bad[:3]:
+        raise AssertionError(f"{item}: {item.code} {item.message}")
+
+
+def manifests(cast: Cast) -> list[dict[str, Any]]:
+    """What the loop will write, in the order of stages: for peers to write the very same."""
+    found = sites(cast.target)
+    limits = current_limits({site.tenant_id for site in found.values()}, timezone.now())
+    adapter = registry.adapter_for(cast.target.kind)
+    ref = target_ref(cast.target)
+    written = [
+        wanted
+        for site in found.values()
+        for wanted in adapter.compile(
+            limits=limits[site.tenant_id], placement=site.ref, target=ref
+        ).objects
+    ]
+    return [dict(wanted.manifest) for wanted in sorted(written, key=lambda wanted: wanted.stage)]

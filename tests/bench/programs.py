@@ -1,0 +1,62 @@
+"""The console's own processes for a bench: one granian worker, one Celery worker."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy.local import ports, probes
+from deploy.local.parts import Part
+from tests.servers import Server
+
+
+@contextmanager
+def web(
+    home: Path, *, application: str = "console.wsgi:application", **env: str
+) -> Iterator[Server]:
+    """A granian with one worker, as `make demo` runs it."""
+    port, log = ports.any_free(), home / f"web-{ports.any_free()}.log"
+    part = Part(
+        name="web",
+        argv=(
+            *(sys.executable, "-m", "granian", "--interface", "wsgi"),
+            *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+            *("--blocking-threads", "4", "--no-ws", "--http", "1", "--log-level", "warning"),
+            application,
+        ),
+        env={**os.environ, **env},
+        log=log,
+        port=port,
+        ready=probes.answers(f"http://127.0.0.1:{port}/healthz"),
+    )
+    yield from _running(part)
+
+
+@contextmanager
+def worker(home: Path, **env: str) -> Iterator[Server]:
+    """A Celery worker, as `make demo` runs it; without beat, so nothing but messages wakes it."""
+    log = home / "worker.log"
+    part = Part(
+        name="worker",
+        argv=(
+            *(sys.executable, "-m", "celery", "-A", "console", "worker", "--pool", "threads"),
+            *("--concurrency", "4", "--without-gossip", "--without-mingle", "--loglevel", "INFO"),
+        ),
+        env={**os.environ, **env},
+        log=log,
+        ready=probes.log_says(log, " ready."),
+        stop_timeout=15.0,
+    )
+    yield from _running(part)
+
+
+def _running(part: Part) -> Iterator[Server]:
+    server = Server(part)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
