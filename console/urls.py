@@ -7,8 +7,9 @@ from django.urls import include, path
 urlpatterns = [
     path("access/", include("console.access.urls")),
     path("", include("console.audit.urls")),
-    path("", include("quotas.enforcement.urls")),
+    # Before enforcement: /tenants/new/ is no tenant.
     path("", include("quotas.changes.urls")),
+    path("", include("quotas.enforcement.urls")),
     path("", include("quotas.plans.urls")),
     path("", include("tenants.urls")),
     path("", include("observability.usage.urls")),

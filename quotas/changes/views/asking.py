@@ -1,0 +1,76 @@
+"""The way every change takes: a form, a proposal, its preview. Nothing is written before that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.forms import Form
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+
+from console.access.gate import SignedInRequest, actor_of, refuse
+from console.access.models import Permission
+from console.errors import DomainError
+from quotas.changes.contracts import Change
+from quotas.changes.forms.faults import add_domain_error
+from quotas.changes.rules.rights import is_for_operators
+from quotas.changes.services import proposals
+
+SUSPEND = (
+    "New work stops on every plane: no new pod, Job or task starts.",
+    "What runs already goes on until it ends; nothing is evicted or deleted.",
+    "Limits, leases and the plan stay as they are and hold again after resuming.",
+)
+RESUME = (
+    "New work may start again, up to the limits that hold now.",
+    "What has waited in queues starts by itself.",
+)
+
+
+def permission_for(kind: str) -> Permission:
+    """What somebody needs who proposes or applies a change of this kind."""
+    return Permission.OPERATE if is_for_operators(kind) else Permission.ADMINISTER
+
+
+def require_right(request: SignedInRequest, kind: str) -> None:
+    """Refuses whoever may not make changes of this kind; the refusal is in the ledger."""
+    permission = permission_for(kind)
+    if not request.user.may(permission):
+        refuse(request, permission=permission)
+
+
+def preview_of(request: SignedInRequest, change: Change) -> HttpResponse:
+    """Proposes the change and leads to its preview. Raises DomainError where it cannot be made."""
+    require_right(request, type(change).__name__)
+    actor = actor_of(request)
+    proposal = proposals.propose(change=change, actor=actor)
+    try:
+        proposals.request_preview(proposal=proposal)
+    except DomainError:
+        proposals.discard(proposal=proposal, actor=actor)
+        raise
+    return redirect("changes:proposal", pk=proposal.pk)
+
+
+def ask(
+    request: SignedInRequest,
+    form: Form,
+    make: Callable[[], Change],
+    *,
+    template: str,
+    context: Mapping[str, Any],
+) -> HttpResponse:
+    """Shows the form; once it is valid, leads to the preview of the change that `make` gives."""
+    if request.method == "POST" and form.is_valid():
+        try:
+            return preview_of(request, make())
+        except DomainError as error:
+            add_domain_error(form, error)
+    status = 422 if form.is_bound and form.errors else 200
+    return render(request, template, {**context, "form": form}, status=status)
+
+
+def sent(request: SignedInRequest) -> Any:
+    """The form data of a POST, None otherwise: what Django's forms take as `data`."""
+    return request.POST if request.method == "POST" else None

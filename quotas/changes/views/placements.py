@@ -1,0 +1,101 @@
+"""Changes of one placement, lease or override: nothing to fill in, but something to know first."""
+
+from __future__ import annotations
+
+from django.forms import Form
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+
+from console.access.gate import SignedInRequest, requires
+from console.access.models import Permission
+from quotas.changes.contracts import Change, Displace, EndLease, EndOverride, Repair, TakeOver
+from quotas.changes.views.asking import ask, sent
+from quotas.enforcement.models import PlacementState
+from quotas.plans.charts import human, label_of
+from quotas.plans.models import Lease, Override
+from tenants.models import Placement, Tenant
+
+
+@requires(Permission.OPERATE)
+def repair(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Writes the intent again where it drifted or failed."""
+    placement = _placement(pk)
+    lines = [
+        f"Writes what is intended for {placement} again, field by field.",
+        "Fields that a controller of somebody else holds are left alone; take them over for that.",
+    ]
+    return _ask(request, placement.tenant, Repair((pk,)), f"Repair {placement}", lines)
+
+
+@requires(Permission.OPERATE)
+def take_over(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Takes fields over from whoever else holds them."""
+    placement = _placement(pk)
+    state = PlacementState.objects.filter(placement=placement).first()
+    owners = sorted(set(state.owners.values())) if state else []
+    who = ", ".join(owners) or "their other owners"
+    lines = [
+        f"Takes the fields at {placement} over from {who}, and writes what is intended.",
+        "If that is a controller (Argo CD, Helm, an operator), it may write its value again: "
+        "change it there as well, or the two undo each other.",
+    ]
+    title = f"Take over {placement}"
+    return _ask(request, placement.tenant, TakeOver((pk,)), title, lines, danger=True)
+
+
+@requires(Permission.ADMINISTER)
+def displace(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Removes a placement: what carries our label there is deleted."""
+    placement = _placement(pk)
+    lines = [
+        f"Deletes everything with Headroom's label at {placement}, and what runs with it.",
+        "The preview lists each object; the tenant's name is typed there before anything happens.",
+        f"{placement.tenant} keeps its plan, its other placements and its history.",
+    ]
+    title = f"Remove {placement}"
+    return _ask(request, placement.tenant, Displace(pk), title, lines, danger=True)
+
+
+@requires(Permission.OPERATE)
+def end_lease(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Ends a lease now."""
+    lease = get_object_or_404(Lease.objects.select_related("tenant"), pk=pk)
+    lines = [
+        f"{label_of(lease.key)}: {human(lease.key, lease.value)}, granted by {lease.author} "
+        f"({lease.reason}).",
+        f"It would end by itself on {lease.ends_at:%-d %b %Y at %H:%M} UTC.",
+        "From now on the plan (or another lease or override) says the limit again.",
+    ]
+    return _ask(request, lease.tenant, EndLease(pk), f"End a lease of {lease.tenant}", lines)
+
+
+@requires(Permission.ADMINISTER)
+def end_override(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Ends an override now."""
+    override = get_object_or_404(Override.objects.select_related("tenant"), pk=pk)
+    lines = [
+        f"{label_of(override.key)}: {human(override.key, override.value)}, set by "
+        f"{override.author} ({override.reason}).",
+        "From now on the plan (or a lease) says the limit again.",
+    ]
+    title = f"End an override of {override.tenant}"
+    return _ask(request, override.tenant, EndOverride(pk), title, lines)
+
+
+def _placement(pk: int) -> Placement:
+    return get_object_or_404(Placement.objects.select_related("tenant", "target"), pk=pk)
+
+
+def _ask(
+    request: SignedInRequest,
+    tenant: Tenant,
+    change: Change,
+    title: str,
+    lines: list[str],
+    *,
+    danger: bool = False,
+) -> HttpResponse:
+    context = {"tenant": tenant, "title": title, "lines": lines, "danger": danger}
+    return ask(
+        request, Form(sent(request)), lambda: change, template="changes/ask.html", context=context
+    )

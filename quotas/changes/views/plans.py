@@ -1,0 +1,162 @@
+"""The plan editor: a new plan, the next version of one, and putting one away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+
+from console.access.gate import SignedInRequest, actor_of, requires
+from console.access.models import Permission
+from console.errors import DomainError
+from quotas.changes.contracts import PublishPlan
+from quotas.changes.forms.faults import add_domain_error
+from quotas.changes.forms.plans import ArchiveForm, PlanEditor, PlanForm
+from quotas.changes.models import Proposal
+from quotas.changes.rules.catalogue import offers
+from quotas.changes.rules.overtaken import three_ways
+from quotas.changes.services import proposals
+from quotas.changes.views.asking import preview_of, sent
+from quotas.plans.contracts import Policy, policy_from_json
+from quotas.plans.models import Plan, PlanVersion
+from quotas.plans.selectors import load_terms
+from quotas.plans.services import plans
+
+
+@requires(Permission.ADMINISTER)
+def plan_new(request: SignedInRequest) -> HttpResponse:
+    """A new plan with its version 1. Nobody has it yet, so there is nothing to preview."""
+    form = PlanForm(sent(request))
+    editor = PlanEditor(limits={}, policy=Policy(), data=sent(request))
+    if editor.turned():
+        return _editor(request, editor, form=PlanForm(initial=request.POST.dict()))
+    if request.method == "POST" and _both_valid(form, editor):
+        try:
+            version = plans.create_plan(
+                **form.cleaned_data,
+                limits=editor.limits,
+                policy=editor.policy,
+                actor=actor_of(request),
+            )
+        except DomainError as error:
+            if error.field in form.fields:
+                add_domain_error(form, error)
+            else:
+                editor.blame(error)
+        else:
+            for warning in editor.warnings:
+                messages.warning(request, warning)
+            messages.success(request, f"{version} is published. No tenant has it yet.")
+            return redirect("plans:plan", slug=version.plan.slug)
+    if not len(editor.rows):
+        editor.rows.add()
+    return _editor(request, editor, form=form)
+
+
+@requires(Permission.ADMINISTER)
+def plan_edit(request: SignedInRequest, slug: str) -> HttpResponse:
+    """The next version of a plan, for everybody who has the plan. Publishing is previewed first.
+
+    `proposal=` goes on with what a draft says. Whoever was overtaken sees both versions.
+    """
+    plan = get_object_or_404(Plan, slug=slug, archived_at=None)
+    latest = plans.latest_version(plan)
+    editor, base = _start(request, plan, latest)
+    if editor.turned():
+        return _editor(request, editor, plan=plan, latest=latest, base=base)
+    if request.method == "POST" and editor.is_valid():
+        try:
+            return preview_of(request, editor.change(slug))
+        except DomainError as error:
+            if error.code == "plan_moved_on":
+                latest = plans.latest_version(plan)
+            else:
+                editor.blame(error)
+    return _editor(request, editor, plan=plan, latest=latest, base=base)
+
+
+@requires(Permission.ADMINISTER)
+def plan_archive(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Takes a plan off the list of offers."""
+    plan = get_object_or_404(Plan, slug=slug)
+    form = ArchiveForm(sent(request), slug=slug)
+    if request.method == "POST" and form.is_valid():
+        try:
+            plans.archive_plan(
+                plan=plan, actor=actor_of(request), reason=form.cleaned_data["reason"]
+            )
+        except DomainError as error:
+            add_domain_error(form, error)
+        else:
+            messages.success(request, f"{slug} is archived.")
+            return redirect("plans:plans")
+    context = {"plan": plan, "form": form}
+    status = 422 if form.is_bound and form.errors else 200
+    return render(request, "changes/plan_archive.html", context, status=status)
+
+
+def _both_valid(form: PlanForm, editor: PlanEditor) -> bool:
+    """Both are looked at, so that everything that is wrong is said at once."""
+    return all([form.is_valid(), editor.is_valid()])
+
+
+def _start(
+    request: SignedInRequest, plan: Plan, latest: PlanVersion
+) -> tuple[PlanEditor, PlanVersion]:
+    """The editor as it stands, and the version that it was begun from."""
+    draft = _draft(request, plan)
+    asked = request.POST.get("base_version") or (draft.base_version if draft else latest.number)
+    base = _version(plan, str(asked)) or latest
+    terms = load_terms([base.pk])[base.pk]
+    limits, policy = terms.limits, terms.policy
+    if draft:
+        limits, policy = draft.limits, policy_from_json(draft.policy)
+    editor = PlanEditor(limits=limits, policy=policy, base_version=base.number, data=sent(request))
+    return editor, base
+
+
+def _draft(request: SignedInRequest, plan: Plan) -> PublishPlan | None:
+    number = request.GET.get("proposal", "")
+    if not number.isdigit():
+        return None
+    found = Proposal.objects.filter(pk=int(number), kind=PublishPlan.__name__).first()
+    change = proposals.change_of(found) if found else None
+    return change if isinstance(change, PublishPlan) and change.plan == plan.slug else None
+
+
+def _version(plan: Plan, number: str) -> PlanVersion | None:
+    if not number.isdigit():
+        return None
+    return (
+        PlanVersion.objects.select_related("plan", "author")
+        .filter(plan=plan, number=int(number))
+        .first()
+    )
+
+
+def _editor(
+    request: SignedInRequest,
+    editor: PlanEditor,
+    *,
+    form: PlanForm | None = None,
+    plan: Plan | None = None,
+    latest: PlanVersion | None = None,
+    base: PlanVersion | None = None,
+) -> HttpResponse:
+    context: dict[str, Any] = {
+        "editor": editor, "form": form, "plan": plan, "latest": latest, "offers": offers(),
+    }  # fmt: skip
+    overtaken = bool(base and latest and base.number < latest.number)
+    if base and latest and overtaken:
+        terms = load_terms([base.pk, latest.pk])
+        context["base"] = base
+        context["ways"] = three_ways(terms[base.pk], terms[latest.pk], editor.limits)
+        # Sending the form again is on top of the newer version: both have been seen now.
+        editor.base_version = latest.number
+    wrong = bool(editor.problems or editor.rows.has_errors or editor.holes.has_errors)
+    wrong = wrong or bool(form and form.is_bound and form.errors)
+    wrong = wrong or bool(editor.form.is_bound and editor.form.errors)
+    is_refused = request.method == "POST" and (wrong or overtaken)
+    return render(request, "changes/plan_editor.html", context, status=422 if is_refused else 200)

@@ -1,0 +1,217 @@
+"""Proposals: the drafts, one preview, and what can be done with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from console.access.gate import SignedInRequest, actor_of, requires
+from console.access.models import Permission
+from console.errors import DomainError
+from console.selectors import keyset_page
+from quotas.changes.forms.faults import add_domain_error
+from quotas.changes.forms.proposals import ApplyForm
+from quotas.changes.models import Proposal, ProposalStatus
+from quotas.changes.selectors.preview_page import objects_page, preview_page
+from quotas.changes.services import drafts, proposals
+from quotas.changes.views.asking import permission_for, require_right
+
+STALE_AFTER = 120
+"""Seconds after which the page offers to look again; applying looks again in any case."""
+
+
+@requires(Permission.VIEW)
+@require_GET
+def proposal_list(request: SignedInRequest) -> HttpResponse:
+    """Drafts, newest first; `status=` shows applied or discarded ones."""
+    status = request.GET.get("status", ProposalStatus.DRAFT)
+    if status not in ProposalStatus.values:
+        status = ProposalStatus.DRAFT
+    found = Proposal.objects.filter(status=status).defer("preview", "payload")
+    page = keyset_page(
+        found, cursor=request.GET.get("cursor", ""), key=("created_at", "id"), size=50
+    )
+    context = {"page": page, "status": status, "statuses": ProposalStatus.choices}
+    return render(request, "changes/proposal_list.html", context)
+
+
+@requires(Permission.VIEW)
+@require_GET
+def proposal(request: SignedInRequest, pk: int) -> HttpResponse:
+    """The preview of one change: nothing is written until it is applied."""
+    found = get_object_or_404(Proposal.objects.select_related("rollout"), pk=pk)
+    if request.htmx and request.htmx.target == "preview-wait":
+        return _waiting(request, found)
+    return _page(request, found, ApplyForm(initial={"reason": found.reason}))
+
+
+@requires(Permission.VIEW)
+@require_GET
+def proposal_objects(request: SignedInRequest, pk: int) -> HttpResponse:
+    """The objects of a preview, filtered and page by page: a partial of its page."""
+    found = get_object_or_404(Proposal, pk=pk)
+    context = {"proposal": found, **_objects(request, found)}
+    if request.htmx:
+        return render(request, "changes/_objects.html", context)
+    return render(request, "changes/proposal_objects.html", context)
+
+
+@requires(Permission.VIEW)
+@require_GET
+def proposal_yaml(_: SignedInRequest, pk: int) -> HttpResponse:
+    """The change and every object that it would write, field by field, to keep or to review."""
+    found = get_object_or_404(Proposal, pk=pk)
+    seen = found.preview or {}
+    document = {
+        "title": found.title,
+        "kind": found.kind,
+        "change": found.payload,
+        "previewed_at": seen.get("at"),
+        "objects_total": seen.get("objects_total", 0),
+        "objects": [
+            {
+                "target": each["target"],
+                "tenant": each["tenant"],
+                "location": each["location"],
+                "operation": each["operation"],
+                "object": each["object"],
+                "fields": [
+                    {name: field[name] for name in ("path", "before", "after")}
+                    for field in each["fields"]
+                ],
+            }
+            for each in seen.get("objects", ())
+        ],
+    }
+    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
+    response = HttpResponse(text, content_type="application/yaml; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="change-{found.pk}.yaml"'
+    return response
+
+
+@requires(Permission.OPERATE)
+@require_POST
+def proposal_refresh(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Looks at rows and planes again, for a draft whose preview has aged."""
+    found = get_object_or_404(Proposal, pk=pk)
+    try:
+        proposals.request_preview(proposal=found)
+    except DomainError as error:
+        messages.error(request, error.message)
+    return redirect("changes:proposal", pk=pk)
+
+
+@requires(Permission.OPERATE)
+@require_POST
+def proposal_apply(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Does what the preview says and leads to the rollout; or keeps it as a draft with its reason.
+
+    A preview that no longer holds is shown anew, with what has changed since.
+    """
+    found = get_object_or_404(Proposal, pk=pk)
+    require_right(request, found.kind)
+    if "draft" in request.POST:
+        return _keep(request, found)
+    form = ApplyForm(request.POST)
+    if not form.is_valid():
+        return _page(request, found, form)
+    try:
+        rollout = proposals.apply(proposal=found, actor=actor_of(request), **form.cleaned_data)
+    except DomainError as error:
+        return _refused(request, found, form, error)
+    return redirect("enforcement:rollout", pk=rollout.pk)
+
+
+@requires(Permission.OPERATE)
+@require_POST
+def proposal_discard(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Gives a draft up."""
+    found = get_object_or_404(Proposal, pk=pk)
+    require_right(request, found.kind)
+    try:
+        proposals.discard(proposal=found, actor=actor_of(request))
+    except DomainError as error:
+        messages.error(request, error.message)
+        return redirect("changes:proposal", pk=pk)
+    messages.success(request, f"Discarded: {found.title}. Nothing was written.")
+    return redirect("changes:proposals")
+
+
+def _keep(request: SignedInRequest, found: Proposal) -> HttpResponse:
+    if drafts.keep(proposal=found, reason=request.POST.get("reason", "")):
+        messages.success(request, f"Kept as a draft: {found.title}. Nothing was written.")
+    return redirect("changes:proposals")
+
+
+def _refused(
+    request: SignedInRequest, found: Proposal, form: ApplyForm, error: DomainError
+) -> HttpResponse:
+    found.refresh_from_db()
+    if error.code == "not_a_draft":
+        messages.warning(request, error.message)
+        return redirect("changes:proposal", pk=found.pk)
+    if error.code != "stale_preview":
+        add_domain_error(form, error)
+        return _page(request, found, form)
+    try:
+        proposals.request_preview(proposal=found)
+    except DomainError as impossible:
+        add_domain_error(form, impossible)
+        return _page(request, found, form)
+    found.refresh_from_db()
+    kept = ApplyForm(initial={"reason": form.cleaned_data["reason"]})
+    return _page(request, found, kept, since=error.detail["since"], status=422)
+
+
+def _page(
+    request: SignedInRequest,
+    found: Proposal,
+    form: ApplyForm,
+    *,
+    since: list[dict[str, str]] | None = None,
+    status: int = 0,
+) -> HttpResponse:
+    page = preview_page(found)
+    is_draft = found.status == ProposalStatus.DRAFT
+    context: dict[str, Any] = {
+        "proposal": found,
+        "page": page,
+        "form": form,
+        "since": since or (),
+        "is_draft": is_draft,
+        "impossible": not page and found.progress.startswith("Not possible"),
+        "may_apply": is_draft and request.user.may(permission_for(found.kind)),
+        "needs": permission_for(found.kind).label,
+        "edit_plan": found.payload.get("plan") if found.kind == "PublishPlan" else "",
+        "is_old": bool(page and is_draft)
+        and (timezone.now() - (found.previewed_at or found.created_at)).total_seconds()
+        > STALE_AFTER,
+        **_objects(request, found),
+    }
+    status = status or (422 if form.is_bound and form.errors else 200)
+    return render(request, "changes/proposal.html", context, status=status)
+
+
+def _waiting(request: SignedInRequest, found: Proposal) -> HttpResponse:
+    """How far the preview is; once it is there (or cannot be), the page loads itself anew."""
+    response = render(request, "changes/_waiting.html", {"proposal": found})
+    if (
+        found.preview
+        or found.status != ProposalStatus.DRAFT
+        or found.progress.startswith("Not possible")
+    ):
+        response["HX-Refresh"] = "true"
+    return response
+
+
+def _objects(request: SignedInRequest, found: Proposal) -> dict[str, Any]:
+    filters = {name: request.GET.get(name, "") for name in ("tenant", "target")}
+    number = request.GET.get("page", "1")
+    page = objects_page(found, number=int(number) if number.isdigit() else 1, **filters)
+    return {"objects": page, "filters": filters}

@@ -1,0 +1,83 @@
+"""Adding and editing targets; a connection test follows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET
+
+from console.access.gate import SignedInRequest, actor_of, requires
+from console.access.models import Permission
+from console.errors import DomainError
+from quotas.changes.forms.faults import add_domain_error
+from quotas.changes.forms.targets import TargetForm, shown_options
+from quotas.changes.views.asking import sent
+from quotas.enforcement.adapters import registry
+from tenants import services as tenants
+from tenants.models import Target
+
+_NAMES = ("slug", "name", "kind", "endpoint", "credential", "drift_policy", "concurrency",
+          "enabled", "generation")  # fmt: skip
+
+
+@requires(Permission.ADMINISTER)
+def target_new(request: SignedInRequest) -> HttpResponse:
+    """A new target."""
+    form = TargetForm(sent(request), kinds=_kinds(), is_new=True)
+    if request.method == "POST" and form.is_valid():
+        try:
+            target = tenants.create_target(
+                slug=form.cleaned_data["slug"],
+                kind=form.cleaned_data["kind"],
+                kinds=registry.kinds(),
+                actor=actor_of(request),
+                reason=form.cleaned_data["reason"],
+                **form.given(),
+            )
+        except DomainError as error:
+            add_domain_error(form, error, {"options": "more"})
+        else:
+            return redirect("changes:target_saved", slug=target.slug)
+    return _page(request, form, None)
+
+
+@requires(Permission.ADMINISTER)
+def target_edit(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Everything of a target but its short name and kind."""
+    target = get_object_or_404(Target, slug=slug)
+    initial = {name: getattr(target, name) for name in _NAMES} | shown_options(target.options)
+    form = TargetForm(sent(request), kinds=_kinds(), is_new=False, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            tenants.update_target(
+                target=target,
+                expected_generation=form.cleaned_data["generation"] or 0,
+                actor=actor_of(request),
+                reason=form.cleaned_data["reason"],
+                **form.given(),
+            )
+        except DomainError as error:
+            add_domain_error(form, error, {"options": "more"})
+        else:
+            return redirect("changes:target_saved", slug=slug)
+    return _page(request, form, target)
+
+
+@requires(Permission.ADMINISTER)
+@require_GET
+def target_saved(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Says that it is saved, and tests the connection."""
+    target = get_object_or_404(Target, slug=slug)
+    return render(request, "changes/target_saved.html", {"target": target})
+
+
+def _page(request: SignedInRequest, form: TargetForm, target: Target | None) -> HttpResponse:
+    context: dict[str, Any] = {"form": form, "target": target}
+    status = 422 if form.is_bound and form.errors else 200
+    return render(request, "changes/target_form.html", context, status=status)
+
+
+def _kinds() -> list[tuple[str, str]]:
+    return [(kind, registry.adapter_for(kind).label) for kind in registry.kinds()]

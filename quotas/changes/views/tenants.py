@@ -1,0 +1,158 @@
+"""Changes of one tenant: on-boarding, limits, plan, places, suspension, the end."""
+
+from __future__ import annotations
+
+from django.forms import Form
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+
+from console.access.gate import SignedInRequest, refuse, requires
+from console.access.models import Permission
+from console.errors import DomainError
+from quotas.changes.contracts import Change, Offboard, Resume, Suspend
+from quotas.changes.forms import tenants as forms
+from quotas.changes.forms.limits import LimitForm
+from quotas.changes.rules.catalogue import offers
+from quotas.changes.selectors.standing_limits import standing_limits
+from quotas.changes.views.asking import RESUME, SUSPEND, ask, preview_of, sent
+from tenants.models import Placement, Target, Tenant
+
+
+@requires(Permission.ADMINISTER)
+def onboard(request: SignedInRequest) -> HttpResponse:
+    """A new tenant with its plan and its placements, in one step."""
+    form = forms.OnboardForm(sent(request), initial={"plan": request.GET.get("plan", "")})
+    rows = forms.place_rows()
+    context = {"rows": rows, "targets": Target.objects.order_by("slug"), "form": form}
+    if request.method != "POST":
+        rows.add()
+        return render(request, "changes/onboard.html", context)
+    if rows.turn(request.POST):
+        # Adding a row is no attempt to save: what is missing is not complained about yet.
+        context["form"] = forms.OnboardForm(initial=request.POST.dict())
+        return render(request, "changes/onboard.html", context)
+    rows.read(request.POST)
+    if form.is_valid():
+        places = forms.places_of(rows, form.cleaned_data["slug"])
+        if not rows.has_errors:
+            try:
+                return preview_of(request, form.change(places))
+            except DomainError as error:
+                forms.blame_rows(rows, form, error)
+    if not len(rows):
+        rows.add()
+    return render(request, "changes/onboard.html", context, status=422)
+
+
+@requires(Permission.OPERATE)
+def limits(request: SignedInRequest, slug: str) -> HttpResponse:
+    """One limit of a tenant: a lease, or (for admins) an override."""
+    tenant = get_object_or_404(Tenant, slug=slug)
+    may_override = request.user.may(Permission.ADMINISTER)
+    if request.POST.get("how") == "override" and not may_override:
+        refuse(request, permission=Permission.ADMINISTER)
+    standing, plan = standing_limits(tenant, now=timezone.now())
+    chosen = next((line for line in standing if line.key == request.GET.get("key")), None)
+    initial = {"key": chosen.key, "value": chosen.written} if chosen else {}
+    form = LimitForm(sent(request), may_override=may_override, initial=initial)
+    context = {
+        "tenant": tenant,
+        "standing": standing,
+        "plan": plan,
+        "chosen": chosen,
+        "offers": offers(),
+    }
+    return ask(
+        request,
+        form,
+        lambda: form.change((slug,)),
+        template="changes/limits.html",
+        context=context,
+    )
+
+
+@requires(Permission.OPERATE)
+def suspend(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Says what suspending means, then leads to its preview."""
+    return _plain(request, slug, Suspend((slug,)), verb="Suspend", lines=SUSPEND)
+
+
+@requires(Permission.OPERATE)
+def resume(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Says what resuming means, then leads to its preview."""
+    return _plain(request, slug, Resume((slug,)), verb="Resume", lines=RESUME)
+
+
+def _plain(
+    request: SignedInRequest, slug: str, change: Change, *, verb: str, lines: tuple[str, ...]
+) -> HttpResponse:
+    tenant = get_object_or_404(Tenant, slug=slug)
+    context = {"tenant": tenant, "title": f"{verb} {slug}", "lines": lines}
+    return ask(
+        request,
+        Form(sent(request)),
+        lambda: change,
+        template="changes/ask.html",
+        context=context,
+    )
+
+
+@requires(Permission.ADMINISTER)
+def place(request: SignedInRequest, slug: str) -> HttpResponse:
+    """One more place for a tenant."""
+    tenant = get_object_or_404(Tenant, slug=slug)
+    form = forms.PlaceForm(sent(request))
+    placed = Placement.objects.filter(tenant=tenant).select_related("target")
+    context = {
+        "tenant": tenant,
+        "title": f"Place {slug}",
+        "lines": [f"Placed already: {each}" for each in placed],
+    }
+    return ask(
+        request, form, lambda: form.change(slug), template="changes/ask.html", context=context
+    )
+
+
+@requires(Permission.ADMINISTER)
+def move(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Another plan for a tenant."""
+    tenant = get_object_or_404(Tenant, slug=slug)
+    form = forms.MoveForm(sent(request))
+    _, plan = standing_limits(tenant, now=timezone.now())
+    context = {
+        "tenant": tenant,
+        "title": f"Move {slug} to a plan",
+        "lines": [f"It has {plan} now." if plan else "It has no plan now: nothing is limited."],
+    }
+    return ask(
+        request, form, lambda: form.change((slug,)), template="changes/ask.html", context=context
+    )
+
+
+@requires(Permission.ADMINISTER)
+def offboard(request: SignedInRequest, slug: str) -> HttpResponse:
+    """The end of a tenant: its name is typed, then the preview lists what is deleted."""
+    tenant = get_object_or_404(Tenant, slug=slug)
+    form = forms.OffboardForm(sent(request), slug=slug)
+    placed = Placement.objects.filter(tenant=tenant).select_related("target")
+    context = {
+        "tenant": tenant,
+        "title": f"Off-board {slug}",
+        "danger": True,
+        "lines": [
+            *[f"Deleted: everything with Headroom's label at {each}." for each in placed],
+            "Ended: its plan, its leases and its overrides.",
+            "Stays: the tenant itself with its history, ledger and usage. The short name is never "
+            "given to anybody else.",
+            "Stays: every object in those places that does not carry Headroom's label, unless it "
+            "lies in a namespace that Headroom made. The preview lists each object.",
+        ],
+    }
+    return ask(
+        request,
+        form,
+        lambda: Offboard(slug, form.cleaned_data["confirm"]),
+        template="changes/ask.html",
+        context=context,
+    )

@@ -1,0 +1,134 @@
+"""Who may open which page of changes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from console.access.models import Permission, Role
+from console.audit.models import Entry, Outcome
+from console.audit.services import Actor
+from quotas.changes import contracts as c
+from quotas.changes.models import Proposal
+from quotas.changes.rules.payload import KINDS
+from quotas.changes.rules.rights import FOR_OPERATORS
+from quotas.changes.urls import urlpatterns
+from quotas.enforcement.models import Rollout
+from quotas.plans.models import PlanVersion
+from quotas.plans.services import adjustments
+from tenants.services import add_member
+from tests.quotas.changes.acting import preview
+from tests.quotas.changes.browsing import browser
+
+NAMES = sorted(str(pattern.name) for pattern in urlpatterns)
+READING = {"proposal", "proposal_objects", "proposal_yaml", "proposals"}
+OPERATING = {
+    "bulk", "limits", "suspend", "resume", "repair", "take_over", "end_lease",
+    "proposal_apply", "proposal_discard", "proposal_refresh",
+}  # fmt: skip
+POSTED = {
+    "bulk", "member_add", "member_remove", "proposal_apply", "proposal_discard", "proposal_refresh",
+}  # fmt: skip
+
+
+@pytest.fixture
+def paths(house: SimpleNamespace, alice: Actor) -> dict[str, str]:
+    """A path that exists for every page."""
+    said = {"actor": alice, "reason": "set up"}
+    draft, _ = preview(c.Suspend(("acme",)), alice)
+    until = timezone.now() + timedelta(hours=1)
+    (lease,) = adjustments.grant_lease(
+        tenants=[house.acme], key="pods", value=150, until=until, **said
+    )
+    (override,) = adjustments.set_override(tenants=[house.acme], key="pods", value=120, **said)
+    member = add_member(tenant=house.acme, user=alice.user, **said)  # type: ignore[arg-type]  # a person
+    slug = dict.fromkeys(
+        ("limits", "suspend", "resume", "place", "move", "tenant_edit", "offboard", "member_add"),
+        {"slug": "acme"},
+    )
+    given: dict[str, dict[str, object]] = {
+        **slug,  # type: ignore[dict-item]  # texts are objects
+        **dict.fromkeys([name for name in NAMES if name.startswith("proposal_")], {"pk": draft.pk}),
+        "proposal": {"pk": draft.pk},
+        **dict.fromkeys(("repair", "take_over", "displace"), {"pk": house.placements["acme"].pk}),
+        "end_lease": {"pk": lease.pk},
+        "end_override": {"pk": override.pk},
+        "member_remove": {"slug": "acme", "pk": member.pk},
+        **dict.fromkeys(("target_edit", "target_saved"), {"slug": "lab"}),
+        **dict.fromkeys(("plan_edit", "plan_archive"), {"slug": "standard"}),
+    }
+    return {name: reverse(f"changes:{name}", kwargs=given.get(name)) for name in NAMES}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_outsider_is_refused_on_every_page(name: str, paths: dict[str, str]) -> None:
+    outsider = browser(Role.NOBODY)
+    assert outsider.get(paths[name]).status_code == 403
+    assert outsider.post(paths[name]).status_code == 403
+    stranger = Client().get(paths[name])
+    assert stranger.status_code == 302
+    assert "/access/sign-in/" in stranger["Location"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_viewer_may_only_read_previews(name: str, paths: dict[str, str]) -> None:
+    viewer = browser(Role.VIEWER)
+    response = viewer.post(paths[name]) if name in POSTED else viewer.get(paths[name])
+    assert response.status_code == (200 if name in READING else 403)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_operator_may_not_change_what_was_agreed(name: str, paths: dict[str, str]) -> None:
+    operator = browser(Role.OPERATOR)
+    response = operator.post(paths[name]) if name in POSTED else operator.get(paths[name])
+    allowed = name in READING | OPERATING
+    assert (response.status_code != 403) is allowed
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - POSTED))
+def test_an_admin_opens_every_page_without_writing_anything(
+    name: str, paths: dict[str, str]
+) -> None:
+    before = Entry.objects.count(), Proposal.objects.count()
+    assert browser().get(paths[name]).status_code == 200
+    assert (Entry.objects.count(), Proposal.objects.count()) == before
+
+
+def test_an_operator_may_not_apply_what_an_admin_proposed(
+    house: SimpleNamespace, alice: Actor, gold: PlanVersion
+) -> None:
+    draft, seen = preview(c.MovePlan(("acme",), "gold"), alice)
+    operator = browser(Role.OPERATOR)
+    page = operator.get(reverse("changes:proposal", args=[draft.pk]))
+    assert b"Applying it needs" in page.content
+    path = reverse("changes:proposal_apply", args=[draft.pk])
+    refused = operator.post(path, {"fingerprint": seen.fingerprint, "reason": "because"})
+    assert refused.status_code == 403
+    assert operator.post(reverse("changes:proposal_discard", args=[draft.pk])).status_code == 403
+    assert Rollout.objects.count() == 0
+    assert Entry.objects.filter(outcome=Outcome.REFUSED, action="access.refused").count() == 2
+
+
+def test_an_operator_may_lease_but_not_override(house: SimpleNamespace) -> None:
+    operator = browser(Role.OPERATOR)
+    path = reverse("changes:limits", args=["acme"])
+    assert b"Override" not in operator.get(path).content
+    given = {"key": "pods", "value": "150", "span": "4"}
+    assert operator.post(path, {**given, "how": "override"}).status_code == 403
+    assert operator.post(path, {**given, "how": "lease"}).status_code == 302
+
+
+def test_an_operator_may_not_move_many(house: SimpleNamespace) -> None:
+    given = {"action": "move_plan", "tenants": ["acme"]}
+    assert browser(Role.OPERATOR).post(reverse("changes:bulk"), given).status_code == 403
+
+
+def test_every_kind_of_change_has_somebody_who_may_make_it() -> None:
+    assert set(KINDS) > FOR_OPERATORS
+    assert {"PublishPlan", "Offboard", "SetOverride"}.isdisjoint(FOR_OPERATORS)
+    assert Permission.OPERATE in Permission
