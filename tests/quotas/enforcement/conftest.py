@@ -11,10 +11,11 @@ from django.utils import timezone
 from console import celery
 from console.audit.services import Actor
 from quotas.enforcement.adapters import registry
-from quotas.enforcement.models import Rollout
+from quotas.enforcement.models import Rollout, RolloutItem
+from quotas.enforcement.reconcile.drain import drain
 from quotas.enforcement.services.rollouts import create_rollout
 from tenants.models import Placement
-from tests.quotas.enforcement.fakes import FakePlane
+from tests.quotas.enforcement.fakes import FakePlane, make_target, make_tenants, make_version
 
 ANN = Actor.command("ann")
 
@@ -47,3 +48,16 @@ def order(placements: Sequence[Placement], **changed: Any) -> Rollout:
     return create_rollout(
         **(values | {"actor": ANN, "placements": placements, "at": timezone.now()} | changed)
     )
+
+
+def one(plane: FakePlane, **limits: int | None) -> Placement:
+    """One tenant whose limits are enforced already."""
+    placement = make_tenants(make_target(), make_version(limits or {"pods": 10}), 1)[0]
+    order([placement])
+    drain(placement.target_id)
+    plane.writes.clear()
+    return placement
+
+
+def item_of(rollout: Rollout) -> RolloutItem:
+    return RolloutItem.objects.get(rollout=rollout)

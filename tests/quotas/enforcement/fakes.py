@@ -57,6 +57,9 @@ class FakePlane:
     down: dict[int, Exception] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     failing: dict[str, list[Exception]] = field(default_factory=dict)
+    unseen: dict[str, str] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
+    bug: Exception | None = None
     prepared: set[int] = field(default_factory=set)
     prepare_error: Exception | None = None
     on_observe: Callable[[], None] | None = None
@@ -69,6 +72,8 @@ class FakePlane:
         """One quota per placement that has every limit."""
         if limits is None or placement.leaving:
             return Compiled()
+        if placement.location in self.broken:
+            raise ValueError("a bug")
         keys = [k for k, limit in limits.limits.items() if limit.value is not None]
         keys = [key for key in keys if key not in self.refused]
         fields: dict[str, Scalar] = {f"hard[{k}]": limits.limits[k].value for k in keys}
@@ -97,12 +102,13 @@ class FakePlane:
             self.on_observe()
         self._raise(target)
         self.reads += 1 if everything else len(placements)
-        seen = {placement.id: self._observed(target.id, placement) for placement in placements}
+        failures = {p.id: self.unseen[p.location] for p in placements if p.location in self.unseen}
+        seen = {p.id: self._observed(target.id, p) for p in placements if p.id not in failures}
         known = {placement.location for placement in placements}
         orphans = tuple(
             ref for at, ref in self.things if at == target.id and ref.namespace not in known
         )
-        return Observation(seen, self.reads, orphans if everything else ())
+        return Observation(seen, self.reads, orphans if everything else (), failures)
 
     def _observed(self, target_id: int, placement: PlacementRef) -> Observed:
         ref = self.quota(placement.location)
@@ -122,6 +128,8 @@ class FakePlane:
     ) -> None:
         """Writes, refuses fields of others without force, fails where the test says so."""
         for item in work:
+            if self.bug:
+                raise self.bug
             if self.on_apply:
                 self.on_apply()
             self._raise(target)

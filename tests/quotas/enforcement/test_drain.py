@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
-import time_machine
 from django.utils import timezone
 
 from console.audit.models import Entry
-from console.errors import Conflict, Refused, Throttled, Unreachable
 from quotas.enforcement.models import (
     Drift,
     ItemState,
     PlacementState,
-    Rollout,
     RolloutItem,
-    TargetState,
     TenantState,
 )
 from quotas.enforcement.reconcile.drain import drain
 from quotas.plans.models import Suspension
 from tenants.models import Placement, Tenant
-from tests.quotas.enforcement.conftest import order
+from tests.quotas.enforcement.conftest import item_of, one, order
 from tests.quotas.enforcement.fakes import (
     ARGOCD,
     KUBECTL,
@@ -32,23 +27,9 @@ from tests.quotas.enforcement.fakes import (
     make_tenants,
     make_version,
     move,
-    unreachable,
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sent")]
-
-
-def one(plane: FakePlane, **limits: int | None) -> Placement:
-    """One tenant whose limits are enforced already."""
-    placement = make_tenants(make_target(), make_version(limits or {"pods": 10}), 1)[0]
-    order([placement])
-    drain(placement.target_id)
-    plane.writes.clear()
-    return placement
-
-
-def item_of(rollout: Rollout) -> RolloutItem:
-    return RolloutItem.objects.get(rollout=rollout)
 
 
 def test_a_change_is_enforced_and_written_down(plane: FakePlane) -> None:
@@ -239,118 +220,6 @@ def test_a_limit_that_the_plane_cannot_say_is_refused_and_the_rest_enforced(
     assert state.condition == "refused"
     assert state.message == "services: This plane has no services."
     assert state.refusals[0]["key"] == "services"
-
-
-@pytest.mark.parametrize(
-    ("error", "state", "condition"),
-    [
-        (Refused("invalid"), ItemState.REFUSED, "refused"),
-        (Conflict("held", owners={"x": "flux"}), ItemState.CONFLICT, "conflict"),
-        (ValueError("a bug"), ItemState.FAILED, "refused"),
-    ],
-)
-def test_a_failure_that_repeating_cannot_cure_ends_the_item(
-    plane: FakePlane, error: Exception, state: str, condition: str
-) -> None:
-    target = make_target()
-    bad, good = make_tenants(target, make_version({"pods": 1}), 2)
-    plane.failing["t0"] = [error]
-    rollout = order([bad, good])
-    drain(target.pk)
-    item = RolloutItem.objects.get(placement=bad)
-    assert (item.state, item.message) == (state, str(error))
-    assert PlacementState.objects.get(placement=bad).condition == condition
-    assert RolloutItem.objects.get(placement=good).state == ItemState.DONE
-    rollout.refresh_from_db()
-    assert rollout.finished_at
-
-
-def test_a_retryable_failure_waits_twice_as_long_each_time(plane: FakePlane) -> None:
-    target = make_target()
-    bad, good = make_tenants(target, make_version({"pods": 1}), 2)
-    plane.failing["t0"] = [Conflict("object was modified", retryable=True) for _ in range(3)]
-    rollout = order([bad, good])
-    waits = []
-    with time_machine.travel(timezone.now(), tick=False) as clock:
-        for _ in range(3):
-            drain(target.pk)
-            item = RolloutItem.objects.get(placement=bad)
-            assert item.state == ItemState.WAITING
-            assert item.not_before
-            waits.append((item.not_before - timezone.now()).total_seconds())
-            drain(target.pk)
-            assert RolloutItem.objects.get(placement=bad).attempts == len(waits)
-            clock.move_to(item.not_before)
-        drain(target.pk)
-    assert 0.5 <= waits[0] <= 1.5
-    assert 1 <= waits[1] <= 3
-    assert 2 <= waits[2] <= 6
-    assert RolloutItem.objects.get(placement=bad).state == ItemState.DONE
-    assert len([write for write in plane.writes if "t1" in write]) == 1
-    rollout.refresh_from_db()
-    assert rollout.finished_at
-
-
-def test_a_throttled_write_waits_as_long_as_the_plane_says(plane: FakePlane) -> None:
-    target = make_target()
-    bad, good = make_tenants(target, make_version({"pods": 1}), 2)
-    plane.failing["t0"] = [Throttled("429", retry_after=40)]
-    order([bad, good])
-    with time_machine.travel(timezone.now(), tick=False):
-        drain(target.pk)
-        item = RolloutItem.objects.get(placement=bad)
-        assert item.not_before
-        assert 40 <= (item.not_before - timezone.now()).total_seconds() <= 50
-
-
-def test_an_unreachable_target_keeps_everything_waiting_and_heals(plane: FakePlane) -> None:
-    placement = one(plane)
-    move([placement], make_version({"pods": 20}, 2))
-    rollout = order([placement])
-    plane.down[placement.target_id] = unreachable()
-    with time_machine.travel(timezone.now(), tick=False) as clock:
-        drain(placement.target_id)
-        item = item_of(rollout)
-        assert (item.state, item.not_before, item.attempts) == (ItemState.WAITING, None, 0)
-        state = TargetState.objects.get()
-        assert (state.condition, state.failures) == ("unreachable", 1)
-        assert state.not_before
-        assert PlacementState.objects.get().condition == "unreachable"
-        assert TenantState.objects.get().condition == "unreachable"
-
-        del plane.down[placement.target_id]
-        drain(placement.target_id)
-        assert plane.writes == []  # resting
-        clock.move_to(state.not_before + timedelta(seconds=1))
-        assert drain(placement.target_id).recovered
-    assert plane.value(placement, "pods") == 20
-    assert TargetState.objects.get().condition == "synced"
-    assert TenantState.objects.get().condition == "synced"
-
-
-def test_a_target_that_dies_while_being_written_is_unreachable_as_a_whole(
-    plane: FakePlane,
-) -> None:
-    placements = make_tenants(make_target(), make_version({"pods": 1}), 3)
-    for location in ("t0", "t1", "t2"):
-        plane.failing[location] = [Unreachable("connection reset")]
-    order(placements)
-    drain(placements[0].target_id)
-    assert TargetState.objects.get().condition == "unreachable"
-    assert RolloutItem.objects.filter(state=ItemState.WAITING).count() == 3
-
-
-def test_one_dead_target_does_not_delay_another(plane: FakePlane) -> None:
-    dead, alive = make_target("dead"), make_target("alive")
-    version = make_version({"pods": 1})
-    placement = make_tenants(dead, version, 1)[0]
-    other = Placement.objects.create(tenant=placement.tenant, target=alive, location="t0")
-    plane.down[dead.pk] = unreachable()
-    order([placement, other])
-    drain(dead.pk)
-    drain(alive.pk)
-    assert plane.value(other, "pods") == 1
-    assert TenantState.objects.get().condition == "unreachable"
 
 
 def test_a_tenant_without_a_plan_is_not_stripped(plane: FakePlane) -> None:

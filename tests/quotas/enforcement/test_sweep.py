@@ -245,6 +245,35 @@ def test_an_unreachable_target_is_left_alone_until_it_answers(plane: FakePlane) 
     assert PlacementState.objects.get().condition == "synced"
 
 
+def test_one_placement_that_cannot_be_read_is_said_and_the_rest_judged(plane: FakePlane) -> None:
+    bad, good = enforced(plane, 2)
+    seen_before = PlacementState.objects.get(placement=bad).observed_at
+    plane.unseen = {"t0": "namespaces t0: etcd timed out"}
+    sweep(bad.target_id, force=True)
+    state = PlacementState.objects.get(placement=bad)
+    assert (state.condition, state.message) == ("unreachable", "namespaces t0: etcd timed out")
+    assert state.observed_at == seen_before
+    assert TenantState.objects.get(tenant=bad.tenant_id).condition == "unreachable"
+    assert PlacementState.objects.get(placement=good).condition == "synced"
+    plane.unseen.clear()
+    sweep(bad.target_id, force=True)
+    assert PlacementState.objects.get(placement=bad).condition == "synced"
+
+
+def test_a_recount_survives_a_look_that_does_not_count(plane: FakePlane) -> None:
+    placement = enforced(plane)[0]
+    plane.used[placement.target_id, "t0", "pods"] = 7
+    sweep(placement.target_id, force=True)
+    state = PlacementState.objects.get()
+    state.limits["pods"]["recounted"] = 7
+    state.save()
+    sweep(placement.target_id, force=True)
+    assert PlacementState.objects.get().limits["pods"]["recounted"] == 7
+    plane.used[placement.target_id, "t0", "pods"] = 8
+    sweep(placement.target_id, force=True)
+    assert PlacementState.objects.get().limits["pods"]["recounted"] is None
+
+
 def test_a_target_that_was_just_swept_is_not_swept_again(plane: FakePlane) -> None:
     placement = enforced(plane)[0]
     assert sweep(placement.target_id) is None

@@ -1,0 +1,89 @@
+"""The loop's decisions as pure functions."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quotas.enforcement import rules
+from quotas.enforcement.ports import (
+    Change,
+    FieldChange,
+    ObjectRef,
+    Observed,
+    ObservedObject,
+    Operation,
+    Owner,
+)
+
+REF = ObjectRef("Quota", "acme", "headroom")
+OTHER = ObjectRef("Range", "acme", "headroom")
+EDIT = Owner("kubectl-edit", declarative=False)
+FLUX = Owner("flux", declarative=True)
+
+
+def update(ref: ObjectRef = REF, owner: Owner | None = None) -> Change:
+    return Change(Operation.UPDATE, ref, (FieldChange("hard[pods]", "9", "10", "pods", owner),))
+
+
+@pytest.mark.parametrize(
+    ("owner", "force", "over_edits", "free", "forced"),
+    [
+        (None, False, False, True, False),
+        (EDIT, False, False, False, False),
+        (EDIT, False, True, True, True),
+        (FLUX, False, True, False, False),
+        (FLUX, True, False, True, True),
+    ],
+)
+def test_whose_field_it_is_decides_whether_it_may_be_written(
+    owner: Owner | None, force: bool, over_edits: bool, free: bool, forced: bool
+) -> None:
+    leave = rules.leave_to_write((update(owner=owner),), Observed(), force=force,
+                                 over_edits=over_edits)  # fmt: skip
+    assert (bool(leave.changes), bool(leave.blocked), leave.force) == (free, not free, forced)
+
+
+def test_what_nobody_else_holds_is_written_beside_a_conflict() -> None:
+    leave = rules.leave_to_write(
+        (update(owner=FLUX), update(OTHER)), Observed(), force=False, over_edits=True
+    )
+    assert [change.ref for change in leave.changes] == [OTHER]
+    assert leave.owners == {"hard[pods]": "flux"}
+
+
+def test_nothing_is_written_into_a_place_that_is_not_ours() -> None:
+    seen = Observed((ObservedObject(REF, {}, ours=False),))
+    leave = rules.leave_to_write((update(), update(OTHER)), seen, force=False, over_edits=True)
+    assert leave.changes == ()
+    assert leave.owners == {str(REF): rules.NOBODY}
+
+
+@pytest.mark.parametrize(
+    ("used", "enforced", "full"),
+    [(5, 10, 0.5), (12, 10, 1.2), (0, 0, None), (1, 0, rules.OVERFULL), (5, None, None),
+     (None, 10, None)],
+)  # fmt: skip
+def test_fullness_is_unknown_where_use_or_limit_is(
+    used: int | None, enforced: int | None, full: float | None
+) -> None:
+    assert rules.fullness({"used": used, "enforced": enforced}) == full
+
+
+def test_a_limit_that_nobody_has_seen_is_not_full() -> None:
+    assert rules.fullness({"used": 5}) is None
+
+
+@given(attempts=st.integers(0, 10_000), jitter=st.floats(0, 0.999))
+def test_waiting_never_exceeds_one_and_a_half_times_the_cap(attempts: int, jitter: float) -> None:
+    wait = rules.backoff(attempts, base=1, cap=300, jitter=jitter)
+    assert 0.5 <= wait <= 450
+
+
+def test_a_field_is_recognised_when_it_is_taken_back_again() -> None:
+    first = rules.changes_json([update(owner=EDIT)])
+    again = rules.changes_json([update(owner=FLUX)])
+    assert rules.contested(first) == rules.contested(again) == {f"{REF} hard[pods]"}
+    gone = rules.changes_json([Change(Operation.CREATE, REF)])
+    assert rules.contested(gone) == {f"{REF} create"}

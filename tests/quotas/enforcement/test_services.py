@@ -1,0 +1,105 @@
+"""Orders and previews: what they write (the outbox) and what they do not (anything else)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from console.audit.models import Entry
+from quotas.enforcement.models import PlacementState, Rollout, RolloutItem, TenantState
+from quotas.enforcement.reconcile.drain import drain
+from quotas.enforcement.selectors.loop import current_limits
+from quotas.enforcement.services.planning import plan_changes
+from quotas.enforcement.services.rollouts import bump_generations, sync_now
+from tenants.contracts import PlacementRef
+from tenants.models import Placement
+from tests.quotas.enforcement.conftest import ANN, one, order
+from tests.quotas.enforcement.fakes import (
+    FakePlane,
+    make_target,
+    make_tenants,
+    make_version,
+    move,
+    unreachable,
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sent")]
+
+
+def test_an_order_says_progressing_at_once(plane: FakePlane) -> None:
+    placements = make_tenants(make_target(), make_version({"pods": 1}), 2)
+    rollout = order(placements)
+    assert (rollout.total, rollout.finished_at) == (2, None)
+    assert set(PlacementState.objects.values_list("condition", flat=True)) == {"progressing"}
+    assert set(TenantState.objects.values_list("condition", flat=True)) == {"progressing"}
+
+
+def test_an_order_of_nothing_is_finished(plane: FakePlane) -> None:
+    assert order([]).finished_at
+
+
+@pytest.mark.parametrize("number", [3, 300])
+def test_an_order_of_hundreds_takes_a_few_statements(
+    plane: FakePlane, number: int, django_assert_max_num_queries: Any
+) -> None:
+    placements = make_tenants(make_target(), make_version({"pods": 1}), number)
+    with django_assert_max_num_queries(24):
+        order(placements)
+
+
+def test_a_new_intent_is_a_new_generation_of_tenant_and_placements(plane: FakePlane) -> None:
+    placements = make_tenants(make_target(), make_version({"pods": 1}), 2)
+    bump_generations(tenant_ids=[placements[0].tenant_id])
+    generations = Placement.objects.order_by("pk").values_list("generation", "tenant__generation")
+    assert list(generations) == [(2, 2), (1, 1)]
+    order(placements)
+    items = RolloutItem.objects.order_by("placement").values_list("generation", flat=True)
+    assert list(items) == [2, 1]
+
+
+def test_sync_now_is_in_the_ledger(plane: FakePlane) -> None:
+    placement = one(plane)
+    plane.things.clear()
+    sync_now(placements=[placement], actor=ANN, reason="looks wrong", at=timezone.now())
+    drain(placement.target_id)
+    assert plane.value(placement, "pods") == 10
+    entry = Entry.objects.get(action="rollout.sync")
+    assert (entry.actor, entry.reason) == ("ann", "looks wrong")
+
+
+def test_a_preview_says_what_would_change_and_writes_nothing(plane: FakePlane) -> None:
+    placement = one(plane)
+    rows = Rollout.objects.count()
+    move([placement], make_version({"pods": 20}, 2))
+    limits = current_limits(None, timezone.now())
+    look = plan_changes(limits_by_tenant=limits, placements=[placement])
+    change = look.prospects[placement.pk].changes[0]
+    assert [(item.path, item.before, item.after) for item in change.fields] == [
+        ("hard[pods]", "10", "20")
+    ]
+    assert look.reads > 0
+    assert plane.writes == []
+    assert Rollout.objects.count() == rows
+
+
+def test_a_preview_names_the_targets_that_cannot_be_seen(plane: FakePlane) -> None:
+    placement = one(plane)
+    away = make_target("away")
+    plane.down[away.pk] = unreachable()
+    other = Placement.objects.create(tenant=placement.tenant, target=away, location="t0")
+    limits = current_limits(None, timezone.now())
+    look = plan_changes(limits_by_tenant=limits, placements=[placement, other.pk])
+    assert set(look.prospects) == {placement.pk}
+    assert look.failures == {away.pk: "connection refused"}
+
+
+def test_a_preview_takes_placements_that_do_not_exist_yet(plane: FakePlane) -> None:
+    placement = one(plane)
+    limits = {-1: current_limits(None, timezone.now())[placement.tenant_id]}
+    coming = PlacementRef(-1, "new", "prod", "kubernetes", "new")
+    look = plan_changes(
+        limits_by_tenant=limits, placements=[], extra={placement.target_id: (coming,)}
+    )
+    assert str(look.prospects[-1].changes[0].ref) == "Quota new/headroom"
