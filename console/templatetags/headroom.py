@@ -170,7 +170,7 @@ def headroom_bar(bar: HeadroomBar | None, number: bool = True) -> SafeString:  #
 
 
 def _room_text(bar: HeadroomBar) -> str:
-    return "over" if bar.is_over else bar.headroom_text or "–"
+    return bar.headroom_text or ("over" if bar.is_over else "–")
 
 
 @register.simple_tag

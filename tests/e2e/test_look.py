@@ -33,8 +33,8 @@ PAGES = {
     "drift": "/drift/",
     "search": "/search/?q=acme",
     "audit": "/audit/",
-    "people": "/people/",
-    "account": "/account/",
+    "people": "/access/people/",
+    "account": "/access/account/",
     "missing": "/tenants/no-such-tenant/",
 }
 SIZES = {"wide": 1440, "narrow": 390}
