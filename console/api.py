@@ -81,7 +81,10 @@ def _domain(error: DomainError) -> dict[str, Any]:
     extra: dict[str, Any] = {}
     if error.field:
         extra["field"] = error.field
-        extra["errors"] = [{"field": error.field, "code": error.code, "detail": error.message}]
+        extra["errors"] = [
+            {"field": each["field"], "code": each["code"], "detail": each["message"]}
+            for each in error.detail.get("problems", ())
+        ] or [{"field": error.field, "code": error.code, "detail": error.message}]
     if error.detail:
         extra["context"] = error.detail
     return problem(
@@ -241,6 +244,9 @@ class PreconditionFailed(exceptions.APIException):
 class Preconditions(APIView):
     """ETag on every answer about one object, If-Match on PUT, PATCH and DELETE (428, 412)."""
 
+    answers_not_modified = True
+    """Whether the ETag covers all of the answer, so that If-None-Match may get a 304."""
+
     def etag_of(self, instance: Any) -> str:
         """The version of an object, without quotes; changes whenever a client may care."""
         raise NotImplementedError
@@ -275,6 +281,7 @@ class Preconditions(APIView):
         instance = getattr(self, "_instance", None)
         if response.status_code < 300 and isinstance(instance, Model) and instance.pk is not None:
             response = self.tagged(response, instance)
-            if request.method == "GET" and request.headers.get("If-None-Match") == response["ETag"]:
+            known = self.answers_not_modified and request.headers.get("If-None-Match")
+            if request.method == "GET" and known == response["ETag"]:
                 response.status_code, response.data = status.HTTP_304_NOT_MODIFIED, None
         return response

@@ -171,6 +171,16 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "TenantStatus": "tenants.models.TenantStatus",
+        "ProposalStatus": "quotas.changes.models.ProposalStatus",
+        "RolloutKind": "quotas.enforcement.models.RolloutKind",
+        "ChangeKind": "quotas.changes.serializers.KIND_CHOICES",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "console.schema.document_manners",
+    ],
 }
 
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "redis://127.0.0.1:6379/0")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from tenants import api
+
+urlpatterns = [
+    path("tenants/<slug:slug>/members/", api.MemberList.as_view()),
+    path("tenants/<slug:slug>/members/<int:pk>/", api.MemberDetail.as_view()),
+]

@@ -250,3 +250,34 @@ def limit_pairs(before: PlanTerms, after: PlanTerms) -> list[LimitPair]:
         )
         for key in sorted({*before.limits, *after.limits})
     ]
+
+
+def facts_of(plans: Collection[Plan]) -> dict[int, tuple[PlanVersion | None, int]]:
+    """The latest version of each plan and how many tenants have it, by id: two queries."""
+    ids = [plan.pk for plan in plans]
+    rows = PlanVersion.objects.filter(plan__in=ids).order_by("number").defer("policy")
+    latest = {version.plan_id: version for version in rows}
+    tenants = dict(
+        Subscription.objects.filter(ends_at__isnull=True, version__plan__in=ids)
+        .values_list("version__plan_id")
+        .annotate(number=Count("pk"))
+        .order_by()
+    )
+    return {pk: (latest.get(pk), tenants.get(pk, 0)) for pk in ids}
+
+
+def terms_of(versions: Collection[PlanVersion]) -> dict[int, tuple[dict[str, int | None], int]]:
+    """The limits of each version and how many tenants have it now, by id: two queries."""
+    ids = [version.pk for version in versions]
+    limits: dict[int, dict[str, int | None]] = defaultdict(dict)
+    for pk, key, value in Limit.objects.filter(version__in=ids).values_list(
+        "version_id", "key", "value"
+    ):
+        limits[pk][key] = value
+    tenants = dict(
+        Subscription.objects.filter(ends_at__isnull=True, version__in=ids)
+        .values_list("version_id")
+        .annotate(number=Count("pk"))
+        .order_by()
+    )
+    return {pk: (limits[pk], tenants.get(pk, 0)) for pk in ids}

@@ -1,0 +1,134 @@
+"""What can be ordered for plans, leases and overrides."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from console.access.api import Idempotent
+from console.access.gate import actor_of
+from console.access.models import Permission
+from console.resources import (
+    READ,
+    REASON,
+    body_of,
+    refuse_rest,
+    take_object,
+    take_reason,
+    take_text,
+)
+from quotas.changes import contracts as c
+from quotas.changes import serializers as said
+from quotas.changes.api.orders import Orders
+from quotas.changes.rules.policy import parse_policy
+from quotas.plans import api as reads
+from quotas.plans import serializers as plans
+from quotas.plans.models import Lease, Override, Plan
+from quotas.plans.rules import parse_limits
+from quotas.plans.services.plans import create_plan
+
+_ACCEPTED: Any = {202: said.ORDERED}
+
+
+class PlanList(Idempotent, reads.PlanReads):
+    """Plans by slug."""
+
+    required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
+
+    @extend_schema(request=plans.NEW_PLAN, responses={201: plans.PLAN})
+    def post(self, request: Request) -> Response:
+        """A new plan with its version 1. Nobody has it yet, so nothing is pushed."""
+        body = body_of(request)
+        reason = take_reason(body)
+        slug, name = take_text(body, "slug"), take_text(body, "name")
+        description = take_text(body, "description")
+        limits = parse_limits(take_object(body, "limits"))
+        policy = parse_policy(take_object(body, "policy"))
+        refuse_rest(body, ("slug", "name", "description", "limits", "policy", "reason"))
+        version = create_plan(
+            slug=slug,
+            name=name,
+            description=description,
+            limits=limits,
+            policy=policy,
+            actor=actor_of(request),
+            reason=reason,
+        )
+        row = plans.plan_row(version.plan, version, 0)
+        return Response(row, status=status.HTTP_201_CREATED)
+
+
+class VersionList(Orders, reads.VersionReads):
+    """The versions of a plan, newest first, each with its limits."""
+
+    required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
+    change = c.PublishPlan
+
+    def said_by_address(self, **kwargs: Any) -> dict[str, Any]:
+        return {"plan": get_object_or_404(Plan, slug=kwargs["slug"]).slug}
+
+    @extend_schema(request=said.NEW_VERSION, responses=_ACCEPTED)
+    def post(self, request: Request, slug: str) -> Response:
+        """Publishes the next version for everybody who has the plan. 409 `plan_moved_on` when
+        somebody else published one since `base_version`."""
+        return self.order(request, slug=slug)
+
+
+class LeaseList(Orders, reads.LeaseReads):
+    """Leases, the newest first: those in force, to come and over."""
+
+    required_permissions: ClassVar = {**READ, "POST": Permission.OPERATE}
+    change = c.GrantLease
+
+    @extend_schema(request=said.NEW_LEASE, responses=_ACCEPTED)
+    def post(self, request: Request) -> Response:
+        """Changes one limit until a moment, for each of the tenants."""
+        return self.order(request)
+
+
+class LeaseEnd(Orders, APIView):
+    """Ends a lease."""
+
+    required_permissions: ClassVar = {"POST": Permission.OPERATE}
+    change = c.EndLease
+
+    def said_by_address(self, **kwargs: Any) -> dict[str, Any]:
+        return {"lease": get_object_or_404(Lease, pk=kwargs["pk"]).pk}
+
+    @extend_schema(request=REASON, responses=_ACCEPTED)
+    def post(self, request: Request, pk: int) -> Response:
+        """Ends the lease now."""
+        return self.order(request, pk=pk)
+
+
+class OverrideList(Orders, reads.OverrideReads):
+    """Overrides, the newest first: those in force and those that ended."""
+
+    required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
+    change = c.SetOverride
+
+    @extend_schema(request=said.NEW_OVERRIDE, responses=_ACCEPTED)
+    def post(self, request: Request) -> Response:
+        """Sets one limit of each of the tenants apart from its plan; replaces an open override."""
+        return self.order(request)
+
+
+class OverrideEnd(Orders, APIView):
+    """Ends an override."""
+
+    required_permissions: ClassVar = {"POST": Permission.ADMINISTER}
+    change = c.EndOverride
+
+    def said_by_address(self, **kwargs: Any) -> dict[str, Any]:
+        return {"override": get_object_or_404(Override, pk=kwargs["pk"]).pk}
+
+    @extend_schema(request=REASON, responses=_ACCEPTED)
+    def post(self, request: Request, pk: int) -> Response:
+        """Ends the override now."""
+        return self.order(request, pk=pk)

@@ -1,0 +1,171 @@
+"""The careful way in two steps: propose and read the preview, then apply exactly that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from console.access.api import Idempotent
+from console.access.gate import actor_of
+from console.access.models import Permission
+from console.errors import DomainError
+from console.resources import (
+    READ,
+    Row,
+    RowList,
+    TaggedDetail,
+    body_of,
+    refuse_rest,
+    tag,
+    take_reason,
+    take_text,
+)
+from quotas.changes import serializers as said
+from quotas.changes.api.orders import require_right
+from quotas.changes.contracts import Change
+from quotas.changes.filters import ProposalFilters
+from quotas.changes.models import Proposal
+from quotas.changes.rules.payload import parse_change
+from quotas.changes.selectors.ahead import look_ahead, preview_json
+from quotas.changes.selectors.scope import scope_of
+from quotas.changes.services import proposals
+
+_EXAMPLE = OpenApiExample(
+    "A smaller plan",
+    value={
+        "kind": "PublishPlan",
+        "payload": {
+            "plan": "standard",
+            "base_version": 3,
+            "limits": {"requests.cpu": "30", "requests.memory": "96Gi", "pods": 100},
+        },
+    },
+    request_only=True,
+)
+
+
+class ProposalList(Idempotent, RowList):
+    """Changes that were proposed, the newest first."""
+
+    required_permissions: ClassVar = {**READ, "POST": Permission.OPERATE}
+    queryset = Proposal.objects.defer("preview", "payload")
+    serializer_class = said.PROPOSAL
+    filterset_class = ProposalFilters
+    cursor_key = ("created_at", "id")
+    cursor_descending = True
+
+    def shape(self, rows: Sequence[Proposal]) -> list[Row]:
+        return [said.proposal_row(row) for row in rows]
+
+    @extend_schema(
+        request=said.PROPOSE,
+        responses={201: said.PROPOSAL_DETAIL, 202: said.PROPOSAL_DETAIL},
+        examples=[_EXAMPLE],
+    )
+    def post(self, request: Request) -> Response:
+        """A draft with its preview: nothing is written anywhere. 202 while a large preview is
+        computed; read the proposal until `preview` is there."""
+        change = _change_of(request)
+        actor = actor_of(request)
+        draft = proposals.propose(change=change, actor=actor)
+        try:
+            preview = proposals.request_preview(proposal=draft)
+        except DomainError:
+            proposals.discard(proposal=draft, actor=actor)
+            raise
+        row = said.proposal_detail(draft)
+        code = status.HTTP_202_ACCEPTED if preview is None else status.HTTP_201_CREATED
+        return Response(row, status=code, headers={"Location": str(row["url"])})
+
+
+class ProposalDetail(TaggedDetail):
+    """One proposed change with its preview."""
+
+    required_permissions: ClassVar = {**READ, "DELETE": Permission.OPERATE}
+    queryset = Proposal.objects.all()
+    serializer_class = said.PROPOSAL_DETAIL
+
+    def etag_of(self, instance: Proposal) -> str:
+        """Made of its state and the preview's fingerprint."""
+        return f"{instance.pk}-{tag(instance.status, instance.fingerprint)}"
+
+    def shape(self, row: Proposal) -> Row:
+        return said.proposal_detail(row)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, **_: Any) -> Response:
+        """Gives a draft up."""
+        found = self.get_object()
+        require_right(request, found.kind)
+        proposals.discard(proposal=found, actor=actor_of(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ProposalApply(Idempotent, APIView):
+    """Applies a draft."""
+
+    required_permissions: ClassVar = {"POST": Permission.OPERATE}
+
+    @extend_schema(request=said.APPLY, responses={202: said.ORDERED})
+    def post(self, request: Request, pk: int) -> Response:
+        """Does what the preview with this fingerprint said, or refuses: 409 `stale_preview`, with
+        what has changed since in `context.since` and the new fingerprint in
+        `context.fingerprint`."""
+        found = get_object_or_404(Proposal, pk=pk)
+        require_right(request, found.kind)
+        body = body_of(request)
+        reason = take_reason(body)
+        fingerprint = take_text(body, "fingerprint")
+        confirm = take_text(body, "confirm")
+        refuse_rest(body, ("fingerprint", "confirm", "reason"))
+        rollout = proposals.apply(
+            proposal=found,
+            fingerprint=fingerprint,
+            reason=reason,
+            actor=actor_of(request),
+            confirm=confirm,
+        )
+        row = said.ordered_row(found, rollout)
+        headers = {"Location": str(row["url"])}
+        return Response(row, status=status.HTTP_202_ACCEPTED, headers=headers)
+
+
+class DryRun(APIView):
+    """A preview of which nothing is kept."""
+
+    required_permissions: ClassVar = {"POST": Permission.OPERATE}
+
+    @extend_schema(request=said.PROPOSE, responses=said.PREVIEW, examples=[_EXAMPLE])
+    def post(self, request: Request) -> Response:
+        """What a change would do, without keeping a proposal. A proposal of the same change has
+        the same fingerprint as long as things stay as they are."""
+        change = _change_of(request)
+        now = timezone.now()
+        tenants = len(scope_of(change, now).tenants)
+        if tenants > proposals.LARGE:
+            raise DomainError(
+                "too_large",
+                f"This concerns {tenants} tenants; a preview of more than {proposals.LARGE} is "
+                "computed by a worker: POST it to /api/v1/proposals/ instead.",
+            )
+        seen = look_ahead(change, now, progress=lambda _: None)
+        return Response(said.preview_row(preview_json(seen)))
+
+
+def _change_of(request: Request) -> Change:
+    """The change in the body, if whoever asks may make changes of its kind."""
+    body = body_of(request)
+    kind = take_text(body, "kind")
+    payload = body.pop("payload", {})
+    refuse_rest(body, ("kind", "payload"))
+    change = parse_change(kind, payload)
+    require_right(request, kind)
+    return change

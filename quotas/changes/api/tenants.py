@@ -1,0 +1,149 @@
+"""What can be ordered for tenants and placements."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from console.access.models import Permission
+from console.resources import READ, REASON
+from quotas.changes import contracts as c
+from quotas.changes import serializers as said
+from quotas.changes.api.orders import Orders
+from quotas.enforcement.api import tenants as reads
+from tenants.models import Placement, Tenant
+
+_ACCEPTED: Any = {202: said.ORDERED}
+
+
+class TenantList(Orders, reads.TenantReads):
+    """Tenants by slug, each with its plan and how enforcement stands."""
+
+    required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
+    change = c.Onboard
+
+    @extend_schema(request=said.NEW_TENANT, responses=_ACCEPTED)
+    def post(self, request: Request) -> Response:
+        """On-boards a tenant: its plan, and everything that is needed on its targets."""
+        return self.order(request)
+
+
+class OfTenants(Orders, APIView):
+    """A change of the one tenant in the URL, for those that take several."""
+
+    def said_by_address(self, **kwargs: Any) -> dict[str, Any]:
+        return {"tenants": [get_object_or_404(Tenant, slug=kwargs["slug"]).slug]}
+
+
+class TenantSuspend(OfTenants):
+    """Stops a tenant's new work."""
+
+    required_permissions: ClassVar = {"POST": Permission.OPERATE}
+    change = c.Suspend
+
+    @extend_schema(request=REASON, responses=_ACCEPTED)
+    def post(self, request: Request, slug: str) -> Response:
+        """Stops new work on every plane; what runs goes on."""
+        return self.order(request, slug=slug)
+
+
+class TenantResume(OfTenants):
+    """Lets a tenant work again."""
+
+    required_permissions: ClassVar = {"POST": Permission.OPERATE}
+    change = c.Resume
+
+    @extend_schema(request=REASON, responses=_ACCEPTED)
+    def post(self, request: Request, slug: str) -> Response:
+        """Lets new work start again on every plane."""
+        return self.order(request, slug=slug)
+
+
+class TenantMove(OfTenants):
+    """Puts a tenant on a plan."""
+
+    required_permissions: ClassVar = {"POST": Permission.ADMINISTER}
+    change = c.MovePlan
+
+    @extend_schema(request=said.MOVE, responses=_ACCEPTED)
+    def post(self, request: Request, slug: str) -> Response:
+        """Puts the tenant on another plan, or another version of its own."""
+        return self.order(request, slug=slug)
+
+
+class TenantOffboard(Orders, APIView):
+    """Takes a tenant away."""
+
+    required_permissions: ClassVar = {"POST": Permission.ADMINISTER}
+    change = c.Offboard
+
+    def said_by_address(self, **kwargs: Any) -> dict[str, Any]:
+        return {"tenant": get_object_or_404(Tenant, slug=kwargs["slug"]).slug}
+
+    @extend_schema(request=said.CONFIRMED, responses=_ACCEPTED)
+    def post(self, request: Request, slug: str) -> Response:
+        """Deletes what carries our label everywhere and ends the subscription; the row stays."""
+        return self.order(request, slug=slug)
+
+
+class PlacementList(Orders, reads.PlacementReads):
+    """Who is placed where, and how it stands there."""
+
+    required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
+    change = c.Place
+
+    @extend_schema(request=said.NEW_PLACEMENT, responses=_ACCEPTED)
+    def post(self, request: Request) -> Response:
+        """Puts a tenant on a target and makes what is needed there."""
+        return self.order(request)
+
+
+class PlacementRemove(Orders, APIView):
+    """Removes a placement."""
+
+    required_permissions: ClassVar = {"POST": Permission.ADMINISTER}
+    change = c.Displace
+
+    def said_by_address(self, **kwargs: Any) -> dict[str, Any]:
+        return {"placement": get_object_or_404(Placement, pk=kwargs["pk"]).pk}
+
+    @extend_schema(request=said.CONFIRMED, responses=_ACCEPTED)
+    def post(self, request: Request, pk: int) -> Response:
+        """Deletes what carries our label there."""
+        return self.order(request, pk=pk)
+
+
+class OfPlacements(Orders, APIView):
+    """A change of the one placement in the URL, for those that take several."""
+
+    def said_by_address(self, **kwargs: Any) -> dict[str, Any]:
+        return {"placements": [get_object_or_404(Placement, pk=kwargs["pk"]).pk]}
+
+
+class PlacementRepair(OfPlacements):
+    """Writes the intent again."""
+
+    required_permissions: ClassVar = {"POST": Permission.OPERATE}
+    change = c.Repair
+
+    @extend_schema(request=REASON, responses=_ACCEPTED)
+    def post(self, request: Request, pk: int) -> Response:
+        """Writes what is intended over what drifted or failed there."""
+        return self.order(request, pk=pk)
+
+
+class PlacementTakeOver(OfPlacements):
+    """Takes fields over."""
+
+    required_permissions: ClassVar = {"POST": Permission.OPERATE}
+    change = c.TakeOver
+
+    @extend_schema(request=REASON, responses=_ACCEPTED)
+    def post(self, request: Request, pk: int) -> Response:
+        """Takes the fields there over from their other owners."""
+        return self.order(request, pk=pk)

@@ -1,0 +1,16 @@
+"""What the list of proposals can be filtered by."""
+
+from __future__ import annotations
+
+import django_filters as df
+
+from quotas.changes.models import ProposalStatus
+from quotas.changes.rules.payload import KINDS
+
+
+class ProposalFilters(df.FilterSet):
+    """Proposals."""
+
+    status = df.ChoiceFilter(choices=ProposalStatus.choices)
+    kind = df.ChoiceFilter(choices=[(kind, kind) for kind in KINDS])
+    author = df.CharFilter(field_name="author_name", label="Who proposed it.")

@@ -1,0 +1,150 @@
+"""Targets: what they are, how they are, and whether they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from console.access.api import Idempotent
+from console.access.gate import actor_of
+from console.access.models import Permission
+from console.resources import (
+    READ,
+    Row,
+    RowList,
+    TaggedDetail,
+    body_of,
+    refuse_rest,
+    take_flag,
+    take_number,
+    take_object,
+    take_reason,
+    take_text,
+)
+from quotas.enforcement.adapters import registry
+from quotas.enforcement.filters import TargetFilters
+from quotas.enforcement.models import TargetState
+from quotas.enforcement.reconcile import doors
+from quotas.enforcement.selectors.records import placements_by
+from quotas.enforcement.serializers import targets as said
+from tenants import services
+from tenants.models import Target
+from tenants.services import TARGET_FIELDS
+
+_NEW = ("slug", "kind", *TARGET_FIELDS, "reason")
+
+
+class TargetList(Idempotent, RowList):
+    """Targets by slug, each with its health."""
+
+    required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
+    queryset = Target.objects.select_related("state")
+    serializer_class = said.TARGET
+    filterset_class = TargetFilters
+    cursor_key = ("slug",)
+
+    def shape(self, rows: Sequence[Target]) -> list[Row]:
+        placed = placements_by("target_id", [target.pk for target in rows])
+        return [said.target_row(target, placed.get(target.pk, 0)) for target in rows]
+
+    @extend_schema(request=said.NEW_TARGET, responses={201: said.TARGET})
+    def post(self, request: Request) -> Response:
+        """A new target. The credential is a reference to where it is, never the secret."""
+        body = body_of(request)
+        reason = take_reason(body)
+        slug, kind, name = (take_text(body, each) for each in ("slug", "kind", "name"))
+        target = services.create_target(
+            slug=slug,
+            kind=kind,
+            name=name,
+            kinds=registry.kinds(),
+            actor=actor_of(request),
+            reason=reason,
+            **_settings(body, _NEW),
+        )
+        return Response(said.target_row(target, 0), status=status.HTTP_201_CREATED)
+
+
+class TargetDetail(TaggedDetail):
+    """One target."""
+
+    required_permissions: ClassVar = {**READ, "PATCH": Permission.ADMINISTER}
+    queryset = Target.objects.select_related("state")
+    serializer_class = said.TARGET
+    lookup_field = "slug"
+
+    def etag_of(self, instance: Target) -> str:
+        """The generation of its settings."""
+        return f"{instance.pk}-{instance.generation}"
+
+    def shape(self, row: Target) -> Row:
+        return said.target_row(row, placements_by("target_id", [row.pk]).get(row.pk, 0))
+
+    @extend_schema(request=said.TARGET_EDIT)
+    def patch(self, request: Request, **_: Any) -> Response:
+        """Changes the settings that are sent; slug and kind never change."""
+        target = self.get_object()
+        body = body_of(request)
+        reason = take_reason(body)
+        given = {"name": take_text(body, "name")} if "name" in body else {}
+        services.update_target(
+            target=target,
+            expected_generation=target.generation,
+            actor=actor_of(request),
+            reason=reason,
+            **given,
+            **_settings(body, (*TARGET_FIELDS, "reason")),
+        )
+        return Response(self.shape(target))
+
+
+class TargetTest(Idempotent, APIView):
+    """Whether a target answers."""
+
+    required_permissions: ClassVar = {"POST": Permission.OPERATE}
+
+    @extend_schema(request=None, responses=said.TARGET_TEST)
+    def post(self, request: Request, slug: str) -> Response:
+        """Reaches out now: latency, version, features, permissions that are missing."""
+        target = get_object_or_404(Target, slug=slug)
+        report = doors.test_connection(target=target, actor=actor_of(request), now=timezone.now())
+        state = TargetState.objects.filter(target=target).first()
+        return Response({"ok": report.ok, "summary": report.summary, **said.health(state)})
+
+
+class TargetSync(Idempotent, APIView):
+    """A look at the whole target."""
+
+    required_permissions: ClassVar = {"POST": Permission.OPERATE}
+
+    @extend_schema(request=None, responses={202: said.SYNC})
+    def post(self, request: Request, slug: str) -> Response:
+        """Asks a worker to compare everything there with what is intended, now."""
+        target = get_object_or_404(Target, slug=slug)
+        queued = doors.sweep_now(target=target, actor=actor_of(request))
+        return Response({"queued": queued}, status=status.HTTP_202_ACCEPTED)
+
+
+def _settings(body: dict[str, Any], known: Sequence[str]) -> dict[str, Any]:
+    """The settings of a target that were sent, each of its type. Nothing else may be left."""
+    given: dict[str, Any] = {
+        name: take_text(body, name)
+        for name in ("endpoint", "credential", "drift_policy")
+        if name in body
+    }
+    if "options" in body:
+        given["options"] = take_object(body, "options")
+    if "concurrency" in body:
+        given["concurrency"] = take_number(body, "concurrency", 0)
+    if "enabled" in body:
+        given["enabled"] = take_flag(body, "enabled")
+    refuse_rest(body, known)
+    return given

@@ -1,0 +1,120 @@
+"""Targets as the REST API says them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from console.resources import Row, described
+from quotas.enforcement.models import TargetState
+from quotas.enforcement.serializers.tenants import STANDING, standing
+from tenants.models import DriftPolicy, Target
+
+_text, _moment = serializers.CharField, serializers.DateTimeField
+_integer, _flag = serializers.IntegerField, serializers.BooleanField
+_texts = serializers.ListField
+_HEALTH: dict[str, Any] = {
+    **STANDING,
+    "checked_at": _moment(allow_null=True),
+    "latency_ms": serializers.FloatField(allow_null=True),
+    "version": _text(help_text="Of the server there."),
+    "features": serializers.DictField(),
+    "missing": _texts(child=_text(), help_text="Permissions that we lack there."),
+    "warnings": _texts(child=_text()),
+    "credential_expires_at": _moment(allow_null=True),
+}
+TARGET = described(
+    "Target",
+    "A cluster or a Temporal namespace: where limits are enforced.",
+    slug=_text(),
+    name=_text(),
+    kind=_text(),
+    endpoint=_text(),
+    credential=_text(help_text="Where the credential is; never the secret."),
+    options=serializers.DictField(),
+    drift_policy=serializers.ChoiceField(choices=DriftPolicy.choices),
+    concurrency=_integer(),
+    enabled=_flag(),
+    placements=_integer(),
+    **_HEALTH,
+    swept_at=_moment(allow_null=True, help_text="When all of it was last compared."),
+    generation=_integer(),
+    created_at=_moment(),
+    updated_at=_moment(),
+)
+_FIELDS: dict[str, Any] = {
+    "endpoint": _text(required=False, help_text="HOST:PORT of a Temporal server."),
+    "credential": _text(
+        required=False,
+        help_text="kubeconfig:/path#context, env:NAME, file:/path or in-cluster.",
+    ),
+    "options": serializers.DictField(required=False),
+    "drift_policy": serializers.ChoiceField(choices=DriftPolicy.choices, required=False),
+    "concurrency": _integer(required=False),
+    "enabled": _flag(required=False),
+}
+NEW_TARGET = described(
+    "NewTarget",
+    "A target to enforce limits on.",
+    slug=_text(),
+    name=_text(),
+    kind=_text(help_text="kubernetes or temporal."),
+    **_FIELDS,
+    reason=_text(),
+)
+TARGET_EDIT = described(
+    "TargetEdit",
+    "New settings of a target; what is left out stays.",
+    name=_text(required=False),
+    **_FIELDS,
+    reason=_text(),
+)
+TARGET_TEST = described(
+    "TargetTest",
+    "What a probe found just now.",
+    ok=_flag(),
+    summary=_text(help_text="What was found, in a sentence."),
+    **_HEALTH,
+)
+SYNC = described(
+    "TargetSync",
+    "Whether a worker was told; else the next regular look sees to it.",
+    queued=_flag(),
+)
+
+
+def target_row(target: Target, placements: int) -> Row:
+    """A target (with `state` selected) as `TARGET` describes it."""
+    state: TargetState | None = getattr(target, "state", None)
+    return {
+        "slug": target.slug,
+        "name": target.name,
+        "kind": target.kind,
+        "endpoint": target.endpoint,
+        "credential": target.credential,
+        "options": target.options,
+        "drift_policy": target.drift_policy,
+        "concurrency": target.concurrency,
+        "enabled": target.enabled,
+        "placements": placements,
+        **health(state),
+        "swept_at": state.swept_at if state else None,
+        "generation": target.generation,
+        "created_at": target.created_at,
+        "updated_at": target.updated_at,
+    }
+
+
+def health(state: TargetState | None) -> dict[str, Any]:
+    """What the last probe found."""
+    return {
+        **standing(state),
+        "checked_at": state.checked_at if state else None,
+        "latency_ms": state.latency_ms if state else None,
+        "version": state.version if state else "",
+        "features": state.features if state else {},
+        "missing": [str(each) for each in state.missing] if state else [],
+        "warnings": [str(each) for each in state.warnings] if state else [],
+        "credential_expires_at": state.credential_expires_at if state else None,
+    }

@@ -1,0 +1,225 @@
+"""Tenants and placements as the REST API says them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+from console.resources import Row, described
+from quotas.enforcement.charts import LimitLine
+from quotas.enforcement.models import Condition, PlacementState, TenantState
+from quotas.enforcement.selectors.records import PlanHeld
+from quotas.enforcement.selectors.tenant import PlacementPanel
+from quotas.plans.charts import unit_of
+from quotas.plans.serializers import PLAN_REF, text_of
+from tenants.models import DriftPolicy, Placement, Sharing, Tenant, TenantStatus
+
+_text, _moment = serializers.CharField, serializers.DateTimeField
+_integer, _flag = serializers.IntegerField, serializers.BooleanField
+STANDING: dict[str, Any] = {
+    "condition": serializers.ChoiceField(choices=Condition.choices),
+    "since": _moment(allow_null=True, help_text="Start of this condition."),
+    "message": _text(help_text="Why, in plain words; empty when all is well."),
+}
+TENANT = described(
+    "Tenant",
+    "A customer of the platform, with its plan and how enforcement stands.",
+    slug=_text(),
+    name=_text(),
+    status=serializers.ChoiceField(choices=TenantStatus.choices),
+    labels=serializers.DictField(child=_text()),
+    contact=_text(),
+    group=_text(),
+    plan=PLAN_REF(allow_null=True),
+    **STANDING,
+    fullness=serializers.FloatField(
+        allow_null=True, help_text="Largest used/enforced over all limits; 1.0 is full."
+    ),
+    placements=_integer(),
+    generation=_integer(help_text="Grows with every change of what is intended."),
+    observed_at=_moment(allow_null=True),
+    created_at=_moment(),
+    updated_at=_moment(),
+    offboarded_at=_moment(allow_null=True),
+)
+TENANT_EDIT = described(
+    "TenantEdit",
+    "New texts of a tenant; what is left out stays.",
+    name=_text(required=False),
+    labels=serializers.DictField(child=_text(), required=False),
+    contact=_text(required=False),
+    group=_text(required=False),
+    reason=_text(),
+)
+_PLACEMENT: dict[str, Any] = {
+    "id": _integer(),
+    "tenant": _text(),
+    "target": _text(),
+    "kind": _text(),
+    "location": _text(help_text="The Kubernetes namespace or the Temporal task queue."),
+    "sharing": serializers.ChoiceField(choices=Sharing.choices),
+    "fairness_key": _text(),
+    "drift_policy": serializers.ChoiceField(choices=DriftPolicy.choices),
+    "leaving": _flag(),
+    **STANDING,
+    "observed_at": _moment(allow_null=True),
+    "generation": _integer(),
+    "observed_generation": _integer(help_text="Behind `generation` while a push is under way."),
+}
+PLACEMENT = described("Placement", "One tenant on one target.", **_PLACEMENT)
+PLACEMENT_DETAIL = described(
+    "PlacementDetail",
+    "One tenant on one target, with all that was seen there.",
+    **_PLACEMENT,
+    differences=serializers.ListField(child=serializers.DictField()),
+    owners=serializers.DictField(child=_text(), help_text="Field path to its owner."),
+    refusals=serializers.ListField(child=serializers.DictField()),
+    warnings=serializers.ListField(child=_text()),
+    foreign=serializers.ListField(child=_text(), help_text="What counts there and is not ours."),
+)
+
+
+_QUANTITY = described(
+    "Quantity",
+    "A number in base units and as text; null is unlimited, or unknown.",
+    value=_integer(allow_null=True),
+    text=_text(),
+)
+_LINE = described(
+    "Headroom",
+    "Three numbers that are never confused, and what is left.",
+    key=_text(),
+    label=_text(),
+    unit=_text(),
+    intended=_QUANTITY(help_text="What the plan, lease or override says."),
+    enforced=_QUANTITY(help_text="What the plane enforces; see enforced_known."),
+    enforced_known=_flag(),
+    used=_QUANTITY(help_text="What is used, as the plane counts it."),
+    headroom=_QUANTITY(help_text="enforced minus used; below zero when over."),
+    source=_text(),
+    why=_text(help_text="Why a number is not known."),
+)
+HEADROOM = described(
+    "TenantHeadroom",
+    "Intended, enforced and used of every limit on every placement.",
+    tenant=_text(),
+    condition=serializers.ChoiceField(choices=Condition.choices),
+    placements=described(
+        "PlacementHeadroom",
+        "One placement.",
+        placement=_integer(),
+        target=_text(),
+        kind=_text(),
+        location=_text(),
+        fairness_key=_text(),
+        condition=serializers.ChoiceField(choices=Condition.choices),
+        observed_at=_moment(allow_null=True),
+        limits=_LINE(many=True),
+    )(many=True),
+)
+
+
+def tenant_row(tenant: Tenant, plan: PlanHeld | None, placements: int) -> Row:
+    """A tenant (with `state` selected) as `TENANT` describes it."""
+    state: TenantState | None = getattr(tenant, "state", None)
+    return {
+        "slug": tenant.slug,
+        "name": tenant.name,
+        "status": tenant.status,
+        "labels": tenant.labels,
+        "contact": tenant.contact,
+        "group": tenant.group,
+        "plan": {"slug": plan[0], "version": plan[1]} if plan else None,
+        **standing(state),
+        "fullness": state.fullness if state else None,
+        "placements": placements,
+        "generation": tenant.generation,
+        "observed_at": state.observed_at if state else None,
+        "created_at": tenant.created_at,
+        "updated_at": tenant.updated_at,
+        "offboarded_at": tenant.offboarded_at,
+    }
+
+
+def standing(state: Any) -> dict[str, Any]:
+    """How something stands, as `STANDING` describes it; unknown where nothing was seen yet."""
+    return {
+        "condition": state.condition if state else Condition.UNKNOWN.value,
+        "since": state.since if state else None,
+        "message": state.message if state else "",
+    }
+
+
+def placement_row(placement: Placement) -> dict[str, Any]:
+    """A placement (tenant, target and state selected) as `PLACEMENT` describes it."""
+    state: PlacementState | None = getattr(placement, "state", None)
+    return {
+        "id": placement.pk,
+        "tenant": placement.tenant.slug,
+        "target": placement.target.slug,
+        "kind": placement.target.kind,
+        "location": placement.location,
+        "sharing": placement.sharing,
+        "fairness_key": placement.fairness_key,
+        "drift_policy": placement.effective_drift_policy,
+        "leaving": placement.leaving,
+        **standing(state),
+        "observed_at": state.observed_at if state else None,
+        "generation": placement.generation,
+        "observed_generation": state.observed_generation if state else 0,
+    }
+
+
+def placement_detail(placement: Placement) -> Row:
+    """A placement as `PLACEMENT_DETAIL` describes it."""
+    state: PlacementState | None = getattr(placement, "state", None)
+    return {
+        **placement_row(placement),
+        "differences": state.differences if state else [],
+        "owners": state.owners if state else {},
+        "refusals": state.refusals if state else [],
+        "warnings": state.warnings if state else [],
+        "foreign": [str(entry) for entry in state.foreign] if state else [],
+    }
+
+
+def headroom_row(panel: PlacementPanel) -> Row:
+    """One placement of `HEADROOM`."""
+    return {
+        "placement": panel.id,
+        "target": panel.target,
+        "kind": panel.kind,
+        "location": panel.location,
+        "fairness_key": panel.fairness_key,
+        "condition": panel.condition,
+        "observed_at": panel.observed_at,
+        "limits": [_line(line) for line in (*panel.usage, *panel.rules)],
+    }
+
+
+def _line(line: LimitLine) -> Row:
+    known = line.enforced_known
+    left = None
+    if known and line.raw_enforced is not None and line.raw_used is not None:
+        left = line.raw_enforced - line.raw_used
+    return {
+        "key": line.key,
+        "label": line.label,
+        "unit": unit_of(line.key).value,
+        "intended": _quantity(line.raw_intended, text_of(line.key, line.raw_intended)),
+        "enforced": _quantity(
+            line.raw_enforced if known else None,
+            text_of(line.key, line.raw_enforced) if known else "",
+        ),
+        "enforced_known": known,
+        "used": _quantity(line.raw_used, line.used),
+        "headroom": _quantity(left, line.headroom),
+        "source": line.source,
+        "why": line.why,
+    }
+
+
+def _quantity(value: int | None, text: str) -> Mapping[str, Any]:
+    return {"value": value, "text": text}

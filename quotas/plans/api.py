@@ -1,0 +1,222 @@
+"""Plans, their versions, and who has what: reads, and the verbs that push nothing.
+
+New plans and versions, leases and overrides are changes: their POSTs are in quotas.changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from console.access.api import Idempotent
+from console.access.gate import actor_of
+from console.access.models import Permission
+from console.resources import (
+    READ,
+    REASON,
+    Row,
+    RowDetail,
+    RowList,
+    TaggedDetail,
+    body_of,
+    moment_of,
+    refuse_rest,
+    tag,
+    take_reason,
+    take_text,
+)
+from quotas.plans import serializers as said
+from quotas.plans.effective import effective_limits
+from quotas.plans.filters import AdjustmentFilters, PlanFilters, SubscriptionFilters
+from quotas.plans.models import Lease, Override, Plan, PlanVersion, Subscription
+from quotas.plans.selectors import facts_of, load_histories, terms_of
+from quotas.plans.services.plans import archive_plan, update_plan
+from tenants.models import Tenant
+
+
+class PlanReads(RowList):
+    """Plans by slug."""
+
+    queryset = Plan.objects.all()
+    serializer_class = said.PLAN
+    filterset_class = PlanFilters
+    cursor_key = ("slug",)
+
+    def shape(self, rows: Sequence[Plan]) -> list[Row]:
+        facts = facts_of(rows)
+        return [said.plan_row(plan, *facts[plan.pk]) for plan in rows]
+
+
+class PlanDetail(TaggedDetail):
+    """One plan. Its texts can be edited; its terms are in its versions."""
+
+    required_permissions: ClassVar = {**READ, "PATCH": Permission.ADMINISTER}
+    queryset = Plan.objects.all()
+    serializer_class = said.PLAN
+    lookup_field = "slug"
+
+    def etag_of(self, instance: Plan) -> str:
+        """Made of what can be edited."""
+        texts = (instance.name, instance.description, str(instance.archived_at))
+        return f"{instance.pk}-{tag(*texts)}"
+
+    def shape(self, row: Plan) -> Row:
+        return said.plan_row(row, *facts_of([row])[row.pk])
+
+    @extend_schema(request=said.PLAN_EDIT)
+    def patch(self, request: Request, **_: Any) -> Response:
+        """Changes the name and the description; what is left out stays."""
+        plan = self.get_object()
+        body = body_of(request)
+        reason = take_reason(body)
+        given = {name: take_text(body, name) for name in ("name", "description") if name in body}
+        refuse_rest(body, ("name", "description", "reason"))
+        plan = update_plan(plan=plan, actor=actor_of(request), reason=reason, **given)
+        self._instance = plan
+        return Response(self.shape(plan))
+
+
+class PlanArchive(Idempotent, APIView):
+    """Takes a plan off the list of offers."""
+
+    required_permissions: ClassVar = {"POST": Permission.ADMINISTER}
+
+    @extend_schema(request=REASON, responses=said.PLAN)
+    def post(self, request: Request, slug: str) -> Response:
+        """Archives a plan that nobody has."""
+        plan = get_object_or_404(Plan, slug=slug)
+        body = body_of(request)
+        reason = take_reason(body)
+        refuse_rest(body, ("reason",))
+        plan = archive_plan(plan=plan, actor=actor_of(request), reason=reason)
+        return Response(said.plan_row(plan, *facts_of([plan])[plan.pk]))
+
+
+class VersionReads(RowList):
+    """The versions of a plan, newest first, each with its limits."""
+
+    queryset = PlanVersion.objects.select_related("plan", "author")
+    serializer_class = said.VERSION
+    filter_backends = ()
+    cursor_key = ("number",)
+    cursor_descending = True
+
+    def get_queryset(self) -> QuerySet[PlanVersion]:
+        plan = get_object_or_404(Plan, slug=self.kwargs["slug"])
+        return self.queryset.filter(plan=plan)
+
+    def shape(self, rows: Sequence[PlanVersion]) -> list[Row]:
+        terms = terms_of(rows)
+        return [said.version_row(version, *terms[version.pk]) for version in rows]
+
+
+class VersionDetail(RowDetail):
+    """One version of a plan. It never changes."""
+
+    required_permissions: ClassVar = READ
+    queryset = PlanVersion.objects.select_related("plan", "author")
+    serializer_class = said.VERSION
+
+    def get_object(self) -> PlanVersion:
+        return get_object_or_404(
+            self.queryset, plan__slug=self.kwargs["slug"], number=self.kwargs["number"]
+        )
+
+    def shape(self, row: PlanVersion) -> Row:
+        return said.version_row(row, *terms_of([row])[row.pk])
+
+
+class SubscriptionList(RowList):
+    """Which tenant had which plan version from when to when, the newest first."""
+
+    required_permissions: ClassVar = READ
+    queryset = Subscription.objects.select_related("tenant", "version__plan")
+    serializer_class = said.SUBSCRIPTION
+    filterset_class = SubscriptionFilters
+    cursor_descending = True
+
+    def shape(self, rows: Sequence[Subscription]) -> list[Row]:
+        now = timezone.now()
+        return [said.subscription_row(row, now) for row in rows]
+
+
+class LeaseReads(RowList):
+    """Leases, the newest first: those in force, to come and over."""
+
+    queryset = Lease.objects.select_related("tenant")
+    serializer_class = said.LEASE
+    filterset_class = AdjustmentFilters
+    cursor_descending = True
+
+    def shape(self, rows: Sequence[Lease]) -> list[Row]:
+        now = timezone.now()
+        return [said.adjustment_row(row, now) for row in rows]
+
+
+class LeaseDetail(RowDetail):
+    """One lease."""
+
+    required_permissions: ClassVar = READ
+    queryset = Lease.objects.select_related("tenant")
+    serializer_class = said.LEASE
+
+    def shape(self, row: Lease) -> Row:
+        return said.adjustment_row(row, timezone.now())
+
+
+class OverrideReads(RowList):
+    """Overrides, the newest first: those in force and those that ended."""
+
+    queryset = Override.objects.select_related("tenant")
+    serializer_class = said.OVERRIDE
+    filterset_class = AdjustmentFilters
+    cursor_descending = True
+
+    def shape(self, rows: Sequence[Override]) -> list[Row]:
+        now = timezone.now()
+        return [said.adjustment_row(row, now) for row in rows]
+
+
+class OverrideDetail(RowDetail):
+    """One override."""
+
+    required_permissions: ClassVar = READ
+    queryset = Override.objects.select_related("tenant")
+    serializer_class = said.OVERRIDE
+
+    def shape(self, row: Override) -> Row:
+        return said.adjustment_row(row, timezone.now())
+
+
+class TenantLimits(APIView):
+    """What a tenant may use."""
+
+    required_permissions: ClassVar = READ
+
+    @extend_schema(
+        operation_id="tenant_limits",
+        responses=said.EFFECTIVE_LIMITS,
+        parameters=[
+            OpenApiParameter(
+                "at",
+                str,
+                description="A moment, past or to come, in ISO 8601 with its zone; now if absent. "
+                "The answer for a past moment never changes.",
+            )
+        ],
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """The effective limits now, or at any moment: each with its source."""
+        tenant = get_object_or_404(Tenant, slug=slug)
+        asked = request.query_params.get("at", "")
+        at = moment_of(asked, field="at") if "at" in request.query_params else timezone.now()
+        history = load_histories([tenant.pk])[tenant.pk]
+        return Response(said.effective_row(tenant.slug, at, effective_limits(history, at)))

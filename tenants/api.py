@@ -1,0 +1,98 @@
+"""The people of a tenant. What else there is of tenants needs plans and planes: see quotas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from console.access.api import Idempotent
+from console.access.gate import actor_of
+from console.access.models import Permission, User
+from console.audit.services import require_reason
+from console.errors import DomainError
+from console.resources import (
+    READ,
+    Row,
+    RowList,
+    TaggedDetail,
+    body_of,
+    refuse_rest,
+    take_reason,
+    take_text,
+)
+from tenants import serializers as said
+from tenants import services
+from tenants.models import Membership, MembershipRole, Tenant
+
+
+class MemberList(Idempotent, RowList):
+    """The people of a tenant."""
+
+    required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
+    queryset = Membership.objects.select_related("user")
+    serializer_class = said.MEMBER
+    filter_backends = ()
+
+    def get_queryset(self) -> QuerySet[Membership]:
+        tenant = get_object_or_404(Tenant, slug=self.kwargs["slug"])
+        return self.queryset.filter(tenant=tenant)
+
+    def shape(self, rows: Sequence[Membership]) -> list[Row]:
+        return [said.member_row(row) for row in rows]
+
+    @extend_schema(request=said.NEW_MEMBER, responses={201: said.MEMBER})
+    def post(self, request: Request, slug: str) -> Response:
+        """Makes somebody who can sign in a member of the tenant."""
+        tenant = get_object_or_404(Tenant, slug=slug)
+        body = body_of(request)
+        reason = take_reason(body)
+        name = take_text(body, "user")
+        role = take_text(body, "role", MembershipRole.MEMBER)
+        refuse_rest(body, ("user", "role", "reason"))
+        user = User.objects.filter(username=name).first()
+        if user is None:
+            raise DomainError(
+                "unknown_user",
+                f"user: {name[:80]!r} is nobody here; use the name that the person signs in with.",
+                field="user",
+            )
+        made = services.add_member(
+            tenant=tenant, user=user, role=role, actor=actor_of(request), reason=reason
+        )
+        return Response(said.member_row(made), status=status.HTTP_201_CREATED)
+
+
+class MemberDetail(TaggedDetail):
+    """One person of a tenant."""
+
+    required_permissions: ClassVar = {**READ, "DELETE": Permission.ADMINISTER}
+    queryset = Membership.objects.select_related("user", "tenant")
+    serializer_class = said.MEMBER
+
+    def get_queryset(self) -> QuerySet[Membership]:
+        return self.queryset.filter(tenant__slug=self.kwargs["slug"])
+
+    def etag_of(self, instance: Membership) -> str:
+        """Made of who and which role."""
+        return f"{instance.pk}-{instance.user_id}-{instance.role}"
+
+    def shape(self, row: Membership) -> Row:
+        return said.member_row(row)
+
+    @extend_schema(
+        parameters=[OpenApiParameter("reason", str, required=True, description="Why.")],
+        responses={204: None},
+    )
+    def delete(self, request: Request, **_: Any) -> Response:
+        """Takes the person out of the tenant."""
+        membership = self.get_object()
+        reason = require_reason(request.query_params.get("reason", ""))
+        services.remove_member(membership=membership, actor=actor_of(request), reason=reason)
+        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,0 +1,107 @@
+"""Every REST endpoint refuses outsiders. The router is walked: a new one cannot be forgotten."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from console.access.models import GRANTS, Permission, Role
+from console.audit.models import Entry, Outcome
+from quotas.changes.api.orders import Orders, permission_for
+from tests.rest import Rest
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+# For everybody who has signed in, whatever the role: it describes, it shows nothing.
+DESCRIBING = {"schema/"}
+
+
+def _walk(
+    entries: list[URLPattern | URLResolver], prefix: str = ""
+) -> Iterator[tuple[str, type]]:
+    for entry in entries:
+        route = prefix + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            yield from _walk(entry.url_patterns, route)
+        elif route.startswith("api/v1/"):
+            yield route.removeprefix("api/v1/"), entry.callback.view_class  # type: ignore[attr-defined]  # class-based, all of them
+
+
+ENDPOINTS = dict(_walk(get_resolver().url_patterns))
+DECLARED = [
+    (route, method)
+    for route, view in sorted(ENDPOINTS.items())
+    for method in METHODS
+    if method in getattr(view, "required_permissions", {})
+]
+
+
+def _path(route: str) -> str:
+    return re.sub(r"<slug:[^>]+>", "acme", re.sub(r"<int:[^>]+>", "1", route))
+
+
+def test_there_are_endpoints_to_try() -> None:
+    assert len(ENDPOINTS) > 40
+    assert len(DECLARED) > 50
+
+
+def test_every_endpoint_says_what_it_needs() -> None:
+    silent = [
+        route
+        for route, view in ENDPOINTS.items()
+        if route not in DESCRIBING and not getattr(view, "required_permissions", None)
+    ]
+    assert silent == []
+
+
+def test_what_an_endpoint_needs_is_what_its_change_needs() -> None:
+    orders = {view for view in ENDPOINTS.values() if issubclass(view, Orders)}
+    assert len(orders) > 12
+    for view in orders:
+        needed = view.required_permissions["POST"]  # type: ignore[attr-defined]  # checked above
+        assert needed == permission_for(view.change.__name__), view
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("route", sorted(ENDPOINTS))
+def test_a_stranger_is_asked_to_sign_in(route: str) -> None:
+    for method in METHODS:
+        response = Client().generic(method, f"/api/v1/{_path(route)}")
+        assert response.status_code == 401, method
+        assert response["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("route", sorted(set(ENDPOINTS) - DESCRIBING))
+def test_somebody_without_a_console_role_gets_nothing(route: str) -> None:
+    nobody = Rest(Role.NOBODY)
+    for method in METHODS:
+        assert nobody.send(method, _path(route)).status_code == 403, method
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("route", "method"), DECLARED)
+def test_too_small_a_role_is_refused_and_enough_is_let_in(route: str, method: str) -> None:
+    needed: Permission = ENDPOINTS[route].required_permissions[method]  # type: ignore[attr-defined]  # declared
+    for role in (Role.VIEWER, Role.OPERATOR, Role.ADMIN):
+        before = Entry.objects.filter(outcome=Outcome.REFUSED).count()
+        response = Rest(role).send(method, _path(route), {} if method != "GET" else None)
+        refused = Entry.objects.filter(outcome=Outcome.REFUSED).count() - before
+        if needed in GRANTS[role]:
+            assert response.status_code not in {401, 403}, (role, response.content)
+            assert response.status_code < 500, (role, response.content)
+        else:
+            assert response.status_code == 403, role
+            assert refused == (method != "GET"), role
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("route", sorted(set(ENDPOINTS) - DESCRIBING))
+def test_what_is_not_declared_is_denied_to_admins_too(route: str) -> None:
+    admin = Rest(Role.ADMIN)
+    declared = ENDPOINTS[route].required_permissions  # type: ignore[attr-defined]  # see above
+    for method in set(METHODS) - set(declared):
+        assert admin.send(method, _path(route)).status_code in {403, 405}, method
