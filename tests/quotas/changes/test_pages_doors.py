@@ -47,22 +47,23 @@ def paths(house: SimpleNamespace, alice: Actor) -> dict[str, str]:
     )
     (override,) = adjustments.set_override(tenants=[house.acme], key="pods", value=120, **said)
     member = add_member(tenant=house.acme, user=alice.user, **said)  # type: ignore[arg-type]  # a person
-    slug = dict.fromkeys(
-        ("limits", "suspend", "resume", "place", "move", "tenant_edit", "offboard", "member_add"),
-        {"slug": "acme"},
-    )
-    given: dict[str, dict[str, object]] = {
-        **slug,  # type: ignore[dict-item]  # texts are objects
-        **dict.fromkeys([name for name in NAMES if name.startswith("proposal_")], {"pk": draft.pk}),
-        "proposal": {"pk": draft.pk},
-        **dict.fromkeys(("repair", "take_over", "displace"), {"pk": house.placements["acme"].pk}),
-        "end_lease": {"pk": lease.pk},
-        "end_override": {"pk": override.pk},
-        "member_remove": {"slug": "acme", "pk": member.pk},
-        **dict.fromkeys(("target_edit", "target_saved"), {"slug": "lab"}),
-        **dict.fromkeys(("plan_edit", "plan_archive"), {"slug": "standard"}),
-    }
-    return {name: reverse(f"changes:{name}", kwargs=given.get(name)) for name in NAMES}
+    place = house.placements["acme"].pk
+    found: dict[str, object] = {
+        "leases/": lease.pk, "overrides/": override.pk, "placements/": place,
+        "changes/": draft.pk, "tenants/": member.pk,
+    }  # fmt: skip
+    slugs = {"tenants/": "acme", "targets/": "lab", "plans/": "standard"}
+    paths = {}
+    for pattern in urlpatterns:
+        route = str(pattern.pattern)
+        folder = route[: route.index("/") + 1]
+        given: dict[str, object] = {}
+        if "<slug:" in route:
+            given["slug"] = slugs[folder]
+        if "<int:" in route:
+            given["pk"] = found[folder]
+        paths[str(pattern.name)] = reverse(f"changes:{pattern.name}", kwargs=given)
+    return paths
 
 
 @pytest.mark.parametrize("name", NAMES)
