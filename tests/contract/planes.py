@@ -84,7 +84,8 @@ class Plane:
         result = self.push(wanted, placement, force=force)
         assert result.error is None
         for everything in (False, True):
-            assert self.differences(wanted, placement, everything=everything) == ()
+            left = self.differences(wanted, placement, everything=everything)
+            assert left == (), [(str(one.ref), one.fields) for one in left]
 
     def leave(self, placement: PlacementRef) -> None:
         """Take everything of ours away."""

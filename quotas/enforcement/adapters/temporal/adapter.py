@@ -41,9 +41,9 @@ class TemporalAdapter:
     def observe(
         self, *, target: TargetRef, placements: Sequence[PlacementRef], everything: bool
     ) -> Observation:
-        """Each distinct queue once; use and workers only when not `everything`."""
+        """Each distinct queue once; use and workers too, unless all of many queues are read."""
         return look.observe(
-            _client(target), placements, closely=not everything, concurrency=target.concurrency
+            _client(target), placements, everything=everything, concurrency=target.concurrency
         )
 
     def apply(

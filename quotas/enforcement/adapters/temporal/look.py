@@ -1,4 +1,4 @@
-"""Reading task queues: each distinct queue once, its statistics only when looked at closely."""
+"""Reading task queues: each distinct queue once; use and workers too, unless there are many."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ from tenants.contracts import PlacementRef
 T = TypeVar("T")
 MOST_AT_ONCE: Final = 8
 """A first touch loads a queue on the server: many at once would slow down its real work."""
-NOT_POLLED: Final = "statistics are read when the tenant is looked at, not in a sweep"
+FEW: Final = 16
+"""So many queues are looked at closely in a sweep too; more would keep the server busy with us."""
+NOT_POLLED: Final = "with many queues, statistics are read only when a tenant is looked at"
 PER_KEY: Final = "Temporal reports no use per fairness key"
 
 
@@ -50,13 +52,14 @@ def observe(
     client: TemporalClient,
     placements: Sequence[PlacementRef],
     *,
-    closely: bool,
+    everything: bool,
     concurrency: int,
 ) -> Observation:
-    """The queues of some placements. `closely` reads use and workers too (4 reads a queue)."""
+    """The queues of some placements, or (`everything`) of all. One read a queue in a sweep of many
+    queues, four otherwise."""
     before = client.counter.copy()
     names = sorted({one.location for one in placements})
-    read = _closely if closely else _config
+    read = _config if everything and len(names) > FEW else _closely
     found: dict[str, _Queue] = {}
     troubles: dict[str, str] = {}
     outcomes = _side_by_side(lambda name: read(client, name), names, concurrency)
@@ -69,10 +72,10 @@ def observe(
             found[name] = outcome
     if troubles and not found:
         raise next(one for one in outcomes if isinstance(one, ExternalError))
-    keys = {(one.location, one.fairness_key) for one in placements}
+    keys = {(one.location, one.fairness_key) for one in placements} if everything else None
     return Observation(
         placements={
-            one.id: _observed(client.namespace, one, found[one.location], None if closely else keys)
+            one.id: _observed(client.namespace, one, found[one.location], keys)
             for one in placements
             if one.location in found
         },
@@ -114,7 +117,7 @@ def _observed(
     queue: _Queue,
     keys: set[tuple[str, str]] | None,
 ) -> Observed:
-    """`keys` are all known (queue, fairness key) pairs, in a sweep."""
+    """`keys` are all known (queue, fairness key) pairs, where all placements were given."""
     ref = ObjectRef(KIND, namespace, placement.location, placement.fairness_key)
     if placement.sharing == "dedicated":
         objects, usage = _dedicated(ref, queue)

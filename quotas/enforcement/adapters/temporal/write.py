@@ -21,7 +21,9 @@ from quotas.enforcement.ports import Change, Operation, Result, Work
 WEIGHTS_PER_CALL: Final = 1000
 NUDGE_CALLS: Final = 2
 PATIENCE: Final = 2.0
-"""Seconds that a task may stay held by a weight that was raised meanwhile."""
+"""Seconds that a task may stay held by a weight that was raised meanwhile, and that we wait for a
+change to be seen."""
+PAUSE: Final = 0.05
 Rate = int | Unchanged | None
 
 
@@ -137,12 +139,13 @@ def _write(
 def _write_dedicated(client: TemporalClient, batch: _Batch) -> int:
     for _, change in batch.changes:
         rate = _wanted(change, "queue_rate")
-        client.update_queue(
+        stored = client.update_queue(
             batch.queue,
             queue_rate=rate if isinstance(rate, int) else None,
             reason=batch.reason,
             identity=batch.identity,
         )
+        _wait_until_seen(client, stored)
     return len(batch.changes)
 
 
@@ -150,7 +153,7 @@ def _write_shared(client: TemporalClient, batch: _Batch, shared: SharedQueue | N
     old = client.queue_config(batch.queue)
     base, limit = own_rates(shared, old)
     weights, gone = batch.weights, [key for key in batch.gone if key in old.weights]
-    client.update_queue(
+    stored = client.update_queue(
         batch.queue,
         queue_rate=limit,
         key_default=base,
@@ -163,7 +166,22 @@ def _write_shared(client: TemporalClient, batch: _Batch, shared: SharedQueue | N
     if any(_holds_back(old, key, weight) for key, weight in weights.items()):
         client.nudge_key_default(batch.queue, reason=batch.reason, identity=batch.identity)
         calls += NUDGE_CALLS
+    _wait_until_seen(client, stored)
     return calls
+
+
+def _wait_until_seen(client: TemporalClient, stored: QueueConfig) -> None:
+    """A queue's partitions hear of a change a moment after it was stored (longer on a busy server),
+    and a look in between would take the old values for drift."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if _limits_of(client.queue_config(stored.queue)) == _limits_of(stored):
+            return
+        time.sleep(PAUSE)
+
+
+def _limits_of(config: QueueConfig) -> tuple[object, ...]:
+    return config.queue_rate.milli, config.key_default.milli, config.weights
 
 
 def own_rates(shared: SharedQueue | None, old: QueueConfig) -> tuple[Rate, Rate]:
