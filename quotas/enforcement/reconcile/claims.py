@@ -66,11 +66,7 @@ class Claim:
 def claimed(target_id: int) -> Iterator[Claim | None]:
     """Holds the target for the block; None when somebody else holds it."""
     claim = Claim(target_id)
-    now = timezone.now()
-    taken = TargetState.objects.claim(
-        target_id=target_id, token=claim.token, now=now, until=claim_end()
-    )
-    if not taken:
+    if not (_take(claim) or (_first_time(target_id) and _take(claim))):
         yield None
         return
     claim.start()
@@ -79,6 +75,17 @@ def claimed(target_id: int) -> Iterator[Claim | None]:
     finally:
         claim.stop()
         TargetState.objects.release(target_id=target_id, token=claim.token)
+
+
+def _take(claim: Claim) -> bool:
+    return TargetState.objects.claim(
+        target_id=claim.target_id, token=claim.token, now=timezone.now(), until=claim_end()
+    )
+
+
+def _first_time(target_id: int) -> bool:
+    """Makes the state of a target that nobody has worked on yet."""
+    return TargetState.objects.get_or_create(target_id=target_id)[1]
 
 
 def claim_end() -> datetime:

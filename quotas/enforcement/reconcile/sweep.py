@@ -67,8 +67,10 @@ def sweep(target_id: int, *, force: bool = False) -> Swept | None:
 
 
 def _due(target_id: int) -> bool:
-    state = TargetState.objects.get(target_id=target_id)
+    state = TargetState.objects.filter(target_id=target_id).first()
     now = timezone.now()
+    if state is None:
+        return True
     if state.not_before and state.not_before > now:
         return False
     fresh = now - timedelta(seconds=settings.SWEEP_SECONDS / 2)

@@ -30,6 +30,15 @@ def test_only_one_worker_holds_a_target() -> None:
         assert third
 
 
+def test_a_target_that_nobody_has_worked_on_can_be_held(plane: FakePlane) -> None:
+    placement = make_tenants(make_target(), make_version({"pods": 1}), 1)[0]
+    TargetState.objects.all().delete()
+    order([placement])
+    assert drain(placement.target_id).settled == 1
+    TargetState.objects.all().delete()
+    assert sweep(placement.target_id)
+
+
 def test_two_targets_are_held_side_by_side() -> None:
     one, other = make_target("one"), make_target("other")
     with claimed(one.pk) as first, claimed(other.pk) as second:
