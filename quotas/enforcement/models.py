@@ -44,7 +44,9 @@ class Rollout(models.Model):
     title = models.CharField(max_length=200)
     reason = models.TextField(blank=True)
     actor = models.CharField(max_length=200)
-    source = models.CharField(max_length=60, blank=True, help_text='What it carries out: "change:7".')
+    source = models.CharField(
+        max_length=60, blank=True, help_text='What it carries out: "change:7".'
+    )
     total = models.PositiveIntegerField(default=0, help_text="Number of items.")
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -53,9 +55,7 @@ class Rollout(models.Model):
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=["created_at", "id"], name="rollout_created"),
-            models.Index(
-                fields=["id"], condition=Q(finished_at__isnull=True), name="rollout_open"
-            ),
+            models.Index(fields=["id"], condition=Q(finished_at__isnull=True), name="rollout_open"),
             models.Index(fields=["source"], name="rollout_source"),
         ]
 
