@@ -1,7 +1,6 @@
-"""Verbs on tenants, their people, targets and placements.
+"""Verbs on tenants, their people, targets and placements: rows and ledger entries, no network.
 
-Rows and their ledger entries only: nothing here talks to a target. Every verb runs in a transaction
-and writes one entry per object that it changed; where nothing changed, it writes nothing.
+Each is one transaction with one entry per object changed; where nothing changed, it writes nothing.
 """
 
 from __future__ import annotations
@@ -53,12 +52,9 @@ def create_tenant(
     """A new active tenant, with neither plan nor placement yet."""
     reason = audit.require_reason(reason)
     tenant = Tenant(
-        slug=slug,
-        name=name.strip(),
-        labels=check_labels(labels or {}),
-        contact=contact.strip(),
-        group=group.strip(),
-    )
+        slug=slug, name=name.strip(), labels=check_labels(labels or {}),
+        contact=contact.strip(), group=group.strip(),
+    )  # fmt: skip
     require_clean(tenant)
     tenant.save(force_insert=True)
     after = {"slug": slug, **values(tenant, TENANT_FIELDS)}
@@ -198,17 +194,12 @@ def place(
     fairness_key: str = "",
     drift_policy: str = "",
 ) -> Placement:
-    """Writes down that a tenant belongs on a target. Whether the location is one that the target
-    takes is for its adapter to say: go through quotas.changes, which asks it."""
+    """Puts a tenant on a target; quotas.changes has asked its adapter about the location."""
     reason = audit.require_reason(reason)
     placement = Placement(
-        tenant=tenant,
-        target=target,
-        location=location,
-        sharing=sharing,
-        fairness_key=fairness_key,
-        drift_policy=drift_policy,
-    )
+        tenant=tenant, target=target, location=location,
+        sharing=sharing, fairness_key=fairness_key, drift_policy=drift_policy,
+    )  # fmt: skip
     require_clean(placement)
     with transaction.atomic():
         placement.save(force_insert=True)

@@ -111,8 +111,7 @@ class Onboard:
 
 @dataclass(frozen=True, slots=True)
 class Offboard:
-    """Takes a tenant away: every placement is removed, the subscription ends, the row stays.
-    `confirm` must repeat the slug."""
+    """Takes a tenant away; the row stays. `confirm`, or the argument of apply, repeats the slug."""
 
     tenant: str
     confirm: str = ""

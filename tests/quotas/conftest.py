@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -15,8 +16,9 @@ from quotas.plans.models import PlanVersion
 from quotas.plans.services.plans import create_plan
 from quotas.plans.services.subscriptions import subscribe
 from tenants import services as tenants
-from tenants.models import Placement, Tenant
+from tenants.models import Placement, Target, Tenant
 from tests.quotas.changes.planes import MemoryAdapter
+from tests.rest import Rest
 
 LIMITS = {
     "requests.cpu": 40_000,
@@ -75,7 +77,7 @@ def house(
     alice: Actor, standard: PlanVersion, plane: MemoryAdapter, start: datetime
 ) -> SimpleNamespace:
     """acme, initech and globex on plan standard; all on target lab, acme also on spare."""
-    said = {"actor": alice, "reason": "set up"}
+    said: dict[str, Any] = {"actor": alice, "reason": "set up"}
     targets = {
         slug: tenants.create_target(slug=slug, name=slug, kind="memory", kinds=["memory"], **said)
         for slug in ("lab", "spare")
@@ -95,3 +97,28 @@ def house(
         tenant=people["acme"], target=targets["spare"], location="acme", **said
     )
     return SimpleNamespace(targets=targets, placements=placements, **people)
+
+
+@pytest.fixture
+def served(house: SimpleNamespace) -> SimpleNamespace:
+    """The cast as the REST API shows it: its targets are of a kind that the product knows."""
+    Target.objects.update(kind="kubernetes")
+    return house
+
+
+@pytest.fixture
+def admin(db: None) -> Rest:
+    """Somebody who may do everything."""
+    return Rest(Role.ADMIN)
+
+
+@pytest.fixture
+def operator(db: None) -> Rest:
+    """Somebody who keeps the service running."""
+    return Rest(Role.OPERATOR)
+
+
+@pytest.fixture
+def viewer(db: None) -> Rest:
+    """Somebody who looks."""
+    return Rest(Role.VIEWER)

@@ -12,6 +12,7 @@ from console.errors import DomainError
 from console.request import current_request_id
 from quotas.changes import contracts as c
 from quotas.changes.models import Proposal, ProposalStatus
+from quotas.changes.selectors.ahead import look_ahead
 from quotas.changes.services import proposals
 from quotas.enforcement.models import Rollout, RolloutKind
 from quotas.plans.models import PlanVersion, Subscription
@@ -81,11 +82,10 @@ def test_whoever_loses_the_race_inside_the_transaction_writes_nothing(
     draft, seen = preview(PUBLISH, alice)
     said = {"fingerprint": seen.fingerprint, "reason": "because"}
     mine = Proposal.objects.get(pk=draft.pk)
-    look = proposals.look_ahead
 
     def slow(*args: object, **kwargs: object) -> object:
-        found = look(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
-        monkeypatch.setattr(proposals, "look_ahead", look)
+        found = look_ahead(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
+        monkeypatch.setattr(proposals, "look_ahead", look_ahead)
         proposals.apply(proposal=draft, actor=alice, **said)
         return found
 
@@ -101,11 +101,10 @@ def test_rows_that_change_between_the_look_and_the_transaction_make_it_stale(
 ) -> None:
     draft, seen = preview(c.SetOverride(("acme",), "pods", 7), alice)
     other, theirs = preview(c.SetOverride(("acme",), "requests.cpu", 1000), bob)
-    look = proposals.look_ahead
 
     def slow(*args: object, **kwargs: object) -> object:
-        found = look(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
-        monkeypatch.setattr(proposals, "look_ahead", look)
+        found = look_ahead(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
+        monkeypatch.setattr(proposals, "look_ahead", look_ahead)
         proposals.apply(proposal=other, fingerprint=theirs.fingerprint, reason="faster", actor=bob)
         return found
 
