@@ -31,6 +31,7 @@ def label_of(key: str) -> str:
     return known.label if known else key
 
 
+@lru_cache(maxsize=16384)
 def human(key: str, value: int | None) -> str:
     """A value of this limit in human form."""
     return humanize(value, unit_of(key))

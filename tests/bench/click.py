@@ -28,7 +28,7 @@ from quotas.changes.services import proposals
 from quotas.enforcement.reconcile.probe import probe
 from tests.bench import cast, programs
 from tests.bench.browser import Browser, session_of
-from tests.bench.figures import Figure, percentile, progress
+from tests.bench.figures import Figure, less_is_better, percentile, progress
 from tests.bench.kubernetes import settle
 from tests.servers import KubeControlPlane, kube_control_plane, valkey
 
@@ -54,7 +54,10 @@ def run(home: Path) -> list[Figure]:
             taken = _click(Browser(web.port, session_of()), seen)
         pool.close_all()
     note = f"{len(taken)} changes, {TENANTS} tenants on the target"
+    enforced = percentile([first for first, _, _ in taken], 0.95)
     return [
+        less_is_better("click", "enforced_p95", enforced, "ms", "the promise", 1000.0, note)
+    ] + [
         Figure("click", f"{name}_{label}", percentile(values, share), "ms", note=note)
         for name, values in (
             ("enforced", [first for first, _, _ in taken]),
@@ -62,6 +65,7 @@ def run(home: Path) -> list[Figure]:
             ("answered", [answered for _, _, answered in taken]),
         )
         for label, share in (("p95", 0.95), ("p50", 0.5))
+        if (name, label) != ("enforced", "p95")
     ]
 
 
