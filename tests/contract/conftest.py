@@ -1,11 +1,14 @@
-"""The servers that the suite of the Kubernetes API runs over, each in turn."""
+"""The servers that the suites of the Kubernetes API and its adapter run over, each in turn."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 
 from deploy.local.emulator.server import Emulator
+from tenants.contracts import PlacementRef, TargetRef
+from tests.contract.clusters import Site, numbers
 from tests.contract.kubernetes_api import Api
 from tests.servers import Cluster
 from tests.shared_cluster import USERS
@@ -42,3 +45,49 @@ def api(server: tuple[str, str, dict[str, str]]) -> Iterator[Api]:
     assert status == 201, answer
     yield found
     found.call("DELETE", f"/api/v1/namespaces/{found.namespace}")
+
+
+@pytest.fixture(
+    scope="module", params=["emulator", pytest.param("real", marks=pytest.mark.cluster)]
+)
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """Each cluster in turn, probed and prepared."""
+    if request.param == "real":
+        cluster: Cluster = request.getfixturevalue("kube")
+        path, context = cluster.kubeconfig, "headroom-local"
+    else:
+        running: Emulator = request.getfixturevalue("emulator")
+        path = running.kubeconfig(tmp_path_factory.mktemp("emulator") / "kubeconfig")
+        context = "kubectl"
+    target = TargetRef(1, "lab", "kubernetes", "", f"kubeconfig:{path}")
+    plane = Site(target, path, context)
+    health = plane.adapter.probe(target=target)
+    plane.adapter.prepare(target=target)
+    return replace(plane, target=replace(target, features=health.features))
+
+
+@pytest.fixture
+def poor(site: Site, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> TargetRef:
+    """The same cluster as a user with no rights at all."""
+    if site.context == "kubectl":
+        running: Emulator = request.getfixturevalue("emulator")
+        url, token = running.url, running.token("member")
+    else:
+        cluster: Cluster = request.getfixturevalue("kube")
+        url, token = cluster.url, cluster.tokens["member"]
+    monkeypatch.setenv("POOR_TOKEN", token)
+    return replace(
+        site.target,
+        endpoint=url,
+        credential="env:POOR_TOKEN",
+        options={"insecure_skip_tls_verify": True},
+    )
+
+
+@pytest.fixture
+def placement(site: Site) -> Iterator[PlacementRef]:
+    """A namespace that nobody has made yet; it is gone afterwards."""
+    number = next(numbers)
+    name = f"acme-{uuid4().hex[:8]}"
+    yield PlacementRef(number, "acme", "lab", "kubernetes", name, group="team-acme")
+    site.client.delete("Namespace", name)
