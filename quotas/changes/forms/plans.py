@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
@@ -13,7 +13,7 @@ from console.errors import DomainError
 from quotas.changes.contracts import PublishPlan
 from quotas.changes.forms.faults import problems_of
 from quotas.changes.forms.rows import Row, Rows
-from quotas.changes.rules.catalogue import offer_of
+from quotas.changes.rules.catalogue import SECTIONS, offer_of
 from quotas.changes.rules.policy import LEVELS, parse_policy
 from quotas.changes.rules.written import exception_of, peer_of, ports_of, written
 from quotas.plans.contracts import Policy, policy_to_json
@@ -98,7 +98,7 @@ class PlanEditor:
         self.rows = Rows(
             "limit",
             LIMIT_FIELDS,
-            rows=[{"key": key, "value": written(key, value)} for key, value in limits.items()],
+            rows=[{"key": key, "value": written(key, limits[key])} for key in in_order(limits)],
         )
         self.holes = Rows("hole", HOLE_FIELDS, rows=_holes(policy), needed=("name", "peer"))
         self.form = PolicyForm(data, initial=policy_to_json(policy))
@@ -197,6 +197,12 @@ class PlanEditor:
 
 
 _HOLE_NAMES = {"name": "name", "direction": "direction", "ports": "ports"}
+
+
+def in_order(keys: Iterable[str]) -> list[str]:
+    """Keys by section, quotas first, then by name."""
+    sections = list(SECTIONS)
+    return sorted(keys, key=lambda key: (sections.index(parse_key(key).group), key))
 
 
 def hint_of(row: Row) -> str:

@@ -79,6 +79,13 @@ class PreviewPage:
     deletes: int
 
     @property
+    def is_whole(self) -> bool:
+        """A tenant comes or goes with everything it has: its limits are no news one by one."""
+        return len(self.limits) > 1 and all(
+            line.direction in ("added", "removed") for line in self.limits
+        )
+
+    @property
     def writes_nothing(self) -> bool:
         """Neither objects nor limits nor settings change."""
         return not (self.objects or self.limits or self.settings)
@@ -120,17 +127,21 @@ def sentence(seen: Mapping[str, Any]) -> str:
     """The answer: how many tenants, objects and targets, and who is hurt."""
     tenants, objects = seen["tenants"], seen["objects_total"]
     targets = sum(1 for each in seen["costs"] if each["objects"])
-    if objects:
-        where = f" on {_count(targets, 'target')}"
-        said = f"{_count(tenants, 'tenant')}, {_count(objects, 'object')}{where}"
-    else:
+    deleted = seen["deletes"]
+    if not objects:
         said = f"{_count(tenants, 'tenant')}, nothing to write on any target"
-    if seen["deletes"]:
-        said += f", {_count(seen['deletes'], 'object')} deleted"
+    elif deleted == objects:
+        said = f"{_count(tenants, 'tenant')}, {_count(objects, 'object')} deleted"
+    else:
+        said = f"{_count(tenants, 'tenant')}, {_count(objects, 'object')}"
+    if objects:
+        said += f" on {_count(targets, 'target')}"
+    if 0 < deleted < objects:
+        said += f" ({deleted:,} deleted)"
     hurt = len({each["tenant"] for each in seen["hurt"]})
     if hurt:
         return f"{said}; {hurt} already use{'s' if hurt == 1 else ''} more than the new limits."
-    if any(each["before"] != each["after"] for each in seen["limits"]):
+    if any(_direction(each) == "lowered" for each in seen["limits"]):
         return f"{said}; nobody uses more than the new limits."
     return f"{said}."
 
@@ -141,7 +152,7 @@ def _limit_lines(seen: Mapping[str, Any]) -> list[LimitLine]:
     for each in seen["hurt"]:
         over[each["key"], each["limit"]].add(each["tenant"])
         effects[each["key"]] = each["effect"]
-    return [
+    lines = [
         LimitLine(
             key=each["key"],
             label=each["label"],
@@ -154,6 +165,8 @@ def _limit_lines(seen: Mapping[str, Any]) -> list[LimitLine]:
         )
         for each in seen["limits"]
     ]
+    # What hurts comes first, then what is less, then the rest.
+    return sorted(lines, key=lambda line: (-line.over, line.direction != "lowered"))
 
 
 def _direction(change: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -39,7 +40,7 @@ POSTED = {
 @pytest.fixture
 def paths(house: SimpleNamespace, alice: Actor) -> dict[str, str]:
     """A path that exists for every page."""
-    said = {"actor": alice, "reason": "set up"}
+    said: dict[str, Any] = {"actor": alice, "reason": "set up"}
     draft, _ = preview(c.Suspend(("acme",)), alice)
     until = timezone.now() + timedelta(hours=1)
     (lease,) = adjustments.grant_lease(

@@ -25,6 +25,7 @@ from tests.quotas.changes.browsing import browser, field_value, said
 from tests.quotas.changes.planes import MemoryAdapter
 from tests.quotas.conftest import LIMITS
 
+RAISED = {"before": 2, "before_text": "2", "after_text": "5"}
 LESS = c.PublishPlan("standard", 1, {**LIMITS, "requests.cpu": 30_000})
 
 
@@ -248,7 +249,7 @@ def test_the_yaml_holds_the_change_and_its_objects(house: SimpleNamespace, alice
         ),
         (
             {"tenants": 2, "objects_total": 3, "deletes": 3, "costs": [{"objects": 3}]},
-            "2 tenants, 3 objects on 1 target, 3 objects deleted.",
+            "2 tenants, 3 objects deleted on 1 target.",
         ),
         (
             {
@@ -258,7 +259,15 @@ def test_the_yaml_holds_the_change_and_its_objects(house: SimpleNamespace, alice
             "1,200 tenants, 2,400 objects on 2 targets; 2 already use more than the new limits.",
         ),
         (
-            {"tenants": 1, "objects_total": 0, "limits": [{"before": 1, "after": 2}]},
+            {"tenants": 2, "objects_total": 3, "deletes": 1, "costs": [{"objects": 3}]},
+            "2 tenants, 3 objects on 1 target (1 deleted).",
+        ),
+        (
+            {"tenants": 1, "objects_total": 0, "limits": [{**RAISED, "after": 5}]},
+            "1 tenant, nothing to write on any target.",
+        ),
+        (
+            {"tenants": 1, "objects_total": 0, "limits": [{**RAISED, "after": 1}]},
             "1 tenant, nothing to write on any target; nobody uses more than the new limits.",
         ),
     ],
