@@ -16,7 +16,7 @@ from quotas.changes.forms.rows import Row, Rows
 from quotas.changes.rules.catalogue import SECTIONS, offer_of
 from quotas.changes.rules.policy import LEVELS, parse_policy
 from quotas.changes.rules.written import exception_of, peer_of, ports_of, written
-from quotas.plans.contracts import Policy, policy_to_json
+from quotas.plans.contracts import PlanTerms, Policy, policy_to_json
 from quotas.plans.limits import parse_key, parse_limit
 from quotas.plans.rules import Severity, validate_limits
 from tenants.models import dns_label
@@ -134,6 +134,11 @@ class PlanEditor:
     def change(self, plan: str) -> PublishPlan:
         """The next version as it was edited."""
         return PublishPlan(plan, self.base_version, self.limits, policy_to_json(self.policy))
+
+    @property
+    def terms(self) -> PlanTerms:
+        """What was typed, as far as it could be read."""
+        return PlanTerms("", self.base_version, self.limits, self.policy)
 
     def blame(self, error: DomainError) -> None:
         """Shows a refusal of the services at the row or field that it is about."""

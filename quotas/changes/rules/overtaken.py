@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from quotas.changes.rules.written import peer_of, ports_of
 from quotas.plans.charts import human, label_of
-from quotas.plans.contracts import PlanTerms
+from quotas.plans.contracts import PlanTerms, Policy
+
+UNSET = "not set"
 
 
 @dataclass(frozen=True, slots=True)
 class ThreeWays:
-    """One limit in the version that was edited, in the newer one, and as it was typed."""
+    """One limit, or part of the policy, in the version that was edited, in the newer one, and as it
+    was typed."""
 
     key: str
     label: str
@@ -20,27 +24,40 @@ class ThreeWays:
     yours: str
 
     @property
-    def collides(self) -> bool:
-        """Both changed it, to different values."""
-        return (
-            self.before != self.theirs and self.theirs != self.yours and (self.yours != self.before)
-        )
+    def verdict(self) -> str:
+        """What publishing would do: "same", "yours", "undoes" theirs, or "collides" with it."""
+        if self.theirs == self.yours:
+            return "same"
+        if self.before == self.theirs:
+            return "yours"
+        return "undoes" if self.yours == self.before else "collides"
 
 
-def three_ways(
-    base: PlanTerms, newer: PlanTerms, typed: Mapping[str, int | None]
-) -> Sequence[ThreeWays]:
-    """Every limit that the newer version changed, or that was typed differently from it."""
-    keys = sorted({*base.limits, *newer.limits, *typed})
+def three_ways(base: PlanTerms, newer: PlanTerms, yours: PlanTerms) -> Sequence[ThreeWays]:
+    """Everything that the newer version changed, or that was typed differently from the base."""
+    limits = [each.limits for each in (base, newer, yours)]
     lines = [
-        ThreeWays(
-            key,
-            label_of(key),
-            *(
-                human(key, limits[key]) if key in limits else "not set"
-                for limits in (base.limits, newer.limits, typed)
-            ),
-        )
-        for key in keys
+        ThreeWays(key, label_of(key), *(_limit(key, each) for each in limits))
+        for key in sorted({key for each in limits for key in each})
     ]
+    policies = [_policy(each.policy) for each in (base, newer, yours)]
+    lines += [ThreeWays("", name, *(each[name] for each in policies)) for name in policies[0]]
     return [line for line in lines if not line.before == line.theirs == line.yours]
+
+
+def _limit(key: str, limits: Mapping[str, int | None]) -> str:
+    return human(key, limits[key]) if key in limits else UNSET
+
+
+def _policy(policy: Policy) -> dict[str, str]:
+    holes = [
+        " ".join(filter(None, (hole.name, hole.direction, peer_of(hole), ports_of(hole))))
+        for hole in policy.network_exceptions
+    ]
+    return {
+        "Pod security": policy.pod_security,
+        "Priority class": policy.priority_class or UNSET,
+        "Tenant role": policy.tenant_role or UNSET,
+        "Closed network": "yes" if policy.network_isolated else "no",
+        "Exceptions of the network": "; ".join(holes) or "none",
+    }

@@ -152,7 +152,7 @@ def _editor(
     if base and latest and overtaken:
         terms = load_terms([base.pk, latest.pk])
         context["base"] = base
-        context["ways"] = three_ways(terms[base.pk], terms[latest.pk], editor.limits)
+        context["ways"] = three_ways(terms[base.pk], terms[latest.pk], editor.terms)
         # Sending the form again is on top of the newer version: both have been seen now.
         editor.base_version = latest.number
     wrong = bool(editor.problems or editor.rows.has_errors or editor.holes.has_errors)

@@ -14,9 +14,10 @@ from console.audit.services import Actor
 from quotas.changes.contracts import PublishPlan
 from quotas.changes.models import Proposal
 from quotas.changes.rules.catalogue import offers
+from quotas.changes.rules.overtaken import three_ways
 from quotas.changes.rules.written import exception_of, peer_of, ports_of, written
 from quotas.enforcement.models import Rollout
-from quotas.plans.contracts import NetworkException
+from quotas.plans.contracts import NetworkException, PlanTerms, Policy
 from quotas.plans.limits import parse_key, parse_limit
 from quotas.plans.models import Plan, PlanVersion
 from quotas.plans.services.plans import stored_terms
@@ -170,13 +171,44 @@ def test_the_second_editor_is_told_who_was_faster_and_sees_both(
     assert "alice published v2" in text
     assert "“because”" in text
     assert "40 cores 35 cores 30 cores Conflict you both changed it" in text
-    assert "100 90 100 Drifted would undo the newer value" in text
+    assert "100 90 100 Would undo theirs" in text
     assert 'value="30"' in late.content.decode()
     assert PlanVersion.objects.count() == 2
     assert field_value(late, "base_version") == "2"
     seen = admin.post(EDIT, {**mine, "base_version": "2"})
     assert seen.status_code == 302
     assert Proposal.objects.latest("pk").payload["base_version"] == 2
+
+
+@pytest.mark.parametrize(
+    ("theirs", "yours", "verdict"),
+    [
+        ({"pods": 90}, {"pods": 80}, "collides"),
+        ({"pods": 90}, {"pods": 100}, "undoes"),
+        ({"pods": 90}, {"pods": 90}, "same"),
+        ({"pods": 100}, {"pods": 0}, "yours"),
+        ({}, {"pods": 100}, "undoes"),
+        ({"pods": None}, {}, "collides"),
+    ],
+)
+def test_what_publishing_would_do_to_the_newer_version_is_said(
+    theirs: dict[str, int | None], yours: dict[str, int | None], verdict: str
+) -> None:
+    base = PlanTerms("standard", 1, {"pods": 100})
+    (way,) = three_ways(base, PlanTerms("standard", 2, theirs), PlanTerms("standard", 3, yours))
+    assert way.verdict == verdict
+
+
+def test_a_policy_that_changed_meanwhile_is_shown_too() -> None:
+    hole = NetworkException("web", "egress", cidr="0.0.0.0/0", ports=(("TCP", 443),))
+    base, mine = PlanTerms("standard", 1, {}), PlanTerms("standard", 2, {})
+    policy = Policy(tenant_role="", network_isolated=False, network_exceptions=(hole,))
+    ways = three_ways(base, PlanTerms("standard", 2, {}, policy), mine)
+    assert [(way.label, way.theirs, way.verdict) for way in ways] == [
+        ("Tenant role", "not set", "undoes"),
+        ("Closed network", "no", "undoes"),
+        ("Exceptions of the network", "web egress 0.0.0.0/0 TCP/443", "undoes"),
+    ]
 
 
 def test_a_draft_is_edited_again_on_top_of_what_came_meanwhile(
