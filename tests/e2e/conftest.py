@@ -64,8 +64,8 @@ def _free_port() -> int:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """`make demo` in a directory of its own, on a port of its own."""
-    state, port = tmp_path_factory.mktemp("demo"), _free_port()
-    log = state / "e2e.log"
+    home, port = tmp_path_factory.mktemp("demo"), _free_port()
+    state, log = home / "state", home / "up.log"
     env = {**os.environ, "DEMO_STATE_DIR": str(state), "DEMO_PORT": str(port)}
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -95,7 +95,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 def _keep_logs(state: Path) -> None:
     """The parts' logs outlive the run: what went wrong is read there."""
-    shutil.copytree(state / "logs", SCREENSHOTS / "logs", dirs_exist_ok=True)
+    if (state / "logs").is_dir():
+        shutil.copytree(state / "logs", SCREENSHOTS / "logs", dirs_exist_ok=True)
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:

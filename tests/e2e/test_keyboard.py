@@ -58,6 +58,6 @@ def test_pages_are_read_and_searched_without_scripts(open_page: OpenPage) -> Non
     page.get_by_label("Name").fill("initech")
     page.get_by_role("button", name="Filter").click()
     page.get_by_role("link", name="initech", exact=True).click()
-    expect(page.get_by_role("heading", name="initech")).to_be_visible()
+    expect(page.get_by_role("heading", name="initech", exact=True)).to_be_visible()
     page.goto("/search/?q=lab")
     expect(page.get_by_role("main").get_by_role("link", name=re.compile("lab-k8s"))).to_be_visible()

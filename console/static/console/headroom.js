@@ -176,12 +176,15 @@
     if (!polls(elt) || xhr.status !== 200) return;
     /* The same answer again moves nothing; neither does one that would close what is being read. */
     const same = target.dataset.loaded && target.answer === xhr.responseText;
-    const busy = target.querySelector("details[open], :focus:is(input, select, textarea)");
+    const busy = target.querySelector("details[open], :checked, :focus:is(input, select, textarea)");
     if (same || (busy && elt.dataset.loaded && elt === target)) event.detail.shouldSwap = false;
     else target.answer = xhr.responseText;
   });
   document.addEventListener("htmx:afterSwap", (event) => {
     freshen(event.detail.target);
+    /* A page worth leaving open says in its title how far it is. */
+    const title = event.detail.target.querySelector("[data-title]")?.dataset.title;
+    if (title) document.title = document.title.replace(/^.*(?= · )/, title);
     current = null;
   });
   document.addEventListener("htmx:afterRequest", (event) => {
