@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.auth.decorators import login_required
-from django.urls import include, path
+from django.urls import include, path, re_path
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from console.access.models import Permission
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # drf-spectacular's registry is untyped
@@ -24,6 +29,20 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
         return {"type": "http", "scheme": "bearer", "bearerFormat": "hr_…"}
 
 
+class NoSuchAddress(APIView):
+    """Whatever is below /api/v1/ and is nothing: a problem, not a page."""
+
+    required_permissions: ClassVar = dict.fromkeys(
+        ("GET", "POST", "PUT", "PATCH", "DELETE"), Permission.VIEW
+    )
+    schema = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """404, once it is known who asks."""
+        super().initial(request, *args, **kwargs)
+        raise NotFound(f"There is nothing at {request.path}; every address ends with a slash.")
+
+
 # The script comes from the same address, not inline: the Content-Security-Policy allows it.
 _docs = login_required(SpectacularSwaggerSplitView.as_view(url_name="schema"))
 
@@ -34,5 +53,6 @@ urlpatterns = [
     path("v1/", include("quotas.enforcement.api_urls")),
     path("v1/", include("observability.usage.api_urls")),
     path("v1/schema/", SpectacularAPIView.as_view(), name="schema"),
+    re_path(r"^v1/", NoSuchAddress.as_view()),
     path("docs/", _docs, name="api_docs"),
 ]

@@ -7,6 +7,7 @@ from typing import Any
 import django_filters as df
 from django.db.models import Q, QuerySet
 
+from console.filters import FlagFilter
 from quotas.enforcement.models import Condition, Drift, ItemState, Rollout, RolloutKind
 from quotas.enforcement.selectors.tenants import TenantFilters, filtered
 from tenants.models import Target, Tenant, TenantStatus
@@ -55,7 +56,7 @@ class TargetFilters(df.FilterSet):
     """Targets."""
 
     kind = df.CharFilter(label="kubernetes or temporal.")
-    enabled = df.BooleanFilter()
+    enabled = FlagFilter()
     condition = df.ChoiceFilter(choices=Condition.choices, field_name="state__condition")
 
     class Meta:
@@ -67,7 +68,7 @@ class RolloutFilters(df.FilterSet):
     """Rollouts."""
 
     kind = df.ChoiceFilter(choices=RolloutKind.choices)
-    open = df.BooleanFilter(
+    open = FlagFilter(
         field_name="finished_at", lookup_expr="isnull", label="Under way, or finished."
     )
     source = df.CharFilter(label="What it carries out, such as change:7.")

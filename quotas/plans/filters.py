@@ -8,6 +8,7 @@ import django_filters as df
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from console.filters import FlagFilter
 from quotas.plans.models import IntervalQuerySet, Plan
 
 
@@ -15,7 +16,7 @@ class PlanFilters(df.FilterSet):
     """Plans."""
 
     q = df.CharFilter(method="by_text", label="Part of the slug or the name.")
-    archived = df.BooleanFilter(
+    archived = FlagFilter(
         field_name="archived_at", lookup_expr="isnull", exclude=True, label="Put away, or offered."
     )
 
@@ -28,7 +29,7 @@ class IntervalFilters(df.FilterSet):
     """What every list of intervals can be filtered by."""
 
     tenant = df.CharFilter(field_name="tenant__slug", label="Slug of the tenant.")
-    active = df.BooleanFilter(method="by_active", label="In force now, or not.")
+    active = FlagFilter(method="by_active", label="In force now, or not.")
 
     def by_active(self, queryset: IntervalQuerySet, _: str, value: Any) -> QuerySet[Any]:
         """Rows that are in force now, or those that are not."""

@@ -19,9 +19,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 DESCRIBING = {"schema/"}
 
 
-def _walk(
-    entries: list[URLPattern | URLResolver], prefix: str = ""
-) -> Iterator[tuple[str, type]]:
+def _walk(entries: list[URLPattern | URLResolver], prefix: str = "") -> Iterator[tuple[str, type]]:
     for entry in entries:
         route = prefix + str(entry.pattern)
         if isinstance(entry, URLResolver):
@@ -105,3 +103,13 @@ def test_what_is_not_declared_is_denied_to_admins_too(route: str) -> None:
     declared = ENDPOINTS[route].required_permissions  # type: ignore[attr-defined]  # see above
     for method in set(METHODS) - set(declared):
         assert admin.send(method, _path(route)).status_code in {403, 405}, method
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("method", METHODS)
+def test_an_address_that_is_none_is_a_problem_and_not_a_page(method: str) -> None:
+    assert Client().generic(method, "/api/v1/tenants").status_code == 401
+    response = Rest(Role.VIEWER).send(method, "tenants")
+    assert response.status_code == 404
+    assert response["Content-Type"] == "application/problem+json"
+    assert "every address ends with a slash" in response.json()["detail"]
