@@ -176,7 +176,7 @@
     if (!polls(elt) || xhr.status !== 200) return;
     /* The same answer again moves nothing; neither does one that would close what is being read. */
     const same = target.dataset.loaded && target.answer === xhr.responseText;
-    const busy = target.querySelector("details[open], :checked, :focus:is(input, select, textarea)");
+    const busy = target.querySelector("details[open], input:checked, :focus:is(input, select, textarea)");
     if (same || (busy && elt.dataset.loaded && elt === target)) event.detail.shouldSwap = false;
     else target.answer = xhr.responseText;
   });
