@@ -7,8 +7,10 @@ import re
 from typing import Any
 
 from django.test import Client
+from django.urls import reverse
 
 from console.access.models import Role, User
+from quotas.enforcement.models import Rollout
 
 
 def browser(role: str = Role.ADMIN, name: str = "") -> Client:
@@ -35,3 +37,23 @@ def field_value(response: Any, name: str) -> str:
     )
     assert found, f"no input named {name}"
     return html.unescape(found[1])
+
+
+def through(client: Client, path: str, given: dict[str, Any], confirm: str = "") -> Rollout:
+    """Edit, preview, reason, rollout: the whole way with what the pages offer."""
+    proposed = client.post(path, given)
+    assert proposed.status_code == 302, said(proposed)
+    before = Rollout.objects.count()
+    page = client.get(proposed["Location"])
+    assert Rollout.objects.count() == before
+    sent = {"fingerprint": field_value(page, "fingerprint"), "reason": "because"}
+    done = client.post(f"{proposed['Location']}apply/", {**sent, "confirm": confirm})
+    assert done.status_code == 302, said(done)
+    rollout = Rollout.objects.latest("pk")
+    assert done["Location"] == reverse("enforcement:rollout", args=[rollout.pk])
+    return rollout
+
+
+def of(name: str, slug: str = "acme") -> str:
+    """The path of a page of one tenant."""
+    return reverse(f"changes:{name}", args=[slug])

@@ -7,18 +7,11 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
-from hypothesis import given as given_any
-from hypothesis import strategies as st
 
 from console.audit.services import Actor
 from quotas.changes.contracts import PublishPlan
 from quotas.changes.models import Proposal
-from quotas.changes.rules.catalogue import offers
-from quotas.changes.rules.overtaken import three_ways
-from quotas.changes.rules.written import exception_of, peer_of, ports_of, written
 from quotas.enforcement.models import Rollout
-from quotas.plans.contracts import NetworkException, PlanTerms, Policy
-from quotas.plans.limits import parse_key, parse_limit
 from quotas.plans.models import Plan, PlanVersion
 from quotas.plans.services.plans import stored_terms
 from tests.quotas.changes.acting import carry_out
@@ -180,37 +173,6 @@ def test_the_second_editor_is_told_who_was_faster_and_sees_both(
     assert Proposal.objects.latest("pk").payload["base_version"] == 2
 
 
-@pytest.mark.parametrize(
-    ("theirs", "yours", "verdict"),
-    [
-        ({"pods": 90}, {"pods": 80}, "collides"),
-        ({"pods": 90}, {"pods": 100}, "undoes"),
-        ({"pods": 90}, {"pods": 90}, "same"),
-        ({"pods": 100}, {"pods": 0}, "yours"),
-        ({}, {"pods": 100}, "undoes"),
-        ({"pods": None}, {}, "collides"),
-    ],
-)
-def test_what_publishing_would_do_to_the_newer_version_is_said(
-    theirs: dict[str, int | None], yours: dict[str, int | None], verdict: str
-) -> None:
-    base = PlanTerms("standard", 1, {"pods": 100})
-    (way,) = three_ways(base, PlanTerms("standard", 2, theirs), PlanTerms("standard", 3, yours))
-    assert way.verdict == verdict
-
-
-def test_a_policy_that_changed_meanwhile_is_shown_too() -> None:
-    hole = NetworkException("web", "egress", cidr="0.0.0.0/0", ports=(("TCP", 443),))
-    base, mine = PlanTerms("standard", 1, {}), PlanTerms("standard", 2, {})
-    policy = Policy(tenant_role="", network_isolated=False, network_exceptions=(hole,))
-    ways = three_ways(base, PlanTerms("standard", 2, {}, policy), mine)
-    assert [(way.label, way.theirs, way.verdict) for way in ways] == [
-        ("Tenant role", "not set", "undoes"),
-        ("Closed network", "no", "undoes"),
-        ("Exceptions of the network", "web egress 0.0.0.0/0 TCP/443", "undoes"),
-    ]
-
-
 def test_a_draft_is_edited_again_on_top_of_what_came_meanwhile(
     house: SimpleNamespace, alice: Actor
 ) -> None:
@@ -275,43 +237,3 @@ def test_a_plan_in_use_is_not_archived_and_an_empty_one_is(
     assert admin.post(path, {"confirm": "gold", "reason": "nobody wants it"}).status_code == 302
     assert Plan.objects.get(slug="gold").archived_at is not None
     assert admin.get(reverse("changes:plan_edit", args=["gold"])).status_code == 404
-
-
-@given_any(
-    key=st.sampled_from([offer.key for offer in offers()]),
-    value=st.none() | st.integers(min_value=1, max_value=2**62),
-)
-def test_what_the_editor_shows_reads_back_exactly(key: str, value: int | None) -> None:
-    if value is not None:
-        value = min(value, parse_key(key).largest)
-    if value is None and parse_key(key).required:
-        value = 1000
-    assert parse_limit(parse_key(key), written(key, value)) == value
-
-
-@pytest.mark.parametrize(
-    ("hole", "peer", "ports"),
-    [
-        (NetworkException("a", "egress", everything=True), "everything", ""),
-        (
-            NetworkException("a", "egress", cidr="10.0.0.0/8", ports=(("TCP", 443),)),
-            "10.0.0.0/8", "TCP/443",
-        ),
-        (
-            NetworkException("a", "ingress", namespace="ns", ports=(("UDP", 53), ("TCP", 53))),
-            "ns", "UDP/53, TCP/53",
-        ),
-    ],
-)  # fmt: skip
-def test_exceptions_of_the_network_are_one_row_each(
-    hole: NetworkException, peer: str, ports: str
-) -> None:
-    assert (peer_of(hole), ports_of(hole)) == (peer, ports)
-    document = exception_of(name="a", direction=hole.direction, peer=peer, ports=ports)
-    assert document.get("cidr", "") == hole.cidr
-    assert document.get("namespace", "") == hole.namespace
-    assert document.get("everything", False) == hole.everything
-    assert [tuple(port) for port in document.get("ports", [])] == list(hole.ports)
-    assert exception_of(name="a", direction="egress", peer="b", ports="80")["ports"] == [
-        ["TCP", 80]
-    ]

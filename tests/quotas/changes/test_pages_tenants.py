@@ -7,41 +7,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from console.access.models import User
-from console.audit.models import Entry
 from console.audit.services import Actor
 from quotas.changes.models import Proposal
-from quotas.enforcement.models import PlacementState, Rollout
+from quotas.enforcement.models import PlacementState
 from quotas.plans.models import Lease, Override, PlanVersion
 from quotas.plans.services import adjustments
-from tenants import services as tenants
-from tenants.models import Membership, Placement, Target, Tenant
-from tests.quotas.changes.browsing import browser, field_value, said
+from tenants.models import Placement, Target, Tenant
+from tests.quotas.changes.browsing import browser, field_value, of, said, through
 from tests.quotas.changes.planes import MemoryAdapter
-
-
-def through(client: Client, path: str, given: dict[str, Any], confirm: str = "") -> Rollout:
-    """Edit, preview, reason, rollout: the whole way with what the pages offer."""
-    proposed = client.post(path, given)
-    assert proposed.status_code == 302, said(proposed)
-    before = Rollout.objects.count()
-    page = client.get(proposed["Location"])
-    assert Rollout.objects.count() == before
-    sent = {"fingerprint": field_value(page, "fingerprint"), "reason": "because"}
-    done = client.post(f"{proposed['Location']}apply/", {**sent, "confirm": confirm})
-    assert done.status_code == 302, said(done)
-    rollout = Rollout.objects.latest("pk")
-    assert done["Location"] == reverse("enforcement:rollout", args=[rollout.pk])
-    return rollout
-
-
-def of(name: str, slug: str = "acme") -> str:
-    return reverse(f"changes:{name}", args=[slug])
-
 
 ONBOARD = reverse("changes:onboard")
 NEW = {"slug": "umbrella", "plan": "standard"}
@@ -233,101 +209,3 @@ def test_off_boarding_types_the_name_and_lists_what_goes_and_what_stays(
     rollout = through(admin, of("offboard"), {"confirm": "acme"}, confirm="acme")
     assert Tenant.objects.get(slug="acme").status == "offboarding"
     assert rollout.total == 2
-
-
-BULK = reverse("changes:bulk")
-MANY = {"tenants": ["acme", "globex"]}
-
-
-@pytest.mark.parametrize(
-    ("action", "more"),
-    [
-        ("move_plan", {"plan": "gold"}),
-        ("lease", {"key": "pods", "value": "150", "how": "lease", "span": "4"}),
-        ("suspend", {}),
-    ],
-)
-def test_the_same_change_for_several_tenants(
-    house: SimpleNamespace, gold: PlanVersion, action: str, more: dict[str, str]
-) -> None:
-    admin = browser()
-    form = admin.post(BULK, {**MANY, "action": action})
-    assert form.status_code == 200
-    assert "acme globex" in said(form)
-    given = {"tenants": "acme\nglobex", "action": action, "step": "propose", **more}
-    rollout = through(admin, BULK, given)
-    assert rollout.total == 3
-    assert "acme and globex" in rollout.title
-
-
-def test_several_are_resumed_and_the_others_are_named(house: SimpleNamespace) -> None:
-    admin = browser()
-    through(admin, of("suspend"), {})
-    given = {"tenants": "acme, globex", "action": "resume", "step": "propose"}
-    page = admin.post(BULK, given, follow=True)
-    assert "Left out, not suspended: globex." in said(page)
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"action": "suspend"}, "Select at least one tenant first."),
-        ({"action": "explode", "tenants": "acme"}, "'explode' cannot be done"),
-    ],
-)
-def test_nothing_selected_leads_back_to_the_list(
-    house: SimpleNamespace, given: dict[str, str], message: str
-) -> None:
-    admin = browser()
-    response = admin.post(BULK, given)
-    assert response["Location"] == reverse("enforcement:tenants")
-    assert message in said(admin.get(reverse("changes:proposals")))
-
-
-def test_an_unknown_tenant_among_several_is_named(house: SimpleNamespace) -> None:
-    given = {"tenants": "acme\nnobody", "action": "suspend", "step": "propose"}
-    response = browser().post(BULK, given)
-    assert response.status_code == 422
-    assert "nobody: there is no such tenant" in said(response)
-
-
-def test_a_tenant_is_edited_once_by_whoever_comes_first(house: SimpleNamespace) -> None:
-    admin = browser()
-    page = admin.get(of("tenant_edit"))
-    given = {
-        "name": "Acme Corp", "contact": "ops@acme.example", "group": "", "labels": "team=red",
-        "generation": field_value(page, "generation"), "reason": "new name",
-    }  # fmt: skip
-    assert admin.post(of("tenant_edit"), given).status_code == 302
-    house.acme.refresh_from_db()
-    assert (house.acme.name, house.acme.labels) == ("Acme Corp", {"team": "red"})
-    late = admin.post(of("tenant_edit"), {**given, "name": "ACME"})
-    assert late.status_code == 422
-    assert "acme was changed meanwhile" in said(late)
-    assert 'value="ACME"' in late.content.decode()
-
-
-def test_members_come_and_go_with_a_reason(house: SimpleNamespace) -> None:
-    User.objects.create_user("erin")
-    admin = browser()
-    path = of("member_add")
-    given = {"member-user": "erin", "member-role": "owner", "member-reason": "new owner"}
-    assert "erin belongs to acme now." in said(admin.post(path, given, follow=True))
-    twice = admin.post(path, given)
-    assert twice.status_code == 422
-    assert "member of this tenant already" in said(twice)
-    nobody = admin.post(path, {**given, "member-user": "frank"})
-    assert "there is nobody of that name" in said(nobody)
-    member = Membership.objects.get()
-    remove = reverse("changes:member_remove", args=["acme", member.pk])
-    assert "Say why" in said(admin.post(remove, {"reason": ""}, follow=True))
-    assert Membership.objects.count() == 1
-    assert admin.post(remove, {"reason": "left the team"}).status_code == 302
-    assert Membership.objects.count() == 0
-    assert Entry.objects.latest("pk").action == "tenant.member.remove"
-    other = tenants.add_member(
-        tenant=house.acme, user=User.objects.get(username="erin"), actor=Actor.command("test"),
-        reason="again",
-    )  # fmt: skip
-    wrong = reverse("changes:member_remove", args=["globex", other.pk])
-    assert admin.post(wrong, {"reason": "not theirs"}).status_code == 404
