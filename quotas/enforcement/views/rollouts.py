@@ -49,9 +49,9 @@ def rollout_detail(request: SignedInRequest, pk: int) -> HttpResponse:
     """Progress per target, then only what is not fine, then every object."""
     rollout = get_object_or_404(Rollout, pk=pk)
     progress = reads.progress(rollout, now=timezone.now())
+    # 286 tells htmx to stop polling: nothing will change by itself any more.
+    status = 200 if progress.live else 286
     if request.htmx and request.htmx.target == "rollout-live":
-        # 286 tells htmx to stop polling: nothing will change by itself any more.
-        status = 200 if progress.live else 286
         context = {"progress": progress, "rollout": rollout}
         return render(request, "enforcement/_rollout_live.html", context, status=status)
     filters = {name: request.GET.get(name, "") for name in ("state", "target")}
@@ -61,6 +61,9 @@ def rollout_detail(request: SignedInRequest, pk: int) -> HttpResponse:
         key=("id",),
         descending=False,
     )
+    if request.htmx and request.htmx.target == "rollout-items":
+        context = {"page": page, "filters": filters}
+        return render(request, "enforcement/_rollout_items.html", context, status=status)
     context = {
         "rollout": rollout,
         "progress": progress,

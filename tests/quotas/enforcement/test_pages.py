@@ -225,11 +225,14 @@ def test_a_live_part_stops_asking_when_nothing_moves(
     sign_in: SignIn, lab: Target, plane: FakePlane, sent: list[Any]
 ) -> None:
     rollout = order([tenant("acme", lab)])
-    live = {"HTTP_HX_REQUEST": "true", "HTTP_HX_TARGET": "rollout-live"}
     client = sign_in(Role.VIEWER)
-    assert client.get(f"/rollouts/{rollout.pk}/", **live).status_code == 200
-    RolloutItem.objects.update(state=ItemState.DONE)
-    assert client.get(f"/rollouts/{rollout.pk}/", **live).status_code == 286
+    for state, status in ((ItemState.WAITING, 200), (ItemState.DONE, 286)):
+        RolloutItem.objects.update(state=state)
+        for part in ("rollout-live", "rollout-items"):
+            live = {"HTTP_HX_REQUEST": "true", "HTTP_HX_TARGET": part}
+            answer = client.get(f"/rollouts/{rollout.pk}/", **live)
+            assert answer.status_code == status
+            assert b"<html" not in answer.content
 
 
 @pytest.mark.parametrize(("action", "state"), [("retry", "waiting"), ("leave", "superseded")])
