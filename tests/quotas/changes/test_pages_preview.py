@@ -16,6 +16,7 @@ from console.access.models import Role
 from console.audit.services import Actor
 from quotas.changes import contracts as c
 from quotas.changes.models import Proposal, ProposalStatus
+from quotas.changes.selectors.ahead import preview_json
 from quotas.changes.services import proposals
 from quotas.enforcement.models import Rollout
 from quotas.plans.services import adjustments
@@ -224,3 +225,17 @@ def test_the_yaml_holds_the_change_and_its_objects(house: SimpleNamespace, alice
     assert document["change"]["limits"]["requests.cpu"] == "30"
     assert len(document["objects"]) == 4
     assert response["Content-Disposition"].endswith(f'filename="change-{draft.pk}.yaml"')
+
+
+def test_many_tenants_are_typed_instead_of_chosen(house: SimpleNamespace, alice: Actor) -> None:
+    draft, seen = preview(LESS, alice)
+    one = preview_json(seen)["objects"][0]
+    many = [{**one, "tenant": f"t{number}"} for number in range(201)]
+    Proposal.objects.filter(pk=draft.pk).update(
+        preview={**preview_json(seen), "objects": many, "objects_total": 201}
+    )
+    path = reverse("changes:proposal_objects", args=[draft.pk])
+    page = browser().get(path, {"tenant": "t7"})
+    assert "whole name, one of 201" in page.content.decode()
+    assert '<option value="t7"' not in page.content.decode()
+    assert "1–1 of 1" in said(page)
