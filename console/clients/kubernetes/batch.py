@@ -16,6 +16,8 @@ from console.clients.kubernetes.pipeline import Manifest, Pipeline, named
 from console.errors import Unreachable
 
 ApplyOne = Callable[[Place, Manifest, float], Awaitable[Mapping[str, Any]]]
+BREATH = 0.02
+"""Seconds that results may gather before they are handed over together."""
 
 
 class Batch:
@@ -75,6 +77,7 @@ class Batch:
 
     def _hand_over(self, end: float) -> None:
         """Call `on_result` for what arrives, until the run has ended or the time is over."""
+        left = len(self._manifests)
         while True:
             try:
                 result = self._arrived.get(timeout=max(0.0, end - time.monotonic()))
@@ -84,3 +87,7 @@ class Batch:
                 return
             if self._on_result is not None:
                 self._on_result(result)
+            left -= 1
+            if left and self._arrived.empty():
+                # Waking for each result takes the processor from the loop that sends requests.
+                time.sleep(BREATH)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
@@ -15,27 +16,23 @@ from django.utils import timezone
 
 from console.errors import ExternalError, Unreachable
 from quotas.enforcement import rules
-from quotas.enforcement.adapters import registry
 from quotas.enforcement.models import ItemState, Rollout, RolloutItem, RolloutKind, TargetState
-from quotas.enforcement.ports import Observation, Observed, Operation, Result, Work
+from quotas.enforcement.ports import Operation, Result, Work
 from quotas.enforcement.reconcile import outcome, record
 from quotas.enforcement.reconcile.claims import Claim, claim_end, claimed
+from quotas.enforcement.reconcile.glance import Eyes
 from quotas.enforcement.reconcile.outcome import Attempt
 from quotas.enforcement.selectors.loop import (
     Site,
     current_limits,
-    open_placements,
     sites,
     takeable,
 )
-from quotas.enforcement.services.planning import MANY, compare, target_ref
-from tenants.contracts import TargetRef
+from quotas.enforcement.services.planning import compare, target_ref
 from tenants.models import DriftPolicy, Target
 
 log = structlog.get_logger(__name__)
 
-GLANCE_SECONDS = 20
-"""How long one look at a whole target serves the batches that follow it."""
 DRAIN_SECONDS = 240
 """After so long a drain ends and a new task goes on: below the hard limit of a task."""
 
@@ -79,53 +76,57 @@ def _ready(target_id: int) -> bool:
     return not resting.exists() and takeable(target_id, now).exists()
 
 
+@dataclass(slots=True)
+class _Turn:
+    """One batch: what was taken, what became of it, and the error that befell the target."""
+
+    items: dict[int, RolloutItem]
+    now: datetime
+    attempts: dict[int, Attempt] = field(default_factory=dict)
+    unseen: dict[int, str] = field(default_factory=dict)
+    unread: ExternalError | None = None
+    down: ExternalError | None = None
+
+
 def _drain_claimed(target: Target, claim: Claim, deadline: float, done: Drained) -> None:
+    """Batch by batch; while one is written down here, the plane is at the next one already."""
     eyes = Eyes(target, target_ref(target))
-    while not claim.lost and time.monotonic() < deadline:
-        items = take(target.pk, claim.token, batch=eyes.adapter.batch)
-        if not items or not _settle(eyes, claim, items, done):
-            return
+    before: _Turn | None = None
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="drain") as aside:
+        while True:
+            usable = before is None or before.down is None
+            turn: _Turn | None = None
+            if usable and not claim.lost and time.monotonic() < deadline:
+                turn = _begin(eyes, claim, under_way=before.items if before else ())
+            if before is None and turn is not None:
+                turn.down = _write(eyes, turn.attempts)
+            elif before is not None:
+                writing = aside.submit(_write, eyes, turn.attempts) if turn else None
+                try:
+                    _conclude(eyes, claim, before, done)
+                finally:
+                    if turn and writing:
+                        turn.down = writing.result()
+            if turn is None:
+                return
+            if turn.unread is not None:
+                outcome.give_back(turn.items.values(), claim.token)
+                record.target_down(target.pk, turn.unread, turn.now)
+                return
+            before = turn
 
 
-class Eyes:
-    """Looks at a target. While much waits, one look at the whole target serves many batches."""
-
-    def __init__(self, target: Target, ref: TargetRef) -> None:
-        self.target, self.ref = target, ref
-        self.adapter = registry.adapter_for(target.kind)
-        self._seen: dict[int, Observed] = {}
-        self._until = 0.0
-
-    def look(self, found: Mapping[int, Site]) -> Observation:
-        """What is there for these placements now; what was seen is used once, then forgotten."""
-        failures: dict[int, str] = {}
-        if time.monotonic() > self._until:
-            self._seen.clear()
-        missing = {pk: site for pk, site in found.items() if pk not in self._seen}
-        if missing:
-            waiting = open_placements(self.target.pk)
-            everything = len(waiting) >= MANY
-            wanted = sites(self.target, waiting) if everything else missing
-            seen = self.adapter.observe(
-                target=self.ref,
-                placements=[site.ref for site in wanted.values()],
-                everything=everything,
-            )
-            self._until = time.monotonic() + GLANCE_SECONDS
-            self._seen.update(seen.placements)
-            failures.update(seen.failures)
-        mine = {pk: self._seen.pop(pk) for pk in found if pk in self._seen}
-        return Observation(mine, 0, (), failures)
-
-
-def take(target_id: int, token: str, *, batch: int) -> dict[int, RolloutItem]:
+def take(
+    target_id: int, token: str, *, batch: int, under_way: Collection[int] = ()
+) -> dict[int, RolloutItem]:
     """Claims the items of up to `batch` placements: the newest of each by placement id; older
     ones of the same placement end as superseded. Small rollouts go first: somebody waits for them.
+    Placements `under_way` are left for later.
     """
     now = timezone.now()
     waiting = takeable(target_id, now).order_by("rollout__total", "pk")
     ids = waiting.values_list("placement_id", flat=True)[: batch * 2]
-    chosen = list(dict.fromkeys(ids))[:batch]
+    chosen = [pk for pk in dict.fromkeys(ids) if pk not in under_way][:batch]
     if not chosen:
         return {}
     free = Q(state=ItemState.WAITING) | Q(state=ItemState.RUNNING, claimed_until__lt=now)
@@ -137,7 +138,9 @@ def take(target_id: int, token: str, *, batch: int) -> dict[int, RolloutItem]:
             attempts=F("attempts") + 1,
         )
         items = list(
-            RolloutItem.objects.filter(claim=token, state=ItemState.RUNNING)
+            RolloutItem.objects.filter(
+                claim=token, state=ItemState.RUNNING, placement_id__in=chosen
+            )
             .select_related("rollout")
             .order_by("pk")
         )
@@ -173,19 +176,20 @@ def _newest(items: Sequence[RolloutItem], now: datetime) -> dict[int, RolloutIte
     return newest
 
 
-def _settle(eyes: Eyes, claim: Claim, items: dict[int, RolloutItem], done: Drained) -> bool:
-    """Brings the placements of a batch to their intent; False when the target cannot be used."""
-    now = timezone.now()
+def _begin(eyes: Eyes, claim: Claim, *, under_way: Collection[int]) -> _Turn | None:
+    """Takes a batch, looks and compares: what is to be written; None when nothing waits."""
+    items = take(eyes.target.pk, claim.token, batch=eyes.adapter.batch, under_way=under_way)
+    if not items:
+        return None
+    turn = _Turn(items, timezone.now())
     found = sites(eyes.target, items)
-    limits = current_limits({site.tenant_id for site in found.values()}, now)
+    limits = current_limits({site.tenant_id for site in found.values()}, turn.now)
     try:
         seen = eyes.look(found)
     except ExternalError as error:
-        outcome.give_back(items.values(), claim.token)
-        record.target_down(eyes.target.pk, error, now)
-        return False
+        turn.unread = error
+        return turn
     prospects = compare(target=eyes.target, ref=eyes.ref, found=found, limits=limits, seen=seen)
-    attempts: dict[int, Attempt] = {}
     for pk, prospect in prospects.items():
         leave = rules.leave_to_write(
             prospect.changes,
@@ -193,22 +197,25 @@ def _settle(eyes: Eyes, claim: Claim, items: dict[int, RolloutItem], done: Drain
             force=items[pk].force,
             over_edits=_over_edits(prospect.site, items[pk]),
         )
-        attempts[pk] = Attempt(items[pk], prospect, leave)
-    down = _write(eyes, attempts)
-    unseen = {items[pk].pk: seen.failures.get(pk, "It could not be read.")
-              for pk in items if pk not in attempts}  # fmt: skip
-    outcome.settle(eyes.target, claim, attempts, unseen, now)
-    done.settled += len(attempts)
+        turn.attempts[pk] = Attempt(items[pk], prospect, leave)
+    turn.unseen = {items[pk].pk: seen.failures.get(pk, "It could not be read.")
+                   for pk in items if pk not in turn.attempts}  # fmt: skip
+    return turn
+
+
+def _conclude(eyes: Eyes, claim: Claim, turn: _Turn, done: Drained) -> None:
+    """Writes down how a batch ended, and whether the target can be used."""
+    outcome.settle(eyes.target, claim, turn.attempts, turn.unseen, turn.now)
+    done.settled += len(turn.attempts)
     done.created |= any(
         change.operation is Operation.CREATE
-        for attempt in attempts.values()
+        for attempt in turn.attempts.values()
         for change in attempt.done
     )
-    if down is not None:
-        record.target_down(eyes.target.pk, down, now)
-        return False
-    done.recovered |= record.target_up(eyes.target.pk, now)
-    return True
+    if turn.down is not None:
+        record.target_down(eyes.target.pk, turn.down, turn.now)
+        return
+    done.recovered |= record.target_up(eyes.target.pk, turn.now)
 
 
 def _over_edits(site: Site, item: RolloutItem) -> bool:
