@@ -12,7 +12,7 @@ Rows are made by plain functions, a page at a time: a serializer per row costs m
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -104,7 +104,27 @@ def body_of(request: Request) -> dict[str, Any]:
         raise DomainError(
             "invalid", f"The body is a {kind}; send a JSON object of fields.", status=400
         )
+    for text in _texts(sent):
+        if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise DomainError(
+                "invalid",
+                f"{text[:40]!a} holds what no text can: a NUL or half of a surrogate pair.",
+                status=400,
+            )
     return dict(sent)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a JSON value, keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield key
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
 
 
 def take_reason(body: dict[str, Any]) -> str:

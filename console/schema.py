@@ -19,6 +19,19 @@ _WHY = {
     "502": "A target refused.",
     "503": "A target cannot be reached; Retry-After says when to ask again.",
 }
+_TAGS = {
+    "tenants": "Customers: on-boarding, suspension, plans, limits and headroom.",
+    "placements": "Who is placed where, and how enforcement stands there.",
+    "targets": "Clusters and Temporal namespaces.",
+    "plans": "Offers and their immutable versions.",
+    "subscriptions": "Who had which plan version when.",
+    "leases": "Limits that are changed for a time.",
+    "overrides": "Limits of one tenant that differ from its plan.",
+    "proposals": "The careful way: propose, read the preview, apply exactly that.",
+    "preview": "The same without keeping anything.",
+    "rollouts": "What is pushed, and how far it is.",
+    "drift": "What somebody else changed.",
+}
 _TEXT = {"type": "string"}
 _PROBLEM = {
     "type": "object",
@@ -82,6 +95,7 @@ def document_manners(
 ) -> dict[str, Any]:
     """Adds to every operation the problems it may answer with and the headers it takes."""
     result.setdefault("components", {}).setdefault("schemas", {})["Problem"] = _PROBLEM
+    result["tags"] = [{"name": name, "description": text} for name, text in _TAGS.items()]
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
             parameters = operation.setdefault("parameters", [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.urls import reverse
+from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 
 from console.resources import Row, described
@@ -164,6 +165,41 @@ PROPOSAL_DETAIL = described(
     fingerprint=_text(help_text="Of the preview; empty until there is one."),
     preview=PREVIEW(allow_null=True),
 )
+
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "NewTenant": {
+        "slug": "acme",
+        "name": "Acme",
+        "plan": "standard",
+        "labels": {"team": "red"},
+        "placements": [{"target": "eu-1", "location": "acme"}],
+        "reason": "Contract 2026-114",
+    },
+    "NewLease": {
+        "tenants": ["acme"],
+        "key": "requests.cpu",
+        "value": "60",
+        "until": "2026-11-23T18:00:00Z",
+        "reason": "Load test, asked for by Ida",
+    },
+    "NewOverride": {
+        "tenants": ["acme"],
+        "key": "pods",
+        "value": "unlimited",
+        "reason": "Many tiny pods, agreed with sales",
+    },
+    "NewPlanVersion": {
+        "base_version": 3,
+        "limits": {"requests.cpu": "30", "requests.memory": "96Gi", "pods": "100"},
+        "reason": "Fewer cores for everybody",
+    },
+}
+
+
+def example_of(name: str) -> OpenApiExample:
+    """The example of a request body."""
+    return OpenApiExample(name, value=EXAMPLES[name], request_only=True)
 
 
 def ordered_row(proposal: Proposal, rollout: Rollout) -> Row:

@@ -73,7 +73,11 @@ class VersionList(Orders, reads.VersionReads):
     def said_by_address(self, **kwargs: Any) -> dict[str, Any]:
         return {"plan": get_object_or_404(Plan, slug=kwargs["slug"]).slug}
 
-    @extend_schema(request=said.NEW_VERSION, responses=_ACCEPTED)
+    @extend_schema(
+        request=said.NEW_VERSION,
+        responses=_ACCEPTED,
+        examples=[said.example_of("NewPlanVersion")],
+    )
     def post(self, request: Request, slug: str) -> Response:
         """Publishes the next version for everybody who has the plan. 409 `plan_moved_on` when
         somebody else published one since `base_version`."""
@@ -86,7 +90,9 @@ class LeaseList(Orders, reads.LeaseReads):
     required_permissions: ClassVar = {**READ, "POST": Permission.OPERATE}
     change = c.GrantLease
 
-    @extend_schema(request=said.NEW_LEASE, responses=_ACCEPTED)
+    @extend_schema(
+        request=said.NEW_LEASE, responses=_ACCEPTED, examples=[said.example_of("NewLease")]
+    )
     def post(self, request: Request) -> Response:
         """Changes one limit until a moment, for each of the tenants."""
         return self.order(request)
@@ -113,7 +119,11 @@ class OverrideList(Orders, reads.OverrideReads):
     required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
     change = c.SetOverride
 
-    @extend_schema(request=said.NEW_OVERRIDE, responses=_ACCEPTED)
+    @extend_schema(
+        request=said.NEW_OVERRIDE,
+        responses=_ACCEPTED,
+        examples=[said.example_of("NewOverride")],
+    )
     def post(self, request: Request) -> Response:
         """Sets one limit of each of the tenants apart from its plan; replaces an open override."""
         return self.order(request)

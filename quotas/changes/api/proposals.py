@@ -138,7 +138,7 @@ class ProposalApply(Idempotent, APIView):
         return Response(row, status=status.HTTP_202_ACCEPTED, headers=headers)
 
 
-class DryRun(APIView):
+class DryRun(Idempotent, APIView):
     """A preview of which nothing is kept."""
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}

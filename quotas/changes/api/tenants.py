@@ -27,7 +27,9 @@ class TenantList(Orders, reads.TenantReads):
     required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
     change = c.Onboard
 
-    @extend_schema(request=said.NEW_TENANT, responses=_ACCEPTED)
+    @extend_schema(
+        request=said.NEW_TENANT, responses=_ACCEPTED, examples=[said.example_of("NewTenant")]
+    )
     def post(self, request: Request) -> Response:
         """On-boards a tenant: its plan, and everything that is needed on its targets."""
         return self.order(request)

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from console.errors import DomainError
 from quotas.changes import contracts as c
 from quotas.changes.rules.policy import parse_policy
-from quotas.plans.contracts import policy_to_json
+from quotas.plans.contracts import LARGEST, policy_to_json
 from quotas.plans.limits import format_limit, parse_key, parse_limit
 from quotas.plans.rules import parse_limits
 
@@ -106,7 +106,7 @@ def _named(name: str, value: Any, payload: Any) -> str:
 
 
 def _number(name: str, value: Any, _: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST:
         raise _fault(name, value, "use a whole number from 1")
     return int(value)
 

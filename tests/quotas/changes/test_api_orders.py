@@ -236,3 +236,25 @@ def test_an_order_is_in_the_ledger_under_the_keys_name(
     ordered(operator.post("tenants/acme/suspend/", WHY))
     entry = Entry.objects.filter(action="tenant.suspend").get()
     assert (entry.actor, entry.reason) == ("rest-operator/test", WHY["reason"])
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "\ud800"])
+def test_what_no_text_can_hold_is_refused(served: SimpleNamespace, admin: Rest, text: str) -> None:
+    body = {"tenants": ["acme"], "key": "pods", "value": "1", "reason": text}
+    refused(admin.post("overrides/", body), 400, "invalid")
+    refused(admin.post("proposals/", {"kind": "Suspend", "payload": {text: 1}}), 400, "invalid")
+
+
+@pytest.mark.parametrize("number", [2**63, 10**30])
+def test_numbers_beyond_all_rows_are_refused(
+    served: SimpleNamespace, admin: Rest, number: int
+) -> None:
+    for kind, payload in (
+        ("Repair", {"placements": [number]}),
+        ("EndLease", {"lease": number}),
+        ("MovePlan", {"tenants": ["acme"], "plan": "standard", "version": number}),
+        ("PublishPlan", {"plan": "standard", "base_version": number, "limits": {"pods": "1"}}),
+    ):
+        response = admin.post("proposals/", {"kind": kind, "payload": payload})
+        assert response.status_code == 422, (kind, response.content)
+    assert admin.get(f"leases/{number}/").status_code == 404

@@ -44,6 +44,9 @@ def test_every_operation_is_described_and_says_how_it_refuses(schema: dict[str, 
         for method, each in methods.items()
     ]
     assert len(operations) > 50
+    tags = {tag["name"]: tag["description"] for tag in schema["tags"]}
+    assert {tag for _, _, each in operations for tag in each["tags"]} == tags.keys()
+    assert "example" in str(schema["paths"]["/api/v1/leases/"]["post"]["requestBody"])
     names = [each["operationId"] for _, _, each in operations]
     assert len(set(names)) == len(names)
     for path, method, each in operations:
