@@ -30,7 +30,9 @@ problems: list[Problem] = []
 
 
 def _refuse(name: str, shown: str, hint: str) -> None:
-    problems.append(Problem(name, shown, hint))
+    problem = Problem(name, shown, hint)
+    if problem not in problems:  # some variables are read twice
+        problems.append(problem)
 
 
 def text(name: str, default: str = "") -> str:
