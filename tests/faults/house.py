@@ -1,0 +1,307 @@
+"""A whole Headroom of a test's own: a database on disk, a broker, Celery processes, and its rows.
+
+The test itself uses the same database through Django, as a web process would.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+from kombu import pools
+
+from console.access.models import Role, User
+from console.audit.services import Actor
+from console.celery import app
+from console.env import database
+from deploy.local import probes
+from deploy.local.parts import Part
+from deploy.local.processes import log_tail
+from quotas.changes.contracts import Change
+from quotas.changes.services import proposals
+from quotas.enforcement.models import OPEN_STATES, Rollout, RolloutItem
+from quotas.enforcement.reconcile.probe import probe
+from quotas.enforcement.services.rollouts import create_rollout
+from quotas.plans.contracts import Policy
+from quotas.plans.models import PlanVersion
+from quotas.plans.services.plans import create_plan
+from quotas.plans.services.subscriptions import subscribe
+from tenants.models import Placement, Target, Tenant
+from tests.servers import Server, ValkeyServer
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 60.0
+# As small as the settings allow: the tests wait for real leases, claims and sweeps to pass.
+QUICK = {
+    "CLAIM_SECONDS": "5",
+    "SWEEP_SECONDS": "5",
+    "PROBE_SECONDS": "5",
+    "TARGET_TIMEOUT_SECONDS": "2",
+}
+FAULTS = Actor.command("faults")
+
+
+def until(check: Callable[[], object], seconds: float = PATIENCE, *, what: str = "") -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, what or "it did not happen in time"
+        time.sleep(0.05)
+
+
+def manage(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """`manage.py` in a process of its own."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), *words],
+        cwd=ROOT,
+        env={**os.environ, "SECRET_KEY": "x" * 50, **env},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def migrate(url: str) -> None:
+    """An empty database becomes Headroom's."""
+    done = manage("migrate", "--verbosity=0", DATABASE_URL=url)
+    assert done.returncode == 0, done.stderr
+
+
+def copied(template: Path, home: Path) -> str:
+    """A fresh SQLite file; its URL."""
+    path = home / "headroom.sqlite3"
+    shutil.copy(template, path)
+    return f"sqlite:///{path}"
+
+
+@contextmanager
+def connected(url: str, blocker: Any) -> Iterator[None]:
+    """This process (every thread of it) uses another database for a while."""
+    before = connections.settings["default"]
+    held = connections["default"]
+    entry = _parsed(url)
+    same = entry["ENGINE"] == before["ENGINE"]
+    kept = {name: before[name] for name in ("OPTIONS",) if same and name in before}
+    defaults = {
+        name: before[name]
+        for name in ("ATOMIC_REQUESTS", "AUTOCOMMIT", "CONN_MAX_AGE", "TIME_ZONE", "TEST")
+    }
+    full: dict[str, Any] = {"HOST": "", "PORT": "", "USER": "", "PASSWORD": "", "OPTIONS": {}}
+    full |= {**defaults, "CONN_HEALTH_CHECKS": False, **entry, **kept}
+    with blocker.unblock():
+        connections.settings["default"] = full
+        del connections["default"]
+        try:
+            yield
+        finally:
+            connections["default"].close()
+            connections.settings["default"] = before
+            connections["default"] = held
+
+
+def _parsed(url: str) -> dict[str, Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", url)
+        return database("DATABASE_URL", url)
+
+
+@contextmanager
+def sending_to(url: str) -> Iterator[None]:
+    """Tasks that this process sends go to another broker for a while."""
+
+    def forget() -> None:
+        pools.reset()
+        app.amqp._producer_pool = None  # type: ignore[attr-defined]  # no public way back
+        app._pool = None  # type: ignore[attr-defined]  # no public way back
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CELERY_BROKER_URL", url)
+        forget()
+        yield
+    forget()
+
+
+@dataclass
+class House:
+    """Where things are, and what runs."""
+
+    home: Path
+    url: str
+    broker: ValkeyServer
+    stack: ExitStack
+    env: dict[str, str] = field(default_factory=dict)
+    prefix: str = field(default_factory=lambda: f"f{uuid4().hex[:6]}")
+    started: int = 0
+
+    # -- processes ---------------------------------------------------------------------------
+
+    def environment(self, **env: str) -> dict[str, str]:
+        """Of every process of this house."""
+        mine = {
+            "DATABASE_URL": self.url,
+            "CELERY_BROKER_URL": self.broker.url,
+            "CELERY_BEAT_SCHEDULE": str(self.home / "beat-schedule"),
+            "SECRET_KEY": "x" * 50,
+            "LOG_FORMAT": "console",
+        }
+        return {**mine, **QUICK, **self.env, **env}
+
+    def worker(self, **env: str) -> Server:
+        """A Celery worker, ready."""
+        server = self.launch_worker(**env)
+        server.wait_ready()
+        return server
+
+    def launch_worker(self, **env: str) -> Server:
+        """A Celery worker that is starting."""
+        return self._celery(
+            *("worker", "--pool", "threads", "--concurrency", "4"),
+            *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
+            says=" ready.",
+            env=env,
+        )
+
+    def beat(self) -> Server:
+        """Celery's clock, running."""
+        server = self._celery(
+            *("beat", "--pidfile", "", "--loglevel", "INFO"), says="beat: Starting", env={}
+        )
+        server.wait_ready()
+        return server
+
+    def _celery(self, *words: str, says: str, env: dict[str, str]) -> Server:
+        self.started += 1
+        log = self.home / f"{words[0]}-{self.started}.log"
+        part = Part(
+            name=words[0],
+            argv=(sys.executable, "-m", "celery", "-A", "console", *words),
+            env={**self.environment(**env), "PYTHONPATH": str(ROOT)},
+            log=log,
+            ready=probes.log_says(log, says),
+            stop_timeout=3.0,
+        )
+        server = Server(part)
+        self.stack.callback(server.kill)
+        server.launch()
+        return server
+
+    def logs(self) -> str:
+        """The ends of all logs, for a test that fails."""
+        return "\n".join(
+            f"--- {path.name}\n{log_tail(path, 12)}" for path in sorted(self.home.glob("*.log"))
+        )
+
+    # -- rows --------------------------------------------------------------------------------
+
+    def cluster(self, kubeconfig: Path, slug: str = "lab", **values: Any) -> Target:
+        """A Kubernetes target, probed."""
+        return self._target(slug, "kubernetes", credential=f"kubeconfig:{kubeconfig}", **values)
+
+    def temporal(self, address: str, slug: str = "jobs", **values: Any) -> Target:
+        """A Temporal target, probed."""
+        return self._target(slug, "temporal", endpoint=address, **values)
+
+    def _target(self, slug: str, kind: str, **values: Any) -> Target:
+        target = Target.objects.create(slug=slug, name=slug, kind=kind, **values)
+        probed = probe(target.pk)
+        assert probed is not None
+        assert probed.health is not None, probed.error
+        return target
+
+    def plan(self, policy: Policy | None = None, **limits: int | None) -> PlanVersion:
+        """Plan standard, since an hour."""
+        keys = {key.replace("__", "."): value for key, value in limits.items()}
+        return create_plan(
+            slug="standard",
+            name="Standard",
+            limits=keys or {"pods": 10},
+            policy=policy or Policy(),
+            actor=FAULTS,
+            reason="set up",
+            at=timezone.now() - timedelta(hours=1),
+        )
+
+    def tenants(self, number: int, version: PlanVersion) -> list[Tenant]:
+        """Tenants with slugs that nobody else on a shared server has."""
+        since = timezone.now() - timedelta(minutes=30)
+        known = Tenant.objects.count()
+        slugs = [f"{self.prefix}-{index:03d}" for index in range(known, known + number)]
+        Tenant.objects.bulk_create(Tenant(slug=slug, name=slug) for slug in slugs)
+        Tenant.objects.filter(slug__in=slugs).update(created_at=since)
+        found = list(Tenant.objects.filter(slug__in=slugs).order_by("slug"))
+        subscribe(tenants=found, version=version, at=since, actor=FAULTS, reason="set up")
+        return found
+
+    def place(self, tenants: Sequence[Tenant], target: Target) -> list[Placement]:
+        """Each tenant in a namespace (or on a queue) of its name."""
+        Placement.objects.bulk_create(
+            Placement(tenant=tenant, target=target, location=tenant.slug) for tenant in tenants
+        )
+        rows = Placement.objects.filter(target=target, tenant__in=tenants)
+        return list(rows.select_related("tenant", "target").order_by("pk"))
+
+    def order(self, placements: Sequence[Placement]) -> Rollout:
+        """A rollout of these placements, as a change of their plan would make it."""
+        return create_rollout(
+            kind="change",
+            title="New limits",
+            reason="a test",
+            actor=FAULTS,
+            placements=placements,
+            at=timezone.now(),
+        )
+
+    def admin(self, name: str) -> Actor:
+        """Somebody who may change everything."""
+        return Actor.person(User.objects.create_user(name, role=Role.ADMIN))
+
+    def change(self, change: Change, reason: str = "a test") -> Rollout:
+        """Proposed, previewed and applied, as a person does it."""
+        draft = proposals.propose(change=change, actor=FAULTS)
+        seen = proposals.compute_preview(proposal=draft, now=timezone.now())
+        return proposals.apply(
+            proposal=draft, fingerprint=seen.fingerprint, reason=reason, actor=FAULTS
+        )
+
+    # -- looking -----------------------------------------------------------------------------
+
+    def finished(self, rollout: Rollout, seconds: float = PATIENCE) -> None:
+        """Wait until a rollout has ended; every item of it well."""
+
+        def ended() -> bool:
+            return Rollout.objects.filter(pk=rollout.pk, finished_at__isnull=False).exists()
+
+        deadline = time.monotonic() + seconds
+        while not ended():
+            assert time.monotonic() < deadline, f"{list(states(rollout))}\n{self.logs()}"
+            time.sleep(0.05)
+        assert set(states(rollout)) == {"done"}, list(messages(rollout))
+
+    def quiet(self) -> bool:
+        """Whether nothing waits."""
+        return not RolloutItem.objects.filter(state__in=OPEN_STATES).exists()
+
+
+def states(rollout: Rollout) -> list[str]:
+    """Of the items of a rollout."""
+    return list(RolloutItem.objects.filter(rollout=rollout).values_list("state", flat=True))
+
+
+def messages(rollout: Rollout) -> list[str]:
+    """What the items of a rollout say that went wrong."""
+    rows = RolloutItem.objects.filter(rollout=rollout).exclude(message="")
+    return list(rows.values_list("message", flat=True))

@@ -1,0 +1,76 @@
+"""Wrong settings and missing servers: said in words with a fix, never as a traceback."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoDbBlocker, Settings
+
+from tests.faults.house import House, connected, manage
+
+FILES = "sqlite:///path/to/file or postgres://user:password@host:5432/name"
+HINTS = {
+    "CELERY_BROKER_URL": ("foo://", "redis://host:6379/0"),
+    "DEBUG": ("maybe", "true or false"),
+    "SWEEP_SECONDS": ("soon", "a whole number from 5 to 3600"),
+    "CLAIM_SECONDS": ("0", "a whole number from 5 to 3600"),
+    "TARGET_TIMEOUT_SECONDS": ("-1", "a whole number from 1 to 300"),
+    "LOG_FORMAT": ("xml", "one of json, console"),
+    "LOG_LEVEL": ("loud", "one of DEBUG, INFO, WARNING, ERROR"),
+    "SECRET_KEY_FILE": ("/nowhere/at/all", "the path of a readable text file"),
+}
+
+
+def test_every_wrong_setting_is_a_check_with_an_id_and_what_would_be_right() -> None:
+    done = manage("check", **{name: value for name, (value, _) in HINTS.items()})
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    for name, (_, hint) in HINTS.items():
+        (said,) = [line for line in paragraphs(done.stderr) if f" {name}" in line.split("HINT")[0]]
+        assert "(console.E00" in said
+        assert hint in said
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["nonsense", "postgres://somebody:hunter2@[::1/x", "mysql://root:hunter2@localhost/headroom"],
+)
+def test_a_wrong_database_is_a_check_that_keeps_the_password(url: str) -> None:
+    done = manage("check", DATABASE_URL=url)
+    assert done.returncode == 1
+    assert "(console.E001) DATABASE_URL=" in done.stderr
+    assert FILES in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+def paragraphs(text: str) -> list[str]:
+    """What `manage.py check` says of each thing: the finding and its hint in one line."""
+    return text.replace("\n\t", " ").splitlines()
+
+
+def test_readiness_says_that_the_broker_is_away_and_pages_go_on(
+    house: House, settings: Settings
+) -> None:
+    settings.CELERY_BROKER_URL = house.broker.url
+    assert Client().get("/readyz").json()["degraded"] == []
+    house.broker.stop()
+    answer = Client().get("/readyz")
+    assert (answer.status_code, answer.json()["degraded"]) == (200, ["broker"])
+    assert Client().get("/healthz").status_code == 200
+
+
+def test_readiness_fails_without_a_database_and_liveness_does_not(
+    house: House, django_db_blocker: DjangoDbBlocker
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    url = f"postgres://nobody:hunter2@127.0.0.1:{port}/gone"
+    with connected(url, django_db_blocker):
+        answer = Client().get("/readyz")
+        assert (answer.status_code, answer.json()["ready"]) == (503, False)
+        assert "database" in answer.json()["degraded"]
+        assert "hunter2" not in answer.content.decode()
+        assert Client().get("/healthz").status_code == 200

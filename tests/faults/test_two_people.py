@@ -1,0 +1,97 @@
+"""Two people, or a person and the world: what was promised is done, or nothing is."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from console.audit.models import Entry
+from console.errors import DomainError
+from quotas.changes.contracts import PublishPlan, SetOverride
+from quotas.changes.models import Proposal
+from quotas.changes.services import proposals
+from quotas.enforcement.models import Rollout
+from quotas.enforcement.reconcile.drain import drain
+from quotas.plans.models import Override, PlanVersion
+from tests.faults.conftest import Build
+from tests.faults.hands import Hands
+from tests.faults.house import FAULTS
+from tests.servers import Cluster
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.mark.parametrize("vendor", ["sqlite", "postgresql"])
+def test_of_two_people_who_publish_a_plan_at_once_one_is_told_and_nothing_is_overwritten(
+    build: Build, kube: Cluster, vendor: str
+) -> None:
+    house = build(vendor)
+    target = house.cluster(kube.kubeconfig)
+    (placement,) = house.place(house.tenants(1, house.plan(pods=10)), target)
+    house.order([placement])
+    drain(target.pk)
+    start = threading.Barrier(2, timeout=30)
+    outcomes: dict[int, Rollout | DomainError] = {}
+
+    def publish(pods: int, draft: Proposal, who: str) -> None:
+        try:
+            start.wait()
+            outcomes[pods] = proposals.apply(
+                proposal=draft, fingerprint=draft.fingerprint, reason="mine", actor=actors[who]
+            )
+        except DomainError as error:
+            outcomes[pods] = error
+        finally:
+            connection.close()
+
+    actors = {name: house.admin(name) for name in ("alice", "bob")}
+    threads = []
+    for pods, who in ((20, "alice"), (30, "bob")):
+        change = PublishPlan("standard", 1, {"pods": pods})
+        draft = proposals.propose(change=change, actor=actors[who])
+        proposals.compute_preview(proposal=draft, now=timezone.now())
+        threads.append(threading.Thread(target=publish, args=(pods, draft, who)))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    (winner,) = [pods for pods, outcome in outcomes.items() if isinstance(outcome, Rollout)]
+    (refusal,) = [one for one in outcomes.values() if isinstance(one, DomainError)]
+    assert (refusal.status, refusal.code in {"stale_preview", "plan_moved_on"}) == (409, True)
+    assert list(PlanVersion.objects.values_list("number", flat=True).order_by("number")) == [1, 2]
+    drain(target.pk)
+    assert Hands(kube.kubeconfig).hard(placement.location) == {"pods": str(winner)}
+    assert Entry.objects.filter(action="change.apply", outcome="refused").count() == 1
+
+
+def test_a_preview_that_the_cluster_has_overtaken_is_refused_and_says_what_changed(
+    build: Build, kube: Cluster
+) -> None:
+    house, hands = build("sqlite"), Hands(kube.kubeconfig)
+    target = house.cluster(kube.kubeconfig)
+    (placement,) = house.place(house.tenants(1, house.plan(pods=10)), target)
+    house.order([placement])
+    drain(target.pk)
+    change = SetOverride((placement.tenant.slug,), "pods", 12)
+    draft = proposals.propose(change=change, actor=FAULTS)
+    seen = proposals.compute_preview(proposal=draft, now=timezone.now())
+    hands.edit(placement.location, pods="50")
+
+    with pytest.raises(DomainError) as refused:
+        proposals.apply(
+            proposal=draft, fingerprint=seen.fingerprint, reason="more room", actor=FAULTS
+        )
+
+    assert (refused.value.code, refused.value.status) == ("stale_preview", 409)
+    (since,) = refused.value.detail["since"]
+    assert (since["target"], since["path"]) == ("lab", "spec.hard[pods]")
+    assert not Override.objects.exists()
+    assert hands.hard(placement.location) == {"pods": "50"}
+    again = proposals.compute_preview(proposal=draft, now=timezone.now())
+    proposals.apply(proposal=draft, fingerprint=again.fingerprint, reason="yes", actor=FAULTS)
+    drain(target.pk)
+    assert hands.hard(placement.location) == {"pods": "12"}

@@ -1,0 +1,133 @@
+"""A worker that is killed, a broker that goes away: nothing is lost, nothing is done twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from console.audit.models import Entry
+from console.clients import pool
+from console.clients.kubernetes.client import KubernetesClient
+from quotas.changes.contracts import GrantLease, SetOverride
+from quotas.enforcement.models import ItemState, Rollout, RolloutItem, TargetState
+from tenants.models import Placement
+from tests.bench.kubernetes import OURS, requests
+from tests.faults.conftest import Build
+from tests.faults.house import House, states, until
+from tests.servers import Cluster, KubeControlPlane
+
+pytestmark = pytest.mark.cluster
+TENANTS = 60
+
+
+def applies(plane: KubeControlPlane) -> Counter[str]:
+    """Server-side applies that the API server has counted, by kind of object."""
+    return Counter({kind: requests(plane)["APPLY", kind] for kind in OURS})
+
+
+def hard(client: KubernetesClient, placement: Placement) -> str:
+    """The pods that the API server says are allowed."""
+    quota = client.get("ResourceQuota", "headroom", namespace=placement.location)
+    return str(quota["spec"]["hard"]["pods"])
+
+
+@pytest.mark.parametrize("vendor", ["sqlite", "postgresql"])
+def test_a_worker_killed_in_the_middle_of_writing_is_replaced_and_nothing_is_written_twice(
+    build: Build, plane: KubeControlPlane, vendor: str
+) -> None:
+    house = build(vendor)
+    target = house.cluster(plane.kubeconfig, concurrency=1)
+    placements = house.place(house.tenants(TENANTS, house.plan(pods=10)), target)
+    client = pool.kubernetes(f"kubeconfig:{plane.kubeconfig}")
+    mine = (
+        f"headroom.dev/tenant,headroom.dev/tenant in ({','.join(p.location for p in placements)})"
+    )
+    worker, before = house.worker(), applies(plane)
+    house.beat()
+
+    rollout = house.order(placements)
+    until(lambda: client.list("ResourceQuota", label_selector=mine))
+    worker.kill()
+
+    written = len(client.list("ResourceQuota", label_selector=mine))
+    assert 0 < written < TENANTS
+    assert set(states(rollout)) == {ItemState.RUNNING}
+    assert TargetState.objects.get(target=target).claim
+    house.worker()
+    house.finished(rollout)
+
+    did = applies(plane) - before
+    assert did["namespaces"] == did["resourcequotas"] == did["networkpolicies"] == TENANTS
+    assert {hard(client, placement) for placement in placements} == {"10"}
+    assert RolloutItem.objects.filter(rollout=rollout, attempts=2).count() == TENANTS
+    assert Entry.objects.filter(action="rollout.finish", object_id=str(rollout.pk)).count() == 1
+    assert TargetState.objects.get(target=target).claim == ""
+
+
+def test_a_change_applied_without_a_broker_waits_and_is_found_by_the_next_tick(
+    house: House, kube: Cluster
+) -> None:
+    target = house.cluster(kube.kubeconfig)
+    (placement,) = house.place(house.tenants(1, house.plan(pods=10)), target)
+    client = pool.kubernetes(f"kubeconfig:{kube.kubeconfig}")
+    house.worker()
+    house.beat()
+    house.finished(house.order([placement]))
+    house.broker.stop()
+
+    rollout = house.change(SetOverride((placement.tenant.slug,), "pods", 12))
+
+    assert states(rollout) == [ItemState.WAITING]
+    assert hard(client, placement) == "10"
+    house.broker.start()
+    house.finished(rollout)
+    assert hard(client, placement) == "12"
+
+
+def test_a_broker_restarted_in_the_middle_of_a_rollout_stops_nothing(
+    house: House, plane: KubeControlPlane
+) -> None:
+    target = house.cluster(plane.kubeconfig, concurrency=1)
+    placements = house.place(house.tenants(TENANTS, house.plan(pods=10)), target)
+    house.worker()
+    house.beat()
+    first = house.order(placements)
+    until(lambda: ItemState.RUNNING in states(first))
+
+    house.broker.kill()
+    second = house.order(placements[:1])
+    assert Rollout.objects.filter(finished_at=None).count() == 2
+    house.broker.start()
+
+    until(house.quiet, what=house.logs())
+    ended = Counter(states(first) + states(second))
+    assert set(ended) <= {ItemState.DONE, ItemState.SUPERSEDED}
+    assert ended[ItemState.DONE] >= TENANTS
+    house.finished(house.order(placements[:1]))
+
+
+def test_a_lease_that_ends_takes_its_limit_back_by_itself(house: House, kube: Cluster) -> None:
+    target = house.cluster(kube.kubeconfig)
+    (placement,) = house.place(house.tenants(1, house.plan(pods=10)), target)
+    client = pool.kubernetes(f"kubeconfig:{kube.kubeconfig}")
+    house.env["SWEEP_SECONDS"] = "3600"  # it is the tick that has to notice, not a sweep
+    house.worker()
+    house.beat()
+    house.finished(house.order([placement]))
+    until(lambda: TargetState.objects.get(target=target).swept_at)
+
+    end = timezone.now() + timedelta(seconds=5)
+    granted = house.change(GrantLease((placement.tenant.slug,), "pods", 40, end))
+    house.finished(granted)
+    assert hard(client, placement) == "40"
+    until(lambda: hard(client, placement) == "10", 20)
+
+    assert timezone.now() > end
+    back = Rollout.objects.latest("pk")
+    house.finished(back)
+    assert (back.kind, back.actor) == ("due", "clock")
+    entry = Entry.objects.get(action="rollout.due", object_id=str(back.pk))
+    assert entry.reason == "A lease, an override or a subscription started or ended."
