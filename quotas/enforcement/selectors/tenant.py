@@ -13,7 +13,7 @@ from quotas.enforcement.models import OPEN_STATES, PlacementState, Rollout, Roll
 from quotas.plans.charts import describe, human
 from quotas.plans.contracts import EffectiveLimit, EffectiveLimits, Group, Plane, Source
 from quotas.plans.effective import effective_limits
-from quotas.plans.models import Lease, Override, Subscription
+from quotas.plans.models import Lease, Override
 from quotas.plans.selectors import load_histories
 from tenants.models import Placement, Tenant
 
@@ -77,16 +77,21 @@ def tenant_page(tenant: Tenant, *, now: datetime) -> TenantPage:
     open_items = RolloutItem.objects.filter(tenant=tenant, state__in=OPEN_STATES)
     moving = set(open_items.values_list("rollout_id", flat=True))
     state = getattr(tenant, "state", None)
-    since = Subscription.objects.filter(tenant=tenant, ends_at__isnull=True).first()
+    holding = history.subscriptions if history else ()
+    # Most tenants have neither leases nor overrides: the history says so already.
+    kept = history.adjustments if history else ()
+    sources = {each.source for each in kept if each.ends_at is None or each.ends_at > now}
+    leases = Lease.objects.filter(tenant=tenant, ends_at__gt=now).order_by("ends_at")
+    overrides = Override.objects.filter(tenant=tenant, ends_at__isnull=True)
     return TenantPage(
         tenant=tenant,
         condition=state.condition if state else "unknown",
         message=state.message if state else "",
         since=state.since if state else None,
         limits=limits,
-        subscribed_at=since.starts_at if since else None,
-        leases=tuple(Lease.objects.filter(tenant=tenant, ends_at__gt=now).order_by("ends_at")),
-        overrides=tuple(Override.objects.filter(tenant=tenant, ends_at__isnull=True)),
+        subscribed_at=next((each.starts_at for each in holding if each.ends_at is None), None),
+        leases=tuple(leases) if Source.LEASE in sources else (),
+        overrides=tuple(overrides) if Source.OVERRIDE in sources else (),
         placements=tuple(_panel(place, limits) for place in placed.order_by("target__slug", "id")),
         rollouts=tuple(Rollout.objects.filter(pk__in=moving).order_by("-id")[:5]),
         history=tuple(Entry.objects.filter(tenant=tenant.slug).order_by("-at", "-id")[:HISTORY]),
