@@ -84,5 +84,37 @@ def _documents() -> dict[str, Obj]:
     return documents
 
 
+def _aggregated(groups: tuple[str, ...]) -> Obj:
+    """All resources of these groups in one document (apidiscovery.k8s.io/v2)."""
+    return {
+        "kind": "APIGroupDiscoveryList",
+        "apiVersion": "apidiscovery.k8s.io/v2",
+        "metadata": {},
+        "items": [_group_discovery(name) for name in groups],
+    }
+
+
+def _group_discovery(group: str) -> Obj:
+    resources = [
+        {
+            "resource": row["name"],
+            "responseKind": {"group": group, "version": "v1", "kind": row["kind"]},
+            "scope": "Namespaced" if row["namespaced"] else "Cluster",
+            "singularResource": row["singularName"],
+            "verbs": row["verbs"],
+        }
+        for row in _resources(group)
+        if "/" not in row["name"]
+    ]
+    version = {"version": "v1", "resources": resources, "freshness": "Current"}
+    metadata = {"name": group} if group else {}
+    return {"metadata": metadata, "versions": [version]}
+
+
 DOCUMENTS: dict[str, Obj] = _documents()
+AGGREGATED_TYPE = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+AGGREGATED: dict[str, Obj] = {
+    "/api": _aggregated(("",)),
+    "/apis": _aggregated((*_REVIEWS, *GROUPS)),
+}
 PUBLIC = frozenset({"/version", "/healthz", "/livez", "/readyz"})

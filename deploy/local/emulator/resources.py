@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import orjson
 
-from deploy.local.emulator import apply, defaults, limits, patches, quota, validation
+from deploy.local.emulator import apply, defaults, limits, patches, policies, quota, validation
 from deploy.local.emulator.bodies import (
     Target,
     check_config,
@@ -89,6 +89,7 @@ class Resources:
 
     def _admit_new(self, target: Target, obj: Obj) -> Obj:
         kind, name = target.kind, obj["metadata"].get("name", "")
+        policies.mutate(self.store, kind, obj)
         if kind is POD:
             self._prioritise(obj)
             limits.give_defaults(self.store, obj)
@@ -187,6 +188,7 @@ class Resources:
     def _finish_update(self, target: Target, old: Obj, new: Obj) -> Obj:
         kind = target.kind
         self._fill(kind, new)
+        policies.mutate(self.store, kind, new, old)
         if kind.generation and content(new) != content(old):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         if not target.subresource:

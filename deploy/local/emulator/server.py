@@ -17,7 +17,7 @@ from aiohttp import web
 
 from deploy.local.emulator.access import MASTERS, Access, User
 from deploy.local.emulator.cluster import Cluster
-from deploy.local.emulator.discovery import DOCUMENTS, PUBLIC
+from deploy.local.emulator.discovery import AGGREGATED, AGGREGATED_TYPE, DOCUMENTS, PUBLIC
 from deploy.local.emulator.errors import ApiError
 from deploy.local.emulator.faults import Faults
 from deploy.local.emulator.kinds import Obj
@@ -229,6 +229,11 @@ class Emulator:
         if path in DOCUMENTS:
             if path not in PUBLIC:
                 self._access.check_path(user, path)
+            wants = request.headers.get("Accept", "")
+            if path in AGGREGATED and "v=v2;as=APIGroupDiscoveryList" in wants:
+                answer = _respond(200, AGGREGATED[path])
+                answer.headers["Content-Type"] = AGGREGATED_TYPE
+                return answer
             return _respond(200, DOCUMENTS[path])
         body = await request.read()
         review = self._router.review(path, user, body) if request.method == "POST" else None
