@@ -243,7 +243,7 @@ def trails() -> None:
     newest = int(time.time()) // SLOT_SECONDS
     made = []
     for state in PlacementState.objects.all():
-        wander = random.Random(state.placement_id)  # noqa: S311 - a picture, not a secret
+        wander = random.Random(state.placement_id)
         values = {
             key: [
                 round(entry["used"] * _daylight(newest - SLOTS + 1 + slot) * wander.uniform(0.8, 1))

@@ -30,9 +30,7 @@ def tracked(*suffixes: str) -> list[Path]:
         capture_output=True,
         text=True,
     ).stdout.split("\n")
-    return [
-        ROOT / name for name in listed if name.endswith(suffixes) and (ROOT / name).is_file()
-    ]
+    return [ROOT / name for name in listed if name.endswith(suffixes) and (ROOT / name).is_file()]
 
 
 def product_modules() -> list[Path]:
