@@ -56,7 +56,8 @@ def _on(home: Path, url: str, where: str) -> list[Figure]:
         stdout=subprocess.PIPE,
         check=True,
     )
-    cookie = json.loads(filled.stdout)["cookie"]
+    found = json.loads(filled.stdout)
+    cookie = found["cookie"]
     progress(f"{url.partition(':')[0]}: filled in {time.perf_counter() - begun:.0f} s")
     pages = {
         "tenant_list": "/tenants/",
@@ -74,7 +75,14 @@ def _on(home: Path, url: str, where: str) -> list[Figure]:
             home, cookie, DATABASE_URL=url, DJANGO_SETTINGS_MODULE="tests.bench.admin_settings"
         ) as theirs,
     ):
-        return _measure(ours, pages, theirs, admin, where)
+        return _measure(ours, pages, theirs, admin, where) + [
+            less_is_better(
+                *("pages", f"tenant_{name}_queries{where}", found["many"][name], "queries"),
+                "at 1,000 tenants",
+                found["few"][name],
+            )
+            for name in ("list", "detail")
+        ]
 
 
 @contextmanager

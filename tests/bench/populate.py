@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
@@ -27,12 +27,32 @@ def main() -> None:
     call_command("migrate", verbosity=0)
     from tests.bench.browser import session_of
 
-    fill(int(sys.argv[1]))
-    sys.stdout.write(json.dumps({"cookie": session_of()}) + "\n")
+    few: dict[str, int] = {}
+    cookie = session_of()
+    fill(int(sys.argv[1]), after_first=lambda: few.update(queries(cookie)))
+    sys.stdout.write(json.dumps({"cookie": cookie, "few": few, "many": queries(cookie)}) + "\n")
 
 
-def fill(count: int) -> None:
-    """So many tenants on three plans and two targets, with states, history and a few troubles."""
+def queries(cookie: str) -> dict[str, int]:
+    """How many statements each page sends as things are now."""
+    from django.db import connection
+    from django.test import Client
+    from django.test.utils import CaptureQueriesContext
+
+    client = Client(SERVER_NAME="127.0.0.1", HTTP_COOKIE=cookie)
+    counts = {}
+    for name, path in (("list", "/tenants/"), ("detail", "/tenants/tenant-00007/")):
+        with CaptureQueriesContext(connection) as captured:
+            answer = client.get(path)
+        if answer.status_code != 200:
+            raise AssertionError(f"{path}: {answer.status_code}")
+        counts[name] = len(captured)
+    return counts
+
+
+def fill(count: int, *, after_first: Callable[[], None] = lambda: None) -> None:
+    """So many tenants on three plans and two targets, with states, history and a few troubles;
+    `after_first` is called when the first thousand are there."""
     from django.db import connection
     from django.utils import timezone
 
@@ -55,6 +75,8 @@ def fill(count: int) -> None:
     targets = [cast.target(slug, kind) for slug, kind in PLACES]
     for start in range(0, count, CHUNK):
         _chunk(range(start, min(start + CHUNK, count)), versions, targets, now)
+        if start == 0:
+            after_first()
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 
