@@ -111,7 +111,7 @@ def _drain_claimed(target: Target, claim: Claim, deadline: float, done: Drained)
                 return
             if turn.unread is not None:
                 outcome.give_back(turn.items.values(), claim.token)
-                record.target_down(target.pk, turn.unread, turn.now)
+                record.target_down(target.pk, turn.unread, timezone.now())
                 return
             before = turn
 
@@ -213,7 +213,7 @@ def _conclude(eyes: Eyes, claim: Claim, turn: _Turn, done: Drained) -> None:
         for change in attempt.done
     )
     if turn.down is not None:
-        record.target_down(eyes.target.pk, turn.down, turn.now)
+        record.target_down(eyes.target.pk, turn.down, timezone.now())
         return
     done.recovered |= record.target_up(eyes.target.pk, turn.now)
 

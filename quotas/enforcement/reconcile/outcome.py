@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.db import transaction
 from django.db.models import F
+from django.utils import timezone
 
 from console.audit import services as audit
 from console.audit.models import Entry
@@ -92,7 +93,9 @@ def settle(
     now: datetime,
 ) -> None:
     """Writes down how the attempts ended, in one short transaction. Items that somebody else has
-    taken meanwhile are theirs. `unseen` are items (by id) whose placement could not be read."""
+    taken meanwhile are theirs. `unseen` are items (by id) whose placement could not be read. `now`
+    is when the look began; writing may have taken long, so what ended did so at this moment."""
+    ended = timezone.now()
     states = record.load_states(target, list(attempts))
     with transaction.atomic():
         mine = set(
@@ -103,15 +106,17 @@ def settle(
         batch = _Batch()
         for pk, attempt in attempts.items():
             if attempt.item.pk in mine:
-                _note(batch, attempt, states[pk], now)
-        _wait_unseen(unseen, mine, now)
+                _note(batch, attempt, states[pk], now, ended)
+        _wait_unseen(unseen, mine, ended)
         _save(batch, now)
         tenants = {attempt.prospect.site.tenant_id for attempt in attempts.values()}
         record.summarize(tenants)
-        record.finish_rollouts({attempt.item.rollout_id for attempt in attempts.values()}, now)
+        record.finish_rollouts({attempt.item.rollout_id for attempt in attempts.values()}, ended)
 
 
-def _note(batch: _Batch, attempt: Attempt, state: PlacementState, now: datetime) -> None:
+def _note(
+    batch: _Batch, attempt: Attempt, state: PlacementState, now: datetime, ended: datetime
+) -> None:
     item, prospect, error = attempt.item, attempt.prospect, attempt.error
     item.changes = item.changes + rules.changes_json(attempt.done)
     if attempt.result:
@@ -123,8 +128,8 @@ def _note(batch: _Batch, attempt: Attempt, state: PlacementState, now: datetime)
         _note_drift(batch, attempt, state, now, wanted)
         _note_written(attempt, state, now, wanted)
     else:
-        _note_error(attempt, state, error, now)
-    item.finished_at = None if item.state == ItemState.WAITING else now
+        _note_error(attempt, state, error, ended)
+    item.finished_at = None if item.state == ItemState.WAITING else ended
     _observe(state, attempt, now)
     batch.items.append(item)
     batch.states.append(state)

@@ -85,7 +85,7 @@ def _sweep(target: Target) -> Swept:
     try:
         prospects, seen = look(target=target, ref=ref, found=found, limits=limits, everything=True)
     except ExternalError as error:
-        record.target_down(target.pk, error, now)
+        record.target_down(target.pk, error, timezone.now())
         return Swept(placements=len(found))
     findings = judge_all(target, prospects, seen, now)
     _save(target, findings)
