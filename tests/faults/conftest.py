@@ -13,7 +13,8 @@ from console.clients import pool
 from deploy.local.programs import kube_binaries
 from tests import servers
 from tests.conftest import NO_CLUSTER
-from tests.faults.house import House, connected, copied, migrate, sending_to
+from tests.faults.house import House
+from tests.faults.surroundings import connected, copied, migrate, sending_to
 from tests.postgres import postgres
 
 Build = Callable[[str], House]

@@ -1,32 +1,21 @@
-"""A whole Headroom of a test's own: a database on disk, a broker, Celery processes, and its rows.
-
-The test itself uses the same database through Django, as a web process would.
-"""
+"""A whole Headroom of a test's own: database, broker, Celery processes, and the rows in it."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import pytest
-from django.db import connections
 from django.utils import timezone
-from kombu import pools
 
 from console.access.models import Role, User
 from console.audit.services import Actor
-from console.celery import app
-from console.env import database
 from deploy.local import probes
 from deploy.local.parts import Part
 from deploy.local.processes import log_tail
@@ -40,9 +29,9 @@ from quotas.plans.models import PlanVersion
 from quotas.plans.services.plans import create_plan
 from quotas.plans.services.subscriptions import subscribe
 from tenants.models import Placement, Target, Tenant
+from tests.faults.surroundings import ROOT
 from tests.servers import Server, ValkeyServer
 
-ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
 # As small as the settings allow: the tests wait for real leases, claims and sweeps to pass.
 QUICK = {
@@ -60,79 +49,6 @@ def until(check: Callable[[], object], seconds: float = PATIENCE, *, what: str =
     while not check():
         assert time.monotonic() < deadline, what or "it did not happen in time"
         time.sleep(0.05)
-
-
-def manage(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """`manage.py` in a process of its own."""
-    return subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), *words],
-        cwd=ROOT,
-        env={**os.environ, "SECRET_KEY": "x" * 50, **env},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def migrate(url: str) -> None:
-    """An empty database becomes Headroom's."""
-    done = manage("migrate", "--verbosity=0", DATABASE_URL=url)
-    assert done.returncode == 0, done.stderr
-
-
-def copied(template: Path, home: Path) -> str:
-    """A fresh SQLite file; its URL."""
-    path = home / "headroom.sqlite3"
-    shutil.copy(template, path)
-    return f"sqlite:///{path}"
-
-
-@contextmanager
-def connected(url: str, blocker: Any) -> Iterator[None]:
-    """This process (every thread of it) uses another database for a while."""
-    before = connections.settings["default"]
-    held = connections["default"]
-    entry = _parsed(url)
-    same = entry["ENGINE"] == before["ENGINE"]
-    kept = {name: before[name] for name in ("OPTIONS",) if same and name in before}
-    defaults = {
-        name: before[name]
-        for name in ("ATOMIC_REQUESTS", "AUTOCOMMIT", "CONN_MAX_AGE", "TIME_ZONE", "TEST")
-    }
-    full: dict[str, Any] = {"HOST": "", "PORT": "", "USER": "", "PASSWORD": "", "OPTIONS": {}}
-    full |= {**defaults, "CONN_HEALTH_CHECKS": False, **entry, **kept}
-    with blocker.unblock():
-        connections.settings["default"] = full
-        del connections["default"]
-        try:
-            yield
-        finally:
-            connections["default"].close()
-            connections.settings["default"] = before
-            connections["default"] = held
-
-
-def _parsed(url: str) -> dict[str, Any]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DATABASE_URL", url)
-        return database("DATABASE_URL", url)
-
-
-@contextmanager
-def sending_to(url: str) -> Iterator[None]:
-    """Tasks that this process sends go to another broker for a while."""
-
-    def forget() -> None:
-        pools.reset()
-        app.amqp._producer_pool = None  # type: ignore[attr-defined]  # no public way back
-        app._pool = None  # type: ignore[attr-defined]  # no public way back
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CELERY_BROKER_URL", url)
-        forget()
-        yield
-    forget()
 
 
 @dataclass
@@ -264,6 +180,14 @@ class House:
             placements=placements,
             at=timezone.now(),
         )
+
+    def order_from(self, worker: Server, placements: Sequence[Placement]) -> Rollout:
+        """The same, of a worker that begins when the order is there and we are watching."""
+        worker.pause()
+        try:
+            return self.order(placements)
+        finally:
+            worker.resume()
 
     def admin(self, name: str) -> Actor:
         """Somebody who may change everything."""

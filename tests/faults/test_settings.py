@@ -8,7 +8,8 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoDbBlocker, Settings
 
-from tests.faults.house import House, connected, manage
+from tests.faults.house import House
+from tests.faults.surroundings import connected, manage
 
 FILES = "sqlite:///path/to/file or postgres://user:password@host:5432/name"
 HINTS = {

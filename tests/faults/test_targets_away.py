@@ -38,10 +38,10 @@ def test_a_rollout_goes_on_by_itself_after_its_api_server_was_away_and_others_do
     tenants = house.tenants(TENANTS, house.plan(pods=10))
     here, there = house.place(tenants, lab), house.place(tenants[:3], other)
     hands, last = Hands(plane.kubeconfig), here[-1].location
-    house.worker()
+    worker = house.worker()
     house.beat()
 
-    rollout = house.order(here)
+    rollout = house.order_from(worker, here)
     until(lambda: hands.ours(here[0].location))
     plane.apiserver.kill()
     elsewhere = house.order(there)
@@ -70,9 +70,9 @@ def test_a_rollout_goes_on_by_itself_after_temporal_was_away(house: House, tmp_p
         def rate(number: int) -> int | None:
             return client.queue_config(placements[number].location).queue_rate.milli
 
-        house.worker()
+        worker = house.worker()
         house.beat()
-        rollout = house.order(placements)
+        rollout = house.order_from(worker, placements)
         until(lambda: rate(0) == 20_000)
         server.stop()
 

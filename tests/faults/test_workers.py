@@ -48,7 +48,7 @@ def test_a_worker_killed_in_the_middle_of_writing_is_replaced_and_nothing_is_wri
     worker, before = house.worker(), applies(plane)
     house.beat()
 
-    rollout = house.order(placements)
+    rollout = house.order_from(worker, placements)
     until(lambda: client.list("ResourceQuota", label_selector=mine))
     worker.kill()
 
@@ -90,22 +90,27 @@ def test_a_change_applied_without_a_broker_waits_and_is_found_by_the_next_tick(
 def test_a_broker_restarted_in_the_middle_of_a_rollout_stops_nothing(
     house: House, plane: KubeControlPlane
 ) -> None:
-    target = house.cluster(plane.kubeconfig, concurrency=1)
-    placements = house.place(house.tenants(TENANTS, house.plan(pods=10)), target)
-    house.worker()
+    target = house.cluster(plane.kubeconfig)
+    placements = house.place(house.tenants(3, house.plan(pods=10)), target)
+    house.worker(TARGET_TIMEOUT_SECONDS="60")
     house.beat()
+    plane.apiserver.pause()  # so that the worker is in the middle for as long as we like
     first = house.order(placements)
-    until(lambda: ItemState.RUNNING in states(first))
+    until(lambda: set(states(first)) == {ItemState.RUNNING})
 
     house.broker.kill()
     second = house.order(placements[:1])
-    assert Rollout.objects.filter(finished_at=None).count() == 2
+    assert states(second) == [ItemState.WAITING]
     house.broker.start()
+    woken = timezone.now()
+    plane.apiserver.resume()
 
     until(house.quiet, what=house.logs())
+    done = RolloutItem.objects.filter(rollout=first, state=ItemState.DONE)
+    assert all(item.finished_at and item.finished_at > woken for item in done)
     ended = Counter(states(first) + states(second))
     assert set(ended) <= {ItemState.DONE, ItemState.SUPERSEDED}
-    assert ended[ItemState.DONE] >= TENANTS
+    assert ended[ItemState.DONE] >= len(placements)
     house.finished(house.order(placements[:1]))
 
 
