@@ -86,7 +86,7 @@ def _conditions(filters: TenantFilters) -> Iterable[Q]:
     if filters.label:
         name, _, value = filters.label.partition("=")
         # Not labels__NAME: the name is somebody's input, and lookups would be read into it.
-        wanted = Exact(KeyTextTransform(name, "labels"), Value(value))
+        wanted: Any = Exact(KeyTextTransform(name, "labels"), Value(value))
         yield Q(wanted) if value else Q(labels__has_key=name)
     if filters.near:
         over = Q(fullness__gt=1) if filters.near == "over" else Q(fullness__gte=NEAR)

@@ -16,6 +16,9 @@ from quotas.enforcement.reconcile.drain import drain
 from quotas.enforcement.services.rollouts import create_rollout
 from tenants.models import Placement
 from tests.quotas.enforcement.fakes import FakePlane, make_target, make_tenants, make_version
+from tests.quotas.enforcement.pages import lab, sign_in
+
+__all__ = ["lab", "sign_in"]
 
 ANN = Actor.command("ann")
 
