@@ -81,7 +81,7 @@ class RolePermission(BasePermission):
         if not isinstance(user, User) or user.password_is_one_time:
             return False
         if type(view).__name__ in self.schema_views:
-            return True
+            return user.may(Permission.VIEW)
         needed = _needed(request, view)
         if needed is not None and user.may(needed):
             return True

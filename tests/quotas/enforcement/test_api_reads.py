@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -201,21 +200,6 @@ def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(
     for size in (2, 500):
         with django_assert_num_queries(LISTS[path]):
             viewer.get(path, page_size=size)
-
-
-def test_a_hundred_tenants_are_listed_in_ten_milliseconds(
-    served: SimpleNamespace, viewer: Rest, alice: Actor
-) -> None:
-    fill(served, alice, 200)
-    best = min(_seconds(viewer) for _ in range(10))
-    # Processor time: 8 ms measured; machines that test are busy, only a lapse of kind fails here.
-    assert best < 0.04
-
-
-def _seconds(viewer: Rest) -> float:
-    start = time.process_time()
-    assert len(viewer.get("tenants/", page_size=100).json()["results"]) == 100
-    return time.process_time() - start
 
 
 def fill(served: SimpleNamespace, actor: Actor, number: int) -> None:
