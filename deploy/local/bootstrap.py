@@ -6,6 +6,7 @@ keep this file to what Python 3.6 knows.
 
 import hashlib
 import importlib.util
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,13 @@ def usable() -> bool:
         return False
 
 
+def has_system_certificates() -> bool:
+    """Whether the machine keeps certificates where OpenSSL looks for them."""
+    paths = ssl.get_default_verify_paths()
+    directory = Path(paths.capath) if paths.capath else None
+    return bool(paths.cafile or (directory and any(directory.iterdir())))
+
+
 def sync(name: str) -> None:
     """Install exactly what requirements/NAME.txt says, and remove the rest."""
     if not installed("uv"):
@@ -78,7 +86,9 @@ def sync(name: str) -> None:
         stamp("uv").write_text(digest("uv"))
     print(f"Installing requirements/{name}.txt")
     uv = (str(VENV / "bin" / "uv"), "pip", "sync", "--quiet", "--python", str(PYTHON))
-    run(*uv, "--require-hashes", str(requirements(name)))
+    # A company's own authority is in the machine's store, never among those that uv brings.
+    trust = ("--system-certs",) if has_system_certificates() else ()
+    run(*uv, *trust, "--require-hashes", str(requirements(name)))
     stamp(name).write_text(digest(name))
 
 
