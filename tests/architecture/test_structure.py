@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ VOCABULARY = {
     "filters", "activities", "reconcile", "ingest", "services", "selectors", "models", "diff",
     "charts", "rules", "ports", "effective", "limits", "quantities", "contracts", "errors", "apps",
     "checks", "__init__",
+}  # fmt: skip
+PURE = {
+    "diff", "charts", "rules", "ports", "effective", "limits", "quantities", "contracts", "errors",
 }  # fmt: skip
 FREE_FOLDERS = {"adapters", "migrations", "management", "commands", "templatetags"}
 MAX_LINES = 300
@@ -106,6 +110,25 @@ def test_no_function_imports_to_dodge_a_cycle() -> None:
     assert found == {}
 
 
+def test_every_pure_module_is_held_to_purity() -> None:
+    """What a pure name promises, the import contract checks: no framework, not even indirectly."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    held = next(
+        set(contract["source_modules"])
+        for contract in contracts
+        if contract["name"].startswith("The pure core")
+    )
+    pure = {
+        ".".join(parts[: parts.index(name) + 1])
+        for path in product_modules()
+        if (name := _vocabulary_name(path)) in PURE
+        and (parts := path.relative_to(ROOT).with_suffix("").parts)
+    }
+    assert len(pure) > 15
+    assert sorted(pure - held) == []
+
+
 def test_every_environment_variable_is_in_the_example() -> None:
     tree = ast.parse((ROOT / "console/settings.py").read_text(encoding="utf-8"))
     names = {
@@ -140,7 +163,6 @@ def test_requirement_files_pin_with_hashes_and_name_no_host() -> None:
 def test_requirement_files_match_pyproject() -> None:
     """Every direct dependency is pinned in the file it belongs to."""
     import re
-    import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     wanted = project["project"]["dependencies"]

@@ -11,7 +11,7 @@ from console.audit.models import Entry
 from quotas.enforcement import charts
 from quotas.enforcement.models import OPEN_STATES, PlacementState, Rollout, RolloutItem
 from quotas.plans.charts import describe, human
-from quotas.plans.contracts import EffectiveLimit, EffectiveLimits, Group, Plane, Source
+from quotas.plans.contracts import EffectiveLimit, EffectiveLimits, Group, Source
 from quotas.plans.effective import effective_limits
 from quotas.plans.models import Lease, Override
 from quotas.plans.selectors import load_histories
@@ -139,7 +139,7 @@ def _lines(
     intended = {
         key: limit
         for key, limit in (limits.limits.items() if limits else ())
-        if (found := describe(key)) is not None and found.plane == Plane(kind)
+        if (found := describe(key)) is not None and found.plane == kind
     }
     lines = [
         charts.line(
