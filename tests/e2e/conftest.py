@@ -160,7 +160,7 @@ def open_page(browser: Browser, demo: Demo) -> Iterator[OpenPage]:
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(30_000)
         page.on("request", lambda request: _same_host(request.url, demo.url, problems))
         page.on("pageerror", lambda error: problems.append(f"script error: {error}"))
         if user:

@@ -34,6 +34,7 @@ def set_limit(page: Page, key: str, value: str) -> None:
 
 def apply(page: Page, reason: str) -> None:
     """From the preview to the rollout page."""
+    page.wait_for_url(re.compile(r"/changes/\d+/$"))
     page.get_by_label("Reason").fill(reason)
     page.get_by_role("button", name="Apply").click()
     page.wait_for_url(re.compile(r"/rollouts/\d+/$"))
