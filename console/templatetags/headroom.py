@@ -185,6 +185,8 @@ def progress(done: int, total: int, refused: int = 0, label: str = "") -> SafeSt
     share = 100 / total if total else 0
     words = f"{done} of {total} done" + (f", {refused} refused" if refused else "")
     name = escape(f"{label}: {words}" if label else words)
+    # What is over is quiet: only what still moves has the accent.
+    tone = "over" if done >= total else "done"
     bad = (
         f'<rect class="pline-bad" x="{done * share:.1f}%" width="{refused * share:.1f}%" '
         f'height="6"/>'
@@ -194,7 +196,7 @@ def progress(done: int, total: int, refused: int = 0, label: str = "") -> SafeSt
     return mark_safe(  # noqa: S308 - the label is escaped
         f'<span class="pline"><svg role="img" aria-label="{name}" width="100%" height="6">'
         f'<rect class="pline-rest" width="100%" height="6" rx="3"/>'
-        f'<rect class="pline-done" width="{done * share:.1f}%" height="6" rx="3"/>{bad}</svg>'
+        f'<rect class="pline-{tone}" width="{done * share:.1f}%" height="6" rx="3"/>{bad}</svg>'
         f'<span class="num">{done}/{total}</span></span>'
     )
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Count, QuerySet
 
-from console.charts import HeadroomBar
+from console.charts import HeadroomBar, Sparkline
 from quotas.enforcement.models import (
-    SEVERITY,
     Condition,
     Drift,
     ItemState,
@@ -19,23 +19,25 @@ from quotas.enforcement.models import (
     RolloutItem,
     TenantState,
 )
+from quotas.enforcement.selectors.attention import Attention, attentions, over_limit
 from quotas.enforcement.selectors.tenants import NEAR, tight_bar
 from quotas.plans.models import Lease
 from tenants.models import Target, Tenant, TenantStatus
 
-_ROWS = 12
 _CLOSEST = 8
+_HOURS = 24
+_MOST_ROLLOUTS = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class Attention:
-    """One line of "needs attention": where it can be settled is `url_slug` of `kind`."""
+class Day:
+    """The last 24 h in numbers: what happened, and how quiet that is."""
 
-    condition: str
-    tenant: str
-    where: str
-    message: str
-    since: datetime | None
+    rollouts: int
+    per_hour: Sparkline
+    drifts: int
+    synced: int
+    placements: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Overview:
 
     attention: tuple[Attention, ...]
     attention_total: int
-    counts: dict[str, int]
+    day: Day
     over: int
     near: int
     closest: tuple[Close, ...]
@@ -92,13 +94,13 @@ class Overview:
 
 def overview(*, now: datetime) -> Overview:
     """Reads the page; every list is bounded and every count uses a small table or an index."""
-    counts = _condition_counts()
-    attention = _attention()
+    needs = attentions()
+    targets = target_lines()
     return Overview(
-        attention=attention,
-        attention_total=sum(counts[condition] for condition in _ATTENTION),
-        counts=dict(counts),
-        over=_running().filter(fullness__gt=1).count(),
+        attention=needs.rows,
+        attention_total=needs.total,
+        day=_day(targets, now=now),
+        over=over_limit().count(),
         near=_running().filter(fullness__gte=NEAR, fullness__lte=1).count(),
         closest=_closest(),
         moving=moving(Rollout.objects.filter(finished_at__isnull=True).order_by("-id")[:6]),
@@ -112,50 +114,32 @@ def overview(*, now: datetime) -> Overview:
             .select_related("tenant", "target", "placement")
             .order_by("-found_at", "-id")[:6]
         ),
-        targets=target_lines(),
+        targets=targets,
         tenants=Tenant.objects.exclude(status=TenantStatus.GONE).count(),
     )
 
 
-_ATTENTION = (Condition.CONFLICT, Condition.REFUSED, Condition.UNREACHABLE, Condition.DRIFTED)
+def _day(targets: Sequence[TargetLine], *, now: datetime) -> Day:
+    since = now - timedelta(hours=_HOURS)
+    made = Rollout.objects.filter(created_at__gt=since).order_by("-created_at", "-id")
+    hours: list[float | None] = [0.0] * _HOURS
+    for at in (times := list(made.values_list("created_at", flat=True)[:_MOST_ROLLOUTS])):
+        hour = min(max(int((at - since).total_seconds() // 3600), 0), _HOURS - 1)
+        hours[hour] = (hours[hour] or 0.0) + 1
+    busiest = max(value or 0 for value in hours)
+    return Day(
+        rollouts=len(times),
+        per_hour=Sparkline(values=hours, text=f"24 h: at most {busiest:.0f} rollouts in an hour"),
+        drifts=Drift.objects.filter(found_at__gt=since).count(),
+        synced=sum(target.synced for target in targets),
+        placements=sum(target.placements for target in targets),
+    )
 
 
 def _running() -> QuerySet[TenantState]:
     """States of tenants whose fullness means something: what still runs of a suspended one is
     always more than the nothing that it may start."""
     return TenantState.objects.exclude(condition=Condition.SUSPENDED)
-
-
-def _condition_counts() -> Counter[str]:
-    grouped = TenantState.objects.values_list("condition").annotate(number=Count("pk"))
-    return Counter(dict(grouped.order_by()))
-
-
-def _attention() -> tuple[Attention, ...]:
-    """The placements that need somebody, worst first. Unreachable targets are one line each on
-    the page's target list, so their placements come last here."""
-    order = sorted(_ATTENTION, key=lambda condition: -SEVERITY[condition])
-    found: list[Attention] = []
-    for condition in order:
-        room = _ROWS - len(found)
-        if room <= 0:
-            break
-        states = (
-            PlacementState.objects.filter(condition=condition)
-            .select_related("placement__tenant", "placement__target")
-            .order_by("since", "id")[:room]
-        )
-        found += [
-            Attention(
-                condition=state.condition,
-                tenant=state.placement.tenant.slug,
-                where=str(state.placement),
-                message=state.message,
-                since=state.since,
-            )
-            for state in states
-        ]
-    return tuple(found)
 
 
 def _closest() -> tuple[Close, ...]:

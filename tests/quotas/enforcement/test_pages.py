@@ -15,6 +15,7 @@ from quotas.enforcement.models import (
     Drift,
     ItemState,
     RolloutItem,
+    TargetState,
 )
 from tenants.models import Target, Tenant
 from tests.quotas.enforcement.conftest import order
@@ -113,7 +114,7 @@ def test_the_overview_puts_conflicts_before_drift(sign_in: SignIn, lab: Target) 
     tenant("fighty", lab, condition=Condition.CONFLICT)
     tenant("fine", lab)
     page = sign_in(Role.VIEWER).get("/").context["page"]
-    assert [row.tenant for row in page.attention] == ["fighty", "drifty"]
+    assert [row.name for row in page.attention] == ["fighty", "drifty"]
     assert page.attention_total == 2
 
 
@@ -125,6 +126,32 @@ def test_the_overview_leaves_suspended_tenants_out_of_those_over(
     page = sign_in(Role.VIEWER).get("/").context["page"]
     assert page.over == 1
     assert [row.tenant for row in page.closest] == ["over"]
+
+
+def test_the_overview_lists_tenants_over_a_limit_and_targets_away_and_links_to_them(
+    sign_in: SignIn, lab: Target
+) -> None:
+    for number in range(20):
+        tenant(f"t-{number:02}", lab, condition=Condition.CONFLICT)
+    tenant("globex", lab, fullness=1.5)
+    away = Target.objects.create(slug="away", name="Away", kind="kubernetes")
+    TargetState.objects.create(target=away, condition=Condition.UNREACHABLE, message="No route")
+    tenant("waits", away, condition=Condition.UNREACHABLE)
+    page = sign_in(Role.VIEWER).get("/").context["page"]
+    assert [row.condition for row in page.attention] == ["conflict"] * 10 + ["unreachable", "over"]
+    assert [row.url for row in page.attention[-2:]] == ["/targets/away/", "/tenants/globex/"]
+    assert page.attention_total == 22
+
+
+def test_the_overview_lists_a_rollout_under_way_of_which_something_failed(
+    sign_in: SignIn, lab: Target, plane: FakePlane, sent: list[Any]
+) -> None:
+    rollout = order([tenant(f"t-{number}", lab) for number in range(4)])
+    first = RolloutItem.objects.filter(rollout=rollout).order_by("pk").values("pk")[:1]
+    RolloutItem.objects.filter(pk__in=first).update(state=ItemState.REFUSED)
+    row = sign_in(Role.VIEWER).get("/").context["page"].attention[0]
+    assert row.url == f"/rollouts/{rollout.pk}/"
+    assert row.message.endswith("0 of 4 done, 1 not")
 
 
 def test_a_quiet_overview_says_so(sign_in: SignIn, lab: Target) -> None:
@@ -139,7 +166,7 @@ def test_the_overview_takes_a_bounded_number_of_queries(
     for number in range(30):
         tenant(f"t-{number}", lab, condition=Condition.CONFLICT)
     client.get("/")
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(22):
         client.get("/")
 
 
