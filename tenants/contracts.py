@@ -32,7 +32,8 @@ class PlacementRef:
 
     `location` is the Kubernetes namespace or the Temporal task queue. `sharing` is "dedicated" or
     "shared"; on a shared queue `fairness_key` tells tenants apart. `leaving` placements are being
-    removed: their desired state is "nothing of ours".
+    removed: their desired state is "nothing of ours". `stopped` says that the tenant may start
+    nothing (suspended, off-boarding or gone): what is removed must not set free what it held.
     """
 
     id: int
@@ -45,3 +46,4 @@ class PlacementRef:
     generation: int = 1
     leaving: bool = False
     group: str = ""
+    stopped: bool = False

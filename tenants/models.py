@@ -265,4 +265,5 @@ class Placement(models.Model):
             generation=self.generation,
             leaving=self.leaving,
             group=self.tenant.group,
+            stopped=self.tenant.status != TenantStatus.ACTIVE,
         )

@@ -12,6 +12,8 @@ from console.errors import DomainError, Refused
 LABEL_KEY = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$")
 LONGEST_LABEL = 200
 MOST_LABELS = 32
+RESERVED = frozenset({"new", "dots"})
+"""Words that stand where a short name stands in the address of a page."""
 _VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")
 _PLACE = re.compile(r"^[^\s#]{1,250}$")
 _SECRET_NAME = re.compile(r"(?i)(pass(word|wd|phrase)|secret|token|api_?-?key|private|bearer)")
@@ -23,6 +25,18 @@ _SECRET_SHAPES = (
     (re.compile(r"^[^\s@/:]+:[^\s@/]+@"), "an address with a password"),
     (re.compile(r"^[A-Za-z0-9+/_=-]{48,}$"), "a long random text"),
 )
+
+
+def check_slug(slug: str) -> str:
+    """The short name of something new. Raises DomainError("reserved") for words of the console;
+    its shape is the model's to check."""
+    if slug in RESERVED:
+        raise DomainError(
+            "reserved",
+            f"Slug: {slug!r} is a word of the console; choose another short name.",
+            field="slug",
+        )
+    return slug
 
 
 def check_labels(labels: Mapping[Any, Any]) -> dict[str, str]:
@@ -79,6 +93,16 @@ def _credential() -> DomainError:
         f"{credentials.SHAPES}.",
         field="credential",
     )
+
+
+def check_target(**fields: Any) -> dict[str, Any]:
+    """Fields of a target as stored. Raises DomainError where one is, or may be, a secret."""
+    if "credential" in fields:
+        fields["credential"] = check_credential(fields["credential"])
+    for name in ("endpoint", "options", "name"):
+        if name in fields:
+            check_no_secret(name, fields[name])
+    return fields
 
 
 def check_no_secret(field: str, value: Any, path: str = "") -> None:

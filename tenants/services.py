@@ -27,15 +27,13 @@ from tenants.models import (
     Tenant,
     TenantStatus,
 )  # fmt: skip
-from tenants.rules import check_credential, check_labels, check_no_secret
+from tenants.rules import check_labels, check_slug, check_target
 
 TENANT_FIELDS = ("name", "labels", "contact", "group")
 TARGET_FIELDS = (
     "name", "endpoint", "credential", "options", "drift_policy", "concurrency", "enabled",
 )  # fmt: skip
 Row = Tenant | Target | Placement | Membership
-# Fields of a tenant that end up in objects on its targets.
-_PUSHED = frozenset({"group"})
 
 
 @transaction.atomic
@@ -52,7 +50,7 @@ def create_tenant(
     """A new active tenant, with neither plan nor placement yet."""
     reason = audit.require_reason(reason)
     tenant = Tenant(
-        slug=slug, name=name.strip(), labels=check_labels(labels or {}),
+        slug=check_slug(slug), name=name.strip(), labels=check_labels(labels or {}),
         contact=contact.strip(), group=group.strip(),
     )  # fmt: skip
     require_clean(tenant)
@@ -74,9 +72,9 @@ def update_tenant(
     contact: str | None = None,
     group: str | None = None,
 ) -> Tenant:
-    """Changes what was given (None leaves a field as it is); the tenant as stored.
+    """Changes what was given (None leaves a field as it is); the tenant as stored. A new group is
+    intent for the placements: quotas.enforcement's `edit_tenant` pushes it.
 
-    A new group is intent for every placement: their generations grow, and the next sweep pushes it.
     Raises DomainError("stale", 409) when somebody changed the tenant since `expected_generation`.
     """
     reason = audit.require_reason(reason)
@@ -90,8 +88,6 @@ def update_tenant(
     if changed:
         before, after = changed
         _record(tenant, "tenant.update", actor=actor, reason=reason, before=before, after=after)
-        if _PUSHED & after.keys():
-            bump(placements=[placement.pk for placement in tenant.placements.all()])
     return tenant
 
 
@@ -141,11 +137,11 @@ def create_target(
         raise DomainError(
             "unknown_kind", f"Kind: {kind!r} has no adapter; use one of {known}.", field="kind"
         )
-    given = _checked_target(
+    given = check_target(
         name=name, endpoint=endpoint, credential=credential, options=options or {},
         drift_policy=drift_policy, concurrency=concurrency, enabled=enabled,
     )  # fmt: skip
-    target = Target(slug=slug, kind=kind, **given)
+    target = Target(slug=check_slug(slug), kind=kind, **given)
     require_clean(target)
     target.save(force_insert=True)
     after = {"slug": slug, "kind": kind, **values(target, TARGET_FIELDS)}
@@ -174,9 +170,7 @@ def update_target(
             f"{name!r} of a target cannot be changed; use {', '.join(TARGET_FIELDS)}.",
             field=name,
         )
-    changed = update_generation(
-        target, expected=expected_generation, given=_checked_target(**fields)
-    )
+    changed = update_generation(target, expected=expected_generation, given=check_target(**fields))
     if changed:
         before, after = changed
         _record(target, "target.update", actor=actor, reason=reason, before=before, after=after)
@@ -209,10 +203,28 @@ def place(
 
 
 @transaction.atomic
+def set_drift_policy(*, placement: Placement, policy: str, actor: Actor, reason: str) -> bool:
+    """Says what to do about drift at a placement; "" follows its target. True when that is new."""
+    before = placement.drift_policy
+    placement.drift_policy = policy
+    require_clean(placement)
+    said: dict[str, Any] = {"actor": actor, "reason": audit.require_reason(reason)}
+    rows = Placement.objects.filter(pk=placement.pk).exclude(drift_policy=policy)
+    if not rows.update(drift_policy=policy):
+        return False
+    flip = {"before": {"drift_policy": before}, "after": {"drift_policy": policy}}
+    _record(placement, "placement.drift_policy", **flip, **said)
+    return True
+
+
+@transaction.atomic
 def leave(*, placements: Sequence[Placement], actor: Actor, reason: str) -> int:
-    """Marks placements (tenant and target loaded) as leaving; how many were not yet."""
+    """Marks placements (tenant and target loaded) as leaving, which is their last new intent; how
+    many were not yet."""
     staying = [placement for placement in placements if not placement.leaving]
-    Placement.objects.filter(pk__in=[each.pk for each in staying]).update(leaving=True)
+    Placement.objects.filter(pk__in=[each.pk for each in staying]).update(
+        leaving=True, generation=F("generation") + 1
+    )
     said: dict[str, Any] = {"actor": actor, "reason": audit.require_reason(reason)}
     flip: dict[str, Any] = {"before": {"leaving": False}, "after": {"leaving": True}}
     audit.record_all(
@@ -261,11 +273,6 @@ def _turn(tenant: Tenant, status: str, action: str, actor: Actor, reason: str, *
     _record(tenant, action, actor=actor, reason=reason, before=before, after=after)
 
 
-def bump(*, placements: Collection[int]) -> None:
-    """Grows the generation of placements whose intent is new."""
-    Placement.objects.filter(pk__in=placements).update(generation=F("generation") + 1)
-
-
 def placement_values(placement: Placement) -> dict[str, Any]:
     """A placement as the ledger shows it."""
     return {
@@ -275,15 +282,6 @@ def placement_values(placement: Placement) -> dict[str, Any]:
         "sharing": str(placement.sharing),
         "fairness_key": placement.fairness_key,
     }
-
-
-def _checked_target(**fields: Any) -> dict[str, Any]:
-    if "credential" in fields:
-        fields["credential"] = check_credential(fields["credential"])
-    for name in ("endpoint", "options", "name"):
-        if name in fields:
-            check_no_secret(name, fields[name])
-    return fields
 
 
 def _record(row: Row, action: str, **rest: Any) -> None:

@@ -31,6 +31,7 @@ urlpatterns = [
     path("tenants/<slug:slug>/offboard/", tenants.offboard, name="offboard"),
     path("placements/<int:pk>/repair/", placements.repair, name="repair"),
     path("placements/<int:pk>/take-over/", placements.take_over, name="take_over"),
+    path("placements/<int:pk>/drift/", placements.drift_policy, name="drift_policy"),
     path("placements/<int:pk>/remove/", placements.displace, name="displace"),
     path("leases/<int:pk>/end/", placements.end_lease, name="end_lease"),
     path("overrides/<int:pk>/end/", placements.end_override, name="end_override"),

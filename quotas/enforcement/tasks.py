@@ -51,9 +51,10 @@ def sweep_target(target_id: int, *, force: bool = False) -> None:
 
 
 @app.task(name=PROBE)
-def probe_target(target_id: int) -> None:
-    """Probes a target; when it answers again, what waited goes on at once."""
-    probed = probe(target_id)
+def probe_target(target_id: int, *, afresh: bool = False) -> None:
+    """Probes a target; when it answers again (or its settings are new: `afresh`), what waited goes
+    on at once."""
+    probed = probe(target_id, afresh=afresh)
     if probed is not None and probed.recovered:
         enqueue(DRAIN, target_id)
         enqueue(SWEEP, target_id, force=True)

@@ -100,6 +100,18 @@ def test_suspending_stops_a_dedicated_queue_and_resuming_lets_it_flow(
     plane.leave(placement)
 
 
+def test_the_queue_of_a_tenant_that_is_off_boarded_stays_paused_until_somebody_else_comes(
+    plane: Plane, worker: ActivityWorker
+) -> None:
+    placement, wanted = own_queue(DEDICATED), limits({"temporal.queue_rate": 50_000})
+    plane.settle(replace(wanted, suspended=True), placement)
+    name = worker.flood(DEDICATED, 10)
+    plane.leave(replace(placement, stopped=True))
+    assert ran(name, 2.0) == 0
+    plane.settle(limits({}), placement)
+    until(lambda: COUNTS[name] == 10, 5)
+
+
 def test_suspending_stops_one_tenant_of_a_shared_queue_and_resuming_releases_its_backlog(
     plane: Plane, worker: ActivityWorker
 ) -> None:

@@ -53,6 +53,7 @@ def test_a_new_tenant_is_one_entry() -> None:
         ({"slug": "Acme"}, "invalid", "slug", "DNS-1123"),
         ({"slug": ""}, "invalid", "slug", "blank"),
         ({"slug": "taken"}, "taken", "slug", "already exists"),
+        ({"slug": "new"}, "reserved", "slug", "a word of the console"),
         ({"name": " "}, "invalid", "name", "blank"),
         ({"labels": {"a b": "x"}}, "invalid_label", "labels", "is not a label name"),
         ({"labels": {"a": 1}}, "invalid_label", "labels", "use a text"),
@@ -83,17 +84,6 @@ def test_an_update_that_changes_nothing_writes_nothing() -> None:
     services.update_tenant(tenant=tenant, expected_generation=1, name="Acme", **SAID)
     assert tenant.generation == 1
     assert Entry.objects.count() == 1
-
-
-def test_a_new_group_is_new_intent_for_every_placement() -> None:
-    tenant = make_tenant()
-    placement = services.place(tenant=tenant, target=make_target(), location="acme", **SAID)
-    services.update_tenant(tenant=tenant, expected_generation=1, contact="x", **SAID)
-    placement.refresh_from_db()
-    assert placement.generation == 1
-    services.update_tenant(tenant=tenant, expected_generation=2, group="acme-devs", **SAID)
-    placement.refresh_from_db()
-    assert placement.generation == 2
 
 
 def test_the_second_of_two_editors_is_refused() -> None:
@@ -182,6 +172,11 @@ def test_secrets_are_found_wherever_they_are_put(given: dict[str, Any]) -> None:
 def test_a_kind_without_an_adapter_is_refused() -> None:
     with pytest.raises(DomainError, match="'nomad' has no adapter; use one of kubernetes"):
         make_target(kind="nomad")
+
+
+def test_a_target_is_not_called_what_a_page_is_called() -> None:
+    with pytest.raises(DomainError, match="choose another short name"):
+        make_target(slug="dots")
 
 
 def test_a_target_is_updated_against_its_generation() -> None:

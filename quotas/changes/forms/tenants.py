@@ -18,7 +18,6 @@ from quotas.changes.forms.rows import Row, Rows
 from quotas.plans.models import Plan
 from tenants.models import MembershipRole, Sharing, Target, dns_label
 
-RESERVED = ("new", "dots")
 PLACE_FIELDS = ("target", "location", "sharing", "fairness_key")
 
 
@@ -61,13 +60,6 @@ class OnboardForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["plan"].offer(plan_choices(), "choose a plan")  # type: ignore[attr-defined]  # a ChoiceOfRow
-
-    def clean_slug(self) -> str:
-        """Pages of their own have taken a word."""
-        given = str(self.cleaned_data["slug"])
-        if given in RESERVED:
-            raise forms.ValidationError(f"{given!r} is a word of the console; choose another one.")
-        return given
 
     def change(self, placements: Sequence[Place]) -> Onboard:
         """What was asked for; the form must be valid."""

@@ -41,7 +41,7 @@ def look_ahead(change: c.Change, now: datetime, *, progress: Progress) -> c.Prev
     progress(f"Working out the limits of {len(scope.tenants)} tenants")
     outlooks = outlooks_of(change, scope, now)
     progress(f"Looking at {len(scope.placements) + len(scope.coming)} placements")
-    look = _look(scope, outlooks)
+    look = _look(change, scope, outlooks)
     progress("Putting it together")
     return _preview(change, scope, outlooks, look, now)
 
@@ -79,7 +79,7 @@ def base_of(scope: Scope, outlooks: Mapping[str, Outlook]) -> dict[str, Any]:
     }
 
 
-def _look(scope: Scope, outlooks: Mapping[str, Outlook]) -> Look:
+def _look(change: c.Change, scope: Scope, outlooks: Mapping[str, Outlook]) -> Look:
     limits = {tenant.pk: outlooks[tenant.slug].after for tenant in scope.tenants if tenant.pk}
     extra: dict[int, list[PlacementRef]] = defaultdict(list)
     for placement in scope.coming:
@@ -91,7 +91,9 @@ def _look(scope: Scope, outlooks: Mapping[str, Outlook]) -> Look:
         if not placement.target.enabled:
             continue
         if placement.pk in scope.leaving:
-            extra[placement.target_id].append(replace(placement.ref(), leaving=True))
+            ref = replace(placement.ref(), leaving=True)
+            stopped = ref.stopped or isinstance(change, c.Offboard)
+            extra[placement.target_id].append(replace(ref, stopped=stopped))
         else:
             staying.append(placement)
     return plan_changes(

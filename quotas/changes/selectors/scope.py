@@ -30,6 +30,7 @@ from quotas.plans.services.plans import (
     terms_values,
 )
 from tenants.models import Placement, Tenant, TenantStatus, dns_label
+from tenants.rules import check_slug
 
 _LIVING = (TenantStatus.ACTIVE, TenantStatus.SUSPENDED)
 
@@ -139,6 +140,7 @@ def _onboard(change: c.Onboard, _: datetime) -> Scope:
             field="slug",
             status=409,
         )
+    check_slug(change.slug)
     if not dns_label.regex.match(change.slug):  # type: ignore[union-attr]  # compiled lazily
         raise DomainError("invalid", f"Slug: {change.slug!r}: {dns_label.message}", field="slug")
     version = latest_version(_plan(change.plan))

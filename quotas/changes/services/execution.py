@@ -125,7 +125,6 @@ def _place(_: c.Place, scope: Scope, order: Order) -> Sequence[Placement]:
 
 def _displace(_: c.Displace, scope: Scope, order: Order) -> Sequence[Placement]:
     tenants.leave(placements=scope.placements, actor=order.actor, reason=order.reason)
-    tenants.bump(placements=sorted(scope.leaving))
     return scope.placements
 
 

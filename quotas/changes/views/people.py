@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from console.access.forms import ReasonForm
@@ -14,6 +15,7 @@ from console.errors import DomainError
 from quotas.changes.forms import tenants as forms
 from quotas.changes.forms.faults import add_domain_error
 from quotas.changes.views.asking import sent
+from quotas.enforcement.services import edits
 from tenants import services as tenants
 from tenants.models import Membership, Tenant
 
@@ -28,16 +30,18 @@ def tenant_edit(request: SignedInRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         given = dict(form.cleaned_data)
         try:
-            tenants.update_tenant(
+            rollout = edits.edit_tenant(
                 tenant=tenant,
                 expected_generation=given.pop("generation"),
                 actor=actor_of(request),
+                at=timezone.now(),
                 **given,
             )
         except DomainError as error:
             add_domain_error(form, error)
         else:
-            messages.success(request, f"{slug} is saved.")
+            pushed = f" Rollout {rollout.pk} writes the new group." if rollout else ""
+            messages.success(request, f"{slug} is saved.{pushed}")
             return redirect("enforcement:tenant", slug=slug)
     return _edit_page(request, tenant, form, forms.MemberForm(prefix="member"))
 

@@ -1,16 +1,22 @@
-"""Changes of one placement, lease or override: nothing to fill in, but something to know first."""
+"""Changes of one placement, lease or override: little to fill in, but something to know first."""
 
 from __future__ import annotations
 
+from django.contrib import messages
 from django.forms import Form
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 
-from console.access.gate import SignedInRequest, requires
+from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
+from console.errors import DomainError
 from quotas.changes.contracts import Change, Displace, EndLease, EndOverride, Repair, TakeOver
+from quotas.changes.forms.faults import add_domain_error
+from quotas.changes.forms.placements import DriftPolicyForm
 from quotas.changes.views.asking import ask, sent
 from quotas.enforcement.models import PlacementState
+from quotas.enforcement.services import edits
 from quotas.plans.charts import human, label_of
 from quotas.plans.models import Lease, Override
 from tenants.models import Placement, Tenant
@@ -54,6 +60,32 @@ def displace(request: SignedInRequest, pk: int) -> HttpResponse:
     ]
     title = f"Remove {placement}"
     return _ask(request, placement.tenant, Displace(pk), title, lines, danger=True)
+
+
+@requires(Permission.OPERATE)
+def drift_policy(request: SignedInRequest, pk: int) -> HttpResponse:
+    """What to do about drift at one placement: heal it, hold it, or as its target says."""
+    placement = _placement(pk)
+    form = DriftPolicyForm(sent(request))
+    form.offer(placement)
+    if request.method == "POST" and form.is_valid():
+        try:
+            rollout = edits.edit_drift_policy(
+                placement=placement,
+                policy=form.cleaned_data["policy"],
+                actor=actor_of(request),
+                reason=form.cleaned_data["reason"],
+                at=timezone.now(),
+            )
+        except DomainError as error:
+            add_domain_error(form, error)
+        else:
+            more = f" Rollout {rollout.pk} repairs what was held." if rollout else ""
+            messages.success(request, f"Saved for {placement}.{more}")
+            return redirect("enforcement:tenant", slug=placement.tenant.slug)
+    status = 422 if form.is_bound and form.errors else 200
+    context = {"placement": placement, "form": form}
+    return render(request, "changes/drift_policy.html", context, status=status)
 
 
 @requires(Permission.OPERATE)

@@ -15,7 +15,7 @@ from quotas.changes.forms.faults import add_domain_error
 from quotas.changes.forms.targets import TargetForm, shown_options
 from quotas.changes.views.asking import sent
 from quotas.enforcement.adapters import registry
-from tenants import services as tenants
+from quotas.enforcement.services import edits
 from tenants.models import Target
 
 _NAMES = ("slug", "name", "kind", "endpoint", "credential", "drift_policy", "concurrency",
@@ -28,7 +28,7 @@ def target_new(request: SignedInRequest) -> HttpResponse:
     form = TargetForm(sent(request), kinds=_kinds(), is_new=True)
     if request.method == "POST" and form.is_valid():
         try:
-            target = tenants.create_target(
+            target = edits.add_target(
                 slug=form.cleaned_data["slug"],
                 kind=form.cleaned_data["kind"],
                 kinds=registry.kinds(),
@@ -51,7 +51,7 @@ def target_edit(request: SignedInRequest, slug: str) -> HttpResponse:
     form = TargetForm(sent(request), kinds=_kinds(), is_new=False, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
-            tenants.update_target(
+            edits.edit_target(
                 target=target,
                 expected_generation=form.cleaned_data["generation"] or 0,
                 actor=actor_of(request),

@@ -35,7 +35,7 @@ from quotas.enforcement.models import TargetState
 from quotas.enforcement.reconcile import doors
 from quotas.enforcement.selectors.records import placements_by
 from quotas.enforcement.serializers import targets as said
-from tenants import services
+from quotas.enforcement.services import edits
 from tenants.models import Target
 from tenants.services import TARGET_FIELDS
 
@@ -61,7 +61,7 @@ class TargetList(Idempotent, RowList):
         body = body_of(request)
         reason = take_reason(body)
         slug, kind, name = (take_text(body, each) for each in ("slug", "kind", "name"))
-        target = services.create_target(
+        target = edits.add_target(
             slug=slug,
             kind=kind,
             name=name,
@@ -95,7 +95,7 @@ class TargetDetail(TaggedDetail):
         body = body_of(request)
         reason = take_reason(body)
         given = {"name": take_text(body, "name")} if "name" in body else {}
-        services.update_target(
+        edits.edit_target(
             target=target,
             expected_generation=target.generation,
             actor=actor_of(request),

@@ -17,7 +17,6 @@ from console.access.models import Permission
 from console.resources import (
     READ,
     Row,
-    RowDetail,
     RowList,
     TaggedDetail,
     body_of,
@@ -30,7 +29,7 @@ from quotas.enforcement.filters import PlacementFilters, TenantListFilters
 from quotas.enforcement.selectors.records import placements_by, plans_held
 from quotas.enforcement.selectors.tenant import tenant_page
 from quotas.enforcement.serializers import tenants as said
-from tenants import services
+from quotas.enforcement.services import edits
 from tenants.models import Placement, Tenant
 
 
@@ -69,7 +68,8 @@ class TenantDetail(TaggedDetail):
 
     @extend_schema(request=said.TENANT_EDIT)
     def patch(self, request: Request, **_: Any) -> Response:
-        """Changes name, labels (as a whole), contact or group; what is left out stays."""
+        """Changes name, labels (as a whole), contact or group; what is left out stays. A new group
+        is pushed to the tenant's placements at once."""
         tenant = self.get_object()
         body = body_of(request)
         reason = take_reason(body)
@@ -79,11 +79,12 @@ class TenantDetail(TaggedDetail):
         if "labels" in body:
             given["labels"] = take_object(body, "labels")
         refuse_rest(body, ("name", "labels", "contact", "group", "reason"))
-        services.update_tenant(
+        edits.edit_tenant(
             tenant=tenant,
             expected_generation=tenant.generation,
             actor=actor_of(request),
             reason=reason,
+            at=timezone.now(),
             **given,
         )
         return Response(self.shape(tenant))
@@ -116,12 +117,35 @@ class PlacementReads(RowList):
         return [said.placement_row(row) for row in rows]
 
 
-class PlacementDetail(RowDetail):
+class PlacementDetail(TaggedDetail):
     """One placement."""
 
-    required_permissions: ClassVar = READ
+    required_permissions: ClassVar = {**READ, "PATCH": Permission.OPERATE}
     queryset = Placement.objects.select_related("tenant", "target", "state")
     serializer_class = said.PLACEMENT_DETAIL
 
+    def etag_of(self, instance: Placement) -> str:
+        """What is intended there: its generation, and what to do about drift."""
+        return f"{instance.pk}-{instance.generation}-{instance.drift_policy}"
+
     def shape(self, row: Placement) -> Row:
         return said.placement_detail(row)
+
+    @extend_schema(request=said.PLACEMENT_EDIT)
+    def patch(self, request: Request, **_: Any) -> Response:
+        """Says what to do about drift there: heal, hold, or "" for what the target says. Drift that
+        was held is repaired at once when it is to be healed."""
+        placement = self.get_object()
+        body = body_of(request)
+        reason = take_reason(body)
+        policy = take_text(body, "drift_policy", placement.drift_policy)
+        refuse_rest(body, ("drift_policy", "reason"))
+        edits.edit_drift_policy(
+            placement=placement,
+            policy=policy,
+            actor=actor_of(request),
+            reason=reason,
+            at=timezone.now(),
+        )
+        placement.refresh_from_db()
+        return Response(self.shape(placement))

@@ -12,7 +12,7 @@ from console.audit.services import Actor
 from console.celery import enqueue
 from quotas.enforcement.models import Rollout
 from quotas.enforcement.reconcile.probe import Probed, probe
-from quotas.enforcement.services.rollouts import leave_items, retry_items
+from quotas.enforcement.services.rollouts import DRAIN_TASK, leave_items, retry_items
 from tenants.models import Target
 
 SWEEP_TASK = "quotas.enforcement.tasks.sweep_target"
@@ -30,7 +30,8 @@ class ConnectionReport:
 
 def test_connection(*, target: Target, actor: Actor, now: datetime) -> ConnectionReport:
     """Reaches out once, in this request; the answer is also the target's new state."""
-    report = _report(target, probe(target.pk))
+    probed = probe(target.pk)
+    report = _report(target, probed)
     audit.record(
         actor=actor,
         action="target.test",
@@ -42,6 +43,9 @@ def test_connection(*, target: Target, actor: Actor, now: datetime) -> Connectio
         reason="Connection test",
         at=now,
     )
+    if probed is not None and probed.recovered:
+        enqueue(DRAIN_TASK, target.pk)
+        enqueue(SWEEP_TASK, target.pk, force=True)
     return report
 
 

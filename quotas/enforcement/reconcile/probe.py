@@ -32,8 +32,9 @@ class Probed:
     recovered: bool = False
 
 
-def probe(target_id: int) -> Probed | None:
-    """Probes one target and notes what was found; None when it is disabled or gone."""
+def probe(target_id: int, *, afresh: bool = False) -> Probed | None:
+    """Probes one target and notes what was found; None when it is disabled or gone. `afresh` takes
+    it for one that was never reached: it is prepared, and everything there looked at again."""
     target = Target.objects.filter(pk=target_id, enabled=True).first()
     if target is None:
         return None
@@ -56,7 +57,7 @@ def probe(target_id: int) -> Probed | None:
         credential_expires_at=health.credential_expires_at,
     )
     _note(target.pk, now, health.latency_ms)
-    recovered = record.target_up(target.pk, now)
+    recovered = record.target_up(target.pk, now) or afresh
     if recovered:
         _prepare(target)
     return Probed(health=health, recovered=recovered)

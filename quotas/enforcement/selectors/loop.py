@@ -15,7 +15,7 @@ from quotas.plans.contracts import EffectiveLimits, TenantHistory
 from quotas.plans.effective import effective_limits
 from quotas.plans.selectors import load_current
 from tenants.contracts import PlacementRef
-from tenants.models import Placement, Target
+from tenants.models import Placement, Target, TenantStatus
 
 T = TypeVar("T")
 CHUNK = 900
@@ -54,6 +54,7 @@ def _sites(target: Target, rows: QuerySet[Placement]) -> Iterator[tuple[int, Sit
         tenant_id,
         slug,
         group,
+        status,
         location,
         sharing,
         key,
@@ -65,6 +66,7 @@ def _sites(target: Target, rows: QuerySet[Placement]) -> Iterator[tuple[int, Sit
         "tenant_id",
         "tenant__slug",
         "tenant__group",
+        "tenant__status",
         "location",
         "sharing",
         "fairness_key",
@@ -83,6 +85,7 @@ def _sites(target: Target, rows: QuerySet[Placement]) -> Iterator[tuple[int, Sit
             generation=generation,
             leaving=leaving,
             group=group,
+            stopped=status != TenantStatus.ACTIVE,
         )
         yield pk, Site(ref, tenant_id, policy or target.drift_policy)
 

@@ -69,6 +69,14 @@ _PLACEMENT: dict[str, Any] = {
     "observed_generation": _integer(help_text="Behind `generation` while a push is under way."),
 }
 PLACEMENT = described("Placement", "One tenant on one target.", **_PLACEMENT)
+PLACEMENT_EDIT = described(
+    "PlacementEdit",
+    "What to do about drift at one placement.",
+    drift_policy=serializers.ChoiceField(
+        choices=[("", "as the target says"), *DriftPolicy.choices], required=False
+    ),
+    reason=_text(),
+)
 PLACEMENT_DETAIL = described(
     "PlacementDetail",
     "One tenant on one target, with all that was seen there.",

@@ -31,10 +31,12 @@ _SETTLED = (ItemState.CONFLICT, ItemState.REFUSED, ItemState.FAILED)
 
 
 def bump_generations(*, tenant_ids: Iterable[int]) -> None:
-    """Says that the intent of these tenants, and so of all their placements, is a new one."""
+    """Says that the intent of these tenants, and so of their placements, is a new one. What is
+    leaving stays as it is: nothing newer can be intended there."""
     for chunk in chunks(tenant_ids):
         Tenant.objects.filter(pk__in=chunk).update(generation=F("generation") + 1)
-        Placement.objects.filter(tenant_id__in=chunk).update(generation=F("generation") + 1)
+        staying = Placement.objects.filter(tenant_id__in=chunk, leaving=False)
+        staying.update(generation=F("generation") + 1)
 
 
 def create_rollout(

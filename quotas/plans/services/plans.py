@@ -24,6 +24,7 @@ from quotas.plans.models import Limit, Plan, PlanVersion
 from quotas.plans.rules import require_valid
 from quotas.plans.services.subscriptions import subscribe
 from tenants.models import Tenant
+from tenants.rules import check_slug
 
 Limits = Mapping[str, int | None]
 
@@ -51,7 +52,7 @@ def create_plan(
     """A new plan with its version 1. Limits are in base units, keys in their one spelling."""
     reason = audit.require_reason(reason)
     require_valid(limits)
-    plan = Plan(slug=slug, name=name.strip() or slug, description=description.strip())
+    plan = Plan(slug=check_slug(slug), name=name.strip() or slug, description=description.strip())
     require_clean(plan)
     plan.save(force_insert=True)
     version = _insert_version(plan, 1, limits, policy or Policy(), actor, reason, at)

@@ -126,6 +126,16 @@ def test_a_place_that_was_left_can_be_taken_by_somebody_else(
     assert Placement.objects.get(target__slug="lab", location="acme").tenant == house.initech
 
 
+def test_a_later_change_of_the_tenant_does_not_hold_up_what_it_left(
+    house: SimpleNamespace, alice: Actor
+) -> None:
+    settle(carry_out(c.Displace(house.placements["acme"].pk), alice, confirm="acme"))
+    carry_out(c.SetOverride(("acme",), "pods", 7), alice)
+    settle(carry_out(c.Offboard("acme", confirm="acme"), alice))
+    carry_out(c.Place("initech", "lab", "acme"), alice)
+    assert finish_offboarding(at=timezone.now()) == (0, 1)
+
+
 def test_removing_a_placement_needs_the_name(house: SimpleNamespace, alice: Actor) -> None:
     with pytest.raises(DomainError, match="type the tenant's short name"):
         carry_out(c.Displace(house.placements["acme"].pk), alice)

@@ -29,7 +29,7 @@ from tests.quotas.changes.browsing import browser
 NAMES = sorted(str(pattern.name) for pattern in urlpatterns)
 READING = {"proposal", "proposal_objects", "proposal_yaml", "proposals"}
 OPERATING = {
-    "bulk", "limits", "suspend", "resume", "repair", "take_over", "end_lease",
+    "bulk", "limits", "suspend", "resume", "repair", "take_over", "drift_policy", "end_lease",
     "proposal_apply", "proposal_discard", "proposal_refresh",
 }  # fmt: skip
 POSTED = {

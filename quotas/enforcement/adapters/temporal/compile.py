@@ -7,7 +7,7 @@ normal one: without it the server would believe the weight that the tenant's own
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from quotas.enforcement.adapters.temporal.options import (
@@ -37,7 +37,9 @@ def compiled(
     limits: EffectiveLimits | None, placement: PlacementRef, target: TargetRef
 ) -> Compiled:
     """One object: the queue's rate, or the key's weight with the queue's own rates beside it."""
-    if limits is None or placement.leaving:
+    if placement.leaving:
+        return _leaving(placement, target)
+    if limits is None:
         return Compiled()
     if placement.sharing == "dedicated":
         return _dedicated(limits, placement, target)
@@ -57,6 +59,23 @@ def compiled(
             " give the tenant a dedicated queue.",
         )
     return _shared(limits, placement, target, queue)
+
+
+def _leaving(placement: PlacementRef, target: TargetRef) -> Compiled:
+    """Nothing of ours; but a queue without a limit runs all that waits in it, so the queue of a
+    tenant who may start nothing stays paused. A key on a shared queue cannot stay: a queue holds
+    1000 of them."""
+    if not placement.stopped:
+        return Compiled()
+    name = placement.location
+    if placement.sharing != "dedicated":
+        say = (
+            f"What {placement.tenant} still has waiting on the shared queue {name} runs at the base"
+            " rate once the tenant's weight is gone: cancel its workflows first."
+        )
+        return Compiled(warnings=(say,))
+    say = f"Task queue {name} stays paused, so that nothing that waits there starts."
+    return Compiled((_queue_rate(placement, target, 0, ()),), warnings=(say,))
 
 
 def _refused(limits: EffectiveLimits, code: str, message: str) -> Compiled:
@@ -95,13 +114,18 @@ def _dedicated(limits: EffectiveLimits, placement: PlacementRef, target: TargetR
     else:
         return Compiled()
     warnings = _rounded(min(given.values()), rate) if given and not limits.suspended else ()
-    wanted = DesiredObject(
+    return Compiled((_queue_rate(placement, target, rate, given),), warnings=warnings)
+
+
+def _queue_rate(
+    placement: PlacementRef, target: TargetRef, rate: int, given: Iterable[str]
+) -> DesiredObject:
+    return DesiredObject(
         ref=ObjectRef(KIND, namespace(target), placement.location),
         fields={"queue_rate": rate},
         shown={"queue_rate": "paused" if rate == 0 else rate_text(rate)},
         limits=dict.fromkeys(given, "queue_rate"),
     )
-    return Compiled((wanted,), warnings=warnings)
 
 
 def _rounded(intended: int, rate: int) -> tuple[str, ...]:

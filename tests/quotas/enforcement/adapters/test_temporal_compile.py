@@ -172,6 +172,18 @@ def test_a_queue_that_the_target_does_not_declare_is_refused() -> None:
 
 
 @pytest.mark.parametrize("placement", [OWN, FAIR])
+def test_who_may_start_nothing_starts_nothing_by_leaving(placement: PlacementRef) -> None:
+    found = compiled(None, replace(placement, leaving=True, stopped=True))
+    (said,) = found.warnings
+    if placement is OWN:
+        assert fields(found) == {"queue_rate": 0}
+        assert "stays paused" in said
+    else:  # a queue holds 1000 keys: this one makes room
+        assert found.objects == ()
+        assert "cancel its workflows first" in said
+
+
+@pytest.mark.parametrize("placement", [OWN, FAIR])
 def test_leaving_wants_nothing(placement: PlacementRef) -> None:
     assert compiled(SUSPENDED, replace(placement, leaving=True)) == Compiled()
     assert compiled(None, placement) == Compiled()
