@@ -8,6 +8,7 @@ from html import escape
 
 _NEAR = 0.9
 _SPARK_WIDTH, _SPARK_HEIGHT = 96.0, 18.0
+_NO_LINE = '<line class="spark-none" x1="1" x2="95" y1="16" y2="16"/>'
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +175,15 @@ class Sparkline:
             f'viewBox="0 0 96 18"><title>{text}</title>'
         )
         if not known:
-            return f'{head}<line class="spark-none" x1="1" x2="95" y1="16" y2="16"/></svg>'
+            return f"{head}{_NO_LINE}</svg>"
         top = max(max(known), self.limit or 0) or 1
         low = min(0.0, min(known))
         runs = _runs(self.values, low, top)
         x, y = runs[-1][-1]
+        # A moment alone is no line: the empty day is drawn beneath it.
+        alone = _NO_LINE if len(known) == 1 else ""
         return (
-            f"{head}{self._limit_line(low, top)}{''.join(map(_segment, runs))}"
+            f"{head}{alone}{self._limit_line(low, top)}{''.join(map(_segment, runs))}"
             f'<circle class="spark-end" cx="{x:.1f}" cy="{y:.1f}" r="1.5"/></svg>'
         )
 

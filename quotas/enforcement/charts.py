@@ -33,11 +33,54 @@ class LimitLine:
     why: str = ""
     note: str = ""
     recounted: str = ""
+    gap: str = ""
 
     @property
     def differs(self) -> bool:
         """True when what is enforced is not what is intended."""
         return not self.enforced_known or self.raw_enforced != self.raw_intended
+
+
+_GAPS = {
+    "suspended": "suspended: nothing new starts",
+    "progressing": "a push is on its way",
+    "conflict": "somebody else holds it",
+    "refused": "refused there",
+    "unreachable": "pushed when the target is back",
+    "drifted": "changed by somebody else",
+    "unknown": "not pushed yet",
+}
+
+
+def gap(condition: str) -> str:
+    """Why what is enforced is not what is intended, in a few words beside the number."""
+    return _GAPS.get(condition, "seen before the last change")
+
+
+def feature_facts(features: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """What a probe found out about a target (TargetState.features), as name and sentence."""
+    facts: list[tuple[str, str]] = []
+    if features.get("user"):
+        facts.append(("We are known as", str(features["user"])))
+    if "execution_policy" in features:
+        why = str(features.get("execution_policy_why") or "it cannot be installed")
+        text = "held to by the cluster itself" if features["execution_policy"] else why
+        facts.append(("Jobs' deadline, TTL and priority", text))
+    if "fairness" in features:
+        facts.append(("Fair shared queues", _FAIRNESS[features["fairness"]]))
+    if "namespace_exists" in features:
+        there = "is there" if features["namespace_exists"] else "does not exist yet"
+        facts.append(("Temporal namespace", there))
+    if features.get("emulated"):
+        facts.append(("Emulated", "by this demo: no real API server answers"))
+    return tuple(facts)
+
+
+_FAIRNESS: dict[bool | None, str] = {
+    True: "on: tenants are weighted",
+    False: "off: shared queues are refused",
+    None: "not known yet",
+}
 
 
 def headroom_text(key: str, *, used: int | None, enforced: int | None, known: bool) -> str:
@@ -69,9 +112,16 @@ def bar(entry: Mapping[str, Any], *, key: str, intended: int | None) -> Headroom
 
 
 def line(
-    entry: Mapping[str, Any], *, key: str, intended: int | None, source: str = "", note: str = ""
+    entry: Mapping[str, Any],
+    *,
+    key: str,
+    intended: int | None,
+    source: str = "",
+    note: str = "",
+    condition: str = "",
 ) -> LimitLine:
-    """One table row; `entry` is one value of PlacementState.limits, empty when never seen."""
+    """One table row; `entry` is one value of PlacementState.limits, empty when never seen.
+    `condition` of the placement explains a difference."""
     known = "enforced" in entry
     used, enforced = entry.get("used"), entry.get("enforced")
     recounted = entry.get("recounted")
@@ -93,4 +143,5 @@ def line(
         why=str(entry.get("why") or ("" if known else UNSEEN)),
         note=note,
         recounted="" if recounted in (None, used) else human(key, recounted),
+        gap=gap(condition) if not known or enforced != intended else "",
     )

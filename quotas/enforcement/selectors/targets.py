@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from django.db.models import Count
 
 from console.charts import Sparkline
+from quotas.enforcement.charts import feature_facts
 from quotas.enforcement.models import Drift, PlacementState, TargetSample, TargetState
 from tenants.models import Placement, Target
 
@@ -31,6 +32,7 @@ class TargetPage:
     attention: Sequence[PlacementState]
     drifts: Sequence[Drift]
     foreign: tuple[tuple[str, int], ...]
+    facts: tuple[tuple[str, str], ...]
 
 
 def target_page(target: Target, *, now: datetime) -> TargetPage:
@@ -52,9 +54,10 @@ def target_page(target: Target, *, now: datetime) -> TargetPage:
         .exclude(condition__in=("synced", "suspended", "unknown", "progressing"))
         .select_related("placement__tenant", "placement__target")
     )
+    state = TargetState.objects.filter(target=target).first()
     return TargetPage(
         target=target,
-        state=TargetState.objects.filter(target=target).first(),
+        state=state,
         counts=tuple(sorted(counted)),
         placements=Placement.objects.filter(target=target).count(),
         latency=latency_chart(samples, now=now),
@@ -67,6 +70,7 @@ def target_page(target: Target, *, now: datetime) -> TargetPage:
             .order_by("-found_at", "-id")[:8]
         ),
         foreign=_foreign(target),
+        facts=feature_facts(state.features) if state else (),
     )
 
 
@@ -80,8 +84,14 @@ def latency_chart(samples: Sequence[tuple[datetime, float | None]], *, now: date
         if latency is not None:
             slowest[slot] = max(slowest[slot] or 0.0, latency)
     known = [value for value in slowest if value is not None]
-    text = f"24 h: {min(known):.0f} to {max(known):.0f} ms" if known else "No probe answered yet"
-    return Sparkline(values=tuple(slowest), text=text)
+    return Sparkline(values=tuple(slowest), text=_span(known))
+
+
+def _span(known: Sequence[float]) -> str:
+    if not known:
+        return "No probe answered yet"
+    low, high = f"{min(known):.0f}", f"{max(known):.0f}"
+    return f"24 h: {low} ms" if low == high else f"24 h: {low} to {high} ms"
 
 
 def _foreign(target: Target) -> tuple[tuple[str, int], ...]:

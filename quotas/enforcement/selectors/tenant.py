@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from console.audit.models import Entry
@@ -148,6 +148,7 @@ def _lines(
             intended=_value(intended.get(key), seen.get(key, {})),
             source=_source(intended.get(key), limits),
             note=_note(intended.get(key)),
+            condition=state.condition if state else "unknown",
         )
         for key in {**intended, **seen}
     ]
@@ -174,7 +175,8 @@ def _note(limit: EffectiveLimit | None) -> str:
     if limit is None or limit.source == Source.PLAN:
         return ""
     plan = human(limit.key, limit.plan_value) if limit.in_plan else "no limit"
-    return f"{limit.author}: {limit.reason} (plan: {plan})"
+    until = f"until {limit.until.astimezone(UTC):%-d %b %H:%M} UTC, " if limit.until else ""
+    return f"{until}{limit.author}: {limit.reason} (plan: {plan})"
 
 
 def _fullness(line: charts.LimitLine) -> tuple[float, str]:
