@@ -12,7 +12,7 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from kubernetes import config as kube_config  # noqa: E402
 
 from console.access.models import Role, User  # noqa: E402
 from console.audit.services import Actor  # noqa: E402
+from deploy.examples.cluster import create_job, is_ours  # noqa: E402
 from deploy.examples.sample import Sample, SampleTenant, load  # noqa: E402
 from observability.usage.models import SLOT_SECONDS, SLOTS, Trail  # noqa: E402
 from quotas.changes import contracts as c  # noqa: E402
@@ -181,24 +182,22 @@ def start_steady(kubeconfig: str, sample: Sample) -> None:
     """Starts the steady pods and waits (30 s at most) until the quotas have counted them."""
     untyped: Any = kube_config
     api = untyped.new_client_from_config(config_file=kubeconfig)
-    batch: Any = kube.BatchV1Api(api)
-    for tenant in sample.tenants:
-        if tenant.steady[0]:
-            batch.create_namespaced_job(tenant.slug, steady_job(tenant), _request_timeout=10)
+    steady = [tenant for tenant in sample.tenants if tenant.steady[0]]
+    started = [one for one in steady if create_job(api, one.slug, steady_job(one))]
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and any(_uncounted(api, sample)):
+    while time.monotonic() < deadline and any(_uncounted(api, started)):
         time.sleep(0.5)
 
 
-def _uncounted(api: Any, sample: Sample) -> Iterator[str]:
-    """The tenants whose quota does not show all of their steady pods yet."""
+def _uncounted(api: Any, tenants: Sequence[SampleTenant]) -> Iterator[str]:
+    """Those of the tenants whose quota does not show all of their steady pods yet."""
     listed: Any = kube.CoreV1Api(api).list_resource_quota_for_all_namespaces(_request_timeout=10)
     used = {
         quota.metadata.namespace: int((quota.status.used or {}).get("pods", 0))
         for quota in listed.items
         if quota.metadata.name == "headroom"
     }
-    for tenant in sample.tenants:
+    for tenant in tenants:
         if used.get(tenant.slug, 0) < tenant.steady[0]:
             yield tenant.slug
 
@@ -225,7 +224,10 @@ def _edit_by_hand(kubeconfig: str, slug: str) -> None:
     placed = Placement.objects.filter(tenant__slug=slug, target__slug=CLUSTER)
     placed.update(drift_policy=DriftPolicy.HOLD)
     untyped: Any = kube_config
-    core: Any = kube.CoreV1Api(untyped.new_client_from_config(config_file=kubeconfig))
+    api = untyped.new_client_from_config(config_file=kubeconfig)
+    if not is_ours(api, slug):
+        return
+    core: Any = kube.CoreV1Api(api)
     core.patch_namespaced_resource_quota(
         "headroom",
         slug,

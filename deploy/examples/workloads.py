@@ -23,6 +23,7 @@ from temporalio.common import Priority, SearchAttributeKey, SearchAttributePair
 from temporalio.common import TypedSearchAttributes as Attributes
 from temporalio.worker import Worker
 
+from deploy.examples.cluster import create_job
 from deploy.examples.sample import Sample, SampleTenant, load
 from deploy.examples.workflows import Batch, SampleBatch, Step
 
@@ -86,8 +87,9 @@ def job(tenant: SampleTenant) -> dict[str, Any]:
     }
 
 
-async def start_jobs(batch: Any, tenant: SampleTenant) -> None:
+async def start_jobs(api: Any, tenant: SampleTenant) -> None:
     """Starts Kubernetes Jobs of one tenant at its pace, never more than a few unfinished ones."""
+    batch: Any = kube.BatchV1Api(api)
     while True:
         await asyncio.sleep(60 / tenant.jobs_per_minute * random.uniform(0.6, 1.4))
         listed = await asyncio.to_thread(
@@ -96,9 +98,7 @@ async def start_jobs(batch: Any, tenant: SampleTenant) -> None:
         unfinished = [one for one in listed.items if not one.status.completion_time]
         alive = [one for one in unfinished if not (one.status.failed or 0)]
         if len(alive) < MOST_UNFINISHED_JOBS:
-            await asyncio.to_thread(
-                batch.create_namespaced_job, tenant.slug, job(tenant), _request_timeout=10
-            )
+            await asyncio.to_thread(create_job, api, tenant.slug, job(tenant))
 
 
 async def keep(name: str, make: Callable[..., Awaitable[None]], *arguments: Any) -> None:
@@ -141,9 +141,9 @@ async def temporal_side(sample: Sample, address: str) -> None:
 async def kubernetes_side(sample: Sample, kubeconfig: str) -> None:
     """The starters of Jobs."""
     untyped: Any = kube_config
-    batch = kube.BatchV1Api(untyped.new_client_from_config(config_file=kubeconfig))
+    api = untyped.new_client_from_config(config_file=kubeconfig)
     starters = [
-        keep(tenant.slug, start_jobs, batch, tenant)
+        keep(tenant.slug, start_jobs, api, tenant)
         for tenant in sample.tenants
         if tenant.jobs_per_minute
     ]

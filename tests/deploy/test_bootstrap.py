@@ -6,6 +6,7 @@ import importlib.util
 import ssl
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,7 +23,7 @@ def commands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str,
 
 
 def trust(monkeypatch: pytest.MonkeyPatch, cafile: str | None, capath: Path | None) -> None:
-    paths = ssl.DefaultVerifyPaths(cafile, capath and str(capath), "", "", "", "")
+    paths = SimpleNamespace(cafile=cafile, capath=capath and str(capath))
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
 
 

@@ -1,0 +1,60 @@
+"""The sample workloads keep to the namespaces that Headroom made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from kubernetes import client as kube
+
+from deploy.examples.cluster import LABEL, create_job, is_ours
+from deploy.examples.sample import SampleTenant
+from deploy.examples.seed import steady_job
+from deploy.local.emulator.server import Emulator
+
+JOB = steady_job(SampleTenant(slug="acme", name="Acme", plan="standard", steady=(1, "1", "1Gi")))
+
+
+@pytest.fixture
+def api() -> Iterator[Any]:
+    """The official client of an emulator."""
+    with Emulator() as running:
+        settings: Any = kube.Configuration(host=running.url)
+        settings.api_key = {"authorization": f"Bearer {running.token()}"}
+        with kube.ApiClient(settings) as client:
+            yield client
+
+
+def make_namespace(api: Any, name: str, tenant: str = "") -> None:
+    core: Any = kube.CoreV1Api(api)
+    labels = {LABEL: tenant} if tenant else {}
+    core.create_namespace({"metadata": {"name": name, "labels": labels}})
+
+
+def jobs(api: Any, namespace: str) -> list[str]:
+    batch: Any = kube.BatchV1Api(api)
+    return [item.metadata.name for item in batch.list_namespaced_job(namespace).items]
+
+
+def test_a_namespace_of_somebody_else_gets_no_sample_job(api: Any) -> None:
+    make_namespace(api, "acme")
+    assert not is_ours(api, "acme")
+    assert create_job(api, "acme", JOB) is False
+    assert jobs(api, "acme") == []
+
+
+def test_a_namespace_of_another_tenant_of_headroom_gets_none_either(api: Any) -> None:
+    make_namespace(api, "acme", tenant="globex")
+    assert create_job(api, "acme", JOB) is False
+
+
+def test_a_tenants_own_namespace_gets_its_job_once(api: Any) -> None:
+    make_namespace(api, "acme", tenant="acme")
+    assert create_job(api, "acme", JOB) is True
+    assert create_job(api, "acme", JOB) is False
+    assert jobs(api, "acme") == ["serve"]
+
+
+def test_a_namespace_that_is_not_there_gets_none(api: Any) -> None:
+    assert create_job(api, "acme", JOB) is False
