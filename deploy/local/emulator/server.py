@@ -231,9 +231,9 @@ class Emulator:
                 self._access.check_path(user, path)
             wants = request.headers.get("Accept", "")
             if path in AGGREGATED and "v=v2;as=APIGroupDiscoveryList" in wants:
-                answer = _respond(200, AGGREGATED[path])
-                answer.headers["Content-Type"] = AGGREGATED_TYPE
-                return answer
+                discovery = _respond(200, AGGREGATED[path])
+                discovery.headers["Content-Type"] = AGGREGATED_TYPE
+                return discovery
             return _respond(200, DOCUMENTS[path])
         body = await request.read()
         review = self._router.review(path, user, body) if request.method == "POST" else None
