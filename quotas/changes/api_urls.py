@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from quotas.changes.api import plans, proposals, tenants
+from quotas.changes.api import objects, plans, proposals, tenants
 
 urlpatterns = [
     path("tenants/", tenants.TenantList.as_view()),
@@ -24,6 +24,7 @@ urlpatterns = [
     path("overrides/<int:pk>/end/", plans.OverrideEnd.as_view()),
     path("proposals/", proposals.ProposalList.as_view()),
     path("proposals/<int:pk>/", proposals.ProposalDetail.as_view(), name="api_proposal"),
+    path("proposals/<int:pk>/objects/", objects.ObjectList.as_view()),
     path("proposals/<int:pk>/apply/", proposals.ProposalApply.as_view()),
     path("preview/", proposals.DryRun.as_view()),
 ]

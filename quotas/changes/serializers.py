@@ -112,9 +112,21 @@ APPLY = described(
     confirm=_text(required=False, help_text="The tenant's slug, where something is deleted."),
     reason=_REASON,
 )
+OBJECT = described(
+    "ObjectChange",
+    "One object that changes, field by field.",
+    placement=_integer(help_text="Below zero for one that does not exist yet."),
+    tenant=_text(),
+    target=_text(),
+    location=_text(),
+    operation=_text(help_text="create, update or delete."),
+    object=_text(),
+    fields=_objects(child=serializers.DictField()),
+)
 PREVIEW = described(
     "Preview",
-    f"What applying a change would do. `objects` holds the first {MOST_OBJECTS}.",
+    f"What applying a change would do. `objects` holds the first {MOST_OBJECTS}; a proposal's "
+    "`objects/` lists them page by page.",
     summary=_text(),
     title=_text(),
     at=_moment(),

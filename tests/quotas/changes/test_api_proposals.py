@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from console import celery
 from quotas.changes.models import Proposal, ProposalStatus
@@ -40,6 +41,36 @@ def test_a_proposal_shows_what_would_happen_and_writes_nothing(
     assert "1 already uses more" in seen["summary"]
     assert PlanVersion.objects.count() == 1
     assert Rollout.objects.count() == 0
+
+
+def test_every_object_of_a_preview_is_read_page_by_page(
+    served: SimpleNamespace, viewer: Rest, admin: Rest
+) -> None:
+    body = admin.post("proposals/", LESS).json()
+    path = f"proposals/{body['id']}/objects/"
+    first = viewer.get(path, page_size=3).json()
+    assert first["previous"] is None
+    second = viewer.client.get(first["next"]).json()
+    assert second["next"] is None
+    assert first["results"] + second["results"] == body["preview"]["objects"]
+    assert viewer.client.get(second["previous"]).json() == first
+    acme = viewer.get(path, tenant="acme", target="lab").json()["results"]
+    assert {(each["tenant"], each["target"]) for each in acme} == {("acme", "lab")}
+    assert viewer.get(path, tennant="acme").status_code == 400
+    assert viewer.get(path, cursor="nonsense").status_code == 400
+
+
+def test_two_pages_of_objects_never_come_from_two_previews(
+    served: SimpleNamespace, plane: MemoryAdapter, admin: Rest
+) -> None:
+    body = admin.post("proposals/", LESS).json()
+    path = f"proposals/{body['id']}/"
+    first = admin.get(f"{path}objects/", page_size=3).json()
+    plane.memory.objects["lab", "globex"] = {"hard[requests.cpu]": 1}
+    draft = Proposal.objects.get(pk=body["id"])
+    proposals.compute_preview(proposal=draft, now=timezone.now())
+    answer = admin.client.get(first["next"])
+    assert (answer.status_code, answer.json()["code"]) == (409, "stale_preview")
 
 
 def test_it_is_applied_with_its_fingerprint(served: SimpleNamespace, admin: Rest) -> None:
