@@ -48,12 +48,16 @@ def sweep_target(target_id: int, *, force: bool = False) -> None:
     )
     if swept.drained.unfinished:
         enqueue(DRAIN, target_id)
+    if swept.again:
+        enqueue(SWEEP, target_id, force=True)
 
 
 @app.task(name=PROBE)
 def probe_target(target_id: int, *, afresh: bool = False) -> None:
     """Probes a target; when it answers again (or its settings are new: `afresh`), what waited goes
     on at once."""
+    if not (afresh or clock.take_probe(target_id, timezone.now())):
+        return  # another worker is at it, or was a moment ago
     probed = probe(target_id, afresh=afresh)
     if probed is not None and probed.recovered:
         enqueue(DRAIN, target_id)

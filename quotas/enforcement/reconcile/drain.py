@@ -39,38 +39,42 @@ DRAIN_SECONDS = 240
 
 @dataclass(slots=True)
 class Drained:
-    """What a drain did: placements settled, whether objects were made whose use nobody has seen
-    yet, whether the target answers again, whether more waits that this run had no time for."""
+    """What a drain did: placements settled (how many, and which were tried), whether objects were
+    made whose use nobody has seen yet, whether the target answers again, whether more waits that
+    this run had no time for."""
 
     settled: int = 0
+    placements: set[int] = field(default_factory=set)
     created: bool = False
     recovered: bool = False
     unfinished: bool = False
 
 
-def drain(target_id: int) -> Drained:
-    """Settles everything that waits for a target. Safe to run at any time, anywhere, twice.
+def drain(target_id: int, done: Drained | None = None) -> Drained:
+    """Settles everything that waits for a target. Safe to run at any time, anywhere, twice. Adds to
+    `done`, if that is given.
 
     When somebody else holds the target there is nothing to do here: the holder looks again after
     it has let go, so nothing that was added meanwhile is left over.
     """
-    done = Drained()
+    done = done or Drained()
     deadline = time.monotonic() + DRAIN_SECONDS
     target = Target.objects.filter(pk=target_id, enabled=True).first()
-    while target is not None and _ready(target_id):
+    while target is not None and is_ready(target_id):
         with claimed(target_id) as claim:
             if claim is None:
                 return done
-            _drain_claimed(target, claim, deadline, done)
+            drain_claimed(target, claim, deadline, done)
             if claim.lost:
                 return done
         if time.monotonic() >= deadline:
-            done.unfinished = _ready(target_id)
+            done.unfinished = is_ready(target_id)
             return done
     return done
 
 
-def _ready(target_id: int) -> bool:
+def is_ready(target_id: int) -> bool:
+    """Whether something waits that can be done now."""
     now = timezone.now()
     resting = TargetState.objects.filter(target_id=target_id, not_before__gt=now)
     return not resting.exists() and takeable(target_id, now).exists()
@@ -88,8 +92,9 @@ class _Turn:
     down: ExternalError | None = None
 
 
-def _drain_claimed(target: Target, claim: Claim, deadline: float, done: Drained) -> None:
-    """Batch by batch; while one is written down here, the plane is at the next one already."""
+def drain_claimed(target: Target, claim: Claim, deadline: float, done: Drained) -> None:
+    """Settles what waits, under a claim that is held, batch by batch; while one is written down
+    here, the plane is at the next one already."""
     eyes = Eyes(target, target_ref(target))
     before: _Turn | None = None
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="drain") as aside:
@@ -207,6 +212,7 @@ def _conclude(eyes: Eyes, claim: Claim, turn: _Turn, done: Drained) -> None:
     """Writes down how a batch ended, and whether the target can be used."""
     outcome.settle(eyes.target, claim, turn.attempts, turn.unseen, turn.now)
     done.settled += len(turn.attempts)
+    done.placements.update(turn.items)
     done.created |= any(
         change.operation is Operation.CREATE
         for attempt in turn.attempts.values()

@@ -61,9 +61,21 @@ def _sweep_due(row: TargetState, now: datetime) -> bool:
     return row.swept_at is None or row.swept_at + _spread(row, settings.SWEEP_SECONDS) <= now
 
 
+def take_probe(target_id: int, now: datetime) -> bool:
+    """Compare-and-swap: of the workers told to probe a target, one does. A target that hangs would
+    otherwise hold as many workers as ticks pass until it times out."""
+    row = TargetState.objects.filter(target_id=target_id).first()
+    if row is None:
+        return True
+    mine = TargetState.objects.filter(pk=row.pk, checked_at=row.checked_at)
+    return _probe_due(row, now) and mine.update(checked_at=now) == 1
+
+
 def _probe_due(row: TargetState, now: datetime) -> bool:
     if row.failures and row.not_before is not None:
-        return row.not_before <= now
+        patience = timedelta(seconds=2 * settings.TARGET_TIMEOUT_SECONDS)
+        under_way = row.checked_at is not None and row.not_before <= row.checked_at > now - patience
+        return row.not_before <= now and not under_way
     return row.checked_at is None or row.checked_at + _spread(row, settings.PROBE_SECONDS) <= now
 
 

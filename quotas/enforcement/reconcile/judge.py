@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,12 +39,19 @@ class Findings:
 
 
 def judge_all(
-    target: Target, prospects: Mapping[int, Prospect], seen: Observation, now: datetime
+    target: Target,
+    prospects: Mapping[int, Prospect],
+    seen: Observation,
+    now: datetime,
+    *,
+    settled: Set[int] = frozenset(),
 ) -> Findings:
-    """Judges every placement that could be seen; reads rows, writes none."""
+    """Judges every placement that could be seen; reads rows, writes none. `settled` are those that
+    were pushed to while it was looked."""
     findings = Findings(now)
-    # Read after the look: what was ordered meanwhile is the drain's to settle.
-    busy = open_placements(target.pk)
+    # Read after the look: what was ordered meanwhile is the drain's to settle. What it has settled
+    # may have been seen before or after.
+    busy = open_placements(target.pk) | settled
     states = record.load_states(target)
     open_drifts = {
         drift.placement_id: drift

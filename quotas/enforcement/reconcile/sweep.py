@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from console.audit import services as audit
 from console.errors import ExternalError
 from quotas.enforcement.models import (
+    OPEN_STATES,
     Drift,
     PlacementState,
     RolloutItem,
@@ -21,22 +25,37 @@ from quotas.enforcement.models import (
     TargetState,
     TenantState,
 )
+from quotas.enforcement.ports import Observation
 from quotas.enforcement.reconcile import record
-from quotas.enforcement.reconcile.claims import claimed
-from quotas.enforcement.reconcile.drain import Drained, drain
+from quotas.enforcement.reconcile.claims import Claim, claimed
+from quotas.enforcement.reconcile.drain import (
+    DRAIN_SECONDS,
+    Drained,
+    drain,
+    drain_claimed,
+    is_ready,
+)
 from quotas.enforcement.reconcile.judge import Findings, judge_all
 from quotas.enforcement.reconcile.ledger import SWEEPER
-from quotas.enforcement.selectors.loop import chunks, current_limits, sites
-from quotas.enforcement.services.planning import look, target_ref
+from quotas.enforcement.selectors.loop import (
+    Site,
+    chunks,
+    current_limits,
+    sites,
+)
+from quotas.enforcement.services.planning import Prospect, look, target_ref
 from quotas.enforcement.services.rollouts import create_rollout
 from tenants.models import Target
 
 ORPHANS_SHOWN = 200
+LISTEN_SECONDS = 0.1
+"""How often a sweep that looks at a target asks whether somebody waits for it."""
 
 
 @dataclass(slots=True)
 class Swept:
-    """What a sweep found, in numbers of placements, and what the drain after it did."""
+    """What a sweep found, in numbers of placements, and what was drained during and after it.
+    `again`: objects were made while it looked, whose use nobody has seen yet."""
 
     placements: int = 0
     changed: int = 0
@@ -46,6 +65,7 @@ class Swept:
     reads: int = 0
     milliseconds: int = 0
     recovered: bool = False
+    again: bool = False
     drained: Drained = field(default_factory=Drained)
 
 
@@ -61,8 +81,9 @@ def sweep(target_id: int, *, force: bool = False) -> Swept | None:
     with claimed(target_id) as claim:
         if claim is None or not (force or _due(target_id)):
             return None
-        swept = _sweep(target)
-    swept.drained = drain(target_id)
+        swept = _sweep(target, claim)
+        swept.again = swept.drained.created
+    drain(target_id, swept.drained)
     return swept
 
 
@@ -77,28 +98,25 @@ def _due(target_id: int) -> bool:
     return state.swept_at is None or state.swept_at < fresh
 
 
-def _sweep(target: Target) -> Swept:
+def _sweep(target: Target, claim: Claim) -> Swept:
     started, now = time.monotonic(), timezone.now()
     found = sites(target)
-    limits = current_limits({site.tenant_id for site in found.values()}, now)
-    ref = target_ref(target)
+    swept = Swept(placements=len(found))
     try:
-        prospects, seen = look(target=target, ref=ref, found=found, limits=limits, everything=True)
+        prospects, seen = _look_aside(target, claim, found, swept.drained, now)
     except ExternalError as error:
         record.target_down(target.pk, error, timezone.now())
-        return Swept(placements=len(found))
-    findings = judge_all(target, prospects, seen, now)
+        return swept
+    settled = swept.drained.placements
+    findings = judge_all(target, prospects, seen, now, settled=settled)
     _save(target, findings)
-    swept = Swept(
-        placements=len(found),
-        changed=len(findings.states),
-        due=len(findings.due),
-        drifted=len(findings.drifts),
-        healing=len(findings.heal),
-        reads=seen.reads,
-        milliseconds=round((time.monotonic() - started) * 1000),
-        recovered=record.target_up(target.pk, now),
-    )
+    swept.changed = len(findings.states)
+    swept.due = len(findings.due)
+    swept.drifted = len(findings.drifts)
+    swept.healing = len(findings.heal)
+    swept.reads = seen.reads
+    swept.milliseconds = round((time.monotonic() - started) * 1000)
+    swept.recovered = record.target_up(target.pk, now)
     TargetState.objects.filter(target=target).update(
         swept_at=now,
         sweep_ms=swept.milliseconds,
@@ -112,15 +130,35 @@ def _sweep(target: Target) -> Swept:
     return swept
 
 
+def _look_aside(
+    target: Target, claim: Claim, found: Mapping[int, Site], done: Drained, now: datetime
+) -> tuple[dict[int, Prospect], Observation]:
+    """Looks at everything in a thread of its own. Meanwhile whoever clicks is served here, under
+    the same claim: a look at thousands of tenants takes seconds. What is settled meanwhile is not
+    judged by this look, as it may have been seen before or after."""
+    limits = current_limits({site.tenant_id for site in found.values()}, now)
+    ref, deadline = target_ref(target), time.monotonic() + DRAIN_SECONDS
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="sweep") as aside:
+        looking = aside.submit(
+            look, target=target, ref=ref, found=found, limits=limits, everything=True
+        )
+        while not wait([looking], timeout=LISTEN_SECONDS).done:
+            if not claim.lost and time.monotonic() < deadline and is_ready(target.pk):
+                drain_claimed(target, claim, deadline, done)
+        return looking.result()
+
+
 def _save(target: Target, findings: Findings) -> None:
     """One UPDATE says that everything was looked at; only what differs is written row by row."""
     now = findings.now
     with transaction.atomic():
-        waiting = RolloutItem.objects.filter(target=target, state__in=("waiting", "running"))
-        rows = PlacementState.objects.filter(placement__target=target)
+        busy = RolloutItem.objects.filter(target=target, state__in=OPEN_STATES)
+        # What was pushed to while we looked has been seen since.
+        earlier = Q(observed_at__isnull=True) | Q(observed_at__lt=now)
+        rows = PlacementState.objects.filter(earlier, placement__target=target)
         if findings.unseen:
             rows = rows.exclude(placement_id__in=findings.unseen[:900])
-        rows.exclude(placement_id__in=waiting.values("placement_id")).update(observed_at=now)
+        rows.exclude(placement_id__in=busy.values("placement_id")).update(observed_at=now)
         record.save_states(findings.states)
         _save_drifts(target, findings)
         audit.record_all(findings.entries)

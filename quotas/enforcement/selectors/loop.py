@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.db.models import Q, QuerySet
 
@@ -125,11 +125,9 @@ def takeable(target_id: int, now: datetime) -> QuerySet[RolloutItem]:
     return RolloutItem.objects.filter(ready | abandoned, target_id=target_id)
 
 
-def open_placements(target_id: int, ids: Sequence[int] | None = None) -> set[int]:
+def open_placements(target_id: int) -> set[int]:
     """Placements of the target that a rollout is still to bring to their intent."""
-    rows: Any = RolloutItem.objects.filter(
+    rows = RolloutItem.objects.filter(
         target_id=target_id, state__in=(ItemState.WAITING, ItemState.RUNNING)
     )
-    if ids is not None:
-        rows = rows.filter(placement_id__in=ids)
     return set(rows.values_list("placement_id", flat=True))

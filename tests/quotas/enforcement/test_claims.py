@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -13,6 +14,7 @@ from django.utils import timezone
 from quotas.enforcement.models import ItemState, RolloutItem, TargetState
 from quotas.enforcement.reconcile.claims import claimed
 from quotas.enforcement.reconcile.drain import drain, take
+from quotas.enforcement.reconcile.judge import Findings, judge_all
 from quotas.enforcement.reconcile.sweep import sweep
 from tests.quotas.enforcement.conftest import order
 from tests.quotas.enforcement.fakes import FakePlane, make_target, make_tenants, make_version, move
@@ -72,18 +74,20 @@ def test_what_is_ordered_while_a_worker_is_at_it_is_not_left_over(plane: FakePla
     assert not RolloutItem.objects.exclude(state=ItemState.DONE).exists()
 
 
-def test_a_change_during_a_sweep_is_carried_out_right_after_it(plane: FakePlane) -> None:
+def test_a_change_during_a_sweep_is_carried_out_right_after_it(
+    plane: FakePlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
     placements = make_tenants(make_target(), make_version({"pods": 1}), 2)
     order(placements)
     drain(placements[0].target_id)
 
-    def late() -> None:
-        plane.on_observe = None
+    def late(*args: Any, **kwargs: Any) -> Findings:
         move(placements, make_version({"pods": 2}, 2))
         order(placements)
         drain(placements[0].target_id)
+        return judge_all(*args, **kwargs)
 
-    plane.on_observe = late
+    monkeypatch.setattr("quotas.enforcement.reconcile.sweep.judge_all", late)
     sweep(placements[0].target_id, force=True)
     assert plane.value(placements[1], "pods") == 2
     assert not RolloutItem.objects.exclude(state=ItemState.DONE).exists()

@@ -68,15 +68,21 @@ def test_a_disabled_target_is_not_probed(plane: FakePlane) -> None:
     assert probe(target.pk) is None
 
 
+def later(target: Target) -> None:
+    """The next probe, when it is due."""
+    TargetState.objects.update(checked_at=None, not_before=None)
+    probe_target(target.pk)
+
+
 def test_a_recovery_sets_the_drain_and_the_sweep_going(plane: FakePlane, sent: Sent) -> None:
     target = make_target()
     probe_target(target.pk)
     sent.clear()
-    probe_target(target.pk)
+    later(target)
     assert sent == []
     plane.down[target.pk] = unreachable()
-    probe_target(target.pk)
+    later(target)
     plane.down.clear()
-    probe_target(target.pk)
+    later(target)
     assert sent == [("drain_target", (target.pk,)), ("sweep_target", (target.pk,))]
     assert TargetState.objects.get().not_before is None
