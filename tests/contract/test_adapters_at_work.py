@@ -12,6 +12,7 @@ from console.errors import Conflict, ExternalError, Unreachable
 from deploy.local.ports import any_free
 from quotas.enforcement.diff import diff
 from quotas.enforcement.ports import Result, Work
+from quotas.plans.contracts import Policy
 from tenants.contracts import PlacementRef, TargetRef
 from tests.contract.clusters import PLAN, POLICY, WANTED, Site, enforced, numbers, until
 from tests.contract.planes import limits
@@ -163,6 +164,33 @@ def test_a_new_job_gets_the_plans_deadline_and_time_to_live(
         spec = {"spec": {"activeDeadlineSeconds": later}}
         raised = site.client.patch_merge("Job", "modest", spec, namespace=placement.location)
         assert raised["spec"]["activeDeadlineSeconds"] == kept
+
+
+def test_a_pod_that_names_no_priority_gets_the_plans_class(
+    site: Site, placement: PlacementRef
+) -> None:
+    for name, value in (("headroom-low", -5), ("headroom-high", 7)):
+        made = {"metadata": {"name": name}, "value": value, "preemptionPolicy": "Never"}
+        site.client.apply(
+            {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", **made}, "test"
+        )
+    site.settle(limits({"pods": 50}, policy=Policy(priority_class="headroom-low")), placement)
+
+    def pod(name: str, **spec: str) -> tuple[str | None, int | None]:
+        containers = [{"name": "main", "image": "busybox"}]
+        made = site.client.create(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": name, "namespace": placement.location},
+                "spec": {"containers": containers, **spec},
+            }
+        )["spec"]
+        return made.get("priorityClassName"), made.get("priority")
+
+    names = (f"p{number}" for number in count())
+    until(lambda: pod(next(names)) == ("headroom-low", -5))
+    assert pod("own", priorityClassName="headroom-high") == ("headroom-high", 7)
 
 
 def test_a_probe_names_each_permission_that_is_missing(site: Site, poor: TargetRef) -> None:
