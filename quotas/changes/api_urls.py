@@ -25,6 +25,7 @@ urlpatterns = [
     path("proposals/", proposals.ProposalList.as_view()),
     path("proposals/<int:pk>/", proposals.ProposalDetail.as_view(), name="api_proposal"),
     path("proposals/<int:pk>/objects/", objects.ObjectList.as_view()),
+    path("proposals/<int:pk>/refresh/", proposals.ProposalRefresh.as_view()),
     path("proposals/<int:pk>/apply/", proposals.ProposalApply.as_view()),
     path("preview/", proposals.DryRun.as_view()),
 ]

@@ -53,7 +53,7 @@ def plan_detail(request: SignedInRequest, slug: str) -> HttpResponse:
         "sections": _sections(terms[shown.pk]),
         "old": old,
         "new": new,
-        "pairs": pairs,
+        "pairs": sorted(pairs, key=lambda pair: pair.kind == "same"),
         "policies": (old.policy, new.policy) if old and new else None,
         "tenants": sum(row.tenants for row in rows),
     }

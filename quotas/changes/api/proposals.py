@@ -109,6 +109,22 @@ class ProposalDetail(TaggedDetail):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
+class ProposalRefresh(Idempotent, APIView):
+    """Looks again for a draft."""
+
+    required_permissions: ClassVar = {"POST": Permission.OPERATE}
+
+    @extend_schema(request=None, responses={200: said.PROPOSAL_DETAIL, 202: said.PROPOSAL_DETAIL})
+    def post(self, request: Request, pk: int) -> Response:
+        """Computes the preview again, from rows and planes as they are now. 202 while a large one
+        is computed; read the proposal until `previewed_at` has moved."""
+        found = get_object_or_404(Proposal, pk=pk)
+        require_right(request, found.kind)
+        preview = proposals.request_preview(proposal=found)
+        code = status.HTTP_202_ACCEPTED if preview is None else status.HTTP_200_OK
+        return Response(said.proposal_detail(found), status=code)
+
+
 class ProposalApply(Idempotent, APIView):
     """Applies a draft."""
 

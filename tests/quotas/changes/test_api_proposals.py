@@ -6,7 +6,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
 from console import celery
 from quotas.changes.models import Proposal, ProposalStatus
@@ -67,8 +66,10 @@ def test_two_pages_of_objects_never_come_from_two_previews(
     path = f"proposals/{body['id']}/"
     first = admin.get(f"{path}objects/", page_size=3).json()
     plane.memory.objects["lab", "globex"] = {"hard[requests.cpu]": 1}
-    draft = Proposal.objects.get(pk=body["id"])
-    proposals.compute_preview(proposal=draft, now=timezone.now())
+    again = admin.post(f"{path}refresh/", {})
+    assert again.status_code == 200
+    assert again.json()["fingerprint"] != body["fingerprint"]
+    assert admin.get(path).json()["fingerprint"] == again.json()["fingerprint"]
     answer = admin.client.get(first["next"])
     assert (answer.status_code, answer.json()["code"]) == (409, "stale_preview")
 
