@@ -11,6 +11,7 @@ class ConsoleConfig(AppConfig):
     name = "console"
 
     def ready(self) -> None:
-        from console import checks  # noqa: PLC0415 - registering needs the app registry
+        # Not at the top: models must be loaded before the settings are looked at.
+        from console import checks
 
         checks.register()

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import structlog
 from django.conf import settings
 from django.core import checks
 
 from console import env
 
-_BROKERS = ("redis://", "rediss://", "amqp://", "amqps://", "memory://", "sentinel://")
+TAG = "headroom"
+_BROKERS = {"redis", "rediss", "amqp", "amqps", "memory", "sentinel"}
+_SHORTEST_KEY = 50
+
+log = structlog.get_logger(__name__)
 
 
 def environment(**_: Any) -> Sequence[checks.CheckMessage]:
@@ -26,28 +33,63 @@ def environment(**_: Any) -> Sequence[checks.CheckMessage]:
 
 
 def broker(**_: Any) -> Sequence[checks.CheckMessage]:
-    """console.E003: a broker that Celery cannot use."""
-    if settings.CELERY_BROKER_URL.startswith(_BROKERS):
+    """console.E003: a broker that Celery cannot use. The URL may hold a password: not shown."""
+    hint = (
+        "Use redis://host:6379/0 (Valkey or Redis) or amqp://user:password@host:5672// (RabbitMQ)."
+    )
+    try:
+        parts = urlsplit(settings.CELERY_BROKER_URL)
+        parts.port  # noqa: B018 - a port that is no number is found when it is read
+    except ValueError:
+        text = "CELERY_BROKER_URL has a host or port that cannot be read."
+        return [checks.Error(text, hint=hint, id="console.E003")]
+    if parts.scheme in _BROKERS:
         return []
-    scheme = settings.CELERY_BROKER_URL.partition(":")[0]
+    text = f"CELERY_BROKER_URL has the scheme {parts.scheme!r}, which Celery cannot use."
+    return [checks.Error(text, hint=hint, id="console.E003")]
+
+
+def database_file(**_: Any) -> Sequence[checks.CheckMessage]:
+    """console.E004: SQLite in a directory that is not there."""
+    database = settings.DATABASES["default"]
+    name = str(database["NAME"])
+    in_memory = name.startswith(("file:", ":memory:"))
+    if not database["ENGINE"].endswith("sqlite3") or in_memory or Path(name).parent.is_dir():
+        return []
     return [
         checks.Error(
-            f"CELERY_BROKER_URL has the scheme {scheme!r}, which Celery cannot use.",
-            hint="Use redis://host:6379/0 (Valkey or Redis) or amqp://user:password@host// "
-            "(RabbitMQ).",
-            id="console.E003",
+            f"DATABASE_URL names a file in {Path(name).parent}, which is no directory.",
+            hint="Create the directory, or set DATABASE_URL to another file.",
+            id="console.E004",
         )
     ]
 
 
+def hosts(**_: Any) -> Sequence[checks.CheckMessage]:
+    """console.E005: an address where a host name is wanted, which would refuse every request."""
+    return [
+        checks.Error(
+            f"ALLOWED_HOSTS has {host!r}, which no request can match.",
+            hint="Give host names without scheme, port and path: headroom.example.com",
+            id="console.E005",
+        )
+        for host in settings.ALLOWED_HOSTS
+        if "/" in host
+    ]
+
+
 def secret_key(**_: Any) -> Sequence[checks.CheckMessage]:
-    """console.W002: a generated key signs everybody out at every restart."""
+    """console.W002: a generated key ends sessions at every restart. W003: a key too short."""
+    hint = f"Set SECRET_KEY (or SECRET_KEY_FILE) to at least {_SHORTEST_KEY} random characters."
     if not settings.SECRET_KEY_IS_GENERATED:
-        return []
+        if len(settings.SECRET_KEY) >= _SHORTEST_KEY:
+            return []
+        text = f"SECRET_KEY is shorter than {_SHORTEST_KEY} characters: sessions could be forged."
+        return [checks.Warning(text, hint=hint, id="console.W003")]
     return [
         checks.Warning(
             "SECRET_KEY is not set: a new one is made at every start, and signs everybody out.",
-            hint="Set SECRET_KEY (or SECRET_KEY_FILE) to at least 50 random characters.",
+            hint=hint,
             id="console.W002",
         )
     ]
@@ -55,5 +97,16 @@ def secret_key(**_: Any) -> Sequence[checks.CheckMessage]:
 
 def register() -> None:
     """Registers every check of the frame."""
-    for check in (environment, broker, secret_key):
-        checks.register(check, "headroom")
+    for check in (environment, broker, database_file, hosts, secret_key):
+        checks.register(check, TAG)
+
+
+def errors() -> list[checks.CheckMessage]:
+    """The settings of this process that are wrong; their defaults are in force."""
+    return [found for found in checks.run_checks(tags=[TAG]) if found.is_serious()]
+
+
+def report() -> None:
+    """Logs what is wrong: a web server starts without asking `manage.py check`."""
+    for found in errors():
+        log.error("settings.wrong", id=found.id, problem=found.msg, fix=found.hint)

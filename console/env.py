@@ -97,7 +97,10 @@ def database(name: str, default: str) -> dict[str, Any]:
         parsed: dict[str, Any] = environ.Env.db_url_config(raw)
     except Exception:  # noqa: BLE001 - whatever a malformed URL makes the parser raise
         parsed = {}
-    if parsed.get("ENGINE") in {"django.db.backends.sqlite3", "django.db.backends.postgresql"}:
+    engine = parsed.get("ENGINE")
+    if engine == "django.db.backends.sqlite3":
+        return parsed
+    if engine == "django.db.backends.postgresql" and parsed.get("NAME"):
         return parsed
     # The URL may hold a password: only its scheme is shown.
     _refuse(name, raw.partition(":")[0] + ":…", hint)

@@ -81,7 +81,7 @@ class Conflict(ExternalError):
 
 
 class Refused(ExternalError):
-    """The system understood and said no (invalid, forbidden, not supported); repeating is useless."""
+    """The system said no (invalid, forbidden, not supported); repeating is useless."""
 
     def __init__(self, message: str, *, code: str = "refused") -> None:
         super().__init__(message, retryable=False, code=code)

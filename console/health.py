@@ -8,10 +8,18 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.http import JsonResponse
 
+from console import checks
+
 _DEFAULT_PORTS = {"redis": 6379, "rediss": 6379, "amqp": 5672, "amqps": 5671}
+
+
+def _settings() -> None:
+    if found := checks.errors():
+        raise ImproperlyConfigured(", ".join(str(problem.id) for problem in found))
 
 
 def _database() -> None:
@@ -30,6 +38,8 @@ def _broker() -> None:
 
 _CHECKS: dict[str, tuple[Callable[[], None], bool]] = {
     # name: (check, required). Pages work without a broker: changes wait in the outbox.
+    # One that fell back to a default (another database!) must get no requests.
+    "settings": (_settings, True),
     "database": (_database, True),
     "broker": (_broker, False),
 }

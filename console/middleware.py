@@ -81,7 +81,7 @@ class DomainErrors:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Renders errors/problem.html (a fragment for htmx); other exceptions stay what they are."""
+        """Renders errors/problem.html (a fragment for htmx); lets other exceptions pass."""
         if not isinstance(error, DomainError | ExternalError):
             return None
         status = error.status if isinstance(error, DomainError) else 502

@@ -150,7 +150,7 @@ class Idempotent(_View):
 _EXPECTED = (DomainError, ExternalError, APIException, Http404, PermissionDenied)
 
 
-class _Replay(Exception):  # noqa: N818 - control flow of DRF's dispatch, not an error
+class _Replay(Exception):
     def __init__(self, response: HttpResponse) -> None:
         super().__init__("replay")
         self.response = response

@@ -47,6 +47,35 @@ def test_a_wrong_database_is_a_check_that_keeps_the_password(url: str) -> None:
     assert "hunter2" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "check", "fix"),
+    [
+        ("DATABASE_URL", "postgres://ann:hunter2@host/", "E001", FILES),
+        ("DATABASE_URL", "sqlite:////no/such/directory/h.sqlite3", "E004", "Create the directory"),
+        ("CELERY_BROKER_URL", "redis://:hunter2@host:port/0", "E003", "redis://host:6379/0"),
+        ("ALLOWED_HOSTS", "https://headroom.example.com", "E005", "without scheme"),
+        ("SECRET_KEY", "hunter2", "W003", "at least 50 random characters"),
+    ],
+)
+def test_a_value_that_reads_well_and_cannot_work_is_a_check_too(
+    name: str, value: str, check: str, fix: str
+) -> None:
+    done = manage("check", **{name: value})
+    (said,) = [line for line in paragraphs(done.stderr) if f"(console.{check})" in line]
+    assert name in said
+    assert fix in said
+    assert "hunter2" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_server_with_a_wrong_setting_is_not_ready_and_says_which(settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = ["https://headroom.example.com"]
+    answer = Client().get("/readyz")
+    assert (answer.status_code, answer.json()["ready"]) == (503, False)
+    assert "settings" in answer.json()["degraded"]
+    assert Client().get("/healthz").status_code == 200
+
+
 def paragraphs(text: str) -> list[str]:
     """What `manage.py check` says of each thing: the finding and its hint in one line."""
     return text.replace("\n\t", " ").splitlines()
