@@ -238,6 +238,10 @@ class Adapter(Protocol):
         """How many calls `apply` would make; pure."""
         ...
 
+    def seconds(self, *, calls: int, latency_ms: float, concurrency: int) -> float:
+        """How long so many calls take at least, within what the plane accepts; pure."""
+        ...
+
     def prepare(self, *, target: TargetRef) -> int:
         """Installs what the target as a whole needs (search attributes, execution policy).
         Returns the number of writes; doing it again writes nothing."""

@@ -46,8 +46,11 @@ def costs(look: Look, rows: Mapping[int, Placement]) -> tuple[TargetCost, ...]:
 def _cost(pairs: Sequence[tuple[Placement, Prospect]], latency: float | None) -> TargetCost:
     target = pairs[0][0].target
     work = [Work(each.site.ref, each.changes) for _, each in pairs if each.changes]
-    calls = registry.adapter_for(target.kind).cost(target=target_ref(target), work=work)
-    seconds = calls * (latency or _USUAL_LATENCY_MS) / 1000 / max(1, target.concurrency)
+    adapter = registry.adapter_for(target.kind)
+    calls = adapter.cost(target=target_ref(target), work=work)
+    seconds = adapter.seconds(
+        calls=calls, latency_ms=latency or _USUAL_LATENCY_MS, concurrency=target.concurrency
+    )
     return TargetCost(
         target=target.slug,
         kind=target.kind,

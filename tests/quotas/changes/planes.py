@@ -107,6 +107,10 @@ class MemoryAdapter:
     def cost(self, *, target: TargetRef, work: Sequence[Work]) -> int:
         return sum(len(each.changes) for each in work)
 
+    def seconds(self, *, calls: int, latency_ms: float, concurrency: int) -> float:
+        """One after the other."""
+        return calls * latency_ms / 1000
+
     def prepare(self, *, target: TargetRef) -> int:
         return 0
 

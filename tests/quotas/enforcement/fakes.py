@@ -167,6 +167,10 @@ class FakePlane:
         """One call per change."""
         return sum(len(item.changes) for item in work)
 
+    def seconds(self, *, calls: int, latency_ms: float, concurrency: int) -> float:
+        """One after the other."""
+        return calls * latency_ms / 1000
+
     def prepare(self, *, target: TargetRef) -> int:
         """Installs one thing, once."""
         self._raise(target)

@@ -111,6 +111,10 @@ class KubernetesAdapter:
         del target
         return write.cost(work)
 
+    def seconds(self, *, calls: int, latency_ms: float, concurrency: int) -> float:
+        """Calls side by side, each as long as the last probe took."""
+        return calls * latency_ms / 1000 / max(1, concurrency)
+
     def prepare(self, *, target: TargetRef) -> int:
         """Installs the execution policy where the cluster can run it."""
         client = _client(target)

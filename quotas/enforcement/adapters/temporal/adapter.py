@@ -99,6 +99,10 @@ class TemporalAdapter:
         del target
         return write.cost(work)
 
+    def seconds(self, *, calls: int, latency_ms: float, concurrency: int) -> float:
+        """The server gathers writes for a tenth of a second, and takes 10/s after a burst."""
+        return write.seconds(calls, latency_ms, concurrency)
+
     def prepare(self, *, target: TargetRef) -> int:
         """The namespace if the target asks for it (`create_namespace`), the shared queues' own
         rates, and the search attribute by which jobs are found."""

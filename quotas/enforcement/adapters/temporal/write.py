@@ -20,6 +20,11 @@ from quotas.enforcement.ports import Change, Operation, Result, Work
 
 WEIGHTS_PER_CALL: Final = 1000
 NUDGE_CALLS: Final = 2
+BURST: Final = 100
+PER_SECOND: Final = 10
+"""Changes that the server takes of a namespace: so many at once, then so many a second."""
+GATHERING: Final = 0.1
+"""Seconds for which the server gathers changes before it answers."""
 PATIENCE: Final = 2.0
 """Seconds that a task may stay held by a weight that was raised meanwhile, and that we wait for a
 change to be seen."""
@@ -200,6 +205,12 @@ def _holds_back(old: QueueConfig, key: str, weight: int) -> bool:
     if before is None or base is None or weight <= before:
         return False
     return PATIENCE * before * base < 1_000_000
+
+
+def seconds(calls: int, latency_ms: float, concurrency: int) -> float:
+    """How long so many writes take at least, with a burst that nobody has used yet."""
+    side_by_side = calls * (GATHERING + latency_ms / 1000) / max(1, min(calls, concurrency))
+    return max(side_by_side, (calls - BURST) / PER_SECOND)
 
 
 def cost(work: Sequence[Work]) -> int:

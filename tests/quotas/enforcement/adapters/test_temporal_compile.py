@@ -210,3 +210,9 @@ def test_a_placement_is_checked_before_the_server_would_take_it_silently(
 ) -> None:
     found = ADAPTER.validate(location=location, sharing=sharing, fairness_key=key, target=TARGET)
     assert set(found) == wrong
+
+
+@pytest.mark.parametrize(("calls", "least"), [(0, 0), (1, 0.1), (100, 0.6), (110, 1), (1_100, 100)])
+def test_what_it_costs_respects_what_the_server_takes(calls: int, least: float) -> None:
+    seconds = ADAPTER.seconds(calls=calls, latency_ms=2, concurrency=16)
+    assert least <= seconds <= least * 1.2
