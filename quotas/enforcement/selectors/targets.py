@@ -32,6 +32,7 @@ class TargetPage:
     attention: Sequence[PlacementState]
     drifts: Sequence[Drift]
     foreign: tuple[tuple[str, int], ...]
+    warnings: tuple[tuple[str, int], ...]
     facts: tuple[tuple[str, str], ...]
 
 
@@ -55,6 +56,7 @@ def target_page(target: Target, *, now: datetime) -> TargetPage:
         .select_related("placement__tenant", "placement__target")
     )
     state = TargetState.objects.filter(target=target).first()
+    foreign, warnings = _remarks(target)
     return TargetPage(
         target=target,
         state=state,
@@ -69,7 +71,8 @@ def target_page(target: Target, *, now: datetime) -> TargetPage:
             .select_related("tenant", "placement__target")
             .order_by("-found_at", "-id")[:8]
         ),
-        foreign=_foreign(target),
+        foreign=foreign,
+        warnings=warnings,
         facts=feature_facts(state.features) if state else (),
     )
 
@@ -94,10 +97,14 @@ def _span(known: Sequence[float]) -> str:
     return f"24 h: {low} ms" if low == high else f"24 h: {low} to {high} ms"
 
 
-def _foreign(target: Target) -> tuple[tuple[str, int], ...]:
-    """What was found there and is not ours, by description with its number."""
-    found: Counter[str] = Counter()
-    states = PlacementState.objects.filter(placement__target=target).exclude(foreign=[])
-    for foreign in states.values_list("foreign", flat=True)[:2000]:
-        found.update(str(entry) for entry in foreign)
-    return tuple(found.most_common(12))
+def _remarks(target: Target) -> tuple[tuple[tuple[str, int], ...], tuple[tuple[str, int], ...]]:
+    """What was found there and is not ours, and what is to know of its placements (a queue whose
+    limits eager activities bypass, partitions, …): each text with how many placements say it."""
+    foreign: Counter[str] = Counter()
+    warnings: Counter[str] = Counter()
+    states = PlacementState.objects.filter(placement__target=target)
+    said = states.exclude(foreign=[], warnings=[]).values_list("foreign", "warnings")
+    for theirs, texts in said[:2000]:
+        foreign.update(str(entry) for entry in theirs)
+        warnings.update(texts)
+    return tuple(foreign.most_common(12)), tuple(warnings.most_common(6))

@@ -14,6 +14,7 @@ from quotas.enforcement.models import (
     Condition,
     Drift,
     ItemState,
+    PlacementState,
     RolloutItem,
     TargetState,
 )
@@ -265,6 +266,14 @@ def test_drift_is_listed_with_who_did_it(sign_in: SignIn, lab: Target) -> None:
     )  # fmt: skip
     assert b"kubectl-edit" in sign_in(Role.VIEWER).get("/drift/?outcome=open").content
     assert b"No drift found" in sign_in(Role.VIEWER).get("/drift/?outcome=healed").content
+
+
+def test_a_target_says_what_its_placements_warn_of(sign_in: SignIn, lab: Target) -> None:
+    placed = [tenant("acme", lab), tenant("initech", lab)]
+    text = "Workflows run on jobs too: eager activities bypass its limits."
+    PlacementState.objects.filter(placement__in=placed).update(warnings=[text])
+    page = sign_in(Role.VIEWER).get("/targets/lab/").content.decode()
+    assert f"{text} <small>2 placements</small>" in page
 
 
 def test_search_finds_tenants_namespaces_and_targets(sign_in: SignIn, lab: Target) -> None:
