@@ -17,7 +17,8 @@ class HeadroomBar:
 
     `used` None is unknown (the reason goes into `unknown_reason`); `enforced` and `intended` None
     are unlimited, 0 is none. `enforced_known` False says that no target has reported a limit yet:
-    then only the intended tick is drawn. `reserved` is admitted but not yet visible as used.
+    then only the intended tick is drawn. `stopped` says that nothing new may start: what is used
+    above the limit is what still runs, and no news. `reserved` is admitted but not yet visible as used.
     """
 
     used: int | None
@@ -31,18 +32,19 @@ class HeadroomBar:
     label: str = ""
     enforced_known: bool = True
     unknown_reason: str = "not observed yet"
+    stopped: bool = False
 
     @property
     def is_over(self) -> bool:
         """True when use exceeds the enforced limit; a limit of none with no use is not over."""
         if self.used is None or self.enforced is None or not self.enforced_known:
             return False
-        return self.used > self.enforced
+        return self.used > self.enforced and not self.stopped
 
     @property
     def is_near(self) -> bool:
         """True at 90 % of a finite enforced limit and above, reservations included."""
-        if self.used is None or not self.enforced or not self.enforced_known:
+        if self.used is None or not self.enforced or not self.enforced_known or self.stopped:
             return False
         return self.used + self.reserved >= _NEAR * self.enforced
 
@@ -54,6 +56,8 @@ class HeadroomBar:
             parts.append(", part of it reserved")
         if self.is_over:
             parts.append(", over the limit")
+        elif self.stopped and self.used:
+            parts.append("; nothing new may start")
         elif self.headroom_text:
             parts.append(f", {self.headroom_text} left")
         if _differs(self):
@@ -133,7 +137,8 @@ def _filled(bar: HeadroomBar, enforced: int | None, percent: float) -> str:
             f'<rect class="hbar-used" y="3" width="{within * percent:.2f}%" height="8" rx="1"/>'
         )
     if used > within:
-        out.append(_rect("hbar-past", within * percent, (used - within) * percent))
+        past = "hbar-used" if bar.stopped else "hbar-past"
+        out.append(_rect(past, within * percent, (used - within) * percent))
     if reserved:
         out.append(_rect("hbar-reserved", used * percent, reserved * percent))
     return "".join(out)

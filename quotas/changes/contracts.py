@@ -154,7 +154,7 @@ Change = (
 
 @dataclass(frozen=True, slots=True)
 class LimitChange:
-    """One limit going from one value to another for so many tenants; "–" where it is not set."""
+    """One limit going from one value to another for so many tenants; "not set" where it is not."""
 
     key: str
     label: str

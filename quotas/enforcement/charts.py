@@ -93,10 +93,16 @@ def headroom_text(key: str, *, used: int | None, enforced: int | None, known: bo
     return human(key, left) if left >= 0 else f"{human(key, -left)} over"
 
 
-def bar(entry: Mapping[str, Any], *, key: str, intended: int | None) -> HeadroomBar:
-    """The headroom bar of one observed limit; `entry` is one value of PlacementState.limits."""
+def bar(
+    entry: Mapping[str, Any], *, key: str, intended: int | None, stopped: bool = False
+) -> HeadroomBar:
+    """The headroom bar of one observed limit; `entry` is one value of PlacementState.limits.
+    `stopped` where the tenant is suspended: what is used still runs, and is not too much."""
     known = "enforced" in entry
     used, enforced = entry.get("used"), entry.get("enforced")
+    left = headroom_text(key, used=used, enforced=enforced, known=known)
+    if stopped and used and enforced is not None and used > enforced:
+        left = f"{human(key, used)} still there"
     return HeadroomBar(
         used=used,
         enforced=enforced,
@@ -104,9 +110,10 @@ def bar(entry: Mapping[str, Any], *, key: str, intended: int | None) -> Headroom
         used_text=human(key, used) if used is not None else "",
         enforced_text=human(key, enforced),
         intended_text=human(key, intended),
-        headroom_text=headroom_text(key, used=used, enforced=enforced, known=known),
+        headroom_text=left,
         label=label_of(key),
         enforced_known=known,
+        stopped=stopped,
         unknown_reason=str(entry.get("why") or UNSEEN),
     )
 
@@ -130,7 +137,7 @@ def line(
         key=key,
         label=label_of(key),
         help=found.help if found else "",
-        bar=bar(entry, key=key, intended=intended),
+        bar=bar(entry, key=key, intended=intended, stopped=condition == "suspended"),
         intended=human(key, intended),
         enforced=human(key, enforced) if known else "",
         used=human(key, used) if used is not None else "",

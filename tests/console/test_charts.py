@@ -121,3 +121,10 @@ def test_a_flat_history_and_its_limit_are_drawn() -> None:
     assert "spark-limit" in svg
     assert 'aria-label="24 h: 0"' in svg
     ElementTree.fromstring(svg)  # noqa: S314 - our own
+
+
+def test_what_still_runs_of_a_stopped_tenant_is_no_news() -> None:
+    bar = HeadroomBar(3, 0, 0, 60, "3", "0", "60", "3 still there", "pods", stopped=True)
+    assert not bar.is_over
+    assert "hbar-past" not in bar.svg()
+    assert "nothing new may start" in bar.text

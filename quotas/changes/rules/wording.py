@@ -11,7 +11,7 @@ from quotas.plans.contracts import Group, LimitKey
 from quotas.plans.limits import parse_key
 from quotas.plans.quantities import humanize
 
-UNSET = "–"
+UNSET = "not set"
 """How a limit that is not set at all is shown; ∞ is one that is set to unlimited."""
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from quotas.changes.models import Proposal
+from quotas.changes.rules.wording import UNSET
 
 SHOWN = 100
 """So many tenants are listed where a list could be long; the rest is counted."""
@@ -170,10 +171,10 @@ def _limit_lines(seen: Mapping[str, Any]) -> list[LimitLine]:
 
 
 def _direction(change: Mapping[str, Any]) -> str:
-    """Raised or lowered, from set and unlimited alike; "–" is a limit that is not set."""
-    if change["before_text"] == "–":
+    """Raised or lowered, from set and unlimited alike; UNSET stands for a limit that is not set."""
+    if change["before_text"] == UNSET:
         return "added"
-    if change["after_text"] == "–":
+    if change["after_text"] == UNSET:
         return "removed"
     before, after = change["before"], change["after"]
     if after is None or (before is not None and after > before):

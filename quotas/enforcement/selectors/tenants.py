@@ -122,12 +122,17 @@ def _row(tenant: Tenant, plan: tuple[str, int] | None, places: Sequence[str]) ->
         message=state.message if state else "",
         plan=plan[0] if plan else "",
         version=plan[1] if plan else None,
-        bars=tuple(tight_bar(entry) for entry in (state.tightest if state else [])[:2]),
+        bars=_bars(state) if state else (),
         placements=", ".join(sorted(places)),
         changed_at=tenant.updated_at,
     )
 
 
-def tight_bar(entry: Mapping[str, Any]) -> HeadroomBar:
+def _bars(state: TenantState) -> tuple[HeadroomBar, ...]:
+    stopped = state.condition == Condition.SUSPENDED
+    return tuple(tight_bar(entry, stopped=stopped) for entry in state.tightest[:2])
+
+
+def tight_bar(entry: Mapping[str, Any], *, stopped: bool = False) -> HeadroomBar:
     """The bar of one entry of TenantState.tightest."""
-    return charts.bar(entry, key=entry["key"], intended=entry.get("intended"))
+    return charts.bar(entry, key=entry["key"], intended=entry.get("intended"), stopped=stopped)

@@ -47,7 +47,7 @@ def _line(row: TenantRow, *, selectable: bool) -> str:
         f'<td class="fit">{_plan(row)}</td>'
         f'<td class="fit"><span title="{escape(row.message)}">{condition(_state(row))}</span></td>'
         f'<td class="bar">{_bar(first) or no_use}</td><td class="bar">{_bar(second)}</td>'
-        f"<td><small>{escape(_places(row.placements))}</small></td>"
+        f"<td><small>{_places(row.placements)}</small></td>"
         f'<td class="fit">{ago(row.changed_at)}</td></tr>\n'
     )
 
@@ -72,8 +72,11 @@ def _bar(bar: HeadroomBar | None) -> str:
 
 def _places(text: str) -> str:
     if len(text) > LONGEST_PLACES:
-        return text[: LONGEST_PLACES - 1] + "…"
-    return text or "nowhere"
+        text = text[: LONGEST_PLACES - 1] + "…"
+    # A name is not broken at its hyphens.
+    return ", ".join(
+        f'<span class="nowrap">{each}</span>' for each in escape(text or "nowhere").split(", ")
+    )
 
 
 def _url(name: str, slug: str) -> str:

@@ -148,7 +148,7 @@ def test_a_tenant_that_is_to_come_is_previewed_like_any_other(
     place = c.Place("hooli", "lab", "hooli")
     _, seen = preview(c.Onboard("hooli", "Hooli", "gold", placements=(place,)), alice)
     assert (seen.creates, seen.objects[0].placement) == (1, -1)
-    assert {step.before_text for step in seen.limits} == {"–"}
+    assert {step.before_text for step in seen.limits} == {"not set"}
 
 
 @pytest.mark.parametrize(

@@ -67,8 +67,8 @@ def test_the_sentence_says_it_all(seen: dict[str, Any], expected: str) -> None:
         (5, 10, ("5", "10"), "raised"),
         (5, None, ("5", "∞"), "raised"),
         (None, 5, ("∞", "5"), "lowered"),
-        (None, 0, ("–", "0"), "added"),
-        (0, None, ("0", "–"), "removed"),
+        (None, 0, ("not set", "0"), "added"),
+        (0, None, ("0", "not set"), "removed"),
         (0, 1, ("0", "1"), "raised"),
     ],
 )
