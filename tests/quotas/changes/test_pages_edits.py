@@ -8,8 +8,11 @@ from django.urls import reverse
 
 from console.access.models import Role
 from console.audit.models import Entry
+from console.audit.services import Actor
+from quotas.changes.contracts import Offboard
 from quotas.enforcement.models import Rollout
 from tenants.models import Tenant
+from tests.quotas.changes.acting import carry_out
 from tests.quotas.changes.browsing import browser, field_value, of, said
 
 
@@ -42,3 +45,16 @@ def test_a_new_group_says_which_rollout_writes_it(house: SimpleNamespace) -> Non
     rollout = Rollout.objects.latest("pk")
     assert f"Rollout {rollout.pk} writes the new group" in said(done)
     assert Tenant.objects.get(slug="acme").group == "devs"
+
+
+def test_a_tenant_that_is_off_boarded_can_be_looked_at_but_not_changed(
+    house: SimpleNamespace, alice: Actor
+) -> None:
+    carry_out(Offboard("acme", confirm="acme"), alice)
+    page = browser().get(reverse("enforcement:tenant", args=["acme"]))
+    assert "Being off-boarded." in said(page)
+    text = page.content.decode()
+    for name in ("suspend", "limits", "place", "offboard"):
+        assert of(name) not in text
+    for name in ("displace", "drift_policy"):
+        assert reverse(f"changes:{name}", args=[house.placements["acme"].pk]) not in text

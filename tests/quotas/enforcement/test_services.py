@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from django.utils import timezone
 
 from console.audit.models import Entry
 from quotas.enforcement.models import PlacementState, Rollout, RolloutItem, TenantState
+from quotas.enforcement.ports import Work
 from quotas.enforcement.reconcile.drain import drain
 from quotas.enforcement.selectors.loop import current_limits
 from quotas.enforcement.services.planning import plan_changes
@@ -103,3 +105,20 @@ def test_a_preview_takes_placements_that_do_not_exist_yet(plane: FakePlane) -> N
         limits_by_tenant=limits, placements=[], extra={placement.target_id: (coming,)}
     )
     assert str(look.prospects[-1].changes[0].ref) == "Quota new/headroom"
+
+
+def test_the_persons_reason_and_name_go_along_to_the_plane(
+    plane: FakePlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placement = make_tenants(make_target(), make_version({"pods": 1}), 1)[0]
+    told: list[tuple[str, str]] = []
+    write = plane.apply
+
+    def note(*, work: Sequence[Work], **rest: Any) -> None:
+        told.extend((one.reason, one.identity) for one in work)
+        write(work=work, **rest)
+
+    monkeypatch.setattr(plane, "apply", note)
+    order([placement], reason="TICKET-7")
+    drain(placement.target_id)
+    assert told == [("TICKET-7", "headroom:ann")]
