@@ -8,6 +8,8 @@ UPGRADE ?=
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command 'make lock' $(UPGRADE)
 TEMPLATES = find templates -name '*.html' -print0
+NEED_PYTHON = test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and none is on PATH." \
+	"Name one: make PYTHON=/path/to/python3 …" >&2; exit 1; }
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := check
@@ -15,9 +17,11 @@ export PYTHONUNBUFFERED := 1
 	check bench bench-push bench-sweep bench-pages fix clean
 
 setup:  ## .venv with everything that development needs
+	@$(NEED_PYTHON)
 	@"$(PYTHON)" deploy/local/bootstrap.py dev
 
 setup-demo:  ## .venv with what `make demo` needs; keeps a development .venv as it is
+	@$(NEED_PYTHON)
 	@"$(PYTHON)" deploy/local/bootstrap.py demo
 
 lock: setup  ## pins and hashes from pyproject.toml
