@@ -242,6 +242,10 @@ class Adapter(Protocol):
         """How long so many calls take at least, within what the plane accepts; pure."""
         ...
 
+    def fault_in(self, options: Mapping[str, Any]) -> str:
+        """What is wrong with the options of a target, as a sentence; empty if nothing is; pure."""
+        ...
+
     def prepare(self, *, target: TargetRef) -> int:
         """Installs what the target as a whole needs (search attributes, execution policy).
         Returns the number of writes; doing it again writes nothing."""

@@ -10,11 +10,14 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 
 from console import celery
 from console.audit.services import Actor
+from console.errors import DomainError
+from quotas.enforcement.adapters import registry
 from quotas.enforcement.models import Condition, PlacementState, Rollout, RolloutKind, TargetState
-from quotas.enforcement.services.rollouts import bump_generations, create_rollout
+from quotas.enforcement.services.rollouts import create_rollout
 from tenants import services as tenants
 from tenants.models import DriftPolicy, Placement, Target, Tenant
 
@@ -38,11 +41,11 @@ def edit_tenant(
     tenants.update_tenant(
         tenant=tenant, expected_generation=expected_generation, actor=actor, reason=reason, **given
     )
-    placements = list(tenant.placements.filter(leaving=False))
+    staying = tenant.placements.filter(leaving=False)
+    placements = list(staying)
     if tenant.group == group or not placements:
         return None
-    bump_generations(tenant_ids=[tenant.pk])
-    tenant.refresh_from_db()
+    staying.update(generation=F("generation") + 1)
     return create_rollout(
         kind=RolloutKind.CHANGE,
         title=f"Group of {tenant.slug}: {tenant.group or 'none'}",
@@ -57,6 +60,7 @@ def edit_tenant(
 def add_target(*, actor: Actor, reason: str, **given: Any) -> Target:
     """A new target, as `tenants.services.create_target`; it is probed and prepared at once."""
     target = tenants.create_target(actor=actor, reason=reason, **given)
+    _require_sound(target)
     _look_afresh(target)
     return target
 
@@ -73,6 +77,7 @@ def edit_target(
     )
     if target.generation == before.generation:
         return target
+    _require_sound(target)
     unknown: dict[str, Any] = {"checked_at": None, "failures": 0, "not_before": None}
     if any(getattr(before, name) != getattr(target, name) for name in _WHERE):
         unknown |= {"features": {}}  # it may be another server
@@ -103,6 +108,12 @@ def edit_drift_policy(
         placements=[placement],
         at=at,
     )
+
+
+def _require_sound(target: Target) -> None:
+    """Options that its adapter cannot read would stop everything there. Undoes the edit."""
+    if fault := registry.adapter_for(target.kind).fault_in(target.options):
+        raise DomainError("invalid", f"Options: {fault}", field="options")
 
 
 def _look_afresh(target: Target) -> None:

@@ -111,6 +111,10 @@ class MemoryAdapter:
         """One after the other."""
         return calls * latency_ms / 1000
 
+    def fault_in(self, options: Mapping[str, object]) -> str:
+        """Everything is fine."""
+        return ""
+
     def prepare(self, *, target: TargetRef) -> int:
         return 0
 

@@ -171,6 +171,10 @@ class FakePlane:
         """One after the other."""
         return calls * latency_ms / 1000
 
+    def fault_in(self, options: Mapping[str, object]) -> str:
+        """Everything is fine."""
+        return ""
+
     def prepare(self, *, target: TargetRef) -> int:
         """Installs one thing, once."""
         self._raise(target)

@@ -23,6 +23,11 @@ NEW = {
 }
 
 
+def queues(**rates: Any) -> dict[str, Any]:
+    """A Temporal target with one shared queue."""
+    return {"kind": "temporal", "options": {"queues": {"fair": rates}}}
+
+
 def test_a_target_is_added_changed_and_listed(admin: Rest) -> None:
     made = admin.post("targets/", NEW)
     assert made.status_code == 201, made.content
@@ -45,6 +50,12 @@ def test_a_target_is_added_changed_and_listed(admin: Rest) -> None:
         ({"kind": "nomad"}, "kind", "'nomad' has no adapter; use one of kubernetes"),
         ({"credential": "hunter2"}, "credential", "not a reference"),
         ({"options": {"password": "x"}}, "options", "named like a secret"),
+        ({"options": {"ca_file": 1}}, "options", "path of a file"),
+        ({"kind": "temporal", "options": {"queues": ["a"]}}, "options", "use a mapping"),
+        (queues(base_rate="ten"), "options", "'ten' is not accepted"),
+        (queues(base_rate=0), "options", "a base rate of 0 for unlimited"),
+        (queues(queue_rate=8_388_609), "options", "cannot be stored exactly"),
+        (queues(rate=1), "options", "and nothing else"),
         ({"concurrency": "many"}, "concurrency", "'many' is not accepted"),
         ({"enabled": 1}, "enabled", "use true or false"),
         ({"drift_policy": "ignore"}, "drift_policy", "'ignore'"),

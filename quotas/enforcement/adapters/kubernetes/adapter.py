@@ -115,6 +115,14 @@ class KubernetesAdapter:
         """Calls side by side, each as long as the last probe took."""
         return calls * latency_ms / 1000 / max(1, concurrency)
 
+    def fault_in(self, options: Mapping[str, Any]) -> str:
+        """Everything is optional, and of one type."""
+        if not isinstance(options.get("ca_file", ""), str):
+            return "ca_file is the path of a file."
+        if not isinstance(options.get("insecure_skip_tls_verify", False), bool):
+            return "insecure_skip_tls_verify is true or false."
+        return ""
+
     def prepare(self, *, target: TargetRef) -> int:
         """Installs the execution policy where the cluster can run it."""
         client = _client(target)

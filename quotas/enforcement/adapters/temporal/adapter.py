@@ -12,7 +12,7 @@ from console.clients.temporal.names import LONGEST_KEY, check_queue
 from console.errors import ExternalError, Refused
 from quotas.enforcement.adapters.temporal import look, write
 from quotas.enforcement.adapters.temporal.compile import compiled
-from quotas.enforcement.adapters.temporal.options import namespace, shared_queues
+from quotas.enforcement.adapters.temporal.options import fault_in, namespace, shared_queues
 from quotas.enforcement.ports import Compiled, Health, Observation, Result, Work
 from quotas.plans.contracts import EffectiveLimits
 from tenants.contracts import PlacementRef, TargetRef
@@ -102,6 +102,10 @@ class TemporalAdapter:
     def seconds(self, *, calls: int, latency_ms: float, concurrency: int) -> float:
         """The server gathers writes for a tenth of a second, and takes 10/s after a burst."""
         return write.seconds(calls, latency_ms, concurrency)
+
+    def fault_in(self, options: Mapping[str, Any]) -> str:
+        """The shared queues and their rates; see `options.py`."""
+        return fault_in(options)
 
     def prepare(self, *, target: TargetRef) -> int:
         """The namespace if the target asks for it (`create_namespace`), the shared queues' own
