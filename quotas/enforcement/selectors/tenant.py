@@ -9,6 +9,7 @@ from typing import Any
 
 from console.audit.models import Entry
 from quotas.enforcement import charts
+from quotas.enforcement.adapters import registry
 from quotas.enforcement.models import OPEN_STATES, PlacementState, Rollout, RolloutItem
 from quotas.plans.charts import describe, human
 from quotas.plans.contracts import EffectiveLimit, EffectiveLimits, Group, Source
@@ -29,6 +30,7 @@ class PlacementPanel:
     target_name: str
     kind: str
     location: str
+    location_label: str
     sharing: str
     fairness_key: str
     leaving: bool
@@ -108,6 +110,7 @@ def _panel(placement: Placement, limits: EffectiveLimits | None) -> PlacementPan
         target_name=placement.target.name,
         kind=placement.target.kind,
         location=placement.location,
+        location_label=registry.adapter_for(placement.target.kind).location_label,
         sharing=placement.sharing,
         fairness_key=placement.fairness_key,
         leaving=placement.leaving,
