@@ -18,7 +18,8 @@ class HeadroomBar:
     `used` None is unknown (the reason goes into `unknown_reason`); `enforced` and `intended` None
     are unlimited, 0 is none. `enforced_known` False says that no target has reported a limit yet:
     then only the intended tick is drawn. `stopped` says that nothing new may start: what is used
-    above the limit is what still runs, and no news. `reserved` is admitted but not yet visible as used.
+    above the limit is what still runs, and no news. `reserved` is admitted but not yet visible as
+    used.
     """
 
     used: int | None
