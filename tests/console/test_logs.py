@@ -1,0 +1,79 @@
+"""Logs: one line per event, each with the id of the request it belongs to."""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.config
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
+
+from console import logs
+from console.celery import app
+from console.middleware import RequestId
+
+
+@pytest.fixture
+def formatted(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Formats as the handler of LOG_FORMAT would: `formatted("json")` returns a formatter."""
+    kept = structlog.get_config()
+
+    def formatter(fmt: str) -> logging.Formatter:
+        config = logs.config(fmt=fmt, level="INFO")
+        return logging.config.DictConfigurator(config).configure_formatter(
+            dict(config["formatters"]["structured"])
+        )
+
+    yield formatter
+    structlog.configure(**kept)
+
+
+def record(message: str) -> logging.LogRecord:
+    return logging.LogRecord("quotas", logging.INFO, __file__, 1, message, None, None)
+
+
+def test_a_line_is_json_with_the_request_id_of_the_caller(formatted: Any) -> None:
+    json_lines = formatted("json")
+    seen: list[str] = []
+
+    def view(request: HttpRequest) -> HttpResponse:
+        seen.append(json_lines.format(record("plan.published")))
+        return HttpResponse()
+
+    request = RequestFactory().get("/", headers={"X-Request-ID": "from-the-proxy-1"})
+    response = RequestId(view)(request)
+    said = json.loads(seen[0])
+    assert said["event"] == "plan.published"
+    assert said["request_id"] == "from-the-proxy-1" == response["X-Request-ID"]
+    assert {"level", "logger", "timestamp"} <= said.keys()
+
+
+def test_an_id_that_could_forge_a_line_is_replaced() -> None:
+    request = RequestFactory().get("/", headers={"X-Request-ID": 'x"} {"event": "forged'})
+    response = RequestId(lambda _: HttpResponse())(request)
+    assert len(response["X-Request-ID"]) == 32
+
+
+def test_a_task_logs_under_the_id_of_the_request_that_caused_it(formatted: Any) -> None:
+    json_lines = formatted("json")
+    seen: list[str] = []
+
+    @app.task(name="tests.log_a_line")
+    def line() -> None:
+        seen.append(json_lines.format(record("rollout.item.done")))
+
+    line.apply(headers={"request_id": "from-the-request"})
+    said = json.loads(seen[0])
+    assert (said["request_id"], said["task"]) == ("from-the-request", "tests.log_a_line")
+
+
+def test_people_can_have_lines_for_reading(formatted: Any) -> None:
+    text = formatted("console").format(record("plan.published"))
+    assert "plan.published" in text
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(text)
