@@ -107,6 +107,8 @@ def _sweep(target: Target, claim: Claim) -> Swept:
     except ExternalError as error:
         record.target_down(target.pk, error, timezone.now())
         return swept
+    if claim.lost:
+        return swept  # somebody else has taken the target over, and looks again
     settled = swept.drained.placements
     findings = judge_all(target, prospects, seen, now, settled=settled)
     _save(target, findings)
