@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 
 import pytest
 from django.test import Client
@@ -104,3 +105,13 @@ def test_readiness_fails_without_a_database_and_liveness_does_not(
         assert "database" in answer.json()["degraded"]
         assert "hunter2" not in answer.content.decode()
         assert Client().get("/healthz").status_code == 200
+
+
+def test_readiness_does_not_wait_for_a_database_that_hangs() -> None:
+    code = "from console.health import readyz; print(readyz().status_code)"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgres://nobody:hunter2@127.0.0.1:{silent.getsockname()[1]}/gone"
+        began = time.monotonic()
+        done = manage("shell", "--no-imports", "-c", code, DATABASE_URL=url)
+    assert done.stdout.split()[-1:] == ["503"], done.stderr
+    assert time.monotonic() - began < 60  # 5 s, and the start of a process on a busy machine
