@@ -205,13 +205,23 @@ def _plain(value: Any) -> str:
     if value is None:
         return "–"
     if isinstance(value, str):
-        return value
+        return value or "empty"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict) and not any(
+        isinstance(each, dict | list) for each in value.values()
+    ):
+        return ", ".join(f"{name}={_plain(each)}" for name, each in value.items()) or "none"
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
 _DIFF_HEAD = (
     '<table class="diff"><thead><tr><th scope="col">Field</th><th scope="col">Before</th>'
     '<th scope="col">After</th></tr></thead><tbody>'
+)
+_MADE_HEAD = (
+    '<table class="diff"><thead><tr><th scope="col">Field</th><th scope="col">Value</th></tr>'
+    "</thead><tbody>"
 )
 
 
@@ -228,9 +238,19 @@ def _diff_row(change: FieldChange) -> str:
     )
 
 
+def _made_row(change: FieldChange) -> str:
+    return (
+        f'<tr><th scope="row" class="mono">{escape(change.path or "value")}</th>'
+        f"<td>{escape(_plain(change.after))}</td></tr>"
+    )
+
+
 @register.simple_tag
 def diff_table(before: Any, after: Any) -> SafeString:
-    """Before → after, one line per field that differs."""
+    """Before → after, one line per field that differs; of something new, its values alone."""
+    if before is None and isinstance(after, dict) and after:
+        made = "".join(map(_made_row, field_changes(before, after)))
+        return mark_safe(f"{_MADE_HEAD}{made}</tbody></table>")  # noqa: S308 - escaped above
     rows = "".join(map(_diff_row, field_changes(before, after)))
     shown = f"{_DIFF_HEAD}{rows}</tbody></table>" if rows else _SAME
     return mark_safe(shown)  # noqa: S308 - every value is escaped above

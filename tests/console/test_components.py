@@ -162,6 +162,14 @@ def test_a_diff_shows_what_was_added_changed_and_removed() -> None:
     assert "No values changed" in render("{% diff_table before before %}", before={"a": 1})
 
 
+def test_something_new_is_shown_by_its_values_alone() -> None:
+    made = {"labels": {"team": "red"}, "isolated": True, "key": ""}
+    shown = render("{% diff_table before after %}", before=None, after=made)
+    assert "Before" not in shown
+    for words in ("team=red", "yes", "empty"):
+        assert f"<td>{words}</td>" in shown
+
+
 def test_page_links_keep_the_filters() -> None:
     request = RequestFactory().get("/audit/", {"tenant": "acme", "cursor": "old"})
     shown = render("{% pager page %}", page=Page(rows=[], next="n1"), request=request)

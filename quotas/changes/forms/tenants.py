@@ -218,7 +218,7 @@ class TenantForm(ReasonForm):
         max_length=200,
         required=False,
         help_text="Group of the identity provider that gets the plan's role. A new one is pushed "
-        "with the next sweep.",
+        "at once.",
     )
     labels = LabelsField(required=False, help_text="One name=value a line.")
     generation = forms.IntegerField(widget=forms.HiddenInput)
