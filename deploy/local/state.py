@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MARKER = "This directory belongs to `make demo`; `make demo-reset` deletes it.\n"
 # Below the range from which the system takes the ports of outgoing connections.
 FIRST_PORT = 18000
+PORTS_EACH = 50
+BLOCKS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,9 @@ class State:
     def choose_ports(self, *names: str) -> dict[str, int]:
         """A free port per name: the one of the last start if it is still free."""
         path = self.directory / "ports.json"
+        # Each directory looks first at ports of its own: two demos that start together would
+        # otherwise both find the same one free.
+        first = FIRST_PORT + zlib.crc32(str(self.directory).encode()) % BLOCKS * PORTS_EACH
         try:
             known: dict[str, int] = json.loads(path.read_text())
         except (OSError, ValueError):
@@ -118,7 +124,7 @@ class State:
         for name in names:
             port = known.get(name)
             if port is None or port in chosen.values() or not ports.is_free(port):
-                port = ports.next_free(FIRST_PORT, {*known.values(), *chosen.values()})
+                port = ports.next_free(first, {*known.values(), *chosen.values()})
             chosen[name] = port
         write_private(path, json.dumps(known | chosen, indent=2))
         return chosen

@@ -206,6 +206,16 @@ def test_ports_are_remembered_and_chosen_anew_when_busy(state: State) -> None:
     assert second["valkey"] not in first.values()
 
 
+def test_demos_that_start_together_look_at_different_ports(tmp_path: Path) -> None:
+    chosen = []
+    for name in "abcdef":
+        state = State(tmp_path.with_name(f"demo-{name}"))
+        state.create()
+        chosen.append(state.choose_ports("valkey")["valkey"])
+        state.delete()
+    assert len(set(chosen)) > 1
+
+
 def test_secrets_are_for_their_owner_only(state: State) -> None:
     state.create()
     assert state.secret_key() == state.secret_key()
