@@ -26,6 +26,7 @@ PAGES = {
     "tenant-suspend": "/tenants/acme/suspend/",
     "tenant-resume": "/tenants/umbrella/resume/",
     "tenant-place": "/tenants/acme/place/",
+    "placement-drift": "/placements/1/drift/",
     "tenant-move": "/tenants/acme/move/",
     "tenant-offboard": "/tenants/soylent/offboard/",
     "plans": "/plans/",
