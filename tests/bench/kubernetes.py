@@ -103,14 +103,16 @@ async def _bare_patches(plane: KubeControlPlane, manifests: Sequence[dict[str, A
         return time.perf_counter() - begun
 
 
-def requests(plane: KubeControlPlane) -> Counter[tuple[str, str]]:
+def requests(plane: KubeControlPlane, *, answered: str = "") -> Counter[tuple[str, str]]:
     """Requests that the API server has counted for our kinds, by verb and kind; subresources (the
-    quota controller's status updates) left out."""
+    quota controller's status updates) left out. `answered` is how the status of those counted
+    begins: "2" leaves out what was refused, and what a killed client never saw through."""
     content = get(plane, "/metrics").decode()
     counts: Counter[tuple[str, str]] = Counter()
     for found in _COUNT.finditer(content):
         labels = dict(_LABEL.findall(found["labels"]))
-        if labels.get("resource") in OURS and not labels.get("subresource"):
+        ours = labels.get("resource") in OURS and not labels.get("subresource")
+        if ours and labels.get("code", "").startswith(answered):
             counts[labels["verb"], labels["resource"]] += int(float(found["number"]))
     return counts
 
