@@ -29,7 +29,8 @@ from console.errors import DomainError, ExternalError
 from console.request import current_request_id
 from console.selectors import keyset_page
 
-_TYPES = "/api/docs/problems#"
+# A name, not an address: RFC 9457 allows a URI that is only an identifier.
+_TYPES = "urn:headroom:problem:"
 _PROBLEM = "application/problem+json"
 
 

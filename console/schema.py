@@ -61,7 +61,7 @@ _PROBLEM = {
         "retryable": {"type": "boolean"},
     },
     "example": {
-        "type": "/api/docs/problems#reason_required",
+        "type": "urn:headroom:problem:reason_required",
         "title": "The request cannot be met",
         "status": 422,
         "detail": "Reason: say why; it is kept with the change.",
