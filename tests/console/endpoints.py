@@ -136,7 +136,7 @@ def assert_problem(response: Any, status: int, code: str) -> dict[str, Any]:
     assert response["Content-Type"] == "application/problem+json"
     body: dict[str, Any] = json.loads(response.content)
     assert (body["status"], body["code"]) == (status, code)
-    assert body["type"].endswith(f"#{code}")
+    assert body["type"] == f"urn:headroom:problem:{code}"
     assert body["title"]
     assert body["request_id"] == response["X-Request-ID"]
     return body
