@@ -102,19 +102,20 @@ def filled(served: SimpleNamespace, alice: Actor) -> SimpleNamespace:
 
 
 @pytest.fixture
-def kept_connection() -> Iterator[None]:
+def kept_connection(filled: SimpleNamespace) -> Iterator[SimpleNamespace]:
     """A request over WSGI gives its connection back when it is old; here it holds the test's data,
-    in a transaction. Django's own test client does the same."""
+    in a transaction. Django's own test client does this for each of its requests, and undoes it
+    afterwards: so this comes after the last of them."""
     signals = (request_started, request_finished)
     for signal in signals:
         signal.disconnect(close_old_connections)
-    yield
+    yield filled
     for signal in signals:
         signal.connect(close_old_connections)
 
 
 @pytest.mark.usefixtures("kept_connection")
-def test_what_is_read_is_what_the_schema_says(filled: SimpleNamespace, viewer: Rest) -> None:
+def test_what_is_read_is_what_the_schema_says(viewer: Rest) -> None:
     """Schemathesis reads every GET with made-up and with real parameters, good and bad ones."""
     token = ApiToken.issue(user=viewer.user, name="schemathesis")
     headers = {"Authorization": f"Bearer {token}"}
