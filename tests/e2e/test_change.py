@@ -66,12 +66,13 @@ def test_a_plans_limit_is_changed_previewed_applied_and_enforced(
 
 
 def test_an_edit_with_kubectl_is_found_shown_and_healed(demo: Demo, open_page: OpenPage) -> None:
+    intended = demo.hard("stark", "pods")
     demo.kubectl(
         *("patch", "resourcequota", "headroom", "-n", "stark", "--type=merge"),
         *("--field-manager=kubectl-edit", "-p", '{"spec":{"hard":{"pods":"999"}}}'),
     )
     assert demo.hard("stark", "pods") == "999"
-    wait_for(lambda: demo.hard("stark", "pods"), "200", HEALED_SECONDS)
+    wait_for(lambda: demo.hard("stark", "pods"), intended, HEALED_SECONDS)
     page = open_page("viewer")
     page.goto("/drift/?tenant=stark")
     drift = page.get_by_role("row").filter(has_text="kubectl-edit")
