@@ -29,6 +29,7 @@ _NAV = (
     ("Plans", "/plans/", "plans", "p"),
     ("Rollouts", "/rollouts/", "rollouts", "r"),
     ("Targets", "/targets/", "targets", "g"),
+    ("Jobs", "/jobs/", "jobs", "j"),
     ("Audit", "/audit/", "audit", "a"),
 )
 

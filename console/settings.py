@@ -38,6 +38,9 @@ INSTALLED_APPS = [
     "quotas.enforcement",
     "quotas.changes",
     "observability.usage",
+    "observability.jobs",
+    "observability.actions",
+    "observability.replays",
 ]
 
 MIDDLEWARE = [

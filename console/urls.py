@@ -13,5 +13,9 @@ urlpatterns = [
     path("", include("quotas.plans.urls")),
     path("", include("tenants.urls")),
     path("", include("observability.usage.urls")),
+    # Before jobs: /jobs/replays/ and /jobs/actions/ are no runs.
+    path("", include("observability.replays.urls")),
+    path("", include("observability.actions.urls")),
+    path("", include("observability.jobs.urls")),
     path("api/", include("console.api_urls")),
 ]

@@ -24,6 +24,7 @@ class Role(models.TextChoices):
 class Permission(models.TextChoices):
     """What a page or endpoint asks for."""
 
+    OWN = "own", "See what belongs to one's own tenants"
     VIEW = "view", "See everything in the console"
     OPERATE = "operate", "Leases, suspend and resume, repair, retry"
     ADMINISTER = "administer", "Plans, tenants, placements, targets, people"
@@ -31,9 +32,9 @@ class Permission(models.TextChoices):
 
 GRANTS: dict[str, frozenset[Permission]] = {
     Role.ADMIN: frozenset(Permission),
-    Role.OPERATOR: frozenset({Permission.VIEW, Permission.OPERATE}),
-    Role.VIEWER: frozenset({Permission.VIEW}),
-    Role.NOBODY: frozenset(),
+    Role.OPERATOR: frozenset({Permission.OWN, Permission.VIEW, Permission.OPERATE}),
+    Role.VIEWER: frozenset({Permission.OWN, Permission.VIEW}),
+    Role.NOBODY: frozenset({Permission.OWN}),
 }
 
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from console.clients import pool
 from console.clients.contracts import RequestCounter
-from quotas.enforcement.adapters.kubernetes.adapter import _client
 from quotas.enforcement.adapters.kubernetes.look import PAGE
+from quotas.enforcement.adapters.kubernetes.opening import client_for
 from quotas.enforcement.reconcile.sweep import Swept, sweep
 from quotas.enforcement.services.planning import target_ref
 from tests.bench import cast
@@ -64,7 +64,7 @@ class _Found:
 
 def _measure(plane: KubeControlPlane, people: cast.Cast) -> _Found:
     found = _Found()
-    client = _client(target_ref(people.target))
+    client = client_for(target_ref(people.target))
     counted, served = client.counter.copy(), requests(plane)
     for _ in range(ROUNDS):
         begun = time.perf_counter()

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from quotas.enforcement.adapters.temporal.adapter import _client
+from quotas.enforcement.adapters.temporal.opening import client_for
 from quotas.enforcement.services.planning import target_ref
 from tests.bench import cast
 from tests.bench.figures import Figure, less_is_better, progress
@@ -29,7 +29,7 @@ def run(home: Path) -> list[Figure]:
         )
         slugs = [f"w-{index:04d}" for index in range(TENANTS)]
         people = cast.settle_in(target, cast.plan(), slugs, queue=QUEUE)
-        client = _client(target_ref(target))
+        client = client_for(target_ref(target))
         client.probe()
         cast.order(people)
         before = client.counter.copy()

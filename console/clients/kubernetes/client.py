@@ -62,6 +62,11 @@ class KubernetesClient:
         """Requests sent so far by this client in this process."""
         return self._session.counter
 
+    @property
+    def session(self) -> Session:
+        """The session, for the other verbs of this package that work through this client."""
+        return self._session
+
     def close(self) -> None:
         """Close the connections; a later call opens new ones."""
         bridge.run(self._session.close, self._timeout)
@@ -70,11 +75,11 @@ class KubernetesClient:
 
     def version(self) -> str:
         """The server's version, such as `v1.37.2`."""
-        return self._run(self._calls.version, self._timeout)
+        return self.run(self._calls.version, self._timeout)
 
     def probe(self) -> KubernetesProbe:
         """Latency, version, who we are there, and what the cluster serves (5 requests)."""
-        return self._run(self._calls.probe, self._timeout)
+        return self.run(self._calls.probe, self._timeout)
 
     def permissions(self, checks: Iterable[Permission]) -> list[Permission]:
         """Those of `checks` that we do NOT have; empty when all is well."""
@@ -86,7 +91,7 @@ class KubernetesClient:
             )
             return [check for check, yes in zip(wanted, allowed, strict=True) if not yes]
 
-        return self._run(go, self._timeout)
+        return self.run(go, self._timeout)
 
     # -- reading -----------------------------------------------------------------------------
 
@@ -106,7 +111,7 @@ class KubernetesClient:
         async def go(deadline: float) -> Objects:
             return await self._calls.list_all(kind_of(kind), namespace, selectors, page, deadline)
 
-        return self._run(go, timeout)
+        return self.run(go, timeout)
 
     def list_many(
         self,
@@ -129,12 +134,12 @@ class KubernetesClient:
             )
             return dict(zip(kinds, found, strict=True))
 
-        return self._run(go, timeout)
+        return self.run(go, timeout)
 
     def get(self, kind: str, name: str, *, namespace: str = "") -> Object:
         """One object. Raises NotFound."""
         place = Place(kind_of(kind), namespace, name)
-        return self._run(lambda end: self._calls.send("GET", place.path, f"get {place}", end))
+        return self.run(lambda end: self._calls.send("GET", place.path, f"get {place}", end))
 
     def events(
         self, namespace: str, *, field_selector: str = "", label_selector: str = ""
@@ -165,7 +170,7 @@ class KubernetesClient:
         """
         place = place_of(manifest)
         query = apply_query(field_manager, force=force, dry_run=dry_run)
-        return self._run(lambda end: self._calls.apply(place, manifest, query, end))
+        return self.run(lambda end: self._calls.apply(place, manifest, query, end))
 
     def apply_many(
         self,
@@ -196,7 +201,7 @@ class KubernetesClient:
     ) -> Object:
         """JSON merge patch (null removes). For objects that are not ours to apply."""
         place = Place(kind_of(kind), namespace, name)
-        return self._run(
+        return self.run(
             lambda end: self._calls.send("PATCH", place.path, f"patch {place}", end, patch, MERGE)
         )
 
@@ -204,7 +209,7 @@ class KubernetesClient:
         """Create an object (Jobs, for example); Conflict when it exists."""
         place = place_of(manifest)
         path = place.kind.path(place.namespace)
-        return self._run(
+        return self.run(
             lambda end: self._calls.send("POST", path, f"create {place}", end, manifest, JSON)
         )
 
@@ -235,13 +240,14 @@ class KubernetesClient:
                 return False
             return True
 
-        return self._run(go)
+        return self.run(go)
 
     # -- inside ------------------------------------------------------------------------------
 
-    def _run(
+    def run(
         self, call: Callable[[float], Coroutine[Any, Any, T]], timeout: float | None = None
     ) -> T:
+        """Runs `call(deadline)` on the bridge's loop within `timeout` seconds (None: our own)."""
         bound = self._timeout if timeout is None else timeout
 
         async def go() -> T:

@@ -76,6 +76,11 @@ class TemporalClient:
         """Requests sent so far by this client in this process."""
         return self._connection.counter
 
+    @property
+    def connection(self) -> Connection:
+        """The connection, for the other verbs of this package that work through this client."""
+        return self._connection
+
     def close(self) -> None:
         """Drop the connection; a later call opens another."""
         bridge.run(self._connection.close, self._timeout)
@@ -94,7 +99,7 @@ class TemporalClient:
             exists = await self._namespaces.exists(self.namespace, deadline)
             return TemporalProbe(round(latency, 2), info.server_version, frozenset(on), exists)
 
-        return self._run(go)
+        return self.run(go)
 
     def fairness_enabled(self, *, timeout: float = FAIRNESS_TIMEOUT) -> bool | None:
         """Whether fairness keys order the backlog here; None when it cannot be told.
@@ -106,13 +111,13 @@ class TemporalClient:
         async def go(deadline: float) -> bool | None:
             return await FairnessProbe(self._connection, self.namespace, deadline).run()
 
-        return self._run(go, timeout)
+        return self.run(go, timeout)
 
     # -- namespaces --------------------------------------------------------------------------
 
     def namespace_exists(self, name: str = "") -> bool:
         """Whether a namespace (ours if none is named) is there."""
-        return self._run(lambda end: self._namespaces.exists(name or self.namespace, end))
+        return self.run(lambda end: self._namespaces.exists(name or self.namespace, end))
 
     def register_namespace(
         self,
@@ -131,7 +136,7 @@ class TemporalClient:
             workflow_execution_retention_period=retention_of(retention),
             data=dict(data or {}),
         )
-        return self._run(lambda end: self._namespaces.register(request, end))
+        return self.run(lambda end: self._namespaces.register(request, end))
 
     def update_namespace(
         self,
@@ -154,12 +159,12 @@ class TemporalClient:
             request.config.CopyFrom(
                 NamespaceConfig(workflow_execution_retention_ttl=retention_of(retention))
             )
-        self._run(lambda end: self._namespaces.update(request, end))
+        self.run(lambda end: self._namespaces.update(request, end))
 
     def delete_namespace(self, name: str = "") -> bool:
         """Delete a namespace with everything in it; False when there was none."""
         where = check_namespace(name or self.namespace)
-        return self._run(lambda end: self._namespaces.delete(where, end))
+        return self.run(lambda end: self._namespaces.delete(where, end))
 
     def ensure_search_attributes(
         self, attributes: Mapping[str, str], *, namespace: str = ""
@@ -172,21 +177,21 @@ class TemporalClient:
         """
         wanted = {name: search_type(kind) for name, kind in attributes.items()}
         where = namespace or self.namespace
-        return self._run(lambda end: self._namespaces.add_attributes(where, wanted, end))
+        return self.run(lambda end: self._namespaces.add_attributes(where, wanted, end))
 
     # -- task queues -------------------------------------------------------------------------
 
     def queue_config(self, queue: str, kind: QueueKind = QueueKind.ACTIVITY) -> QueueConfig:
         """What a task queue enforces now. A queue that nobody used yet has no limits."""
-        return self._run(lambda end: self._queues.config(queue, kind, end))
+        return self.run(lambda end: self._queues.config(queue, kind, end))
 
     def queue_stats(self, queue: str, kind: QueueKind = QueueKind.ACTIVITY) -> QueueStats:
         """Backlog, rates and pollers, up to 5 s old. Costly on the server: visible queues only."""
-        return self._run(lambda end: self._queues.stats(queue, kind, end))
+        return self.run(lambda end: self._queues.stats(queue, kind, end))
 
     def partitions(self, queue: str) -> int:
         """How many partitions share the activity queue's rate; a limit below it is inexact."""
-        return self._run(lambda end: self._queues.partitions(queue, end))
+        return self.run(lambda end: self._queues.partitions(queue, end))
 
     def update_queue(
         self,
@@ -207,7 +212,7 @@ class TemporalClient:
         queue, a key default of 0 is refused (the server reads it as unlimited). Weights in milli.
         One call sets up to 1000 weights, more are sent in several.
         """
-        return self._run(
+        return self.run(
             lambda end: self._queues.update(
                 queue,
                 kind,
@@ -232,13 +237,14 @@ class TemporalClient:
         async def go(deadline: float) -> bool:
             return await self._queues.nudge(queue, reason, identity, deadline)
 
-        return self._run(go, 30.0)
+        return self.run(go, 30.0)
 
     # -- inside ------------------------------------------------------------------------------
 
-    def _run(
+    def run(
         self, call: Callable[[float], Coroutine[object, None, T]], timeout: float | None = None
     ) -> T:
+        """Runs `call(deadline)` on the bridge's loop within `timeout` seconds (None: our own)."""
         bound = self._timeout if timeout is None else timeout
 
         async def go() -> T:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from console.clients import pool
 from console.clients.contracts import Permission
 from console.clients.kubernetes.client import KubernetesClient
 from console.errors import NotFound, Refused
 from quotas.enforcement.adapters.kubernetes import look, names, policy, write
 from quotas.enforcement.adapters.kubernetes.compile import compiled
+from quotas.enforcement.adapters.kubernetes.opening import client_for
 from quotas.enforcement.ports import Compiled, Health, Observation, Result, Work
 from quotas.plans.contracts import EffectiveLimits
 from tenants.contracts import PlacementRef, TargetRef
@@ -55,7 +55,7 @@ class KubernetesAdapter:
         self, *, target: TargetRef, placements: Sequence[PlacementRef], everything: bool
     ) -> Observation:
         """Reads only. Use is counted again only when placements are looked at one by one."""
-        client = _client(target)
+        client = client_for(target)
         if everything:
             return look.everything(client, placements)
         return look.each(client, placements, target.concurrency)
@@ -71,7 +71,7 @@ class KubernetesAdapter:
             with suppress(Refused):  # the probe names the permission that is missing
                 self.prepare(target=target)
         write.run(
-            _client(target),
+            client_for(target),
             work,
             concurrency=target.concurrency,
             timeout=target.timeout,
@@ -81,7 +81,7 @@ class KubernetesAdapter:
     def probe(self, *, target: TargetRef) -> Health:
         """Version and permissions. Features: `user`, `execution_policy` and, where that is false,
         `execution_policy_why`; `emulated` where no real API server answers."""
-        client = _client(target)
+        client = client_for(target)
         found = client.probe()
         served = found.mutating_admission_policy
         missing = client.permissions(_needed(policies=served))
@@ -125,7 +125,7 @@ class KubernetesAdapter:
 
     def prepare(self, *, target: TargetRef) -> int:
         """Installs the execution policy where the cluster can run it."""
-        client = _client(target)
+        client = client_for(target)
         if not client.probe().mutating_admission_policy:
             return 0
         missing = _uninstalled(client)
@@ -152,18 +152,6 @@ class KubernetesAdapter:
         if fairness_key:
             problems["fairness_key"] = "Only a shared Temporal task queue has fairness keys."
         return problems
-
-
-def _client(target: TargetRef) -> KubernetesClient:
-    options = target.options
-    return pool.kubernetes(
-        target.credential,
-        server=target.endpoint,
-        ca_file=str(options.get("ca_file", "")),
-        insecure_skip_tls_verify=options.get("insecure_skip_tls_verify") is True,
-        connections=target.concurrency,
-        timeout=target.timeout,
-    )
 
 
 def _needed(*, policies: bool) -> list[Permission]:

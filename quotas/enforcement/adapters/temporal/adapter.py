@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from console.clients import pool
 from console.clients.contracts import UNCHANGED
 from console.clients.temporal.client import TemporalClient
 from console.clients.temporal.names import LONGEST_KEY, check_queue
 from console.errors import ExternalError, Refused
 from quotas.enforcement.adapters.temporal import look, write
 from quotas.enforcement.adapters.temporal.compile import compiled
+from quotas.enforcement.adapters.temporal.opening import client_for
 from quotas.enforcement.adapters.temporal.options import fault_in, namespace, shared_queues
 from quotas.enforcement.ports import Compiled, Health, Observation, Result, Work
 from quotas.plans.contracts import EffectiveLimits
@@ -20,7 +20,6 @@ from tenants.contracts import PlacementRef, TargetRef
 IDENTITY: Final = "headroom"
 RETENTION: Final = 3 * 86400
 """Seconds that a namespace made by us keeps closed workflows, if the target does not say."""
-_SECRETS: Final = ("client_cert", "client_key", "server_ca", "server_name")
 _PROBE_QUEUE: Final = "headroom-permission-probe"
 
 
@@ -43,7 +42,7 @@ class TemporalAdapter:
     ) -> Observation:
         """Each distinct queue once; use and workers too, unless all of many queues are read."""
         return look.observe(
-            _client(target), placements, everything=everything, concurrency=target.concurrency
+            client_for(target), placements, everything=everything, concurrency=target.concurrency
         )
 
     def apply(
@@ -52,7 +51,7 @@ class TemporalAdapter:
         """All changes of a queue together, with reason and identity. The last write wins there, so
         `force` makes no difference."""
         write.run(
-            _client(target),
+            client_for(target),
             work,
             shared_queues(target),
             concurrency=target.concurrency,
@@ -65,7 +64,7 @@ class TemporalAdapter:
         Finding out about fairness takes two seconds, so the answer is kept until the version
         changes.
         """
-        client = _client(target)
+        client = client_for(target)
         found = client.probe()
         where = namespace(target)
         missing: tuple[str, ...] = ()
@@ -110,7 +109,7 @@ class TemporalAdapter:
     def prepare(self, *, target: TargetRef) -> int:
         """The namespace if the target asks for it (`create_namespace`), the shared queues' own
         rates, and the search attribute by which jobs are found."""
-        client = _client(target)
+        client = client_for(target)
         written = 0
         if target.options.get("create_namespace") is True:
             seconds = int(target.options.get("retention_seconds") or RETENTION)
@@ -154,21 +153,6 @@ class TemporalAdapter:
         elif fairness_key:
             problems["fairness_key"] = "A dedicated queue has no fairness keys."
         return problems
-
-
-def _client(target: TargetRef) -> TemporalClient:
-    options: dict[str, Any] = {
-        name: str(target.options[name]) for name in _SECRETS if target.options.get(name)
-    }
-    if isinstance(target.options.get("tls"), bool):
-        options["tls"] = target.options["tls"]
-    return pool.temporal(
-        target.endpoint,
-        namespace(target),
-        api_key=target.credential,
-        timeout=target.timeout,
-        **options,
-    )
 
 
 def _known_fairness(target: TargetRef, version: str) -> bool | None:

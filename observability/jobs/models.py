@@ -1,0 +1,274 @@
+"""Runs of jobs, what happened to them, and how far each engine has been read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from console.access.models import Permission, User
+from observability.jobs.contracts import (
+    LONGEST_MESSAGE,
+    LONGEST_TITLE,
+    OPEN,
+    STATUS_LABELS,
+    RunRef,
+    run_key,
+)
+from observability.jobs.contracts import Status as _Status
+from tenants.models import Target, Tenant
+
+
+class Engine(models.TextChoices):
+    """observability.jobs.contracts.Engine, as people read it."""
+
+    TEMPORAL = "temporal", "Temporal"
+    ARGO = "argo", "Argo Workflows"
+    CELERY = "celery", "Celery"
+    KUBERNETES = "kubernetes", "Kubernetes"
+
+
+STATUS_CHOICES = [(status.value, label) for status, label in STATUS_LABELS.items()]
+
+
+class Attribution(models.TextChoices):
+    """observability.jobs.contracts.TenantSource, as people read it."""
+
+    NONE = "unattributed", "Unattributed"
+    DECLARED = "declared", "Declared by whoever started it"
+    PLACEMENT = "placement", "From the placement it runs in"
+
+
+class ArchiveState(models.TextChoices):
+    """Whether the engine's own record of a closed run is in object storage."""
+
+    NONE = "none", "Not closed yet"
+    DUE = "due", "To be archived"
+    STORED = "stored", "Archived"
+    UNAVAILABLE = "unavailable", "The engine no longer had it"
+    EXPIRED = "expired", "Removed after its retention"
+
+
+class JobRunQuerySet(models.QuerySet["JobRun"]):
+    """Finders for runs."""
+
+    def visible_to(self, user: User) -> JobRunQuerySet:
+        """Every run for console roles; for others only those of their tenants."""
+        if user.may(Permission.VIEW):
+            return self
+        return self.filter(tenant__memberships__user=user)
+
+    def unfinished(self) -> JobRunQuerySet:
+        """Runs that have not ended as far as we know."""
+        return self.filter(closed_at__isnull=True)
+
+
+class JobRun(models.Model):
+    """One run of a job on one target. See contracts.RunSeen for what the columns mean."""
+
+    engine = models.CharField(max_length=12, choices=Engine.choices)
+    target = models.ForeignKey(Target, on_delete=models.PROTECT, related_name="runs")
+    external_id = models.CharField(max_length=1000)
+    run_id = models.CharField(max_length=100, blank=True)
+    location = models.CharField(max_length=255)
+    key = models.CharField(max_length=1400, help_text="contracts.run_key: how others name it.")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.PROTECT, related_name="runs", null=True, blank=True
+    )
+    attribution = models.CharField(
+        max_length=12, choices=Attribution.choices, default=Attribution.NONE
+    )
+    type = models.CharField(max_length=LONGEST_TITLE)
+    queue = models.CharField(max_length=255, blank=True)
+    fairness_key = models.CharField(max_length=64, blank=True)
+    status = models.CharField(max_length=10, choices=STATUS_CHOICES)
+    created_at = models.DateTimeField(help_text="When the engine accepted it.")
+    began_at = models.DateTimeField(null=True, help_text="When it first ran.")
+    closed_at = models.DateTimeField(null=True, help_text="When it ended.")
+    duration_ms = models.BigIntegerField(null=True, help_text="Accepted to ended.")
+    attempts = models.PositiveIntegerField(default=0)
+    failure = models.CharField(max_length=LONGEST_MESSAGE, blank=True)
+    failure_kind = models.CharField(max_length=20, blank=True)
+    started_by = models.CharField(max_length=255, blank=True)
+    worker = models.CharField(max_length=255, blank=True)
+    build = models.CharField(max_length=255, blank=True)
+    parent_key = models.CharField(max_length=1400, blank=True, help_text="Its starter's `key`.")
+    progress = models.JSONField(null=True, help_text="contracts.Progress of the last checkpoint.")
+    attributes = models.JSONField(default=dict, help_text="Search attributes, labels, headers.")
+    cleanup_at = models.DateTimeField(null=True, help_text="When it is due to remove itself.")
+    cleaned_at = models.DateTimeField(null=True, help_text="When it was gone from the engine.")
+    emulated = models.BooleanField(default=False, help_text="Run by an emulated controller.")
+    search = models.TextField(
+        blank=True, help_text="Words it is found by, made of type, ids, worker and failure."
+    )
+    revision = models.CharField(max_length=100, blank=True)
+    history_due = models.BooleanField(default=False, help_text="Events are still to be fetched.")
+    history_through = models.BigIntegerField(default=0, help_text="`seq` of the last event read.")
+    history_tries = models.PositiveSmallIntegerField(default=0)
+    history_error = models.CharField(max_length=500, blank=True)
+    event_count = models.PositiveIntegerField(default=0)
+    archive = models.CharField(
+        max_length=12, choices=ArchiveState.choices, default=ArchiveState.NONE
+    )
+    archive_path = models.CharField(max_length=500, blank=True)
+    archive_media = models.CharField(max_length=100, blank=True)
+    archive_sha256 = models.CharField(max_length=64, blank=True, help_text="Of the document.")
+    archive_bytes = models.BigIntegerField(null=True, help_text="Size of the document.")
+    first_seen_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(help_text="When this row last changed.")
+
+    objects = JobRunQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["engine", "target", "external_id", "run_id"], name="job_run_once"
+            )
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["created_at", "id"], name="job_run_created"),
+            models.Index(fields=["tenant", "created_at", "id"], name="job_run_tenant"),
+            models.Index(fields=["status", "created_at", "id"], name="job_run_status"),
+            models.Index(fields=["engine", "created_at", "id"], name="job_run_engine"),
+            models.Index(fields=["type", "created_at", "id"], name="job_run_type"),
+            models.Index(fields=["updated_at", "id"], name="job_run_updated"),
+            models.Index(fields=["key"], name="job_run_key"),
+            models.Index(fields=["parent_key"], name="job_run_parent", condition=~Q(parent_key="")),
+            models.Index(
+                fields=["target"], name="job_run_open", condition=Q(closed_at__isnull=True)
+            ),
+            models.Index(
+                fields=["target", "id"], name="job_run_history", condition=Q(history_due=True)
+            ),
+            models.Index(fields=["id"], name="job_run_archive", condition=Q(archive="due")),
+            models.Index(fields=["target", "closed_at"], name="job_run_closed"),
+        ]
+
+    def __str__(self) -> str:
+        return self.external_id
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not ended as far as we know."""
+        return self.status in OPEN
+
+    def ref(self) -> RunRef:
+        """The plain value that sources get."""
+        return RunRef(
+            id=self.pk,
+            external_id=self.external_id,
+            run_id=self.run_id,
+            location=self.location,
+            status=_Status(self.status),
+            revision=self.revision,
+            created_at=self.created_at,
+        )
+
+    def make_key(self) -> str:
+        """What `key` has to be."""
+        return run_key(self.engine, self.location, self.external_id, self.run_id)
+
+
+class JobEvent(models.Model):
+    """One thing that happened to a run; never changed. See contracts.EventSeen."""
+
+    run = models.ForeignKey(JobRun, on_delete=models.CASCADE, related_name="events")
+    seq = models.BigIntegerField(help_text="Order within the run.")
+    key = models.CharField(max_length=160, help_text="The engine's own name of it.")
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=20)
+    title = models.CharField(max_length=LONGEST_TITLE)
+    step = models.CharField(max_length=255, blank=True)
+    step_name = models.CharField(max_length=LONGEST_TITLE, blank=True)
+    attempt = models.PositiveIntegerField(default=0)
+    actor = models.CharField(max_length=255, blank=True)
+    message = models.CharField(max_length=LONGEST_MESSAGE, blank=True)
+    detail = models.JSONField(default=dict)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "seq", "key"], name="job_event_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} of run {self.run_id}"
+
+
+class JobLink(models.Model):
+    """What a run has in common with others: a request, a trace, a chain of continued runs."""
+
+    run = models.ForeignKey(JobRun, on_delete=models.CASCADE, related_name="links")
+    kind = models.CharField(max_length=8)
+    value = models.CharField(max_length=255)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "kind", "value"], name="job_link_once")
+        ]
+        indexes: ClassVar = [models.Index(fields=["kind", "value"], name="job_link_value")]
+
+    def __str__(self) -> str:
+        return f"{self.kind}={self.value}"
+
+
+class IngestStateQuerySet(models.QuerySet["IngestState"]):
+    """The claim on a target's stream: one reader at a time."""
+
+    def claim(self, *, target_id: int, token: str, now: datetime, until: datetime) -> bool:
+        """Takes or renews the claim; False while somebody else holds it."""
+        free = Q(claim="") | Q(claim=token) | Q(claimed_until__lt=now)
+        return self.filter(free, target_id=target_id).update(claim=token, claimed_until=until) == 1
+
+    def release(self, *, target_id: int, token: str) -> None:
+        """Gives the claim back if it is still held."""
+        self.filter(target_id=target_id, claim=token).update(claim="", claimed_until=None)
+
+
+class IngestState(models.Model):
+    """How far one target has been read. `cursor` is its source's own."""
+
+    target = models.OneToOneField(
+        Target, on_delete=models.CASCADE, related_name="ingest", primary_key=True
+    )
+    cursor = models.JSONField(default=dict)
+    through = models.DateTimeField(
+        null=True, help_text="Engine time up to which nothing is missing."
+    )
+    caught_up = models.BooleanField(default=False)
+    read_at = models.DateTimeField(null=True, help_text="Last time the engine answered.")
+    error = models.CharField(max_length=500, blank=True)
+    error_since = models.DateTimeField(null=True)
+    runs_read = models.BigIntegerField(default=0)
+    events_read = models.BigIntegerField(default=0)
+    claim = models.CharField(max_length=32, blank=True)
+    claimed_until = models.DateTimeField(null=True)
+
+    objects = IngestStateQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.target_id} through {self.through}"
+
+    def lag_seconds(self, *, now: datetime) -> float | None:
+        """How far behind the engine we may be; None when nothing was ever read."""
+        known = self.read_at if self.caught_up and not self.error else self.through
+        return None if known is None else max((now - known).total_seconds(), 0.0)
+
+
+class IngestGap(models.Model):
+    """A time in which events of a target may have been missed."""
+
+    target = models.ForeignKey(Target, on_delete=models.CASCADE, related_name="gaps")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    cause = models.CharField(max_length=300)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["target", "starts_at"], name="ingest_gap_once")
+        ]
+        indexes: ClassVar = [models.Index(fields=["target", "ends_at"], name="ingest_gap_ends")]
+
+    def __str__(self) -> str:
+        return f"{self.target_id}: {self.starts_at} to {self.ends_at}"

@@ -1,0 +1,52 @@
+"""What ingest asks of an engine: list what changed since a cursor; fetch one run's events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from observability.jobs.contracts import ChangePage, Engine, History, RunRef
+from tenants.contracts import PlacementRef, TargetRef
+
+
+class Known(Protocol):
+    """What a source may ask about the rows that we have of its target."""
+
+    def open_runs(self) -> Iterator[RunRef]:
+        """Every run of the target that has not ended as far as we know."""
+        ...
+
+    def revisions(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+        """The stored revision of runs, by external id and run id; what is unknown is left out."""
+        ...
+
+
+class Source(Protocol):
+    """One engine. Both verbs talk to it and raise ExternalError when it cannot be used; neither
+    keeps state of its own between calls that a restart would lose."""
+
+    engine: Engine
+
+    def changes(
+        self,
+        *,
+        target: TargetRef,
+        placements: Sequence[PlacementRef],
+        cursor: Mapping[str, Any],
+        known: Known,
+        now: datetime,
+        wait: float,
+    ) -> Iterator[ChangePage]:
+        """What changed since `cursor` (empty: from the beginning), in pages of bounded size.
+
+        Ends when it has caught up and nothing new came for `wait` seconds (0: at once). A run may
+        be given twice and out of order; one that ended while nobody looked is given too, as is one
+        that vanished (status deleted, or its cleanup). Stopping to iterate releases everything.
+        """
+        ...
+
+    def history(self, *, target: TargetRef, run: RunRef, after: int) -> History:
+        """The events of one run with a `seq` above `after` (0: all of them) and its document.
+        Raises NotFound when the engine no longer has it."""
+        ...
