@@ -201,8 +201,9 @@ class RunSeen:
     run key (Temporal namespace, Kubernetes namespace, Celery queue) and `queue` its task queue.
     `tenant` is the tenant's slug as the starter declared it, empty when nothing did. `created_at`
     is when the engine accepted it, `began_at` when it first ran, `closed_at` when it ended.
-    `revision` changes whenever the engine's record of it does. None and "" mean "not known from
-    this look" and never overwrite what is known. `parent` is a run key. `cleanup_at` is when it is
+    `revision` changes whenever the engine's record of it does, and the numbers in it never go down:
+    of two looks that come out of order, the one with the greater numbers is the later one. None and
+    "" mean "not known from this look" and never overwrite what is known. `parent` is a run key. `cleanup_at` is when it is
     due to remove itself. With `needs_history` the events must be fetched; `events` are those that
     came along, and `document` is the engine's own record (see History) where it came along.
     """
@@ -251,7 +252,9 @@ class ChangePage:
     """Some runs that changed, and where to go on from there.
 
     Whoever stores `cursor` has everything before it. `through` is the engine's time up to which
-    nothing is missing, None when that cannot be told from this page.
+    nothing is missing, None when that cannot be told from this page. A source that waits on an open
+    connection gives a page without runs every few seconds: it says that we still hear the engine.
+    `sweep` asks for a look at the limits of the target (a worker came online).
     """
 
     runs: tuple[RunSeen, ...]
@@ -259,6 +262,7 @@ class ChangePage:
     through: datetime | None = None
     caught_up: bool = False
     gaps: tuple[GapSeen, ...] = ()
+    sweep: bool = False
 
 
 @dataclass(frozen=True, slots=True)
