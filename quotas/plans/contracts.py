@@ -35,6 +35,10 @@ class Plane(StrEnum):
 
     KUBERNETES = "kubernetes"
     TEMPORAL = "temporal"
+    ARGO = "argo"
+    CELERY = "celery"
+    HEADROOM = "headroom"
+    """Kept by Headroom itself: no target has it and no adapter is asked."""
 
 
 class Group(StrEnum):
@@ -44,6 +48,17 @@ class Group(StrEnum):
     LIMIT_RANGE = "limit_range"
     EXECUTION = "execution"
     TEMPORAL = "temporal"
+    ARGO = "argo"
+    CELERY = "celery"
+    TRAIL = "trail"
+
+
+_ELSEWHERE = {
+    Group.TEMPORAL: Plane.TEMPORAL,
+    Group.ARGO: Plane.ARGO,
+    Group.CELERY: Plane.CELERY,
+    Group.TRAIL: Plane.HEADROOM,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +84,7 @@ class LimitKey:
     """One limit, parsed.
 
     `key` is its one spelling. `resource` is the name inside its object (entry of `spec.hard`,
-    LimitRange resource, Job field, Temporal limit). `scopes` is empty for the unscoped quota.
+    LimitRange resource, Job field, semaphore). `scopes` is empty for the unscoped quota.
     `range_type` and `range_field` are set for a LimitRange only (`Container`, `defaultRequest`).
     A `positive` limit cannot be 0 and a `required` one cannot be unlimited; `largest` is in base
     units.
@@ -91,7 +106,7 @@ class LimitKey:
     @property
     def plane(self) -> Plane:
         """The kind of system that enforces it."""
-        return Plane.TEMPORAL if self.group is Group.TEMPORAL else Plane.KUBERNETES
+        return _ELSEWHERE.get(self.group, Plane.KUBERNETES)
 
 
 def quota_name(scopes: tuple[Scope, ...]) -> str:

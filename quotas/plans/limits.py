@@ -1,6 +1,6 @@
 """The closed catalogue of limit keys: every number that a plan can set, by one flat name.
 
-A key is what the database, YAML, the API and the pages call a limit. There are four families:
+A key is what the database, YAML, the API and the pages call a limit. The families:
 
 - **ResourceQuota**: the name as it stands in `spec.hard` (`requests.cpu`, `count/jobs.batch`,
   `gold.storageclass.storage.k8s.io/requests.storage`). `cpu`, `memory`, `ephemeral-storage` and
@@ -13,6 +13,9 @@ A key is what the database, YAML, the API and the pages call a limit. There are 
   + resource: `container.defaultRequest.memory`.
 - **Execution policy**: `job.ttlSecondsAfterFinished`, `job.activeDeadlineSeconds`.
 - **Temporal**: `temporal.queue_rate`, `temporal.tenant_rate`, `temporal.weight`.
+- **Argo Workflows**: `argo.parallelism`, and `argo.semaphore.NAME` for the key NAME of the
+  ConfigMap `headroom-limits`. **Celery**: `celery.queue_rate`.
+- **Job trail**: `trail.retentionSeconds`, which Headroom keeps itself.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from typing import Final
 
 from console.errors import DomainError
 from quotas.plans.contracts import Group, LimitKey, Plane, Scope, Unit, quota_name, scope_selector
+from quotas.plans.errors import LONGEST_KEY, invalid_limit, unknown_key
 from quotas.plans.quantities import UNLIMITED, format_amount, parse_amount
 
 __all__ = [
@@ -32,18 +36,16 @@ __all__ = [
 
 _DNS: Final = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _NAME: Final = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
-_LONGEST_KEY: Final = 253
 
 _ALIASES: Final = {name: f"requests.{name}" for name in ("cpu", "memory", "ephemeral-storage")}
 _COMPUTE: Final = {
     f"{side}.{name}": (unit, f"{words} {side}", f"Sum of {words} {side} of all unfinished pods")
     for side in ("requests", "limits")
     for name, unit, words in (
-        ("cpu", Unit.MILLICORES, "CPU"),
-        ("memory", Unit.BYTES, "memory"),
+        ("cpu", Unit.MILLICORES, "CPU"), ("memory", Unit.BYTES, "memory"),
         ("ephemeral-storage", Unit.BYTES, "ephemeral storage"),
     )
-}
+}  # fmt: skip
 _COUNTED: Final = {
     "pods": "Pods that have not finished; finished ones are free (count/pods counts those too)",
     "services": "Services of every type",
@@ -58,30 +60,18 @@ _COUNTED: Final = {
 _STORAGE: Final = "Sum of storage that volume claims request"
 # Patterns for names that carry a name of the cluster's own. First match wins.
 _PATTERNS: Final = (
-    (
-        rf"count/(?=.{{1,63}}\Z)(?P<n>{_DNS})",
-        Unit.COUNT, "{n} (count)", "{n} objects that exist, finished too",
-    ),
-    (
-        r"requests\.hugepages-(?P<n>[1-9][0-9]*([KMGTP]i|[kMGTP])?)",
-        Unit.BYTES, "huge pages of {n}", "Sum of {n} huge pages of all unfinished pods",
-    ),
-    (
-        rf"(?P<n>{_DNS})\.storageclass\.storage\.k8s\.io/requests\.storage",
-        Unit.BYTES, "storage of class {n}", _STORAGE + ", class {n}",
-    ),
-    (
-        rf"(?P<n>{_DNS})\.storageclass\.storage\.k8s\.io/persistentvolumeclaims",
-        Unit.COUNT, "volume claims of class {n}", "Persistent volume claims of class {n}",
-    ),
-    (
-        rf"(?P<n>{_DNS})\.deviceclass\.resource\.k8s\.io/devices",
-        Unit.COUNT, "devices of class {n}", "Devices of class {n} that resource claims ask for",
-    ),
-    (
-        rf"requests\.(?!count/)(?P<n>{_DNS}/{_NAME})",
-        Unit.COUNT, "{n} requests", "Sum of {n} of all unfinished pods; never overcommitted",
-    ),
+    (rf"count/(?=.{{1,63}}\Z)(?P<n>{_DNS})",
+     Unit.COUNT, "{n} (count)", "{n} objects that exist, finished too"),
+    (r"requests\.hugepages-(?P<n>[1-9][0-9]*([KMGTP]i|[kMGTP])?)",
+     Unit.BYTES, "huge pages of {n}", "Sum of {n} huge pages of all unfinished pods"),
+    (rf"(?P<n>{_DNS})\.storageclass\.storage\.k8s\.io/requests\.storage",
+     Unit.BYTES, "storage of class {n}", _STORAGE + ", class {n}"),
+    (rf"(?P<n>{_DNS})\.storageclass\.storage\.k8s\.io/persistentvolumeclaims",
+     Unit.COUNT, "volume claims of class {n}", "Persistent volume claims of class {n}"),
+    (rf"(?P<n>{_DNS})\.deviceclass\.resource\.k8s\.io/devices",
+     Unit.COUNT, "devices of class {n}", "Devices of class {n} that resource claims ask for"),
+    (rf"requests\.(?!count/)(?P<n>{_DNS}/{_NAME})",
+     Unit.COUNT, "{n} requests", "Sum of {n} of all unfinished pods; never overcommitted"),
 )  # fmt: skip
 
 _RANGE_TYPES: Final = {"container": "Container", "pod": "Pod", "pvc": "PersistentVolumeClaim"}
@@ -125,6 +115,26 @@ _SINGLE: Final = (
         "fairness weight", "Share of a shared task queue relative to other tenants (1 is normal);"
         " 0 is refused, the least is 0.001", positive=True, required=True,
     ),
+    LimitKey(
+        "argo.parallelism", Group.ARGO, Unit.COUNT, "parallelism", "running workflows",
+        "Workflows of the tenant that run at once, those that wait for a lock included; more wait"
+        " in a queue. Argo cannot say 0: use count/workflows.argoproj.io", largest=2**31 - 1,
+    ),
+    LimitKey(
+        "celery.queue_rate", Group.CELERY, Unit.MILLI_PER_SECOND, "queue_rate",
+        "task rate of the queue", "Task starts per second on the tenant's queue, over all its"
+        " workers together; 0 pauses the queue",
+    ),
+    LimitKey(
+        "trail.retentionSeconds", Group.TRAIL, Unit.SECONDS, "retentionSeconds", "keep job trails",
+        "Time for which the tenant's finished runs are kept by Headroom, whatever the engine"
+        " keeps; 0 is refused, unlimited keeps them for good", positive=True,
+    ),
+)  # fmt: skip
+_SEMAPHORE: Final = LimitKey(
+    "argo.semaphore.NAME", Group.ARGO, Unit.COUNT, "NAME", "holders of lock NAME",
+    "Workflows or steps that hold the semaphore at once: those that name this key of the ConfigMap"
+    " headroom-limits. Argo cannot say 0", largest=2**31 - 1,
 )  # fmt: skip
 _BY_NAME: Final = {single.key: single for single in _SINGLE}
 
@@ -146,33 +156,27 @@ _SELECTIVE: Final = ("PriorityClass", "VolumeAttributesClass")
 _SCOPE: Final = re.compile(rf"(!?)([A-Za-z]+)(?:(!?=)({_DNS}(?:,{_DNS})*))?")
 
 
-def _unknown(key: str, why: str) -> DomainError:
-    return DomainError("invalid_limit_key", f"{key[:_LONGEST_KEY]!r} {why}.", field=key)
-
-
-def _invalid(key: LimitKey, why: str) -> DomainError:
-    return DomainError("invalid_limit", f"{key.key}: {why}.", field=key.key)
-
-
 def parse_key(text: str) -> LimitKey:
     """The limit that `text` names, in its one spelling.
 
     Raises DomainError("invalid_limit_key") with the key as `field` and what would be right.
     """
-    if len(text) > _LONGEST_KEY:
-        raise _unknown(text, f"is longer than {_LONGEST_KEY} characters")
+    if len(text) > LONGEST_KEY:
+        raise unknown_key(text, f"is longer than {LONGEST_KEY} characters")
     if text in _BY_NAME:
         return _BY_NAME[text]
+    if found := re.fullmatch(rf"argo\.semaphore\.(?=.{{1,63}}\Z)({_DNS})", text):
+        return replace(_SEMAPHORE, key=text, resource=found[1], label=f"holders of lock {found[1]}")
     if text.split(".", 1)[0] in _RANGE_TYPES and "/" not in text:
         return _range_key(text)
     name, *conditions = text.split("@")
-    found = _quota_key(_normalised(name), text)
+    plain = _quota_key(_normalised(name), text)
     if not conditions:
-        return found
-    scopes = _scopes(conditions, found.resource, text)
-    key = "@".join([found.key, *map(str, scopes)])
-    label = f"{found.label} ({', '.join(map(str, scopes))})"
-    return replace(found, key=key, scopes=scopes, label=label)
+        return plain
+    scopes = _scopes(conditions, plain.resource, text)
+    key = "@".join([plain.key, *map(str, scopes)])
+    label = f"{plain.label} ({', '.join(map(str, scopes))})"
+    return replace(plain, key=key, scopes=scopes, label=label)
 
 
 def _normalised(name: str) -> str:
@@ -192,7 +196,7 @@ def _quota_key(name: str, text: str) -> LimitKey:
     for pattern, unit, label, hint in _PATTERNS:
         if found := re.fullmatch(pattern, name):
             return key(unit, label.format(n=found["n"]), hint.format(n=found["n"]))
-    raise _unknown(text, _why_no_quota(name))
+    raise unknown_key(text, _why_no_quota(name))
 
 
 def _why_no_quota(name: str) -> str:
@@ -205,31 +209,31 @@ def _why_no_quota(name: str) -> str:
         return f"is not counted by a quota; use requests.{name}"
     return ("is not a limit; use a ResourceQuota name (requests.cpu, pods, count/jobs.batch,"
             " requests.nvidia.com/gpu), container.default.memory, pod.max.cpu, pvc.max.storage,"
-            f" or one of {', '.join(_BY_NAME)}")  # fmt: skip
+            f" argo.semaphore.NAME, or one of {', '.join(_BY_NAME)}")  # fmt: skip
 
 
 def _scopes(conditions: list[str], resource: str, text: str) -> tuple[Scope, ...]:
     scopes = sorted((_scope(part, resource, text) for part in conditions), key=str)
     if len(names := {scope.name for scope in scopes}) < len(scopes):
-        raise _unknown(text, "names one scope twice; put all values behind one =")
+        raise unknown_key(text, "names one scope twice; put all values behind one =")
     for name in ("Terminating", "BestEffort"):
         if {name, f"Not{name}"} <= names:
-            raise _unknown(text, f"can match no pod: {name} and Not{name} exclude each other")
+            raise unknown_key(text, f"can match no pod: {name} and Not{name} exclude each other")
     return tuple(scopes)
 
 
 def _scope(condition: str, resource: str, text: str) -> Scope:
     found = _SCOPE.fullmatch(condition)
     if found is None or found[2] not in _TRACKS:
-        raise _unknown(text, f"has an unknown scope {condition!r}; use {', '.join(_TRACKS)}, and"
-                       " PriorityClass=high,low, PriorityClass!=low or !PriorityClass")  # fmt: skip
+        raise unknown_key(text, f"has an unknown scope {condition!r}; use {', '.join(_TRACKS)}, and"
+                          " PriorityClass=high, PriorityClass!=low or !PriorityClass")  # fmt: skip
     absent, name, sign, listed = found.groups()[:4]
     if (absent and sign) or ((absent or sign) and name not in _SELECTIVE):
-        raise _unknown(text, f"asks too much of scope {name}: only {' and '.join(_SELECTIVE)} take"
-                       " values or a leading !, and not both at once")  # fmt: skip
+        raise unknown_key(text, f"asks too much of scope {name}: only {' and '.join(_SELECTIVE)}"
+                          " take values or a leading !, and not both at once")  # fmt: skip
     tracked, words = _TRACKS[name]
     if not tracked.fullmatch(resource):
-        raise _unknown(text, f"cannot be scoped so: {name} only tracks {words}")
+        raise unknown_key(text, f"cannot be scoped so: {name} only tracks {words}")
     if sign:
         operator = "In" if sign == "=" else "NotIn"
         return Scope(name, operator, tuple(sorted(set(listed.split(",")))))
@@ -242,40 +246,37 @@ def _range_key(text: str) -> LimitKey:
     resources = ("storage",) if kind == "pvc" else ("cpu", "memory", "ephemeral-storage")
     fields = ("min", "max") if kind == "pvc" else tuple(_RANGE_FIELDS)
     if kind != "container" and field in ("default", "defaultRequest"):
-        raise _unknown(text, f"is refused by Kubernetes: only containers have a {field}; use"
-                       f" container.{field}.cpu")  # fmt: skip
+        raise unknown_key(text, f"is refused by Kubernetes: only containers have a {field}; use"
+                          f" container.{field}.cpu")  # fmt: skip
     if field not in fields or resource not in resources:
-        raise _unknown(text, f"is not a LimitRange limit; use {kind}.FIELD.RESOURCE with FIELD one"
-                       f" of {', '.join(fields)} and RESOURCE one of"
-                       f" {', '.join(resources)}")  # fmt: skip
+        raise unknown_key(text, f"is not a LimitRange limit; use {kind}.FIELD.RESOURCE with FIELD"
+                          f" one of {', '.join(fields)} and RESOURCE one of"
+                          f" {', '.join(resources)}")  # fmt: skip
     label, hint = _RANGE_FIELDS[field]
     ratio = field == "maxLimitRequestRatio"
     return LimitKey(
-        key=text,
-        group=Group.LIMIT_RANGE,
-        unit=Unit.MILLI if ratio else _RANGE_UNITS[resource],
-        resource=resource,
-        label=f"{label.format(what=resource)} per {kind}",
-        help=f"For each {kind}: {hint}.",
-        range_type=_RANGE_TYPES[kind],
-        range_field=field,
-        positive=ratio,
-    )
+        text, Group.LIMIT_RANGE, Unit.MILLI if ratio else _RANGE_UNITS[resource], resource,
+        f"{label.format(what=resource)} per {kind}", f"For each {kind}: {hint}.",
+        range_type=_RANGE_TYPES[kind], range_field=field, positive=ratio,
+    )  # fmt: skip
 
 
 def check_value(key: LimitKey, value: int | None) -> None:
     """Raises DomainError("invalid_limit") when a base value makes no sense for its limit."""
-
     if value is None:
         if key.required:
-            raise _invalid(key, "unlimited is not accepted; a share needs a number such as 1")
+            raise invalid_limit(
+                key.key, "unlimited is not accepted; a share needs a number such as 1"
+            )
     elif value < 0:
-        raise _invalid(key, f"{value} is negative; use 0 for none or unlimited for no limit")
+        raise invalid_limit(
+            key.key, f"{value} is negative; use 0 for none or unlimited for no limit"
+        )
     elif value == 0 and key.positive:
-        raise _invalid(key, "0 is not accepted; use a number above 0")
+        raise invalid_limit(key.key, "0 is not accepted; use a number above 0")
     elif value > key.largest:
-        raise _invalid(key, f"{format_amount(value, key.unit)} is too much; the most is"
-                      f" {format_amount(key.largest, key.unit)}")  # fmt: skip
+        raise invalid_limit(key.key, f"{format_amount(value, key.unit)} is too much; the most is"
+                            f" {format_amount(key.largest, key.unit)}")  # fmt: skip
 
 
 def parse_limit(key: LimitKey, written: str | float | None) -> int | None:
@@ -285,11 +286,11 @@ def parse_limit(key: LimitKey, written: str | float | None) -> int | None:
     None and `unlimited` both give None. Raises DomainError with the key as `field`.
     """
     if isinstance(written, bool):
-        raise _invalid(key, f"{written} is not a number")
+        raise invalid_limit(key.key, f"{written} is not a number")
     try:
         value = None if written is None else parse_amount(str(written), key.unit)
     except DomainError as error:
-        raise _invalid(key, error.message.rstrip(".")) from error
+        raise invalid_limit(key.key, error.message.rstrip(".")) from error
     check_value(key, value)
     return value
 

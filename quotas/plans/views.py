@@ -19,6 +19,9 @@ _SECTIONS = (
     (Group.LIMIT_RANGE, "Ranges and defaults of single objects"),
     (Group.EXECUTION, "Execution of Jobs"),
     (Group.TEMPORAL, "Temporal"),
+    (Group.ARGO, "Argo Workflows"),
+    (Group.CELERY, "Celery"),
+    (Group.TRAIL, "Job trail, kept by Headroom itself"),
 )
 
 

@@ -22,6 +22,7 @@ _OFFERED: Final = (
     "pvc.min.storage", "pvc.max.storage",
     "job.ttlSecondsAfterFinished", "job.activeDeadlineSeconds",
     "temporal.queue_rate", "temporal.tenant_rate", "temporal.weight",
+    "argo.parallelism", "argo.semaphore.gpu", "celery.queue_rate", "trail.retentionSeconds",
 )  # fmt: skip
 
 SECTIONS: Final = {
@@ -29,6 +30,9 @@ SECTIONS: Final = {
     Group.LIMIT_RANGE: "Single objects",
     Group.EXECUTION: "Jobs",
     Group.TEMPORAL: "Temporal",
+    Group.ARGO: "Argo Workflows",
+    Group.CELERY: "Celery",
+    Group.TRAIL: "Job trail",
 }
 
 EXAMPLES: Final = {

@@ -34,8 +34,8 @@ def amount(key: str, value: int | None) -> str:
 
 def effect(key: LimitKey) -> str:
     """What happens to a tenant that uses more than its new limit of this key."""
-    if key.group is Group.TEMPORAL:
-        return "nothing running is stopped; tasks wait longer in the queue"
+    if key.group in _ELSEWHERE:
+        return _ELSEWHERE[key.group]
     if key.resource.startswith("count/") or key.resource in _OBJECTS:
         name = key.resource.removeprefix("count/")
         return f"nothing is deleted; new {name} are refused until there are fewer"
@@ -44,6 +44,12 @@ def effect(key: LimitKey) -> str:
     return "nothing is evicted; new pods are refused until there is room"
 
 
+_ELSEWHERE = {
+    Group.TEMPORAL: "nothing running is stopped; tasks wait longer in the queue",
+    Group.ARGO: "nothing running is stopped; further workflows wait until there are fewer",
+    Group.CELERY: "nothing running is stopped; tasks wait longer in the queue",
+    Group.TRAIL: "runs that finished longer ago are deleted with their events",
+}
 _OBJECTS = frozenset(
     {
         "services",

@@ -19,6 +19,7 @@ from quotas.plans.selectors import load_histories
 from tenants.models import Placement, Tenant
 
 HISTORY = 20
+_COUNTED = (Group.QUOTA, Group.TEMPORAL, Group.ARGO, Group.CELERY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ def _panel(placement: Placement, limits: EffectiveLimits | None) -> PlacementPan
 def _is_usage(key: str) -> bool:
     """Limits that something is counted against, as opposed to rules for single objects."""
     found = describe(key)
-    return found is None or found.group in (Group.QUOTA, Group.TEMPORAL)
+    return found is None or found.group in _COUNTED
 
 
 def _lines(

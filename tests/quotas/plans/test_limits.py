@@ -12,14 +12,11 @@ from quotas.plans.limits import (
     Group,
     LimitKey,
     Plane,
-    Scope,
     Unit,
     check_value,
     format_limit,
     parse_key,
     parse_limit,
-    quota_name,
-    scope_selector,
 )
 
 KEYS = [
@@ -48,7 +45,21 @@ KEYS = [
     ("temporal.queue_rate", Group.TEMPORAL, Unit.MILLI_PER_SECOND),
     ("temporal.tenant_rate", Group.TEMPORAL, Unit.MILLI_PER_SECOND),
     ("temporal.weight", Group.TEMPORAL, Unit.MILLI),
+    ("argo.parallelism", Group.ARGO, Unit.COUNT),
+    ("argo.semaphore.gpu", Group.ARGO, Unit.COUNT),
+    ("argo.semaphore.license.solver-2", Group.ARGO, Unit.COUNT),
+    ("celery.queue_rate", Group.CELERY, Unit.MILLI_PER_SECOND),
+    ("trail.retentionSeconds", Group.TRAIL, Unit.SECONDS),
 ]
+PLANES = {
+    Group.QUOTA: Plane.KUBERNETES,
+    Group.LIMIT_RANGE: Plane.KUBERNETES,
+    Group.EXECUTION: Plane.KUBERNETES,
+    Group.TEMPORAL: Plane.TEMPORAL,
+    Group.ARGO: Plane.ARGO,
+    Group.CELERY: Plane.CELERY,
+    Group.TRAIL: Plane.HEADROOM,
+}
 ANY_KEY = st.sampled_from([parse_key(text) for text, _, _ in KEYS])
 ANY_VALUE = st.one_of(st.none(), st.integers(0, 3000), st.integers(0, LARGEST))
 
@@ -58,7 +69,7 @@ def test_every_limit_has_its_object_and_its_unit(text: str, group: Group, unit: 
     key = parse_key(text)
 
     assert (key.key, key.group, key.unit) == (text, group, unit)
-    assert key.plane is (Plane.TEMPORAL if group is Group.TEMPORAL else Plane.KUBERNETES)
+    assert key.plane is PLANES[group]
     assert key.label
     assert key.help
 
@@ -100,6 +111,13 @@ def test_one_limit_has_one_spelling(text: str, normalised: str) -> None:
         ("job.backoffLimit", "is not a limit"),
         ("temporal.rate", "is not a limit"),
         ("temporal.weight@Terminating", "is not a limit"),
+        ("argo.semaphore.", "is not a limit"),
+        ("argo.semaphore.GPU", "is not a limit"),
+        (f"argo.semaphore.{'a' * 64}", "is not a limit"),
+        ("argo.semaphore.gpu@Terminating", "is not a limit"),
+        ("argo.parallelism@Terminating", "is not a limit"),
+        ("celery.rate", "is not a limit"),
+        ("trail.retention", "is not a limit"),
         ("limits.nvidia.com/gpu", "never overcommitted"),
         ("limits.hugepages-2Mi", "never overcommitted"),
         ("nvidia.com/gpu", "use requests.nvidia.com/gpu"),
@@ -146,79 +164,6 @@ def test_a_range_key_says_where_in_the_limit_range_it_stands() -> None:
     )
 
 
-def test_a_scoped_key_keeps_its_resource_apart_from_its_scopes() -> None:
-    key = parse_key("requests.memory@PriorityClass=high,low")
-
-    assert key.resource == "requests.memory"
-    assert key.scopes == (Scope("PriorityClass", "In", ("high", "low")),)
-
-
-@pytest.mark.parametrize(
-    ("text", "expressions"),
-    [
-        ("pods@Terminating", [{"scopeName": "Terminating", "operator": "Exists"}]),
-        (
-            "pods@PriorityClass=a,b",
-            [{"scopeName": "PriorityClass", "operator": "In", "values": ["a", "b"]}],
-        ),
-        (
-            "pods@PriorityClass!=a",
-            [{"scopeName": "PriorityClass", "operator": "NotIn", "values": ["a"]}],
-        ),
-        ("pods@PriorityClass", [{"scopeName": "PriorityClass", "operator": "Exists"}]),
-        ("pods@!PriorityClass", [{"scopeName": "PriorityClass", "operator": "DoesNotExist"}]),
-        (
-            "pods@NotBestEffort@!PriorityClass",
-            [
-                {"scopeName": "PriorityClass", "operator": "DoesNotExist"},
-                {"scopeName": "NotBestEffort", "operator": "Exists"},
-            ],
-        ),
-    ],
-)
-def test_scopes_become_a_scope_selector(text: str, expressions: list[dict[str, object]]) -> None:
-    assert scope_selector(parse_key(text).scopes) == {"matchExpressions": expressions}
-
-
-def test_an_unscoped_quota_has_no_selector_and_the_plain_name() -> None:
-    assert scope_selector(()) == {}
-    assert quota_name(()) == "headroom"
-
-
-def test_a_plain_scope_is_readable_in_the_name_of_its_quota() -> None:
-    assert quota_name(parse_key("pods@Terminating").scopes) == "headroom-terminating"
-    assert quota_name(parse_key("pods@PriorityClass").scopes) == "headroom-priorityclass"
-
-
-@given(
-    st.lists(
-        st.sampled_from(
-            [
-                *("pods@Terminating", "pods@PriorityClass", "pods@!PriorityClass"),
-                *("pods@PriorityClass=a,b", "pods@PriorityClass=a-b", "pods@PriorityClass=a.b"),
-                *("pods@PriorityClass!=a,b", "pods@Terminating@PriorityClass", "pods"),
-                "pods@PriorityClass=" + ",".join(f"class-number-{n}" for n in range(12)),
-            ]
-        ),
-        min_size=2,
-        max_size=2,
-        unique=True,
-    )
-)
-def test_two_sets_of_scopes_never_share_a_quota(texts: list[str]) -> None:
-    one, other = (quota_name(parse_key(text).scopes) for text in texts)
-
-    assert one != other
-    for name in (one, other):
-        assert re.fullmatch("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name)
-
-
-def test_the_name_of_a_scoped_quota_is_the_same_for_ever() -> None:
-    scopes = parse_key("requests.memory@PriorityClass=high,low").scopes
-
-    assert quota_name(scopes) == "headroom-priorityclass-high-low-215a288b"
-
-
 @given(ANY_KEY, ANY_VALUE)
 def test_what_is_written_reads_back_exactly(key: LimitKey, value: int | None) -> None:
     try:
@@ -243,6 +188,12 @@ def test_what_is_written_reads_back_exactly(key: LimitKey, value: int | None) ->
         ("temporal.weight", 0.25, 250),
         ("job.ttlSecondsAfterFinished", 0, 0),
         ("job.activeDeadlineSeconds", "2h", 7200),
+        ("trail.retentionSeconds", "90d", 90 * 86400),
+        ("trail.retentionSeconds", None, None),
+        ("celery.queue_rate", "1.5", 1500),
+        ("celery.queue_rate", 0, 0),
+        ("argo.parallelism", 0, 0),
+        ("argo.semaphore.gpu", 2, 2),
     ],
 )
 def test_a_number_means_what_it_means_in_a_manifest(
@@ -263,6 +214,9 @@ def test_a_number_means_what_it_means_in_a_manifest(
         ("temporal.weight", 0, "0 is not accepted"),
         ("container.maxLimitRequestRatio.cpu", 0, "0 is not accepted"),
         ("job.activeDeadlineSeconds", 0, "0 is not accepted"),
+        ("trail.retentionSeconds", 0, "0 is not accepted"),
+        ("argo.parallelism", 2**31, "the most is 2147483647"),
+        ("argo.semaphore.gpu", 1.5, "whole numbers"),
         ("job.ttlSecondsAfterFinished", 2**31, "the most is 2147483647s"),
     ],
 )
