@@ -1,0 +1,187 @@
+"""What the code asked for, beside what the history says it asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from temporalio.worker import WorkflowInstance, WorkflowRunner
+
+_NAMED: Final = re.compile(r"HistoryEvent\(id: (\d+), (\w+)\)")
+_REASON: Final = re.compile(r'message: "(.*?)", (?:explicit_cause|source)', re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command in a form that both sides can be brought into. `identity` is what has to be
+    equal; `words` are for people; `event_id` is 0 for what only the code asked for."""
+
+    identity: tuple[str, ...]
+    words: str
+    event_id: int = 0
+    event_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """The first event of the history that the code would not have caused."""
+
+    event_id: int
+    event_type: str
+    expected: str
+    actual: str
+
+
+class Recorder(WorkflowRunner):
+    """Runs workflows as `inner` does, and keeps the commands that they ask for."""
+
+    def __init__(self, inner: WorkflowRunner) -> None:
+        self._inner = inner
+        self.activations: list[list[Any]] = []
+
+    def prepare_workflow(self, defn: Any) -> None:
+        """As `inner` does."""
+        self._inner.prepare_workflow(defn)
+
+    def set_worker_level_failure_exception_types(
+        self, types: Sequence[type[BaseException]]
+    ) -> None:
+        """As `inner` does."""
+        self._inner.set_worker_level_failure_exception_types(types)
+
+    def create_instance(self, det: Any) -> WorkflowInstance:
+        """`inner`'s instance, watched."""
+        instance = self._inner.create_instance(det)
+        activate, kept = instance.activate, self.activations
+
+        def watched(act: Any) -> Any:
+            completion = activate(act)
+            kept.append(list(completion.successful.commands))
+            return completion
+
+        instance.activate = watched  # type: ignore[method-assign]  # one instance, watched
+        return instance
+
+    def take(self) -> list[Step]:
+        """What was asked for since the last call, in order."""
+        steps = [step for commands in self.activations for step in _asked(commands)]
+        self.activations.clear()
+        return steps
+
+
+def _asked(commands: Iterable[Any]) -> list[Step]:
+    found: dict[tuple[str, int], Step] = {}
+    others: list[tuple[tuple[str, int], Step]] = []
+    for number, command in enumerate(commands):
+        name = command.WhichOneof("variant")
+        body = getattr(command, name)
+        if name == "cancel_timer" and ("start_timer", body.seq) in found:
+            # Started and cancelled in one task: the server never hears of it.
+            del found["start_timer", body.seq]
+            continue
+        step = _command(name, body)
+        if step is not None:
+            key = (name, body.seq) if name == "start_timer" else (name, -number - 1)
+            found[key] = step
+            others.append((key, step))
+    return [step for key, step in others if key in found]
+
+
+def _command(name: str, body: Any) -> Step | None:
+    if name == "schedule_activity":
+        return _activity(body.activity_type, body.activity_id)
+    if name == "start_timer":
+        seconds = body.start_to_fire_timeout.ToMilliseconds() / 1000
+        return Step(("timer",), f"start a timer of {seconds:g} s")
+    if name == "cancel_timer":
+        return Step(("cancel timer",), "cancel a timer")
+    if name == "start_child_workflow_execution":
+        return _child(body.workflow_type, body.workflow_id)
+    if name == "signal_external_workflow_execution":
+        return Step(("signal", body.signal_name), f"signal another workflow: {body.signal_name}")
+    return _CLOSING.get(name)
+
+
+_COMPLETES: Final = Step(("complete",), "complete the workflow")
+_FAILS: Final = Step(("fail",), "fail the workflow")
+_CANCELS: Final = Step(("cancel",), "end the workflow as cancelled")
+_CONTINUES: Final = Step(("continue",), "continue as new")
+_CLOSING: Final = {
+    "complete_workflow_execution": _COMPLETES,
+    "fail_workflow_execution": _FAILS,
+    "cancel_workflow_execution": _CANCELS,
+    "continue_as_new_workflow_execution": _CONTINUES,
+}
+_EVENT_PREFIX: Final = "EVENT_TYPE_"
+
+
+def _activity(kind: str, name: str) -> Step:
+    return Step(("activity", kind, name), f"schedule activity {kind} (id {name})")
+
+
+def _child(kind: str, name: str) -> Step:
+    return Step(("child", kind, name), f"start child workflow {kind} (id {name})")
+
+
+def recorded(events: Iterable[Any], type_name: Any) -> list[Step]:
+    """The history's commands as steps; `type_name` turns an event's type number into its name."""
+    steps = []
+    for event in events:
+        name = type_name(event.event_type).removeprefix(_EVENT_PREFIX)
+        step = _event(name, event)
+        if step is not None:
+            steps.append(Step(step.identity, step.words, event.event_id, _camel(name)))
+    return steps
+
+
+def _event(name: str, event: Any) -> Step | None:
+    if name == "ACTIVITY_TASK_SCHEDULED":
+        body = event.activity_task_scheduled_event_attributes
+        return _activity(body.activity_type.name, body.activity_id)
+    if name == "TIMER_STARTED":
+        body = event.timer_started_event_attributes
+        return Step(
+            ("timer",),
+            f"start a timer of {body.start_to_fire_timeout.ToMilliseconds() / 1000:g} s",
+        )
+    if name == "START_CHILD_WORKFLOW_EXECUTION_INITIATED":
+        body = event.start_child_workflow_execution_initiated_event_attributes
+        return _child(body.workflow_type.name, body.workflow_id)
+    if name == "SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED":
+        signal = event.signal_external_workflow_execution_initiated_event_attributes.signal_name
+        return Step(("signal", signal), f"signal another workflow: {signal}")
+    return {
+        "TIMER_CANCELED": Step(("cancel timer",), "cancel a timer"),
+        "WORKFLOW_EXECUTION_COMPLETED": _COMPLETES,
+        "WORKFLOW_EXECUTION_FAILED": _FAILS,
+        "WORKFLOW_EXECUTION_CANCELED": _CANCELS,
+        "WORKFLOW_EXECUTION_CONTINUED_AS_NEW": _CONTINUES,
+    }.get(name)
+
+
+def _camel(name: str) -> str:
+    return "".join(word.capitalize() for word in name.split("_"))
+
+
+def first_divergence(history: Sequence[Step], asked: Sequence[Step], message: str) -> Divergence:
+    """Where the two part. The SDK stops at the first difference, so `asked` ends near it; where
+    the steps do not tell (markers, for example) the event that the SDK names is taken."""
+    for position, step in enumerate(history):
+        actual = asked[position] if position < len(asked) else None
+        if actual is None or actual.identity != step.identity:
+            words = actual.words if actual else "ask for nothing here: it waits"
+            return Divergence(step.event_id, step.event_type, step.words, words)
+    if len(asked) > len(history):
+        return Divergence(0, "", "nothing more", asked[len(history)].words)
+    named = _NAMED.search(message)
+    if named:
+        return Divergence(int(named[1]), named[2], f"event {named[1]}, {named[2]}", reason(message))
+    return Divergence(0, "", "", reason(message))
+
+
+def reason(message: str) -> str:
+    """The sentence inside the SDK's text of a failure."""
+    found = _REASON.search(message)
+    return (found[1] if found else message).strip()[:1000]
