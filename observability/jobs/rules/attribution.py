@@ -1,0 +1,65 @@
+"""Whose run it is. Pure.
+
+What its starter declared counts first, where such a tenant exists; else the placement that it runs
+in. A run that neither tells of is unattributed: it is shown as such, never dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from observability.jobs.contracts import TenantSource
+from tenants.contracts import PlacementRef
+
+Place = tuple[str, str]
+"""Location and fairness key; the key is empty on a dedicated one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attributed:
+    """Whose it is (None: unknown) and how that is known."""
+
+    tenant_id: int | None = None
+    source: TenantSource = TenantSource.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """Ids of tenants by slug and by place on one target."""
+
+    by_slug: Mapping[str, int]
+    by_place: Mapping[Place, int]
+
+    @classmethod
+    def of(cls, placements: Iterable[PlacementRef], tenants: Mapping[str, int]) -> Owners:
+        """From the target's placements and every tenant's id by slug."""
+        places = {
+            (placement.location, placement.fairness_key): tenants[placement.tenant]
+            for placement in placements
+            if placement.tenant in tenants
+        }
+        return cls(tenants, places)
+
+    def declared(self, slug: str) -> int | None:
+        """The tenant that a starter named, where there is such a one."""
+        return self.by_slug.get(slug) if slug else None
+
+    def placed(self, *, location: str, queue: str, fairness_key: str) -> int | None:
+        """The tenant in whose place something runs: of its queue first, which is narrower."""
+        for place in ((queue, fairness_key), (location, fairness_key), (queue, ""), (location, "")):
+            found = self.by_place.get(place) if place[0] else None
+            if found is not None:
+                return found
+        return None
+
+    def attribute(
+        self, declared: int | None, *, location: str, queue: str, fairness_key: str
+    ) -> Attributed:
+        """Whose run it is; `declared` is what `declared()` gave."""
+        if declared is not None:
+            return Attributed(declared, TenantSource.DECLARED)
+        placed = self.placed(location=location, queue=queue, fairness_key=fairness_key)
+        if placed is not None:
+            return Attributed(placed, TenantSource.PLACEMENT)
+        return Attributed()

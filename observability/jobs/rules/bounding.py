@@ -1,0 +1,118 @@
+"""What jobs say about themselves made fit for rows: bounded, and of characters that can be stored.
+
+Pure. What is cut says how much was. The archive has the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+
+from observability.jobs.contracts import MOST_DETAIL
+
+CUT: Final = "_cut_bytes"
+"""Key in a detail that was cut: how many bytes of JSON it had."""
+MOST_ID: Final = 1000
+_BAD: Final = re.compile("[\x00\ud800-\udfff]")
+_STEPS: Final = ((2000, 100), (500, 40), (120, 15), (40, 6))
+_OPTIONS: Final = orjson.OPT_NON_STR_KEYS
+
+
+def clean(text: str) -> str:
+    """A text without what databases refuse: NUL and halves of surrogate pairs become �."""
+    return _BAD.sub("\ufffd", text) if _BAD.search(text) else text
+
+
+def bounded_text(text: str, most: int) -> str:
+    """At most `most` characters; a cut text ends in how many characters are missing."""
+    text = clean(text)
+    if len(text) <= most:
+        return text
+    note = f"… ({len(text) - most + 40:,} more)"
+    return text[: max(most - len(note), 0)] + note[:most]
+
+
+def bounded_id(text: str, most: int = MOST_ID) -> str:
+    """A name of at most `most` bytes; one that is longer ends in a hash that keeps it unique."""
+    text = clean(text)
+    raw = text.encode()
+    if len(raw) <= most:
+        return text
+    digest = hashlib.sha256(raw).hexdigest()[:16]
+    return raw[: most - 17].decode(errors="ignore") + "~" + digest
+
+
+def to_json(detail: Any) -> bytes:
+    """JSON of anything: what JSON cannot say is said by its text, what is too deep by a note."""
+    try:
+        return orjson.dumps(detail, default=_plain, option=_OPTIONS)
+    except (TypeError, ValueError, RecursionError):
+        return orjson.dumps(_tamed(detail, 0))
+
+
+def bounded_detail(detail: Mapping[str, Any], most: int = MOST_DETAIL) -> dict[str, Any]:
+    """A detail whose JSON has at most `most` bytes, see CUT."""
+    raw = to_json(detail)
+    if len(raw) <= most:
+        return fitted(raw)
+    whole = fitted(raw)
+    for longest, entries in _STEPS:
+        smaller = {**_shrunk(whole, longest, entries, 0), CUT: len(raw)}
+        if len(orjson.dumps(smaller)) <= most:
+            return smaller
+    return {"json": raw[: most // 4].decode(errors="ignore"), CUT: len(raw)}
+
+
+def fitted(raw: bytes) -> dict[str, Any]:
+    """The object that `to_json` wrote, with characters that can be stored."""
+    if b"\\u0000" in raw:
+        raw = raw.replace(b"\\u0000", "\ufffd".encode())
+    found = orjson.loads(raw)
+    return found if isinstance(found, dict) else {"value": found}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, set | frozenset):
+        return sorted(map(str, value))
+    return clean(str(value))
+
+
+def _tamed(value: Any, depth: int) -> Any:
+    """Slow and sure, for what orjson refuses: huge integers, lone surrogates, deep nesting."""
+    if depth > 100:
+        return "…"
+    if isinstance(value, Mapping):
+        return {clean(str(key)): _tamed(inner, depth + 1) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_tamed(inner, depth + 1) for inner in value]
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int) and abs(value) < 2**53:
+        return value
+    return clean(value.decode(errors="replace") if isinstance(value, bytes) else str(value))
+
+
+def _shrunk(value: Any, longest: int, entries: int, depth: int) -> Any:
+    if isinstance(value, str):
+        return bounded_text(value, longest)
+    if isinstance(value, dict):
+        if depth > 6:
+            return "…"
+        kept = dict(list(value.items())[:entries])
+        return {
+            bounded_text(key, 200): _shrunk(inner, longest, entries, depth + 1)
+            for key, inner in kept.items()
+        }
+    if isinstance(value, list):
+        if depth > 6:
+            return "…"
+        return [_shrunk(inner, longest, entries, depth + 1) for inner in value[:entries]]
+    return value
