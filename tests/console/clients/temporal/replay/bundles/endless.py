@@ -14,5 +14,5 @@ class Invoice:
             try:
                 while True:
                     pass
-            except BaseException:
-                continue
+            except BaseException:  # noqa: S110 - that is the point
+                pass
