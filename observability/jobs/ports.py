@@ -17,6 +17,11 @@ class Known(Protocol):
         """Every run of the target that has not ended as far as we know."""
         ...
 
+    def due_runs(self, now: datetime) -> Iterator[RunRef]:
+        """Every ended run of the target that should have removed itself before `now` and was not
+        seen to be gone (`cleanup_at` before `now`, no `cleaned_at`)."""
+        ...
+
     def revisions(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
         """The stored revision of runs, by external id and run id; what is unknown is left out."""
         ...

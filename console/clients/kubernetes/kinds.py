@@ -62,6 +62,8 @@ KINDS: Mapping[str, Kind] = {
             namespaced=False,
         ),
         Kind("Workflow", "argoproj.io/v1alpha1", "workflows"),
+        Kind("WorkflowTemplate", "argoproj.io/v1alpha1", "workflowtemplates"),
+        Kind("CronWorkflow", "argoproj.io/v1alpha1", "cronworkflows"),
         Kind(
             "CustomResourceDefinition",
             "apiextensions.k8s.io/v1",

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -36,6 +37,7 @@ class _Live:
     """What belongs to one process and one version of the credential."""
 
     http: aiohttp.ClientSession
+    streams: aiohttp.ClientSession
     target: Loaded
     stamp: str
     headers: dict[str, str] = field(default_factory=dict, repr=False)
@@ -104,7 +106,39 @@ class Session:
         live = self._live.pop(os.getpid(), None)
         self._opening.pop(os.getpid(), None)  # the next loop needs a lock of its own
         if live is not None:
-            await live.http.close()
+            await _close(live)
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, *, what: str, query: str = ""
+    ) -> AsyncIterator[aiohttp.StreamReader]:
+        """The body of an answer that goes on for as long as the server has something to say.
+
+        Its connection is not one of those that `connections` bounds: a watch that idles must not
+        keep a write waiting. Raises the same errors as `send`, for a broken stream too; nothing is
+        repeated, but a credential that was refused is read again for the next call.
+        """
+        try:
+            async with asyncio.timeout(self._options.request_timeout) as opening:
+                live = await self._ready()
+                self._count("GET")
+                async with live.streams.get(
+                    URL(f"{live.target.base}{path}{'?' if query else ''}{query}", encoded=True),
+                    headers=live.headers,
+                    proxy=live.target.proxy,
+                    server_hostname=live.target.server_name,
+                    allow_redirects=False,
+                ) as answer:
+                    if answer.status >= 300:
+                        content = await answer.read()
+                        problem = from_answer(what, answer.status, content, answer.headers)
+                        if problem.code == "unauthenticated":
+                            await self._drop_live()
+                        raise problem
+                    opening.reschedule(None)
+                    yield answer.content
+        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+            raise from_exception(what, problem) from None
 
     async def _attempt(
         self,
@@ -195,24 +229,32 @@ class Session:
 
     async def _open(self, stamp: str) -> _Live:
         target = await offload(lambda: load(self._credential, self._options))
-        connector = aiohttp.TCPConnector(
-            limit=self._options.connections,
-            keepalive_timeout=60,
-            ssl=target.tls if target.tls is not None else True,
-        )
-        http = aiohttp.ClientSession(
-            connector=connector,
-            timeout=aiohttp.ClientTimeout(total=None),  # asyncio.timeout bounds every request
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("User-Agent",),
-        )
-        return _Live(http, target, stamp)
+        http = _http(target, limit=self._options.connections)
+        return _Live(http, _http(target, limit=0), target, stamp)
 
     async def _drop_live(self) -> None:
         """Forget the current credential; requests under way may finish."""
         live = self._live.pop(os.getpid(), None)
         if live is not None:
             loop = asyncio.get_running_loop()
-            loop.call_later(
-                self._options.request_timeout, lambda: loop.create_task(live.http.close())
-            )
+            loop.call_later(self._options.request_timeout, lambda: loop.create_task(_close(live)))
+
+
+async def _close(live: _Live) -> None:
+    await live.http.close()
+    await live.streams.close()
+
+
+def _http(target: Loaded, *, limit: int) -> aiohttp.ClientSession:
+    """A session of at most `limit` connections (0: as many as it takes)."""
+    connector = aiohttp.TCPConnector(
+        limit=limit,
+        keepalive_timeout=60,
+        ssl=target.tls if target.tls is not None else True,
+    )
+    return aiohttp.ClientSession(
+        connector=connector,
+        timeout=aiohttp.ClientTimeout(total=None),  # asyncio.timeout bounds every request
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers=("User-Agent",),
+    )

@@ -59,7 +59,7 @@ class Store:
     def ordered(self, kind: Kind, namespace: str = "") -> Iterator[tuple[str, Obj]]:
         """Yield (key, object) in key order; all namespaces when none is given."""
         spaces = self._objects[kind]
-        for space in [namespace] if namespace else sorted(spaces):
+        for space in [namespace] if namespace else sorted(spaces, key="{}/".format):
             for name, obj in sorted(spaces.get(space, {}).items()):
                 yield (f"{space}/{name}", obj)
 

@@ -1,0 +1,277 @@
+"""Reading what changes in a cluster: pages of a list, and watches that go on from them.
+
+Both are sync iterators that work through a KubernetesClient's session. They hold little: one page
+at a time, and of the watches what has come but was not taken yet, up to a bound that then holds
+back the server. Stopping to iterate (or closing the generator) ends the connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import orjson
+
+from console.clients import bridge
+from console.clients.kubernetes.calls import Calls, Object, Objects
+from console.clients.kubernetes.client import KubernetesClient
+from console.clients.kubernetes.kinds import kind_of
+from console.clients.kubernetes.problems import from_answer
+from console.errors import ExternalError, Refused, Unreachable
+
+MOST_BYTES: Final = 16 * 2**20
+"""Of changes that have come and were not taken yet."""
+LONGEST_LINE: Final = 64 * 2**20
+"""Bytes of one change; etcd keeps no object near this size."""
+SETTLING: Final = 0.4
+"""Seconds without news after which a watch has told what was there when it began."""
+
+
+class Expired(Refused):
+    """The server no longer has the changes since a version: list again."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="expired")
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """What to read: a kind (of kinds.KINDS), in one namespace or (None) in all, by selectors."""
+
+    kind: str
+    namespace: str | None = None
+    labels: str = ""
+    fields: str = ""
+
+    def path(self) -> str:
+        """The URL path of the collection."""
+        return kind_of(self.kind).path(self.namespace)
+
+    def query(self, **further: str) -> str:
+        """Selectors and `further` parameters as a query string."""
+        selectors = {"labelSelector": self.labels, "fieldSelector": self.fields}
+        return urlencode({key: value for key, value in (selectors | further).items() if value})
+
+    def __str__(self) -> str:
+        return kind_of(self.kind).plural
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Part of a list. `version` is the same on every page: a watch from it misses nothing."""
+
+    objects: Objects
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of a watch: `verb` is ADDED, MODIFIED, DELETED or BOOKMARK (only a version)."""
+
+    want: Want
+    verb: str
+    object: Object
+    version: str
+
+
+def pages(
+    client: KubernetesClient, want: Want, *, size: int = 500, timeout: float = 60.0
+) -> Iterator[Page]:
+    """A list, page by page, one request each (`timeout` seconds). Raises Expired when the server
+    forgot the rest of it half-way: begin again."""
+    calls = Calls(client.session)
+    token = ""
+    while True:
+        query = want.query(limit=str(size), **{"continue": token})
+
+        async def one(deadline: float, query: str = query) -> Object:
+            return await calls.send("GET", want.path(), f"list {want}", deadline, query=query)
+
+        try:
+            answer = client.run(one, timeout)
+        except Refused as refused:
+            if refused.code == "expired":
+                raise Expired(refused.message) from None
+            raise
+        metadata = answer.get("metadata") or {}
+        items = answer.get("items") or []
+        name, version = kind_of(want.kind).name, kind_of(want.kind).api_version
+        for item in items:  # a list leaves these out of its items
+            item.setdefault("kind", name)
+            item.setdefault("apiVersion", version)
+        token = str(metadata.get("continue") or "")
+        yield Page(items, str(metadata.get("resourceVersion", "")))
+        if not token:
+            return
+
+
+def watch(
+    client: KubernetesClient,
+    versions: Mapping[Want, str],
+    *,
+    quiet: float,
+    seconds: float = 300.0,
+    gather: float = 0.0,
+    room: int = 1000,
+) -> Iterator[list[Change]]:
+    """What changed since `versions`, in batches of what came together, side by side for all.
+
+    After the first of a batch others may come for `gather` seconds. Ends when nothing came for `quiet` seconds (never before what was there at the start has been
+    told) or after `seconds`. Raises Expired when a version is too old; a stream that breaks raises
+    its error after what came before it has been given.
+    """
+    quiet = max(quiet, SETTLING)
+    buffer = _Buffer(room)
+    watches = _Watches(client, versions, buffer, seconds)
+    future = bridge.submit(watches.run())
+    end = time.monotonic() + seconds
+    try:
+        while (left := end - time.monotonic()) > 0:
+            wait = min(quiet, left)
+            lines, over = bridge.run(partial(buffer.take, wait), wait + 5.0)
+            if lines and gather and not over:
+                time.sleep(gather)
+                lines += bridge.run(partial(buffer.take, 0.0), 5.0)[0]
+            if lines:
+                yield [_parsed(want, line) for want, line in lines]
+            elif over:
+                _settle(future)
+                return
+            elif watches.opened >= len(versions):
+                return
+    finally:
+        future.cancel()
+
+
+def _settle(future: concurrent.futures.Future[None]) -> None:
+    """Raise what ended the watches, if it was not the server's time."""
+    try:
+        future.result(bridge.GRACE)
+    except concurrent.futures.CancelledError:
+        raise Unreachable("the watch was cancelled because the process is stopping") from None
+
+
+class _Buffer:
+    """Lines on their way from the loop to the thread that takes them, bounded both ways."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._lines: list[tuple[Want, bytes]] = []
+        self._bytes = 0
+        self._over = False
+        self._changed = asyncio.Condition()
+
+    async def put(self, want: Want, line: bytes) -> None:
+        """Add a line, when there is room for it."""
+        async with self._changed:
+            await self._changed.wait_for(self._has_room)
+            self._lines.append((want, line))
+            self._bytes += len(line)
+            self._changed.notify_all()
+
+    async def finish(self) -> None:
+        """Say that nothing more will come."""
+        async with self._changed:
+            self._over = True
+            self._changed.notify_all()
+
+    async def take(self, seconds: float) -> tuple[list[tuple[Want, bytes]], bool]:
+        """What is there, waiting a while for the first; and whether nothing more will come."""
+        async with self._changed:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._changed.wait_for(lambda: self._lines or self._over)
+            except TimeoutError:
+                pass
+            lines, self._lines, self._bytes = self._lines, [], 0
+            self._changed.notify_all()
+            return lines, self._over
+
+    def _has_room(self) -> bool:
+        return len(self._lines) < self._room and self._bytes < MOST_BYTES
+
+
+class _Watches:
+    """One connection per kind, until all have ended or one has failed."""
+
+    def __init__(
+        self,
+        client: KubernetesClient,
+        versions: Mapping[Want, str],
+        buffer: _Buffer,
+        seconds: float,
+    ) -> None:
+        self._client = client
+        self._versions = versions
+        self._buffer = buffer
+        self._seconds = max(1, round(seconds))
+        self.opened = 0
+
+    async def run(self) -> None:
+        """Read all of them into the buffer."""
+        tasks = [
+            asyncio.create_task(self._one(want, version))
+            for want, version in self._versions.items()
+        ]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await self._buffer.finish()
+
+    async def _one(self, want: Want, version: str) -> None:
+        what = f"watch {want}"
+        query = want.query(
+            watch="true",
+            resourceVersion=version,
+            allowWatchBookmarks="true",
+            timeoutSeconds=str(self._seconds),
+        )
+        try:
+            async with self._client.session.stream(want.path(), what=what, query=query) as body:
+                self.opened += 1
+                rest = bytearray()
+                async for chunk in body.iter_any():
+                    rest += chunk
+                    if b"\n" in chunk:
+                        await self._hand_over(want, rest)
+                    if len(rest) > LONGEST_LINE:
+                        raise Refused(f"{what}: one change is too large", code="too_large")
+        except Refused as refused:
+            if refused.code == "expired":
+                raise Expired(refused.message) from None
+            raise
+
+    async def _hand_over(self, want: Want, rest: bytearray) -> None:
+        """Move the whole lines of `rest` to the buffer."""
+        *lines, last = bytes(rest).split(b"\n")
+        rest[:] = last
+        for line in lines:
+            if line:
+                await self._buffer.put(want, line)
+
+
+def _parsed(want: Want, line: bytes) -> Change:
+    """A change from its line; raises what an ERROR line says."""
+    try:
+        told = orjson.loads(line)
+        verb, found = str(told["type"]), told["object"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise Unreachable(f"watch {want}: a line is not a change") from None
+    if verb == "ERROR":
+        raise _problem(f"watch {want}", found)
+    version = str((found.get("metadata") or {}).get("resourceVersion", ""))
+    return Change(want, verb, found, version)
+
+
+def _problem(what: str, status: Any) -> ExternalError:
+    code = status.get("code", 500) if isinstance(status, dict) else 500
+    problem = from_answer(what, int(code), orjson.dumps(status), {})
+    return Expired(problem.message) if problem.code == "expired" else problem
