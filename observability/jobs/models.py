@@ -104,10 +104,14 @@ class JobRun(models.Model):
         blank=True, help_text="Words it is found by, made of type, ids, worker and failure."
     )
     revision = models.CharField(max_length=100, blank=True)
+    marks = models.JSONField(
+        default=dict, help_text="How late the fields are that are not of this revision."
+    )
     history_due = models.BooleanField(default=False, help_text="Events are still to be fetched.")
     history_through = models.BigIntegerField(default=0, help_text="`seq` of the last event read.")
     history_tries = models.PositiveSmallIntegerField(default=0)
     history_error = models.CharField(max_length=500, blank=True)
+    history_not_before = models.DateTimeField(null=True, help_text="Rest after a failed try.")
     event_count = models.PositiveIntegerField(default=0)
     archive = models.CharField(
         max_length=12, choices=ArchiveState.choices, default=ArchiveState.NONE
@@ -211,6 +215,27 @@ class JobLink(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind}={self.value}"
+
+
+class JobDocument(models.Model):
+    """An engine's record of a run that is not the one in the run's `archive_…` columns: either it
+    waits for object storage (`body`, compressed), or a later one has taken its place (`path`)."""
+
+    run = models.ForeignKey(JobRun, on_delete=models.CASCADE, related_name="documents")
+    sha256 = models.CharField(max_length=64, help_text="Of the document, uncompressed.")
+    media = models.CharField(max_length=100)
+    size = models.BigIntegerField(help_text="Bytes, uncompressed.")
+    body = models.BinaryField(null=True, help_text="Compressed, until object storage has it.")
+    path = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "sha256"], name="job_document_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sha256[:12]} of run {self.run_id}"
 
 
 class IngestStateQuerySet(models.QuerySet["IngestState"]):
