@@ -1,0 +1,237 @@
+"""The timeline of a run as SVG text: lanes, a time axis, and the same in words. Pure.
+
+Positions along the axis are percentages, so the picture fills whatever width it is given; lanes
+have a fixed height. The names of the lanes stand beside it as text of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from html import escape
+from typing import Final
+
+from observability.jobs.charts import pen
+from observability.jobs.charts.lanes import make_lanes
+from observability.jobs.charts.shapes import End, Lane, Mark, Moment, Outline, Span
+from observability.jobs.charts.wording import count, lane_words, short, span_words
+from observability.jobs.charts.words import glyph_of, kind_words, span
+
+MOST_LANES: Final = 60
+MOST_MARKS: Final = 1500
+_STEPS: Final = (
+    *(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+    *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800),
+    *(3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 1209600),
+)
+_MOST_TICKS: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time in which we were not looking, and why."""
+
+    starts_at: datetime
+    ends_at: datetime
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One lane as the page lists it beside the picture: its name, and what is drawn in words."""
+
+    step: str
+    name: str
+    words: str
+    is_bad: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What is drawn, bounded, between `start` and `end`; `goes_on` draws the edge of now."""
+
+    lanes: tuple[Lane, ...]
+    start: datetime
+    end: datetime
+    goes_on: bool
+    gaps: tuple[Gap, ...] = ()
+    folded_lanes: int = 0
+    folded_marks: int = 0
+
+    @property
+    def height(self) -> int:
+        """Of the picture, in pixels."""
+        return pen.TOP + len(self.lanes) * pen.LANE + 4
+
+    @property
+    def lines(self) -> list[Line]:
+        """The lanes for the list beside the picture."""
+        return [Line(lane.step, lane.name, lane_words(lane), lane.is_bad) for lane in self.lanes]
+
+    @property
+    def text(self) -> str:
+        """The picture in one sentence, for readers who do not see it."""
+        steps = self.lanes[1:]
+        failed = sum(1 for lane in steps for part in lane.spans if part.how is End.BAD)
+        saved = sum(1 for lane in self.lanes for mark in lane.marks if mark.kind == "checkpoint")
+        parts = [f"Timeline of {span((self.end - self.start).total_seconds())}"]
+        parts.append(count(len(steps), "step"))
+        if failed:
+            parts.append(f"{count(failed, 'attempt')} failed")
+        if saved:
+            parts.append(count(saved, "checkpoint"))
+        if self.gaps:
+            parts.append(f"{count(len(self.gaps), 'gap')} in what we saw")
+        if self.goes_on:
+            parts.append("still going on")
+        return ", ".join(parts) + ". Each line is described beside it."
+
+    @property
+    def folded(self) -> str:
+        """What is left out, and by which rule; empty when nothing is."""
+        parts = []
+        if self.folded_lanes:
+            more = "more steps are" if self.folded_lanes > 1 else "more step is"
+            parts.append(
+                f"{self.folded_lanes:,} {more} not drawn: chosen were those that failed, then "
+                "those still open, then the longest."
+            )
+        if self.folded_marks:
+            parts.append(
+                f"{self.folded_marks:,} attempts and marks are left out of the lines: kept were "
+                "failures, the longest attempts, and of the rest every so-manieth."
+            )
+        return " ".join(parts)
+
+    @property
+    def glyphs(self) -> list[tuple[str, str]]:
+        """The signs in use, as (name, words), for the legend."""
+        return pen.legend(self.lanes, gaps=bool(self.gaps))
+
+    def svg(self) -> str:
+        """The picture as one SVG element."""
+        text = escape(self.text, quote=True)
+        body = [self._axis()]
+        body.extend(self._gap(gap) for gap in self.gaps)
+        for index, lane in enumerate(self.lanes):
+            body.append(self._lane(lane, pen.TOP + index * pen.LANE))
+        if self.goes_on:
+            body.append(pen.now_edge(self.height))
+        return (
+            f'<svg class="tl" role="img" aria-label="{text}" width="100%" '
+            f'height="{self.height}">{pen.DEFINITIONS}{"".join(body)}</svg>'
+        )
+
+    def _at(self, moment: datetime) -> float:
+        """Where a moment is, in percent; what lies outside is drawn at the edge."""
+        whole = (self.end - self.start).total_seconds()
+        if whole <= 0:
+            return 0.0
+        share = (moment - self.start).total_seconds() / whole
+        return min(max(share, 0.0), 1.0) * 100
+
+    def _axis(self) -> str:
+        whole = (self.end - self.start).total_seconds()
+        return "".join(
+            pen.tick(at / whole * 100 if whole else 0.0, label, self.height)
+            for at, label in ticks(whole)
+        )
+
+    def _gap(self, gap: Gap) -> str:
+        left = self._at(gap.starts_at)
+        words = f"Gap of {span((gap.ends_at - gap.starts_at).total_seconds())}: {gap.cause}"
+        return pen.gap(left, self._at(gap.ends_at) - left, self.height, words)
+
+    def _lane(self, lane: Lane, top: int) -> str:
+        out = [pen.ruler(top)]
+        for part in lane.spans:
+            left = self._at(part.start)
+            width = self._at(part.end) - left
+            out.append(pen.stretch(part, left, width, top, self._span_words(part)))
+        for mark in lane.marks:
+            words = f"{kind_words(mark.kind)} at {self._offset(mark.at)}"
+            words += f": {short(mark.note)}" if mark.note else ""
+            out.append(pen.mark(glyph_of(mark.kind), self._at(mark.at), top, words))
+        return f"<g>{''.join(out)}</g>"
+
+    def _offset(self, moment: datetime) -> str:
+        return f"+{span(max((moment - self.start).total_seconds(), 0))}"
+
+    def _span_words(self, part: Span) -> str:
+        return f"{span_words(part)}, from {self._offset(part.start)}"
+
+
+def draw(
+    outline: Outline,
+    moments: Iterable[Moment],
+    *,
+    now: datetime,
+    gaps: Iterable[Gap] = (),
+) -> Timeline:
+    """The timeline of a run from its events, oldest first."""
+    lanes = make_lanes(outline, moments, now=now)
+    end = outline.closed_at or max(now, outline.created_at)
+    end = max(end, outline.created_at)
+    kept, folded = _most_telling(lanes)
+    thinned = [_thin(lane, MOST_MARKS // len(kept)) for lane in kept]
+    return Timeline(
+        lanes=tuple(lane for lane, _ in thinned),
+        start=outline.created_at,
+        end=end,
+        goes_on=outline.is_open,
+        gaps=tuple(gaps)[:MOST_LANES],
+        folded_lanes=folded,
+        folded_marks=sum(left for _, left in thinned),
+    )
+
+
+def _most_telling(lanes: Sequence[Lane]) -> tuple[list[Lane], int]:
+    """The run's own lane and as many steps as fit, in their order; how many were left out."""
+    if len(lanes) <= MOST_LANES:
+        return list(lanes), 0
+    ranked = sorted(
+        range(1, len(lanes)),
+        key=lambda index: (
+            not lanes[index].is_bad,
+            not lanes[index].is_open,
+            -lanes[index].seconds,
+        ),
+    )
+    chosen = sorted(ranked[: MOST_LANES - 1])
+    return [lanes[0], *(lanes[index] for index in chosen)], len(lanes) - 1 - len(chosen)
+
+
+def _thin(lane: Lane, room: int) -> tuple[Lane, int]:
+    """The lane with at most `room` spans and marks; how many were left out."""
+    size = len(lane.spans) + len(lane.marks)
+    if size <= room:
+        return lane, 0
+    spans = sorted(lane.spans, key=lambda part: (part.how is not End.BAD, -part.seconds))
+    spans = sorted(spans[: room - room // 3], key=lambda part: part.start)
+    bad = [mark for mark in lane.marks if glyph_of(mark.kind) == "bad"]
+    rest = [mark for mark in lane.marks if glyph_of(mark.kind) != "bad"]
+    left = room - len(spans)
+    marks = bad[:left]
+    marks += _every(rest, left - len(marks))
+    return replace(lane, spans=tuple(spans), marks=tuple(marks)), size - len(spans) - len(marks)
+
+
+def _every(items: list[Mark], room: int) -> list[Mark]:
+    """At most `room` of the items, evenly spread."""
+    if room <= 0:
+        return []
+    step = -(-len(items) // room)
+    return items[:: max(step, 1)]
+
+
+def ticks(seconds: float) -> list[tuple[float, str]]:
+    """Where the axis of so many seconds has its ticks, and their words."""
+    if seconds <= 0:
+        return [(0.0, "0")]
+    step = next((size for size in _STEPS if seconds / size <= _MOST_TICKS), None)
+    if step is None:
+        step = _STEPS[-1] * -(-seconds // (_STEPS[-1] * _MOST_TICKS))
+    # The last tenth is left to the end itself.
+    places = [index * step for index in range(int(seconds / step) + 1)]
+    return [(at, span(at) if at else "0") for at in places if not at or at <= seconds * 0.94]

@@ -1,0 +1,181 @@
+"""Kinds, failures and spans of time in words for people, and the groups that events fall into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from observability.jobs.contracts import EventKind, FailureKind
+
+FAILURES: Final[Mapping[str, str]] = {
+    FailureKind.APPLICATION: "The job's own error",
+    FailureKind.TIMEOUT: "Timeout",
+    FailureKind.DEADLINE: "Deadline exceeded",
+    FailureKind.OUT_OF_MEMORY: "Out of memory",
+    FailureKind.QUOTA: "Quota",
+    FailureKind.WORKER_LOST: "Worker lost",
+    FailureKind.EVICTED: "Evicted",
+    FailureKind.IMAGE: "Image could not be pulled",
+    FailureKind.CANCELLED: "Cancelled",
+    FailureKind.TERMINATED: "Terminated",
+    FailureKind.NON_DETERMINISM: "Non-determinism: the code no longer fits the history",
+    FailureKind.INVALID: "Invalid definition",
+    FailureKind.OTHER: "Failure",
+}
+
+# One glyph per family, drawn by picture.py; the word says which of the family it is.
+KINDS: Final[Mapping[str, tuple[str, str]]] = {
+    EventKind.CREATED: ("Created", "dot"),
+    EventKind.STARTED: ("Started", "dot"),
+    EventKind.SCHEDULED: ("Scheduled", "dot"),
+    EventKind.ATTEMPT_STARTED: ("Attempt started", "dot"),
+    EventKind.ATTEMPT_FAILED: ("Attempt failed", "bad"),
+    EventKind.ATTEMPT_TIMED_OUT: ("Attempt timed out", "bad"),
+    EventKind.RETRY: ("Retry", "dot"),
+    EventKind.STEP_COMPLETED: ("Step completed", "ok"),
+    EventKind.CHECKPOINT: ("Checkpoint", "checkpoint"),
+    EventKind.WAITING: ("Waiting", "dot"),
+    EventKind.THROTTLED: ("Throttled", "denied"),
+    EventKind.DENIED: ("Denied", "denied"),
+    EventKind.SIGNAL: ("Signal", "signal"),
+    EventKind.UPDATE: ("Update", "signal"),
+    EventKind.TIMER_STARTED: ("Timer started", "timer"),
+    EventKind.TIMER_FIRED: ("Timer fired", "timer"),
+    EventKind.CHILD_STARTED: ("Child started", "child"),
+    EventKind.CHILD_CLOSED: ("Child closed", "child"),
+    EventKind.WORKER: ("Worker", "worker"),
+    EventKind.PAUSED: ("Paused", "hand"),
+    EventKind.RESUMED: ("Resumed", "hand"),
+    EventKind.RESET: ("Reset", "hand"),
+    EventKind.CANCEL_REQUESTED: ("Cancel requested", "hand"),
+    EventKind.SUCCEEDED: ("Succeeded", "ok"),
+    EventKind.FAILED: ("Failed", "bad"),
+    EventKind.TIMED_OUT: ("Timed out", "bad"),
+    EventKind.CANCELLED: ("Cancelled", "stopped"),
+    EventKind.TERMINATED: ("Terminated", "stopped"),
+    EventKind.CONTINUED: ("Continued as new", "stopped"),
+    EventKind.LOST: ("Worker lost", "bad"),
+    EventKind.DELETED: ("Deleted unfinished", "bad"),
+    EventKind.CLEANUP: ("Clean-up", "dot"),
+    EventKind.GAP: ("Gap: we were not looking", "gap"),
+    EventKind.NOTE: ("Note", "dot"),
+}
+
+GROUPS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
+    "failures": (
+        "Failures",
+        frozenset(
+            {
+                EventKind.ATTEMPT_FAILED,
+                EventKind.ATTEMPT_TIMED_OUT,
+                EventKind.FAILED,
+                EventKind.TIMED_OUT,
+                EventKind.LOST,
+                EventKind.DELETED,
+                EventKind.DENIED,
+            }
+        ),
+    ),
+    "attempts": (
+        "Attempts and steps",
+        frozenset(
+            {
+                EventKind.SCHEDULED,
+                EventKind.ATTEMPT_STARTED,
+                EventKind.ATTEMPT_FAILED,
+                EventKind.ATTEMPT_TIMED_OUT,
+                EventKind.RETRY,
+                EventKind.STEP_COMPLETED,
+            }
+        ),
+    ),
+    "limits": (
+        "Waits and limits",
+        frozenset({EventKind.WAITING, EventKind.THROTTLED, EventKind.DENIED}),
+    ),
+    "checkpoints": ("Checkpoints", frozenset({EventKind.CHECKPOINT})),
+    "signals": (
+        "Signals, timers, children",
+        frozenset(
+            {
+                EventKind.SIGNAL,
+                EventKind.UPDATE,
+                EventKind.TIMER_STARTED,
+                EventKind.TIMER_FIRED,
+                EventKind.CHILD_STARTED,
+                EventKind.CHILD_CLOSED,
+            }
+        ),
+    ),
+    "interventions": (
+        "Interventions",
+        frozenset(
+            {
+                EventKind.PAUSED,
+                EventKind.RESUMED,
+                EventKind.RESET,
+                EventKind.CANCEL_REQUESTED,
+                EventKind.CANCELLED,
+                EventKind.TERMINATED,
+            }
+        ),
+    ),
+    "life": (
+        "Start and end",
+        frozenset(
+            {
+                EventKind.CREATED,
+                EventKind.STARTED,
+                EventKind.SUCCEEDED,
+                EventKind.FAILED,
+                EventKind.TIMED_OUT,
+                EventKind.CANCELLED,
+                EventKind.TERMINATED,
+                EventKind.CONTINUED,
+                EventKind.LOST,
+                EventKind.DELETED,
+                EventKind.CLEANUP,
+            }
+        ),
+    ),
+    "notes": ("Workers, notes, gaps", frozenset({EventKind.WORKER, EventKind.NOTE, EventKind.GAP})),
+}
+
+_UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+def failure_words(kind: str) -> str:
+    """What kind of failure, for people."""
+    return FAILURES.get(kind) or (kind.replace("_", " ").capitalize() if kind else "Failure")
+
+
+def kind_words(kind: str) -> str:
+    """What happened, for people."""
+    known = KINDS.get(kind)
+    return known[0] if known else kind.replace("_", " ").capitalize()
+
+
+def glyph_of(kind: str) -> str:
+    """The mark that stands for it."""
+    known = KINDS.get(kind)
+    return known[1] if known else "dot"
+
+
+def span(seconds: float) -> str:
+    """A length of time in at most two units: "820 ms", "4 min 10 s", "2 d 4 h"."""
+    if seconds < 0:
+        return f"−{span(-seconds)}"
+    if seconds < 1:
+        return f"{round(seconds * 1000)} ms" if seconds else "0 s"
+    if seconds < 10:
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
+    rest = round(seconds)
+    for index, (name, size) in enumerate(_UNITS):
+        if rest >= size:
+            count, rest = divmod(rest, size)
+            if index + 1 == len(_UNITS):
+                return f"{count} {name}"
+            below, smaller = _UNITS[index + 1]
+            more = rest // smaller
+            return f"{count} {name} {more} {below}" if more else f"{count} {name}"
+    return f"{rest} s"
