@@ -1,6 +1,6 @@
 """What the server says about itself: versions, groups, resources."""
 
-from deploy.local.emulator.kinds import GROUPS, KINDS, VERBS, Obj
+from deploy.local.emulator.kinds import GROUPS, KINDS, VERBS, VERSIONS, Obj
 
 VERSION: Obj = {
     "major": "1",
@@ -20,7 +20,8 @@ _REVIEWS = {
 
 
 def _group(name: str) -> Obj:
-    version = {"groupVersion": f"{name}/v1", "version": "v1"}
+    number = VERSIONS.get(name, "v1")
+    version = {"groupVersion": f"{name}/{number}", "version": number}
     return {"name": name, "versions": [version], "preferredVersion": version}
 
 
@@ -75,10 +76,11 @@ def _documents() -> dict[str, Obj]:
     }
     for name in groups:
         documents[f"/apis/{name}"] = {"kind": "APIGroup", "apiVersion": "v1", **_group(name)}
-        documents[f"/apis/{name}/v1"] = {
+        served = f"{name}/{VERSIONS.get(name, 'v1')}"
+        documents[f"/apis/{served}"] = {
             "kind": "APIResourceList",
             "apiVersion": "v1",
-            "groupVersion": f"{name}/v1",
+            "groupVersion": served,
             "resources": _resources(name),
         }
     return documents
@@ -95,10 +97,11 @@ def _aggregated(groups: tuple[str, ...]) -> Obj:
 
 
 def _group_discovery(group: str) -> Obj:
+    number = VERSIONS.get(group, "v1")
     resources = [
         {
             "resource": row["name"],
-            "responseKind": {"group": group, "version": "v1", "kind": row["kind"]},
+            "responseKind": {"group": group, "version": number, "kind": row["kind"]},
             "scope": "Namespaced" if row["namespaced"] else "Cluster",
             "singularResource": row["singularName"],
             "verbs": row["verbs"],
@@ -106,7 +109,7 @@ def _group_discovery(group: str) -> Obj:
         for row in _resources(group)
         if "/" not in row["name"]
     ]
-    version = {"version": "v1", "resources": resources, "freshness": "Current"}
+    version = {"version": number, "resources": resources, "freshness": "Current"}
     metadata = {"name": group} if group else {}
     return {"metadata": metadata, "versions": [version]}
 

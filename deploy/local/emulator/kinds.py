@@ -27,11 +27,12 @@ class Kind:
     """Names of this kind may hold capitals and colons (RBAC)."""
     returns_deleted: bool = False
     """DELETE answers with the object; the other kinds answer with a Status."""
+    version: str = "v1"
 
     @property
     def api_version(self) -> str:
-        """`v1` for the core group, `GROUP/v1` otherwise."""
-        return f"{self.group}/v1" if self.group else "v1"
+        """`v1` for the core group, `GROUP/VERSION` otherwise."""
+        return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
     def qualified(self) -> str:
@@ -124,6 +125,18 @@ MUTATING_POLICY_BINDING = Kind(
     namespaced=False,
     generation=True,
 )
+DEPLOYMENT = Kind("apps", "deployments", "Deployment", short_names=("deploy",), status=True)
+LEASE = Kind("coordination.k8s.io", "leases", "Lease")
+DEFINITION = Kind(
+    "apiextensions.k8s.io",
+    "customresourcedefinitions",
+    "CustomResourceDefinition",
+    namespaced=False,
+    short_names=("crd",),
+    status=True,
+)
+# Served whether its definition was created or not; like the real one it has no status subresource.
+WORKFLOW = Kind("argoproj.io", "workflows", "Workflow", short_names=("wf",), version="v1alpha1")
 
 KINDS: tuple[Kind, ...] = (
     CONFIG_MAP,
@@ -146,7 +159,13 @@ KINDS: tuple[Kind, ...] = (
     PRIORITY_CLASS,
     MUTATING_POLICY,
     MUTATING_POLICY_BINDING,
+    DEPLOYMENT,
+    LEASE,
+    DEFINITION,
+    WORKFLOW,
 )
 BY_URL: dict[tuple[str, str], Kind] = {(kind.group, kind.plural): kind for kind in KINDS}
 BY_NAME: dict[tuple[str, str], Kind] = {(kind.api_version, kind.name): kind for kind in KINDS}
-GROUPS: tuple[str, ...] = tuple(dict.fromkeys(kind.group for kind in KINDS if kind.group))
+VERSIONS: dict[str, str] = {kind.group: kind.version for kind in KINDS}
+"""The version of each group; each has one."""
+GROUPS: tuple[str, ...] = tuple(group for group in VERSIONS if group)

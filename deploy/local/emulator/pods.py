@@ -166,7 +166,7 @@ class PodRunner:
 
     def _plan_end(self, pod: Obj) -> None:
         owners = pod["metadata"].get("ownerReferences") or ()
-        if any(owner.get("kind") == "Job" for owner in owners):
+        if any(owner.get("kind") in ("Job", "Workflow") for owner in owners):
             began = datetime.fromisoformat(pod["status"]["startTime"])
             passed = max((now() - began).total_seconds() - 1, 0)
             wait = duration(_note(pod, "runs-for"), 10.0) - passed

@@ -37,6 +37,7 @@ from deploy.local.emulator.kinds import (
     POD,
     PRIORITY_CLASS,
     SERVICE_ACCOUNT,
+    WORKFLOW,
     Kind,
     Obj,
 )
@@ -169,7 +170,7 @@ class Resources:
         metadata.update(uid=str(uuid4()), creationTimestamp=stamp(now()))
         if kind.generation:
             metadata["generation"] = 1
-        self._fill(kind, obj, f"/{target.name}; {kind.group}/v1, Kind={kind.name}")
+        self._fill(kind, obj, f"/{target.name}; {kind.group}/{kind.version}, Kind={kind.name}")
         return self._admit_new(target, obj), True
 
     def _update(self, target: Target, old: Obj, obj: Obj) -> Obj:
@@ -208,7 +209,7 @@ class Resources:
             if applied:
                 message = (
                     f"failed to convert new object ({applied}) to proper version: unable to "
-                    f"convert unstructured object to {kind.group}/v1, Kind={kind.name}: {error}"
+                    f"convert unstructured object to {kind.group}/{kind.version}, Kind={kind.name}: {error}"
                 )
                 raise ApiError(500, "", message) from None
             raise bad_request(
@@ -260,7 +261,7 @@ class Resources:
         return self.store.put(kind, marked)
 
     def _settle_dependents(self, owner: Obj, *, orphan: bool) -> None:
-        if owner["kind"] != JOB.name:
+        if owner["kind"] not in (JOB.name, WORKFLOW.name):
             return
         uid, namespace = owner["metadata"]["uid"], owner["metadata"]["namespace"]
         for pod in self.store.in_namespace(POD, namespace):

@@ -82,7 +82,12 @@ def parse_path(path: str) -> Target:
     if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in ("status", "finalize"):
         namespace, rest = rest[1], rest[2:]
     kind = BY_URL.get((group, rest[0]))
-    if kind is None or version != "v1" or len(rest) > 3 or (namespace and not kind.namespaced):
+    if (
+        kind is None
+        or version != kind.version
+        or len(rest) > 3
+        or (namespace and not kind.namespaced)
+    ):
         raise no_such_path()
     name, subresource = [*rest[1:], "", ""][:2]
     if subresource and not (subresource == "status" and kind.status):
@@ -191,6 +196,8 @@ class Router:
         objects, metadata = self._page(call)
         if tables.is_wanted(call.accept):
             return 200, tables.render(kind, objects, metadata, now())
+        if tables.is_bare(call.accept):
+            return 200, tables.bare(objects, metadata)
         return 200, listed(kind, objects, metadata)
 
     def _create(self, call: Call) -> tuple[int, Obj]:

@@ -9,6 +9,9 @@ from deploy.local.emulator.kinds import Kind, Obj
 Cells = Callable[[Obj], list[Any]]
 
 
+_META = "meta.k8s.io/v1"
+
+
 def _quota(obj: Obj) -> list[Any]:
     status = obj.get("status") or {}
     hard, used = status.get("hard") or {}, status.get("used") or {}
@@ -81,6 +84,25 @@ def is_wanted(accept: str) -> bool:
     return "as=Table" in accept.split(",")[0]
 
 
+def is_bare(accept: str) -> bool:
+    """Tell whether the client asks for the metadata of a list only."""
+    return "as=PartialObjectMetadataList" in accept.split(",")[0]
+
+
+def bare(objects: list[Obj], metadata: Obj) -> Obj:
+    """Return a `PartialObjectMetadataList` of objects."""
+    return {
+        "kind": "PartialObjectMetadataList",
+        "apiVersion": _META,
+        "metadata": metadata,
+        "items": [_bare(obj) for obj in objects],
+    }
+
+
+def _bare(obj: Obj) -> Obj:
+    return {"kind": "PartialObjectMetadata", "apiVersion": _META, "metadata": obj["metadata"]}
+
+
 def render(kind: Kind, objects: list[Obj], metadata: Obj, now: datetime) -> Obj:
     """Return a `Table` of objects."""
     names, cells = _COLUMNS.get(kind.name, ([], lambda _: []))
@@ -88,17 +110,13 @@ def render(kind: Kind, objects: list[Obj], metadata: Obj, now: datetime) -> Obj:
     rows = [
         {
             "cells": [obj["metadata"]["name"], *cells(obj), _age(obj, now)],
-            "object": {
-                "kind": "PartialObjectMetadata",
-                "apiVersion": "meta.k8s.io/v1",
-                "metadata": obj["metadata"],
-            },
+            "object": _bare(obj),
         }
         for obj in objects
     ]
     return {
         "kind": "Table",
-        "apiVersion": "meta.k8s.io/v1",
+        "apiVersion": _META,
         "metadata": metadata,
         "columnDefinitions": [_column(name) for name in columns],
         "rows": rows,
