@@ -105,7 +105,7 @@ class JobRun(models.Model):
     )
     revision = models.CharField(max_length=100, blank=True)
     marks = models.JSONField(
-        default=dict, help_text="How late the fields are that are not of this revision."
+        null=True, help_text="How late the fields are that are not of this revision."
     )
     history_due = models.BooleanField(default=False, help_text="Events are still to be fetched.")
     history_through = models.BigIntegerField(default=0, help_text="`seq` of the last event read.")
