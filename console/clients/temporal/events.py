@@ -1,0 +1,94 @@
+"""History events as plain values: one small reader for each type that a trail shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+
+from console.clients.temporal import happenings
+from console.clients.temporal.payloads import at, text, values
+from console.clients.temporal.records import TrailEvent
+
+Reader = Callable[[Any, int], dict[str, Any]]
+
+ROOM: Final = 4096
+"""Bytes of payload kept with one event; fewer when a history has thousands of events."""
+ROOM_OF_ALL: Final = 2_000_000
+LEAST_ROOM: Final = 128
+
+_TYPES: Final[Mapping[int, str]] = {
+    number: name.removeprefix("EVENT_TYPE_").lower() for name, number in EventType.items()
+}
+# Scheduling and starting a workflow task says nothing that its completion or failure does not.
+_QUIET: Final = frozenset({"workflow_task_scheduled", "workflow_task_started"})
+CLOSING: Final = frozenset(
+    {
+        "workflow_execution_completed",
+        "workflow_execution_failed",
+        "workflow_execution_timed_out",
+        "workflow_execution_canceled",
+        "workflow_execution_terminated",
+        "workflow_execution_continued_as_new",
+    }
+)
+
+
+def _plan(number: int) -> tuple[str, str, Reader] | None:
+    name = _TYPES[number]
+    if name in _QUIET:
+        return None
+    return name, f"{name}_event_attributes", happenings.READERS.get(name, happenings.nothing)
+
+
+_PLANS: Final[Mapping[int, tuple[str, str, Reader] | None]] = {
+    number: _plan(number) for number in _TYPES if number
+}
+
+
+def is_closing(event: HistoryEvent) -> bool:
+    """Whether nothing can come after this event."""
+    return _TYPES.get(event.event_type, "") in CLOSING
+
+
+def room_for(count: int) -> int:
+    """How many bytes of payload each of `count` events may show."""
+    return max(LEAST_ROOM, min(ROOM, ROOM_OF_ALL // max(count, 1)))
+
+
+def translate(events: Iterable[HistoryEvent], room: int) -> tuple[TrailEvent, ...]:
+    """What a trail needs of each event that says something, in the same order."""
+    found: list[TrailEvent] = []
+    for event in events:
+        number = event.event_type
+        plan = _PLANS.get(number, ("", "", happenings.nothing))
+        if plan is not None:
+            found.append(_one(event, plan, room))
+    return tuple(found)
+
+
+def _one(event: HistoryEvent, plan: tuple[str, str, Reader], room: int) -> TrailEvent:
+    name, attribute, reader = plan
+    told = reader(getattr(event, attribute), room) if attribute else {}
+    if event.HasField("user_metadata"):
+        _add_metadata(event, told, room)
+    if event.HasField("principal") and event.principal.name:
+        # Who was authenticated says more than who one claims to be.
+        told["actor"] = text(event.principal.name, 255)
+    return TrailEvent(
+        id=event.event_id,
+        at=at(event.event_time),
+        type=name or f"event_type_{event.event_type}",
+        **told,
+    )
+
+
+def _add_metadata(event: HistoryEvent, told: dict[str, Any], room: int) -> None:
+    metadata = event.user_metadata
+    detail = dict(told.get("detail") or {})
+    for name in ("summary", "details"):
+        if metadata.HasField(name):
+            detail[name] = values([getattr(metadata, name)], room)[0]
+    told["detail"] = detail

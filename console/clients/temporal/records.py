@@ -1,0 +1,156 @@
+"""Plain values of Temporal's runs and their histories, with only what a trail needs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One row of visibility (or of a description).
+
+    `status` is Temporal's word in lower case (`running`, `continued_as_new`, …). `history_length`
+    and `history_size` (bytes) are those of the last time visibility heard of the run: for an open
+    one they are those of its start. `memo` and `attributes` are decoded values.
+    """
+
+    workflow_id: str
+    run_id: str
+    type: str
+    queue: str
+    status: str
+    created_at: datetime
+    began_at: datetime | None
+    closed_at: datetime | None
+    history_length: int
+    history_size: int
+    first_run_id: str
+    parent_workflow_id: str = ""
+    parent_run_id: str = ""
+    fairness_key: str = ""
+    build: str = ""
+    memo: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRows:
+    """One page of rows. `token` asks for the next one and is empty on the last."""
+
+    rows: tuple[RunRow, ...]
+    token: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """What an activity said about its progress; `digest` tells one from another."""
+
+    details: tuple[Any, ...]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Temporal's Failure: `kind` is application, timeout, cancelled, terminated, server, activity,
+    child, reset or other; `timeout` is start_to_close and the like."""
+
+    message: str
+    kind: str
+    type: str = ""
+    stack: str = ""
+    non_retryable: bool = False
+    timeout: str = ""
+    identity: str = ""
+    heartbeat: Heartbeat | None = None
+    details: tuple[Any, ...] = ()
+    cause: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrailEvent:
+    """One event of a history.
+
+    `type` is Temporal's name in lower case (`activity_task_scheduled`). `ref` is the event that
+    began what this one is about (an activity's scheduled event, a timer's start, a child's
+    initiation). `name` is the activity's, workflow's or signal's type, `subject` the id of the
+    activity, timer, update or child. `state` is the retry state or the cause, `run` another run.
+    """
+
+    id: int
+    at: datetime
+    type: str
+    actor: str = ""
+    name: str = ""
+    subject: str = ""
+    ref: int = 0
+    attempt: int = 0
+    build: str = ""
+    message: str = ""
+    state: str = ""
+    run: str = ""
+    fault: Fault | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunHistory:
+    """A history, or its end.
+
+    `document` is a serialized temporal.api.history.v1.History, None unless it is whole. `last_id`
+    is the id of the last event there is; `closed` says that it ends the run.
+    """
+
+    events: tuple[TrailEvent, ...]
+    last_id: int
+    closed: bool
+    document: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class PendingActivity:
+    """An activity that is under way, waits for its next attempt, or is paused.
+
+    `state` is scheduled, started, cancel_requested, paused or pause_requested. `scheduled_at` is
+    when the present attempt was (or is to be) put on the queue.
+    """
+
+    activity_id: str
+    type: str
+    state: str
+    attempt: int
+    maximum_attempts: int
+    scheduled_at: datetime | None
+    started_at: datetime | None
+    next_attempt_at: datetime | None
+    attempt_ended_at: datetime | None
+    expires_at: datetime | None
+    retry_seconds: float | None
+    heartbeat: Heartbeat | None
+    heartbeat_at: datetime | None
+    fault: Fault | None
+    worker: str
+    build: str
+    fairness_key: str
+    priority: int
+    paused_by: str
+    pause_reason: str
+    paused_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunDescription:
+    """What a run is doing now. `transitions` grows with every change of its state."""
+
+    row: RunRow
+    transitions: int
+    activities: tuple[PendingActivity, ...]
+    children: tuple[tuple[str, str, str], ...]
+    workflow_task_attempt: int
+    reset_run_id: str
+    last_reset_at: datetime | None
+    cancel_requested: bool
+    versioning: str
+    reset_points: tuple[tuple[str, int], ...]

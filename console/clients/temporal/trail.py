@@ -1,0 +1,259 @@
+"""Reading runs: visibility, histories and descriptions, as plain values.
+
+Goes to the service directly: the SDK's own list and describe fail on a paused workflow. Every verb
+raises Unreachable, Throttled, Refused or NotFound (console.errors) within the client's time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from typing import Final, TypeVar
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.workflowservice.v1 import (
+    CountWorkflowExecutionsRequest,
+    CountWorkflowExecutionsResponse,
+    DescribeWorkflowExecutionRequest,
+    GetWorkflowExecutionHistoryRequest,
+    GetWorkflowExecutionHistoryResponse,
+    GetWorkflowExecutionHistoryReverseRequest,
+    ListWorkflowExecutionsRequest,
+)
+
+from console.clients.temporal.bucket import TokenBucket
+from console.clients.temporal.client import TemporalClient
+from console.clients.temporal.descriptions import description, row
+from console.clients.temporal.events import is_closing, room_for, translate
+from console.clients.temporal.records import RunDescription, RunHistory, RunRows, TrailEvent
+from console.errors import NotFound
+
+LARGEST_PAGE: Final = 1000
+"""The server gives no more rows than this, whatever is asked."""
+REVERSE_PAGE: Final = 200
+READERS: Final = 6
+"""Histories fetched at once: enough to keep one core of the server busy beside ours."""
+LONG: Final = 60.0
+"""Seconds that a page, or a history of many pages, may take."""
+
+T = TypeVar("T")
+Ref = tuple[str, str]
+# A server allows 10 queries of visibility a second and namespace; others want some of them too.
+_buckets: weakref.WeakKeyDictionary[TemporalClient, TokenBucket] = weakref.WeakKeyDictionary()
+
+
+class TrailReader:
+    """The runs of a client's namespace."""
+
+    def __init__(self, client: TemporalClient) -> None:
+        self._client = client
+        bucket = _buckets.get(client)
+        if bucket is None:
+            bucket = _buckets.setdefault(client, TokenBucket(burst=16, rate=8.0))
+        self._bucket = bucket
+
+    def rows(self, query: str, *, size: int = LARGEST_PAGE, token: bytes = b"") -> RunRows:
+        """One page of the runs that a visibility query finds (`ExecutionStatus = 'Running'`):
+        open ones first, then closed ones by the time they closed, newest first."""
+        request = ListWorkflowExecutionsRequest(
+            namespace=self._client.namespace, page_size=size, next_page_token=token, query=query
+        )
+
+        async def go(deadline: float) -> RunRows:
+            await self._bucket.take(deadline)
+            answer = await self._client.connection.call(
+                lambda client: client.workflow_service.list_workflow_executions,
+                request,
+                what="list workflows",
+                deadline=deadline,
+            )
+            rows = tuple(row(info) for info in answer.executions)
+            return RunRows(rows, answer.next_page_token)
+
+        return self._client.run(go, LONG)
+
+    def count(self, query: str) -> int:
+        """How many runs a visibility query finds."""
+        request = CountWorkflowExecutionsRequest(namespace=self._client.namespace, query=query)
+
+        async def go(deadline: float) -> int:
+            await self._bucket.take(deadline)
+            answer: CountWorkflowExecutionsResponse = await self._client.connection.call(
+                lambda client: client.workflow_service.count_workflow_executions,
+                request,
+                what="count workflows",
+                deadline=deadline,
+            )
+            return answer.count
+
+        return self._client.run(go, LONG)
+
+    def describe(self, workflow_id: str, run_id: str) -> RunDescription:
+        """What one run is doing now. NotFound when the server no longer has it."""
+        found = self.describe_all([(workflow_id, run_id)])[0]
+        if found is None:
+            raise NotFound(f"no workflow {workflow_id} with run {run_id}")
+        return found
+
+    def describe_all(self, refs: Sequence[Ref]) -> list[RunDescription | None]:
+        """As `describe`, several at once and in their order; None for those that are gone."""
+
+        async def one(ref: Ref, deadline: float) -> RunDescription | None:
+            request = DescribeWorkflowExecutionRequest(
+                namespace=self._client.namespace, execution=_execution(ref)
+            )
+            try:
+                answer = await self._client.connection.call(
+                    lambda client: client.workflow_service.describe_workflow_execution,
+                    request,
+                    what=f"describe workflow {ref[0][:200]}",
+                    deadline=deadline,
+                )
+            except NotFound:
+                return None
+            return description(answer)
+
+        return self._client.run(lambda deadline: _each(refs, one, deadline), LONG)
+
+    def history(self, workflow_id: str, run_id: str) -> RunHistory:
+        """The whole history of one run. NotFound when the server no longer has it."""
+
+        async def go(deadline: float) -> RunHistory:
+            return await self._whole((workflow_id, run_id), deadline)
+
+        return self._client.run(go, LONG)
+
+    def histories(self, refs: Sequence[Ref]) -> list[RunHistory | None]:
+        """Several whole histories, fetched together and given in their order; None for those that
+        could not be had. For short ones: all are in memory."""
+
+        async def one(ref: Ref, deadline: float) -> RunHistory | None:
+            try:
+                return await self._whole(ref, deadline)
+            except NotFound:
+                return None
+
+        return self._client.run(lambda deadline: _each(refs, one, deadline), LONG)
+
+    def history_after(
+        self, workflow_id: str, run_id: str, after: int, *, activities: Collection[str] = ()
+    ) -> RunHistory:
+        """The events of one run after the one with the id `after`, read from the end, so that it
+        costs about what is new. What those and the pending `activities` (ids) refer to comes along
+        (the scheduling of an activity, the last workflow task before), with smaller ids.
+        `document` is None."""
+
+        async def go(deadline: float) -> RunHistory:
+            seen: list[HistoryEvent] = []
+            token = b""
+            while True:
+                answer = await self._client.connection.call(
+                    lambda client: client.workflow_service.get_workflow_execution_history_reverse,
+                    GetWorkflowExecutionHistoryReverseRequest(
+                        namespace=self._client.namespace,
+                        execution=_execution((workflow_id, run_id)),
+                        maximum_page_size=REVERSE_PAGE,
+                        next_page_token=token,
+                    ),
+                    what=f"read the end of the history of {workflow_id[:200]}",
+                    deadline=deadline,
+                )
+                seen.extend(answer.history.events)
+                token = answer.next_page_token
+                if not token or reaches_back(seen, after, activities):
+                    return _ending(seen)
+
+        return self._client.run(go, LONG)
+
+    async def _whole(self, ref: Ref, deadline: float) -> RunHistory:
+        told: list[TrailEvent] = []
+        written: list[bytes] = []
+        last, token = HistoryEvent(), b""
+        while True:
+            page = await self._page(ref, token, deadline)
+            token = page.next_page_token
+            events = page.history.events
+            # Of many pages nobody knows how many more will come.
+            several = bool(token or written)
+            told.extend(translate(events, room_for(len(events) * (4 if several else 1))))
+            # Messages of one repeated field are joined by writing one after the other, so that a
+            # long history is never held as messages.
+            written.append(page.history.SerializeToString())
+            if events:
+                last = events[-1]
+            if not token:
+                return RunHistory(tuple(told), last.event_id, is_closing(last), b"".join(written))
+
+    async def _page(
+        self, ref: Ref, token: bytes, deadline: float
+    ) -> GetWorkflowExecutionHistoryResponse:
+        return await self._client.connection.call(
+            lambda client: client.workflow_service.get_workflow_execution_history,
+            GetWorkflowExecutionHistoryRequest(
+                namespace=self._client.namespace, execution=_execution(ref), next_page_token=token
+            ),
+            what=f"read the history of {ref[0][:200]}",
+            deadline=deadline,
+        )
+
+
+def _execution(ref: Ref) -> WorkflowExecution:
+    return WorkflowExecution(workflow_id=ref[0], run_id=ref[1])
+
+
+async def _each(
+    refs: Sequence[Ref], one: Callable[[Ref, float], Coroutine[object, None, T]], deadline: float
+) -> list[T]:
+    """`one` of each, a few at a time, in order. The first error ends them all."""
+    limit = asyncio.Semaphore(READERS)
+
+    async def limited(ref: Ref) -> T:
+        async with limit:
+            return await one(ref, deadline)
+
+    tasks = [asyncio.ensure_future(limited(ref)) for ref in refs]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def reaches_back(seen: Sequence[HistoryEvent], after: int, activities: Collection[str]) -> bool:
+    """Whether events, newest first, go back to all that those after `after` refer to."""
+    oldest = seen[-1].event_id if seen else 0
+    if oldest > after:
+        return False
+    if oldest <= 1:
+        return True
+    scheduled = {
+        event.activity_task_scheduled_event_attributes.activity_id
+        for event in seen
+        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
+    }
+    if not scheduled.issuperset(activities):
+        return False
+    refs = (event.ref for event in translate((one for one in seen if one.event_id > after), 0))
+    return min((ref for ref in refs if ref), default=oldest) >= oldest and (
+        oldest <= after - REVERSE_PAGE or _has_worker(seen, after)
+    )
+
+
+def _has_worker(seen: Sequence[HistoryEvent], after: int) -> bool:
+    return any(
+        event.event_id <= after and event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+        for event in seen
+    )
+
+
+def _ending(newest_first: Sequence[HistoryEvent]) -> RunHistory:
+    last = newest_first[0] if newest_first else HistoryEvent()
+    return RunHistory(
+        events=translate(reversed(newest_first), room_for(len(newest_first))),
+        last_id=last.event_id,
+        closed=is_closing(last),
+        document=None,
+    )
