@@ -103,7 +103,7 @@ def backwards(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    """After the last one that rebuilds the table."""
+    """After the table itself."""
 
-    dependencies: ClassVar = [("jobs", "0002_documents_and_marks")]
+    dependencies: ClassVar = [("jobs", "0001_initial")]
     operations: ClassVar = [migrations.RunPython(forwards, backwards)]
