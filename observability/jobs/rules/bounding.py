@@ -69,9 +69,9 @@ def bounded_detail(detail: Mapping[str, Any], most: int = MOST_DETAIL) -> dict[s
 
 def fitted(raw: bytes) -> dict[str, Any]:
     """The object that `to_json` wrote, with characters that can be stored."""
-    if b"\\u0000" in raw:
-        raw = raw.replace(b"\\u0000", "\ufffd".encode())
     found = orjson.loads(raw)
+    if b"\\u0000" in raw:
+        found = _tamed(found, 0)
     return found if isinstance(found, dict) else {"value": found}
 
 

@@ -66,9 +66,7 @@ class Masker:
         if depth > _DEEPEST:
             return MASK if isinstance(value, Mapping | list | tuple) else value
         if isinstance(value, Mapping):
-            return {
-                key: self._below(str(key), inner, depth + 1) for key, inner in value.items()
-            }
+            return {key: self._below(str(key), inner, depth + 1) for key, inner in value.items()}
         if isinstance(value, list | tuple):
             return [self.value(inner, depth + 1) for inner in value]
         return value

@@ -2,63 +2,45 @@
 
 from __future__ import annotations
 
-import threading
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import structlog
 from django.conf import settings
-from django.db import DatabaseError, connection
 from django.utils import timezone
 
+from console import claims as renewed
 from quotas.enforcement.models import ItemState, RolloutItem, TargetState
 
-log = structlog.get_logger(__name__)
 
-
+@dataclass(slots=True)
 class Claim:
     """A claim that is held. `lost` turns true when somebody else has taken the target: stop."""
 
-    def __init__(self, target_id: int) -> None:
-        self.target_id = target_id
-        self.token = uuid.uuid4().hex
-        self.lost = False
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="claim", daemon=True)
+    target_id: int
+    held: renewed.Claim = field(init=False)
 
-    def start(self) -> None:
-        """Begins to renew the claim in the background."""
-        self._thread.start()
+    def __post_init__(self) -> None:
+        every = settings.CLAIM_SECONDS / 3
+        self.held = renewed.Claim(renew=self._renew, every=every, what=f"target {self.target_id}")
 
-    def stop(self) -> None:
-        """Ends the renewal."""
-        self._stop.set()
-        self._thread.join()
+    @property
+    def token(self) -> str:
+        """What stands in the rows that are claimed."""
+        return self.held.token
 
-    def _beat(self) -> None:
-        # A thread, because a call to a target that hangs must not cost us the claim.
-        try:
-            while not self._stop.wait(settings.CLAIM_SECONDS / 3):
-                if not self._renew():
-                    self.lost = True
-                    return
-        finally:
-            connection.close()
+    @property
+    def lost(self) -> bool:
+        """Whether somebody else has taken the target."""
+        return self.held.lost
 
-    def _renew(self) -> bool:
+    def _renew(self, token: str) -> bool:
         until = claim_end()
-        try:
-            kept = TargetState.objects.filter(target_id=self.target_id, claim=self.token).update(
-                claimed_until=until
-            )
-            RolloutItem.objects.filter(claim=self.token, state=ItemState.RUNNING).update(
-                claimed_until=until
-            )
-        except DatabaseError as error:
-            log.warning("claim.not_renewed", target=self.target_id, error=str(error))
-            return True  # nobody took it as far as we know; the next beat tries again
+        kept = TargetState.objects.filter(target_id=self.target_id, claim=token).update(
+            claimed_until=until
+        )
+        RolloutItem.objects.filter(claim=token, state=ItemState.RUNNING).update(claimed_until=until)
         return kept == 1
 
 
@@ -69,11 +51,11 @@ def claimed(target_id: int) -> Iterator[Claim | None]:
     if not (_take(claim) or (_first_time(target_id) and _take(claim))):
         yield None
         return
-    claim.start()
+    claim.held.start()
     try:
         yield claim
     finally:
-        claim.stop()
+        claim.held.stop()
         TargetState.objects.release(target_id=target_id, token=claim.token)
 
 

@@ -1,0 +1,241 @@
+"""What a look at a run adds to what is known of it, whatever the order in which looks arrive. Pure.
+
+Of each field the latest news counts; news that does not know a field leaves it. Which of two looks
+is the later one is said by the numbers in their revisions; where these are the same, a closed run
+is later than an open one. So a closed run is only open again where the engine itself says so.
+
+`Known` holds of each field also how late its value is, where that differs from the row (`marks`):
+without that, a look that arrives between two others would count or not by chance.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from observability.jobs.contracts import (
+    LONGEST_MESSAGE,
+    LONGEST_TITLE,
+    OPEN,
+    FailureKind,
+    Progress,
+    RunSeen,
+    Status,
+)
+from observability.jobs.rules.bounding import bounded_detail, bounded_id, bounded_text, clean
+from observability.jobs.rules.masking import Masker
+
+_NUMBERS: Final = re.compile(r"\d{1,40}")
+_WELL: Final = frozenset({Status.SUCCEEDED, Status.CONTINUED})
+_LONGEST: Final = {
+    "type": LONGEST_TITLE,
+    "location": 255,
+    "queue": 255,
+    "fairness_key": 64,
+    "started_by": 255,
+    "worker": 255,
+    "build": 255,
+}
+LONGEST_KEY: Final = 1400
+ATTRIBUTE: Final = "attributes."
+
+Rank = tuple[tuple[int, ...], int, str, str]
+
+
+def rank(revision: str, status: str, closed_at: datetime | None) -> Rank:
+    """Orders looks at one run: a greater one is later."""
+    numbers = tuple(int(found) for found in _NUMBERS.findall(revision))
+    closed = 0 if status in OPEN else 1
+    return (numbers, closed, closed_at.astimezone(UTC).isoformat() if closed_at else "", revision)
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A look, cut to what rows hold. `latest` are fields of which the latest value counts."""
+
+    rank: Rank
+    revision: str
+    latest: Mapping[str, Any]
+    created_at: datetime
+    began_at: datetime | None = None
+    attempts: int | None = None
+    progress: Mapping[str, Any] | None = None
+    cleaned_at: datetime | None = None
+    emulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a run. `latest` as in News, with `status` and `closed_at` always there."""
+
+    revision: str
+    latest: Mapping[str, Any]
+    created_at: datetime
+    began_at: datetime | None = None
+    attempts: int = 0
+    progress: Mapping[str, Any] | None = None
+    cleaned_at: datetime | None = None
+    emulated: bool = False
+    marks: Mapping[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def rank(self) -> Rank:
+        """Of the latest news in it."""
+        status, closed_at = self.latest["state"]
+        return rank(self.revision, status, closed_at)
+
+
+def news(seen: RunSeen, *, masker: Masker, tenant_id: int | None = None) -> News:
+    """A look as rows can hold it: masked, bounded; `tenant_id` is whom `seen.tenant` names."""
+    revision = clean(seen.revision)[:100]
+    closed_at = None if seen.status in OPEN else seen.closed_at or _last_moment(seen)
+    latest: dict[str, Any] = {"state": (seen.status.value, closed_at)}
+    for name, longest in _LONGEST.items():
+        if value := getattr(seen, name):
+            latest[name] = bounded_text(value, longest)
+    if seen.parent:
+        latest["parent_key"] = bounded_id(seen.parent, LONGEST_KEY)
+    if tenant_id is not None:
+        latest["declared"] = tenant_id
+    if seen.cleanup_at is not None:
+        latest["cleanup_at"] = seen.cleanup_at
+    latest.update(_failure(seen, masker))
+    latest.update(_attributes(seen.attributes, masker))
+    return News(
+        rank=rank(revision, seen.status, closed_at),
+        revision=revision,
+        latest=latest,
+        created_at=seen.created_at,
+        began_at=seen.began_at,
+        attempts=seen.attempts,
+        progress=_progress(seen.progress, masker),
+        cleaned_at=seen.cleaned_at,
+        emulated=seen.emulated,
+    )
+
+
+def _last_moment(seen: RunSeen) -> datetime:
+    """When a run ended of which only that is known."""
+    moments = [
+        seen.created_at,
+        seen.began_at,
+        seen.cleaned_at,
+        *(event.at for event in seen.events),
+    ]
+    return max(moment for moment in moments if moment is not None)
+
+
+def _failure(seen: RunSeen, masker: Masker) -> Iterator[tuple[str, str]]:
+    well = seen.status in _WELL  # an attempt that failed on the way is told by its event
+    if well or seen.failure:
+        yield "failure", "" if well else bounded_text(masker.text(seen.failure), LONGEST_MESSAGE)
+    if well or seen.failure_kind != FailureKind.NONE:
+        yield "failure_kind", "" if well else seen.failure_kind.value
+
+
+def _attributes(attributes: Mapping[str, Any], masker: Masker) -> Iterator[tuple[str, Any]]:
+    if attributes:
+        for key, value in bounded_detail(masker.value(attributes)).items():
+            yield ATTRIBUTE + key, value
+
+
+def _progress(progress: Progress | None, masker: Masker) -> dict[str, Any] | None:
+    if progress is None:
+        return None
+    return {
+        "at": progress.at.isoformat(),
+        "done": progress.done,
+        "total": progress.total,
+        "text": bounded_text(masker.text(progress.text), LONGEST_MESSAGE),
+    }
+
+
+def known(first: News) -> Known:
+    """What is known after the first look."""
+    return Known(
+        revision=first.revision,
+        latest=first.latest,
+        created_at=first.created_at,
+        began_at=first.began_at,
+        attempts=first.attempts or 0,
+        progress=first.progress,
+        cleaned_at=first.cleaned_at,
+        emulated=first.emulated,
+    )
+
+
+def merged(old: Known, new: News) -> Known:
+    """What is known after one more look."""
+    latest, marks = _latest(old, new)
+    return replace(
+        old,
+        revision=new.revision if new.rank > old.rank else old.revision,
+        latest=latest,
+        marks=marks,
+        created_at=min(old.created_at, new.created_at),
+        began_at=_earliest(old.began_at, new.began_at),
+        attempts=max(old.attempts, new.attempts or 0),
+        progress=_later(old.progress, new.progress),
+        cleaned_at=_earliest(old.cleaned_at, new.cleaned_at),
+        emulated=old.emulated or new.emulated,
+    )
+
+
+def _latest(old: Known, new: News) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """The latest value of each field, and how late it is where that is not as late as the row."""
+    before = old.rank
+    top = max(before, new.rank)
+    latest, ranks = dict(old.latest), _ranks(old, before)
+    for name, value in new.latest.items():
+        if name not in latest or _beats((new.rank, value), (ranks[name], latest[name])):
+            latest[name], ranks[name] = value, new.rank
+    marks = {name: _mark(found) for name, found in ranks.items() if found != top}
+    return latest, marks
+
+
+def _beats(new: tuple[Rank, Any], old: tuple[Rank, Any]) -> bool:
+    if new[0] != old[0]:
+        return new[0] > old[0]
+    # Two looks at one revision that differ: any rule will do that does not go by arrival.
+    return new[1] != old[1] and repr(new[1]) > repr(old[1])
+
+
+def _ranks(old: Known, before: Rank) -> dict[str, Rank]:
+    ranks = dict.fromkeys(old.latest, before)
+    for name, mark in old.marks.items():
+        if name in ranks:
+            ranks[name] = _unmarked(mark)
+    return ranks
+
+
+def _mark(found: Rank) -> list[str]:
+    return [str(found[1]), found[2], found[3]]
+
+
+def _unmarked(mark: list[str]) -> Rank:
+    closed, closed_at, revision = mark
+    return (
+        tuple(int(text) for text in _NUMBERS.findall(revision)),
+        int(closed),
+        closed_at,
+        revision,
+    )
+
+
+def _earliest(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min(one, other) if one and other else one or other
+
+
+def _later(
+    one: Mapping[str, Any] | None, other: Mapping[str, Any] | None
+) -> Mapping[str, Any] | None:
+    if not (one and other):
+        return one or other
+    return max(one, other, key=lambda found: (_moment(found), repr(sorted(found.items()))))
+
+
+def _moment(progress: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(progress["at"])
