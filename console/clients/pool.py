@@ -12,14 +12,15 @@ import threading
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar, cast
 
+from console.clients.celery.client import CeleryClient
 from console.clients.kubernetes.client import KubernetesClient
 from console.clients.temporal.client import TemporalClient
 from console.errors import ExternalError
 
-C = TypeVar("C", KubernetesClient, TemporalClient)
+C = TypeVar("C", KubernetesClient, TemporalClient, CeleryClient)
 
 _lock = threading.Lock()
-_clients: dict[tuple[Hashable, ...], KubernetesClient | TemporalClient] = {}
+_clients: dict[tuple[Hashable, ...], KubernetesClient | TemporalClient | CeleryClient] = {}
 
 
 def _new_lock_after_fork() -> None:
@@ -44,6 +45,13 @@ def temporal(address: str, namespace: str = "default", **options: Any) -> Tempor
     return _cached(
         ("temporal", address, namespace, *sorted(options.items())),
         lambda: TemporalClient(address, namespace, **options),
+    )
+
+
+def celery(endpoint: str, **options: Any) -> CeleryClient:
+    """This process's client for the Celery app behind a broker; `options` as for CeleryClient."""
+    return _cached(
+        ("celery", endpoint, *sorted(options.items())), lambda: CeleryClient(endpoint, **options)
     )
 
 
