@@ -1,0 +1,123 @@
+"""The limits that were in force when a run was accepted and when it ended, and who had changed
+what shortly before."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from console.audit.models import Entry
+from observability.jobs.models import Engine, JobRun
+from quotas.plans.charts import describe, human, label_of
+from quotas.plans.contracts import EffectiveLimit, EffectiveLimits, Source
+from quotas.plans.effective import effective_limits
+from quotas.plans.selectors import load_histories
+
+SHORTLY: Final = timedelta(hours=1)
+_MOST_CHANGES: Final = 12
+_PLANES: Final = {
+    Engine.ARGO.value: ("argo", "kubernetes"),
+    Engine.CELERY.value: ("celery",),
+    Engine.KUBERNETES.value: ("kubernetes",),
+    Engine.TEMPORAL.value: ("temporal",),
+}
+_ABSENT: Final = "not limited"
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRow:
+    """One limit: what it was when the run was accepted, where from, and what became of it.
+
+    `end` and `now` are empty where they equal the value before them.
+    """
+
+    key: str
+    label: str
+    then: str
+    source: str
+    why: str
+    end: str = ""
+    now: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsThen:
+    """`plan` is e.g. "standard v7", empty when nothing was in force. `elsewhere` counts limits of
+    planes that do not concern the run's engine. `suspended` is the reason, where it was."""
+
+    plan: str
+    plan_slug: str
+    rows: list[LimitRow]
+    elsewhere: int
+    suspended: str
+    changes: list[Entry]
+
+
+def limits_then(run: JobRun, *, now: datetime) -> LimitsThen | None:
+    """None for a run that is nobody's. Eight queries; expects the tenant to be loaded."""
+    tenant = run.tenant
+    if tenant is None:
+        return None
+    history = load_histories([tenant.pk])[tenant.pk]
+    then = effective_limits(history, run.created_at)
+    end = effective_limits(history, run.closed_at or now)
+    today = effective_limits(history, now)
+    keys = {key for limits in (then, end, today) if limits for key in limits.limits}
+    concerned = _concerned(keys, run.engine)
+    return LimitsThen(
+        plan=f"{then.plan} v{then.version}" if then else "",
+        plan_slug=then.plan if then else "",
+        rows=[_row(key, then, end, today) for key in concerned],
+        elsewhere=len(keys) - len(concerned),
+        suspended=(then.suspended_reason or "no reason given") if then and then.suspended else "",
+        changes=list(
+            Entry.objects.filter(
+                tenant=tenant.slug, at__gt=run.created_at - SHORTLY, at__lte=run.created_at
+            ).order_by("-at", "-id")[:_MOST_CHANGES]
+        ),
+    )
+
+
+def _concerned(keys: Collection[str], engine: str) -> list[str]:
+    planes = _PLANES[engine]
+    found = [(key, describe(key)) for key in sorted(keys)]
+    return [key for key, known in found if known is not None and known.plane.value in planes]
+
+
+def _row(
+    key: str,
+    then: EffectiveLimits | None,
+    end: EffectiveLimits | None,
+    today: EffectiveLimits | None,
+) -> LimitRow:
+    first, last, current = (_text(key, limits) for limits in (then, end, today))
+    limit = then.limits.get(key) if then else None
+    source, why = _source(limit, then)
+    return LimitRow(
+        key=key,
+        label=label_of(key),
+        then=first,
+        source=source,
+        why=why,
+        end=last if last != first else "",
+        now=current if current != last else "",
+    )
+
+
+def _text(key: str, limits: EffectiveLimits | None) -> str:
+    limit = limits.limits.get(key) if limits else None
+    return human(key, limit.value) if limit else _ABSENT
+
+
+def _source(limit: EffectiveLimit | None, then: EffectiveLimits | None) -> tuple[str, str]:
+    """Where a value came from in a few words, and why (who and the reason)."""
+    if limit is None or then is None:
+        return "", ""
+    if limit.source is Source.PLAN:
+        return f"{then.plan} v{then.version}", ""
+    kind = "lease" if limit.source is Source.LEASE else "override"
+    until = f" to {limit.until:%d %b %H:%M} UTC" if limit.until else ""
+    plan = f"; the plan says {human(limit.key, limit.plan_value)}" if limit.in_plan else ""
+    return f"{kind}{until}", f"{limit.author}: {limit.reason}{plan}"
