@@ -103,7 +103,7 @@ def backwards(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    """After the table itself."""
+    """After the last one that rebuilds the table."""
 
-    dependencies: ClassVar = [("jobs", "0001_initial")]
+    dependencies: ClassVar = [("jobs", "0002_documents_and_marks")]
     operations: ClassVar = [migrations.RunPython(forwards, backwards)]
