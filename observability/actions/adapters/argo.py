@@ -1,0 +1,109 @@
+"""Argo's controls: merge patches on the Workflow, the Argo server for what only it can do.
+
+Never server-side apply, never `status`, never a label that the controller keeps (facts).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from console.clients.argo_server import ArgoServer
+from console.clients.kubernetes.client import KubernetesClient
+from console.errors import Conflict, Refused
+from observability.actions.contracts import Answer, Deed, Possible, RunFacts
+from observability.actions.rules.labels import actor_labels, notes_of, resubmitted
+from observability.actions.rules.possible import by_status
+from observability.jobs.contracts import Engine
+from quotas.enforcement.adapters.kubernetes.opening import client_for
+from tenants.contracts import TargetRef
+
+_COMPLETED: Final = "workflows.argoproj.io/completed"
+_UID: Final = 36
+"""Letters of a uid; a retried run of the same object has its attempt after it."""
+_PATCHES: Final[Mapping[str, tuple[str, Mapping[str, Any], str]]] = {
+    "stop": ("Stop", {"shutdown": "Stop"}, "Argo stops the workflow; exit handlers still run."),
+    "terminate": ("Terminate", {"shutdown": "Terminate"}, "Argo terminates the workflow."),
+    "suspend": ("Suspend", {"suspend": True}, "No new step starts."),
+    "resume": ("Resume", {"suspend": None}, "Steps start again."),
+}
+_SERVER: Final[Mapping[str, tuple[str, str]]] = {
+    "resume_node": ("resume", "The step is resumed."),
+    "retry": ("retry", "Argo does the failed steps again."),
+    "resubmit_memoized": ("resubmit", "A new workflow takes over what succeeded."),
+}
+
+
+class ArgoControls:
+    """Speaks to a cluster that has Argo Workflows."""
+
+    engine = Engine.ARGO
+
+    def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Possible]:
+        """By status, and whether an Argo server is connected."""
+        return by_status(run, target.options)
+
+    def perform(self, *, run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
+        """A read and a write; the write is bound to the Workflow's uid."""
+        client = client_for(target)
+        workflow = client.get("Workflow", run.external_id, namespace=run.location)
+        if workflow["metadata"]["uid"] != run.run_id[:_UID]:
+            raise Conflict(f"Workflow {run.location}/{run.external_id} is another one by now")
+        if deed.verb in _SERVER:
+            return _by_server(run, target, deed)
+        if deed.verb == "resubmit":
+            return _resubmit(client, workflow, deed)
+        return _patch(client, workflow, run, deed)
+
+
+def _patch(
+    client: KubernetesClient, workflow: Mapping[str, Any], run: RunFacts, deed: Deed
+) -> Answer:
+    name = f"Workflow {run.location}/{run.external_id}"
+    metadata = workflow["metadata"]
+    if (metadata.get("labels") or {}).get(_COMPLETED) == "true":
+        raise Conflict(f"{name} has ended already")
+    if deed.verb == "resume" and not workflow.get("spec", {}).get("suspend"):
+        raise Refused(f"{name} is not suspended as a whole: a suspend step in it waits")
+    action, spec, message = _PATCHES[deed.verb]
+    patch = {
+        "metadata": {
+            "uid": metadata["uid"],
+            "labels": actor_labels(deed, action),
+            "annotations": notes_of(deed),
+        },
+        "spec": dict(spec),
+    }
+    client.patch_merge("Workflow", run.external_id, patch, namespace=run.location)
+    return Answer(message)
+
+
+def _resubmit(client: KubernetesClient, workflow: Mapping[str, Any], deed: Deed) -> Answer:
+    made = resubmitted(workflow, deed)
+    name = made["metadata"]["name"]
+    try:
+        stored = client.create(made)
+    except Conflict:
+        # The name is made of the deed: it was created by an earlier try of the same.
+        return Answer(f"Workflow {name} was submitted.", {"name": name})
+    return Answer(
+        f"Workflow {name} is submitted.", {"name": name, "uid": stored["metadata"]["uid"]}
+    )
+
+
+def _by_server(run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
+    server = ArgoServer(
+        str(target.options.get("argo_server", "")),
+        token=str(target.options.get("argo_server_token", "")),
+        verify=target.options.get("insecure_skip_tls_verify") is not True,
+        timeout=target.timeout,
+    )
+    path, message = _SERVER[deed.verb]
+    body: dict[str, Any] = {"namespace": run.location, "name": run.external_id}
+    if deed.verb == "resume_node":
+        body["nodeFieldSelector"] = str(deed.arguments["node"])
+    if deed.verb == "resubmit_memoized":
+        body["memoized"] = True
+    stored = server.put(run.location, run.external_id, path, body)
+    metadata = stored.get("metadata", {})
+    return Answer(message, {"name": metadata.get("name", ""), "uid": metadata.get("uid", "")})

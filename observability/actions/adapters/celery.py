@@ -1,0 +1,63 @@
+"""Celery's controls: revoking by remote control, sending again from what the events recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from quotas.enforcement.adapters.celery.opening import client_for
+
+from console.errors import Refused
+from observability.actions.contracts import Answer, Deed, Possible, RunFacts
+from observability.actions.rules.celery import call_of
+from observability.actions.rules.possible import by_status
+from observability.jobs.contracts import PARENT_HEADER, TENANT_HEADER, Engine
+from tenants.contracts import TargetRef
+
+
+class CeleryControls:
+    """Speaks to the workers of an app over its broker."""
+
+    engine = Engine.CELERY
+
+    def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Possible]:
+        """By status; sending again needs arguments that were recorded as a whole."""
+        return [_with_arguments(each, run) for each in by_status(run, target.options)]
+
+    def perform(self, *, run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
+        """One broadcast to the workers, or one message to the queue."""
+        if deed.verb == "retry":
+            return _send_again(run, target, deed)
+        kill = deed.verb == "revoke_terminate"
+        with client_for(target).control() as control:
+            answers = control.revoke(run.external_id, terminate=kill)
+        if not answers:
+            raise Refused("no worker answered: a revoke reaches only workers that run")
+        said = "; ".join(f"{worker}: {text or 'ok'}" for worker, text in sorted(answers.items()))
+        return Answer(
+            f"{len(answers)} worker{'s' if len(answers) > 1 else ''} took it. {said}"[:1000],
+            {"workers": sorted(answers)},
+        )
+
+
+def _with_arguments(offered: Possible, run: RunFacts) -> Possible:
+    if offered.verb.name != "retry" or offered.why_not:
+        return offered
+    reason = call_of(run.recorded)[3]
+    return replace(offered, why_not=f"It cannot be sent again: {reason}." if reason else "")
+
+
+def _send_again(run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
+    """The new task's id is the deed's, so that a second try is seen by whoever looks."""
+    task, args, kwargs, reason = call_of(run.recorded)
+    if reason:
+        raise Refused(f"it cannot be sent again: {reason}")
+    queue = run.queue or run.location
+    tenant = str(run.attributes.get(TENANT_HEADER) or "")
+    headers = {PARENT_HEADER: run.key, "headroom_actor": deed.identity}
+    if tenant:
+        headers[TENANT_HEADER] = tenant
+    sent = client_for(target).send(
+        task, args=args, kwargs=kwargs, queue=queue, uuid=deed.id, headers=headers
+    )
+    return Answer(f"Sent to {sent.queue} as {sent.uuid}.", {"task_id": sent.uuid})

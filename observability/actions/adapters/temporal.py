@@ -1,0 +1,143 @@
+"""Temporal's controls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from console.clients.temporal.batches import Batches
+from console.clients.temporal.operations import Doing, Execution, Operations
+from observability.actions.contracts import (
+    Answer,
+    BatchProgress,
+    BatchState,
+    Deed,
+    Possible,
+    QueryCount,
+    RunFacts,
+)
+from observability.actions.rules.possible import by_status
+from observability.jobs.contracts import Engine
+from quotas.enforcement.adapters.temporal.opening import client_for
+from tenants.contracts import TargetRef
+
+SAMPLE: Final = 10
+
+
+class TemporalControls:
+    """Speaks to a Temporal namespace; also starts the server's own batches."""
+
+    engine = Engine.TEMPORAL
+
+    def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Possible]:
+        """By the run's status alone."""
+        return by_status(run, target.options)
+
+    def perform(self, *, run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
+        """One call, under the operator's name."""
+        operations = Operations(client_for(target))
+        return _DOINGS[deed.verb](operations, Execution(run.external_id, run.run_id), deed)
+
+    def count(self, *, target: TargetRef, query: str) -> QueryCount:
+        """Two calls: the server's count, and its first thousand runs."""
+        counted = Batches(client_for(target)).count(query)
+        return QueryCount(
+            total=counted.total,
+            looked_at=len(counted.first),
+            tenants=counted.tenants(),
+            sample=tuple(
+                (each.workflow_id, each.run_id, each.type, each.status)
+                for each in counted.first[:SAMPLE]
+            ),
+            executions=tuple((each.workflow_id, each.run_id) for each in counted.first),
+        )
+
+    def start(self, *, target: TargetRef, query: str, deed: Deed, rate: int) -> None:
+        """The batch carries the deed's id, so that starting it twice is refused by the server."""
+        batches = Batches(client_for(target))
+        batches.start(deed.verb, query, deed.arguments, _doing(deed), rate=rate)
+
+    def progress(self, *, target: TargetRef, batch: str) -> BatchProgress:
+        """One call."""
+        state = Batches(client_for(target)).state(batch)
+        return BatchProgress(BatchState(state.state), state.total, state.done, state.failed)
+
+    def stop(self, *, target: TargetRef, batch: str, deed: Deed) -> None:
+        """One call."""
+        Batches(client_for(target)).stop(batch, _doing(deed))
+
+
+def _doing(deed: Deed) -> Doing:
+    return Doing(deed.identity, deed.stated, deed.id)
+
+
+def _cancel(operations: Operations, run: Execution, deed: Deed) -> Answer:
+    operations.cancel(run, _doing(deed))
+    return Answer("Temporal took the request to cancel; the workflow decides when it ends.")
+
+
+def _terminate(operations: Operations, run: Execution, deed: Deed) -> Answer:
+    operations.terminate(run, _doing(deed))
+    return Answer("Temporal has terminated the run.")
+
+
+def _reset(operations: Operations, run: Execution, deed: Deed) -> Answer:
+    chosen = deed.arguments.get("point", "last")
+    point = int(deed.arguments["event"]) if chosen == "event" else str(chosen)
+    new_run, event = operations.reset(run, point, _doing(deed))
+    return Answer(f"A new run goes on from event {event}.", {"run_id": new_run, "event": event})
+
+
+def _signal(operations: Operations, run: Execution, deed: Deed) -> Answer:
+    name = str(deed.arguments["name"])
+    operations.signal(run, name, str(deed.arguments.get("input", "")), _doing(deed))
+    return Answer(f"Temporal has recorded the signal {name}.")
+
+
+def _pause(operations: Operations, run: Execution, deed: Deed) -> Answer:
+    activity = str(deed.arguments["activity"])
+    operations.pause_activity(run, activity, _doing(deed))
+    return Answer(f"Activity {activity} is paused.")
+
+
+def _unpause(operations: Operations, run: Execution, deed: Deed) -> Answer:
+    activity = str(deed.arguments["activity"])
+    again = bool(deed.arguments.get("reset_attempts"))
+    operations.unpause_activity(run, activity, _doing(deed), reset_attempts=again)
+    return Answer(f"Activity {activity} goes on.")
+
+
+def _reset_activity(operations: Operations, run: Execution, deed: Deed) -> Answer:
+    activity = str(deed.arguments["activity"])
+    operations.reset_activity(
+        run,
+        activity,
+        _doing(deed),
+        keep_paused=bool(deed.arguments.get("keep_paused", True)),
+        reset_heartbeat=bool(deed.arguments.get("reset_heartbeat")),
+    )
+    return Answer(f"Activity {activity} begins with attempt 1 again.")
+
+
+def _priority(operations: Operations, run: Execution, deed: Deed) -> Answer:
+    said = deed.arguments
+    operations.set_priority(
+        run,
+        _doing(deed),
+        key=int(said.get("priority_key", 0)),
+        fairness=str(said.get("fairness_key", "")),
+        weight=float(said.get("fairness_weight", 0.0)),
+    )
+    return Answer("What the run schedules from now on has the new priority.")
+
+
+_DOINGS: Final[Mapping[str, Callable[[Operations, Execution, Deed], Answer]]] = {
+    "cancel": _cancel,
+    "terminate": _terminate,
+    "reset": _reset,
+    "signal": _signal,
+    "pause_activity": _pause,
+    "unpause_activity": _unpause,
+    "reset_activity": _reset_activity,
+    "set_priority": _priority,
+}

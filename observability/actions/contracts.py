@@ -1,0 +1,169 @@
+"""The plain values of actions: what can be done to a run, what was asked, what came of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from observability.jobs.contracts import Engine, Status
+
+ORDER_KEY: Final = "order:{id}"
+"""The key of the trail's note about an order."""
+MOST_RUNS: Final = 10_000
+"""The most runs that one batch of ours takes."""
+FASTEST: Final = 50
+"""The most operations per second of a batch."""
+
+
+class FieldKind(StrEnum):
+    """How an argument is asked for and checked."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    DECIMAL = "decimal"
+    JSON = "json"
+    FLAG = "flag"
+    CHOICE = "choice"
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument of a verb. `needed_with` names a choice that this one belongs to, as
+    `("point", "event")`; `least` and `most` bound numbers, `most` the bytes of a text."""
+
+    name: str
+    label: str
+    kind: FieldKind = FieldKind.TEXT
+    required: bool = False
+    default: Any = None
+    help: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+    least: float | None = None
+    most: float | None = None
+    needed_with: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """Something that can be done to a run of one engine.
+
+    `effect` says in words what will happen, one sentence a line; `statuses` are those of a run that
+    it fits. `destructive` verbs ask to type the run's id. `in_batch` ones can be done to many runs,
+    `by_query` ones also by the engine's own batches. `needs` names an option of the target without
+    which it is not possible.
+    """
+
+    engine: Engine
+    name: str
+    label: str
+    effect: tuple[str, ...]
+    statuses: frozenset[Status]
+    arguments: tuple[Argument, ...] = ()
+    destructive: bool = False
+    in_batch: bool = True
+    by_query: bool = False
+    needs: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Possible:
+    """A verb and why it cannot be done to a run now; `why_not` is empty when it can. `hidden` ones
+    can never be done there, so that offering them would only be noise."""
+
+    verb: Verb
+    why_not: str = ""
+    hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """How a Celery task was called, as far as its events told: Python literals as text."""
+
+    task: str = ""
+    args: str = ""
+    kwargs: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What verbs need to know of a run. `recorded` is for engines whose runs are repeated from what
+    their events told; `steps` are the open steps (activities) by id and name."""
+
+    id: int
+    engine: Engine
+    key: str
+    external_id: str
+    run_id: str
+    location: str
+    type: str
+    status: Status
+    queue: str = ""
+    recorded: Recorded | None = None
+    steps: tuple[tuple[str, str], ...] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What somebody wants done. `id` is the same for every repetition of it; `operator` is the
+    user's name and `email` an address where one is known."""
+
+    id: str
+    verb: str
+    arguments: Mapping[str, Any]
+    reason: str
+    operator: str
+    email: str = ""
+
+    @property
+    def identity(self) -> str:
+        """How engines are told who does it."""
+        return f"headroom:{self.operator}"
+
+    @property
+    def stated(self) -> str:
+        """The reason with the operator's name in it, since engines lose the identity at times."""
+        return f"{self.reason} (by {self.operator} through Headroom)"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the engine said: a sentence, and values to keep (JSON)."""
+
+    message: str
+    result: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryCount:
+    """How many runs a query of the engine's own finds now, by tenant and by sample.
+
+    `tenants` counts the first `looked_at` of them ("" is nobody's); `sample` are (id, run id, type,
+    status) of the first few; `executions` the (id, run id) of those looked at.
+    """
+
+    total: int
+    looked_at: int
+    tenants: Mapping[str, int]
+    sample: tuple[tuple[str, str, str, str], ...]
+    executions: tuple[tuple[str, str], ...]
+
+
+class BatchState(StrEnum):
+    """Where an engine's own batch is."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchProgress:
+    """How far an engine's own batch is."""
+
+    state: BatchState
+    total: int
+    done: int
+    failed: int

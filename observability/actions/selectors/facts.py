@@ -1,0 +1,78 @@
+"""What verbs need to know of a run, gathered from its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from django.conf import settings
+from django.db.models import Max
+
+from observability.actions.adapters.registry import controls_for
+from observability.actions.contracts import Possible, Recorded, RunFacts
+from observability.jobs.contracts import Engine, EventKind, Status
+from observability.jobs.models import JobEvent, JobRun
+from tenants.contracts import TargetRef
+from tenants.models import Target
+
+_FIRST: Final = 20
+"""Among so many of its first events a task's arguments stand, if anywhere."""
+_MOST_STEPS: Final = 200
+_ENDS: Final = (EventKind.STEP_COMPLETED, EventKind.CHILD_CLOSED)
+
+
+def facts_of(run: JobRun) -> RunFacts:
+    """The run as it stands in its row, with what its engine's verbs ask for."""
+    engine = Engine(run.engine)
+    return RunFacts(
+        id=run.pk,
+        engine=engine,
+        key=run.key,
+        external_id=run.external_id,
+        run_id=run.run_id,
+        location=run.location,
+        type=run.type,
+        status=Status(run.status),
+        queue=run.queue,
+        recorded=_recorded(run) if engine is Engine.CELERY else None,
+        steps=_open_steps(run) if engine is Engine.TEMPORAL and run.is_open else (),
+        attributes=run.attributes,
+    )
+
+
+def ref_of(target: Target) -> TargetRef:
+    """The target as adapters get it."""
+    return target.ref(timeout=settings.TARGET_TIMEOUT_SECONDS)
+
+
+def offers(run: JobRun, facts: RunFacts | None = None) -> list[Possible]:
+    """Every verb that makes sense for the run, with the reason where it is not possible now."""
+    facts = facts or facts_of(run)
+    found: Sequence[Possible] = controls_for(run.engine).verbs(run=facts, target=ref_of(run.target))
+    if run.target.enabled:
+        return list(found)
+    reason = f"The target {run.target.slug} is disabled: nothing is written to it."
+    return [Possible(each.verb, reason, each.hidden) for each in found]
+
+
+def _recorded(run: JobRun) -> Recorded:
+    """How the task was called, from whichever of its first events tells."""
+    details = JobEvent.objects.filter(run=run).order_by("seq").values_list("detail", flat=True)
+    for detail in details[:_FIRST]:
+        if isinstance(detail, dict) and "args" in detail and "kwargs" in detail:
+            return Recorded(run.type, str(detail["args"]), str(detail["kwargs"]))
+    return Recorded(run.type)
+
+
+def _open_steps(run: JobRun) -> tuple[tuple[str, str], ...]:
+    """Id and name of the steps that were scheduled and have not ended, as far as we know."""
+    named = JobEvent.objects.filter(run=run).exclude(step="")
+    ended = named.filter(kind__in=_ENDS).values("step")
+    steps = (
+        named.filter(kind=EventKind.SCHEDULED)
+        .exclude(step__in=ended)
+        .values("step")
+        .annotate(name=Max("step_name"), last=Max("seq"))
+        .order_by("-last")[:_MOST_STEPS]
+    )
+    return tuple((row["step"], row["name"]) for row in steps)

@@ -1,0 +1,128 @@
+"""One verb done to many runs: counted first, asked with a reason, carried out at a chosen rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from django.db import transaction
+from django.utils import timezone
+
+from console.audit import services as audit
+from console.audit.services import Actor, require_reason
+from console.celery import enqueue
+from console.errors import DomainError
+from console.request import current_request_id
+from observability.actions.models import Order, OrderItem, Selection
+from observability.actions.services.notes import said
+from observability.actions.services.previews import BatchAsking, Preview, preview, target_of
+from observability.jobs.models import JobRun
+from tenants.models import Target
+
+WORK: Final = "observability.actions.tasks.work"
+_CHUNK: Final = 500
+
+
+def ask_batch(*, asking: BatchAsking, actor: Actor) -> Order:
+    """Counts again, writes the order with its ledger entry, and hands it to the workers.
+
+    Raises DomainError as `preview` does, `reason_required`, `confirm_required`, `nothing_found`,
+    and `count_changed` (409) when it is not the number that was seen.
+    """
+    now = timezone.now()
+    reason = require_reason(asking.reason)
+    found = preview(asking, now=now)
+    _require_meant(asking, found)
+    target = target_of(asking.target) if asking.target else _common_target(found.runs)
+    order = Order(
+        selection=Selection.QUERY if asking.target else Selection.RUNS,
+        label=f"{found.fitting} runs"[:1000],
+        target=target,
+        engine=asking.engine,
+        verb=found.verb.name,
+        arguments=found.arguments,
+        reason=reason,
+        actor_kind=actor.kind,
+        actor=actor.name,
+        user=actor.user,
+        request_id=current_request_id.get(),
+        created_at=now,
+        query=asking.query,
+        preview={**found.plain(), "executions": [list(each) for each in found.executions]},
+        rate=asking.rate,
+        total=found.fitting,
+    )
+    with transaction.atomic(durable=True):
+        order.save(force_insert=True)
+        _write_items(order, found.runs)
+        said(order, step="asked", message="Asked, not tried yet.", now=now).save(force_insert=True)
+    enqueue(WORK, order.pk)
+    return order
+
+
+def stop(*, order: Order, actor: Actor, reason: str, now: datetime) -> Order:
+    """Has a batch stop: what is done stays done. Raises DomainError("not_running", 409)."""
+    why = require_reason(reason)
+    with transaction.atomic():
+        asked = Order.objects.open().filter(pk=order.pk, stop_asked_at=None)
+        if not order.is_batch or not asked.update(stop_asked_at=now, stop_asked_by=actor.name):
+            raise DomainError(
+                "not_running", "It does not run any more, or stops already.", status=409
+            )
+        audit.record(
+            actor=actor,
+            action=f"job.{order.verb}.stop",
+            object_type="order",
+            object_id=order.pk,
+            object_label=order.label,
+            reason=why,
+            at=now,
+        )
+    enqueue(WORK, order.pk)
+    order.refresh_from_db()
+    return order
+
+
+def _require_meant(asking: BatchAsking, found: Preview) -> None:
+    if not found.fitting:
+        raise DomainError(
+            "nothing_found", "Nothing that it finds can be done now: nothing was written."
+        )
+    if asking.expected is not None and asking.expected != found.fitting:
+        raise DomainError(
+            "count_changed",
+            f"It was about {asking.expected} runs when you looked and is about {found.fitting} "
+            "now. Nothing was done; look again.",
+            status=409,
+        )
+    if found.verb.destructive and asking.confirm.strip() != str(found.fitting):
+        raise DomainError(
+            "confirm_required",
+            f"confirm: {asking.confirm[:40]!r} is not the number of runs; type {found.fitting} to "
+            f"say that you mean it: {found.verb.label.lower()} cannot be taken back.",
+            field="confirm",
+        )
+
+
+def _common_target(runs: Sequence[int]) -> Target | None:
+    """The target of all of them; None when there are several."""
+    found = JobRun.objects.filter(pk__in=runs[:_CHUNK]).order_by()
+    ids = list(found.values_list("target", flat=True).distinct()[:2])
+    return Target.objects.get(pk=ids[0]) if len(ids) == 1 and len(runs) <= _CHUNK else None
+
+
+def _write_items(order: Order, runs: Sequence[int]) -> None:
+    known = JobRun.objects.select_related("tenant").only("external_id", "tenant__slug")
+    for start in range(0, len(runs), _CHUNK):
+        found = known.in_bulk(runs[start : start + _CHUNK])
+        OrderItem.objects.bulk_create(
+            OrderItem(
+                order=order,
+                run=run,
+                label=run.external_id,
+                tenant=run.tenant.slug if run.tenant else "",
+            )
+            for pk in runs[start : start + _CHUNK]
+            if (run := found.get(pk)) is not None
+        )

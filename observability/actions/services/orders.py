@@ -1,0 +1,221 @@
+"""One action on one run: asked, written down, tried, and what came of it written down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from console.audit.services import Actor, require_reason
+from console.errors import Conflict, DomainError, ExternalError, NotFound, Refused
+from console.request import current_request_id
+from observability.actions.adapters.registry import controls_for
+from observability.actions.contracts import Answer, Deed, Possible, RunFacts, Verb
+from observability.actions.models import OPEN, Order, OrderStatus
+from observability.actions.rules.arguments import read_arguments
+from observability.actions.rules.catalogue import find_verb, verbs_of
+from observability.actions.rules.possible import find
+from observability.actions.selectors.facts import facts_of, offers, ref_of
+from observability.actions.services.notes import OUTCOMES, email_of, leave_note, said
+from observability.jobs.contracts import STATUS_LABELS, Status
+from observability.jobs.models import JobRun
+
+log = structlog.get_logger(__name__)
+
+LEASE: Final = timedelta(seconds=120)
+"""Longer than any single call may take: an order held for longer has lost its process."""
+UNANSWERED: Final = "It may have been carried out or not: look at the run before asking again."
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What somebody asks for. `seen` is the status that the run had on their screen, `confirm` the
+    id that they typed."""
+
+    verb: str
+    reason: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    confirm: str = ""
+    seen: str = ""
+
+
+def act(*, run: JobRun, asking: Asking, actor: Actor) -> Order:
+    """Asks and carries out at once. Raises DomainError as `ask` does; whatever the engine says is
+    in the order's status and message."""
+    order = ask(run=run, asking=asking, actor=actor, now=timezone.now())
+    return carry_out(order=order)
+
+
+def ask(*, run: JobRun, asking: Asking, actor: Actor, now: datetime) -> Order:
+    """Writes the order and its first ledger entry, before anything is tried.
+
+    Raises DomainError: `unknown_verb`, `invalid` (arguments), `reason_required`,
+    `confirm_required`, or with status 409 `run_changed`, `not_possible`, `order_under_way`.
+    """
+    verb = verb_of(run.engine, asking.verb)
+    reason = require_reason(asking.reason)
+    arguments = read_arguments(verb, asking.arguments)
+    require_possible(run, asking.verb, seen=asking.seen)
+    if verb.destructive and asking.confirm.strip() != run.external_id:
+        raise DomainError(
+            "confirm_required",
+            f"confirm: {asking.confirm[:80]!r} is not the run's id; type {run.external_id} to say "
+            f"that you mean it: {verb.label.lower()} cannot be taken back.",
+            field="confirm",
+        )
+    order = Order(
+        run=run,
+        label=run.external_id,
+        target=run.target,
+        tenant=run.tenant,
+        engine=run.engine,
+        verb=verb.name,
+        arguments=arguments,
+        reason=reason,
+        actor_kind=actor.kind,
+        actor=actor.name,
+        user=actor.user,
+        request_id=current_request_id.get(),
+        created_at=now,
+        total=1,
+    )
+    try:
+        # Durable: whoever calls this in a transaction would try it before it is written down.
+        with transaction.atomic(durable=True):
+            order.save(force_insert=True)
+            said(order, step="asked", message="Asked, not tried yet.", now=now).save(
+                force_insert=True
+            )
+    except IntegrityError:
+        raise _under_way(run) from None
+    return order
+
+
+def carry_out(*, order: Order) -> Order:
+    """Does what was asked, once, and writes down the answer. The order as it is then."""
+    now = timezone.now()
+    if not Order.objects.start(pk=order.pk, now=now, until=now + LEASE):
+        order.refresh_from_db()
+        return order
+    # As it is now: somebody else may have ended it since it was asked.
+    run = run_now(order.run_id)
+    deed = order.deed(email=email_of(order.user))
+    status, answer = attempt(run, order.verb, deed)
+    settle(order=order, run=run, status=status, answer=answer)
+    order.refresh_from_db()
+    return order
+
+
+def attempt(run: JobRun | None, verb: str, deed: Deed) -> tuple[OrderStatus, Answer]:
+    """Tries it, outside of any transaction. Whatever goes wrong is an outcome with its words."""
+    if run is None:
+        return OrderStatus.REFUSED, Answer("The run is not kept here any more.")
+    try:
+        facts = require_possible(run, verb)
+        answer = controls_for(run.engine).perform(run=facts, target=ref_of(run.target), deed=deed)
+    except DomainError as error:
+        return OrderStatus.REFUSED, Answer(error.message)
+    except (Refused, NotFound, Conflict) as error:
+        return OrderStatus.REFUSED, Answer(f"{run.target.slug} refused: {error.message}")
+    except ExternalError as error:
+        words = f"{run.target.slug} did not do it: {error.message}"
+        if error.code == "unreachable":
+            words = f"{words}. {UNANSWERED}"
+        return OrderStatus.FAILED, Answer(words)
+    except Exception as error:  # the order must not stay open for a fault of ours
+        log.exception("action.failed", verb=verb, run=run.pk)
+        return OrderStatus.UNKNOWN, Answer(
+            f"Headroom itself failed ({type(error).__name__}). {UNANSWERED}"
+        )
+    return OrderStatus.DONE, answer
+
+
+def settle(*, order: Order, run: JobRun | None, status: OrderStatus, answer: Answer) -> bool:
+    """Writes the outcome to the order, the ledger and the run's trail; False when it has one. An
+    answer that comes after the order was given up for unknown still counts."""
+    now = timezone.now()
+    late = order_status(order) == OrderStatus.UNKNOWN
+    with transaction.atomic():
+        changed = Order.objects.filter(
+            pk=order.pk, status__in=[*OPEN, *([OrderStatus.UNKNOWN] if late else [])]
+        ).update(
+            status=status,
+            message=answer.message,
+            result=dict(answer.result),
+            finished_at=now,
+            claim="",
+            claimed_until=None,
+            done=int(status == OrderStatus.DONE),
+            bad=int(status != OrderStatus.DONE),
+        )
+        if not changed:
+            return False
+        outcome = OUTCOMES[status]
+        said(order, outcome=outcome, message=answer.message, now=now).save(force_insert=True)
+        if run is not None:
+            leave_note(order, run, status=status, message=answer.message, now=now, late=late)
+    return True
+
+
+def run_now(run_id: int | None) -> JobRun | None:
+    """The run as it is now; None when it is not kept any more."""
+    if run_id is None:
+        return None
+    return JobRun.objects.select_related("target", "tenant").filter(pk=run_id).first()
+
+
+def order_status(order: Order) -> str:
+    """The status in the database now."""
+    return str(Order.objects.values_list("status", flat=True).get(pk=order.pk))
+
+
+def verb_of(engine: str, name: str) -> Verb:
+    """The verb of that name. Raises DomainError("unknown_verb") with those there are."""
+    verb = find_verb(engine, name)
+    if verb is None:
+        known = ", ".join(each.name for each in verbs_of(engine))
+        raise DomainError(
+            "unknown_verb", f"verb: {name[:80]!r} is none of {engine}; use {known}.", field="verb"
+        )
+    return verb
+
+
+def require_possible(run: JobRun, name: str, *, seen: str = "") -> RunFacts:
+    """The run's facts. Raises DomainError 409 when the verb does not fit it now."""
+    if seen and seen != run.status:
+        raise DomainError(
+            "run_changed",
+            f"The run was {_word(seen)} when you looked and is {_word(run.status)} now. "
+            "Nothing was done; look again.",
+            status=409,
+        )
+    facts = facts_of(run)
+    offered = find(offers(run, facts), name)
+    if offered is None or offered.why_not:
+        raise DomainError("not_possible", _refusal(offered), status=409)
+    return facts
+
+
+def _refusal(offered: Possible | None) -> str:
+    if offered is None:
+        return "Nothing of the kind can be done to this run."
+    return f"{offered.verb.label} is not possible now. {offered.why_not}"
+
+
+def _word(status: str) -> str:
+    return STATUS_LABELS[Status(status)].lower() if status in set(Status) else status[:20]
+
+
+def _under_way(run: JobRun) -> DomainError:
+    other = Order.objects.open().filter(run=run, selection="").first()
+    who = f"{other.actor} asked for “{other.what}”" if other else "Somebody else asked for it"
+    return DomainError(
+        "order_under_way",
+        f"{who} a moment ago and the engine has not answered yet. Wait for that, then look again.",
+        status=409,
+    )

@@ -1,0 +1,217 @@
+"""The dry count of a batch: what it would be about, before anything is written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from console.errors import DomainError
+from observability.actions.adapters.registry import controls_for
+from observability.actions.contracts import FASTEST, MOST_RUNS, QueryCount, Verb
+from observability.actions.ports import QueryBatches
+from observability.actions.rules.arguments import read_arguments
+from observability.actions.rules.possible import why_not
+from observability.actions.selectors.facts import ref_of
+from observability.actions.services.orders import verb_of
+from observability.jobs.contracts import Status
+from observability.jobs.models import JobRun
+from observability.jobs.rules.query import parse
+from observability.jobs.selectors.search import search_for
+from tenants.models import Target
+
+SAMPLE: Final = 10
+_ORDER: Final = ("-created_at", "-id")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAsking:
+    """What somebody asks to be done to many runs: those that `query` finds here (`engine` is one of
+    its filters), or, with `target`, those that the engine's own query finds there.
+
+    `expected` is the count that they saw (None: whatever it is now); `confirm` is that number typed
+    for what is destructive.
+    """
+
+    engine: str
+    verb: str
+    query: str = ""
+    ids: tuple[int, ...] = ()
+    target: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    rate: int = 5
+    reason: str = ""
+    expected: int | None = None
+    confirm: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a batch would be about: `total` runs found, of which `fitting` can be done now.
+
+    `tenants` counts by slug ("" is nobody's), of the first `looked_at`; `sample` is
+    (label, type, status, run's id here or None); `why` counts the reasons of those left out.
+    """
+
+    verb: Verb
+    total: int
+    fitting: int
+    looked_at: int
+    tenants: Mapping[str, int]
+    sample: tuple[tuple[str, str, str, int | None], ...]
+    why: Mapping[str, int]
+    seconds: float
+    arguments: Mapping[str, Any]
+    runs: tuple[int, ...] = ()
+    executions: tuple[tuple[str, str], ...] = ()
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON, for the order's row and for REST."""
+        return {
+            "total": self.total,
+            "fitting": self.fitting,
+            "looked_at": self.looked_at,
+            "tenants": dict(self.tenants),
+            "sample": [list(each) for each in self.sample],
+            "left_out": dict(self.why),
+            "seconds": self.seconds,
+        }
+
+
+def preview(asking: BatchAsking, *, now: datetime) -> Preview:
+    """The dry count: nothing is written anywhere. Raises DomainError naming the field at fault, and
+    ExternalError where the engine cannot be asked."""
+    verb = _verb(asking)
+    arguments = read_arguments(verb, asking.arguments)
+    if not 1 <= asking.rate <= FASTEST:
+        raise DomainError(
+            "invalid",
+            f"rate: {asking.rate} is not accepted; use 1 to {FASTEST} operations a second.",
+            field="rate",
+        )
+    if asking.target:
+        return _preview_query(asking, verb, arguments)
+    return _preview_runs(asking, verb, arguments, now)
+
+
+def _verb(asking: BatchAsking) -> Verb:
+    verb = verb_of(asking.engine, asking.verb)
+    if not verb.in_batch or (asking.target and not verb.by_query):
+        raise DomainError(
+            "invalid", f"verb: {verb.label!r} is for one run at a time.", field="verb"
+        )
+    return verb
+
+
+def _preview_query(asking: BatchAsking, verb: Verb, arguments: dict[str, Any]) -> Preview:
+    target = target_of(asking.target)
+    controls = controls_for(asking.engine)
+    if not isinstance(controls, QueryBatches) or target.kind != asking.engine:
+        raise DomainError(
+            "invalid",
+            f"target: {target.slug!r} has no batches of its own; leave it out.",
+            field="target",
+        )
+    if not target.enabled:
+        raise DomainError("disabled", f"target: {target.slug!r} is disabled.", field="target")
+    if not asking.query.strip():
+        raise DomainError(
+            "invalid",
+            "query: it is empty, which would mean every run; write a visibility query such as "
+            "WorkflowType='InvoiceFlow' AND ExecutionStatus='Running'.",
+            field="query",
+        )
+    if arguments.get("point") == "event":
+        raise DomainError(
+            "invalid", "point: 'event' is for one run; use first or last.", field="point"
+        )
+    count: QueryCount = controls.count(target=ref_of(target), query=asking.query)
+    return Preview(
+        verb=verb,
+        total=count.total,
+        fitting=count.total,
+        looked_at=count.looked_at,
+        tenants=count.tenants,
+        sample=tuple((name, kind, status, None) for name, _, kind, status in count.sample),
+        why={},
+        seconds=round(count.total / asking.rate, 1),
+        arguments=arguments,
+        executions=count.executions,
+    )
+
+
+def _preview_runs(
+    asking: BatchAsking, verb: Verb, arguments: dict[str, Any], now: datetime
+) -> Preview:
+    runs = _chosen(asking, now)
+    if len(runs) > MOST_RUNS:
+        raise DomainError(
+            "too_many",
+            f"query: it finds more than {MOST_RUNS} runs, the most that one batch takes; narrow "
+            "it down, by type or by time.",
+            field="query",
+        )
+    fitting: list[JobRun] = []
+    reasons: Counter[str] = Counter()
+    for run in runs:
+        reason = _left_out(run, verb, asking.engine)
+        if reason:
+            reasons[reason] += 1
+        else:
+            fitting.append(run)
+    tenants = Counter(run.tenant.slug if run.tenant else "" for run in fitting)
+    return Preview(
+        verb=verb,
+        total=len(runs),
+        fitting=len(fitting),
+        looked_at=len(runs),
+        tenants=dict(tenants.most_common()),
+        sample=tuple(
+            (run.external_id, run.type, run.get_status_display(), run.pk)
+            for run in fitting[:SAMPLE]
+        ),
+        why=dict(reasons.most_common()),
+        seconds=round(len(fitting) / asking.rate, 1),
+        arguments=arguments,
+        runs=tuple(run.pk for run in fitting),
+    )
+
+
+def _chosen(asking: BatchAsking, now: datetime) -> Sequence[JobRun]:
+    base = JobRun.objects.select_related("tenant", "target").defer("search", "attributes")
+    if asking.ids:
+        return list(base.filter(pk__in=asking.ids).order_by(*_ORDER)[: MOST_RUNS + 1])
+    query = parse(asking.query)
+    if not query:
+        raise DomainError(
+            "invalid",
+            "query: it is empty, which would mean every run; write what to look for, such as "
+            "tenant:acme status:failed since:2h.",
+            field="query",
+        )
+    if asking.engine not in query.values("engine"):
+        query = query.without("engine").plus("engine", asking.engine)
+    return search_for(query, now=now).take(base, _ORDER, MOST_RUNS + 1)
+
+
+def _left_out(run: JobRun, verb: Verb, engine: str) -> str:
+    """Why a run is not part of the batch; empty when it is."""
+    if run.engine != engine:
+        return f"It runs on {run.get_engine_display()}."
+    if not run.target.enabled:
+        return f"The target {run.target.slug} is disabled."
+    if verb.needs and not run.target.options.get(verb.needs):
+        return f"The target {run.target.slug} has no {verb.needs}."
+    if verb.name == "retry" and engine == "celery":
+        return ""  # what its events recorded is looked at when it is its turn
+    return why_not(verb, Status(run.status))
+
+
+def target_of(slug: str) -> Target:
+    """The target of that name. Raises DomainError."""
+    found = Target.objects.filter(slug=slug).first()
+    if found is None:
+        raise DomainError("invalid", f"target: there is no {slug[:63]!r}.", field="target")
+    return found
