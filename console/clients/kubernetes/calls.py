@@ -21,6 +21,8 @@ Objects = list[dict[str, Any]]
 APPLY: Final = {"Content-Type": "application/apply-patch+yaml"}
 MERGE: Final = {"Content-Type": "application/merge-patch+json"}
 JSON: Final = {"Content-Type": "application/json"}
+BARE: Final = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
+"""Lists without bodies: metadata only."""
 _DISCOVERY: Final = {
     "Accept": "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 }
@@ -63,10 +65,11 @@ class Calls:
         selectors: Mapping[str, str],
         page: int,
         deadline: float,
+        headers: Mapping[str, str] | None = None,
     ) -> Objects:
         for _ in range(LIST_RESTARTS):
             try:
-                return await self._pages(kind, namespace, selectors, page, deadline)
+                return await self._pages(kind, namespace, selectors, page, deadline, headers)
             except Refused as refused:
                 if refused.code != "expired":
                     raise
@@ -79,12 +82,14 @@ class Calls:
         selectors: Mapping[str, str],
         page: int,
         deadline: float,
+        headers: Mapping[str, str] | None,
     ) -> Objects:
         objects: Objects = []
         params = {"limit": str(page), **{key: value for key, value in selectors.items() if value}}
         path, what = kind.path(namespace), f"list {kind.plural}"
         while True:
-            answer = await self.send("GET", path, what, deadline, query=urlencode(params))
+            query = urlencode(params)
+            answer = await self.send("GET", path, what, deadline, headers=headers, query=query)
             objects += answer.get("items") or []
             token = answer.get("metadata", {}).get("continue")
             if not token:

@@ -15,6 +15,7 @@ from console.clients.contracts import Applied, KubernetesProbe, Permission, Requ
 from console.clients.credentials import parse
 from console.clients.kubernetes.batch import Batch
 from console.clients.kubernetes.calls import (
+    BARE,
     JSON,
     MERGE,
     Calls,
@@ -104,12 +105,17 @@ class KubernetesClient:
         namespace: str | None = None,
         page: int = 500,
         timeout: float = 60.0,
+        metadata_only: bool = False,
     ) -> Objects:
-        """All objects of a kind, read in pages; a list that expires half-way is begun anew."""
+        """All objects of a kind, read in pages; a list that expires half-way is begun anew.
+        `metadata_only` leaves their bodies on the server."""
         selectors = {"labelSelector": label_selector, "fieldSelector": field_selector}
+        headers = BARE if metadata_only else None
 
         async def go(deadline: float) -> Objects:
-            return await self._calls.list_all(kind_of(kind), namespace, selectors, page, deadline)
+            return await self._calls.list_all(
+                kind_of(kind), namespace, selectors, page, deadline, headers
+            )
 
         return self.run(go, timeout)
 

@@ -61,6 +61,8 @@ KINDS: Mapping[str, Kind] = {
             "mutatingadmissionpolicybindings",
             namespaced=False,
         ),
+        Kind("Deployment", "apps/v1", "deployments"),
+        Kind("Lease", "coordination.k8s.io/v1", "leases"),
         Kind("Workflow", "argoproj.io/v1alpha1", "workflows"),
         Kind("WorkflowTemplate", "argoproj.io/v1alpha1", "workflowtemplates"),
         Kind("CronWorkflow", "argoproj.io/v1alpha1", "cronworkflows"),

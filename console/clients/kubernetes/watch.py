@@ -31,6 +31,8 @@ LONGEST_LINE: Final = 64 * 2**20
 """Bytes of one change; etcd keeps no object near this size."""
 SETTLING: Final = 0.4
 """Seconds without news after which a watch has told what was there when it began."""
+PULSE: Final = 2.0
+"""Seconds between signs of life while nothing happens."""
 
 
 class Expired(Refused):
@@ -122,31 +124,45 @@ def watch(
 ) -> Iterator[list[Change]]:
     """What changed since `versions`, in batches of what came together, side by side for all.
 
-    After the first of a batch others may come for `gather` seconds. Ends when nothing came for `quiet` seconds (never before what was there at the start has been
+    After the first of a batch others may come for `gather` seconds. An empty batch says that
+    everything until now has been told; while nothing happens there is one every PULSE seconds.
+
+    Ends when nothing came for `quiet` seconds (never before what was there at the start has been
     told) or after `seconds`. Raises Expired when a version is too old; a stream that breaks raises
     its error after what came before it has been given.
     """
-    quiet = max(quiet, SETTLING)
     buffer = _Buffer(room)
     watches = _Watches(client, versions, buffer, seconds)
     future = bridge.submit(watches.run())
     end = time.monotonic() + seconds
+    heard, wait = time.monotonic(), SETTLING
     try:
-        while (left := end - time.monotonic()) > 0:
-            wait = min(quiet, left)
-            lines, over = bridge.run(partial(buffer.take, wait), wait + 5.0)
-            if lines and gather and not over:
-                time.sleep(gather)
-                lines += bridge.run(partial(buffer.take, 0.0), 5.0)[0]
+        while (now := time.monotonic()) < end:
+            lines, over = _take(buffer, min(wait, end - now), gather)
             if lines:
+                heard, wait = time.monotonic(), SETTLING
                 yield [_parsed(want, line) for want, line in lines]
             elif over:
                 _settle(future)
                 return
             elif watches.opened >= len(versions):
-                return
+                yield []
+                left = heard + quiet - time.monotonic()
+                if left <= 0:
+                    return
+                wait = min(PULSE, left)
     finally:
         future.cancel()
+
+
+def _take(buffer: _Buffer, wait: float, gather: float) -> tuple[list[tuple[Want, bytes]], bool]:
+    """What comes within `wait` seconds, and a little later, and whether that was the last."""
+    lines, over = bridge.run(partial(buffer.take, wait), wait + 5.0)
+    if lines and gather and not over:
+        time.sleep(gather)
+        more, over = bridge.run(partial(buffer.take, 0.0), 5.0)
+        lines += more
+    return lines, over
 
 
 def _settle(future: concurrent.futures.Future[None]) -> None:
