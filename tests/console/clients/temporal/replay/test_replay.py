@@ -29,7 +29,8 @@ async def do(step: str) -> str:
     return step
 
 
-async def _run(address: str) -> bytes:
+async def record_invoice(address: str) -> bytes:
+    """Runs an Invoice to its end; its history, serialised."""
     client = await Client.connect(address)
     async with Worker(
         client,
@@ -53,7 +54,7 @@ async def _run(address: str) -> bytes:
 def document() -> Iterator[bytes]:
     """The history of an Invoice that build 1 has run."""
     with temporal_server() as server:
-        yield asyncio.run(_run(server.address))
+        yield asyncio.run(record_invoice(server.address))
 
 
 def process(module: str, bounds: Bounds = QUICK) -> ReplayProcess:

@@ -1,0 +1,48 @@
+"""The engine's own record of a run as it is now: from the archive, else from the engine itself."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from console.errors import DomainError
+from observability.jobs.adapters.registry import source_for
+from observability.jobs.contracts import JSON_DOCUMENT, TEMPORAL_HISTORY
+from observability.jobs.models import ArchiveState, Engine, JobDocument, JobRun
+from observability.jobs.services.archive import Document, document_of
+from observability.jobs.services.documents import document_of_rows
+
+
+def current_document(run: JobRun) -> Document:
+    """The archived document, else what the engine says now; for Celery, which keeps nothing, what
+    our own rows say.
+
+    Raises DomainError (`history_expired`, `archive_damaged`, `no_history`) or ExternalError.
+    """
+    if run.archive == ArchiveState.STORED or JobDocument.objects.filter(run=run).exists():
+        return document_of(run)
+    if run.archive == ArchiveState.EXPIRED:
+        raise DomainError(
+            "history_expired",
+            f"The history of {run.external_id[:80]} was removed after its retention.",
+            status=410,
+        )
+    if run.engine == Engine.CELERY:
+        return Document(document_of_rows(run), JSON_DOCUMENT)
+    source = source_for(run.target.kind)
+    if source is None:
+        raise DomainError("no_history", "Nothing reads the histories of this engine.", status=404)
+    target = run.target.ref(timeout=float(settings.TARGET_TIMEOUT_SECONDS))
+    history = source.history(target=target, run=run.ref(), after=0)
+    return Document(history.document, history.media)
+
+
+def history_of(run: JobRun) -> bytes:
+    """A Temporal run's history as a serialised temporal.api.history.v1.History, for replays.
+    Raises as `current_document` does, and DomainError("not_replayable") for other engines."""
+    found = current_document(run)
+    if found.media != TEMPORAL_HISTORY:
+        raise DomainError(
+            "not_replayable",
+            f"{run.external_id[:80]} has no Temporal history to replay.",
+        )
+    return found.data

@@ -1,0 +1,108 @@
+"""Running a replay: history by history, resumable at any point."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.utils import timezone
+
+from console.clients.temporal.replay.runner import Outcome, ReplayProcess
+from console.errors import DomainError, ExternalError, Refused
+from observability.jobs.models import JobRun
+from observability.jobs.services.current import history_of
+from observability.replays.models import Replay, ReplayResult, ReplayState, Verdict
+from observability.replays.services.bundles import opened
+
+log = structlog.get_logger(__name__)
+Fetch = Callable[[JobRun], bytes]
+
+
+def run(replay_id: int, *, seconds: float) -> bool:
+    """Replays what waits, for at most about `seconds`; True when something is left to do.
+
+    Only one worker at a time has a replay; one that dies leaves it to the next after a while, and
+    what it had finished is not done again.
+    """
+    token = uuid.uuid4().hex
+    if not _hold(replay_id, token):
+        return False
+    Replay.objects.filter(pk=replay_id, started_at=None).update(started_at=timezone.now())
+    Replay.objects.filter(pk=replay_id, state=ReplayState.WAITING).update(state=ReplayState.RUNNING)
+    replay = Replay.objects.select_related("bundle").get(pk=replay_id)
+    try:
+        with opened(replay.bundle) as process:
+            process.start()
+            left = _each(replay, process, token, time.monotonic() + seconds)
+    except (DomainError, Refused) as error:
+        _finish(replay_id, ReplayState.FAILED, error.message)
+        return False
+    if not left:
+        _finish(replay_id, ReplayState.DONE)
+    Replay.objects.filter(pk=replay_id, claim=token).update(claim="", claimed_until=None)
+    return left
+
+
+def _each(replay: Replay, process: ReplayProcess, token: str, deadline: float) -> bool:
+    """True when time ran out before the end; False at the end, or when it is no longer ours."""
+    waiting = ReplayResult.objects.filter(replay=replay).waiting().order_by("id")
+    for result in waiting.select_related("run__target").iterator(chunk_size=50):
+        if time.monotonic() > deadline:
+            return True
+        if not _hold(replay.pk, token):
+            return False
+        outcome = replay_one(result.run, process)
+        if outcome is None:
+            continue
+        _write(result, *outcome)
+    return waiting.exists()
+
+
+def replay_one(run: JobRun, process: ReplayProcess) -> tuple[str, Outcome | str] | None:
+    """The verdict on one run, with its outcome or why there is none; None when the archive or the
+    engine is away and it has to be tried again."""
+    try:
+        document = history_of(run)
+    except ExternalError as error:
+        if error.retryable:
+            log.warning("replay.history_away", run=run.pk, error=error.message)
+            return None
+        return Verdict.NO_HISTORY, error.message
+    except DomainError as error:
+        return Verdict.NO_HISTORY, error.message
+    outcome = process.replay(run.external_id, document)
+    return outcome.verdict.value, outcome
+
+
+def _write(result: ReplayResult, verdict: str, outcome: Outcome | str) -> None:
+    said = outcome if isinstance(outcome, Outcome) else None
+    ReplayResult.objects.filter(pk=result.pk).update(
+        verdict=verdict,
+        event_id=said.event_id if said else 0,
+        event_type=said.event_type if said else "",
+        expected=said.expected if said else "",
+        actual=said.actual if said else "",
+        message=said.message if said else str(outcome),
+        milliseconds=said.milliseconds if said else 0,
+        at=timezone.now(),
+    )
+
+
+def _hold(replay_id: int, token: str) -> bool:
+    now = timezone.now()
+    return Replay.objects.claim(pk=replay_id, token=token, now=now, until=_claim_end(now))
+
+
+def _claim_end(now: datetime) -> datetime:
+    """Long enough for the longest single replay."""
+    return now + timedelta(seconds=settings.CLAIM_SECONDS + 2 * settings.REPLAY_SECONDS)
+
+
+def _finish(replay_id: int, state: ReplayState, message: str = "") -> None:
+    Replay.objects.filter(pk=replay_id, finished_at=None).update(
+        state=state, message=message, finished_at=timezone.now(), claim="", claimed_until=None
+    )

@@ -1,0 +1,173 @@
+"""Pages of bundles and replays, and the panel on a run's page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from console.access.gate import SignedInRequest, actor_of, requires
+from console.access.models import Permission
+from console.errors import DomainError
+from console.selectors import keyset_page
+from observability.jobs.models import Engine, JobRun
+from observability.replays import selectors as reads
+from observability.replays.forms import BundleForm, ReplayForm, ReplayHereForm, RetireForm
+from observability.replays.models import Replay, ReplayResult, Verdict, WorkflowBundle
+from observability.replays.services import bundles, picking, replays
+
+
+@requires(Permission.VIEW)
+@require_GET
+def bundle_list(request: SignedInRequest) -> HttpResponse:
+    """Registered workflow code, the newest first."""
+    page = keyset_page(
+        WorkflowBundle.objects.select_related("author"),
+        cursor=request.GET.get("cursor", ""),
+        key=("id",),
+    )
+    return render(request, "replays/bundles.html", {"page": page})
+
+
+@requires(Permission.ADMINISTER)
+@require_http_methods(["GET", "POST"])
+def bundle_new(request: SignedInRequest) -> HttpResponse:
+    """Registers a bundle: imports it once and shows what importing it raised, if it did."""
+    form = BundleForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = bundles.register(actor=actor_of(request), **form.cleaned_data)
+        except DomainError as error:
+            _say(form, error)
+        else:
+            messages.success(request, f"{made} has {', '.join(made.workflows)}.")
+            return redirect("replays:bundles")
+    context = {"form": form, "title": "Register a bundle", "button": "Import and register"}
+    return render(request, "replays/form.html", context, status=422 if form.errors else 200)
+
+
+@requires(Permission.ADMINISTER)
+@require_http_methods(["GET", "POST"])
+def bundle_retire(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Takes a bundle out of use."""
+    bundle = get_object_or_404(WorkflowBundle, pk=pk)
+    form = RetireForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        bundles.retire(bundle=bundle, actor=actor_of(request), reason=form.cleaned_data["reason"])
+        messages.success(request, f"{bundle} is retired.")
+        return redirect("replays:bundles")
+    context = {"form": form, "title": f"Retire {bundle}", "button": "Retire"}
+    return render(request, "replays/form.html", context, status=422 if form.errors else 200)
+
+
+@requires(Permission.VIEW)
+@require_GET
+def replay_list(request: SignedInRequest) -> HttpResponse:
+    """Replays, the newest first."""
+    page = keyset_page(
+        Replay.objects.select_related("bundle"),
+        cursor=request.GET.get("cursor", ""),
+        key=("created_at", "id"),
+    )
+    context = {"page": page, "rows": reads.progress_of(page.rows)}
+    partial = request.htmx and request.htmx.target == "replays-table"
+    template = "replays/_replays_table.html" if partial else "replays/list.html"
+    return render(request, template, context)
+
+
+@requires(Permission.OPERATE)
+@require_http_methods(["GET", "POST"])
+def replay_new(request: SignedInRequest) -> HttpResponse:
+    """Many runs at once: does this build replay the last 500 runs of that workflow?"""
+    initial = {"q": request.GET.get("q", ""), "last": 500}
+    form = ReplayForm(request.POST or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        wanted = form.cleaned_data
+        try:
+            runs, words = picking.newest(request.user, wanted["q"], last=wanted["last"])
+            made = replays.ask(
+                bundle=wanted["bundle"], runs=runs, selection=words, actor=actor_of(request)
+            )
+        except DomainError as error:
+            _say(form, error)
+        else:
+            return redirect("replays:replay", pk=made.pk)
+    context = {"form": form, "any_bundle": form.fields["bundle"].queryset.exists()}  # type: ignore[attr-defined]  # a ModelChoiceField
+    return render(request, "replays/new.html", context, status=422 if form.errors else 200)
+
+
+@requires(Permission.VIEW)
+@require_GET
+def replay_detail(request: SignedInRequest, pk: int) -> HttpResponse:
+    """How far it is, what diverged and where, then every run."""
+    replay = get_object_or_404(Replay.objects.select_related("bundle"), pk=pk)
+    verdict = request.GET.get("verdict", "")
+    found = ReplayResult.objects.filter(replay=replay).select_related("run__tenant")
+    if verdict in Verdict.values and verdict:
+        found = found.filter(verdict=verdict)
+    elif verdict == "bad":
+        found = found.exclude(verdict__in=(Verdict.NONE, Verdict.DETERMINISTIC))
+    page = keyset_page(found, cursor=request.GET.get("cursor", ""), key=("id",), descending=False)
+    (progress,) = reads.progress_of([replay])
+    context = {
+        "replay": replay,
+        "progress": progress,
+        "page": page,
+        "verdict": verdict,
+        "verdicts": [choice for choice in Verdict.choices if choice[0]],
+    }
+    partial = request.htmx and request.htmx.target == "replay-live"
+    template = "replays/_replay_live.html" if partial else "replays/replay.html"
+    # 286 tells htmx to stop polling: nothing will change by itself any more.
+    return render(request, template, context, status=286 if partial and not replay.is_open else 200)
+
+
+@requires(Permission.OPERATE)
+@require_POST
+def replay_stop(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Stops a replay; what is done stays."""
+    replay = get_object_or_404(Replay.objects.select_related("bundle"), pk=pk)
+    if not replays.stop(replay=replay, actor=actor_of(request)):
+        messages.info(request, "It had ended already.")
+    return redirect("replays:replay", pk=pk)
+
+
+@requires(Permission.VIEW)
+@require_http_methods(["GET", "POST"])
+def panel(request: SignedInRequest, pk: int) -> HttpResponseBase:
+    """On a run's page: the form to replay it here, and how its last replays ended."""
+    run = get_object_or_404(JobRun.objects.visible_to(request.user), pk=pk)
+    if request.method == "POST":
+        return _replay_here(request, run)
+    offered = reads.bundles_for(run) if run.engine == Engine.TEMPORAL else []
+    context = {
+        "run": run,
+        "replayable": run.engine == Engine.TEMPORAL,
+        "bundles": [(each, run.type in each.workflows) for each in offered],
+        "results": reads.latest_results(run),
+    }
+    moving = any(result.replay.is_open for result in context["results"])  # type: ignore[attr-defined]  # a list of results
+    return render(request, "replays/_panel.html", {**context, "moving": moving})
+
+
+@requires(Permission.OPERATE)
+def _replay_here(request: SignedInRequest, run: JobRun) -> HttpResponse:
+    form = ReplayHereForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Bundle: choose one that is registered and not retired.")
+        return redirect("jobs:run", pk=run.pk)
+    made = replays.ask(
+        bundle=form.cleaned_data["bundle"],
+        runs=[run],
+        selection=f"run {run.external_id}",
+        actor=actor_of(request),
+    )
+    return redirect("replays:replay", pk=made.pk)
+
+
+def _say(form: Any, error: DomainError) -> None:
+    form.add_error(error.field if error.field in form.fields else None, error.message)
