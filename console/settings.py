@@ -223,6 +223,21 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "replays": {
+        "task": "observability.replays.tasks.resume",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
+    "job-archive": {
+        "task": "observability.jobs.tasks.archive_leftovers",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "job-retention": {
+        "task": "observability.jobs.tasks.apply_retention",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "usage": {
         "task": "observability.usage.sample",
         "schedule": 120.0,
@@ -238,7 +253,31 @@ CLAIM_SECONDS = env.integer("CLAIM_SECONDS", 30, low=5, high=3600)
 # The bound on one call to an outside system, in seconds.
 TARGET_TIMEOUT_SECONDS = env.integer("TARGET_TIMEOUT_SECONDS", 10, low=1, high=300)
 TARGET_CONCURRENCY = env.integer("TARGET_CONCURRENCY", 16, low=1, high=128)
+# Replays: where bundles of workflow code are (below NAME/VERSION), and what one replay may use.
+REPLAY_BUNDLES = env.text("REPLAY_BUNDLES", str(BASE_DIR / "bundles"))
+REPLAY_SECONDS = env.integer("REPLAY_SECONDS", 30, low=1, high=3600)
+REPLAY_MEMORY_MIB = env.integer("REPLAY_MEMORY_MIB", 2048, low=768, high=65536)
 DEMO = env.boolean("HEADROOM_DEMO", False)
+
+# The trail of jobs: where engines' own records are kept, what is blanked out, and for how long.
+_BESIDE_DATABASE = (
+    Path(DATABASES["default"]["NAME"]).resolve().parent
+    if DATABASES["default"]["ENGINE"].endswith("sqlite3")
+    else BASE_DIR
+)
+ARCHIVE_URL = env.text("ARCHIVE_URL") or (_BESIDE_DATABASE / "archive").as_uri()
+ARCHIVE_ENDPOINT = env.text("ARCHIVE_ENDPOINT")
+ARCHIVE_REGION = env.text("ARCHIVE_REGION")
+ARCHIVE_ALLOW_HTTP = env.boolean("ARCHIVE_ALLOW_HTTP", False)
+ARCHIVE_ACCESS_KEY_ID = env.text("ARCHIVE_ACCESS_KEY_ID")
+ARCHIVE_SECRET_ACCESS_KEY = env.text("ARCHIVE_SECRET_ACCESS_KEY")
+ARCHIVE_TIMEOUT_SECONDS = env.integer("ARCHIVE_TIMEOUT_SECONDS", 20, low=1, high=300)
+MASK_PATTERNS = env.words(
+    "MASK_PATTERNS",
+    "passw(or)?d,passphrase,secret,token(?!s),authorization,api[-_]?key,access[-_]?key,private[-_]?key,"
+    "credential,cookie,connection[-_]?string",
+)
+JOB_RETENTION_DAYS = env.integer("JOB_RETENTION_DAYS", 90, low=1, high=36500)
 
 LOG_FORMAT = env.choice("LOG_FORMAT", "json", ("json", "console"))
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))

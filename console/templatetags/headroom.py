@@ -77,6 +77,18 @@ STATES: dict[str, tuple[str, str, str]] = {
     "over": ("Over limit", "over", "bad"),
     "healthy": ("Healthy", "synced", "quiet"),
     "lease": ("Lease", "lease", "moving"),
+    "paused": ("Paused", "suspended", "off"),
+    "succeeded": ("Succeeded", "synced", "quiet"),
+    "timed_out": ("Timed out", "lease", "bad"),
+    "terminated": ("Terminated", "refused", "off"),
+    "continued": ("Continued as new", "superseded", "quiet"),
+    "lost": ("Worker lost", "unreachable", "bad"),
+    "deleted": ("Deleted unfinished", "failed", "bad"),
+    "deterministic": ("Deterministic", "synced", "quiet"),
+    "diverged": ("Diverged", "drifted", "bad"),
+    "malformed": ("Malformed history", "failed", "bad"),
+    "crashed": ("Crashed", "failed", "bad"),
+    "no_history": ("No history", "unknown", "off"),
 }
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
