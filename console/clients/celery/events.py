@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -70,7 +70,9 @@ class EventStream:
         self._reading = threading.Lock()
         self._closing: threading.Timer | None = None
 
-    def batches(self, *, most: int = 2000, within: float = 1.0) -> Iterator[EventBatch]:
+    def batches(
+        self, *, most: int = 2000, within: float = 1.0
+    ) -> Generator[EventBatch, None, None]:
         """Batches of up to about `most` events, each closed after `within` seconds at the latest
         (so an empty one comes when nothing happens), for ever.
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from observability.jobs.adapters.celery.source import CelerySource
 from observability.jobs.adapters.kubernetes.source import KubernetesSource
 from observability.jobs.ports import Source
 
-_SOURCES: Final[tuple[Source, ...]] = (KubernetesSource(),)
+_SOURCES: Final[tuple[Source, ...]] = (CelerySource(), KubernetesSource())
 _BY_KIND: Final = {source.engine.value: source for source in _SOURCES}
 
 
