@@ -1,0 +1,207 @@
+"""Pages and endpoints of bundles and replays: who sees what, and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from console.access.models import Role, User
+from console.audit.services import Actor
+from observability.replays.models import (
+    Replay,
+    ReplayResult,
+    ReplayState,
+    Verdict,
+    WorkflowBundle,
+)
+from observability.replays.services import replays
+from tenants.models import Membership
+from tests.observability.jobs.factories import make_run, make_target, make_tenant
+from tests.rest import Rest
+
+pytestmark = pytest.mark.django_db
+BUNDLE: dict[str, Any] = {
+    "kind": "directory",
+    "modules": ["flows"],
+    "isolated": True,
+    "workflows": ["InvoiceFlow"],
+    "reason": "build",
+    "created_at": "2026-11-22T12:00Z",
+}
+
+
+@pytest.fixture
+def bundle() -> WorkflowBundle:
+    return WorkflowBundle.objects.create(name="flows", version="42", **BUNDLE)
+
+
+def signed_in(role: str) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_user(f"page-{role or 'nobody'}", role=role))
+    return client
+
+
+def ask(bundle: WorkflowBundle, count: int = 2, **fields: Any) -> Replay:
+    user = User.objects.create_user(f"asker-{count}", role=Role.OPERATOR)
+    runs = [make_run(**fields) for _ in range(count)]
+    return replays.ask(bundle=bundle, runs=runs, selection="x", actor=Actor.person(user))
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "needs"),
+    [
+        ("/jobs/bundles/", "get", Role.VIEWER),
+        ("/jobs/bundles/new/", "get", Role.ADMIN),
+        ("/jobs/bundles/new/", "post", Role.ADMIN),
+        ("/jobs/bundles/{bundle}/retire/", "post", Role.ADMIN),
+        ("/jobs/replays/", "get", Role.VIEWER),
+        ("/jobs/replays/new/", "get", Role.OPERATOR),
+        ("/jobs/replays/new/", "post", Role.OPERATOR),
+        ("/jobs/replays/{replay}/", "get", Role.VIEWER),
+        ("/jobs/replays/{replay}/stop/", "post", Role.OPERATOR),
+        ("/jobs/{run}/replays/", "get", Role.VIEWER),
+        ("/jobs/{run}/replays/", "post", Role.OPERATOR),
+    ],
+)
+def test_a_role_that_is_not_enough_is_refused(
+    bundle: WorkflowBundle, path: str, method: str, needs: str
+) -> None:
+    replay = ask(bundle)
+    run = replay.results.order_by("id")[0].run_id
+    url = path.format(bundle=bundle.pk, replay=replay.pk, run=run)
+    order = [Role.NOBODY, Role.VIEWER, Role.OPERATOR, Role.ADMIN]
+    for role in order:
+        response = getattr(signed_in(role), method)(url)
+        enough = order.index(role) >= order.index(Role(needs))
+        assert (response.status_code == 403) is not enough, (role, response.status_code)
+
+
+def test_the_page_of_a_replay_shows_what_diverged_and_escapes_it(bundle: WorkflowBundle) -> None:
+    replay = ask(bundle)
+    first = replay.results.order_by("id")[0]
+    ReplayResult.objects.filter(pk=first.pk).update(
+        verdict=Verdict.DIVERGED,
+        event_id=11,
+        event_type="TimerStarted",
+        expected="start a timer of 5 s",
+        actual="schedule activity <script>alert(1)</script>",
+    )
+    page = signed_in(Role.VIEWER).get(f"/jobs/replays/{replay.pk}/").content.decode()
+    assert "start a timer of 5 s" in page
+    assert "event 11, TimerStarted" in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>alert" not in page
+    assert "50 %" in page
+
+
+def test_results_can_be_narrowed_to_what_is_bad(bundle: WorkflowBundle) -> None:
+    replay = ask(bundle, count=3)
+    bad, good, _ = replay.results.order_by("id")
+    ReplayResult.objects.filter(pk=bad.pk).update(verdict=Verdict.TIMED_OUT)
+    ReplayResult.objects.filter(pk=good.pk).update(verdict=Verdict.DETERMINISTIC)
+    found = signed_in(Role.VIEWER).get(f"/jobs/replays/{replay.pk}/?verdict=bad")
+    assert [row.pk for row in found.context["page"].rows] == [bad.pk]
+
+
+def test_a_finished_replay_is_not_polled_any_more(bundle: WorkflowBundle) -> None:
+    replay = ask(bundle)
+    url, client = f"/jobs/replays/{replay.pk}/", signed_in(Role.VIEWER)
+    partial = {"HX-Request": "true", "HX-Target": "replay-live"}
+    assert client.get(url, headers=partial).status_code == 200
+    Replay.objects.filter(pk=replay.pk).update(
+        state=ReplayState.DONE, finished_at="2026-11-22T12:00Z"
+    )
+    assert client.get(url, headers=partial).status_code == 286
+    assert "hx-trigger" not in client.get(url).content.decode().split('id="replay-live"')[1][:200]
+
+
+def test_replaying_from_a_runs_page_leads_to_the_replay(bundle: WorkflowBundle) -> None:
+    run = make_run()
+    client = signed_in(Role.OPERATOR)
+    panel = client.get(f"/jobs/{run.pk}/replays/").content.decode()
+    assert "flows@42" in panel
+    response = client.post(f"/jobs/{run.pk}/replays/", {"bundle": bundle.pk})
+    made = Replay.objects.get()
+    assert response["Location"] == f"/jobs/replays/{made.pk}/"
+    assert made.results.get().run_id == run.pk
+
+
+def test_other_engines_say_that_there_is_nothing_to_replay(bundle: WorkflowBundle) -> None:
+    run = make_run(make_target("cluster", "kubernetes"))
+    panel = signed_in(Role.OPERATOR).get(f"/jobs/{run.pk}/replays/").content.decode()
+    assert "records no history" in panel
+    assert "Replay here" not in panel
+
+
+def test_many_runs_are_chosen_by_the_search_of_the_jobs(bundle: WorkflowBundle) -> None:
+    wanted = make_run(type="InvoiceFlow")
+    make_run(type="AuditFlow")
+    make_run(make_target("cluster", "kubernetes"), type="InvoiceFlow")
+    asked = {"bundle": bundle.pk, "q": "type:InvoiceFlow", "last": "500"}
+    signed_in(Role.OPERATOR).post("/jobs/replays/new/", asked)
+    assert [result.run_id for result in Replay.objects.get().results.all()] == [wanted.pk]
+
+
+def test_a_search_that_cannot_be_read_is_said_at_the_field(bundle: WorkflowBundle) -> None:
+    asked = {"bundle": bundle.pk, "q": "colour:red", "last": "500"}
+    response = signed_in(Role.OPERATOR).post("/jobs/replays/new/", asked)
+    assert response.status_code == 422
+    assert "colour: is no filter" in response.content.decode()
+
+
+def test_rest_accepts_a_replay_and_says_where_to_poll(bundle: WorkflowBundle) -> None:
+    run = make_run()
+    rest = Rest(Role.OPERATOR)
+    accepted = rest.post("replays/", {"bundle": "flows@42", "runs": [run.pk]})
+    assert accepted.status_code == 202
+    assert accepted["Location"] == f"/api/v1/replays/{accepted.json()['id']}/"
+    polled = rest.get(f"replays/{accepted.json()['id']}/").json()
+    assert (polled["total"], polled["done"], polled["state"]) == (1, 0, "waiting")
+    results = rest.get(f"replays/{polled['id']}/results/").json()["results"]
+    assert [(row["run"], row["verdict"]) for row in results] == [(run.pk, "")]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"bundle": "flows@41", "runs": [1]}, "bundle"),
+        ({"bundle": "flows@42", "runs": ["x"]}, "runs"),
+        ({"bundle": "flows@42", "runs": [2**70]}, "runs"),
+        ({"bundle": "flows@42", "runs": [999999]}, "runs"),
+        ({"bundle": "flows@42", "query": "colour:red"}, "q"),
+        ({"bundle": "flows@42", "last": 10**6}, "last"),
+        ({"bundle": "flows@42", "colour": "red"}, "colour"),
+    ],
+)
+def test_rest_names_the_field_that_is_wrong(
+    bundle: WorkflowBundle, body: dict[str, Any], field: str
+) -> None:
+    refused = Rest(Role.OPERATOR).post("replays/", body)
+    assert 400 <= refused.status_code < 500
+    assert refused.json()["field"] == field
+
+
+def test_a_member_reads_the_replays_of_own_runs_only(bundle: WorkflowBundle) -> None:
+    own, other = make_run(tenant=make_tenant("acme")), make_run(tenant=make_tenant("globex"))
+    member = Rest(Role.NOBODY)
+    Membership.objects.create(tenant=make_tenant("acme"), user=member.user)
+    assert member.get(f"jobs/{own.pk}/replays/").status_code == 200
+    assert member.get(f"jobs/{other.pk}/replays/").status_code == 404
+    assert member.post(f"jobs/{own.pk}/replays/", {"bundle": "flows@42"}).status_code == 403
+    assert member.get("replays/").status_code == 403
+    assert member.get("bundles/").status_code == 403
+    assert member.post("bundles/", {}).status_code == 403
+
+
+def test_lists_cost_the_same_however_long(
+    bundle: WorkflowBundle, django_assert_num_queries: Callable[[int], Any]
+) -> None:
+    client = signed_in(Role.VIEWER)
+    client.get("/jobs/replays/")
+    for count in (1, 4):
+        ask(bundle, count=count)
+    with django_assert_num_queries(4):
+        client.get("/jobs/replays/")
