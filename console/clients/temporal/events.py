@@ -22,8 +22,8 @@ LEAST_ROOM: Final = 128
 _TYPES: Final[Mapping[int, str]] = {
     number: name.removeprefix("EVENT_TYPE_").lower() for name, number in EventType.items()
 }
-# Scheduling and starting a workflow task says nothing that its completion or failure does not.
-_QUIET: Final = frozenset({"workflow_task_scheduled", "workflow_task_started"})
+# Scheduling a workflow task says nothing that its start does not.
+_QUIET: Final = frozenset({"workflow_task_scheduled"})
 CLOSING: Final = frozenset(
     {
         "workflow_execution_completed",

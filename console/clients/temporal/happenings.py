@@ -150,6 +150,10 @@ def _continued(one: Any, room: int) -> Told:
     return told
 
 
+def _task_started(one: Any, _: int) -> Told:
+    return {"actor": text(one.identity, _WHO)}
+
+
 def _task_completed(one: Any, _: int) -> Told:
     detail = some(
         sdk=text(one.sdk_metadata.sdk_name, 60),
@@ -272,6 +276,7 @@ READERS: Final[Mapping[str, Any]] = {
     "workflow_execution_continued_as_new": _continued,
     "workflow_execution_paused": _paused,
     "workflow_execution_unpaused": _paused,
+    "workflow_task_started": _task_started,
     "workflow_task_completed": _task_completed,
     "workflow_task_failed": _task_failed,
     "workflow_task_timed_out": _task_timed_out,

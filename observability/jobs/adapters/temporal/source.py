@@ -1,0 +1,195 @@
+"""Reads the runs of a Temporal namespace."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from console.clients.temporal.records import RunDescription, RunHistory, RunRow
+from console.clients.temporal.trail import TrailReader
+from observability.jobs.adapters.temporal import runs
+from observability.jobs.adapters.temporal.cursor import OVERLAP, Cursor, read
+from observability.jobs.adapters.temporal.inlining import batches, with_histories
+from observability.jobs.adapters.temporal.pending import Schedules, pending_events
+from observability.jobs.adapters.temporal.story import tell
+from observability.jobs.adapters.temporal.windows import portions
+from observability.jobs.contracts import (
+    OPEN,
+    TEMPORAL_HISTORY,
+    ChangePage,
+    Engine,
+    History,
+    RunRef,
+    RunSeen,
+)
+from observability.jobs.ports import Known
+from quotas.enforcement.adapters.temporal.opening import client_for
+from quotas.enforcement.adapters.temporal.options import namespace
+from tenants.contracts import PlacementRef, TargetRef
+
+LOOKS: Final = 300
+"""Open runs that are described in one round; the next round goes on with the others."""
+PAUSE: Final = 1.0
+"""Seconds between two rounds: three queries of visibility each, of ten a second."""
+_OPEN: Final = "CloseTime IS NULL"
+_CLOSED: Final = "CloseTime IS NOT NULL"
+
+
+class TemporalSource:
+    """The runs of a target's namespace. Meets observability.jobs.ports.Source."""
+
+    engine = Engine.TEMPORAL
+
+    def __init__(self) -> None:
+        self._schedules = Schedules()
+
+    def changes(
+        self,
+        *,
+        target: TargetRef,
+        placements: Sequence[PlacementRef],  # noqa: ARG002  # attribution is ingest's
+        cursor: Mapping[str, Any],
+        known: Known,
+        now: datetime,
+        wait: float,
+    ) -> Iterator[ChangePage]:
+        """See ports.Source. Open runs come by the time they started, then what closed, oldest
+        first, then those that we know to be open are looked at in turn."""
+        look = _Look(TrailReader(client_for(target)), namespace(target), known, read(cursor))
+        began = quiet_since = time.monotonic()
+        while True:
+            news = 0
+            at = now + timedelta(seconds=time.monotonic() - began)
+            for page in look.round(at):
+                news += len(page.runs)
+                yield page
+            if news:
+                quiet_since = time.monotonic()
+            left = quiet_since + wait - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(PAUSE, left))
+
+    def history(self, *, target: TargetRef, run: RunRef, after: int) -> History:
+        """See ports.Source. Of an open run that was read before only the end is read, and there
+        is no document; of one that closed everything is read, once."""
+        reader = TrailReader(client_for(target))
+        if run.status not in OPEN:
+            return _closed(run, reader.history(run.external_id, run.run_id), after)
+        found = reader.describe(run.external_id, run.run_id)
+        if after and found.row.closed_at is None:
+            told = reader.history_after(
+                run.external_id,
+                run.run_id,
+                after,
+                activities=self._schedules.missing(run.run_id, found),
+            )
+            if not told.closed:
+                return self._open(target, found, told, after)
+        told = reader.history(run.external_id, run.run_id)
+        return self._open(target, found, told, after)
+
+    def _open(
+        self, target: TargetRef, found: RunDescription, told: RunHistory, after: int
+    ) -> History:
+        where = namespace(target)
+        story = tell(told.events, after)
+        run = runs.refined(runs.described(found, where), story)
+        run = runs.waiting(run, found, story)
+        events = list(story.events)
+        if not told.closed:
+            self._schedules.learn(found.row.run_id, told)
+            events += pending_events(found, self._schedules, run.created_at)
+        return History(
+            events=tuple(sorted(events, key=lambda event: (event.seq, event.key))),
+            document=told.document or b"",
+            media=TEMPORAL_HISTORY,
+            run=run,
+            complete=told.closed,
+        )
+
+
+def _closed(ref: RunRef, told: RunHistory, after: int) -> History:
+    story = tell(told.events, after)
+    return History(
+        events=tuple(sorted(story.events, key=lambda event: (event.seq, event.key))),
+        document=told.document or b"",
+        media=TEMPORAL_HISTORY,
+        run=runs.from_history(ref, story),
+        complete=told.closed,
+    )
+
+
+class _Look:
+    """One reading of a namespace, from a cursor on."""
+
+    def __init__(self, reader: TrailReader, where: str, known: Known, cursor: Cursor) -> None:
+        self._reader = reader
+        self._where = where
+        self._known = known
+        self._cursor = cursor
+
+    def round(self, at: datetime) -> Iterator[ChangePage]:
+        """Everything that is new, in pages; the last one says that we have caught up."""
+        yield from self._windows("started", _OPEN, "StartTime", at)
+        yield from self._windows("closed", _CLOSED, "CloseTime", at)
+        changed = tuple(self._look_at_open(at))
+        yield self._page(changed, caught_up=True)
+
+    def _windows(self, name: str, query: str, column: str, at: datetime) -> Iterator[ChangePage]:
+        begin = getattr(self._cursor, name)
+        for portion in portions(self._reader, query, column, begin, max(at, begin)):
+            for batch in batches(self._new(portion.rows)):
+                yield self._page(self._with_histories(batch))
+            if portion.ends_at is not None:
+                # The end of the last window is read again next time.
+                to = min(portion.ends_at, at - OVERLAP)
+                before, self._cursor = self._cursor, self._cursor.advanced(name, to)
+                if before != self._cursor and to < at - OVERLAP:
+                    yield self._page(())
+
+    def _new(self, rows: Sequence[RunRow]) -> list[RunRow]:
+        """The rows whose revision we do not have; of open ones visibility knows none."""
+        ids = [(row.workflow_id, row.run_id) for row in rows]
+        revisions = self._known.revisions(ids)
+        return [
+            row for row, name in zip(rows, ids, strict=True) if _is_new(row, revisions.get(name))
+        ]
+
+    def _with_histories(self, batch: Sequence[RunRow]) -> tuple[RunSeen, ...]:
+        return with_histories(self._reader, batch, self._where)
+
+    def _look_at_open(self, now: datetime) -> Iterator[RunSeen]:
+        turn = self._cursor.turn
+        # What an earlier setting of the namespace left behind says nothing about this one.
+        ours = (ref for ref in self._known.open_runs() if ref.location == self._where)
+        later = (ref for ref in ours if ref.id > turn)
+        refs = heapq.nsmallest(LOOKS, later, key=lambda ref: ref.id)
+        # After the last one it is the first one's turn again.
+        self._cursor = replace(self._cursor, turn=refs[-1].id if len(refs) == LOOKS else 0)
+        described = self._reader.describe_all([(ref.external_id, ref.run_id) for ref in refs])
+        for ref, found in zip(refs, described, strict=True):
+            if found is None:
+                yield runs.vanished(ref, now)
+                continue
+            run = runs.described(found, self._where)
+            if run.revision != ref.revision:
+                yield run
+
+    def _page(self, found: tuple[RunSeen, ...], *, caught_up: bool = False) -> ChangePage:
+        return ChangePage(
+            runs=found,
+            cursor=self._cursor.stored(),
+            through=self._cursor.through(),
+            caught_up=caught_up,
+        )
+
+
+def _is_new(row: RunRow, revision: str | None) -> bool:
+    if revision is None:
+        return True
+    return row.closed_at is not None and revision != runs.revision_of(row)
