@@ -153,7 +153,8 @@ def _headers(error: exceptions.APIException) -> dict[str, str]:
 
 class CursorPagination(BasePagination):
     """Keyset pages. The view's `cursor_key` names columns that are unique together and not null
-    (default: id); `cursor_descending` turns the order. `page_size` is at most 500.
+    (default: id); `cursor_descending` turns the order; `take` is keyset_page's. `page_size` is at
+    most 500.
     """
 
     max_size = 500
@@ -173,6 +174,7 @@ class CursorPagination(BasePagination):
             key=getattr(view, "cursor_key", ("id",)),
             size=self.size(request),
             descending=getattr(view, "cursor_descending", False),
+            take=getattr(view, "take", None),
         )
         return self.page.rows
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -25,6 +25,8 @@ from django.db.models.lookups import GreaterThan, LessThan
 from console.errors import DomainError
 
 M = TypeVar("M", bound=Model)
+Take = Callable[[QuerySet[M], Sequence[str], int], list[M]]
+"""(rows, order, how many) -> that many of the first."""
 
 
 class RowValue(Func):
@@ -50,16 +52,20 @@ def keyset_page(
     key: Sequence[str] = ("at", "id"),
     size: int = 50,
     descending: bool = True,
+    take: Take[M] | None = None,
 ) -> Page[M]:
     """One page of `queryset` ordered by `key`, which must be unique together and never null.
 
-    An unreadable cursor is a DomainError `invalid_cursor` (400).
+    The rows may be those of `values()`. `take` finds them where the queryset alone would not be
+    quick: of what it is given, it returns the first in that order that it is after. An unreadable
+    cursor is a DomainError `invalid_cursor` (400).
     """
     backwards, edge = _decode(cursor, queryset, key) if cursor else (False, [])
     downwards = descending != backwards
     if edge:
         queryset = queryset.filter(_beyond(key, edge, downwards=downwards))
-    rows = list(queryset.order_by(*(f"-{name}" if downwards else name for name in key))[: size + 1])
+    order = [f"-{name}" if downwards else name for name in key]
+    rows = (take or _first)(queryset, order, size + 1)
     more, rows = len(rows) > size, rows[:size]
     if backwards:
         rows.reverse()
@@ -69,6 +75,10 @@ def keyset_page(
         next=_encode(rows[-1], key, backwards=False) if ahead else "",
         previous=_encode(rows[0], key, backwards=True) if behind else "",
     )
+
+
+def _first(queryset: QuerySet[M], order: Sequence[str], size: int) -> list[M]:
+    return list(queryset.order_by(*order)[:size])
 
 
 def _beyond(key: Sequence[str], edge: list[Any], *, downwards: bool) -> Any:
@@ -91,7 +101,9 @@ class _Precise(DjangoJSONEncoder):
         return o.isoformat() if isinstance(o, datetime) else super().default(o)
 
 
-def _attribute(row: Model, path: str) -> Any:
+def _attribute(row: Model | Mapping[str, Any], path: str) -> Any:
+    if isinstance(row, Mapping):
+        return row[path]
     value: Any = row
     for name in path.split("__"):
         value = getattr(value, name)

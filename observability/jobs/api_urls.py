@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from observability.jobs.api import runs
+
+urlpatterns = [
+    path("jobs/", runs.RunList.as_view()),
+    path("jobs/<int:pk>/", runs.RunDetail.as_view(), name="api_job"),
+    path("jobs/<int:pk>/events/", runs.EventList.as_view()),
+    path("jobs/<int:pk>/history/", runs.RunHistory.as_view()),
+]

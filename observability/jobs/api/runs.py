@@ -1,0 +1,131 @@
+"""Runs, their events, and their history as the engine wrote it. Tenants read their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from console.access.models import Permission, User
+from console.resources import Row, RowDetail, RowList, moment_of
+from console.selectors import Take
+from observability.jobs import serializers as said
+from observability.jobs.filters import RunFilters
+from observability.jobs.models import JobEvent, JobRun
+from observability.jobs.rules.query import CHIPS, parse
+from observability.jobs.selectors.search import KEY, search_for
+from observability.jobs.services.download import download_of
+from tenants.models import Tenant
+
+OWN: dict[str, Permission] = {"GET": Permission.OWN}
+
+
+class RunList(RowList):
+    """Runs, the newest first; with `updated_since`, those changed since then, in that order."""
+
+    required_permissions: ClassVar = OWN
+    queryset = JobRun.objects.all()
+    serializer_class = said.RUN
+    filterset_class = RunFilters
+    take: Take[Any] | None = None
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Sets how the page is found; who belongs to tenants finds only theirs."""
+        asked = self.request.query_params
+        given = {name: asked.getlist(name) for name in CHIPS if name in asked}
+        query = parse(asked.get("q", ""), given)
+        tenants = tenants_of(self.request)
+        self.take = search_for(query, now=timezone.now(), tenants=tenants).take
+        self.cursor_key, self.cursor_descending = KEY, True  # type: ignore[misc]  # of this request
+        if since := asked.get("updated_since", ""):
+            self.cursor_key, self.cursor_descending = ("updated_at", "id"), False  # type: ignore[misc]  # of this request
+            queryset = queryset.filter(updated_at__gte=moment_of(since, field="updated_since"))
+        rows: QuerySet[Any] = queryset.values(*said.RUN_COLUMNS)
+        return rows
+
+    def shape(self, rows: Sequence[dict[str, Any]]) -> list[Row]:
+        return [said.run_row(row) for row in rows]
+
+
+class RunDetail(RowDetail):
+    """One run."""
+
+    required_permissions: ClassVar = OWN
+    queryset = JobRun.objects.all()
+    serializer_class = said.RUN_DETAIL
+
+    def get_object(self) -> Any:
+        """Its values; 404 for whoever may not know of it."""
+        found = visible_runs(self.request).filter(pk=self.kwargs["pk"])
+        return get_object_or_404(found.values(*said.RUN_COLUMNS, "attributes"))
+
+    def shape(self, row: dict[str, Any]) -> Row:
+        run = JobRun(pk=row["id"])
+        links = list(run.links.order_by("kind", "value").values("kind", "value"))
+        return {**said.run_row(row), "links": links}
+
+
+class EventList(RowList):
+    """What happened to a run, oldest first."""
+
+    required_permissions: ClassVar = OWN
+    queryset = JobEvent.objects.all()
+    serializer_class = said.EVENT
+    cursor_key = ("seq", "id")
+
+    def get_queryset(self) -> QuerySet[Any]:
+        run = get_object_or_404(visible_runs(self.request), pk=self.kwargs["pk"])
+        return JobEvent.objects.filter(run=run).values(*said.EVENT_COLUMNS, "id")
+
+    def shape(self, rows: Sequence[dict[str, Any]]) -> list[Row]:
+        return [{name: row[name] for name in said.EVENT_COLUMNS} for row in rows]
+
+
+class RunHistory(APIView):
+    """A run's history as its engine wrote it: nothing is masked."""
+
+    required_permissions: ClassVar = OWN
+
+    @extend_schema(
+        operation_id="job_history",
+        responses={(200, "application/json"): OpenApiTypes.OBJECT},
+    )
+    def get(self, request: Request, pk: int) -> HttpResponse:
+        """The download: for Temporal what `temporal workflow show -o json` prints. Needs the role
+        operator, or membership of the run's tenant."""
+        run = get_object_or_404(visible_runs(request), pk=pk)
+        user = _user(request)
+        if user.may(Permission.VIEW) and not user.may(Permission.OPERATE):
+            raise PermissionDenied("Histories hold what jobs were given: they need “operate”.")
+        found = download_of(run)
+        response = HttpResponse(found.data, content_type=found.media)
+        response["Content-Disposition"] = f'attachment; filename="{found.name}"'
+        return response
+
+
+def tenants_of(request: Request) -> list[int] | None:
+    """The tenants whose runs may be found; None: everybody's."""
+    user = _user(request)
+    if user.may(Permission.VIEW):
+        return None
+    return list(Tenant.objects.visible_to(user).values_list("pk", flat=True))
+
+
+def visible_runs(request: Request) -> QuerySet[JobRun]:
+    """The runs that whoever asks may know of."""
+    return JobRun.objects.visible_to(_user(request))
+
+
+def _user(request: Request) -> User:
+    if not isinstance(request.user, User):
+        raise PermissionDenied("Sign in first.")
+    return request.user

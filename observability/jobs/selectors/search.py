@@ -1,0 +1,235 @@
+"""Runs that match a query, newest first, in bounded time whatever is asked and however deep.
+
+Three ways, the cheapest that will do:
+1. What is common is found by walking back from the newest: a short stretch of the best index.
+2. What is rare is found in the index of words (see migration 0002), which is asked for few.
+3. What is neither is in a longer stretch.
+The second narrows only: every condition is asked of the columns themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import CharField, F, Func, Q, QuerySet
+from django.db.models.lookups import Contains
+
+from observability.jobs.models import JobRun
+from observability.jobs.rules.query import NOBODY, Query
+from observability.jobs.rules.words import asked_words
+from observability.jobs.selectors import tokens
+from tenants.models import Target, Tenant
+
+STRETCH: Final = 2_000
+LONGER: Final = (20_000, 100_000)
+FEW: Final = 5_000
+"""So many runs are sorted at once without anybody noticing."""
+
+# One of these and the order of the list is an index: the narrowest first.
+_DRIVERS: Final = ("tenant_id", "type", "status", "engine")
+KEY: Final = ("created_at", "id")
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A query, translated for the database.
+
+    `driver` are columns that an index has before the key, `rest` is everything else, `narrowing`
+    is what the index of words is asked for (empty: nothing that it knows).
+    """
+
+    driver: dict[str, Any] = field(default_factory=dict)
+    rest: Q = field(default_factory=Q)
+    narrowing: tokens.Narrowing = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    is_empty: bool = False
+
+    def within(self, runs: QuerySet[JobRun]) -> QuerySet[JobRun]:
+        """The part of `runs` between since and until."""
+        if self.is_empty:
+            return runs.none()
+        if self.since is not None:
+            runs = runs.filter(created_at__gte=self.since)
+        if self.until is not None:
+            runs = runs.filter(created_at__lt=self.until)
+        return runs
+
+    def take(self, runs: QuerySet[JobRun], order: Sequence[str], size: int) -> list[JobRun]:
+        """The first `size` that match, for console.selectors.keyset_page."""
+        found, _ = self.sample(runs, order, size)
+        return found
+
+    def sample(
+        self, runs: QuerySet[Any], order: Sequence[str], size: int, *, patient: bool = True
+    ) -> tuple[list[Any], bool]:
+        """The first `size` that match, and whether nothing was left out before them.
+
+        Without `patience` it gives up behind the longest stretch.
+        """
+        base = self.within(runs)
+        wanted = base.filter(self.rest, **self.driver).order_by(*order)
+        helps = order[0].lstrip("-") == KEY[0]
+        if self.is_empty or not (self.rest or (self.driver and not helps)):
+            return list(wanted[:size]), True
+        walk = base.filter(**(self.driver if helps else {})).order_by(*order)
+        found, done = _stretch(wanted, walk, order, size, max(STRETCH, 2 * size))
+        if done:
+            return found, True
+        ids = tokens.matching(self.narrowing, most=max(FEW, size)) if self.narrowing else None
+        if ids is not None:
+            return list(wanted.filter(pk__in=ids)[:size]), True
+        for stretch in LONGER:
+            found, done = _stretch(wanted, walk, order, size, stretch)
+            if done:
+                return found, True
+        return (list(wanted[:size]), True) if patient else (found, False)
+
+
+def _stretch(
+    wanted: QuerySet[Any], walk: QuerySet[Any], order: Sequence[str], size: int, stretch: int
+) -> tuple[list[Any], bool]:
+    """What matches among the next so many runs; and whether that is all that was asked for."""
+    names = [name.lstrip("-") for name in order]
+    edges: list[Any] = list(walk.values_list(*names)[stretch : stretch + 1])
+    if not edges:
+        return list(wanted[:size]), True
+    leading = "gte" if order[0].startswith("-") else "lte"
+    found = list(wanted.filter(**{f"{names[0]}__{leading}": edges[0][0]})[:size])
+    return found, len(found) == size
+
+
+def search_for(query: Query, *, now: datetime, tenants: Sequence[int] | None = None) -> Search:
+    """Translates a query; `tenants` are the only ones whose runs may be found (None: all).
+
+    A tenant or target that does not exist finds nothing.
+    """
+    since, until = query.accepted(now=now)
+    parts = [part for part in _parts(query, now, tenants) if part is not None]
+    if any(part.column and not part.values for part in parts):
+        return Search(is_empty=True)
+    driver = next((part for part in parts if part.may_drive), None)
+    rest, narrowing = _texts(query)
+    for part in parts:
+        narrowing = (*narrowing, part.tokens)
+        if part is not driver:
+            rest &= part.condition()
+    columns = {driver.column: driver.values[0]} if driver else {}
+    return Search(columns, rest, narrowing, since, until)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One condition: a column that has one of some values, or any other; and its tokens."""
+
+    column: str = ""
+    values: tuple[Any, ...] = ()
+    tokens: tokens.Alternatives = ()
+    other: Q | None = None
+
+    @property
+    def may_drive(self) -> bool:
+        """Whether an index has its runs in the order of the list."""
+        return self.column in _DRIVERS and len(self.values) == 1 and self.values[0] is not None
+
+    def condition(self) -> Q:
+        """For the columns themselves."""
+        if self.other is not None:
+            return self.other
+        known = Q(**{f"{self.column}__in": [value for value in self.values if value is not None]})
+        missing = Q(**{f"{self.column}__isnull": True})
+        return known | missing if None in self.values else known
+
+
+def _parts(query: Query, now: datetime, tenants: Sequence[int] | None) -> Iterator[_Part | None]:
+    if tenants is not None:
+        yield _Part("tenant_id", tuple(tenants), tuple(map(tokens.tenant, tenants)))
+    yield _tenants(query.values("tenant"))
+    yield _column("type", query.values("type"), tokens.type_)
+    yield _column("status", tuple(sorted(query.statuses)), tokens.status)
+    yield _targets(query.values("target"))
+    yield _column("engine", query.values("engine"), tokens.engine)
+    yield _column("queue", query.values("queue"), tokens.queue)
+    yield _column("location", query.values("place"), tokens.place)
+    yield _column("failure_kind", query.values("failure"), tokens.failure)
+    yield _took(query, now)
+
+
+def _column(
+    column: str, values: tuple[str, ...], token: Callable[[str], tokens.Token]
+) -> _Part | None:
+    return _Part(column, values, tuple(map(token, values))) if values else None
+
+
+def _tenants(slugs: tuple[str, ...]) -> _Part | None:
+    if not slugs:
+        return None
+    named = Tenant.objects.filter(slug__in=slugs).values_list("pk", flat=True)
+    ids: tuple[int | None, ...] = tuple(named) + ((None,) if NOBODY in slugs else ())
+    return _Part("tenant_id", ids, tuple(map(tokens.tenant, ids)))
+
+
+def _targets(slugs: tuple[str, ...]) -> _Part | None:
+    if not slugs:
+        return None
+    ids = tuple(Target.objects.filter(slug__in=slugs).values_list("pk", flat=True))
+    return _Part("target_id", ids, tuple(map(tokens.target, ids)))
+
+
+def _took(query: Query, now: datetime) -> _Part | None:
+    """How long it took; of what has not ended, how long it has been taking at least."""
+    least, most = query.took
+    if least is None and most is None:
+        return None
+    condition = Q(duration_ms__isnull=False)
+    if least is not None:
+        condition &= Q(duration_ms__gte=least)
+    if most is not None:
+        condition &= Q(duration_ms__lte=most)
+    elif least is not None:
+        begun = now - timedelta(milliseconds=least)
+        condition |= Q(duration_ms__isnull=True, closed_at__isnull=True, created_at__lte=begun)
+    return _Part(tokens=tokens.took(least, most), other=condition)
+
+
+class _Framed(Func):
+    """JobRun.search with a space before its first and behind its last word."""
+
+    template = "(' ' || %(expressions)s || ' ')"
+    output_field = CharField()
+
+
+def _texts(query: Query) -> tuple[Q, tokens.Narrowing]:
+    """Words by their beginning, texts in quotes as they stand, parts of ids and workers."""
+    condition, narrowing = Q(), tokens.NOTHING
+    for text in (*query.words, *query.values("worker"), *query.values("id")):
+        for word in asked_words(text):
+            condition &= _has(f" {word}")
+            narrowing = (*narrowing, (tokens.word(word),))
+    for phrase in query.phrases:
+        *whole, last = asked_words(phrase) or ("",)
+        for word in whole:
+            condition &= _has(f" {word} ")
+        condition &= _has(f" {last}") & _says(phrase)
+        narrowing += tuple(
+            (tokens.word(word, is_prefix=word == last),) for word in (*whole, last) if word
+        )
+    for worker in query.values("worker"):
+        condition &= Q(worker__icontains=worker)
+    for name in query.values("id"):
+        condition &= Q(external_id__istartswith=name) | Q(run_id__istartswith=name)
+    return condition, narrowing
+
+
+def _has(part: str) -> Q:
+    return Q(Contains(_Framed(F("search")), part))
+
+
+def _says(phrase: str) -> Q:
+    found = Q()
+    for column in ("type", "external_id", "run_id", "worker", "failure"):
+        found |= Q(**{f"{column}__icontains": phrase})
+    return found

@@ -1,0 +1,91 @@
+"""Runs and their events as the REST API says them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from rest_framework import serializers
+
+from console.resources import Row, described
+from observability.jobs.models import STATUS_CHOICES, ArchiveState, Attribution, Engine
+
+_text, _moment = serializers.CharField, serializers.DateTimeField
+_integer, _flag = serializers.IntegerField, serializers.BooleanField
+
+RUN_COLUMNS: Final = (
+    "id", "key", "engine", "target__slug", "location", "external_id", "run_id", "tenant__slug",
+    "attribution", "type", "queue", "fairness_key", "status", "created_at", "began_at",
+    "closed_at", "duration_ms", "attempts", "failure", "failure_kind", "started_by", "worker",
+    "build", "parent_key", "progress", "cleanup_at", "cleaned_at", "emulated", "event_count",
+    "archive", "updated_at",
+)  # fmt: skip
+_RENAMED: Final = {"target__slug": "target", "tenant__slug": "tenant", "parent_key": "parent"}
+
+RUN_FIELDS: Final[dict[str, Any]] = {
+    "id": _integer(),
+    "key": _text(help_text="How other runs name it: ENGINE/LOCATION/EXTERNAL_ID/RUN_ID."),
+    "engine": serializers.ChoiceField(choices=Engine.choices),
+    "target": _text(),
+    "location": _text(help_text="Namespace, or queue of Celery."),
+    "external_id": _text(help_text="Workflow id, Job or Workflow name, task id."),
+    "run_id": _text(help_text="Run id or uid; empty where the engine has none."),
+    "tenant": _text(allow_null=True, help_text="Null: unattributed."),
+    "attribution": serializers.ChoiceField(choices=Attribution.choices),
+    "type": _text(),
+    "queue": _text(),
+    "fairness_key": _text(),
+    "status": serializers.ChoiceField(choices=STATUS_CHOICES),
+    "created_at": _moment(help_text="When the engine accepted it."),
+    "began_at": _moment(allow_null=True),
+    "closed_at": _moment(allow_null=True),
+    "duration_ms": _integer(allow_null=True),
+    "attempts": _integer(),
+    "failure": _text(),
+    "failure_kind": _text(),
+    "started_by": _text(),
+    "worker": _text(),
+    "build": _text(),
+    "parent": _text(help_text="`key` of the run that started it."),
+    "progress": serializers.DictField(allow_null=True, help_text="The last checkpoint."),
+    "cleanup_at": _moment(allow_null=True),
+    "cleaned_at": _moment(allow_null=True),
+    "emulated": _flag(),
+    "event_count": _integer(),
+    "archive": serializers.ChoiceField(choices=ArchiveState.choices),
+    "updated_at": _moment(help_text="When this row last changed; see `updated_since`."),
+}
+RUN = described("JobRun", "One run of a job on one of the engines.", **RUN_FIELDS)
+RUN_DETAIL = described(
+    "JobRunDetail",
+    "One run, with what its starter said about it.",
+    **RUN_FIELDS,
+    attributes=serializers.DictField(help_text="Search attributes, labels or headers."),
+    links=serializers.ListField(
+        child=serializers.DictField(), help_text="What it has in common with others: kind, value."
+    ),
+)
+
+EVENT_COLUMNS: Final = (
+    "seq", "key", "at", "kind", "title", "step", "step_name", "attempt", "actor", "message",
+    "detail",
+)  # fmt: skip
+EVENT = described(
+    "JobEvent",
+    "One thing that happened to a run. Secrets are masked, large payloads cut.",
+    seq=_integer(help_text="Order within the run."),
+    key=_text(help_text="The engine's own name of it."),
+    at=_moment(),
+    kind=_text(),
+    title=_text(),
+    step=_text(),
+    step_name=_text(),
+    attempt=_integer(),
+    actor=_text(),
+    message=_text(),
+    detail=serializers.DictField(),
+)
+
+
+def run_row(values: dict[str, Any]) -> Row:
+    """A run's `values(*RUN_COLUMNS)` as `RUN` describes it."""
+    return {_RENAMED.get(name, name): value for name, value in values.items()}

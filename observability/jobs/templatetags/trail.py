@@ -1,0 +1,38 @@
+"""The picture of a run: {% load trail %}."""
+
+from __future__ import annotations
+
+from django import template
+from django.utils.safestring import SafeString, mark_safe
+
+from observability.jobs.charts import pen
+from observability.jobs.charts.timeline import Timeline
+from observability.jobs.charts.words import span
+from observability.jobs.charts.words import visible as make_visible
+
+register = template.Library()
+
+
+@register.simple_tag
+def timeline(picture: Timeline) -> SafeString:
+    """The timeline as inline SVG."""
+    return mark_safe(picture.svg())  # noqa: S308 - charts.pen escapes its texts
+
+
+@register.simple_tag
+def sign(name: str) -> SafeString:
+    """One sign of the timeline, for its legend and beside events. Needs the timeline's picture, or
+    `signs`, on the same page."""
+    return mark_safe(pen.sample(name))  # noqa: S308 - names of the legend only
+
+
+@register.filter
+def visible(text: object) -> str:
+    """A text from outside with nothing in it that acts unseen; escaping is the template's."""
+    return make_visible(str(text))
+
+
+@register.filter
+def took(milliseconds: int | None) -> str:
+    """A length of time from milliseconds; a dash where it is not known."""
+    return "–" if milliseconds is None else span(milliseconds / 1000)
