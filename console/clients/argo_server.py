@@ -67,7 +67,7 @@ class ArgoServer:
                 session.request(
                     method,
                     f"{self._url}{path}",
-                    data=orjson.dumps(body) if body else None,
+                    data=None if method == "GET" else orjson.dumps(body),
                     headers=headers,
                     ssl=self._verify,
                     allow_redirects=False,

@@ -209,7 +209,8 @@ class Resources:
             if applied:
                 message = (
                     f"failed to convert new object ({applied}) to proper version: unable to "
-                    f"convert unstructured object to {kind.group}/{kind.version}, Kind={kind.name}: {error}"
+                    f"convert unstructured object to {kind.group}/{kind.version}, "
+                    f"Kind={kind.name}: {error}"
                 )
                 raise ApiError(500, "", message) from None
             raise bad_request(

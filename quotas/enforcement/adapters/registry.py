@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from console.errors import DomainError
+from quotas.enforcement.adapters.argo.adapter import ArgoAdapter
 from quotas.enforcement.adapters.kubernetes.adapter import KubernetesAdapter
 from quotas.enforcement.adapters.temporal.adapter import TemporalAdapter
 from quotas.enforcement.ports import Adapter
 
-_ADAPTERS: Final[tuple[Adapter, ...]] = (KubernetesAdapter(), TemporalAdapter())
+_ADAPTERS: Final[tuple[Adapter, ...]] = (
+    KubernetesAdapter(),
+    TemporalAdapter(),
+    ArgoAdapter(),
+)
 _BY_KIND: Final = {adapter.kind: adapter for adapter in _ADAPTERS}
 
 

@@ -47,7 +47,7 @@ def test_a_target_is_added_changed_and_listed(admin: Rest) -> None:
 @pytest.mark.parametrize(
     ("change", "field", "words"),
     [
-        ({"kind": "nomad"}, "kind", "'nomad' has no adapter; use one of kubernetes"),
+        ({"kind": "nomad"}, "kind", "'nomad' has no adapter; use one of argo"),
         ({"credential": "hunter2"}, "credential", "not a reference"),
         ({"options": {"password": "x"}}, "options", "named like a secret"),
         ({"options": {"ca_file": 1}}, "options", "path of a file"),

@@ -117,11 +117,7 @@ class KubernetesAdapter:
 
     def fault_in(self, options: Mapping[str, Any]) -> str:
         """Everything is optional, and of one type."""
-        if not isinstance(options.get("ca_file", ""), str):
-            return "ca_file is the path of a file."
-        if not isinstance(options.get("insecure_skip_tls_verify", False), bool):
-            return "insecure_skip_tls_verify is true or false."
-        return ""
+        return cluster_fault_in(options)
 
     def prepare(self, *, target: TargetRef) -> int:
         """Installs the execution policy where the cluster can run it."""
@@ -139,19 +135,33 @@ class KubernetesAdapter:
     ) -> Mapping[str, str]:
         """A namespace of the tenant's own, outside the system's."""
         del target
-        problems = {}
-        if not _LABEL.fullmatch(location):
-            problems["location"] = (
-                "A namespace is 1 to 63 lower-case letters, digits and hyphens, with a letter or"
-                " digit at both ends."
-            )
-        elif location.startswith("kube-") or location in _RESERVED:
-            problems["location"] = f"Namespace {location} belongs to the system; choose another."
-        if sharing != "dedicated":
-            problems["sharing"] = "A namespace belongs to one tenant: use dedicated."
-        if fairness_key:
-            problems["fairness_key"] = "Only a shared Temporal task queue has fairness keys."
-        return problems
+        return namespace_problems(location, sharing, fairness_key)
+
+
+def cluster_fault_in(options: Mapping[str, Any]) -> str:
+    """What is wrong with what every target on a cluster may say; empty when nothing is; pure."""
+    if not isinstance(options.get("ca_file", ""), str):
+        return "ca_file is the path of a file."
+    if not isinstance(options.get("insecure_skip_tls_verify", False), bool):
+        return "insecure_skip_tls_verify is true or false."
+    return ""
+
+
+def namespace_problems(location: str, sharing: str, fairness_key: str) -> dict[str, str]:
+    """What is wrong with a placement that is a namespace: field name to message; pure."""
+    problems = {}
+    if not _LABEL.fullmatch(location):
+        problems["location"] = (
+            "A namespace is 1 to 63 lower-case letters, digits and hyphens, with a letter or"
+            " digit at both ends."
+        )
+    elif location.startswith("kube-") or location in _RESERVED:
+        problems["location"] = f"Namespace {location} belongs to the system; choose another."
+    if sharing != "dedicated":
+        problems["sharing"] = "A namespace belongs to one tenant: use dedicated."
+    if fairness_key:
+        problems["fairness_key"] = "Only a shared Temporal task queue has fairness keys."
+    return problems
 
 
 def _needed(*, policies: bool) -> list[Permission]:

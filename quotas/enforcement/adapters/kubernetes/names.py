@@ -33,6 +33,7 @@ EXECUTION: Final = {"ttlSecondsAfterFinished": TTL, "activeDeadlineSeconds": DEA
 NAMESPACED: Final = ("ResourceQuota", "LimitRange", "NetworkPolicy", "RoleBinding")
 API: Final = {
     "Namespace": "v1",
+    "ConfigMap": "v1",
     "ResourceQuota": "v1",
     "LimitRange": "v1",
     "NetworkPolicy": "networking.k8s.io/v1",

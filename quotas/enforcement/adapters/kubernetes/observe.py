@@ -139,6 +139,12 @@ def _in_words(quota: Item) -> str:
     return f"ResourceQuota {quota['metadata']['name']}: {amounts or 'no limits'}"
 
 
+def _is_by_us(metadata: Mapping[str, Any]) -> bool:
+    """A namespace that another adapter of ours made has the label, but not our field manager."""
+    entries = metadata.get("managedFields")
+    return names.is_ours(metadata) and (not entries or is_manager(entries))
+
+
 def orphans(
     found: Mapping[str, Found], placements: Iterable[PlacementRef]
 ) -> tuple[ObjectRef, ...]:
@@ -148,7 +154,7 @@ def orphans(
     for name, inside in found.items():
         if name in known:
             continue
-        if inside.namespace is not None and names.is_ours(inside.namespace["metadata"]):
+        if inside.namespace is not None and _is_by_us(inside.namespace["metadata"]):
             refs.append(ObjectRef("Namespace", "", name))
         refs += [
             ObjectRef(kind, name, item["metadata"]["name"])

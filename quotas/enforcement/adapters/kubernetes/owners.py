@@ -12,40 +12,46 @@ from quotas.enforcement.ports import Owner, Scalar
 Entry = Mapping[str, Any]
 
 
-def is_sole(entries: Sequence[Entry]) -> bool:
+def is_sole(entries: Sequence[Entry], *, us: str = names.FIELD_MANAGER) -> bool:
     """Whether nobody but us (and whoever writes the status) ever wrote the object: the usual case,
-    told without a look at the fields."""
-    return all(_is_ours(entry) or entry.get("subresource") == "status" for entry in entries)
+    told without a look at the fields. `us` is the field manager that we write as."""
+    return all(_is_by(us, entry) or entry.get("subresource") == "status" for entry in entries)
 
 
-def is_manager(entries: Iterable[Entry]) -> bool:
+def is_manager(entries: Iterable[Entry], *, us: str = names.FIELD_MANAGER) -> bool:
     """Whether we have applied the object and still own something in it."""
-    return any(map(_is_ours, entries))
+    return any(_is_by(us, entry) for entry in entries)
 
 
-def owners(entries: Sequence[Entry], kind: str, fields: Mapping[str, Scalar]) -> dict[str, Owner]:
+def owners(
+    entries: Sequence[Entry],
+    kind: str,
+    fields: Mapping[str, Scalar],
+    *,
+    us: str = names.FIELD_MANAGER,
+) -> dict[str, Owner]:
     """The owner of each of `fields` that is not ours. The last writer counts."""
-    if is_sole(entries):
+    if is_sole(entries, us=us):
         return {}
-    mine = [entry for entry in entries if _is_ours(entry)]
+    mine = [entry for entry in entries if _is_by(us, entry)]
     others = sorted(
-        (entry for entry in entries if not _is_ours(entry) and "subresource" not in entry),
+        (entry for entry in entries if not _is_by(us, entry) and "subresource" not in entry),
         key=lambda entry: str(entry.get("time", "")),
         reverse=True,
     )
     found: dict[str, Owner] = {}
     for path in fields:
-        steps = _steps(kind, path)
-        if any(_holds(entry, steps) for entry in mine):
+        steps = steps_to(kind, path)
+        if any(holds(entry, steps) for entry in mine):
             continue
-        other = next((entry for entry in others if _holds(entry, steps)), None)
+        other = next((entry for entry in others if holds(entry, steps)), None)
         if other is not None:
             found[path] = _owner(other)
     return found
 
 
-def _is_ours(entry: Entry) -> bool:
-    return entry.get("manager") == names.FIELD_MANAGER and entry.get("operation") == "Apply"
+def _is_by(us: str, entry: Entry) -> bool:
+    return entry.get("manager") == us and entry.get("operation") == "Apply"
 
 
 def _owner(entry: Entry) -> Owner:
@@ -57,7 +63,7 @@ def _owner(entry: Entry) -> Owner:
     )
 
 
-def _steps(kind: str, path: str) -> tuple[str, ...]:
+def steps_to(kind: str, path: str) -> tuple[str, ...]:
     """The keys that lead to a path of ours in fieldsV1."""
     if kind == "LimitRange" and path.startswith("spec.limits"):
         return ("f:spec", "f:limits")  # one atomic list to the server
@@ -68,7 +74,8 @@ def _steps(kind: str, path: str) -> tuple[str, ...]:
     return (*steps, f"f:{inside[:-1]}") if bracket else steps
 
 
-def _holds(entry: Entry, steps: tuple[str, ...]) -> bool:
+def holds(entry: Entry, steps: tuple[str, ...]) -> bool:
+    """Whether a manager's entry has the field that `steps` lead to."""
     node: Any = entry.get("fieldsV1") or {}
     for step in steps:
         node = node.get(step) if isinstance(node, Mapping) else None

@@ -42,7 +42,7 @@ def run(
             on_result(job.result())
 
     with ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="apply") as pool:
-        list(pool.map(lambda job: _adopt(client, job), filter(_adopts, jobs)))
+        list(pool.map(lambda job: adopt(client, job), filter(adopts, jobs)))
         for force in (False, True):
             alike = [job for job in jobs if job.work.force is force]
             _Round(alike, finish).run(client, force=force, concurrency=concurrency, timeout=timeout)
@@ -54,16 +54,17 @@ def run(
 # -- applying ------------------------------------------------------------------------------------
 
 
-def _adopts(job: Job) -> bool:
+def adopts(job: Job) -> bool:
+    """Whether the job takes over a namespace that was there before us."""
     return job.work.force and any(
         change.ref.kind == "Namespace" and takes_over(change) for change in job.applies.values()
     )
 
 
-def _adopt(client: KubernetesClient, job: Job) -> None:
+def adopt(client: KubernetesClient, job: Job) -> None:
     """Mark the namespace as one that was there before us, so that it is never deleted."""
     ref = ObjectRef("Namespace", "", job.work.placement.location)
-    mark = _bare(ref)
+    mark = bare(ref)
     mark["metadata"]["annotations"] = {names.ADOPTED: "true"}
     job.calls += 1
     try:
@@ -175,11 +176,12 @@ def _delete(client: KubernetesClient, change: Change) -> None:
 
 def _give_back(client: KubernetesClient, change: Change) -> None:
     """Our fields leave an adopted object when we apply nothing; then its mark goes too."""
-    client.apply(_bare(change.ref), names.FIELD_MANAGER)
-    client.apply(_bare(change.ref), names.ADOPTER)
+    client.apply(bare(change.ref), names.FIELD_MANAGER)
+    client.apply(bare(change.ref), names.ADOPTER)
 
 
-def _bare(ref: ObjectRef) -> dict[str, Any]:
+def bare(ref: ObjectRef) -> dict[str, Any]:
+    """The manifest that says nothing about an object but which one it is."""
     metadata = {"name": ref.name}
     if ref.namespace:
         metadata["namespace"] = ref.namespace

@@ -1,0 +1,131 @@
+"""Argo Workflows: one placement is one namespace, with a label and a ConfigMap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from console.clients.argo_server import ArgoServer
+from console.clients.contracts import Permission
+from console.clients.kubernetes.client import KubernetesClient
+from console.errors import ExternalError
+from quotas.enforcement.adapters.argo import look, opening, write
+from quotas.enforcement.adapters.argo.compile import compiled
+from quotas.enforcement.adapters.kubernetes.adapter import cluster_fault_in, namespace_problems
+from quotas.enforcement.adapters.kubernetes.opening import client_for
+from quotas.enforcement.ports import Compiled, Health, Observation, Result, Work
+from quotas.plans.contracts import EffectiveLimits
+from tenants.contracts import PlacementRef, TargetRef
+
+_SERVED: Final = "argoproj.io/v1alpha1/Workflow"
+_NEEDED: Final = (
+    *(Permission(verb, "namespaces") for verb in ("get", "list", "create", "patch")),
+    *(Permission(verb, "configmaps") for verb in ("get", "list", "create", "patch", "delete")),
+    Permission("list", "workflows.argoproj.io"),
+)
+
+
+class ArgoAdapter:
+    """Meets quotas.enforcement.ports.Adapter."""
+
+    kind = "argo"
+    label = "Argo Workflows"
+    location_label = "Namespace"
+    batch = 200
+
+    def compile(
+        self, *, limits: EffectiveLimits | None, placement: PlacementRef, target: TargetRef
+    ) -> Compiled:
+        """The namespace's label and the ConfigMap of semaphores; see `compile.py`."""
+        return compiled(limits, placement, target)
+
+    def observe(
+        self, *, target: TargetRef, placements: Sequence[PlacementRef], everything: bool
+    ) -> Observation:
+        """Reads only. Holders of locks are counted when placements are looked at one by one."""
+        client = client_for(target)
+        if everything:
+            return look.everything(client, placements)
+        return look.each(client, placements, target.concurrency)
+
+    def apply(
+        self, *, target: TargetRef, work: Sequence[Work], on_result: Callable[[Result], None]
+    ) -> None:
+        """Server-side apply as `headroom-argo`; what is held is not taken away. See `write.py`."""
+        write.run(client_for(target), work, concurrency=target.concurrency, on_result=on_result)
+
+    def probe(self, *, target: TargetRef) -> Health:
+        """The controller's version (empty when nothing tells it) and our permissions. Features:
+        `workflows_served`, `controller` (emulated, or by what its version is known), and `emulated`
+        where no real API server answers."""
+        client = client_for(target)
+        found = client.probe()
+        served = _SERVED in found.kinds
+        version, known_by = _version(client, target)
+        features: dict[str, Any] = {
+            "user": found.user,
+            "workflows_served": served,
+            "controller": known_by,
+        }
+        if found.version.endswith("+emulator"):
+            features["emulated"] = True
+        warnings = []
+        if not served:
+            warnings.append("This cluster has no Workflows: install Argo's CRDs.")
+        if not version:
+            warnings.append(
+                "The version of the workflow controller is unknown: neither an Argo server nor the"
+                f" Deployment {opening.CONTROLLER} in {opening.controller_namespace(target)} tells."
+            )
+        return Health(
+            latency_ms=found.latency_ms,
+            version=version or "unknown",
+            features=features,
+            missing=tuple(map(str, client.permissions(_NEEDED))),
+            warnings=tuple(warnings),
+        )
+
+    def cost(self, *, target: TargetRef, work: Sequence[Work]) -> int:
+        """One call per object, more for what is taken away."""
+        del target
+        return write.cost(work)
+
+    def seconds(self, *, calls: int, latency_ms: float, concurrency: int) -> float:
+        """Calls side by side, each as long as the last probe took."""
+        return calls * latency_ms / 1000 / max(1, concurrency)
+
+    def fault_in(self, options: Mapping[str, Any]) -> str:
+        """A cluster's own options, and those of the Argo server; see `opening.py`."""
+        return cluster_fault_in(options) or opening.fault_in(options)
+
+    def prepare(self, *, target: TargetRef) -> int:
+        """Nothing: Argo's own objects are not ours to install."""
+        del target
+        return 0
+
+    def validate(
+        self, *, location: str, sharing: str, fairness_key: str, target: TargetRef
+    ) -> Mapping[str, str]:
+        """A namespace of the tenant's own, outside the system's and the controller's."""
+        problems = namespace_problems(location, sharing, fairness_key)
+        if location == opening.controller_namespace(target):
+            problems["location"] = f"Namespace {location} is the controller's; choose another."
+        return problems
+
+
+def _version(client: KubernetesClient, target: TargetRef) -> tuple[str, str]:
+    """The controller's version and how it is known; both empty when it is not."""
+    if opening.is_emulated(client):
+        return "emulated", "emulated"
+    server = str(target.options.get("argo_server") or "")
+    if server:
+        token = str(target.options.get("argo_server_token") or "")
+        verify = target.options.get("insecure_skip_tls_verify") is not True
+        try:
+            said = ArgoServer(server, token=token, verify=verify, timeout=target.timeout).version()
+        except ExternalError:
+            said = ""
+        if said:
+            return said, "Argo server"
+    tag = opening.image_version(client, opening.controller_namespace(target))
+    return tag, "image" if tag else ""

@@ -1,0 +1,152 @@
+"""Reading a cluster for Argo's limits: each kind once for a sweep, closer for one placement."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from console.clients.kubernetes.client import KubernetesClient
+from console.errors import ExternalError, NotFound, Refused, Unreachable
+from quotas.enforcement.adapters.argo import names
+from quotas.enforcement.adapters.argo.locks import bindings, has_slot
+from quotas.enforcement.adapters.argo.observe import Found, Running, observed
+from quotas.enforcement.adapters.kubernetes.names import SELECTOR, is_ours
+from quotas.enforcement.adapters.kubernetes.owners import is_manager
+from quotas.enforcement.ports import ObjectRef, Observation, Observed
+from tenants.contracts import PlacementRef
+
+UNFINISHED: Final = f"{names.COMPLETED_LABEL}!=true"
+NOT_SERVED: Final = "this cluster has no Workflows (argoproj.io)"
+Items = list[dict[str, Any]]
+
+
+def everything(client: KubernetesClient, placements: Sequence[PlacementRef]) -> Observation:
+    """Namespaces and ConfigMaps with our label, and the unfinished workflows: those that run by
+    their labels only, those that wait with what they wait for. No bodies of running ones."""
+    before = client.counter.copy()
+    listed = client.list_many(("Namespace", "ConfigMap"), label_selector=SELECTOR)
+    spaces = {item["metadata"]["name"]: item for item in listed["Namespace"]}
+    maps = {
+        item["metadata"]["namespace"]: item
+        for item in listed["ConfigMap"]
+        if item["metadata"]["name"] == names.CONFIG_MAP
+    }
+    stray = _orphans(spaces, maps, placements)
+    if any(one.location not in spaces for one in placements):
+        for item in client.list("Namespace"):
+            spaces.setdefault(item["metadata"]["name"], item)
+    running = _counted(client)
+    nobody = Running(why=running) if isinstance(running, str) else Running()
+    counts = {} if isinstance(running, str) else running
+    return Observation(
+        placements={
+            one.id: observed(
+                one,
+                Found(
+                    spaces.get(one.location),
+                    maps.get(one.location),
+                    counts.get(one.location, nobody),
+                ),
+            )
+            for one in placements
+        },
+        reads=client.counter.since(before).reads,
+        orphans=stray,
+    )
+
+
+def _counted(client: KubernetesClient) -> dict[str, Running] | str:
+    """Unfinished workflows by namespace; a text says why they cannot be counted."""
+    live = f"{UNFINISHED},{names.PHASE_LABEL}"
+    try:
+        running = client.list("Workflow", label_selector=f"{live}=Running", metadata_only=True)
+        pending = client.list("Workflow", label_selector=f"{live}=Pending")
+    except (NotFound, Refused) as error:
+        return _why(error)
+    slots = Counter(item["metadata"]["namespace"] for item in running)
+    queued: Counter[str] = Counter()
+    for item in pending:
+        (slots if has_slot(item) else queued)[item["metadata"]["namespace"]] += 1
+    return {where: Running(slots[where], queued[where]) for where in {*slots, *queued}}
+
+
+def _why(error: ExternalError) -> str:
+    return NOT_SERVED if isinstance(error, NotFound) else error.message
+
+
+def _orphans(
+    spaces: dict[str, dict[str, Any]],
+    maps: dict[str, dict[str, Any]],
+    placements: Sequence[PlacementRef],
+) -> tuple[ObjectRef, ...]:
+    known = {one.location for one in placements}
+    refs = [
+        ObjectRef("Namespace", "", name)
+        for name, item in spaces.items()
+        if name not in known
+        and is_manager(item["metadata"].get("managedFields") or (), us=names.FIELD_MANAGER)
+    ]
+    refs += [
+        ObjectRef("ConfigMap", where, names.CONFIG_MAP)
+        for where, item in maps.items()
+        if where not in known and is_ours(item["metadata"])
+    ]
+    return tuple(sorted(refs))
+
+
+def each(
+    client: KubernetesClient, placements: Sequence[PlacementRef], concurrency: int
+) -> Observation:
+    """Every placement by itself: three reads, with the bodies of its unfinished workflows."""
+    before = client.counter.copy()
+    seen: dict[int, Observed] = {}
+    failures: dict[int, str] = {}
+
+    def look(placement: PlacementRef) -> Observed | ExternalError:
+        try:
+            return observed(placement, _found(client, placement))
+        except ExternalError as error:
+            return error
+
+    workers = max(1, min(concurrency, len(placements)))
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="observe") as pool:
+        for placement, outcome in zip(placements, pool.map(look, placements), strict=True):
+            if isinstance(outcome, Unreachable):
+                raise outcome  # not one placement's trouble but the whole target's
+            if isinstance(outcome, ExternalError):
+                failures[placement.id] = outcome.message
+            else:
+                seen[placement.id] = outcome
+    return Observation(seen, client.counter.since(before).reads, failures=failures)
+
+
+def _found(client: KubernetesClient, placement: PlacementRef) -> Found:
+    where = placement.location
+    try:
+        namespace = client.get("Namespace", where)
+    except NotFound:
+        return Found(None, None, Running())
+    try:
+        config_map = client.get("ConfigMap", names.CONFIG_MAP, namespace=where)
+    except NotFound:
+        config_map = None
+    return Found(namespace, config_map, _running(client, where))
+
+
+def _running(client: KubernetesClient, where: str) -> Running:
+    try:
+        items = unfinished(client, where)
+    except (NotFound, Refused) as error:
+        return Running(why=_why(error))
+    slots = sum(map(has_slot, items))
+    queued = sum((item.get("status") or {}).get("phase") == "Pending" for item in items) - sum(
+        has_slot(item) and item["status"]["phase"] == "Pending" for item in items
+    )
+    return Running(slots, queued, bindings(list(items), where))
+
+
+def unfinished(client: KubernetesClient, where: str) -> Items:
+    """The unfinished workflows of a namespace, with their bodies."""
+    return client.list("Workflow", namespace=where, label_selector=UNFINISHED, page=200)

@@ -1,0 +1,212 @@
+"""Writing Argo's limits: server-side apply, one object after the other, in the order that lets
+nobody slip through; and nothing is taken away from under somebody who holds it.
+
+A limit that rises goes to the lock first and to the label last, one that falls the other way round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any, Final
+
+from console.clients.kubernetes.client import KubernetesClient
+from console.errors import Conflict, ExternalError, NotFound
+from quotas.enforcement.adapters.argo import names
+from quotas.enforcement.adapters.argo.compile import manifest
+from quotas.enforcement.adapters.argo.locks import holders
+from quotas.enforcement.adapters.argo.look import unfinished
+from quotas.enforcement.adapters.kubernetes import names as kubernetes
+from quotas.enforcement.adapters.kubernetes.jobs import Job, sorted_job, takes_over, understood
+from quotas.enforcement.adapters.kubernetes.owners import is_manager
+from quotas.enforcement.adapters.kubernetes.write import adopt, adopts, bare
+from quotas.enforcement.ports import Change, Operation, Result, Work
+
+HOLD_SECONDS: Final = 30.0
+"""How long to wait before looking again whether a lock is still held."""
+_DATA: Final = "data["
+_LABEL: Final = "metadata.labels["
+
+
+def run(
+    client: KubernetesClient,
+    work: Sequence[Work],
+    *,
+    concurrency: int,
+    on_result: Callable[[Result], None],
+) -> None:
+    """Do the work of many placements side by side, reporting each as it ends, in this thread."""
+    workers = max(1, min(concurrency, len(work)))
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="apply") as pool:
+        for ended in as_completed([pool.submit(_do, client, one) for one in work]):
+            on_result(ended.result())
+
+
+def _do(client: KubernetesClient, work: Work) -> Result:
+    job = sorted_job(work)
+    if adopts(job):
+        adopt(client, job)
+    for change in (*in_order(job.applies.values()), *_leaving(job.after)):
+        try:
+            _make(client, job, change)
+        except ExternalError as error:
+            job.problems.append((change.ref, understood(error, change)))
+            break  # what comes after relies on it
+        job.done.append(change)
+    return job.result()
+
+
+# -- in which order ------------------------------------------------------------------------------
+
+
+def in_order(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """The applies of one placement: a new namespace first, then as the label rises or falls."""
+    spaces: list[Change] = []
+    rest: list[Change] = []
+    for change in changes:
+        (spaces if change.ref.kind == "Namespace" else rest).append(change)
+    if all(_rises(change) for change in spaces):
+        return (*rest, *spaces)
+    return (*spaces, *rest)
+
+
+def _leaving(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """The label goes first, the ConfigMap last of all."""
+    return tuple(sorted(changes, key=lambda change: change.ref.kind != "Namespace"))
+
+
+def _rises(change: Change) -> bool:
+    if change.operation is Operation.CREATE or change.desired is None:
+        return False
+    item = next((item for item in change.fields if item.path == names.LIMIT_PATH), None)
+    if item is None:
+        return False
+    return _room(item.after) >= _room(item.before)
+
+
+def _room(text: str) -> float:
+    """How many a label's text lets in; nobody knows the controller's default."""
+    return int(text) if text.isdecimal() else float("inf")
+
+
+# -- one change ----------------------------------------------------------------------------------
+
+
+def _make(client: KubernetesClient, job: Job, change: Change) -> None:
+    if change.desired is None:
+        take = _give_back if change.operation is Operation.UPDATE else _delete
+        take(client, job, change)
+        return
+    written, held = change.desired.manifest, ""
+    if gone := _removed(change):
+        kept, held = _kept(client, job, change, gone)
+        if kept:
+            written = _with(written, kept)
+    job.calls += 1
+    client.apply(written, names.FIELD_MANAGER, force=job.work.force)
+    if patch := _leftovers(change, job):
+        job.calls += 1
+        ref = change.ref
+        client.patch_merge(ref.kind, ref.name, patch, namespace=ref.namespace)
+    if held:
+        raise _still_held(held)
+
+
+def _removed(change: Change) -> dict[str, str]:
+    """Keys of the ConfigMap that go, with the number that each has."""
+    if change.desired is None or change.ref.kind != "ConfigMap":
+        return {}
+    return {
+        item.path.removeprefix(_DATA)[:-1]: item.before
+        for item in change.fields
+        if item.path.startswith(_DATA) and item.path not in change.desired.fields
+    }
+
+
+def _kept(
+    client: KubernetesClient, job: Job, change: Change, gone: Mapping[str, str]
+) -> tuple[dict[str, int], str]:
+    """Those of the keys that are held, and by whom in words."""
+    held = _held(client, job, change.ref.namespace)
+    kept = {key: int(text) for key, text in gone.items() if key in held and text.isdecimal()}
+    return kept, _in_words({key: held[key] for key in kept})
+
+
+def _with(written: Mapping[str, Any], kept: Mapping[str, int]) -> dict[str, Any]:
+    metadata = written["metadata"]
+    values = {key: int(text) for key, text in written["data"].items()} | dict(kept)
+    return manifest(metadata["namespace"], metadata["labels"], values)
+
+
+def _leftovers(change: Change, job: Job) -> dict[str, Any]:
+    """What somebody else wrote and a person said to take away: an apply does not remove it."""
+    if change.desired is None or not job.work.force:
+        return {}
+    patch: dict[str, Any] = {}
+    for item in change.fields:
+        if item.owner is None or item.path in change.desired.fields:
+            continue
+        if item.path.startswith(_DATA):
+            patch.setdefault("data", {})[item.path.removeprefix(_DATA)[:-1]] = None
+        elif item.path.startswith(_LABEL):
+            labels = patch.setdefault("metadata", {}).setdefault("labels", {})
+            labels[item.path.removeprefix(_LABEL)[:-1]] = None
+    return patch
+
+
+def _held(client: KubernetesClient, job: Job, where: str) -> dict[str, set[str]]:
+    """Who holds our locks, by key. A lock whose key is gone would be poisoned until the controller
+    starts anew."""
+    job.calls += 1
+    try:
+        return holders(unfinished(client, where), where)
+    except NotFound:
+        return {}  # no Workflows are served, so nobody holds anything
+
+
+def _in_words(held: Mapping[str, Iterable[str]]) -> str:
+    return "; ".join(f"{key} by {', '.join(sorted(who))}" for key, who in sorted(held.items()))
+
+
+def _still_held(held: str) -> ExternalError:
+    return ExternalError(
+        f"ConfigMap {names.CONFIG_MAP}: a semaphore that is to go is still held ({held}). It stays"
+        " until nobody holds it, because without it the lock would be stuck.",
+        retryable=True,
+        code="lock_held",
+        retry_after=HOLD_SECONDS,
+    )
+
+
+def _delete(client: KubernetesClient, job: Job, change: Change) -> None:
+    if held := _in_words(_held(client, job, change.ref.namespace)):
+        raise _still_held(held)
+    ref = change.ref
+    job.calls += 1
+    try:
+        client.delete(ref.kind, ref.name, namespace=ref.namespace, uid=change.uid)
+    except Conflict as conflict:
+        # It is another object by now: look again before anything is deleted.
+        raise Conflict(conflict.message, retryable=True) from conflict
+
+
+def _give_back(client: KubernetesClient, job: Job, change: Change) -> None:
+    """Our labels leave the namespace; the mark of adoption goes too, unless the Kubernetes adapter
+    still has the namespace and needs it."""
+    job.calls += 1
+    left = client.apply(bare(change.ref), names.FIELD_MANAGER)
+    if not is_manager(left["metadata"].get("managedFields") or ()):
+        job.calls += 1
+        client.apply(bare(change.ref), kubernetes.ADOPTER)
+
+
+def cost(work: Sequence[Work]) -> int:
+    """How many calls `run` makes when nothing fails and nothing is held."""
+    return sum(_calls(change, force=one.force) for one in work for change in one.changes)
+
+
+def _calls(change: Change, *, force: bool) -> int:
+    if change.desired is None:
+        return 2
+    adoption = change.ref.kind == "Namespace" and force and takes_over(change)
+    return 1 + bool(adoption) + bool(_removed(change))
