@@ -22,6 +22,7 @@ from obstore.store import LocalStore, ObjectStore, from_url
 from console.clients.credentials import Secret
 from console.errors import ExternalError, NotFound, Refused, Unreachable
 
+_NONE: Final = Secret("")
 SCHEMES: Final = ("file", "s3", "gs", "az")
 _PAGE: Final = 1000
 
@@ -31,13 +32,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class StorageOptions:
-    """How to reach a bucket; of a directory only `timeout` (seconds for one call) means anything."""
+    """How to reach a bucket. `timeout` bounds one call, in seconds."""
 
     endpoint: str = ""
     region: str = ""
     allow_http: bool = False
-    access_key: Secret = Secret("")
-    secret_key: Secret = Secret("")
+    access_key: Secret = _NONE
+    secret_key: Secret = _NONE
     timeout: float = 20.0
 
 
@@ -54,7 +55,7 @@ def _typed(
     """Turns the library's errors into ours, without what they say of keys."""
 
     @wraps(call)
-    def calling(self: ObjectStorage, *args: P.args, **kwargs: P.kwargs) -> T:
+    def calling(self: ObjectStorage, /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return call(self, *args, **kwargs)
         except (errors.BaseError, OSError, ValueError) as problem:
@@ -118,7 +119,7 @@ class ObjectStorage:
             except (errors.NotFoundError, FileNotFoundError):
                 continue
 
-    def list(self, prefix: str = "") -> Iterator[str]:
+    def paths(self, prefix: str = "") -> Iterator[str]:
         """The paths below a prefix (whole path segments), in no order that is promised."""
         pages = obstore.list(self._store, prefix or None, chunk_size=_PAGE)
         while page := self._next(pages):
@@ -170,16 +171,16 @@ def _store(url: str, options: StorageOptions) -> ObjectStore:
         return LocalStore(path)
     if not parts.netloc:
         raise ValueError(f"name a bucket as {parts.scheme}://bucket/prefix")
-    return from_url(
-        url,
-        config=_config(parts.scheme, options) or None,  # type: ignore[arg-type]  # by scheme
-        client_options={
+    arguments: dict[str, Any] = {
+        "config": _config(parts.scheme, options) or None,
+        "client_options": {
             "allow_http": options.allow_http,
             "connect_timeout": timedelta(seconds=min(options.timeout, 5.0)),
             "timeout": timedelta(seconds=options.timeout),
         },
-        retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=options.timeout)},
-    )
+        "retry_config": {"max_retries": 2, "retry_timeout": timedelta(seconds=options.timeout)},
+    }
+    return from_url(url, **arguments)
 
 
 def _config(scheme: str, options: StorageOptions) -> dict[str, Any]:

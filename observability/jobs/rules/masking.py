@@ -1,8 +1,8 @@
 """Secrets blanked out of what jobs say about themselves. Pure.
 
-A pattern is a regular expression for the names of keys (`password`, `api[-_]?key`), searched without
-regard to case, or `value:` and one for values, wherever they stand. The shapes of private keys,
-JSON Web Tokens, bearer tokens and passwords in URLs are always looked for.
+A pattern is a regular expression for the names of keys (`password`, `api[-_]?key`), searched
+without regard to case, or `value:` and one for values, wherever they stand. The shapes of private
+keys, JSON Web Tokens, bearer tokens and passwords in URLs are always looked for.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ MASK: Final = "•••"
 VALUE: Final = "value:"
 _SHAPES: Final = (
     # The whole match is blanked, or, where there are groups, what lies between them.
-    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----[\s\S]{0,20000}?(?:-----END [A-Z0-9 ]{0,40}-----|\Z)",
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----"
+    r"[\s\S]{0,20000}?(?:-----END [A-Z0-9 ]{0,40}-----|\Z)",
     r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*",
     r"(?i)(\bbearer\s+)[\w.~+/=-]{8,}",
     r"(?i)(\bbasic\s+)[\w+/]{12,}={0,2}",

@@ -47,9 +47,13 @@ Rank = tuple[tuple[int, ...], int, str, str]
 
 def rank(revision: str, status: str, closed_at: datetime | None) -> Rank:
     """Orders looks at one run: a greater one is later."""
-    numbers = tuple(int(found) for found in _NUMBERS.findall(revision))
     closed = 0 if status in OPEN else 1
-    return (numbers, closed, closed_at.astimezone(UTC).isoformat() if closed_at else "", revision)
+    return (
+        _numbers(revision),
+        closed,
+        closed_at.astimezone(UTC).isoformat() if closed_at else "",
+        revision,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,12 +221,11 @@ def _mark(found: Rank) -> list[str]:
 
 def _unmarked(mark: list[str]) -> Rank:
     closed, closed_at, revision = mark
-    return (
-        tuple(int(text) for text in _NUMBERS.findall(revision)),
-        int(closed),
-        closed_at,
-        revision,
-    )
+    return (_numbers(revision), int(closed), closed_at, revision)
+
+
+def _numbers(revision: str) -> tuple[int, ...]:
+    return tuple(int(found) for found in _NUMBERS.findall(revision))
 
 
 def _earliest(one: datetime | None, other: datetime | None) -> datetime | None:

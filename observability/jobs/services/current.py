@@ -18,7 +18,10 @@ def current_document(run: JobRun) -> Document:
 
     Raises DomainError (`history_expired`, `archive_damaged`, `no_history`) or ExternalError.
     """
-    if run.archive == ArchiveState.STORED or JobDocument.objects.filter(run=run, body__isnull=False).exists():
+    if (
+        run.archive == ArchiveState.STORED
+        or JobDocument.objects.filter(run=run, body__isnull=False).exists()
+    ):
         return document_of(run)
     if run.archive == ArchiveState.EXPIRED:
         raise DomainError(

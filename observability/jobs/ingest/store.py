@@ -1,0 +1,256 @@
+"""One page of changes into rows, in one transaction with its cursor: all of it or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import transaction
+from django.db.models import Count, F
+
+from observability.jobs.contracts import JSON_DOCUMENT, TEMPORAL_HISTORY, ChangePage, RunSeen
+from observability.jobs.contracts import Engine as EngineName
+from observability.jobs.ingest.reader import CHUNK, Reader
+from observability.jobs.ingest.rows import MERGED, event_rows, known_of, order_history, write
+from observability.jobs.models import (
+    ArchiveState,
+    IngestGap,
+    IngestState,
+    JobDocument,
+    JobEvent,
+    JobLink,
+    JobRun,
+)
+from observability.jobs.rules.bounding import bounded_id, clean
+from observability.jobs.rules.merge import known, merged, news
+from observability.jobs.services.archive import pack, spool
+
+_ROWS: Final = 200
+"""Runs in one statement."""
+_EVENTS: Final = 1000
+UNIQUE: Final = ("engine", "target", "external_id", "run_id")
+
+Name = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Heard:
+    """All that one page says of one run."""
+
+    row: JobRun
+    new: bool
+    seen: list[RunSeen] = field(default_factory=list)
+    changed: bool = False
+
+    def has_events(self) -> bool:
+        """Whether any came along."""
+        return any(seen.events for seen in self.seen)
+
+
+def store_page(reader: Reader, page: ChangePage, *, now: datetime) -> int:
+    """Stores a page; how many events of it were new. Raises ClaimLost."""
+    with transaction.atomic():
+        reader.hold()
+        events = take_in(reader, page.runs, now=now)
+        _gaps(reader, page)
+        _advance(reader, page, events, now)
+    return events
+
+
+def take_in(reader: Reader, runs: Sequence[RunSeen], *, now: datetime) -> int:
+    """Merges looks at runs into rows, inside the caller's transaction; new events' number."""
+    heard = _heard(reader, runs, now)
+    if not heard:
+        return 0
+    for entry in heard:
+        _merge(reader, entry, now)
+    save([entry.row for entry in heard if entry.changed or entry.new])
+    _documents(heard)
+    _links(heard)
+    return store_events(
+        reader,
+        [(entry.row, [event for seen in entry.seen for event in seen.events]) for entry in heard],
+        now=now,
+    )
+
+
+def named(seen: RunSeen) -> Name:
+    """What a run is called in rows."""
+    return bounded_id(seen.external_id), bounded_id(seen.run_id, 100)
+
+
+def _heard(reader: Reader, runs: Iterable[RunSeen], now: datetime) -> list[Heard]:
+    looks: dict[Name, list[RunSeen]] = {}
+    for seen in runs:
+        looks.setdefault(named(seen), []).append(seen)
+    rows = find_rows(reader.target.id, list(looks))
+    return [
+        Heard(
+            row=rows.get(name) or _fresh(reader, name, now),
+            new=name not in rows,
+            seen=found,
+        )
+        for name, found in looks.items()
+    ]
+
+
+def find_rows(target_id: int, names: Sequence[Name]) -> dict[Name, JobRun]:
+    """The rows of runs by what they are called."""
+    wanted = set(names)
+    ids = sorted({external_id for external_id, _ in wanted})
+    found: dict[Name, JobRun] = {}
+    for start in range(0, len(ids), CHUNK):
+        for row in JobRun.objects.filter(
+            target_id=target_id, external_id__in=ids[start : start + CHUNK]
+        ):
+            if (row.external_id, row.run_id) in wanted:
+                found[row.external_id, row.run_id] = row
+    return found
+
+
+def _fresh(reader: Reader, name: Name, now: datetime) -> JobRun:
+    return JobRun(
+        engine=reader.source.engine.value,
+        target_id=reader.target.id,
+        external_id=name[0],
+        run_id=name[1],
+        updated_at=now,
+    )
+
+
+def _merge(reader: Reader, entry: Heard, now: datetime) -> None:
+    row = entry.row
+    before = None if entry.new else known_of(row)
+    state, newer, wanted = before, entry.new, False
+    for seen in entry.seen:
+        look = news(
+            seen, masker=reader.masker, tenant_id=reader.owners.declared(clean(seen.tenant))
+        )
+        newer = newer or (state is not None and look.rank > state.rank)
+        wanted = wanted or seen.needs_history
+        state = known(look) if state is None else merged(state, look)
+    if state is None:
+        return
+    due, shelved = row.history_due, row.archive
+    if state != before:
+        write(row, state, reader.owners)
+    order_history(row, wanted=wanted, newer=newer)
+    entry.changed = state != before or (row.history_due, row.archive) != (due, shelved)
+    if entry.changed:
+        row.updated_at = now
+
+
+def save(rows: Sequence[JobRun], *, fields: Sequence[str] = MERGED) -> None:
+    """Inserts or updates runs; all of them have ids then."""
+    for row in rows:
+        row.pk = None  # the statement finds the row by its name and gives its id back
+    if rows:
+        JobRun.objects.bulk_create(
+            rows,
+            batch_size=_ROWS,
+            update_conflicts=True,
+            unique_fields=UNIQUE,
+            update_fields=fields,
+        )
+
+
+def _documents(heard: Iterable[Heard]) -> None:
+    """Pushed documents of runs that ended wait as rows: their engine may forget them."""
+    waiting = []
+    for entry in heard:
+        pushed = [seen.document for seen in entry.seen if seen.document is not None]
+        if pushed and entry.row.closed_at is not None:
+            packed = pack(pushed[-1], media_of(entry.row.engine))
+            if packed.sha256 != entry.row.archive_sha256:
+                waiting.append((entry.row, spool(entry.row, packed)))
+    if waiting:
+        JobDocument.objects.bulk_create([row for _, row in waiting], ignore_conflicts=True)
+        JobRun.objects.filter(pk__in=[run.pk for run, _ in waiting]).update(
+            archive=ArchiveState.DUE
+        )
+
+
+def media_of(engine: str) -> str:
+    """In which form an engine pushes its documents."""
+    return TEMPORAL_HISTORY if engine == EngineName.TEMPORAL else JSON_DOCUMENT
+
+
+def _links(heard: Iterable[Heard]) -> None:
+    JobLink.objects.bulk_create(
+        (
+            JobLink(run=entry.row, kind=kind.value, value=bounded_id(value, 255))
+            for entry in heard
+            for seen in entry.seen
+            for kind, value in seen.links.items()
+            if value
+        ),
+        ignore_conflicts=True,
+        batch_size=_EVENTS,
+    )
+
+
+def store_events(
+    reader: Reader, found: Sequence[tuple[JobRun, Sequence[Any]]], *, now: datetime
+) -> int:
+    """Events of runs as rows, each once whatever comes again; how many are new."""
+    rows = [
+        row for run, events in found if events for row in event_rows(run.pk, events, reader.masker)
+    ]
+    if not rows:
+        return 0
+    JobEvent.objects.bulk_create(rows, ignore_conflicts=True, batch_size=_EVENTS)
+    return _recount([run for run, events in found if events], now)
+
+
+def _recount(runs: Sequence[JobRun], now: datetime) -> int:
+    """Writes the number of events where it is another one; by how many it grew."""
+    before = {run.pk: run.event_count for run in runs}
+    counted = dict(
+        JobEvent.objects.filter(run__in=list(before))
+        .values_list("run_id")
+        .annotate(number=Count("pk"))
+        .order_by()
+    )
+    by_number: dict[int, list[int]] = {}
+    for pk, number in counted.items():
+        if number != before[pk]:
+            by_number.setdefault(number, []).append(pk)
+    for number, ids in by_number.items():
+        JobRun.objects.filter(pk__in=ids).update(event_count=number, updated_at=now)
+    return sum(number - before[pk] for pk, number in counted.items())
+
+
+def _gaps(reader: Reader, page: ChangePage) -> None:
+    IngestGap.objects.bulk_create(
+        (
+            IngestGap(
+                target_id=reader.target.id,
+                starts_at=gap.starts_at,
+                ends_at=max(gap.ends_at, gap.starts_at),
+                cause=clean(gap.cause)[:300],
+            )
+            for gap in {gap.starts_at: gap for gap in page.gaps}.values()
+        ),
+        update_conflicts=True,
+        unique_fields=["target", "starts_at"],
+        update_fields=["ends_at", "cause"],
+    )
+
+
+def _advance(reader: Reader, page: ChangePage, events: int, now: datetime) -> None:
+    state = IngestState.objects.filter(target_id=reader.target.id)
+    fields: dict[str, Any] = {
+        "cursor": dict(page.cursor),
+        "caught_up": page.caught_up,
+        "read_at": now,
+        "error": "",
+        "error_since": None,
+        "runs_read": F("runs_read") + len(page.runs),
+        "events_read": F("events_read") + events,
+    }
+    if page.through is not None:
+        before = state.values_list("through", flat=True).first()
+        fields["through"] = max(before, page.through) if before else page.through
+    state.update(**fields)

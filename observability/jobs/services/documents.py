@@ -1,0 +1,113 @@
+"""Documents of closed runs brought into the archive: those that waited, failed, or have no engine
+to come from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import orjson
+import structlog
+from django.conf import settings
+
+from console.errors import ExternalError, NotFound
+from observability.jobs.adapters.registry import source_for
+from observability.jobs.contracts import JSON_DOCUMENT
+from observability.jobs.contracts import Engine as EngineName
+from observability.jobs.models import ArchiveState, JobDocument, JobRun
+from observability.jobs.services import archive
+from observability.jobs.services.archive import Packed
+from tenants.models import Target
+
+_BATCH = 100
+
+log = structlog.get_logger(__name__)
+
+
+def store_due(*, now: datetime, target_id: int | None = None, seconds: float = 30.0) -> int:
+    """Archives what is due for about so many seconds; how many documents there were.
+
+    One run that cannot be archived rests for a while and delays no other. Raises ExternalError when
+    object storage itself is away.
+    """
+    stored, ends = 0, time.monotonic() + seconds
+    for run in _due(now, target_id):
+        stored += _store(run, now)
+        if time.monotonic() > ends:
+            break
+    return stored
+
+
+def _due(now: datetime, target_id: int | None) -> Iterator[JobRun]:
+    rows = JobRun.objects.filter(archive.due(now, target_id)).select_related("target")
+    last = 0
+    while found := list(rows.filter(pk__gt=last).order_by("pk")[:_BATCH]):
+        yield from found
+        last = found[-1].pk
+
+
+def _store(run: JobRun, now: datetime) -> bool:
+    packed = _packed(run, now)
+    if packed is None:
+        return False
+    path = archive.path_of(run=run, target=run.target.slug, sha256=packed.sha256)
+    archive.put(path, packed.body)
+    archive.record(run=run, packed=packed, path=path, now=now)
+    return True
+
+
+def _packed(run: JobRun, now: datetime) -> Packed | None:
+    """The run's document from wherever it is; None when it is nowhere, or not just now."""
+    waiting = JobDocument.objects.filter(run=run, body__isnull=False).order_by("-pk").first()
+    if waiting is not None and waiting.body is not None:
+        return Packed(waiting.sha256, waiting.media, waiting.size, bytes(waiting.body))
+    if run.engine == EngineName.CELERY:
+        return archive.pack(document_of_rows(run), JSON_DOCUMENT)
+    return _from_engine(run, run.target, now)
+
+
+def _from_engine(run: JobRun, target: Target, now: datetime) -> Packed | None:
+    source = source_for(target.kind)
+    if source is None or not target.enabled:
+        archive.later(run, now=now, why="The target is not read.")
+        return None
+    ref = target.ref(timeout=settings.TARGET_TIMEOUT_SECONDS)
+    try:
+        history = source.history(target=ref, run=run.ref(), after=run.history_through)
+    except NotFound as error:
+        JobRun.objects.filter(pk=run.pk, archive=ArchiveState.DUE).update(
+            archive=ArchiveState.UNAVAILABLE, history_error=error.message[:500], updated_at=now
+        )
+        return None
+    except ExternalError as error:
+        archive.later(run, now=now, why=error.message)
+        return None
+    return archive.pack(history.document, history.media)
+
+
+def document_of_rows(run: JobRun) -> bytes:
+    """What our own rows say of a run, as JSON: for engines that keep nothing themselves."""
+    events = run.events.order_by("seq", "key").values(
+        *("seq", "key", "at", "kind", "title", "step", "step_name"),
+        *("attempt", "actor", "message", "detail"),
+    )
+    document: dict[str, Any] = {
+        "engine": run.engine,
+        "target": run.target.slug,
+        "external_id": run.external_id,
+        "run_id": run.run_id,
+        "type": run.type,
+        "queue": run.queue,
+        "status": run.status,
+        "created_at": run.created_at,
+        "began_at": run.began_at,
+        "closed_at": run.closed_at,
+        "attempts": run.attempts,
+        "failure": run.failure,
+        "worker": run.worker,
+        "attributes": run.attributes,
+        "events": list(events),
+    }
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)

@@ -1,0 +1,97 @@
+"""Runs whose time is over go, with their events and their documents, a batch at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+
+from console.errors import ExternalError
+from observability.jobs.models import JobDocument, JobEvent, JobRun
+from observability.jobs.rules.retention import PLAN_KEY, cut_off, retention
+from observability.jobs.services.archive import storage
+from quotas.plans.effective import effective_limits
+from quotas.plans.selectors import load_current
+from tenants.models import Target
+
+BATCH: Final = 200
+SECONDS: Final = 240.0
+
+log = structlog.get_logger(__name__)
+
+
+def apply(*, now: datetime, seconds: float = SECONDS) -> int:
+    """Removes closed runs past their retention for about so long; how many went.
+
+    What is not done in time is done the next time. Documents go first: a row that stays behind is
+    found again, an object without a row never would be.
+    """
+    ends = time.monotonic() + seconds
+    removed = 0
+    for rows in _over(now):
+        while time.monotonic() < ends:
+            batch = list(JobRun.objects.filter(rows).order_by("closed_at")[:BATCH])
+            if not batch or not _remove(batch):
+                break
+            removed += len(batch)
+    if removed:
+        log.info("retention.removed", runs=removed)
+    return removed
+
+
+def kept_for(*, target: Target, tenant_id: int | None, now: datetime) -> timedelta | None:
+    """How long closed runs of a tenant on a target are kept; None: for ever."""
+    plans = _plans({tenant_id} if tenant_id is not None else set(), now)
+    plan = plans.get(tenant_id, {}) if tenant_id is not None else {}
+    return retention(plan=plan, options=target.options, days=settings.JOB_RETENTION_DAYS)
+
+
+def _over(now: datetime) -> Iterator[Q]:
+    """Conditions that together cover every run whose time is over."""
+    plans = _plans(None, now)
+    for target in Target.objects.order_by("pk"):
+        before = cut_off(
+            retention(plan={}, options=target.options, days=settings.JOB_RETENTION_DAYS), now
+        )
+        if before is not None:
+            rest = Q(tenant__isnull=True) | ~Q(tenant__in=list(plans))
+            yield rest & Q(target=target, closed_at__lt=before)
+        for tenant_id, plan in plans.items():
+            own = cut_off(
+                retention(plan=plan, options=target.options, days=settings.JOB_RETENTION_DAYS), now
+            )
+            if own is not None:
+                yield Q(target=target, tenant_id=tenant_id, closed_at__lt=own)
+
+
+def _plans(tenant_ids: Collection[int] | None, now: datetime) -> dict[int, dict[str, int | None]]:
+    """Of tenants whose plan says how long: that, by id."""
+    found: dict[int, dict[str, int | None]] = {}
+    for pk, history in load_current(tenant_ids, now).items():
+        limits = effective_limits(history, now)
+        if limits is not None and PLAN_KEY in limits.limits:
+            found[pk] = {PLAN_KEY: limits.limits[PLAN_KEY].value}
+    return found
+
+
+def _remove(batch: Collection[JobRun]) -> bool:
+    """Removes runs with all that belongs to them; False when their documents could not go."""
+    ids = [run.pk for run in batch]
+    paths = [run.archive_path for run in batch if run.archive_path]
+    paths += JobDocument.objects.filter(run__in=ids).exclude(path="").values_list("path", flat=True)
+    try:
+        if paths:
+            storage().delete(paths)
+    except ExternalError as error:
+        log.warning("archive.away", error=error.message)
+        return False
+    with transaction.atomic():
+        JobEvent.objects.filter(run__in=ids).delete()
+        JobRun.objects.filter(pk__in=ids).delete()
+    return True

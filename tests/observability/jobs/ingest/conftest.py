@@ -1,0 +1,51 @@
+"""A target whose source follows a script, and an archive of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from observability.jobs.adapters import registry
+from observability.jobs.ingest.claims import claimed
+from observability.jobs.ingest.passes import Read, read_target
+from observability.jobs.services import archive
+from tenants.models import Target
+from tests.observability.jobs.factories import make_target
+from tests.observability.jobs.fakes import ScriptedSource
+
+
+@pytest.fixture
+def source(monkeypatch: pytest.MonkeyPatch) -> ScriptedSource:
+    """The source of every kind."""
+    scripted = ScriptedSource()
+    monkeypatch.setattr(registry, "_BY_KIND", {"temporal": scripted, "celery": scripted})
+    return scripted
+
+
+@pytest.fixture(autouse=True)
+def kept(tmp_path: Path, settings: Settings) -> Path:
+    """Where documents are archived."""
+    settings.ARCHIVE_URL = (tmp_path / "archive").as_uri()
+    archive.rest.over()
+    return tmp_path / "archive"
+
+
+@pytest.fixture
+def target(db: None) -> Target:
+    """What is read."""
+    return make_target()
+
+
+@pytest.fixture
+def read(target: Target) -> Callable[[], Read]:
+    """Reads the target once, as a replica does."""
+
+    def reading() -> Read:
+        with claimed(target.pk) as claim:
+            assert claim is not None
+            return read_target(target.pk, token=claim.token, wait=0.0)
+
+    return reading

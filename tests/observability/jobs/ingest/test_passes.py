@@ -1,0 +1,59 @@
+"""A pass over a target: what is stored, archived, counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from observability.jobs.contracts import Status
+from observability.jobs.ingest.passes import Read
+from observability.jobs.models import ArchiveState, Attribution, IngestState, JobEvent, JobRun
+from observability.jobs.services.archive import document_of
+from tenants.models import Target
+from tests.observability.jobs.fakes import ScriptedSource, event, history, look
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Reading = Callable[[], Read]
+
+
+def test_runs_and_their_events_become_rows(
+    source: ScriptedSource, read: Reading, target: Target
+) -> None:
+    source.pages = [[look("a", events=(event(1), event(2)))], [look("b")]]
+    done = read()
+    assert (done.pages, done.runs, done.events) == (2, 2, 2)
+    a, b = JobRun.objects.order_by("external_id")
+    assert (a.status, a.event_count, a.key) == ("running", 2, "temporal/default/a/a-1")
+    assert b.attribution == Attribution.NONE
+    state = IngestState.objects.get(target=target)
+    assert state.cursor == {"page": 2}
+    assert (state.runs_read, state.events_read, state.caught_up) == (2, 2, True)
+
+
+def test_a_closed_run_is_fetched_and_archived(
+    source: ScriptedSource, read: Reading, kept: Path
+) -> None:
+    source.pages = [[look("a", Status.SUCCEEDED, needs_history=True)]]
+    source.histories = {"a": history(5, b'{"events": [1, 2]}')}
+    done = read()
+    run = JobRun.objects.get()
+    assert (done.histories, run.event_count, run.history_through) == (1, 5, 5)
+    assert (run.archive, run.history_due) == (ArchiveState.STORED, False)
+    assert (kept / run.archive_path).is_file()
+    assert document_of(run).data == b'{"events": [1, 2]}'
+
+
+def test_reading_everything_again_changes_nothing(
+    source: ScriptedSource, read: Reading, target: Target
+) -> None:
+    source.pages = [[look("a", Status.SUCCEEDED, needs_history=True, events=(event(9),))]]
+    source.histories = {"a": history(3)}
+    read()
+    before = JobRun.objects.values().get()
+    IngestState.objects.filter(target=target).update(cursor={})
+    read()
+    assert JobRun.objects.values().get() == before
+    assert JobEvent.objects.count() == 4
+    assert len(source.fetched) == 1
