@@ -122,12 +122,16 @@ class Usage:
 @dataclass(frozen=True, slots=True)
 class Observed:
     """The observed state of one placement. `foreign` are objects there that are not ours but
-    count in the effective limit (gke-resource-quotas), as plain text for people."""
+    count in the effective limit (gke-resource-quotas), as plain text for people. `vacant` says that
+    nobody is there whom a limit could bind now: nothing is to be written. With `reset` the plane
+    itself has dropped what we wrote (a worker began anew): it is written again, and no drift."""
 
     objects: tuple[ObservedObject, ...] = ()
     usage: tuple[Usage, ...] = ()
     foreign: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    vacant: bool = False
+    reset: bool = False
 
 
 @dataclass(frozen=True, slots=True)

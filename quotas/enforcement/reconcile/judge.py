@@ -110,7 +110,7 @@ def _judge(
     stuck = state.condition in (Condition.CONFLICT, Condition.REFUSED)
     if stuck and state.differences == differences:
         return  # a person has to decide; trying again would end the same way
-    if state.applied_digest != digest(prospect.compiled.objects):
+    if prospect.observed.reset or state.applied_digest != digest(prospect.compiled.objects):
         findings.due.append(state.placement_id)
         return
     state.differences = differences

@@ -107,7 +107,7 @@ def compare(
             wrong = Refusal("", "error", f"The plan could not be translated: {error}")
             prospects[pk] = Prospect(site, wanted, Compiled(refusals=(wrong,)), observed, ())
             continue
-        changes = diff(compiled.objects, observed.objects)
+        changes = () if observed.vacant else diff(compiled.objects, observed.objects)
         prospects[pk] = Prospect(site, wanted, compiled, observed, changes)
     return prospects
 

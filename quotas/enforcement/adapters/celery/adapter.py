@@ -1,0 +1,112 @@
+"""Celery: one placement is a tenant's own queue; its limits are told to the workers that consume
+it, by remote control. See compile.py for what can be said, look.py for what is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from quotas.enforcement.adapters.celery import look, write
+from quotas.enforcement.adapters.celery.compile import compiled
+from quotas.enforcement.adapters.celery.opening import client_for
+from quotas.enforcement.adapters.celery.places import QUEUES
+from quotas.enforcement.ports import Compiled, Health, Observation, Result, Work
+from quotas.plans.contracts import EffectiveLimits
+from tenants.contracts import PlacementRef, TargetRef
+
+LONGEST: Final = 200
+MOST_CALLS: Final = 8
+"""Orders that a queue takes at most, as far as can be told beforehand: one per task type."""
+_TEXTS: Final = ("app", "control_exchange", "event_exchange")
+
+
+class CeleryAdapter:
+    """Meets quotas.enforcement.ports.Adapter."""
+
+    kind = "celery"
+    label = "Celery"
+    location_label = "Queue"
+    batch = 200
+
+    def __init__(self) -> None:
+        """What was paused in this process is remembered until a probe has seen it."""
+        self._memory = look.Memory()
+
+    def compile(
+        self, *, limits: EffectiveLimits | None, placement: PlacementRef, target: TargetRef
+    ) -> Compiled:
+        """The rate of a queue, or nobody to consume it; see `compile.py`."""
+        return compiled(limits, placement, target)
+
+    def observe(
+        self, *, target: TargetRef, placements: Sequence[PlacementRef], everything: bool
+    ) -> Observation:
+        """All workers are asked, whomever it is about: it costs the same."""
+        del everything
+        return look.observe(client_for(target), target, placements, self._memory)
+
+    def apply(
+        self, *, target: TargetRef, work: Sequence[Work], on_result: Callable[[Result], None]
+    ) -> None:
+        """Queue by queue. Workers keep no names of who told them, so `force` makes no difference
+        and reasons are in our ledger only."""
+        write.run(client_for(target), target, work, self._memory, on_result=on_result)
+
+    def probe(self, *, target: TargetRef) -> Health:
+        """The broker, its workers, and which queue belongs to which of them."""
+        client = client_for(target)
+        found = client.probe()
+        workers = look.ask(client, target, self._memory)
+        warnings = () if workers.active else ("No worker is online.",)
+        return Health(
+            latency_ms=found.latency_ms,
+            version=f"{found.product} {found.version}".strip(),
+            features={"workers": sorted(workers.active), QUEUES: dict(workers.belongs)},
+            warnings=warnings,
+        )
+
+    def cost(self, *, target: TargetRef, work: Sequence[Work]) -> int:
+        """One order per task type and queue; how many types there are is known only there."""
+        del target
+        return sum(MOST_CALLS for one in work for _ in one.changes)
+
+    def seconds(self, *, calls: int, latency_ms: float, concurrency: int) -> float:
+        """One order after the other, after a second in which workers answer."""
+        del concurrency
+        return (1.0 if calls else 0.0) + calls * 2 * latency_ms / 1000
+
+    def fault_in(self, options: Mapping[str, Any]) -> str:
+        """Names are texts."""
+        for name in _TEXTS:
+            value = options.get(name, "")
+            if not isinstance(value, str) or len(value) > LONGEST:
+                return f"{name}: use a text of at most {LONGEST} characters."
+        return ""
+
+    def prepare(self, *, target: TargetRef) -> int:
+        """Workers that were started without `-E` send their events from now on."""
+        client = client_for(target)
+        if target.options.get("enable_events") is not True:
+            return 0
+        with client.control() as control:
+            return len(control.enable_events())
+
+    def validate(
+        self, *, location: str, sharing: str, fairness_key: str, target: TargetRef
+    ) -> Mapping[str, str]:
+        """A queue of the tenant's own."""
+        del target
+        problems = {}
+        if not location or location != location.strip():
+            problems["location"] = "A queue's name is not empty and has no blanks around it."
+        elif len(location) > LONGEST or not location.isprintable() or "," in location:
+            problems["location"] = (
+                f"A queue's name has at most {LONGEST} printable characters and no comma."
+            )
+        if sharing == "shared":
+            problems["sharing"] = (
+                "Celery cannot tell tenants apart on one queue: give the tenant a dedicated one."
+            )
+        if fairness_key:
+            problems["fairness_key"] = "A Celery queue has no fairness keys."
+        return problems

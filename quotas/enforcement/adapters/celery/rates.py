@@ -1,0 +1,42 @@
+"""Rate limits as Celery takes and shows them. Pure.
+
+What we write begins with `+`: Celery reads the same number, and we recognise our own writes. A
+worker keeps its rates as text, per task type, until it ends.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+OURS: Final = "+"
+_SECONDS: Final = {"s": 1, "": 1, "m": 60, "h": 3600}
+
+
+def written(milli: int, workers: int) -> str:
+    """What each of so many workers is told, so that together they start `milli`/1000 tasks of one
+    type a second."""
+    return f"{OURS}{milli / 1000 / max(workers, 1):.9f}/s"
+
+
+def is_ours(rate: str) -> bool:
+    """Whether we wrote it."""
+    return rate.startswith(OURS)
+
+
+def per_second(rate: str) -> float | None:
+    """Tasks a second; None for no limit (also where Celery would not understand it)."""
+    number, _, unit = rate.partition("/")
+    try:
+        value = float(number) / _SECONDS[unit.strip()]
+    except (ValueError, KeyError, OverflowError):
+        return None
+    return value if value > 0 else None
+
+
+def together(rates: list[str]) -> int | None:
+    """Milli-requests a second of all workers for one task type, each with its own rate; None as
+    soon as one of them has no limit."""
+    found = [per_second(rate) for rate in rates]
+    if not found or any(one is None for one in found):
+        return None
+    return round(sum(one for one in found if one is not None) * 1000)
