@@ -243,6 +243,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 120.0,
         "options": {"expires": 120},
     },
+    "actions": {
+        "task": "observability.actions.tasks.tick",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
 }
 
 # The loop: how often each target is compared with what is intended, in seconds.

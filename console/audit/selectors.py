@@ -18,6 +18,8 @@ _PLACES = {
     "plan": "/plans/{label}/",
     "rollout": "/rollouts/{id}/",
     "target": "/targets/{label}/",
+    "job": "/jobs/{id}/",
+    "order": "/jobs/actions/{id}/",
 }
 
 _ICONS = {

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from observability.actions.api import actions, batches
+
+urlpatterns = [
+    path("actions/", actions.OrderList.as_view()),
+    path("actions/batch/", batches.Batches.as_view()),
+    path("actions/<int:pk>/", actions.OrderDetail.as_view()),
+    path("actions/<int:pk>/stop/", batches.BatchStop.as_view()),
+    path("jobs/<int:pk>/actions/", actions.RunActions.as_view()),
+]

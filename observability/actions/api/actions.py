@@ -1,0 +1,131 @@
+"""Actions over REST: what can be done to a run, doing it, and what was done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from console.access.api import Idempotent
+from console.access.gate import actor_of, refuse
+from console.access.models import Permission, User
+from console.errors import DomainError
+from console.resources import (
+    READ,
+    Row,
+    RowDetail,
+    RowList,
+    body_of,
+    refuse_rest,
+    take_object,
+    take_text,
+)
+from observability.actions import serializers as said
+from observability.actions.contracts import FieldKind
+from observability.actions.filters import OrderFilters
+from observability.actions.models import Order
+from observability.actions.rules.catalogue import find_verb
+from observability.actions.selectors.facts import offers
+from observability.actions.selectors.pages import SHOWN, listed, of_run
+from observability.actions.services.orders import Asking, act
+from observability.jobs.models import JobRun
+
+_FIELDS = ("verb", "reason", "arguments", "confirm", "seen_status")
+
+
+class RunActions(Idempotent, APIView):
+    """What can be done to one run, and what was done."""
+
+    required_permissions: ClassVar = {"GET": Permission.OWN, "POST": Permission.OWN}
+
+    @extend_schema(responses={200: said.RUN_ACTIONS})
+    def get(self, request: Request, pk: int) -> Response:
+        """Verbs with the reason where one is not possible now, and the latest orders. Members see
+        what was done to their own tenants' runs."""
+        run = _visible_run(request, pk)
+        return Response(
+            {
+                "possible": [said.offer_row(each) for each in offers(run) if not each.hidden],
+                "orders": [said.order_row(each) for each in of_run(run)[:SHOWN]],
+            }
+        )
+
+    @extend_schema(request=said.ASK, responses={200: said.ORDER})
+    def post(self, request: Request, pk: int) -> Response:
+        """Does it, and answers with what the engine said: `status` done, refused, failed or
+        unknown. 409 when it does not fit the run now. For operators."""
+        run = _visible_run(request, pk)
+        require_operator(request)
+        body = body_of(request)
+        asking = Asking(
+            verb=take_text(body, "verb"),
+            reason=take_text(body, "reason"),
+            arguments=json_arguments(run.engine, str(request.data.get("verb")), body),
+            confirm=take_text(body, "confirm"),
+            seen=take_text(body, "seen_status"),
+        )
+        refuse_rest(body, _FIELDS)
+        order = act(run=run, asking=asking, actor=actor_of(request))
+        row = said.order_row(order)
+        return Response(row, headers={"Location": str(row["url"])})
+
+
+class OrderList(RowList):
+    """Actions, the newest first."""
+
+    required_permissions: ClassVar = READ
+    queryset = Order.objects.none()
+    serializer_class = said.ORDER
+    filterset_class = OrderFilters
+    cursor_key = ("created_at", "id")
+    cursor_descending = True
+
+    def get_queryset(self) -> Any:
+        """All of them, with what a row shows."""
+        return listed()
+
+    def shape(self, rows: Sequence[Order]) -> list[Row]:
+        return [said.order_row(row) for row in rows]
+
+
+class OrderDetail(RowDetail):
+    """One action; a batch with its progress."""
+
+    required_permissions: ClassVar = READ
+    queryset = Order.objects.select_related("run", "target", "tenant")
+    serializer_class = said.ORDER
+
+    def shape(self, row: Order) -> Row:
+        return said.order_row(row)
+
+
+def require_operator(request: Request) -> None:
+    """403 for whoever may only look; the attempt is in the ledger."""
+    if not (isinstance(request.user, User) and request.user.may(Permission.OPERATE)):
+        refuse(request._request, permission=Permission.OPERATE)
+
+
+def json_arguments(engine: str, verb: str, body: dict[str, Any]) -> Mapping[str, Any]:
+    """Takes `arguments` out of a body. Where an argument is JSON, its value is meant as it is: a
+    text is that text and not JSON to be read."""
+    given = take_object(body, "arguments")
+    about = find_verb(engine, verb)
+    for argument in about.arguments if about else ():
+        if argument.kind is FieldKind.JSON and argument.name in given:
+            given[argument.name] = json.dumps(given[argument.name], ensure_ascii=False)
+    return given
+
+
+def _visible_run(request: Request, pk: int) -> JobRun:
+    """The run; 404 for whoever has nothing to do with it."""
+    if not isinstance(request.user, User):
+        raise DomainError("not_signed_in", "Sign in first.", status=status.HTTP_401_UNAUTHORIZED)
+    visible = JobRun.objects.visible_to(request.user).select_related("target", "tenant")
+    return get_object_or_404(visible, pk=pk)

@@ -1,0 +1,115 @@
+"""Batches over REST: the dry count, and the real thing."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from console.access.api import Idempotent
+from console.access.gate import actor_of
+from console.access.models import Permission
+from console.errors import DomainError
+from console.resources import (
+    REASON,
+    body_of,
+    refuse_rest,
+    take_flag,
+    take_number,
+    take_reason,
+    take_text,
+)
+from observability.actions import serializers as said
+from observability.actions.api.actions import json_arguments
+from observability.actions.contracts import MOST_RUNS
+from observability.actions.models import Order
+from observability.actions.services.batches import ask_batch, stop
+from observability.actions.services.previews import BatchAsking, preview
+from observability.jobs.models import Engine
+
+_FIELDS = (
+    "engine", "verb", "query", "ids", "target", "arguments", "rate", "reason", "expected",
+    "confirm", "dry_run",
+)  # fmt: skip
+
+
+class Batches(Idempotent, APIView):
+    """One verb on many runs."""
+
+    required_permissions: ClassVar = {"POST": Permission.OPERATE}
+
+    @extend_schema(request=said.BATCH, responses={200: said.COUNT, 202: said.ORDER})
+    def post(self, request: Request) -> Response:
+        """202 with the order, whose `done` and `status` can be read until it is over; with
+        `dry_run` 200 with the count, and nothing is written."""
+        body = body_of(request)
+        dry = take_flag(body, "dry_run")
+        asking = _asking(body)
+        if dry:
+            return Response(said.count_row(preview(asking, now=timezone.now())))
+        order = ask_batch(asking=asking, actor=actor_of(request))
+        row = said.order_row(order)
+        headers = {"Location": str(row["url"])}
+        return Response(row, status=status.HTTP_202_ACCEPTED, headers=headers)
+
+
+class BatchStop(Idempotent, APIView):
+    """Stops a batch."""
+
+    required_permissions: ClassVar = {"POST": Permission.OPERATE}
+
+    @extend_schema(request=REASON, responses={202: said.ORDER})
+    def post(self, request: Request, pk: int) -> Response:
+        """What is done stays done."""
+        found = get_object_or_404(Order.objects.select_related("run", "target", "tenant"), pk=pk)
+        body = body_of(request)
+        reason = take_reason(body)
+        refuse_rest(body, ("reason",))
+        order = stop(order=found, actor=actor_of(request), reason=reason, now=timezone.now())
+        return Response(said.order_row(order), status=status.HTTP_202_ACCEPTED)
+
+
+def _asking(body: dict[str, Any]) -> BatchAsking:
+    engine, verb = take_text(body, "engine"), take_text(body, "verb")
+    if engine not in Engine.values:
+        raise DomainError(
+            "invalid",
+            f"engine: {engine[:40]!r} does not exist; use {', '.join(Engine.values)}.",
+            field="engine",
+        )
+    expected = take_number(body, "expected", 0) if "expected" in body else None
+    asking = BatchAsking(
+        engine=engine,
+        verb=verb,
+        query=take_text(body, "query"),
+        ids=_ids(body),
+        target=take_text(body, "target"),
+        arguments=json_arguments(engine, verb, body),
+        rate=take_number(body, "rate", 5),
+        reason=take_text(body, "reason"),
+        expected=expected,
+        confirm=take_text(body, "confirm"),
+    )
+    refuse_rest(body, _FIELDS)
+    return asking
+
+
+def _ids(body: dict[str, Any]) -> tuple[int, ...]:
+    value = body.pop("ids", [])
+    whole = isinstance(value, list) and all(
+        isinstance(each, int) and not isinstance(each, bool) and 0 < each < 2**63 for each in value
+    )
+    if not whole or len(value) > MOST_RUNS:
+        raise DomainError(
+            "invalid",
+            f"ids: {str(value)[:80]!r} is not accepted; use a list of at most {MOST_RUNS} ids of "
+            "runs.",
+            field="ids",
+        )
+    return tuple(value)

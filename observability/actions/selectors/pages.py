@@ -1,0 +1,70 @@
+"""Orders as pages and REST show them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from django.db.models import QuerySet
+
+from observability.actions.contracts import Possible
+from observability.actions.models import ItemStatus, Order, OrderItem, OrderQuerySet
+from observability.actions.rules.catalogue import VERBS
+from observability.actions.selectors.facts import offers
+from observability.jobs.models import Engine, JobRun
+
+SHOWN: Final = 20
+"""The latest orders of a run that its panel shows."""
+BAD_ITEMS: Final = (ItemStatus.REFUSED, ItemStatus.FAILED, ItemStatus.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """What can be done to a run now, what not and why, and what was done."""
+
+    possible: list[Possible]
+    impossible: list[Possible]
+    orders: list[Order]
+    items: list[OrderItem]
+    is_moving: bool
+
+
+def panel_of(run: JobRun) -> Panel:
+    """The panel of one run."""
+    offered = [each for each in offers(run) if not each.hidden]
+    orders = list(of_run(run)[:SHOWN])
+    items = OrderItem.objects.filter(run=run).select_related("order").order_by("-id")
+    return Panel(
+        possible=[each for each in offered if not each.why_not],
+        impossible=[each for each in offered if each.why_not],
+        orders=orders,
+        items=list(items[:SHOWN]),
+        is_moving=any(order.is_open for order in orders),
+    )
+
+
+def of_run(run: JobRun) -> QuerySet[Order]:
+    """The orders about one run, newest first."""
+    return listed().filter(run=run).order_by("-created_at", "-id")
+
+
+def listed() -> OrderQuerySet:
+    """Orders with all that a row shows."""
+    return Order.objects.select_related("target", "tenant", "run").defer("preview")
+
+
+def with_items(order: Order, *, bad: bool = False) -> QuerySet[OrderItem]:
+    """The runs of a batch; with `bad` only those that were not done."""
+    items = OrderItem.objects.filter(order=order).select_related("run")
+    return items.filter(status__in=BAD_ITEMS) if bad else items
+
+
+def batch_verbs() -> list[tuple[str, list[Possible]]]:
+    """Verbs that many runs can get, by engine."""
+    return [
+        (
+            engine.label,
+            [Possible(verb) for verb in VERBS if verb.engine == engine.value and verb.in_batch],
+        )
+        for engine in Engine
+    ]

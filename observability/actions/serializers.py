@@ -1,0 +1,159 @@
+"""Orders as REST shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers as s
+
+from console.resources import Row, described
+from observability.actions.contracts import FASTEST, Possible
+from observability.actions.models import Order, OrderStatus, Selection
+from observability.actions.rules.catalogue import VERBS
+from observability.actions.services.notes import repeatable
+from observability.actions.services.previews import Preview
+from observability.jobs.models import Engine
+
+_NAMES = sorted({verb.name for verb in VERBS})
+
+ORDER = described(
+    "Action",
+    "One thing that was asked to be done to a run, or to many.",
+    id=s.IntegerField(),
+    url=s.CharField(),
+    engine=s.ChoiceField(choices=Engine.choices),
+    verb=s.ChoiceField(choices=_NAMES),
+    run=s.IntegerField(allow_null=True, help_text="Null for a batch."),
+    label=s.CharField(),
+    target=s.CharField(allow_null=True),
+    tenant=s.CharField(allow_null=True),
+    arguments=s.DictField(help_text="The input of a signal is told by its size only."),
+    reason=s.CharField(),
+    actor=s.CharField(),
+    status=s.ChoiceField(choices=OrderStatus.choices),
+    message=s.CharField(help_text="The engine's own words."),
+    result=s.DictField(help_text="What the engine gave back, such as the id of a new run."),
+    created_at=s.DateTimeField(),
+    finished_at=s.DateTimeField(allow_null=True),
+    selection=s.ChoiceField(choices=Selection.choices, allow_blank=True),
+    query=s.CharField(allow_blank=True),
+    rate=s.IntegerField(allow_null=True, help_text="Operations a second of a batch."),
+    total=s.IntegerField(),
+    done=s.IntegerField(),
+    not_done=s.IntegerField(),
+)
+OFFER = described(
+    "ActionOffer",
+    "A verb and whether it fits the run now.",
+    verb=s.ChoiceField(choices=_NAMES),
+    label=s.CharField(),
+    effect=s.CharField(help_text="What will happen, in words."),
+    possible=s.BooleanField(),
+    why_not=s.CharField(allow_blank=True),
+    destructive=s.BooleanField(help_text="Asks for `confirm`: the run's id."),
+    arguments=s.ListField(child=s.DictField()),
+)
+RUN_ACTIONS = described(
+    "RunActions",
+    "What can be done to a run now, and what was.",
+    possible=OFFER(many=True),
+    orders=ORDER(many=True, help_text="The latest 20."),
+)
+ASK = described(
+    "ActionRequest",
+    "What shall be done to the run, and why.",
+    verb=s.ChoiceField(choices=_NAMES),
+    reason=s.CharField(help_text="It stays in the ledger."),
+    arguments=s.DictField(required=False),
+    confirm=s.CharField(required=False, help_text="The run's id, for what is destructive."),
+    seen_status=s.CharField(
+        required=False, help_text="The status you read: 409 when it is another by now."
+    ),
+)
+BATCH = described(
+    "BatchRequest",
+    "What shall be done to many runs. With `dry_run` they are only counted.",
+    engine=s.ChoiceField(choices=Engine.choices),
+    verb=s.ChoiceField(choices=_NAMES),
+    query=s.CharField(required=False, help_text="As on the page Jobs; or the engine's own."),
+    ids=s.ListField(child=s.IntegerField(), required=False, help_text="Runs, instead of a query."),
+    target=s.CharField(
+        required=False, help_text="A Temporal target: `query` is a visibility query there."
+    ),
+    arguments=s.DictField(required=False),
+    rate=s.IntegerField(required=False, help_text=f"Operations a second, 1 to {FASTEST}."),
+    reason=s.CharField(required=False, help_text="Needed unless it is a dry run."),
+    expected=s.IntegerField(
+        required=False, help_text="The count you saw: 409 when it is another by now."
+    ),
+    confirm=s.CharField(required=False, help_text="The count, for what is destructive."),
+    dry_run=s.BooleanField(required=False),
+)
+COUNT = described(
+    "BatchCount",
+    "What a batch would be about; nothing was written.",
+    total=s.IntegerField(help_text="Runs found."),
+    fitting=s.IntegerField(help_text="Runs to which it can be done now."),
+    looked_at=s.IntegerField(help_text="How many of them `tenants` counts."),
+    tenants=s.DictField(child=s.IntegerField()),
+    sample=s.ListField(child=s.ListField()),
+    left_out=s.DictField(child=s.IntegerField(), help_text="Reasons and how many."),
+    seconds=s.FloatField(help_text="How long it takes at that rate."),
+)
+
+
+def order_row(order: Order) -> Row:
+    """One order; expects run, target and tenant to be loaded."""
+    return {
+        "id": order.pk,
+        "url": f"/api/v1/actions/{order.pk}/",
+        "engine": order.engine,
+        "verb": order.verb,
+        "run": order.run_id,
+        "label": order.label,
+        "target": order.target.slug if order.target else None,
+        "tenant": order.tenant.slug if order.tenant else None,
+        "arguments": repeatable(order.arguments),
+        "reason": order.reason,
+        "actor": order.actor,
+        "status": order.status,
+        "message": order.message,
+        "result": order.result,
+        "created_at": order.created_at,
+        "finished_at": order.finished_at,
+        "selection": order.selection,
+        "query": order.query,
+        "rate": order.rate or None,
+        "total": order.total,
+        "done": order.done,
+        "not_done": order.bad,
+    }
+
+
+def offer_row(offered: Possible) -> Row:
+    """One verb and whether it is possible."""
+    verb = offered.verb
+    return {
+        "verb": verb.name,
+        "label": verb.label,
+        "effect": " ".join(verb.effect),
+        "possible": not offered.why_not,
+        "why_not": offered.why_not,
+        "destructive": verb.destructive,
+        "arguments": [
+            {
+                "name": argument.name,
+                "kind": argument.kind.value,
+                "required": argument.required,
+                "default": argument.default,
+                "help": argument.help or argument.label,
+                "choices": [name for name, _ in argument.choices],
+            }
+            for argument in verb.arguments
+        ],
+    }
+
+
+def count_row(found: Preview) -> dict[str, Any]:
+    """A dry count."""
+    return found.plain()

@@ -1,0 +1,119 @@
+"""Many runs at once: choose, count, give the reason, watch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+
+from console.access.gate import SignedInRequest, actor_of, requires
+from console.access.models import Permission
+from console.errors import DomainError, ExternalError
+from observability.actions.contracts import Verb
+from observability.actions.forms import ApplyForm, BatchForm, add_problems
+from observability.actions.rules.catalogue import find_verb
+from observability.actions.selectors.pages import batch_verbs
+from observability.actions.services.batches import ask_batch
+from observability.actions.services.previews import BatchAsking, Preview, preview
+from observability.jobs.models import Engine
+
+
+@requires(Permission.OPERATE)
+def batch(request: SignedInRequest) -> HttpResponse:
+    """Three steps on one address: which verb, which runs, then the dry count with the reason."""
+    verb = _verb(request)
+    if verb is None:
+        context = {"engines": batch_verbs(), "query": request.GET.get("q", "")}
+        return render(request, "actions/batch_verbs.html", context)
+    if request.method != "POST":
+        form = BatchForm(verb=verb, initial=_initial(request))
+        return _edit(request, verb, form)
+    form = BatchForm(request.POST, verb=verb)
+    if not form.is_valid() or "edit" in request.POST:
+        return _edit(request, verb, form, status=422 if form.errors else 200)
+    asking = _asking(verb, form)
+    try:
+        found = preview(asking, now=timezone.now())
+    except DomainError as error:
+        add_problems(form, error)
+        return _edit(request, verb, form, status=error.status)
+    except ExternalError as error:
+        form.add_error(None, f"The engine did not count them: {error.message}")
+        return _edit(request, verb, form, status=422)
+    if "apply" not in request.POST:
+        apply = ApplyForm(initial={"expected": found.fitting})
+        return _preview(request, verb, form, found, apply)
+    return _apply(request, verb, form, found)
+
+
+def _apply(request: SignedInRequest, verb: Verb, form: BatchForm, found: Preview) -> HttpResponse:
+    apply = ApplyForm(request.POST)
+    if not apply.is_valid():
+        return _preview(request, verb, form, found, apply, status=422)
+    try:
+        order = ask_batch(asking=_asking(verb, form, **apply.cleaned_data), actor=actor_of(request))
+    except DomainError as error:
+        kept = ApplyForm({**request.POST.dict(), "expected": str(found.fitting)})
+        kept.is_valid()
+        add_problems(kept, error)
+        return _preview(request, verb, form, found, kept, status=error.status)
+    except ExternalError as error:
+        apply.add_error(None, f"Nothing was done: {error.message}")
+        return _preview(request, verb, form, found, apply, status=422)
+    return redirect("actions:order", pk=order.pk)
+
+
+def _verb(request: SignedInRequest) -> Verb | None:
+    engine, name = request.GET.get("engine", ""), request.GET.get("verb", "")
+    if engine not in Engine.values:
+        return None
+    verb = find_verb(engine, name)
+    return verb if verb is not None and verb.in_batch else None
+
+
+def _initial(request: SignedInRequest) -> dict[str, Any]:
+    return {"query": request.GET.get("q", ""), "where": request.GET.get("where", "")}
+
+
+def _asking(verb: Verb, form: BatchForm, **said: Any) -> BatchAsking:
+    given = form.cleaned_data
+    return BatchAsking(
+        engine=verb.engine.value,
+        verb=verb.name,
+        query=given["query"],
+        target=given["where"],
+        arguments=form.arguments(),
+        rate=given["rate"],
+        **said,
+    )
+
+
+def _edit(
+    request: SignedInRequest, verb: Verb, form: BatchForm, *, status: int = 200
+) -> HttpResponse:
+    return render(request, "actions/batch.html", {"verb": verb, "form": form}, status=status)
+
+
+def _preview(
+    request: SignedInRequest,
+    verb: Verb,
+    form: BatchForm,
+    found: Preview,
+    apply: ApplyForm,
+    *,
+    status: int = 200,
+) -> HttpResponse:
+    chosen = {name: form.data.get(name, "") for name in form.fields if form.data.get(name)}
+    context = {
+        "verb": verb,
+        "preview": found,
+        "form": apply,
+        "chosen": chosen,
+        "engine": Engine(verb.engine.value).label,
+        "rate": form.cleaned_data["rate"],
+        "query": form.cleaned_data["query"],
+        "where": form.cleaned_data["where"],
+    }
+    return render(request, "actions/batch_preview.html", context, status=status)

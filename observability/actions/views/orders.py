@@ -1,0 +1,86 @@
+"""What was asked for: the list, and one order with its progress."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from console.access.forms import ReasonForm
+from console.access.gate import SignedInRequest, actor_of, requires
+from console.access.models import Permission
+from console.errors import DomainError
+from console.selectors import keyset_page
+from observability.actions.forms import ListFilter
+from observability.actions.models import Order, Selection
+from observability.actions.selectors import pages as reads
+from observability.actions.services.batches import stop
+
+STOP_POLLING = 286
+"""Tells htmx that nothing will change by itself any more."""
+
+
+@requires(Permission.VIEW)
+@require_GET
+def order_list(request: SignedInRequest) -> HttpResponse:
+    """Actions, newest first."""
+    filters = ListFilter(request.GET)
+    found = reads.listed().filter(**filters.lookups())
+    page = keyset_page(
+        found, cursor=request.GET.get("cursor", ""), key=("created_at", "id"), size=50
+    )
+    return render(request, "actions/list.html", {"page": page, "filters": filters})
+
+
+@requires(Permission.VIEW)
+@require_GET
+def order(request: SignedInRequest, pk: int) -> HttpResponse:
+    """One action: who, why, what came of it; a batch with its progress and its runs."""
+    found = get_object_or_404(
+        Order.objects.select_related("target", "tenant", "run", "user"), pk=pk
+    )
+    live = request.htmx and request.htmx.target == "order-live"
+    status = STOP_POLLING if live and not found.is_open else 200
+    template = "actions/_order_live.html" if live else "actions/order.html"
+    return render(request, template, _context(request, found), status=status)
+
+
+@requires(Permission.OPERATE)
+@require_POST
+def order_stop(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Stops a batch; what is done stays done."""
+    found = get_object_or_404(Order, pk=pk)
+    form = ReasonForm(request.POST)
+    try:
+        if not form.is_valid():
+            raise DomainError("reason_required", "Say why: the reason stays in the ledger.")
+        stop(
+            order=found,
+            actor=actor_of(request),
+            reason=form.cleaned_data["reason"],
+            now=timezone.now(),
+        )
+    except DomainError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, "It stops. What is done stays done.")
+    return redirect("actions:order", pk=pk)
+
+
+def _context(request: SignedInRequest, found: Order) -> dict[str, Any]:
+    context: dict[str, Any] = {"order": found}
+    if found.selection == Selection.RUNS:
+        bad = request.GET.get("show") == "bad"
+        context["only_bad"] = bad
+        context["items"] = keyset_page(
+            reads.with_items(found, bad=bad),
+            cursor=request.GET.get("cursor", ""),
+            key=("id",),
+            size=50,
+            descending=False,
+        )
+    return context

@@ -1,0 +1,85 @@
+"""What can be done to one run: the panel of its page, and asking for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET
+
+from console.access.gate import SignedInRequest, actor_of, requires
+from console.access.models import Permission
+from console.errors import DomainError
+from observability.actions.forms import STEPS_ID, AskForm, add_problems
+from observability.actions.models import OrderStatus
+from observability.actions.rules.catalogue import find_verb
+from observability.actions.rules.possible import find
+from observability.actions.selectors.facts import facts_of, offers
+from observability.actions.selectors.pages import panel_of
+from observability.actions.services.orders import Asking, act
+from observability.jobs.models import JobRun
+
+_TONES = {OrderStatus.DONE: messages.SUCCESS, OrderStatus.REFUSED: messages.ERROR}
+
+
+@requires(Permission.VIEW)
+@require_GET
+def panel(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Buttons for what is possible now, reasons for what is not, and what was done."""
+    run = _run(pk)
+    context = {"run": run, "panel": panel_of(run)}
+    template = "actions/_panel.html" if request.htmx else "actions/panel.html"
+    return render(request, template, context)
+
+
+@requires(Permission.OPERATE)
+def ask(request: SignedInRequest, pk: int, verb: str) -> HttpResponse:
+    """Says what will happen, asks for arguments and the reason, and does it."""
+    run = _run(pk)
+    about = find_verb(run.engine, verb)
+    if about is None:
+        raise Http404(f"Nothing called {verb} can be done on {run.get_engine_display()}.")
+    sent = request.POST if request.method == "POST" else None
+    form = AskForm(sent, verb=about, confirm=run.external_id, initial=_initial(request, run))
+    status = 200
+    if form.is_bound and form.is_valid():
+        asking = Asking(
+            verb=about.name,
+            reason=form.cleaned_data["reason"],
+            arguments=form.arguments(),
+            confirm=form.cleaned_data.get("confirm", ""),
+            seen=form.cleaned_data["seen"],
+        )
+        try:
+            order = act(run=run, asking=asking, actor=actor_of(request))
+        except DomainError as error:
+            add_problems(form, error)
+            status = error.status
+        else:
+            tone = _TONES.get(OrderStatus(order.status), messages.WARNING)
+            messages.add_message(request, tone, f"{order.what}: {order.message}")
+            return redirect("actions:order", pk=order.pk)
+    elif form.is_bound:
+        status = 422
+    facts = facts_of(run)
+    offered = find(offers(run, facts), about.name)
+    context: dict[str, Any] = {
+        "run": run,
+        "verb": about,
+        "form": form,
+        "why_not": offered.why_not if offered else "",
+        "steps": facts.steps,
+        "steps_id": STEPS_ID,
+    }
+    return render(request, "actions/ask.html", context, status=status)
+
+
+def _run(pk: int) -> JobRun:
+    return get_object_or_404(JobRun.objects.select_related("target", "tenant"), pk=pk)
+
+
+def _initial(request: SignedInRequest, run: JobRun) -> dict[str, Any]:
+    """What the address says already (`?event=12&point=event`), and the status that is shown."""
+    return {**{name: text[:1000] for name, text in request.GET.items()}, "seen": run.status}
