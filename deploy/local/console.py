@@ -43,6 +43,7 @@ class Surroundings:
             "DJANGO_SETTINGS_MODULE": "console.settings",
             "DATABASE_URL": f"sqlite:///{self.state.database}",
             "CELERY_BROKER_URL": f"redis://127.0.0.1:{self.valkey_port}/0",
+            "ARCHIVE_URL": (self.state.directory / "archive").as_uri(),
             "CELERY_BEAT_SCHEDULE": str(self.state.directory / "beat-schedule"),
             "SECRET_KEY": self.state.secret_key(),
             "DEBUG": "false",
@@ -69,7 +70,7 @@ def parts(surroundings: Surroundings, *, targets: tuple[str, ...]) -> list[Part]
     state, env = surroundings.state, surroundings.environment()
     (state.directory / "static").mkdir(exist_ok=True)
     found = [_manage(state, env, "migrate", "--verbosity=1", after=(), essential=True)]
-    found += [_web(surroundings, env), *_celery(state, env)]
+    found += [_web(surroundings, env), *_celery(state, env), _ingest(state, env)]
     found.append(_seed(state, env, ("migrate", "valkey", *targets)))
     found.append(_workloads(state, env, ("seed", *targets)))
     return found
@@ -159,6 +160,21 @@ def _celery(state: State, env: Mapping[str, str]) -> list[Part]:
         note="celery schedule",
     )
     return [worker, beat]
+
+
+def _ingest(state: State, env: Mapping[str, str]) -> Part:
+    log = state.logs / "ingest.log"
+    return Part(
+        name="ingest",
+        argv=(sys.executable, str(ROOT / "manage.py"), "ingest"),
+        env=env,
+        log=log,
+        ready=probes.log_says(log, "ingest.started"),
+        after=("migrate", "valkey"),
+        stop_timeout=15.0,
+        orphan_signal=signal.SIGTERM,
+        note="trail of jobs",
+    )
 
 
 def _workloads(state: State, env: Mapping[str, str], after: tuple[str, ...]) -> Part:
