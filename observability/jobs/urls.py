@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from observability.jobs.views import explorer
+from observability.jobs.views import explorer, run
 
 app_name = "jobs"
 
@@ -14,4 +14,9 @@ urlpatterns = [
     path("jobs/fresh/", explorer.fresh, name="fresh"),
     path("jobs/panels/tenant/<slug:slug>/", explorer.tenant_panel, name="tenant_panel"),
     path("jobs/panels/failures/", explorer.failures_panel, name="failures_panel"),
+    path("jobs/<int:pk>/", run.run_detail, name="run"),
+    path("jobs/<int:pk>/live/", run.run_live, name="run_live"),
+    path("jobs/<int:pk>/events/", run.run_events, name="events"),
+    path("jobs/<int:pk>/events/<int:event>/", run.run_event, name="event"),
+    path("jobs/<int:pk>/history/", run.run_history, name="history"),
 ]

@@ -1,0 +1,172 @@
+"""What the page of one run shows: its line on top, its picture, where else to look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.db.models.functions import Left
+
+from observability.jobs.charts.headline import Headline, Standing, Subject, headline, standing
+from observability.jobs.charts.shapes import Moment, Outline
+from observability.jobs.charts.timeline import Gap, Timeline, draw
+from observability.jobs.charts.words import span
+from observability.jobs.contracts import EventKind, LinkKind
+from observability.jobs.models import IngestGap, IngestState, JobRun
+from observability.jobs.rules.commands import Command, commands_for
+from observability.jobs.rules.links import Link, links_out
+from observability.jobs.rules.links import Subject as Place
+
+MOST_MOMENTS: Final = 50_000
+"""Events that are drawn; of a longer history the latest."""
+_MOST_GAPS: Final = 50
+_MESSAGE: Final = 160
+_SOON: Final = 300.0
+FAST, SLOW = 3, 20
+"""Seconds between two looks at a run that moves, and at one that has been quiet for long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The part of the page that changes while a run is open.
+
+    `undrawn` counts events that are too many for the picture; `read_at` is when its engine last
+    answered, None when it never did, and `read_error` why it does not.
+    """
+
+    run: JobRun
+    headline: Headline
+    timeline: Timeline
+    took: str
+    undrawn: int
+    read_at: datetime | None
+    read_error: str
+    is_overdue: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """Where else to look, and what to type."""
+
+    links: list[Link]
+    commands: list[Command]
+
+    @property
+    def first(self) -> Link | None:
+        """The engine's own page of the run."""
+        found = self.links[0]
+        return found if found.url else None
+
+
+def now_of(run: JobRun, *, now: datetime) -> Now:
+    """The run as it is now: four queries; expects target and tenant to be loaded."""
+    moments = _moments(run)
+    outline = Outline(run.status, run.created_at, run.began_at, run.closed_at)
+    stand = standing(moments)
+    end = run.closed_at or now
+    gaps = IngestGap.objects.filter(
+        target_id=run.target_id, starts_at__lt=end, ends_at__gt=run.created_at
+    ).order_by("starts_at")[:_MOST_GAPS]
+    state = IngestState.objects.filter(target_id=run.target_id).first()
+    return Now(
+        run=run,
+        headline=headline(_subject(run, outline, stand), stand, now=now),
+        timeline=draw(
+            outline,
+            moments,
+            now=now,
+            gaps=[Gap(gap.starts_at, gap.ends_at, gap.cause) for gap in gaps],
+        ),
+        took=span((end - run.created_at).total_seconds()),
+        undrawn=max(run.event_count - len(moments), 0),
+        read_at=state.read_at if state else None,
+        read_error=state.error if state else "",
+        is_overdue=_is_overdue(run, now),
+    )
+
+
+def _moments(run: JobRun) -> list[Moment]:
+    """The events as the picture needs them, oldest first; in the order of their index."""
+    rows = run.events.annotate(said=Left("message", _MESSAGE)).values_list(
+        "at", "kind", "step", "step_name", "attempt", "title", "said", "actor"
+    )
+    if run.event_count > MOST_MOMENTS:
+        latest = [Moment._make(row) for row in rows.order_by("-seq", "-key")[:MOST_MOMENTS]]
+        latest.reverse()
+        return latest
+    return [Moment._make(row) for row in rows.order_by("seq", "key")]
+
+
+def _subject(run: JobRun, outline: Outline, stand: Standing) -> Subject:
+    return Subject(
+        outline=outline,
+        attempts=run.attempts,
+        failure=run.failure,
+        failure_kind=run.failure_kind,
+        queue=run.queue,
+        progress=run.progress,
+        retry_at=_retry_at(run) if outline.is_open and stand.retry else None,
+    )
+
+
+def _retry_at(run: JobRun) -> datetime | None:
+    """When the next attempt is due, where the engine says so."""
+    rows = run.events.filter(kind=EventKind.RETRY).order_by("-seq", "-key")
+    detail = rows.values_list("detail", flat=True).first() or {}
+    try:
+        due = datetime.fromisoformat(str(detail.get("next_attempt_at", "")))
+    except ValueError:
+        return None
+    return due if due.tzinfo else None
+
+
+def _is_overdue(run: JobRun, now: datetime) -> bool:
+    return run.cleanup_at is not None and run.cleaned_at is None and run.cleanup_at < now
+
+
+def pace(run: JobRun, *, now: datetime) -> int:
+    """Seconds until the page looks again; 0 for a run that has ended."""
+    if not run.is_open:
+        return 0
+    quiet = (now - max(run.updated_at, run.created_at)).total_seconds()
+    return FAST if quiet < _SOON else SLOW
+
+
+def subject_of(run: JobRun, *, now: datetime) -> Place:
+    """The run as addresses need it: one query."""
+    shared = dict(run.links.values_list("kind", "value"))
+    return Place(
+        engine=run.engine,
+        location=run.location,
+        external_id=run.external_id,
+        run_id=run.run_id,
+        queue=run.queue,
+        tenant=run.tenant.slug if run.tenant else "",
+        since=run.created_at,
+        until=run.closed_at or now,
+        is_open=run.is_open,
+        pod=_pod(run.attributes),
+        trace_id=shared.get(LinkKind.TRACE, ""),
+        request_id=shared.get(LinkKind.REQUEST, ""),
+    )
+
+
+def _pod(attributes: Mapping[str, Any]) -> str:
+    found = attributes.get("pod") or ""
+    return found if isinstance(found, str) else ""
+
+
+def ways_of(run: JobRun, subject: Place) -> Ways:
+    """Links and commands; expects the target to be loaded."""
+    options = run.target.options
+    return Ways(
+        links=links_out(subject, options),
+        commands=commands_for(
+            subject,
+            options,
+            endpoint=run.target.endpoint,
+            server=str(options.get("argo_server") or ""),
+        ),
+    )

@@ -1,0 +1,112 @@
+"""One run: its page, the part of it that lives, its events, its history to download."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from console.access.gate import SignedInRequest, actor_of, requires
+from console.access.models import Permission
+from observability.jobs.models import JobRun
+from observability.jobs.selectors import events as reads
+from observability.jobs.selectors import run as page
+from observability.jobs.selectors.limits_then import limits_then
+from observability.jobs.selectors.tree import related
+from observability.jobs.services.history import download
+
+# htmx stops polling on this status: nothing will change by itself any more.
+_STOP = 286
+
+
+def _run(pk: int) -> JobRun:
+    return get_object_or_404(JobRun.objects.select_related("target", "tenant"), pk=pk)
+
+
+@requires(Permission.VIEW)
+@require_GET
+def run_detail(request: SignedInRequest, pk: int) -> HttpResponse:
+    """What happened, who did what, and what belongs to it, on one page."""
+    run, now = _run(pk), timezone.now()
+    state = page.now_of(run, now=now)
+    subject = page.subject_of(run, now=now)
+    filters = reads.Filters.of(request.GET.dict())
+    shown = reads.events_of(run, subject, filters=filters, cursor=request.GET.get("cursor", ""))
+    lines = ((line.step, line.name) for line in state.timeline.lines)
+    context = {
+        "run": run,
+        "now": state,
+        "pace": page.pace(run, now=now),
+        "events": shown,
+        "groups": reads.groups_of(run),
+        "steps": reads.steps_of(lines, filters.step),
+        "tree": related(run),
+        "limits": limits_then(run, now=now),
+        "ways": page.ways_of(run, subject),
+        "actions_url": f"/jobs/{run.pk}/actions/",
+        "replays_url": f"/jobs/{run.pk}/replays/",
+    }
+    return render(request, "jobs/run.html", context)
+
+
+@requires(Permission.VIEW)
+@require_GET
+def run_live(request: SignedInRequest, pk: int) -> HttpResponse:
+    """The status line and the picture, for as long as the run is open; `seen` is how many events
+    the page has."""
+    run = _run(pk)
+    seen = request.GET.get("seen", "")
+    known = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 10 else run.event_count
+    context = {
+        "run": run,
+        "now": page.now_of(run, now=timezone.now()),
+        "news": max(run.event_count - known, 0),
+        "swap": True,
+    }
+    status = 200 if run.is_open else _STOP
+    return render(request, "jobs/_run_live.html", context, status=status)
+
+
+@requires(Permission.VIEW)
+@require_GET
+def run_events(request: SignedInRequest, pk: int) -> HttpResponse:
+    """One page of events. Whoever opens this address gets the whole page at that place."""
+    place = f"{reverse('jobs:run', args=[pk])}?{urlencode(request.GET.dict())}"
+    if not request.htmx:
+        return HttpResponseRedirect(f"{place}#events")
+    run, now = _run(pk), timezone.now()
+    shown = reads.events_of(
+        run,
+        page.subject_of(run, now=now),
+        filters=reads.Filters.of(request.GET.dict()),
+        cursor=request.GET.get("cursor", ""),
+    )
+    response = render(request, "jobs/_run_events.html", {"run": run, "events": shown})
+    response["HX-Push-Url"] = place
+    return response
+
+
+@requires(Permission.VIEW)
+@require_GET
+def run_event(request: SignedInRequest, pk: int, event: int) -> HttpResponse:
+    """Everything that is kept of one event."""
+    run = _run(pk)
+    found = get_object_or_404(run.events, pk=event)
+    row = reads.event_row(run, found, page.subject_of(run, now=timezone.now()))
+    template = "jobs/_run_payload.html" if request.htmx else "jobs/run_event.html"
+    return render(request, template, {"run": run, "row": row})
+
+
+@requires(Permission.OPERATE)
+@require_GET
+def run_history(request: SignedInRequest, pk: int) -> HttpResponse:
+    """The engine's own record of the run, unmasked, as a file; the ledger notes who took it."""
+    found = download(run=_run(pk), actor=actor_of(request))
+    response = HttpResponse(found.content, content_type=found.media)
+    response["Content-Disposition"] = f'attachment; filename="{found.filename}"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
