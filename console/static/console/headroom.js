@@ -69,10 +69,11 @@
 
   /* ---- copying ---- */
   document.addEventListener("click", async (event) => {
-    const button = event.target.closest("[data-copy]");
+    const button = event.target.closest("[data-copy], [data-copy-link]");
     if (!button) return;
+    const link = button.dataset.copyLink;
     try {
-      await navigator.clipboard.writeText(button.dataset.copy);
+      await navigator.clipboard.writeText(link ? new URL(link, location.href).href : button.dataset.copy);
       button.classList.add("copied");
       setTimeout(() => button.classList.remove("copied"), 1500);
     } catch {
@@ -111,7 +112,7 @@
   };
   let going = 0;
   const actions = {
-    "/": () => $("#search")?.select(),
+    "/": () => ($("[data-slash]") || $("#search"))?.select(),
     "?": () => $("#keys")?.showModal(),
     j: () => step(1),
     k: () => step(-1),
@@ -235,6 +236,9 @@
     if (event.persisted) for (const button of $$("form button:disabled")) button.disabled = false;
     for (const field of $$("[data-confirm-text]")) confirmable(field);
   });
+  /* ---- what is folded on small screens: open without JavaScript, closed with it ---- */
+  if (matchMedia("(max-width: 1100px)").matches) for (const fold of $$("details[data-fold]")) fold.open = false;
+
   /* ---- what scrolls sideways can be reached by Tab and scrolled by the arrow keys ---- */
   const reachable = () => {
     for (const box of $$(".panel, .scroll, pre")) {
