@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.urls import path
 
-from observability.jobs.views import explorer, run
+from observability.jobs.api.metrics import Metrics
+from observability.jobs.views import explorer, ingest, run
 
 app_name = "jobs"
 
@@ -14,6 +15,8 @@ urlpatterns = [
     path("jobs/fresh/", explorer.fresh, name="fresh"),
     path("jobs/panels/tenant/<slug:slug>/", explorer.tenant_panel, name="tenant_panel"),
     path("jobs/panels/failures/", explorer.failures_panel, name="failures_panel"),
+    path("jobs/targets/<slug:slug>/ingest/", ingest.ingest_panel, name="ingest_panel"),
+    path("metrics", Metrics.as_view(), name="metrics"),
     path("jobs/<int:pk>/", run.run_detail, name="run"),
     path("jobs/<int:pk>/live/", run.run_live, name="run_live"),
     path("jobs/<int:pk>/events/", run.run_events, name="events"),

@@ -1,0 +1,103 @@
+"""/metrics: how far ingest is, in Prometheus's text format, from rows: any replica may be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from django.http import HttpResponse
+from django.utils import timezone
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from console.access.models import Permission
+from observability.jobs.selectors.ingest import Backlog, Reading, backlogs, readings
+
+
+class _Whatever(BaseContentNegotiation):
+    """There is one format, whatever a scraper says that it accepts."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:  # noqa: ARG002 - DRF's signature
+        """Nothing is sent here."""
+        return parsers[0]
+
+    def select_renderer(
+        self,
+        request: Request,  # noqa: ARG002 - DRF's signature
+        renderers: Any,
+        format_suffix: str | None = None,  # noqa: ARG002 - DRF's signature
+    ) -> tuple[BaseRenderer, str]:
+        """For errors."""
+        return renderers[0], renderers[0].media_type
+
+
+class Metrics(APIView):
+    """Lag and progress of ingest by target. Scrape with a bearer token of a role that may view."""
+
+    required_permissions: ClassVar = {"GET": Permission.VIEW}
+    content_negotiation_class = _Whatever
+    schema = None
+
+    def get(self, request: Request) -> HttpResponse:  # noqa: ARG002 - DRF's signature
+        """The whole registry: five queries."""
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Ingest(readings(timezone.now()), backlogs()))
+        return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+class _Ingest(Collector):
+    """The families, made of what was read for this request."""
+
+    def __init__(self, found: list[Reading], left: dict[int, Backlog]) -> None:
+        self._found = found
+        self._left = left
+
+    def describe(self) -> list[Metric]:
+        """Nothing: a registry of its own has no other collector to clash with."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """One family each."""
+        yield from self._progress()
+        yield from self._backlog()
+
+    def _progress(self) -> Iterator[Metric]:
+        lag = _gauge("lag_seconds", "Seconds that the trail may be behind the engine.")
+        caught_up = _gauge("caught_up", "1 when everything that the engine had was read.")
+        errors = _gauge("errors", "1 while the target cannot be read.")
+        runs = _counter("runs_read", "Looks at runs that were read.")
+        events = _counter("events_read", "New events that were stored.")
+        for one in self._found:
+            name = [one.target.slug]
+            if one.lag is not None:
+                lag.add_metric(name, one.lag)
+            caught_up.add_metric(name, float(one.caught_up))
+            errors.add_metric(name, float(bool(one.error)))
+            runs.add_metric(name, float(one.state.runs_read if one.state else 0))
+            events.add_metric(name, float(one.state.events_read if one.state else 0))
+        yield from (lag, caught_up, errors, runs, events)
+
+    def _backlog(self) -> Iterator[Metric]:
+        open_runs = _gauge("open_runs", "Runs that have not ended as far as we know.")
+        histories = _gauge("histories_due", "Histories still to be fetched.")
+        documents = _gauge("documents_due", "Documents of closed runs still to be archived.")
+        for one in self._found:
+            left = self._left.get(one.target.pk, Backlog())
+            open_runs.add_metric([one.target.slug], float(left.open_runs))
+            histories.add_metric([one.target.slug], float(left.histories))
+            documents.add_metric([one.target.slug], float(left.documents))
+        yield from (open_runs, histories, documents)
+
+
+def _gauge(name: str, words: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"headroom_ingest_{name}", words, labels=["target"])
+
+
+def _counter(name: str, words: str) -> CounterMetricFamily:
+    return CounterMetricFamily(f"headroom_ingest_{name}", words, labels=["target"])

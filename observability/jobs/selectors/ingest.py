@@ -1,0 +1,101 @@
+"""How far each target has been read: for pages and for metrics, in a constant number of queries."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db.models import Count, QuerySet
+
+from observability.jobs.adapters.registry import source_for
+from observability.jobs.models import ArchiveState, IngestGap, IngestState, JobRun
+from tenants.models import Target
+
+RECENT: Final = timedelta(days=1)
+"""Gaps that ended within this time are shown."""
+MOST_GAPS: Final = 20
+LATE: Final = 60.0
+"""Seconds behind after which people should know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How far one target has been read. `lag` is in seconds, None when nothing was ever read."""
+
+    target: Target
+    state: IngestState | None
+    lag: float | None
+    gaps: Sequence[IngestGap] = ()
+
+    @property
+    def error(self) -> str:
+        """Why it is not read just now, empty when it is."""
+        return self.state.error if self.state is not None else ""
+
+    @property
+    def late(self) -> bool:
+        """Whether what is shown may be old: behind, failing, or never read."""
+        return self.lag is None or self.lag > LATE or bool(self.error)
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether everything that the engine had was read."""
+        return self.state is not None and self.state.caught_up and not self.error
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is still to be done for one target: histories, documents, and runs that go on."""
+
+    open_runs: int = 0
+    histories: int = 0
+    documents: int = 0
+
+
+def readings(now: datetime) -> list[Reading]:
+    """Every enabled target that runs jobs, by slug: two queries."""
+    rows = Target.objects.filter(enabled=True).select_related("ingest").order_by("slug")
+    targets = [target for target in rows if source_for(target.kind) is not None]
+    gaps = _gaps([target.pk for target in targets], now)
+    return [_reading(target, gaps.get(target.pk, ()), now) for target in targets]
+
+
+def reading(target: Target, *, now: datetime) -> Reading | None:
+    """One target's; None for a kind that runs no jobs."""
+    if source_for(target.kind) is None:
+        return None
+    return _reading(target, _gaps([target.pk], now).get(target.pk, ()), now)
+
+
+def backlogs(target: Target | None = None) -> dict[int, Backlog]:
+    """What is left to do by target id, of one target or all: three queries over partial indexes."""
+    rows = JobRun.objects.all() if target is None else JobRun.objects.filter(target=target)
+    runs = _counted(rows.filter(closed_at__isnull=True))
+    histories = _counted(rows.filter(history_due=True))
+    documents = _counted(rows.filter(archive=ArchiveState.DUE))
+    return {
+        pk: Backlog(runs.get(pk, 0), histories.get(pk, 0), documents.get(pk, 0))
+        for pk in {*runs, *histories, *documents}
+    }
+
+
+def _counted(rows: QuerySet[JobRun]) -> dict[int, int]:
+    return dict(rows.values_list("target_id").annotate(number=Count("pk")).order_by())
+
+
+def _reading(target: Target, gaps: Sequence[IngestGap], now: datetime) -> Reading:
+    state = getattr(target, "ingest", None)
+    lag = state.lag_seconds(now=now) if state is not None else None
+    return Reading(target=target, state=state, lag=lag, gaps=gaps)
+
+
+def _gaps(target_ids: Sequence[int], now: datetime) -> dict[int, list[IngestGap]]:
+    found: dict[int, list[IngestGap]] = defaultdict(list)
+    rows = IngestGap.objects.filter(target__in=target_ids, ends_at__gte=now - RECENT)
+    for gap in rows.order_by("-ends_at")[: MOST_GAPS * 10]:
+        if len(found[gap.target_id]) < MOST_GAPS:
+            found[gap.target_id].append(gap)
+    return found
