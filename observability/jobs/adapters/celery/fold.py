@@ -1,10 +1,11 @@
 """Many events of many tasks as a few looks at runs.
 
-How late a look is, is said by its `revision`, `ATTEMPT-PHASE-MICROSECONDS`: first the attempt, then
-how far it got (0 sent, 1 with a worker, 2 given up for another attempt, 3 ended), then the time. So
-neither clocks that differ between machines nor events that come late make a run go backwards, and
-a task that is delivered again after its worker was lost goes on. What is remembered of a task
-between batches is the number of its attempt; it is bounded, and found again in our rows.
+How late a look is, is said by its `revision`, `ENDED-ATTEMPT-PHASE-MICROSECONDS`: what ended stays
+ended; then counts the attempt, how far it got (0 sent, 1 with a worker, 2 given up for another
+attempt, 3 ended), and last the time. So neither clocks that differ between machines nor events that
+come late make a run go backwards, and a task that is delivered again after its worker was lost goes
+on. What is remembered of a task between batches is the number of its attempt; it is bounded, and
+found again in our rows.
 """
 
 from __future__ import annotations
@@ -45,23 +46,24 @@ _STATES: Final[Mapping[str, tuple[int, Status]]] = {
     "task-failed": (ENDED, Status.FAILED),
     "task-revoked": (ENDED, Status.CANCELLED),
 }
-_RAN: Final = frozenset(
-    {"task-started", "task-progress", "task-retried", "task-succeeded", "task-failed"}
-)
+
+
+def _late(place: Place) -> tuple[int, ...]:
+    """Orders places: a greater one is later."""
+    return (int(place[1] == ENDED), *place)
 
 
 def revision(place: Place) -> str:
     """How late a look is."""
-    attempt, phase, us = place
-    return f"{attempt}-{phase}-{us}"
+    return "-".join(map(str, _late(place)))
 
 
 def place_of(text: str) -> Place | None:
     """What `revision` wrote; None for anything else."""
     parts = text.split("-")
-    if len(parts) != 3 or not all(part.isdecimal() for part in parts):
+    if len(parts) != 4 or not all(part.isdecimal() for part in parts):
         return None
-    return int(parts[0]), int(parts[1]), int(parts[2])
+    return int(parts[1]), int(parts[2]), int(parts[3])
 
 
 @dataclass(slots=True)
@@ -119,7 +121,7 @@ class Fold:
             for (uuid, _), text in known.revisions([(uuid, "") for uuid in chunk]).items():
                 place = place_of(text)
                 if place is not None:
-                    self._places[uuid] = place
+                    self._places[uuid] = _with_worker(place)
 
     def attempt_of(self, uuid: str) -> int:
         """The attempt that a task is at, as far as we remember."""
@@ -129,14 +131,13 @@ class Fold:
         retries = whole(event.fields.get("retries"))
         if retries is not None:
             return max(retries, 0) + 1
-        attempt, phase, us = self._places.get(event.uuid, (1, SENT, 0))
-        # Its worker said nothing of a retry that must have come in between.
-        went_on = phase == GIVEN_UP and event.us > us and event.type in _RAN
-        return attempt + 1 if went_on else attempt
+        return self.attempt_of(event.uuid)
 
     def _remember(self, uuid: str, place: Place) -> None:
+        if place[1] == SENT:  # a retry is sent before the worker says that it gave up
+            return
         before = self._places.get(uuid)
-        if before is None or place > before:
+        if before is None or _late(place) > _late(before):
             self._places[uuid] = place
         self._places.move_to_end(uuid)
         while len(self._places) > self._remembered:
@@ -152,11 +153,11 @@ class Fold:
         look = looks.get(event.uuid)
         if look is None:
             look = looks[event.uuid] = _Look(place, status, event.us)
-        if place >= look.place:
+        if _late(place) >= _late(look.place):
             look.place, look.status = place, status
             look.closed_us = event.us if phase == ENDED else None
         look.created_us = min(look.created_us, event.us)
-        if event.type in _RAN:
+        if phase != SENT:
             look.attempts = max(look.attempts or 0, attempt)
         row = row_of(event, attempt)
         if row is not None:
@@ -191,6 +192,13 @@ class Fold:
             events=tuple(look.rows),
             **look.known,
         )
+
+
+def _with_worker(place: Place) -> Place:
+    """What the worker is at, from where the run is: a retry may have been sent that it has not told
+    of yet."""
+    attempt, phase, us = place
+    return (attempt - 1, WITH_WORKER, us) if phase == SENT and attempt > 1 else place
 
 
 def _state(event: CeleryEvent) -> tuple[int, Status]:

@@ -30,7 +30,7 @@ def root_message(fields: Mapping[str, Any]) -> tuple[str, FailureKind]:
     process was killed only the traceback says it.
     """
     kind, said = _from_repr(str(fields.get("exception") or ""))
-    if not kind or kind == _WRAPPER:
+    if kind == _WRAPPER or not (kind or said):
         kind, said = _from_traceback(str(fields.get("traceback") or ""))
     text = f"{kind}: {said}" if kind and said else kind or said
     return text[:LONGEST_MESSAGE], _KINDS.get(kind, FailureKind.APPLICATION)
