@@ -113,7 +113,7 @@ async def _cancel(starter: Starter, order: Order) -> None:
 
 async def _terminate(starter: Starter, order: Order) -> None:
     handle = await starter.start("terminate", ApprovalFlow.run, order)
-    await handle.terminate("wrong customer")
+    await handle.terminate(reason="wrong customer")
 
 
 async def _reset(starter: Starter, order: Order) -> None:

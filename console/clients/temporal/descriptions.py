@@ -48,6 +48,7 @@ def row(info: WorkflowExecutionInfo) -> RunRow:
         closed_at=moment(info.close_time),
         history_length=info.history_length,
         history_size=info.history_size_bytes,
+        transitions=info.state_transition_count,
         first_run_id=info.first_run_id,
         parent_workflow_id=info.parent_execution.workflow_id,
         parent_run_id=info.parent_execution.run_id,
@@ -63,7 +64,6 @@ def description(answer: DescribeWorkflowExecutionResponse) -> RunDescription:
     info, extended = answer.workflow_execution_info, answer.workflow_extended_info
     return RunDescription(
         row=row(info),
-        transitions=info.state_transition_count,
         activities=tuple(pending(one) for one in answer.pending_activities),
         children=tuple(
             (text(one.workflow_id), one.run_id, text(one.workflow_type_name, 200))

@@ -12,9 +12,10 @@ from typing import Any
 class RunRow:
     """One row of visibility (or of a description).
 
-    `status` is Temporal's word in lower case (`running`, `continued_as_new`, …). `history_length`
-    and `history_size` (bytes) are those of the last time visibility heard of the run: for an open
-    one they are those of its start. `memo` and `attributes` are decoded values.
+    `status` is Temporal's word in lower case (`running`, `continued_as_new`, …). `history_length`,
+    `history_size` (bytes) and `transitions` (which grow with every change of the run's state) are
+    those of the last time visibility heard of the run: for an open one they are those of its start.
+    `memo` and `attributes` are decoded values.
     """
 
     workflow_id: str
@@ -27,6 +28,7 @@ class RunRow:
     closed_at: datetime | None
     history_length: int
     history_size: int
+    transitions: int
     first_run_id: str
     parent_workflow_id: str = ""
     parent_run_id: str = ""
@@ -142,10 +144,9 @@ class PendingActivity:
 
 @dataclass(frozen=True, slots=True)
 class RunDescription:
-    """What a run is doing now. `transitions` grows with every change of its state."""
+    """What a run is doing now."""
 
     row: RunRow
-    transitions: int
     activities: tuple[PendingActivity, ...]
     children: tuple[tuple[str, str, str], ...]
     workflow_task_attempt: int

@@ -7,6 +7,7 @@ raises Unreachable, Throttled, Refused or NotFound (console.errors) within the c
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import weakref
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Final, TypeVar
@@ -24,12 +25,13 @@ from temporalio.api.workflowservice.v1 import (
     ListWorkflowExecutionsRequest,
 )
 
+from console.clients import bridge
 from console.clients.temporal.bucket import TokenBucket
 from console.clients.temporal.client import TemporalClient
 from console.clients.temporal.descriptions import description, row
 from console.clients.temporal.events import is_closing, room_for, translate
 from console.clients.temporal.records import RunDescription, RunHistory, RunRows, TrailEvent
-from console.errors import NotFound
+from console.errors import NotFound, Unreachable
 
 LARGEST_PAGE: Final = 1000
 """The server gives no more rows than this, whatever is asked."""
@@ -43,6 +45,27 @@ T = TypeVar("T")
 Ref = tuple[str, str]
 # A server allows 10 queries of visibility a second and namespace; others want some of them too.
 _buckets: weakref.WeakKeyDictionary[TemporalClient, TokenBucket] = weakref.WeakKeyDictionary()
+
+
+class Fetching:
+    """Histories that are on their way."""
+
+    def __init__(self, future: concurrent.futures.Future[list[RunHistory | None]]) -> None:
+        self._future = future
+
+    def result(self) -> list[RunHistory | None]:
+        """All of them in the order in which they were asked for; None for those that are gone."""
+        try:
+            return self._future.result(LONG + 1)
+        except TimeoutError:
+            self._future.cancel()
+            raise Unreachable(f"no histories within {LONG:g} s") from None
+        except concurrent.futures.CancelledError:
+            raise Unreachable("the process is stopping") from None
+
+    def cancel(self) -> None:
+        """Gives up on them."""
+        self._future.cancel()
 
 
 class TrailReader:
@@ -126,9 +149,9 @@ class TrailReader:
 
         return self._client.run(go, LONG)
 
-    def histories(self, refs: Sequence[Ref]) -> list[RunHistory | None]:
-        """Several whole histories, fetched together and given in their order; None for those that
-        could not be had. For short ones: all are in memory."""
+    def fetch(self, refs: Sequence[Ref]) -> Fetching:
+        """Begins to fetch several whole histories and returns at once. For short ones: all of them
+        are in memory."""
 
         async def one(ref: Ref, deadline: float) -> RunHistory | None:
             try:
@@ -136,7 +159,10 @@ class TrailReader:
             except NotFound:
                 return None
 
-        return self._client.run(lambda deadline: _each(refs, one, deadline), LONG)
+        async def go() -> list[RunHistory | None]:
+            return await _each(refs, one, asyncio.get_running_loop().time() + LONG)
+
+        return Fetching(bridge.submit(go()))
 
     def history_after(
         self, workflow_id: str, run_id: str, after: int, *, activities: Collection[str] = ()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
 from console.clients.temporal.records import RunHistory, RunRow
-from console.clients.temporal.trail import TrailReader
+from console.clients.temporal.trail import Fetching, TrailReader
 from observability.jobs.adapters.temporal import runs
-from observability.jobs.adapters.temporal.story import tell
+from observability.jobs.adapters.temporal.telling import tell
 from observability.jobs.contracts import RunSeen
 
 MOST_RUNS: Final = 200
@@ -47,12 +48,48 @@ def _comes_along(row: RunRow) -> bool:
     )
 
 
-def with_histories(reader: TrailReader, rows: Sequence[RunRow], where: str) -> tuple[RunSeen, ...]:
-    """The rows as runs; short histories of closed ones come along."""
-    short = [row for row in rows if _comes_along(row)]
-    told = reader.histories([(row.workflow_id, row.run_id) for row in short])
-    found = {row.run_id: history for row, history in zip(short, told, strict=True)}
-    return tuple(_run(row, found.get(row.run_id), where) for row in rows)
+def with_histories(
+    reader: TrailReader, rows: Sequence[RunRow], where: str
+) -> Iterator[tuple[RunSeen, ...]]:
+    """The rows as runs, in pages; short histories of closed ones come along. While a page is
+    stored, the histories of the next one are on their way."""
+    ahead: deque[tuple[list[RunRow], list[RunRow], Fetching]] = deque()
+    try:
+        for batch in batches(rows):
+            short = [row for row in batch if _comes_along(row)]
+            ahead.append((batch, short, reader.fetch([_ref(row) for row in short])))
+            if len(ahead) > 1:
+                yield _page(reader, *ahead.popleft(), where)
+        while ahead:
+            yield _page(reader, *ahead.popleft(), where)
+    finally:
+        for _, _, fetching in ahead:
+            fetching.cancel()
+
+
+def _ref(row: RunRow) -> tuple[str, str]:
+    return row.workflow_id, row.run_id
+
+
+def _page(
+    reader: TrailReader,
+    rows: Sequence[RunRow],
+    short: Sequence[RunRow],
+    fetching: Fetching,
+    where: str,
+) -> tuple[RunSeen, ...]:
+    told = {row.run_id: one for row, one in zip(short, fetching.result(), strict=True)}
+    found = [_run(row, told.get(row.run_id), where) for row in rows]
+    return (*found, *_bases(reader, found, where))
+
+
+def _bases(reader: TrailReader, found: Sequence[RunSeen], where: str) -> Iterator[RunSeen]:
+    """The runs from which some of these were reset: nothing tells of it on their own side."""
+    resets = [(run, event) for run in found if (event := runs.reset_of(run)) is not None]
+    bases = [(run.external_id, str(event.detail["base_run_id"])) for run, event in resets]
+    for (run, event), base in zip(resets, reader.describe_all(bases), strict=True):
+        if base is not None:
+            yield runs.reset_base(base, run, event.at, where)
 
 
 def _run(row: RunRow, told: RunHistory | None, where: str) -> RunSeen:

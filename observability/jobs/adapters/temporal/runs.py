@@ -18,6 +18,8 @@ from observability.jobs.contracts import (
     REQUEST_MEMO,
     TENANT_ATTRIBUTE,
     TRACE_MEMO,
+    EventKind,
+    EventSeen,
     FailureKind,
     LinkKind,
     Progress,
@@ -73,24 +75,43 @@ def seen(row: RunRow, namespace: str) -> RunSeen:
 
 
 def revision_of(row: RunRow) -> str:
-    """Of what visibility knows: exact for a closed run, only its status for an open one."""
-    return f"{row.status}:{row.history_length}"
+    """Grows with the run. For an open one visibility only knows how it began."""
+    return f"{row.status}:{row.history_length}:{row.transitions}"
+
+
+def covers(revision: str, row: RunRow) -> bool:
+    """Whether a stored revision is of a look as late as this row. A closed run that was reset has
+    more transitions than visibility ever hears of."""
+    status, _, numbers = revision.partition(":")
+    known = tuple(int(one) for one in numbers.split(":")[:2] if one.isdecimal())
+    return status == row.status and known >= (row.history_length, row.transitions)
 
 
 def described(found: RunDescription, namespace: str) -> RunSeen:
-    """An open run as it is now; its revision changes with every heartbeat and every retry."""
-    run = replace(
-        seen(found.row, namespace),
-        progress=pending_progress(found),
-        attempts=max((one.attempt for one in found.activities), default=None),
-    )
+    """A run as it is now; the revision of an open one changes with every heartbeat and retry."""
+    run = seen(found.row, namespace)
     if run.status not in OPEN:
         return run
-    mark = hashlib.sha256(f"{found.transitions}".encode())
-    for one in found.activities:
-        beat = one.heartbeat.digest if one.heartbeat else ""
-        mark.update(f"|{one.activity_id}:{one.state}:{one.attempt}:{beat}".encode())
-    return replace(run, revision=f"{run.revision}:{mark.hexdigest()[:16]}")
+    attempts = [one.attempt for one in found.activities]
+    if found.workflow_task_attempt > 1:
+        attempts.append(found.workflow_task_attempt)
+    return replace(
+        run,
+        revision=f"{run.revision}:{_newest(found)}",
+        progress=pending_progress(found),
+        attempts=max(attempts, default=None),
+    )
+
+
+def _newest(found: RunDescription) -> int:
+    """The last time that an activity which is under way was heard of, in milliseconds."""
+    moments = [
+        moment
+        for one in found.activities
+        for moment in (one.heartbeat_at, one.started_at, one.attempt_ended_at, one.paused_at)
+        if moment is not None
+    ]
+    return int(max(moments).timestamp() * 1000) if moments else 0
 
 
 def pending_progress(found: RunDescription) -> Progress | None:
@@ -123,7 +144,7 @@ def refined(run: RunSeen, story: Story) -> RunSeen:
     if ending is not None:
         run = replace(run, status=ending, closed_at=run.closed_at or last.at)
         if last.run:
-            # A run that goes on in another one: both name the first of the chain.
+            # A run that goes on in another one names the first of the chain, as that one will.
             run = replace(run, links={**_own_chain(run), **run.links})
     failure, kind = _failure(story, ending)
     return replace(run, failure=failure, failure_kind=kind)
@@ -137,10 +158,15 @@ def _from_start(run: RunSeen, actor: str, detail: Mapping[str, Any]) -> RunSeen:
             ENGINE, where, str(detail["parent_workflow_id"]), str(detail.get("parent_run_id", ""))
         )[:_LONGEST_KEY]
     priority = detail.get("priority") or {}
+    began_as = str(detail.get("first_run_id", ""))
+    links = dict(run.links)
+    if began_as and began_as != run.run_id:
+        links[LinkKind.CHAIN] = _chain(run.location, run.external_id, began_as)
     return replace(
         run,
         started_by=actor,
         parent=parent,
+        links=links,
         queue=run.queue or str(detail.get("task_queue", "")),
         fairness_key=run.fairness_key or str(priority.get("fairness_key", "")),
     )
@@ -182,6 +208,28 @@ def from_history(ref: RunRef, story: Story) -> RunSeen:
     return refined(run, story)
 
 
+def reset_of(run: RunSeen) -> EventSeen | None:
+    """The event by which this run came out of another one."""
+    resets = (event for event in run.events if event.kind is EventKind.RESET)
+    return next((one for one in resets if one.detail.get("new_run_id") == run.run_id), None)
+
+
+def reset_base(found: RunDescription, told: RunSeen, at: datetime, namespace: str) -> RunSeen:
+    """The run that `told` was reset from: its side of the reset."""
+    run = seen(found.row, namespace)
+    event = EventSeen(
+        key=f"reset/{told.run_id}",
+        seq=max(found.row.history_length, 1),
+        at=at,
+        kind=EventKind.RESET,
+        title=f"Reset: goes on as run {told.run_id}",
+        detail={"new_run_id": told.run_id},
+    )
+    return replace(
+        run, links={**_own_chain(run), **run.links}, events=(event,), needs_history=False
+    )
+
+
 def vanished(ref: RunRef, now: datetime) -> RunSeen:
     """A run that was open when last seen and that the server no longer has."""
     return RunSeen(
@@ -191,7 +239,7 @@ def vanished(ref: RunRef, now: datetime) -> RunSeen:
         type="",
         status=Status.DELETED,
         created_at=ref.created_at,
-        revision="deleted",
+        revision=f"{ref.revision}:deleted",
         closed_at=now,
         failure="Temporal no longer has this run: deleted, or past its retention",
     )

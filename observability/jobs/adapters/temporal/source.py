@@ -13,9 +13,9 @@ from console.clients.temporal.records import RunDescription, RunHistory, RunRow
 from console.clients.temporal.trail import TrailReader
 from observability.jobs.adapters.temporal import runs
 from observability.jobs.adapters.temporal.cursor import OVERLAP, Cursor, read
-from observability.jobs.adapters.temporal.inlining import batches, with_histories
+from observability.jobs.adapters.temporal.inlining import with_histories
 from observability.jobs.adapters.temporal.pending import Schedules, pending_events
-from observability.jobs.adapters.temporal.story import tell
+from observability.jobs.adapters.temporal.telling import tell
 from observability.jobs.adapters.temporal.windows import portions
 from observability.jobs.contracts import (
     OPEN,
@@ -143,8 +143,8 @@ class _Look:
     def _windows(self, name: str, query: str, column: str, at: datetime) -> Iterator[ChangePage]:
         begin = getattr(self._cursor, name)
         for portion in portions(self._reader, query, column, begin, max(at, begin)):
-            for batch in batches(self._new(portion.rows)):
-                yield self._page(self._with_histories(batch))
+            for found in with_histories(self._reader, self._new(portion.rows), self._where):
+                yield self._page(found)
             if portion.ends_at is not None:
                 # The end of the last window is read again next time.
                 to = min(portion.ends_at, at - OVERLAP)
@@ -159,9 +159,6 @@ class _Look:
         return [
             row for row, name in zip(rows, ids, strict=True) if _is_new(row, revisions.get(name))
         ]
-
-    def _with_histories(self, batch: Sequence[RunRow]) -> tuple[RunSeen, ...]:
-        return with_histories(self._reader, batch, self._where)
 
     def _look_at_open(self, now: datetime) -> Iterator[RunSeen]:
         turn = self._cursor.turn
@@ -190,6 +187,4 @@ class _Look:
 
 
 def _is_new(row: RunRow, revision: str | None) -> bool:
-    if revision is None:
-        return True
-    return row.closed_at is not None and revision != runs.revision_of(row)
+    return revision is None or (row.closed_at is not None and not runs.covers(revision, row))
