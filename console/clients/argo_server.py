@@ -1,101 +1,147 @@
-"""The Argo server's REST API, for what a plain Kubernetes client cannot do to a Workflow.
+"""The Argo server's HTTP API: archived workflows, and nodes that are not in the objects.
 
-Sync, bounded time, the errors of console.errors. Each call opens its own connection: people act
-seldom.
+Sync methods over the clients' loop; errors are our own (console.errors). Nothing is kept open
+between calls: there are few, after a gap and for large runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-from urllib.parse import quote
+import asyncio
+import ssl
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+from urllib.parse import quote, urlencode
 
 import aiohttp
 import orjson
+from yarl import URL
 
 from console.clients import bridge
 from console.clients.credentials import parse
-from console.errors import Conflict, ExternalError, NotFound, Refused, Throttled, Unreachable
+from console.clients.kubernetes.problems import from_answer, from_exception
+from console.errors import Refused, Unreachable
 
-LONGEST_MESSAGE = 500
+MOST_BYTES: Final = 128 * 2**20
+Object = dict[str, Any]
 
 
 class ArgoServer:
-    """One server, by its base URL; `token` is a credential reference (a Kubernetes token)."""
+    """One server, by URL. `token` is a credential reference (see console.clients.credentials) of a
+    Kubernetes bearer token; `timeout` bounds each call, in seconds."""
 
     def __init__(
-        self, url: str, *, token: str = "", verify: bool = True, timeout: float = 10.0
+        self,
+        url: str,
+        *,
+        token: str = "",
+        ca_file: str = "",
+        insecure_skip_tls_verify: bool = False,
+        timeout: float = 15.0,
     ) -> None:
         if not url.startswith(("http://", "https://")):
-            raise Refused(f"argo_server {url!r} is no http or https URL", code="invalid")
+            raise Refused("the Argo server's address must begin with http:// or https://")
         self._url = url.rstrip("/")
-        self._token = token
-        self._verify = verify
+        self._token = parse(token) if token else None
+        self._ca_file, self._insecure = ca_file, insecure_skip_tls_verify
         self._timeout = timeout
 
-    def put(
-        self, namespace: str, name: str, action: str, body: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """PUT on a workflow's action (retry, resubmit, resume …); the Workflow as it is then."""
-        path = f"/api/v1/workflows/{quote(namespace, safe='')}/{quote(name, safe='')}/{action}"
-        what = f"{action} Workflow {namespace}/{name} through the Argo server"
-
-        async def go() -> dict[str, Any]:
-            return await self._send("PUT", path, what, body)
-
-        return bridge.run(go, self._timeout)
+    def __repr__(self) -> str:
+        return f"ArgoServer({self._url!r})"
 
     def version(self) -> str:
-        """The server's version, such as `v4.1.2`; empty when it does not say."""
+        """The server's version, such as `v4.1.2`."""
+        return str(self._get("/api/v1/version", "read the version").get("version", ""))
 
-        async def go() -> dict[str, Any]:
-            return await self._send("GET", "/api/v1/version", "ask the Argo server its version", {})
+    def archived(
+        self, namespace: str, *, started_after: datetime | None = None, page: int = 50
+    ) -> Iterator[list[Object]]:
+        """Archived workflows of a namespace, latest first, in pages, without their nodes. The
+        server's `continue` is an offset: what is archived meanwhile may be given twice."""
+        fields = [f"metadata.namespace={namespace}"]
+        if started_after is not None:
+            fields.append(f"spec.startedAt>{started_after.strftime('%Y-%m-%dT%H:%M:%SZ')}")
+        params = {"listOptions.fieldSelector": ",".join(fields), "listOptions.limit": str(page)}
+        while True:
+            path = f"/api/v1/archived-workflows?{urlencode(params)}"
+            answer = self._get(path, "list archived workflows")
+            found = [one for one in answer.get("items") or [] if isinstance(one, dict)]
+            if found:
+                yield found
+            token = str((answer.get("metadata") or {}).get("continue") or "")
+            if not token or not found:
+                return
+            params["listOptions.continue"] = token
 
-        return str(bridge.run(go, self._timeout).get("version", ""))
+    def archived_workflow(self, uid: str) -> Object:
+        """An archived workflow, nodes and all. Raises NotFound."""
+        path = f"/api/v1/archived-workflows/{quote(uid, safe='')}"
+        return self._get(path, "read an archived workflow")
 
-    async def _send(
-        self, method: str, path: str, what: str, body: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        headers = {"Content-Type": "application/json"}
-        if self._token:
-            secret = await bridge.offload(lambda: parse(self._token).read())
-            headers["Authorization"] = f"Bearer {secret.value.removeprefix('Bearer ')}"
-        limit = aiohttp.ClientTimeout(total=self._timeout)
+    def workflow(self, namespace: str, name: str, *, uid: str = "") -> Object:
+        """A workflow, nodes and all, live or else archived. Raises NotFound."""
+        place = f"{quote(namespace, safe='')}/{quote(name, safe='')}"
+        query = f"?{urlencode({'uid': uid})}" if uid else ""
+        return self._get(f"/api/v1/workflows/{place}{query}", "read a workflow")
+
+    def _get(self, path: str, what: str) -> Object:
+        body = bridge.run(partial(self._fetch, path, what), self._timeout)
         try:
+            answer = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            raise Unreachable(f"{what}: the answer is not JSON") from None
+        if not isinstance(answer, dict):
+            raise Unreachable(f"{what}: the answer is not an object")
+        return answer
+
+    async def _fetch(self, path: str, what: str) -> bytes:
+        try:
+            headers, tls = await bridge.offload(self._access)
             async with (
-                aiohttp.ClientSession(timeout=limit) as session,
-                session.request(
-                    method,
-                    f"{self._url}{path}",
-                    data=None if method == "GET" else orjson.dumps(body),
+                asyncio.timeout(self._timeout),
+                aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http,
+                http.get(
+                    URL(f"{self._url}{path}", encoded=True),
                     headers=headers,
-                    ssl=self._verify,
+                    ssl=tls if tls is not None else True,
                     allow_redirects=False,
                 ) as answer,
             ):
-                return _parsed(what, answer.status, await answer.read())
+                content = await self._read(answer, what)
+                if answer.status >= 300:
+                    raise from_answer(what, answer.status, content, answer.headers)
+                return content
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
-            raise Unreachable(f"{what}: {type(problem).__name__}") from None
+            raise from_exception(what, problem) from None
 
+    async def _read(self, answer: aiohttp.ClientResponse, what: str) -> bytes:
+        found = bytearray()
+        async for chunk in answer.content.iter_any():
+            found += chunk
+            if len(found) > MOST_BYTES:
+                raise Refused(f"{what}: more than {MOST_BYTES >> 20} MiB", code="too_large")
+        return bytes(found)
 
-def _parsed(what: str, status: int, body: bytes) -> dict[str, Any]:
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        value = None
-    if status < 300 and isinstance(value, dict):
-        return value
-    said = str(value.get("message", "")) if isinstance(value, dict) else ""
-    raise _error(status, f"{what}: {(said or f'HTTP {status}')[:LONGEST_MESSAGE]}")
+    def _access(self) -> tuple[dict[str, str], ssl.SSLContext | None]:
+        """Headers and TLS, from files that may have changed."""
+        headers = {"Accept": "application/json", "User-Agent": "headroom"}
+        if self._token is not None:
+            token = self._token.read().value
+            bearer = token if token.lower().startswith("bearer ") else f"Bearer {token}"
+            headers["Authorization"] = bearer
+        return headers, self._tls()
 
-
-def _error(status: int, message: str) -> ExternalError:
-    if status == 404:
-        return NotFound(message)
-    if status == 409:
-        return Conflict(message)
-    if status == 429:
-        return Throttled(message)
-    if status >= 500 or status < 400:
-        return Unreachable(message)
-    return Refused(message, code={401: "unauthenticated", 403: "forbidden"}.get(status, "invalid"))
+    def _tls(self) -> ssl.SSLContext | None:
+        if not self._url.startswith("https"):
+            return None
+        try:
+            context = ssl.create_default_context(cafile=self._ca_file or None)
+        except (ssl.SSLError, OSError) as problem:
+            reason = getattr(problem, "strerror", None) or type(problem).__name__
+            message = f"the Argo server's CA file cannot be used: {reason}"
+            raise Refused(message, code="credential") from None
+        if self._insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context

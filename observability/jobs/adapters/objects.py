@@ -226,11 +226,11 @@ def changed_at(item: Object, *path: str) -> datetime | None:
 
 
 def _holds(fields: Mapping[str, Any], path: Iterable[str]) -> bool:
-    for depth, part in enumerate(path):
+    for part in path:
         below = fields.get(f"f:{part}")
         if not isinstance(below, dict):
             return False
-        if not below and depth > 0:
+        if not below:
             return True
         fields = below
     return True
