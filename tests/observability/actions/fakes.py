@@ -1,0 +1,81 @@
+"""Controls that do what a test says, and look into the database while they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from django.db import connection
+
+from console.audit.models import Entry
+from observability.actions.adapters import registry
+from observability.actions.contracts import (
+    Answer,
+    BatchProgress,
+    Deed,
+    Possible,
+    QueryCount,
+    RunFacts,
+)
+from observability.actions.rules.possible import by_status
+from observability.jobs.contracts import Engine
+from tenants.contracts import TargetRef
+
+
+@dataclass
+class FakeControls:
+    """Says yes, and remembers what it was asked and what the ledger said then."""
+
+    engine: Engine = Engine.TEMPORAL
+    deeds: list[Deed] = field(default_factory=list)
+    runs: list[RunFacts] = field(default_factory=list)
+    ledger: list[list[tuple[str, str]]] = field(default_factory=list)
+    in_transaction: list[bool] = field(default_factory=list)
+    meanwhile: Callable[[RunFacts, Deed], Answer | None] | None = None
+    count_found: QueryCount = field(default_factory=lambda: QueryCount(0, 0, {}, (), ()))
+    states: list[BatchProgress] = field(default_factory=list)
+    started: list[tuple[str, str, int]] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+    failure: Exception | None = None
+
+    def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Possible]:
+        return by_status(run, target.options)
+
+    def perform(self, *, run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
+        self.deeds.append(deed)
+        self.runs.append(run)
+        self.in_transaction.append(len(connection.savepoint_ids) > 0)
+        self.ledger.append(list(Entry.objects.order_by("id").values_list("action", "message")))
+        if self.failure is not None:
+            raise self.failure
+        answer = self.meanwhile(run, deed) if self.meanwhile else None
+        return answer or Answer("The engine did it.", {"n": len(self.deeds)})
+
+    def count(self, *, target: TargetRef, query: str) -> QueryCount:
+        if self.failure is not None:
+            raise self.failure
+        return self.count_found
+
+    def start(self, *, target: TargetRef, query: str, deed: Deed, rate: int) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.started.append((query, deed.id, rate))
+
+    def progress(self, *, target: TargetRef, batch: str) -> BatchProgress:
+        if self.failure is not None:
+            raise self.failure
+        return self.states.pop(0) if len(self.states) > 1 else self.states[0]
+
+    def stop(self, *, target: TargetRef, batch: str, deed: Deed) -> None:
+        self.stopped.append(batch)
+
+
+@contextmanager
+def controls(engine: Engine = Engine.TEMPORAL) -> Iterator[FakeControls]:
+    """These controls in the place of an engine's real ones."""
+    fake = FakeControls(engine)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(registry._BY_ENGINE, engine.value, fake)  # type: ignore[misc]  # a test's own
+        yield fake
