@@ -6,6 +6,7 @@ from typing import Final
 
 from console.errors import DomainError
 from quotas.enforcement.adapters.argo.adapter import ArgoAdapter
+from quotas.enforcement.adapters.celery.adapter import CeleryAdapter
 from quotas.enforcement.adapters.kubernetes.adapter import KubernetesAdapter
 from quotas.enforcement.adapters.temporal.adapter import TemporalAdapter
 from quotas.enforcement.ports import Adapter
@@ -14,6 +15,7 @@ _ADAPTERS: Final[tuple[Adapter, ...]] = (
     KubernetesAdapter(),
     TemporalAdapter(),
     ArgoAdapter(),
+    CeleryAdapter(),
 )
 _BY_KIND: Final = {adapter.kind: adapter for adapter in _ADAPTERS}
 

@@ -32,8 +32,6 @@ BATCH: Final = 2000
 WITHIN: Final = 0.5
 SIGN_OF_LIFE: Final = 5.0
 """Seconds after which a page without runs says that we still listen."""
-SHORTEST_GAP: Final = 50_000
-"""Microseconds between two looks that are no gap: the subscription was never ended."""
 HEARD: Final = 20_000
 
 log = structlog.get_logger(__name__)
@@ -167,8 +165,8 @@ class _Reading:
         self._learn_queues(None)
         self.sweep = True
         until = batch.at_us if memory.at_us != before else batch.since_us
-        if before and until - before > SHORTEST_GAP:
-            yield from self._gap(before, until, "Nobody listened to the broker's events")
+        if before:
+            yield from self._gap(before, max(before, until), "Nobody listened to the broker's events")
 
     def _lost_time(self, batch: EventBatch) -> Iterator[ChangePage]:
         outage = batch.outage
