@@ -27,6 +27,8 @@ class SampleTenant:
     job_pods: int = 1
     job_cpu: str = "200m"
     runs_per_minute: float = 0
+    task_queue: str = ""
+    tasks_per_minute: float = 0
 
 
 @dataclass(frozen=True, slots=True)

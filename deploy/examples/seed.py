@@ -47,7 +47,7 @@ from tenants.services import create_target, update_target  # noqa: E402
 
 ACTOR = Actor.command("demo")
 REASON = "Sample platform of make demo"
-CLUSTER, TEMPORAL = "lab-k8s", "temporal-local"
+CLUSTER, TEMPORAL, CELERY = "lab-k8s", "temporal-local", "demo-celery"
 PEOPLE = ((Role.ADMIN, "admin"), (Role.OPERATOR, "operator"), (Role.VIEWER, "viewer"))
 
 
@@ -81,6 +81,12 @@ def targets(sample: Sample, kubeconfig: str, address: str) -> None:
             "name": "Temporal on this machine",
             "endpoint": address,
             "options": {"namespace": "default", "queues": base_rate},
+        },
+        CELERY: {
+            "kind": "celery",
+            "name": "Sample Celery app",
+            "endpoint": os.environ["HEADROOM_DEMO_CELERY"],
+            "options": {"app": "sample"},
         },
     }
     for slug, given in wanted.items():
@@ -143,6 +149,7 @@ def onboard(sample: Sample, tenant: SampleTenant) -> None:
         queue = c.Place(tenant.slug, TEMPORAL, tenant.queue)
     else:
         queue = c.Place(tenant.slug, TEMPORAL, sample.shared_queue, "shared", tenant.slug)
+    tasks = (c.Place(tenant.slug, CELERY, tenant.task_queue),) if tenant.task_queue else ()
     do(
         c.Onboard(
             slug=tenant.slug,
@@ -151,7 +158,7 @@ def onboard(sample: Sample, tenant: SampleTenant) -> None:
             contact=f"platform@{tenant.slug}.example",
             group=f"{tenant.slug}-devs",
             labels=tenant.labels,
-            placements=(c.Place(tenant.slug, CLUSTER, tenant.slug), queue),
+            placements=(c.Place(tenant.slug, CLUSTER, tenant.slug), queue, *tasks),
         )
     )
 

@@ -1,8 +1,8 @@
 """Sample workloads that really run: Temporal jobs for every tenant on a shared fair queue and a
-dedicated one, and Kubernetes Jobs of which some hit a quota.
+dedicated one, Kubernetes Jobs of which some hit a quota, and Celery tasks that end in every way.
 
-Run by `make demo` as `python -m deploy.examples.workloads`; reads HEADROOM_DEMO_TEMPORAL and
-HEADROOM_DEMO_KUBECONFIG. A server that is away is waited for.
+Run by `make demo` as `python -m deploy.examples.workloads`; reads HEADROOM_DEMO_TEMPORAL,
+HEADROOM_DEMO_KUBECONFIG and HEADROOM_DEMO_CELERY. A server that is away is waited for.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from temporalio.worker import Worker
 
 from deploy.examples.cluster import create_job
 from deploy.examples.sample import Sample, SampleTenant, load
+from deploy.examples.senders import celery_side
 from deploy.examples.workflows import Batch, SampleBatch, Step
 
 TENANT = SearchAttributeKey.for_keyword("TenantId")
@@ -164,6 +165,7 @@ async def main() -> None:
         asyncio.ensure_future(
             keep("kubernetes", kubernetes_side, sample, os.environ["HEADROOM_DEMO_KUBECONFIG"])
         ),
+        asyncio.ensure_future(celery_side(sample, keep)),
     ]
     await stop.wait()
     for side in sides:

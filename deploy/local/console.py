@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local import probes
+from deploy.local import probes, sample_app
 from deploy.local.parts import Part
 from deploy.local.state import ROOT, State
 
@@ -60,6 +60,7 @@ class Surroundings:
             "HEADROOM_DEMO_CREDENTIALS": str(self.state.credentials),
             "HEADROOM_DEMO_KUBERNETES": self.kubernetes,
             "HEADROOM_DEMO_KUBECONFIG": str(self.kubeconfig),
+            "HEADROOM_DEMO_CELERY": f"redis://127.0.0.1:{self.valkey_port}/1",
             "HEADROOM_DEMO_TEMPORAL": f"127.0.0.1:{self.temporal_port}",
             "HEADROOM_DEMO_TEMPORAL_UI": self.temporal_ui,
         }
@@ -72,6 +73,7 @@ def parts(surroundings: Surroundings, *, targets: tuple[str, ...]) -> list[Part]
     found = [_manage(state, env, "migrate", "--verbosity=1", after=(), essential=True)]
     found += [_web(surroundings, env), *_celery(state, env), _ingest(state, env)]
     found.append(_seed(state, env, ("migrate", "valkey", *targets)))
+    found += sample_app.parts(state, env, after=("valkey",))
     found.append(_workloads(state, env, ("seed", *targets)))
     return found
 

@@ -158,10 +158,10 @@ class _Reading:
         """The time since the last reader, unless its subscription is still the one we read and the
         last page that it was given is stored."""
         before, memory = int(self.cursor.get("at") or 0), self.memory
-        goes_on = memory.since_us == batch.since_us and memory.at_us == before
+        same = memory.since_us == batch.since_us or batch.outage is not None
         memory.since_us = batch.since_us
-        if goes_on:
-            return
+        if same and memory.at_us == before:
+            return  # what an outage took is told as such
         self._learn_queues(None)
         self.sweep = True
         until = batch.at_us if memory.at_us != before else batch.since_us

@@ -1,0 +1,40 @@
+"""The sample Celery app of the demo: a worker of its own for each tenant that has a task queue."""
+
+import signal
+import sys
+from collections.abc import Mapping
+
+from deploy.local import probes
+from deploy.local.parts import Part
+from deploy.local.state import State
+
+# Queue by name of the part; as in deploy/examples/sample.yaml.
+WORKERS = {"tasks-acme": "acme-tasks", "tasks-stark": "stark-tasks"}
+PROCESSES = 2
+
+
+def parts(state: State, env: Mapping[str, str], *, after: tuple[str, ...]) -> list[Part]:
+    """Prefork workers: a task may kill the process that runs it, and its worker survives."""
+    return [_worker(state, env, name, queue, after) for name, queue in WORKERS.items()]
+
+
+def _worker(
+    state: State, env: Mapping[str, str], name: str, queue: str, after: tuple[str, ...]
+) -> Part:
+    log = state.logs / f"{name}.log"
+    return Part(
+        name=name,
+        argv=(
+            *(sys.executable, "-m", "celery", "-A", "deploy.examples.tasks", "worker", "-E"),
+            *("-Q", queue, "-n", f"{name}@sample", "-c", str(PROCESSES)),
+            *("--without-gossip", "--without-mingle", "--loglevel", "WARNING"),
+        ),
+        env=env,
+        log=log,
+        ready=probes.log_says(log, "[tasks]"),
+        after=after,
+        stop_timeout=8.0,
+        # Its processes would stay behind if it were killed.
+        orphan_signal=signal.SIGQUIT,
+        note="sample tasks",
+    )
