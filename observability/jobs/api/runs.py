@@ -15,6 +15,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from console.access.gate import actor_of
 from console.access.models import Permission, User
 from console.resources import Row, RowDetail, RowList, moment_of
 from console.selectors import Take
@@ -23,7 +24,7 @@ from observability.jobs.filters import RunFilters
 from observability.jobs.models import JobEvent, JobRun
 from observability.jobs.rules.query import CHIPS, parse
 from observability.jobs.selectors.search import KEY, search_for
-from observability.jobs.services.download import download_of
+from observability.jobs.services.history import take_away
 from tenants.models import Tenant
 
 OWN: dict[str, Permission] = {"GET": Permission.OWN}
@@ -106,7 +107,7 @@ class RunHistory(APIView):
         user = _user(request)
         if user.may(Permission.VIEW) and not user.may(Permission.OPERATE):
             raise PermissionDenied("Histories hold what jobs were given: they need “operate”.")
-        found = download_of(run)
+        found = take_away(run=run, actor=actor_of(request))
         response = HttpResponse(found.data, content_type=found.media)
         response["Content-Disposition"] = f'attachment; filename="{found.name}"'
         return response

@@ -185,7 +185,7 @@ def _outline_lane(whole: _Making, outline: Outline, until: datetime) -> Lane:
     else:
         if began > outline.created_at:
             whole.spans.append(Span(outline.created_at, began, Shape.WAIT, End.NONE, 0, "to start"))
-        whole.span = (max(began, outline.created_at), Shape.RUN, 0, "")
+        whole.span = (max(began, outline.created_at), Shape.WHOLE, 0, "")
     if outline.closed_at is not None:
         whole.end_layer(until)
         whole.end_span(until, _ENDS.get(outline.status, End.NONE))

@@ -11,7 +11,7 @@ from html import escape
 from typing import Final
 
 from observability.jobs.charts.shapes import End, Lane, Shape, Span
-from observability.jobs.charts.words import glyph_of
+from observability.jobs.charts.words import glyph_of, visible
 
 TOP: Final = 22
 LANE: Final = 24
@@ -28,7 +28,7 @@ _GLYPHS: Final = {
     "child": '<path d="M-3.500-4.500v6h6M.500-1l2.500 2.500L.500 4"/>',
     "worker": '<circle cy="-1.800" r="2"/><path d="M-4 4.500c.4-5.500 7.600-5.500 8 0"/>',
     "hand": '<path d="M-3.500 5v-10h6.500l-1.800 2.700L3 .500h-6.500"/>',
-    "denied": '<circle r="4"/><path d="M-2.800 2.800l5.600-5.600"/>',
+    "limit": '<circle r="4"/><path d="M-2.800 2.800l5.600-5.600"/>',
     "dot": '<circle class="tl-solid" r="2"/>',
     "gap": '<path d="M-3-4.500v9M3-4.500v9" stroke-dasharray="2 1.500"/>',
 }
@@ -42,9 +42,10 @@ _NAMES: Final = {
     "child": "child",
     "worker": "worker took over",
     "hand": "intervention",
-    "denied": "limit at work",
+    "limit": "limit at work",
     "dot": "event",
     "gap": "gap",
+    Shape.WHOLE: "the run",
     Shape.WAIT: "waiting",
     Shape.RUN: "attempt",
     Shape.BACKOFF: "backoff",
@@ -84,7 +85,7 @@ def gap(left: float, width: float, height: int, words: str) -> str:
     """A time in which nobody looked, over all lanes."""
     return (
         f'<rect class="tl-gap" x="{left:.2f}%" width="{max(width, _NARROWEST):.2f}%" y="16" '
-        f'height="{height - 16}"><title>{escape(words)}</title></rect>'
+        f'height="{height - 16}"><title>{escape(visible(words))}</title></rect>'
     )
 
 
@@ -92,13 +93,13 @@ def mark(glyph: str, left: float, top: int, words: str) -> str:
     """A moment."""
     return (
         f'<use class="tl-mark tl-mark-{glyph}" href="#tl-{glyph}" x="{left:.2f}%" '
-        f'y="{top + _MIDDLE}"><title>{escape(words)}</title></use>'
+        f'y="{top + _MIDDLE}"><title>{escape(visible(words))}</title></use>'
     )
 
 
 def stretch(part: Span, left: float, width: float, top: int, words: str) -> str:
     """A stretch of time by its shape, with a sign where it ended well or badly."""
-    title = f"<title>{escape(words[:1].upper() + words[1:])}</title>"
+    title = f"<title>{escape(visible(words[:1].upper() + words[1:]))}</title>"
     right = left + width
     if part.shape in (Shape.WAIT, Shape.BACKOFF):
         y = top + _MIDDLE
@@ -107,7 +108,7 @@ def stretch(part: Span, left: float, width: float, top: int, words: str) -> str:
             f'y2="{y}">{title}</line>'
         )
     else:
-        tone = " tl-is-bad" if part.how is End.BAD else ""
+        tone = " tl-is-bad" if part.how is End.BAD and part.shape is Shape.RUN else ""
         high = 6 if part.shape in _LAYERS else 12
         body = (
             f'<rect class="tl-{part.shape}{tone}" x="{left:.2f}%" '

@@ -27,6 +27,7 @@ class Moment(NamedTuple):
 class Shape(StrEnum):
     """What a stretch of time was spent on."""
 
+    WHOLE = "whole"
     WAIT = "wait"
     RUN = "run"
     BACKOFF = "backoff"

@@ -9,6 +9,7 @@ from observability.jobs.charts.words import kind_words, span
 
 _SHAPES: Final = {
     Shape.WAIT: "waited",
+    Shape.WHOLE: "ran",
     Shape.RUN: "ran",
     Shape.BACKOFF: "paused before the next attempt",
     Shape.THROTTLED: "throttled",

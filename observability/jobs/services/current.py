@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from console.errors import DomainError
+from console.errors import DomainError, NotFound
 from observability.jobs.adapters.registry import source_for
 from observability.jobs.contracts import JSON_DOCUMENT, TEMPORAL_HISTORY
 from observability.jobs.models import ArchiveState, Engine, JobDocument, JobRun
@@ -16,7 +16,8 @@ def current_document(run: JobRun) -> Document:
     """The archived document, else what the engine says now; for Celery, which keeps nothing, what
     our own rows say.
 
-    Raises DomainError (`history_expired`, `archive_damaged`, `no_history`) or ExternalError.
+    Raises DomainError (`history_expired`, `history_unavailable`, `archive_damaged`, `no_history`)
+    or ExternalError.
     """
     if (
         run.archive == ArchiveState.STORED
@@ -29,13 +30,27 @@ def current_document(run: JobRun) -> Document:
             f"The history of {run.external_id[:80]} was removed after its retention.",
             status=410,
         )
+    if run.archive == ArchiveState.UNAVAILABLE:
+        raise DomainError(
+            "history_unavailable",
+            f"The engine had removed the history of {run.external_id[:80]} before it could be "
+            "archived; what is known of it are the events on its page.",
+            status=410,
+        )
     if run.engine == Engine.CELERY:
         return Document(document_of_rows(run), JSON_DOCUMENT)
     source = source_for(run.target.kind)
     if source is None:
         raise DomainError("no_history", "Nothing reads the histories of this engine.", status=404)
     target = run.target.ref(timeout=float(settings.TARGET_TIMEOUT_SECONDS))
-    history = source.history(target=target, run=run.ref(), after=0)
+    try:
+        history = source.history(target=target, run=run.ref(), after=0)
+    except NotFound as error:
+        raise DomainError(
+            "no_history",
+            f"{run.external_id[:80]} is not archived yet, and its engine no longer has it.",
+            status=404,
+        ) from error
     return Document(history.document, history.media)
 
 

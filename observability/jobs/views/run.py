@@ -17,7 +17,7 @@ from observability.jobs.selectors import events as reads
 from observability.jobs.selectors import run as page
 from observability.jobs.selectors.limits_then import limits_then
 from observability.jobs.selectors.tree import related
-from observability.jobs.services.history import download
+from observability.jobs.services.history import take_away
 
 # htmx stops polling on this status: nothing will change by itself any more.
 _STOP = 286
@@ -105,8 +105,8 @@ def run_event(request: SignedInRequest, pk: int, event: int) -> HttpResponse:
 @require_GET
 def run_history(request: SignedInRequest, pk: int) -> HttpResponse:
     """The engine's own record of the run, unmasked, as a file; the ledger notes who took it."""
-    found = download(run=_run(pk), actor=actor_of(request))
-    response = HttpResponse(found.content, content_type=found.media)
-    response["Content-Disposition"] = f'attachment; filename="{found.filename}"'
+    found = take_away(run=_run(pk), actor=actor_of(request))
+    response = HttpResponse(found.data, content_type=found.media)
+    response["Content-Disposition"] = f'attachment; filename="{found.name}"'
     response["X-Content-Type-Options"] = "nosniff"
     return response
