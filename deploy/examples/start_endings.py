@@ -164,6 +164,7 @@ def _worker(client: Client, queue: str, version: type[Any], build: str) -> Worke
         task_queue=queue,
         workflows=[version],
         activities=[charge_card],
+        identity=f"worker-of-{build}",
         # Without a cache the next worker gets the whole history at once.
         max_cached_workflows=0,
         deployment_config=WorkerDeploymentConfig(

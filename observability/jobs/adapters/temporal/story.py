@@ -37,7 +37,6 @@ class Story:
     progress: Progress | None = None
     stuck: TrailEvent | None = None
     """The workflow task's failure that nothing has come after."""
-    reset_from: str = ""
 
 
 def seen(

@@ -49,8 +49,9 @@ def _worker(story: Story, event: TrailEvent) -> Found:
     """Says so when a task was done by another worker, or by another build, than the one before."""
     worker, build = story.worker, story.build
     story.worker = event.actor or worker
-    story.build = event.build or build
     moved = worker not in {"", story.worker}
+    # A failed task does not say the build; another worker's need not be the one before.
+    story.build = event.build or ("" if moved else build)
     if not moved and build in {"", story.build}:
         return ()
     title = "Another worker took over" if moved else "The worker came back with another build"
@@ -62,7 +63,8 @@ def _worker(story: Story, event: TrailEvent) -> Found:
 def _task_failed(story: Story, event: TrailEvent) -> Found:
     if event.state == "reset_workflow":
         base = str(event.detail.get("base_run_id", ""))
-        story.reset_from = base
+        # What came before is a copy of the other run's; this one begins here.
+        story.began_at = event.at
         return (seen(event, EventKind.RESET, f"Reset from run {base}", step=WORKFLOW_TASK),)
     story.stuck = event
     taken_over = _worker(story, event)
