@@ -1,0 +1,146 @@
+"""The limits that were in force when a run was accepted, beside those of today."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from console.access.models import Role, User
+from console.audit.services import Actor, record
+from observability.jobs.contracts import Status
+from observability.jobs.models import JobRun
+from observability.jobs.selectors.limits_then import LimitRow, limits_then
+from quotas.plans.models import Lease, Override, PlanVersion, Subscription, Suspension
+from quotas.plans.services.plans import create_plan
+from tenants.models import Tenant
+from tests.observability.jobs.factories import NOON, after, make_run, make_target, make_tenant
+
+pytestmark = pytest.mark.django_db
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def ann() -> Actor:
+    """Who makes plans."""
+    return Actor.person(User.objects.create_user("ann", role=Role.ADMIN))
+
+
+def plan(ann: Actor, slug: str, **limits: int | None) -> PlanVersion:
+    """Version 1 of a plan."""
+    keyed = {key.replace("__", "."): value for key, value in limits.items()}
+    return create_plan(slug=slug, name=slug, limits=keyed, actor=ann, reason="test", at=NOON - DAY)
+
+
+@pytest.fixture
+def acme(ann: Actor) -> Tenant:
+    """On plan standard until ten minutes after noon, then on gold."""
+    tenant = make_tenant()
+    standard = plan(ann, "standard", temporal__queue_rate=20_000, requests__cpu=40_000)
+    gold = plan(ann, "gold", temporal__queue_rate=50_000, requests__cpu=40_000)
+    Subscription.objects.create(
+        tenant=tenant, version=standard, starts_at=NOON - DAY, ends_at=after(600)
+    )
+    Subscription.objects.create(tenant=tenant, version=gold, starts_at=after(600))
+    return tenant
+
+
+def row_of(run: JobRun, now: datetime, key: str = "temporal.queue_rate") -> LimitRow:
+    """One limit of the run."""
+    found = limits_then(run, now=now)
+    assert found is not None
+    return next(row for row in found.rows if row.key == key)
+
+
+def lowered(tenant: Tenant, **fields: Any) -> None:
+    """A lease of 2/s from half past eleven until a minute after noon."""
+    values: dict[str, Any] = {
+        "key": "temporal.queue_rate",
+        "value": 2_000,
+        "starts_at": NOON - timedelta(minutes=30),
+        "ends_at": after(60),
+        "reason": "spare the database",
+        "author": "ann",
+    }
+    Lease.objects.create(tenant=tenant, **(values | fields))
+
+
+def test_the_past_is_answered_through_subscriptions(acme: Tenant) -> None:
+    row = row_of(make_run(tenant=acme), now=after(3600))
+    assert (row.then, row.end, row.now) == ("20/s", "", "50/s")
+    assert row.source == "standard v1"
+
+
+def test_a_lease_that_ended_meanwhile_is_named_with_who_and_why(acme: Tenant) -> None:
+    lowered(acme)
+    row = row_of(make_run(tenant=acme, closed_at=after(300)), now=after(3600))
+    assert (row.then, row.end, row.now) == ("2/s", "20/s", "50/s")
+    assert row.source.startswith("lease to 22 Nov 12:01 UTC")
+    assert row.why == "ann: spare the database; the plan says 20/s"
+
+
+def test_a_lease_that_came_later_changes_nothing_about_then(acme: Tenant) -> None:
+    lowered(acme, starts_at=after(30), ends_at=after(600))
+    row = row_of(make_run(tenant=acme, closed_at=after(60)), now=after(40))
+    assert (row.then, row.end) == ("20/s", "2/s")
+
+
+def test_an_override_is_told_from_a_lease(acme: Tenant) -> None:
+    Override.objects.create(
+        tenant=acme, key="requests.cpu", value=None, reason="migration", author="bob",
+        starts_at=NOON - DAY,
+    )  # fmt: skip
+    run = make_run(make_target("k8s", "kubernetes"), tenant=acme)
+    row = row_of(run, after(1), "requests.cpu")
+    assert (row.then, row.source) == ("∞", "override")
+    assert row.why == "bob: migration; the plan says 40 cores"
+
+
+def test_only_limits_of_the_engine_are_listed_and_the_rest_counted(acme: Tenant) -> None:
+    for kind, keys in {
+        "temporal": ["temporal.queue_rate"],
+        "kubernetes": ["requests.cpu"],
+        "argo": ["requests.cpu"],
+        "celery": [],
+    }.items():
+        found = limits_then(make_run(make_target(kind, kind), tenant=acme), now=after(60))
+        assert found is not None
+        assert [row.key for row in found.rows] == keys
+        assert found.elsewhere == 2 - len(keys)
+
+
+def test_a_suspension_of_that_time_is_said(acme: Tenant) -> None:
+    Suspension.objects.create(
+        tenant=acme, reason="unpaid", author="ann", starts_at=NOON - DAY, ends_at=after(5)
+    )
+    found = limits_then(make_run(tenant=acme, status=Status.WAITING), now=after(60))
+    assert found is not None
+    assert found.suspended == "unpaid"
+
+
+def test_nobodys_run_had_no_limits() -> None:
+    assert limits_then(make_run(), now=after(1)) is None
+
+
+def test_a_tenant_without_a_plan_had_none_either() -> None:
+    found = limits_then(make_run(tenant=make_tenant("new")), now=after(1))
+    assert found is not None
+    assert (found.plan, found.rows) == ("", [])
+
+
+def test_what_was_changed_in_the_hour_before_is_listed(acme: Tenant, ann: Actor) -> None:
+    for minutes, tenant in (
+        (-61, "acme"),
+        (-59, "acme"),
+        (-1, "acme"),
+        (-1, "globex"),
+        (1, "acme"),
+    ):
+        record(
+            actor=ann, action="lease.grant", object_type="tenant", object_id=1,
+            object_label=str(minutes), tenant=tenant, at=NOON + timedelta(minutes=minutes),
+        )  # fmt: skip
+    found = limits_then(make_run(tenant=acme), now=after(3600))
+    assert found is not None
+    assert [entry.object_label for entry in found.changes] == ["-1", "-59"]
