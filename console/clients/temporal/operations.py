@@ -3,7 +3,9 @@
     Operations(client_for(target)).terminate(run, Doing(identity, reason, request_id))
 
 Sync, plain values, the errors of console.errors. A request id makes a repetition harmless where
-the server takes one (cancel, signal, reset, pause); terminating twice is refused the second time.
+the server takes one (cancel, signal, pause); terminating twice is refused the second time. A reset
+that is repeated makes another run all the same (seen on 1.32, once the first new run had ended), so
+it is sent once and never again by itself.
 """
 
 from __future__ import annotations
@@ -33,10 +35,12 @@ from temporalio.api.workflowservice.v1 import (
 )
 
 from console.clients.temporal.client import TemporalClient
+from console.clients.temporal.connection import ATTEMPTS
 from console.clients.temporal.names import shorten
 from console.errors import Conflict, NotFound, Refused
 
 PAGE: Final = 1000
+_READS: Final = ("get_", "count_", "list_", "describe_")
 RESET_SECONDS: Final = 30.0
 """How long looking for the point of a reset and resetting may take."""
 # What a reset may go back to: the end of a workflow task.
@@ -130,7 +134,9 @@ class Operations:
                 identity=shorten(doing.identity),
             )
             what = f"reset {run.workflow_id}"
-            answer = await self._call("reset_workflow_execution", request, what, deadline)
+            answer = await call(
+                self._client, "reset_workflow_execution", request, what, deadline, attempts=1
+            )
             return str(answer.run_id), event
 
         return self._client.run(go, RESET_SECONDS)
@@ -250,16 +256,27 @@ class Operations:
 
 
 async def call(
-    client: TemporalClient, method: str, request: Message, what: str, deadline: float
+    client: TemporalClient,
+    method: str,
+    request: Message,
+    what: str,
+    deadline: float,
+    *,
+    attempts: int = ATTEMPTS,
 ) -> Any:
     """One RPC of the workflow service. A run that has ended is a Conflict, not a NotFound."""
     select: Callable[[Any], Any] = lambda service: getattr(service.workflow_service, method)  # noqa: E731
     try:
         return await client.connection.call(
-            select, request, what=what, deadline=deadline, write=not method.startswith("get_")
+            select,
+            request,
+            what=what,
+            deadline=deadline,
+            write=not method.startswith(_READS),
+            attempts=attempts,
         )
     except NotFound as problem:
-        if "already completed" in problem.message:
+        if "workflow execution already completed" in problem.message:
             raise Conflict(f"{what}: the run has ended already") from None
         raise
 

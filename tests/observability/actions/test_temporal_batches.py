@@ -1,0 +1,136 @@
+"""Temporal's own batches, on a real server: counted, carried out, and the operator is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from temporalio.client import WorkflowHandle
+
+from console.audit.models import Entry
+from console.audit.services import Actor
+from console.clients import pool
+from console.errors import ExternalError
+from observability.actions.models import Order, OrderStatus
+from observability.actions.services.batches import ask_batch, stop
+from observability.actions.services.carrying import work
+from observability.actions.services.previews import BatchAsking, preview
+from observability.jobs.contracts import Status
+from observability.jobs.models import JobEvent
+from tests.observability.actions.patients import Ward, until
+from tests.observability.jobs.factories import make_run, make_target, make_tenant
+
+pytestmark = [pytest.mark.temporal, pytest.mark.django_db]
+
+
+@pytest.fixture(scope="module")
+def ward(temporal_address: str) -> Iterator[Ward]:
+    client = pool.temporal(temporal_address)
+    client.ensure_search_attributes({"TenantId": "Keyword"})
+    made = Ward(temporal_address)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def patients(ward: Ward, temporal_address: str) -> list[WorkflowHandle[Any, Any]]:
+    """Three of acme, one of globex; the namespace is the target `engine`."""
+    make_target(endpoint=temporal_address)
+    made = [ward.admit(tenant=tenant) for tenant in ("acme", "acme", "acme", "globex")]
+    query = f"TaskQueue='{ward.queue}' AND ExecutionStatus='Running'"
+    until(lambda: preview(asking(query, "cancel"), now=timezone.now()).total >= 4)
+    return made
+
+
+def asking(query: str, verb: str, **more: Any) -> BatchAsking:
+    given = {"engine": "temporal", "verb": verb, "query": query, "target": "engine", "rate": 50}
+    return BatchAsking(**(given | {"reason": "wrong price list"} | more))
+
+
+def carried_out(order: Order) -> Order:
+    """The order once its batch is over."""
+    while work(order_id=order.pk, seconds=5):
+        pass
+    order.refresh_from_db()
+    return order
+
+
+def test_a_batch_by_query_keeps_the_operator_that_temporal_forgets(
+    ward: Ward,
+    patients: list[WorkflowHandle[Any, Any]],
+    olga: Actor,
+    enqueued: list[Any],
+) -> None:
+    first = patients[0]
+    known = make_run(
+        make_target(),
+        status=Status.RUNNING,
+        tenant=make_tenant(),
+        external_id=first.id,
+        run_id=str(first.result_run_id),
+    )
+    query = f"TaskQueue='{ward.queue}' AND TenantId='acme' AND ExecutionStatus='Running'"
+    found = preview(asking(query, "terminate"), now=timezone.now())
+    assert found.tenants == {"acme": 3}
+    assert {each[2] for each in found.sample} == {"running"}
+    order = carried_out(ask_batch(asking=asking(query, "terminate", confirm="3"), actor=olga))
+    assert (order.status, order.done, order.bad) == (OrderStatus.DONE, 3, 0), order.message
+    assert [ward.status(each) for each in patients] == ["terminated"] * 3 + ["running"]
+    ended = ward.events(first, "WORKFLOW_EXECUTION_TERMINATED")[0]
+    there = ended.workflow_execution_terminated_event_attributes
+    assert "wrong price list (by olga through Headroom)" in there.reason
+    actions = Entry.objects.order_by("id").values_list("action", "actor", "reason")
+    assert list(actions) == [
+        ("job.terminate.asked", "olga", "wrong price list"),
+        ("job.terminate", "olga", "wrong price list"),
+    ]
+    note = JobEvent.objects.get(run=known)
+    assert (note.actor, note.title) == ("olga", "Terminate: done")
+    known.refresh_from_db()
+    assert known.history_due
+    ward.run(patients[3].terminate())
+
+
+def test_signal_and_reset_by_query(
+    ward: Ward, patients: list[WorkflowHandle[Any, Any]], olga: Actor, enqueued: list[Any]
+) -> None:
+    query = f"TaskQueue='{ward.queue}' AND TenantId='globex' AND ExecutionStatus='Running'"
+    one = patients[3]
+    reset = asking(query, "reset", arguments={"point": "last"})
+    order = carried_out(ask_batch(asking=reset, actor=olga))
+    assert (order.status, order.done) == (OrderStatus.DONE, 1)
+    until(lambda: preview(asking(query, "signal", arguments={"name": "go"}),
+                          now=timezone.now()).total == 1)  # fmt: skip
+    signal = asking(query, "signal", arguments={"name": "go", "input": "[1, 2]"})
+    order = carried_out(ask_batch(asking=signal, actor=olga))
+    assert order.done == 1
+    assert ward.run(ward.handle(one.id, "").result()) == [1, 2]
+    for each in patients[:3]:
+        ward.run(each.terminate())
+
+
+def test_a_query_that_cannot_be_read_is_refused_before_anything_is_written(
+    ward: Ward, patients: list[WorkflowHandle[Any, Any]], olga: Actor, enqueued: list[Any]
+) -> None:
+    with pytest.raises(ExternalError, match="query"):
+        ask_batch(asking=asking("TenantId=acme", "cancel"), actor=olga)
+    assert Order.objects.count() == Entry.objects.count() == 0
+    for each in patients:
+        ward.run(each.terminate())
+
+
+def test_a_slow_batch_shows_its_progress_and_can_be_stopped(
+    ward: Ward, patients: list[WorkflowHandle[Any, Any]], olga: Actor, enqueued: list[Any]
+) -> None:
+    query = f"TaskQueue='{ward.queue}' AND ExecutionStatus='Running'"
+    order = ask_batch(asking=asking(query, "cancel", rate=1), actor=olga)
+    work(order_id=order.pk, seconds=0)
+    stop(order=order, actor=olga, reason="wrong query", now=timezone.now())
+    order = carried_out(order)
+    assert order.status == OrderStatus.CANCELLED, order.message
+    assert "stopped by olga" in order.message
+    for each in patients:
+        if ward.status(each) == "running":
+            ward.run(each.terminate())
