@@ -158,7 +158,7 @@ def _archived(reader: Reader, fetched: Fetched) -> Fetched:
     if history is None:
         return fetched
     packed = archive.pack(history.document, history.media)
-    path = archive.path_of(run=run, target=reader.target.slug, sha256=packed.sha256)
+    path = archive.path_for(run, target=reader.target.slug, sha256=packed.sha256)
     try:
         archive.put(path, packed.body)
     except ExternalError as error:
@@ -214,9 +214,8 @@ def _take(row: JobRun, one: Fetched, history: History) -> None:
     # What came while this was fetched is fetched next time.
     row.history_due = row.history_due and row.revision != _revision(one, history)
     if one.packed is not None and row.archive == ArchiveState.DUE:
-        row.archive, row.archive_path = ArchiveState.STORED, one.path
-        row.archive_sha256, row.archive_media = one.packed.sha256, one.packed.media
-        row.archive_bytes = one.packed.size
+        for column, value in archive.stored(one.packed, one.path).items():
+            setattr(row, column, value)
 
 
 def _revision(one: Fetched, history: History) -> str:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
 from observability.jobs.contracts import (
-    LONGEST_MESSAGE,
-    LONGEST_TITLE,
     OPEN,
-    EventSeen,
     Status,
 )
-from observability.jobs.models import ArchiveState, Attribution, JobEvent, JobRun
+from observability.jobs.models import ArchiveState, Attribution, JobRun
 from observability.jobs.rules.attribution import Owners
-from observability.jobs.rules.bounding import bounded_detail, bounded_id, bounded_text
-from observability.jobs.rules.masking import Masker
+from observability.jobs.rules.bounding import bounded_id
 from observability.jobs.rules.merge import ATTRIBUTE, Known
 from observability.jobs.rules.words import words_of
 
@@ -30,8 +25,9 @@ MERGED: Final = (
     *("started_by", "worker", "build", "parent_key", "progress", "attributes", "cleanup_at"),
     *("cleaned_at", "emulated", "search", "revision", "marks", "history_due", "archive"),
     *("history_not_before", "history_tries", "history_error", "updated_at"),
+    *("archive_path", "archive_media", "archive_sha256", "archive_bytes"),
 )
-"""Columns that news of a run may change; the others belong to the history and to the archive."""
+"""Columns that news of a run may change; the others say how far its history was read."""
 _LONGEST_KEY: Final = 160
 _MOST_SEQ: Final = 2**63 - 1
 _MOST_ATTEMPT: Final = 2**31 - 1
@@ -119,35 +115,3 @@ def order_history(row: JobRun, *, wanted: bool, newer: bool) -> None:
             row.archive = ArchiveState.NONE  # it runs again; the earlier document is kept
     elif row.archive == ArchiveState.NONE or (newer and wanted):
         row.archive = ArchiveState.DUE
-
-
-def event_rows(run_id: int, seen: Iterable[EventSeen], masker: Masker) -> Iterator[JobEvent]:
-    """Events as rows: masked and bounded, each once."""
-    known: set[tuple[int, str]] = set()
-    for event in seen:
-        row = _event(run_id, event, masker)
-        if (row.seq, row.key) not in known:
-            known.add((row.seq, row.key))
-            yield row
-
-
-def _event(run_id: int, event: EventSeen, masker: Masker) -> JobEvent:
-    return JobEvent(
-        run_id=run_id,
-        seq=min(event.seq, _MOST_SEQ),
-        key=bounded_id(event.key, _LONGEST_KEY),
-        at=event.at,
-        kind=event.kind.value,
-        title=bounded_text(masker.text(event.title), LONGEST_TITLE),
-        step=bounded_id(event.step, 255),
-        step_name=bounded_text(event.step_name, LONGEST_TITLE),
-        attempt=min(max(event.attempt, 0), _MOST_ATTEMPT),
-        actor=bounded_text(masker.text(event.actor), 255),
-        message=bounded_text(masker.text(event.message), LONGEST_MESSAGE),
-        detail=masked_detail(event, masker),
-    )
-
-
-def masked_detail(event: EventSeen, masker: Masker) -> dict[str, Any]:
-    """The detail of an event, fit to be kept and shown."""
-    return bounded_detail(masker.value(event.detail)) if event.detail else {}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -10,10 +11,11 @@ from typing import Any, Final
 from django.db import transaction
 from django.db.models import Count, F
 
-from observability.jobs.contracts import JSON_DOCUMENT, TEMPORAL_HISTORY, ChangePage, RunSeen
-from observability.jobs.contracts import Engine as EngineName
+from observability.jobs.contracts import ChangePage, EventSeen, RunSeen
+from observability.jobs.ingest.events import EventRow, event_rows
+from observability.jobs.ingest.pushed import Name, Pushed, named, shelve
 from observability.jobs.ingest.reader import CHUNK, Reader
-from observability.jobs.ingest.rows import MERGED, event_rows, known_of, order_history, write
+from observability.jobs.ingest.rows import MERGED, known_of, order_history, write
 from observability.jobs.models import (
     ArchiveState,
     IngestGap,
@@ -25,14 +27,13 @@ from observability.jobs.models import (
 )
 from observability.jobs.rules.bounding import bounded_id, clean
 from observability.jobs.rules.merge import known, merged, news
-from observability.jobs.services.archive import pack, spool
+from observability.jobs.services.archive import keep_earlier, spool, stored
 
 _ROWS: Final = 200
 """Runs in one statement."""
-_EVENTS: Final = 1000
+_EVENTS: Final = 5000
+_LINKS: Final = 500
 UNIQUE: Final = ("engine", "target", "external_id", "run_id")
-
-Name = tuple[str, str]
 
 
 @dataclass(slots=True)
@@ -43,42 +44,43 @@ class Heard:
     new: bool
     seen: list[RunSeen] = field(default_factory=list)
     changed: bool = False
-
-    def has_events(self) -> bool:
-        """Whether any came along."""
-        return any(seen.events for seen in self.seen)
+    pushed: Pushed | None = None
 
 
 def store_page(reader: Reader, page: ChangePage, *, now: datetime) -> int:
     """Stores a page; how many events of it were new. Raises ClaimLost."""
+    pushed = shelve(reader, page.runs)
     with transaction.atomic():
         reader.hold()
-        events = take_in(reader, page.runs, now=now)
+        events = take_in(reader, page.runs, now=now, pushed=pushed)
         _gaps(reader, page)
         _advance(reader, page, events, now)
     return events
 
 
-def take_in(reader: Reader, runs: Sequence[RunSeen], *, now: datetime) -> int:
+def take_in(
+    reader: Reader,
+    runs: Sequence[RunSeen],
+    *,
+    now: datetime,
+    pushed: Mapping[Name, Pushed] | None = None,
+) -> int:
     """Merges looks at runs into rows, inside the caller's transaction; new events' number."""
     heard = _heard(reader, runs, now)
     if not heard:
         return 0
     for entry in heard:
+        entry.pushed = (pushed or {}).get((entry.row.external_id, entry.row.run_id))
         _merge(reader, entry, now)
+    _archive(heard)
     save([entry.row for entry in heard if entry.changed or entry.new])
-    _documents(heard)
+    _spool(heard)
     _links(heard)
     return store_events(
         reader,
         [(entry.row, [event for seen in entry.seen for event in seen.events]) for entry in heard],
         now=now,
     )
-
-
-def named(seen: RunSeen) -> Name:
-    """What a run is called in rows."""
-    return bounded_id(seen.external_id), bounded_id(seen.run_id, 100)
 
 
 def _heard(reader: Reader, runs: Iterable[RunSeen], now: datetime) -> list[Heard]:
@@ -142,6 +144,24 @@ def _merge(reader: Reader, entry: Heard, now: datetime) -> None:
         row.updated_at = now
 
 
+def _archive(heard: Iterable[Heard]) -> None:
+    """Notes on runs that ended which document they have; an earlier one is kept beside it."""
+    replaced: dict[int, str] = {}
+    earlier: list[JobRun] = []
+    for entry in heard:
+        row, pushed = entry.row, entry.pushed
+        if pushed is None or row.closed_at is None or pushed.packed.sha256 == row.archive_sha256:
+            continue
+        if row.archive_path:
+            replaced[row.pk] = pushed.packed.sha256
+            earlier.append(copy(row))
+        row.archive, entry.changed = ArchiveState.DUE, True
+        if pushed.path:
+            for column, value in stored(pushed.packed, pushed.path).items():
+                setattr(row, column, value)
+    keep_earlier(earlier, of=replaced)
+
+
 def save(rows: Sequence[JobRun], *, fields: Sequence[str] = MERGED) -> None:
     """Inserts or updates runs; all of them have ids then."""
     for row in rows:
@@ -156,25 +176,16 @@ def save(rows: Sequence[JobRun], *, fields: Sequence[str] = MERGED) -> None:
         )
 
 
-def _documents(heard: Iterable[Heard]) -> None:
-    """Pushed documents of runs that ended wait as rows: their engine may forget them."""
-    waiting = []
-    for entry in heard:
-        pushed = [seen.document for seen in entry.seen if seen.document is not None]
-        if pushed and entry.row.closed_at is not None:
-            packed = pack(pushed[-1], media_of(entry.row.engine))
-            if packed.sha256 != entry.row.archive_sha256:
-                waiting.append((entry.row, spool(entry.row, packed)))
-    if waiting:
-        JobDocument.objects.bulk_create([row for _, row in waiting], ignore_conflicts=True)
-        JobRun.objects.filter(pk__in=[run.pk for run, _ in waiting]).update(
-            archive=ArchiveState.DUE
-        )
-
-
-def media_of(engine: str) -> str:
-    """In which form an engine pushes its documents."""
-    return TEMPORAL_HISTORY if engine == EngineName.TEMPORAL else JSON_DOCUMENT
+def _spool(heard: Iterable[Heard]) -> None:
+    """Documents that object storage could not take wait as rows: their engine may forget them."""
+    waiting = [
+        spool(entry.row, entry.pushed.packed)
+        for entry in heard
+        if entry.pushed is not None
+        and not entry.pushed.path
+        and entry.row.archive == ArchiveState.DUE
+    ]
+    JobDocument.objects.bulk_create(waiting, ignore_conflicts=True)
 
 
 def _links(heard: Iterable[Heard]) -> None:
@@ -187,39 +198,39 @@ def _links(heard: Iterable[Heard]) -> None:
             if value
         ),
         ignore_conflicts=True,
-        batch_size=_EVENTS,
+        batch_size=_LINKS,
     )
 
 
 def store_events(
-    reader: Reader, found: Sequence[tuple[JobRun, Sequence[Any]]], *, now: datetime
+    reader: Reader, found: Sequence[tuple[JobRun, Sequence[EventSeen]]], *, now: datetime
 ) -> int:
     """Events of runs as rows, each once whatever comes again; how many are new."""
-    rows = [
-        row for run, events in found if events for row in event_rows(run.pk, events, reader.masker)
-    ]
-    if not rows:
-        return 0
-    JobEvent.objects.bulk_create(rows, ignore_conflicts=True, batch_size=_EVENTS)
-    return _recount([run for run, events in found if events], now)
+    told = [(run, events) for run, events in found if events]
+    rows: list[EventRow] = []
+    for run, events in told:
+        rows += event_rows(run.pk, events, reader.masker)
+        if len(rows) >= _EVENTS:
+            JobEvent.objects.insert_new(rows)
+            rows = []
+    JobEvent.objects.insert_new(rows)
+    return _recount([run for run, _ in told], now)
 
 
 def _recount(runs: Sequence[JobRun], now: datetime) -> int:
     """Writes the number of events where it is another one; by how many it grew."""
     before = {run.pk: run.event_count for run in runs}
-    counted = dict(
-        JobEvent.objects.filter(run__in=list(before))
-        .values_list("run_id")
-        .annotate(number=Count("pk"))
-        .order_by()
-    )
-    by_number: dict[int, list[int]] = {}
-    for pk, number in counted.items():
-        if number != before[pk]:
-            by_number.setdefault(number, []).append(pk)
-    for number, ids in by_number.items():
-        JobRun.objects.filter(pk__in=ids).update(event_count=number, updated_at=now)
-    return sum(number - before[pk] for pk, number in counted.items())
+    grown: dict[int, list[int]] = {}
+    ids, total = list(before), 0
+    for start in range(0, len(ids), CHUNK):
+        counted = JobEvent.objects.filter(run__in=ids[start : start + CHUNK])
+        for pk, number in counted.values_list("run_id").annotate(number=Count("pk")).order_by():
+            if number != before[pk]:
+                grown.setdefault(number, []).append(pk)
+                total += number - before[pk]
+    for number, changed in grown.items():
+        JobRun.objects.filter(pk__in=changed).update(event_count=number, updated_at=now)
+    return total
 
 
 def _gaps(reader: Reader, page: ChangePage) -> None:

@@ -22,6 +22,11 @@ _STEPS: Final = ((2000, 100), (500, 40), (120, 15), (40, 6))
 _OPTIONS: Final = orjson.OPT_NON_STR_KEYS
 
 
+def storable(text: str) -> bool:
+    """Whether both databases take a text, or JSON of that text, as it is."""
+    return "\\u0000" not in text and not _BAD.search(text)
+
+
 def clean(text: str) -> str:
     """A text without what databases refuse: NUL and halves of surrogate pairs become �."""
     return _BAD.sub("\ufffd", text) if _BAD.search(text) else text

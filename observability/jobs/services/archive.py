@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import structlog
 import zstandard
@@ -60,11 +60,19 @@ def pack(data: bytes, media: str) -> Packed:
     return Packed(digest, media, len(data), body)
 
 
-def path_of(*, run: JobRun, target: str, sha256: str) -> str:
-    """Where a run's document lies: ENGINE/TARGET/YYYY/MM/DD/SHA.ROW.zst by the day it ended. The
-    row's id keeps runs with the same document apart: one can go without the other."""
+def path_of(*, engine: str, target: str, day: datetime, name: tuple[str, str], sha256: str) -> str:
+    """Where a run's document lies: ENGINE/TARGET/YYYY/MM/DD/SHA.RUN.zst by the day it ended. RUN is
+    made of the run's name (its two ids), so that no two runs share an object: one goes without the
+    other."""
+    run = hashlib.sha256("\0".join(name).encode()).hexdigest()[:12]
+    return f"{engine}/{target}/{day:%Y/%m/%d}/{sha256}.{run}.zst"
+
+
+def path_for(run: JobRun, *, target: str, sha256: str) -> str:
+    """The same for a row."""
     day = run.closed_at or run.created_at
-    return f"{run.engine}/{target}/{day:%Y/%m/%d}/{sha256}.{run.pk}.zst"
+    name = (run.external_id, run.run_id)
+    return path_of(engine=run.engine, target=target, day=day, name=name, sha256=sha256)
 
 
 def storage() -> ObjectStorage:
@@ -126,14 +134,20 @@ def record(*, run: JobRun, packed: Packed, path: str, now: datetime) -> None:
     with transaction.atomic():
         keep_earlier([run], of={run.pk: packed.sha256})
         JobRun.objects.filter(pk=run.pk, archive=ArchiveState.DUE).update(
-            archive=ArchiveState.STORED,
-            archive_path=path,
-            archive_media=packed.media,
-            archive_sha256=packed.sha256,
-            archive_bytes=packed.size,
-            updated_at=now,
+            **stored(packed, path), updated_at=now
         )
         JobDocument.objects.filter(run=run, sha256=packed.sha256).delete()
+
+
+def stored(packed: Packed, path: str) -> dict[str, Any]:
+    """The columns of a run whose document is in object storage."""
+    return {
+        "archive": ArchiveState.STORED,
+        "archive_path": path,
+        "archive_media": packed.media,
+        "archive_sha256": packed.sha256,
+        "archive_bytes": packed.size,
+    }
 
 
 def keep_earlier(runs: Iterable[JobRun], *, of: Mapping[int, str]) -> None:

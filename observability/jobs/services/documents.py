@@ -52,7 +52,7 @@ def _store(run: JobRun, now: datetime) -> bool:
     packed = _packed(run, now)
     if packed is None:
         return False
-    path = archive.path_of(run=run, target=run.target.slug, sha256=packed.sha256)
+    path = archive.path_for(run, target=run.target.slug, sha256=packed.sha256)
     archive.put(path, packed.body)
     archive.record(run=run, packed=packed, path=path, now=now)
     return True
