@@ -37,10 +37,12 @@ _POSTGRESQL = (
     WITH (fastupdate = on, gin_pending_list_limit = 512)""",
     "ALTER TABLE jobs_jobrun ALTER COLUMN words SET STATISTICS 0",
     # The planner guesses how common a beginning is, and would read the whole table for a rare one.
-    """CREATE FUNCTION jobs_run_matching(wanted tsquery, most integer) RETURNS SETOF bigint
-    LANGUAGE sql STABLE
+    """CREATE FUNCTION jobs_run_matching(wanted tsquery, most integer)
+    RETURNS TABLE (id bigint, created_at timestamptz, updated_at timestamptz)
+    LANGUAGE sql STABLE ROWS 1000
     SET enable_seqscan = off SET enable_indexscan = off SET enable_indexonlyscan = off
-    AS $$ SELECT id FROM jobs_jobrun WHERE words @@ wanted LIMIT most $$""",
+    SET max_parallel_workers_per_gather = 0
+    AS $$ SELECT id, created_at, updated_at FROM jobs_jobrun WHERE words @@ wanted LIMIT most $$""",
 )
 _POSTGRESQL_UNDO = (
     "DROP FUNCTION IF EXISTS jobs_run_matching(tsquery, integer)",

@@ -1,10 +1,12 @@
 """Runs that match a query, newest first, in bounded time whatever is asked and however deep.
 
-Three ways, the cheapest that will do:
-1. What is common is found by walking back from the newest: a short stretch of the best index.
-2. What is rare is found in the index of words (see migration 0002), which is asked for few.
-3. What is neither is in a longer stretch.
-The second narrows only: every condition is asked of the columns themselves.
+Ways to find them, the next where the one before was not enough:
+1. What is common is found by walking back from the newest: a short stretch of the best index, then
+   a longer one if the first says that it will do.
+2. What is rare is found in the index of words (see migration 0003), which is asked for a few
+   thousand at most.
+3. What is neither, because all of it is long gone, is taken from that index in order.
+The index of words only narrows: every condition is asked of the columns themselves.
 """
 
 from __future__ import annotations
@@ -24,9 +26,13 @@ from observability.jobs.selectors import tokens
 from tenants.models import Target, Tenant
 
 STRETCH: Final = 2_000
-LONGER: Final = (20_000, 100_000)
+LONGEST: Final = 40_000
+"""Rows that are looked at one by one."""
 FEW: Final = 5_000
-"""So many runs are sorted at once without anybody noticing."""
+"""Runs that the index of words is asked for at once."""
+
+_TELLING: Final = 3
+"""Letters of a beginning that is worth looking up beside other words."""
 
 # One of these and the order of the list is an index: the narrowest first.
 _DRIVERS: Final = ("tenant_id", "type", "status", "engine")
@@ -66,9 +72,10 @@ class Search:
     def sample(
         self, runs: QuerySet[Any], order: Sequence[str], size: int, *, patient: bool = True
     ) -> tuple[list[Any], bool]:
-        """The first `size` that match, and whether nothing was left out before them.
+        """The first `size` that match, and whether that is all of them or as many as asked for.
 
-        Without `patience` it gives up behind the longest stretch.
+        Without `patience` it makes do with what the walk found where there are too many for the
+        index of words.
         """
         base = self.within(runs)
         wanted = base.filter(self.rest, **self.driver).order_by(*order)
@@ -76,17 +83,61 @@ class Search:
         if self.is_empty or not (self.rest or (self.driver and not helps)):
             return list(wanted[:size]), True
         walk = base.filter(**(self.driver if helps else {})).order_by(*order)
-        found, done = _stretch(wanted, walk, order, size, max(STRETCH, 2 * size))
+        stretch = max(STRETCH, 2 * size)
+        found, done = _stretch(wanted, walk, order, size, stretch)
+        if not done and (longer := _enough(stretch, len(found), size)):
+            found, done = _stretch(wanted, walk, order, size, longer)
         if done:
             return found, True
-        ids = tokens.matching(self.narrowing, most=max(FEW, size)) if self.narrowing else None
-        if ids is not None:
-            return list(wanted.filter(pk__in=ids)[:size]), True
-        for stretch in LONGER:
-            found, done = _stretch(wanted, walk, order, size, stretch)
-            if done:
-                return found, True
+        if self.narrowing:
+            hits = tokens.matching(self.narrowing, most=max(FEW, size))
+            if hits is not None:
+                return _among(hits, wanted, walk, size), True
+            if patient:
+                return self._deep(wanted, walk, order, size), True
         return (list(wanted[:size]), True) if patient else (found, False)
+
+    def _deep(
+        self, wanted: QuerySet[Any], walk: QuerySet[Any], order: Sequence[str], size: int
+    ) -> list[Any]:
+        """The first that match, out of many that are all far from where the walk begins."""
+        for most in (4 * size, 40 * size):
+            hits = tokens.next_matching(self.narrowing, order=order, edge=_begin(walk), most=most)
+            found = _among(hits, wanted, walk, size)
+            if len(found) == size or len(hits) < most:
+                return found
+        return list(wanted[:size])
+
+
+def _begin(walk: QuerySet[Any]) -> datetime | None:
+    """Where the page begins: the leading column of the first row that may be on it."""
+    begin: datetime | None = walk.values_list(_leading(walk), flat=True).first()
+    return begin
+
+
+def _leading(walk: QuerySet[Any]) -> str:
+    return str(walk.query.order_by[0]).lstrip("-")
+
+
+def _among(
+    hits: Sequence[tokens.Hit], wanted: QuerySet[Any], walk: QuerySet[Any], size: int
+) -> list[Any]:
+    """The first that match among some that the index of words has. Nearly all of them do."""
+    begin, is_down = _begin(walk), str(walk.query.order_by[0]).startswith("-")
+    ids = tokens.in_order(hits, column=_leading(walk), begin=begin, is_down=is_down)
+    found: list[Any] = []
+    take = 2 * size
+    while ids and len(found) < size:
+        batch, ids = ids[:take], ids[take:]
+        found += wanted.filter(pk__in=batch)[: size - len(found)]
+        take *= 4
+    return found
+
+
+def _enough(looked_at: int, found: int, size: int) -> int:
+    """How many rows to look at if the rest is like these, generously; 0: too many."""
+    likely = looked_at * size // found * 3 // 2 if found else LONGEST + 1
+    return likely if likely <= max(LONGEST, 4 * size) else 0
 
 
 def _stretch(
@@ -205,18 +256,18 @@ class _Framed(Func):
 def _texts(query: Query) -> tuple[Q, tokens.Narrowing]:
     """Words by their beginning, texts in quotes as they stand, parts of ids and workers."""
     condition, narrowing = Q(), tokens.NOTHING
-    for text in (*query.words, *query.values("worker"), *query.values("id")):
-        for word in asked_words(text):
-            condition &= _has(f" {word}")
-            narrowing = (*narrowing, (tokens.word(word),))
-    for phrase in query.phrases:
-        *whole, last = asked_words(phrase) or ("",)
+    texts = (*query.words, *query.phrases, *query.values("worker"), *query.values("id"))
+    for text in texts:
+        *whole, last = asked_words(text) or ("",)
         for word in whole:
             condition &= _has(f" {word} ")
-        condition &= _has(f" {last}") & _says(phrase)
-        narrowing += tuple(
-            (tokens.word(word, is_prefix=word == last),) for word in (*whole, last) if word
-        )
+            narrowing = (*narrowing, (tokens.word(word, is_prefix=False),))
+        if last:
+            condition &= _has(f" {last}")
+        if len(last) >= _TELLING or (last and not whole):
+            narrowing = (*narrowing, (tokens.word(last),))
+    for phrase in query.phrases:
+        condition &= _says(phrase)
     for worker in query.values("worker"):
         condition &= Q(worker__icontains=worker)
     for name in query.values("id"):

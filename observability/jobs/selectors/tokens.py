@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime
+from typing import Any, Final
 
 from django.db import connection
 
-_MOST_DIGITS: Final = 19
+_MOST_DIGITS: Final = 13
+"""Three hundred years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,8 @@ Alternatives = tuple[Token, ...]
 Narrowing = tuple[Alternatives, ...]
 """All of these have to be there, each in one of its alternatives."""
 NOTHING: Narrowing = ()
+Hit = tuple[Any, ...]
+HIT_COLUMNS: Final = ("id", "created_at", "updated_at")
 
 
 def word(text: str, *, is_prefix: bool = True) -> Token:
@@ -73,25 +78,67 @@ def failure(value: str) -> Token:
 def took(least: int | None, most: int | None) -> Alternatives:
     """Of durations in milliseconds, by number of digits and the first one; a bit wider than asked
     for. What has not ended took at least anything."""
-    low, high = _bucket(least or 0), _bucket(most if most is not None else 10**_MOST_DIGITS - 1)
-    found = [
-        Token(f"=d{digits}{first}")
-        for digits in range(1, _MOST_DIGITS + 1)
-        for first in range(10)
-        if low <= (digits, first) <= high
-    ]
-    return (*found, Token("=o")) if most is None else tuple(found)
+    low = _bucket(least or 0)
+    high = (_MOST_DIGITS, 9) if most is None else _bucket(most)
+    found = [] if most is not None else [Token("=o")]
+    for digits in range(low[0], high[0] + 1):
+        first = low[1] if digits == low[0] else 0
+        last = high[1] if digits == high[0] else 9
+        if (first, last) == (0, 9):
+            found.append(Token(f"=d{digits}", is_prefix=True))
+        else:
+            found += [Token(f"=d{digits}{each}") for each in range(first, last + 1)]
+    return tuple(found)
 
 
-def matching(wanted: Narrowing, *, most: int) -> list[int] | None:
-    """The ids of all runs that have them, in no order; None when there are more than `most`."""
+def matching(wanted: Narrowing, *, most: int) -> list[Hit] | None:
+    """All runs that have them, in no order; None when there are more than `most`."""
     if not all(wanted):
         return []
-    statement, text = _STATEMENTS[connection.vendor], _WRITERS[connection.vendor](wanted)
+    statement, text = _MATCHING[connection.vendor], _WRITERS[connection.vendor](wanted)
     with connection.cursor() as cursor:
         cursor.execute(statement, [text, most + 1])
-        found = [row[0] for row in cursor.fetchall()]
+        found: list[Hit] = cursor.fetchall()
     return found if len(found) <= most else None
+
+
+def next_matching(
+    wanted: Narrowing, *, order: Sequence[str], edge: datetime | None, most: int
+) -> list[Hit]:
+    """The first runs that have them, in an order (such as -created_at, -id) and from an edge on."""
+    if edge is None or not all(wanted):
+        return []
+    text = _WRITERS[connection.vendor](wanted)
+    is_down = order[0].startswith("-")
+    statement = _NEXT[connection.vendor].format(
+        column=order[0].lstrip("-"),
+        compare="<=" if is_down else ">=",
+        way="DESC" if is_down else "ASC",
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [text, _plain(edge), most])
+        found: list[Hit] = cursor.fetchall()
+    return found
+
+
+def in_order(
+    hits: Sequence[Hit], *, column: str, begin: datetime | None, is_down: bool
+) -> list[int]:
+    """The ids of hits in the order of a column, from where the page begins."""
+    if begin is None:
+        return []
+    leading, edge = HIT_COLUMNS.index(column), _plain(begin)
+    ahead = [
+        (hit[leading], hit[0])
+        for hit in hits
+        if (hit[leading] <= edge if is_down else hit[leading] >= edge)
+    ]
+    return [pk for _, pk in sorted(ahead, reverse=is_down)]
+
+
+def _plain(moment: datetime) -> Any:
+    """As raw rows have it: text on SQLite."""
+    return connection.ops.adapt_datetimefield_value(moment)
 
 
 def _bucket(milliseconds: int) -> tuple[int, int]:
@@ -119,8 +166,17 @@ def _fts5(wanted: Narrowing) -> str:
     return " AND ".join(f"({' OR '.join(map(one, each))})" for each in wanted)
 
 
-_STATEMENTS: Final = {
-    "postgresql": "SELECT jobs_run_matching(%s::tsquery, %s)",
-    "sqlite": "SELECT rowid FROM jobs_run_words WHERE jobs_run_words MATCH %s LIMIT %s",
+_HIT: Final = ", ".join(HIT_COLUMNS)
+_FROM: Final = "WHERE {column} {compare} %s ORDER BY {column} {way}, id {way} LIMIT %s"
+# Constants of this module alone; what is asked for is always a parameter.
+_MATCHING: Final = {
+    "postgresql": f"SELECT {_HIT} FROM jobs_run_matching(%s::tsquery, %s)",  # noqa: S608
+    "sqlite": f"SELECT {_HIT} FROM jobs_jobrun WHERE id IN (SELECT rowid"  # noqa: S608
+    " FROM jobs_run_words WHERE jobs_run_words MATCH %s LIMIT %s)",
+}
+_NEXT: Final = {
+    "postgresql": f"SELECT {_HIT} FROM jobs_run_matching(%s::tsquery, NULL) {_FROM}",  # noqa: S608
+    "sqlite": f"SELECT {_HIT} FROM (SELECT {_HIT} FROM jobs_jobrun WHERE id IN (SELECT rowid"  # noqa: S608
+    f" FROM jobs_run_words WHERE jobs_run_words MATCH %s)) {_FROM}",
 }
 _WRITERS: Final = {"postgresql": _tsquery, "sqlite": _fts5}
