@@ -122,15 +122,22 @@ def test_a_query_that_cannot_be_read_is_refused_before_anything_is_written(
 
 
 def test_a_slow_batch_shows_its_progress_and_can_be_stopped(
-    ward: Ward, patients: list[WorkflowHandle[Any, Any]], olga: Actor, enqueued: list[Any]
+    ward: Ward, temporal_address: str, olga: Actor, enqueued: list[Any]
 ) -> None:
-    query = f"TaskQueue='{ward.queue}' AND ExecutionStatus='Running'"
-    order = ask_batch(asking=asking(query, "cancel", rate=1), actor=olga)
-    work(order_id=order.pk, seconds=0)
+    make_target(endpoint=temporal_address)
+    many = [ward.admit(tenant="initech") for _ in range(12)]
+    query = f"TaskQueue='{ward.queue}' AND TenantId='initech' AND ExecutionStatus='Running'"
+    until(lambda: preview(asking(query, "terminate"), now=timezone.now()).total == 12)
+    slow = asking(query, "terminate", rate=1, confirm="12", expected=12)
+    order = ask_batch(asking=slow, actor=olga)
+    assert work(order_id=order.pk, seconds=0)
+    order.refresh_from_db()
+    assert order.status == OrderStatus.RUNNING
     stop(order=order, actor=olga, reason="wrong query", now=timezone.now())
     order = carried_out(order)
     assert order.status == OrderStatus.CANCELLED, order.message
     assert "stopped by olga" in order.message
-    for each in patients:
-        if ward.status(each) == "running":
-            ward.run(each.terminate())
+    left = [each for each in many if ward.status(each) == "running"]
+    assert left
+    for each in left:
+        ward.run(each.terminate())
