@@ -8,7 +8,7 @@ from typing import Any
 
 from console.clients.celery.events import event_of
 from console.clients.celery.values import CeleryEvent
-from observability.jobs.contracts import RunRef, RunSeen
+from observability.jobs.contracts import RunRef, RunSeen, Status
 from observability.jobs.rules.masking import Masker
 from observability.jobs.rules.merge import Known as Merged
 from observability.jobs.rules.merge import known as first_known
@@ -54,8 +54,14 @@ class Rows:
             status, closed_at = run.latest["state"]
             if closed_at is None:
                 yield RunRef(
-                    1, uuid, "", str(run.latest["location"]), status, run.revision, run.created_at
-                )
+                    1, uuid, "", run.latest["location"], Status(status), run.revision,
+                    run.created_at,
+                )  # fmt: skip
+
+    def due_runs(self, now: datetime) -> Iterator[RunRef]:
+        """Nothing removes itself in Celery."""
+        del now
+        yield from ()
 
     def revisions(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
         """Of the runs that are there."""

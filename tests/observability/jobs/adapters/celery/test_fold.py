@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -122,7 +123,7 @@ def test_how_a_task_failed(
         ({"terminated": False, "signum": None, "expired": True}, "cancelled", "deadline"),
     ],
 )
-def test_how_a_task_was_revoked(fields: dict[str, object], status: str, kind: str) -> None:
+def test_how_a_task_was_revoked(fields: dict[str, Any], status: str, kind: str) -> None:
     run = run_of(received(1), event("task-revoked", 3, **fields))
     assert (run.status, run.failure_kind) == (status, kind)
 
