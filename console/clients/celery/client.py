@@ -32,6 +32,7 @@ class CeleryClient:
         self._broker = Broker(endpoint, credential=credential, timeout=timeout)
         self._namespace = control_exchange
         self._wait = wait
+        self._hosts: set[str] = set()
         self._events = EventStream(self._broker, exchange=event_exchange)
 
     def __repr__(self) -> str:
@@ -49,6 +50,7 @@ class CeleryClient:
                 connection,
                 namespace=self._namespace,
                 wait=self._wait if wait is None else wait,
+                expected=self._hosts,
             )
 
     def send(

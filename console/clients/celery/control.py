@@ -1,7 +1,8 @@
 """Remote control of the workers of one broker: every call ends in bounded time.
 
-What is asked of all workers waits the whole time for their answers, as nobody knows how many there
-are; what is asked of named ones ends with the last answer.
+What is asked of named workers ends with the last answer. What is asked of all of them waits the
+whole time, as nobody knows how many there are; but a moment after everybody who answered last time
+has answered again it ends too.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from console.errors import Refused
 NAMESPACE: Final = "celery"
 WAIT: Final = 1.0
 """Seconds that workers have to answer."""
+GRACE: Final = 0.2
+"""Seconds for new workers to answer when all known ones have."""
 _TYPE: Final = re.compile(r"^(?P<name>\S+)(?: \[(?P<info>.*)\])?$")
 _RATE: Final = re.compile(r"rate_limit=(\S+)")
 Replies = dict[str, Any]
@@ -29,9 +32,18 @@ Replies = dict[str, Any]
 class Control:
     """One connection's worth of questions and orders to workers."""
 
-    def __init__(self, connection: Any, *, namespace: str = NAMESPACE, wait: float = WAIT) -> None:
-        """`namespace` is the app's control exchange."""
+    def __init__(
+        self,
+        connection: Any,
+        *,
+        namespace: str = NAMESPACE,
+        wait: float = WAIT,
+        expected: set[str] | None = None,
+    ) -> None:
+        """`namespace` is the app's control exchange; `expected` who answered last time, which is
+        kept up to date."""
         self._connection = connection
+        self._expected = set() if expected is None else expected
         self._namespace = namespace
         self._wait = wait
 
@@ -153,7 +165,10 @@ class Control:
         )
         with consumer:
             self._publish(channel, command, dict(arguments or {}), to, ticket, back.name)
-            self._collect(replies, None if to is None else len(set(to)))
+            self._collect(replies, None if to is None else set(to))
+        if to is None:
+            self._expected.clear()
+            self._expected.update(replies)
         with suppress(Exception):
             channel.after_reply_message_received(queue.name)
         return replies
@@ -188,9 +203,13 @@ class Control:
             retry=False,
         )
 
-    def _collect(self, replies: Replies, wanted: int | None) -> None:
-        deadline = time.monotonic() + self._wait
-        while wanted is None or len(replies) < wanted:
+    def _collect(self, replies: Replies, wanted: set[str] | None) -> None:
+        deadline, everybody = time.monotonic() + self._wait, False
+        while wanted is None or not wanted <= replies.keys():
+            if wanted is None and not everybody and self._expected:
+                everybody = self._expected <= replies.keys()
+                if everybody:
+                    deadline = min(deadline, time.monotonic() + GRACE)
             left = deadline - time.monotonic()
             if left <= 0:
                 return
