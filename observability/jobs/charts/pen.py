@@ -126,6 +126,11 @@ def stretch(part: Span, left: float, width: float, top: int, words: str) -> str:
 _LAYERS: Final = (Shape.THROTTLED, Shape.DENIED, Shape.PAUSED)
 
 
+def is_layer(part: Span) -> bool:
+    """Whether it lies over other stretches and has to be drawn after them."""
+    return part.shape in _LAYERS
+
+
 def _inwards(right: float) -> int:
     """End signs stand behind their bar, except at the picture's right edge."""
     return -8 if right > 98.5 else 8

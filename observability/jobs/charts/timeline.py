@@ -145,7 +145,7 @@ class Timeline:
 
     def _lane(self, lane: Lane, top: int) -> str:
         out = [pen.ruler(top)]
-        for part in lane.spans:
+        for part in sorted(lane.spans, key=pen.is_layer):
             left = self._at(part.start)
             width = self._at(part.end) - left
             out.append(pen.stretch(part, left, width, top, self._span_words(part)))
