@@ -31,6 +31,7 @@ _TAGS = {
     "preview": "The same without keeping anything.",
     "rollouts": "What is pushed, and how far it is.",
     "drift": "What somebody else changed.",
+    "jobs": "Runs of jobs on every engine, what happened to them, their histories.",
 }
 _TEXT = {"type": "string"}
 _PROBLEM = {

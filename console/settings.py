@@ -184,6 +184,7 @@ SPECTACULAR_SETTINGS = {
         "ProposalStatus": "quotas.changes.models.ProposalStatus",
         "RolloutKind": "quotas.enforcement.models.RolloutKind",
         "ChangeKind": "quotas.changes.serializers.KIND_CHOICES",
+        "JobStatus": "observability.jobs.models.STATUS_CHOICES",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from console.access.gate import actor_of
+from console.access.gate import actor_of
 from console.access.models import Permission, User
 from console.resources import Row, RowDetail, RowList, moment_of
 from console.selectors import Take
@@ -103,7 +104,7 @@ class RunHistory(APIView):
     def get(self, request: Request, pk: int) -> HttpResponse:
         """The download: for Temporal what `temporal workflow show -o json` prints. Needs the role
         operator, or membership of the run's tenant."""
-        run = get_object_or_404(visible_runs(request), pk=pk)
+        run = get_object_or_404(visible_runs(request).select_related("target", "tenant"), pk=pk)
         user = _user(request)
         if user.may(Permission.VIEW) and not user.may(Permission.OPERATE):
             raise PermissionDenied("Histories hold what jobs were given: they need “operate”.")

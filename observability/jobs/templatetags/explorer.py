@@ -9,12 +9,19 @@ from django import template
 from django.utils.safestring import SafeString, mark_safe
 
 from console.templatetags.headroom import ago, condition
+from observability.jobs.charts.words import span
 from observability.jobs.selectors.explorer import Line
 
 register = template.Library()
 
 _LONGEST_TYPE, _LONGEST_NAME = 60, 48
 _IN_FULL = 500
+
+
+@register.filter
+def age_of(seconds: float) -> str:
+    """A length of time in words: 250 is "4 min 10 s"."""
+    return span(seconds)
 
 
 @register.simple_tag

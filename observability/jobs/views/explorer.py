@@ -17,7 +17,7 @@ from console.selectors import Page, keyset_page
 from observability.jobs.models import JobRun
 from observability.jobs.rules.query import CHIPS, Query, parse
 from observability.jobs.selectors import explorer as reads
-from observability.jobs.selectors.behind import reading
+from observability.jobs.selectors.ingest import readings
 from observability.jobs.selectors.search import KEY, Search, search_for
 from tenants.models import Tenant
 
@@ -31,7 +31,13 @@ _SHOWN = 50
 def explorer(request: SignedInRequest) -> HttpResponse:
     """Runs that match the box, newest first, 50 to a page; everything is in the URL."""
     now = timezone.now()
-    context: dict[str, Any] = {"reading": reading(now=now), "chips": CHIPS}
+    read = readings(now)
+    context: dict[str, Any] = {
+        "late": [each for each in read if each.late],
+        "holes": [each for each in read if each.gaps],
+        "is_read": any(each.state for each in read),
+        "chips": CHIPS,
+    }
     try:
         query = _asked(request)
     except DomainError as error:
