@@ -13,10 +13,8 @@ from deploy.local.emulator.kinds import Kind, Obj
 
 def listed(kind: Kind, objects: list[Obj], metadata: Obj) -> Obj:
     """Return a `List` of objects."""
-    items = [
-        {key: value for key, value in obj.items() if key not in ("kind", "apiVersion")}
-        for obj in objects
-    ]
+    unsaid = () if kind.custom else ("kind", "apiVersion")
+    items = [{key: value for key, value in obj.items() if key not in unsaid} for obj in objects]
     return {
         "kind": f"{kind.name}List",
         "apiVersion": kind.api_version,

@@ -28,6 +28,8 @@ class Kind:
     returns_deleted: bool = False
     """DELETE answers with the object; the other kinds answer with a Status."""
     version: str = "v1"
+    custom: bool = False
+    """Defined by a CustomResourceDefinition: its objects say their kind in lists too."""
 
     @property
     def api_version(self) -> str:
@@ -136,7 +138,9 @@ DEFINITION = Kind(
     status=True,
 )
 # Served whether its definition was created or not; like the real one it has no status subresource.
-WORKFLOW = Kind("argoproj.io", "workflows", "Workflow", short_names=("wf",), version="v1alpha1")
+WORKFLOW = Kind(
+    "argoproj.io", "workflows", "Workflow", short_names=("wf",), version="v1alpha1", custom=True
+)
 
 KINDS: tuple[Kind, ...] = (
     CONFIG_MAP,

@@ -119,13 +119,22 @@ def _version(client: KubernetesClient, target: TargetRef) -> tuple[str, str]:
         return "emulated", "emulated"
     server = str(target.options.get("argo_server") or "")
     if server:
-        token = str(target.options.get("argo_server_token") or "")
-        verify = target.options.get("insecure_skip_tls_verify") is not True
         try:
-            said = ArgoServer(server, token=token, verify=verify, timeout=target.timeout).version()
+            said = _connect(server, target).version()
         except ExternalError:
             said = ""
         if said:
             return said, "Argo server"
     tag = opening.image_version(client, opening.controller_namespace(target))
     return tag, "image" if tag else ""
+
+
+def _connect(server: str, target: TargetRef) -> ArgoServer:
+    options = target.options
+    return ArgoServer(
+        server,
+        token=str(options.get("argo_server_token") or ""),
+        ca_file=str(options.get("ca_file", "")),
+        insecure_skip_tls_verify=options.get("insecure_skip_tls_verify") is True,
+        timeout=target.timeout,
+    )

@@ -1,0 +1,89 @@
+"""`python -m deploy.local.argo --kubeconfig FILE`: a small workflow controller, for demos."""
+
+import argparse
+import signal
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+
+from console.errors import ExternalError
+from deploy.local.argo.cluster import Cluster
+from deploy.local.argo.controller import Controller
+
+LOOK_SECONDS = 30.0
+"""How often it is looked whether a real controller has come."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs until a signal; 3 when a real controller is at work and `--stand-by` is not given."""
+    options = _parser().parse_args(arguments)
+    cluster = Cluster(f"kubeconfig:{options.kubeconfig}")
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return _serve(cluster, options, stop)
+
+
+def _serve(cluster: Cluster, options: argparse.Namespace, stop: threading.Event) -> int:
+    controller: Controller | None = None
+    looked = 0.0
+    said = ""
+    while not stop.is_set():
+        now = datetime.now(UTC)
+        try:
+            if now.timestamp() - looked >= LOOK_SECONDS:
+                why = _why_not(cluster, options.controller_namespace, now)
+                if why and not options.stand_by:
+                    sys.stderr.write(f"{why}\n")
+                    return 3
+                controller = None if why else controller or _controller(cluster, options)
+                said = _say(why or "The emulated workflow controller is at work.", said)
+                looked = now.timestamp()
+            if controller is not None:
+                controller.round(now)
+        except ExternalError as error:
+            said = _say(error.message, said)
+        stop.wait(options.every)
+    return 0
+
+
+def _why_not(cluster: Cluster, namespace: str, now: datetime) -> str:
+    if holder := cluster.real_controller(namespace, now):
+        return f"A real workflow controller is at work here ({holder})."
+    if not cluster.install():
+        return "The Workflows of this cluster are a real Argo's; they are left to it."
+    return ""
+
+
+def _controller(cluster: Cluster, options: argparse.Namespace) -> Controller:
+    return Controller(
+        cluster,
+        parallelism=options.parallelism,
+        namespace_parallelism=options.namespace_parallelism,
+        requeue=timedelta(seconds=options.requeue),
+    )
+
+
+def _say(text: str, before: str) -> str:
+    if text != before:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    return text
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="deploy.local.argo", description=__doc__)
+    parser.add_argument("--kubeconfig", required=True)
+    parser.add_argument("--every", type=float, default=1.0, help="seconds between two looks")
+    parser.add_argument("--requeue", type=float, default=10.0, help="seconds a refused pod waits")
+    parser.add_argument("--parallelism", type=int, default=0)
+    parser.add_argument("--namespace-parallelism", type=int, default=0)
+    parser.add_argument("--controller-namespace", default="argo")
+    parser.add_argument(
+        "--stand-by", action="store_true", help="wait, instead of ending, where a real Argo is"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
