@@ -61,7 +61,7 @@ def test_the_archived_record_has_the_steps_unpacked() -> None:
 @pytest.mark.parametrize("sort", PACKERS)
 def test_what_unpacks_to_too_much_is_refused(sort: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packing, "MOST_BYTES", 2**20)
-    with pytest.raises(ValueError, match="more than 1 MiB|too much memory"):
+    with pytest.raises(ValueError, match=r"more than 1 MiB|too much memory"):
         unpack(packed(sort, b"a" * 2**22))
 
 
