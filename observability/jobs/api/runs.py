@@ -16,7 +16,6 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from console.access.gate import actor_of
-from console.access.gate import actor_of
 from console.access.models import Permission, User
 from console.resources import Row, RowDetail, RowList, moment_of
 from console.selectors import Take

@@ -41,7 +41,7 @@ def _words(text: str) -> Iterator[str]:
     for run in _runs(text):
         yield _plain(run)
         parts = _PART.findall(run)
-        if len(parts) > 1 and not _is_id(run):
+        if len(parts) > 1 and run.isascii() and not _is_id(run):
             yield from (_plain(part) for part in parts if len(part) > 1)
 
 
