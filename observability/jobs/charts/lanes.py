@@ -173,6 +173,9 @@ def make_lanes(outline: Outline, moments: Iterable[Moment], *, now: datetime) ->
             whole.marks.append(Mark(moment.at, moment.kind, moment.message or moment.title))
         elif moment.kind not in _OWN:
             whole.take(moment)
+        elif moment.kind in _ENDS and "" in steps:
+            # Attempts of no step, as Celery has them, end as the run does.
+            steps[""].take(moment)
     lanes = [_outline_lane(whole, outline, until)]
     lanes.extend(lane.settle(until, goes_on=outline.is_open) for lane in steps.values())
     return lanes

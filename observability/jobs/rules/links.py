@@ -204,7 +204,7 @@ def _argo_run(base: str, subject: Subject) -> str:
 
 def _argo_copy(subject: Subject) -> dict[str, str]:
     """Names which of several workflows of one name is meant; a closed one may be archived."""
-    uid = subject.run_id.partition("/")[0]
+    uid = subject.run_id.partition("#")[0]
     return {"uid": uid} if uid and not subject.is_open else {}
 
 

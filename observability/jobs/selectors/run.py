@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from django.db.models.functions import Left
 
@@ -14,7 +13,7 @@ from observability.jobs.charts.shapes import Moment, Outline
 from observability.jobs.charts.timeline import Gap, Timeline, draw
 from observability.jobs.charts.words import span
 from observability.jobs.contracts import EventKind, LinkKind
-from observability.jobs.models import IngestGap, IngestState, JobRun
+from observability.jobs.models import Engine, IngestGap, IngestState, JobRun
 from observability.jobs.rules.commands import Command, commands_for
 from observability.jobs.rules.links import Link, links_out
 from observability.jobs.rules.links import Subject as Place
@@ -116,7 +115,7 @@ def _retry_at(run: JobRun) -> datetime | None:
     rows = run.events.filter(kind=EventKind.RETRY).order_by("-seq", "-key")
     detail = rows.values_list("detail", flat=True).first() or {}
     try:
-        due = datetime.fromisoformat(str(detail.get("next_attempt_at", "")))
+        due = datetime.fromisoformat(str(detail.get("next_attempt_at") or detail.get("eta")))
     except ValueError:
         return None
     return due if due.tzinfo else None
@@ -135,7 +134,7 @@ def pace(run: JobRun, *, now: datetime) -> int:
 
 
 def subject_of(run: JobRun, *, now: datetime) -> Place:
-    """The run as addresses need it: one query."""
+    """The run as addresses need it: two queries at most."""
     shared = dict(run.links.values_list("kind", "value"))
     return Place(
         engine=run.engine,
@@ -147,15 +146,18 @@ def subject_of(run: JobRun, *, now: datetime) -> Place:
         since=run.created_at,
         until=run.closed_at or now,
         is_open=run.is_open,
-        pod=_pod(run.attributes),
+        pod=_pod(run),
         trace_id=shared.get(LinkKind.TRACE, ""),
         request_id=shared.get(LinkKind.REQUEST, ""),
     )
 
 
-def _pod(attributes: Mapping[str, Any]) -> str:
-    found = attributes.get("pod") or ""
-    return found if isinstance(found, str) else ""
+def _pod(run: JobRun) -> str:
+    """The latest pod of a Kubernetes job; other engines do not say which pods they use."""
+    if run.engine != Engine.KUBERNETES:
+        return ""
+    rows = run.events.exclude(step="").order_by("-seq", "-key")
+    return rows.values_list("step_name", flat=True).first() or ""
 
 
 def ways_of(run: JobRun, subject: Place) -> Ways:

@@ -82,6 +82,18 @@ def test_a_step_that_was_retried_waits_tries_backs_off_and_tries_again() -> None
     )
 
 
+def test_attempts_of_no_step_end_as_the_run_does() -> None:
+    events = [
+        seen(1, EventKind.ATTEMPT_STARTED, 5, attempt=1),
+        seen(2, EventKind.ATTEMPT_FAILED, 9, attempt=1),
+        seen(3, EventKind.ATTEMPT_STARTED, 20, attempt=2),
+        seen(4, EventKind.LOST, 30),
+    ]
+    lane = picture(events, status=Status.LOST).lanes[1]
+    assert lane.name == "Attempts"
+    assert shapes(lane) == [(Shape.RUN, 5, 9, End.BAD), (Shape.RUN, 20, 30, End.BAD)]
+
+
 def test_the_run_itself_is_drawn_from_its_row_even_without_events() -> None:
     (lane,) = picture([], status=Status.FAILED).lanes
     assert shapes(lane) == [
