@@ -47,4 +47,4 @@ def history_document(content: bytes | str) -> bytes:
         raise Refused(f"not a history: {bad}"[:300], code="malformed_history") from None
     if not history.events:
         raise Refused("this history has no events", code="malformed_history")
-    return history.SerializeToString()
+    return history.SerializeToString(deterministic=True)

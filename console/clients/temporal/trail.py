@@ -207,7 +207,8 @@ class TrailReader:
             told.extend(translate(events, room_for(len(events) * (4 if several else 1))))
             # Messages of one repeated field are joined by writing one after the other, so that a
             # long history is never held as messages.
-            written.append(page.history.SerializeToString())
+            # The same history is the same bytes: the archive knows it by its digest.
+            written.append(page.history.SerializeToString(deterministic=True))
             if events:
                 last = events[-1]
             if not token:

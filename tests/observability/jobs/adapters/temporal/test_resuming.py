@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
+from console.clients.temporal import trail
+from console.clients.temporal.bucket import TokenBucket
 from console.errors import ExternalError, Unreachable
 from deploy.examples.endings import Order
 from observability.jobs.adapters.temporal import inlining, windows
 from observability.jobs.adapters.temporal.source import TemporalSource
 from observability.jobs.contracts import Status
+from quotas.enforcement.adapters.temporal.opening import client_for
 from tests.observability.jobs.adapters.temporal.conftest import new_namespace, target_of
 from tests.observability.jobs.adapters.temporal.reading import Reading, Rows
 from tests.observability.jobs.adapters.temporal.starting import start, with_worker, without_worker
@@ -48,11 +51,13 @@ def end_many(reading: Reading, count: int) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3])
+@pytest.mark.parametrize("steps", [1, 3])
 def test_reading_that_stops_anywhere_loses_and_doubles_nothing(
     reading: Reading, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
     names = end_many(reading, 24)
+    # Beginning anew so often asks more than one reader may of a server that others use too.
+    monkeypatch.setitem(trail._buckets, client_for(reading.target), TokenBucket(90, 35.0))
     monkeypatch.setattr(windows, "FULL", 9)
     monkeypatch.setattr(inlining, "MOST_RUNS", 4)
     whole = Reading(TemporalSource(), reading.target)
