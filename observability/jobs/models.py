@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from django.db import connections, models
+from django.db import models
 from django.db.models import Q
 
 from console.access.models import Permission, User
@@ -176,46 +175,6 @@ class JobRun(models.Model):
         return run_key(self.engine, self.location, self.external_id, self.run_id)
 
 
-class JobEventQuerySet(models.QuerySet["JobEvent"]):
-    """The one way in for many events: bulk_create spends more time than either database does."""
-
-    COLUMNS: ClassVar = {
-        "run_id": "bigint",
-        "seq": "bigint",
-        "key": "text",
-        "at": "timestamptz",
-        "kind": "text",
-        "title": "text",
-        "step": "text",
-        "step_name": "text",
-        "attempt": "integer",
-        "actor": "text",
-        "message": "text",
-        "detail": "jsonb",
-    }
-    """What PostgreSQL takes them as."""
-
-    def insert_new(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Inserts events given as values of COLUMNS (`detail` as JSON text, `at` aware); those that
-        are there already are left as they are."""
-        if not rows:
-            return
-        table, names = self.model._meta.db_table, ", ".join(f'"{name}"' for name in self.COLUMNS)
-        connection = connections[self.db]
-        with connection.cursor() as cursor:
-            if connection.vendor == "postgresql":
-                casts = ", ".join(f"%s::{kind}[]" for kind in self.COLUMNS.values())
-                into = f"INSERT INTO {table} ({names}) SELECT * FROM unnest({casts})"  # noqa: S608
-                columns = [list(column) for column in zip(*rows, strict=True)]
-                cursor.execute(f"{into} ON CONFLICT DO NOTHING", columns)
-                return
-            marks = ", ".join(["%s"] * len(self.COLUMNS))
-            into = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608
-            adapt = connection.ops.adapt_datetimefield_value
-            values = [(*row[:3], adapt(row[3]), *row[4:]) for row in rows]
-            cursor.executemany(f"{into} ON CONFLICT DO NOTHING", values)
-
-
 class JobEvent(models.Model):
     """One thing that happened to a run; never changed. See contracts.EventSeen."""
 
@@ -231,8 +190,6 @@ class JobEvent(models.Model):
     actor = models.CharField(max_length=255, blank=True)
     message = models.CharField(max_length=LONGEST_MESSAGE, blank=True)
     detail = models.JSONField(default=dict)
-
-    objects = JobEventQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [

@@ -21,7 +21,7 @@ _MOST_SEQ: Final = 2**63 - 1
 _MOST_ATTEMPT: Final = 2**31 - 1
 
 EventRow = tuple[Any, ...]
-"""Values of JobEventQuerySet.COLUMNS."""
+"""Values of a JobEvent in the order of its columns after the id; `detail` is JSON text."""
 
 
 def event_rows(run_id: int, seen: Iterable[EventSeen], masker: Masker) -> Iterator[EventRow]:

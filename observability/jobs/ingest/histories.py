@@ -22,7 +22,8 @@ from django.utils import timezone
 from console.errors import ExternalError, NotFound, Throttled, Unreachable
 from observability.jobs.contracts import History, RunRef
 from observability.jobs.ingest.reader import Reader
-from observability.jobs.ingest.store import save, store_events, take_in
+from observability.jobs.ingest.store import store_events, take_in
+from observability.jobs.ingest.writes import save_runs
 from observability.jobs.models import ArchiveState, JobDocument, JobRun
 from observability.jobs.rules.bounding import clean
 from observability.jobs.services import archive
@@ -193,7 +194,7 @@ def _finish(pairs: Sequence[tuple[JobRun, Fetched]], now: datetime) -> None:
         elif one.error is not None:
             _note(row, one.error, now)
         row.updated_at = now
-    save([row for row, _ in pairs], fields=_FIELDS)
+    save_runs([row for row, _ in pairs], _FIELDS)
     stored = [row.pk for row, one in pairs if one.packed is not None]
     JobDocument.objects.filter(run__in=stored, body__isnull=False).delete()
 

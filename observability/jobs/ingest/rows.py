@@ -20,7 +20,7 @@ _TEXTS: Final = (
     *("parent_key", "failure", "failure_kind", "cleanup_at"),
 )
 MERGED: Final = (
-    *("location", "key", "tenant", "attribution", "type", "queue", "fairness_key", "status"),
+    *("location", "key", "tenant_id", "attribution", "type", "queue", "fairness_key", "status"),
     *("created_at", "began_at", "closed_at", "duration_ms", "attempts", "failure", "failure_kind"),
     *("started_by", "worker", "build", "parent_key", "progress", "attributes", "cleanup_at"),
     *("cleaned_at", "emulated", "search", "revision", "marks", "history_due", "archive"),

@@ -16,6 +16,7 @@ from observability.jobs.ingest.events import EventRow, event_rows
 from observability.jobs.ingest.pushed import Name, Pushed, named, shelve
 from observability.jobs.ingest.reader import CHUNK, Reader
 from observability.jobs.ingest.rows import MERGED, known_of, order_history, write
+from observability.jobs.ingest.writes import insert_events, save_runs
 from observability.jobs.models import (
     ArchiveState,
     IngestGap,
@@ -29,11 +30,8 @@ from observability.jobs.rules.bounding import bounded_id, clean
 from observability.jobs.rules.merge import known, merged, news
 from observability.jobs.services.archive import keep_earlier, spool, stored
 
-_ROWS: Final = 200
-"""Runs in one statement."""
 _EVENTS: Final = 5000
 _LINKS: Final = 500
-UNIQUE: Final = ("engine", "target", "external_id", "run_id")
 
 
 @dataclass(slots=True)
@@ -73,7 +71,7 @@ def take_in(
         entry.pushed = (pushed or {}).get((entry.row.external_id, entry.row.run_id))
         _merge(reader, entry, now)
     _archive(heard)
-    save([entry.row for entry in heard if entry.changed or entry.new])
+    save_runs([entry.row for entry in heard if entry.changed or entry.new], MERGED)
     _spool(heard)
     _links(heard)
     return store_events(
@@ -162,20 +160,6 @@ def _archive(heard: Iterable[Heard]) -> None:
     keep_earlier(earlier, of=replaced)
 
 
-def save(rows: Sequence[JobRun], *, fields: Sequence[str] = MERGED) -> None:
-    """Inserts or updates runs; all of them have ids then."""
-    for row in rows:
-        row.pk = None  # the statement finds the row by its name and gives its id back
-    if rows:
-        JobRun.objects.bulk_create(
-            rows,
-            batch_size=_ROWS,
-            update_conflicts=True,
-            unique_fields=UNIQUE,
-            update_fields=fields,
-        )
-
-
 def _spool(heard: Iterable[Heard]) -> None:
     """Documents that object storage could not take wait as rows: their engine may forget them."""
     waiting = [
@@ -211,9 +195,9 @@ def store_events(
     for run, events in told:
         rows += event_rows(run.pk, events, reader.masker)
         if len(rows) >= _EVENTS:
-            JobEvent.objects.insert_new(rows)
+            insert_events(rows)
             rows = []
-    JobEvent.objects.insert_new(rows)
+    insert_events(rows)
     return _recount([run for run, _ in told], now)
 
 
