@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.db import connection
+from django.utils.timezone import make_naive
 
 _MOST_DIGITS: Final = 13
 """Three hundred years."""
@@ -116,7 +117,7 @@ def next_matching(
         way="DESC" if is_down else "ASC",
     )
     with connection.cursor() as cursor:
-        cursor.execute(statement, [text, _plain(edge), most])
+        cursor.execute(statement, [text, connection.ops.adapt_datetimefield_value(edge), most])
         found: list[Hit] = cursor.fetchall()
     return found
 
@@ -136,9 +137,9 @@ def in_order(
     return [pk for _, pk in sorted(ahead, reverse=is_down)]
 
 
-def _plain(moment: datetime) -> Any:
-    """As raw rows have it: text on SQLite."""
-    return connection.ops.adapt_datetimefield_value(moment)
+def _plain(moment: datetime) -> datetime:
+    """As raw rows have it: without a zone on SQLite."""
+    return moment if connection.vendor == "postgresql" else make_naive(moment, UTC)
 
 
 def _bucket(milliseconds: int) -> tuple[int, int]:
