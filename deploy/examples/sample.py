@@ -29,6 +29,7 @@ class SampleTenant:
     runs_per_minute: float = 0
     task_queue: str = ""
     tasks_per_minute: float = 0
+    flows_per_minute: float = 0
 
 
 @dataclass(frozen=True, slots=True)

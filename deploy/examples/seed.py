@@ -47,7 +47,7 @@ from tenants.services import create_target, update_target  # noqa: E402
 
 ACTOR = Actor.command("demo")
 REASON = "Sample platform of make demo"
-CLUSTER, TEMPORAL, CELERY = "lab-k8s", "temporal-local", "demo-celery"
+CLUSTER, TEMPORAL, CELERY, ARGO = "lab-k8s", "temporal-local", "demo-celery", "demo-argo"
 PEOPLE = ((Role.ADMIN, "admin"), (Role.OPERATOR, "operator"), (Role.VIEWER, "viewer"))
 
 
@@ -81,6 +81,11 @@ def targets(sample: Sample, kubeconfig: str, address: str) -> None:
             "name": "Temporal on this machine",
             "endpoint": address,
             "options": {"namespace": "default", "queues": base_rate},
+        },
+        ARGO: {
+            "kind": "argo",
+            "name": "Argo Workflows in the lab cluster",
+            "credential": f"kubeconfig:{kubeconfig}",
         },
         CELERY: {
             "kind": "celery",
@@ -150,6 +155,7 @@ def onboard(sample: Sample, tenant: SampleTenant) -> None:
     else:
         queue = c.Place(tenant.slug, TEMPORAL, sample.shared_queue, "shared", tenant.slug)
     tasks = (c.Place(tenant.slug, CELERY, tenant.task_queue),) if tenant.task_queue else ()
+    flows = (c.Place(tenant.slug, ARGO, tenant.slug),) if tenant.flows_per_minute else ()
     do(
         c.Onboard(
             slug=tenant.slug,
@@ -158,7 +164,7 @@ def onboard(sample: Sample, tenant: SampleTenant) -> None:
             contact=f"platform@{tenant.slug}.example",
             group=f"{tenant.slug}-devs",
             labels=tenant.labels,
-            placements=(c.Place(tenant.slug, CLUSTER, tenant.slug), queue, *tasks),
+            placements=(c.Place(tenant.slug, CLUSTER, tenant.slug), queue, *tasks, *flows),
         )
     )
 

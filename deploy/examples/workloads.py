@@ -24,6 +24,7 @@ from temporalio.common import TypedSearchAttributes as Attributes
 from temporalio.worker import Worker
 
 from deploy.examples.cluster import create_job
+from deploy.examples.flows import argo_side
 from deploy.examples.sample import Sample, SampleTenant, load
 from deploy.examples.senders import celery_side
 from deploy.examples.workflows import Batch, SampleBatch, Step
@@ -166,6 +167,9 @@ async def main() -> None:
             keep("kubernetes", kubernetes_side, sample, os.environ["HEADROOM_DEMO_KUBECONFIG"])
         ),
         asyncio.ensure_future(celery_side(sample, keep)),
+        asyncio.ensure_future(
+            keep("argo", argo_side, sample, os.environ["HEADROOM_DEMO_KUBECONFIG"], keep)
+        ),
     ]
     await stop.wait()
     for side in sides:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local import console, probes, programs
+from deploy.local.argo import part as argo
 from deploy.local.console import Surroundings
 from deploy.local.kubernetes import ClusterFiles, ControlPlane, KubePorts
 from deploy.local.parts import CannotStartError, Part
@@ -61,8 +62,9 @@ def assemble(state: State, web_port: int) -> Stack:
         kubeconfig=cluster.kubeconfig,
         kubernetes=cluster.kind,
     )
-    own = console.parts(surroundings, targets=("temporal", *cluster.needed))
-    return Stack([broker, jobs, *cluster.parts, *own], surroundings)
+    flows = argo.part(state, cluster.kubeconfig, after=cluster.needed)
+    own = console.parts(surroundings, targets=("temporal", *cluster.needed, flows.name))
+    return Stack([broker, jobs, *cluster.parts, flows, *own], surroundings)
 
 
 def choose_cluster(state: State) -> Cluster:

@@ -51,7 +51,7 @@ def _why_not(cluster: Cluster, namespace: str, now: datetime) -> str:
     if holder := cluster.real_controller(namespace, now):
         return f"A real workflow controller is at work here ({holder})."
     if not cluster.install():
-        return "The Workflows of this cluster are a real Argo's; they are left to it."
+        return "A real Argo is, or was, at work here: its definition of Workflows is there."
     return ""
 
 
