@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -121,7 +121,7 @@ def watch(
     seconds: float = 300.0,
     gather: float = 0.0,
     room: int = 1000,
-) -> Iterator[list[Change]]:
+) -> Generator[list[Change], None, None]:
     """What changed since `versions`, in batches of what came together, side by side for all.
 
     After the first of a batch others may come for `gather` seconds. An empty batch says that

@@ -1,0 +1,208 @@
+"""Watches give every change once, in bounded memory, and end when they should."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.clients.kubernetes import watch as module
+from console.clients.kubernetes.client import KubernetesClient
+from console.clients.kubernetes.watch import Expired, Want, pages, watch
+from console.errors import ExternalError, Refused, Unreachable
+from deploy.local.emulator.server import Emulator
+
+MAPS = Want("ConfigMap", namespace="acme", labels="of=test")
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    """A cluster with one namespace."""
+    with Emulator() as running:
+        yield running
+
+
+@pytest.fixture
+def client(emulator: Emulator, tmp_path: Path) -> Iterator[KubernetesClient]:
+    """With a single connection, which watches must not use up."""
+    found = KubernetesClient(f"kubeconfig:{emulator.kubeconfig(tmp_path / 'k')}", connections=1)
+    found.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "acme"}})
+    yield found
+    found.close()
+
+
+def put(client: KubernetesClient, name: str, content: str = "x", **labels: str) -> None:
+    """Create a ConfigMap."""
+    client.create(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": name, "namespace": "acme", "labels": {"of": "test", **labels}},
+            "data": {"content": content},
+        }
+    )
+
+
+def version(client: KubernetesClient, want: Want = MAPS) -> str:
+    """From where a watch misses nothing."""
+    return next(pages(client, want)).version
+
+
+def told(client: KubernetesClient, versions: dict[Want, str], **more: Any) -> list[tuple[str, str]]:
+    """What a watch says until it is quiet: verbs and names."""
+    return [
+        (change.verb, change.object["metadata"]["name"])
+        for batch in watch(client, versions, **{"quiet": 0.0, **more})
+        for change in batch
+    ]
+
+
+def test_a_list_comes_in_pages_of_one_version(client: KubernetesClient) -> None:
+    for number in range(5):
+        put(client, f"map-{number}")
+    found = list(pages(client, MAPS, size=2))
+    assert [len(page.objects) for page in found] == [2, 2, 1]
+    assert len({page.version for page in found}) == 1
+    assert found[0].objects[0]["kind"] == "ConfigMap"
+
+
+def test_a_watch_goes_on_from_a_version_without_loss(client: KubernetesClient) -> None:
+    since = version(client)
+    put(client, "one")
+    put(client, "two")
+    client.delete("ConfigMap", "one", namespace="acme")
+    assert told(client, {MAPS: since}) == [("ADDED", "one"), ("ADDED", "two"), ("DELETED", "one")]
+    seen = [
+        change
+        for batch in watch(client, {MAPS: since}, quiet=0.0)
+        for change in batch
+        if change.verb == "ADDED"
+    ]
+    assert told(client, {MAPS: seen[0].version}) == [("ADDED", "two"), ("DELETED", "one")]
+
+
+def test_selectors_and_several_kinds_go_side_by_side(client: KubernetesClient) -> None:
+    labelled, spaces = Want("ConfigMap", labels="team=a"), Want("Namespace")
+    since = {labelled: version(client, labelled), spaces: version(client, spaces)}
+    put(client, "mine", team="a")
+    put(client, "other", team="b")
+    client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "later"}})
+    assert set(told(client, since)) == {("ADDED", "mine"), ("ADDED", "later")}
+
+
+def test_what_comes_while_we_wait_is_told_at_once(client: KubernetesClient) -> None:
+    batches = watch(client, {MAPS: version(client)}, quiet=20.0)
+    assert next(batches) == []  # everything until now has been told
+    begun = time.monotonic()
+    writer = threading.Thread(target=put, args=(client, "later"))
+    writer.start()
+    found = next(batch for batch in batches if batch)
+    assert found[0].object["metadata"]["name"] == "later"
+    assert time.monotonic() - begun < 5
+    batches.close()
+    writer.join()
+
+
+def test_a_version_that_was_forgotten_is_expired(
+    client: KubernetesClient, emulator: Emulator
+) -> None:
+    since = version(client)
+    put(client, "one")
+    emulator.compact()
+    with pytest.raises(Expired):
+        told(client, {MAPS: since})
+
+
+def test_a_list_that_expires_half_way_says_so(client: KubernetesClient, emulator: Emulator) -> None:
+    for number in range(4):
+        put(client, f"map-{number}")
+    found = pages(client, MAPS, size=2)
+    next(found)
+    put(client, "later")
+    emulator.compact()
+    with pytest.raises(Expired):
+        next(found)
+
+
+def test_an_object_of_a_megabyte_comes_whole(client: KubernetesClient) -> None:
+    since = version(client)
+    put(client, "large", content="y" * 1_000_000)
+    batch = next(batch for batch in watch(client, {MAPS: since}, quiet=0.0) if batch)
+    assert len(batch[0].object["data"]["content"]) == 1_000_000
+
+
+def test_a_reader_that_dawdles_holds_the_server_back(
+    client: KubernetesClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_BYTES", 1)
+    since = version(client)
+    for number in range(20):
+        put(client, f"map-{number:02}")
+    sizes = [len(batch) for batch in watch(client, {MAPS: since}, quiet=0.0)]
+    assert sum(sizes) == 20
+    assert max(sizes) == 1  # one is there, the next one waits until it was taken
+
+
+def test_stopping_to_read_ends_the_connection(client: KubernetesClient, emulator: Emulator) -> None:
+    listeners = emulator.call(lambda: len(emulator._cluster.store.listeners))
+    batches = watch(client, {MAPS: version(client)}, quiet=60.0)
+    next(batches)
+    assert emulator.call(lambda: len(emulator._cluster.store.listeners)) == listeners + 1
+    batches.close()
+    deadline = time.monotonic() + 10
+    while emulator.call(lambda: len(emulator._cluster.store.listeners)) > listeners:
+        put(client, f"map-{time.monotonic_ns()}")  # a server notices by writing
+        assert time.monotonic() < deadline, "the watch is still open"
+        time.sleep(0.05)
+
+
+def test_a_server_that_goes_away_is_an_error(client: KubernetesClient, emulator: Emulator) -> None:
+    since = version(client)
+    emulator.stop()
+    with pytest.raises(ExternalError) as raised:
+        told(client, {MAPS: since})
+    assert isinstance(raised.value, Unreachable)
+    emulator.start()
+    assert told(client, {MAPS: since}) == []
+
+
+def test_a_server_that_hangs_is_an_error_in_bounded_time(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    hasty = KubernetesClient(f"kubeconfig:{emulator.kubeconfig(tmp_path / 'k')}", timeout=1.0)
+    everywhere = Want("ConfigMap")
+    since = version(hasty, everywhere)
+    emulator.hang(30)
+    begun = time.monotonic()
+    with pytest.raises(Unreachable):
+        told(hasty, {everywhere: since})
+    assert time.monotonic() - begun < 10
+    emulator.hang(0)
+    hasty.close()
+
+
+def test_a_watch_that_is_forbidden_is_refused(emulator: Emulator, tmp_path: Path) -> None:
+    emulator.add_user("nobody")
+    reference = f"kubeconfig:{emulator.kubeconfig(tmp_path / 'n', user='nobody')}"
+    stranger = KubernetesClient(reference)
+    with pytest.raises(Refused) as raised:
+        told(stranger, {MAPS: "1"})
+    assert raised.value.code == "forbidden"
+    stranger.close()
+
+
+@pytest.mark.cluster
+def test_a_real_server_tells_the_same(kubeconfig: Path) -> None:
+    client = KubernetesClient(f"kubeconfig:{kubeconfig}", connections=1)
+    name = f"watch-{time.time_ns()}"
+    spaces = Want("Namespace", fields=f"metadata.name={name}")
+    since = version(client, spaces)
+    client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    assert ("ADDED", name) in told(client, {spaces: since})
+    with pytest.raises(Expired):
+        told(client, {Want("Namespace"): "1"})
+    client.close()
