@@ -16,7 +16,7 @@ from typing import Final
 
 import structlog
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from console.errors import ExternalError, NotFound, Throttled, Unreachable
@@ -24,7 +24,7 @@ from observability.jobs.contracts import History, RunRef
 from observability.jobs.ingest.reader import Reader
 from observability.jobs.ingest.store import store_events, take_in
 from observability.jobs.ingest.writes import save_runs
-from observability.jobs.models import ArchiveState, JobDocument, JobRun
+from observability.jobs.models import ArchiveState, IngestState, JobDocument, JobRun
 from observability.jobs.rules.bounding import clean
 from observability.jobs.services import archive
 from observability.jobs.services.archive import Packed
@@ -178,12 +178,11 @@ def store(reader: Reader, batch: Sequence[Fetched], *, now: datetime) -> None:
         take_in(reader, looks, now=now)
         rows = JobRun.objects.in_bulk([one.wanted.run.pk for one in batch])
         pairs = [(rows[one.wanted.run.pk], one) for one in batch if one.wanted.run.pk in rows]
-        store_events(
-            reader,
-            [(row, one.history.events) for row, one in pairs if one.history is not None],
-            now=now,
-        )
+        found = [(row, one.history.events) for row, one in pairs if one.history is not None]
+        events = store_events(reader, found, now=now)
         _finish(pairs, now)
+        state = IngestState.objects.filter(target_id=reader.target.id)
+        state.update(read_at=now, events_read=F("events_read") + events)
 
 
 def _finish(pairs: Sequence[tuple[JobRun, Fetched]], now: datetime) -> None:

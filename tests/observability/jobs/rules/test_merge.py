@@ -1,0 +1,97 @@
+"""Looks at a run, whatever the order in which they arrive."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from observability.jobs.contracts import FailureKind, Progress, RunSeen, Status
+from observability.jobs.rules.masking import Masker
+from observability.jobs.rules.merge import Known, known, merged, news
+from tests.observability.jobs.factories import NOON, after
+from tests.observability.jobs.fakes import look
+
+MASKER = Masker(["password"])
+TEXTS = st.sampled_from(["", "x", "y"])
+MOMENTS = st.none() | st.integers(0, 3).map(lambda number: after(number))
+
+
+@st.composite
+def looks(draw: st.DrawFn) -> RunSeen:
+    """A look at one run, with little or much in it."""
+    status = draw(st.sampled_from(list(Status)))
+    closed = status not in {Status.WAITING, Status.RUNNING, Status.PAUSED}
+    done = draw(st.none() | st.integers(0, 3))
+    return look(
+        "a",
+        status,
+        draw(st.sampled_from(["1", "2", "10", "open:3", "closed:3"])),
+        created_at=NOON + timedelta(seconds=draw(st.integers(0, 2))),
+        began_at=draw(MOMENTS),
+        closed_at=draw(MOMENTS) if closed else None,
+        queue=draw(TEXTS),
+        worker=draw(TEXTS),
+        failure=draw(TEXTS),
+        failure_kind=draw(st.sampled_from([FailureKind.NONE, FailureKind.TIMEOUT])),
+        attempts=draw(st.none() | st.integers(0, 3)),
+        cleanup_at=draw(MOMENTS),
+        cleaned_at=draw(MOMENTS),
+        attributes=draw(st.dictionaries(st.sampled_from("ab"), st.integers(0, 2))),
+        progress=None if done is None else Progress(at=after(done), done=done),
+        emulated=draw(st.booleans()),
+    )
+
+
+def folded(seen: list[RunSeen]) -> Known:
+    """All of them, one after the other."""
+    first, *rest = (news(one, masker=MASKER, tenant_id=1 if one.worker else None) for one in seen)
+    result = known(first)
+    for one in rest:
+        result = merged(result, one)
+    return result
+
+
+@given(
+    st.lists(looks(), min_size=1, max_size=5).flatmap(
+        lambda seen: st.tuples(st.just(seen), st.permutations(seen))
+    )
+)
+def test_the_order_of_arrival_does_not_matter(both: tuple[list[RunSeen], list[RunSeen]]) -> None:
+    assert folded(both[0]) == folded(both[1])
+
+
+@given(st.lists(looks(), min_size=1, max_size=4), st.data())
+def test_seeing_a_look_again_changes_nothing(seen: list[RunSeen], data: st.DataObject) -> None:
+    again = data.draw(st.sampled_from(seen))
+    assert folded([*seen, again]) == folded(seen)
+
+
+def test_late_news_does_not_open_a_closed_run() -> None:
+    found = folded([look("a", Status.SUCCEEDED, "completed:20"), look("a", revision="running:0")])
+    assert found.latest["state"] == ("succeeded", after(60))
+
+
+def test_the_engine_may_say_that_it_runs_again() -> None:
+    found = folded([look("a", Status.FAILED, "7"), look("a", revision="8")])
+    assert found.latest["state"] == ("running", None)
+
+
+def test_what_is_not_known_overwrites_nothing() -> None:
+    found = folded([look("a", worker="w1", attempts=2), look("a", revision="2", queue="")])
+    assert (found.latest["worker"], found.latest["queue"], found.attempts) == ("w1", "invoices", 2)
+
+
+def test_a_run_that_succeeded_has_no_failure() -> None:
+    found = folded([look("a", failure="boom"), look("a", Status.SUCCEEDED, "2")])
+    assert found.latest["failure"] == ""
+
+
+def test_secrets_and_size_are_dealt_with() -> None:
+    found = folded(
+        [look("a", Status.FAILED, failure="password=hunter2 " + "x" * 5000, type="t" * 900)]
+    )
+    assert "hunter2" not in found.latest["failure"]
+    assert len(found.latest["failure"]) <= 2000
+    assert len(found.latest["type"]) == 200
