@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from console.clients import credentials
 from console.errors import DomainError, Refused
@@ -17,6 +18,19 @@ RESERVED = frozenset({"new", "dots"})
 _VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")
 _PLACE = re.compile(r"^[^\s#]{1,250}$")
 _SECRET_NAME = re.compile(r"(?i)(pass(word|wd|phrase)|secret|token|api_?-?key|private|bearer)")
+LINKS = ("ui_url", "trace_url", "logs_url")
+"""Options of every kind of target: where the engine's own pages, traces and logs are."""
+PLACEHOLDERS = frozenset(
+    {
+        *("namespace", "workflow_id", "run_id", "task_id", "job", "pod", "queue", "trace_id"),
+        *("request_id", "tenant", "from_ms", "to_ms"),
+    }
+)
+"""What a link may have in braces, but for `ui_url`, which is where a page begins."""
+RETENTION = "trail_retention_days"
+LONGEST_RETENTION = 3650
+LONGEST_URL = 1000
+_BRACES = re.compile(r"\{([^{}]*)\}")
 _SECRET_SHAPES = (
     (re.compile(r"-----BEGIN "), "a PEM block"),
     (re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"), "a signed token"),
@@ -102,7 +116,44 @@ def check_target(**fields: Any) -> dict[str, Any]:
     for name in ("endpoint", "options", "name"):
         if name in fields:
             check_no_secret(name, fields[name])
+    if isinstance(options := fields.get("options"), Mapping):
+        check_links(options)
     return fields
+
+
+def check_links(options: Mapping[str, Any]) -> None:
+    """The options that every kind of target has: links and how long its runs are kept. Raises
+    DomainError("invalid_link" or "invalid_retention") with `options.NAME` as field."""
+    for name in LINKS:
+        if (value := options.get(name)) not in (None, "") and (why := _fault_in(name, value)):
+            message = f"Options: {name} {value!r:.200} is not accepted: {why}."
+            raise DomainError("invalid_link", message, field=f"options.{name}")
+    days = options.get(RETENTION)
+    whole = isinstance(days, int) and not isinstance(days, bool)
+    if days is not None and not (whole and 1 <= days <= LONGEST_RETENTION):
+        raise DomainError(
+            "invalid_retention",
+            f"Options: {RETENTION} {days!r:.40} is not accepted; use whole days from 1 to"
+            f" {LONGEST_RETENTION}, or leave it out.",
+            field=f"options.{RETENTION}",
+        )
+
+
+def _fault_in(name: str, url: Any) -> str:
+    if not isinstance(url, str) or len(url) > LONGEST_URL or any(map(str.isspace, url)):
+        return f"use a URL of up to {LONGEST_URL} characters without blanks"
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        sound = False
+    if not sound or "{" in parts.netloc:
+        return "use an http or https URL such as https://logs.example/search?q={pod}"
+    if name == "ui_url":
+        return "it is where the engine's pages begin and takes no braces" if "{" in url else ""
+    if unknown := sorted(set(_BRACES.findall(url)) - PLACEHOLDERS):
+        return f"{{{unknown[0]}}} is unknown; use {', '.join(sorted(PLACEHOLDERS))}"
+    return "a brace stands alone" if re.search(r"[{}]", _BRACES.sub("", url)) else ""
 
 
 def check_no_secret(field: str, value: Any, path: str = "") -> None:
@@ -122,8 +173,19 @@ def check_no_secret(field: str, value: Any, path: str = "") -> None:
 
 def _check_named(field: str, key: str, inner: Any, path: str) -> None:
     if _SECRET_NAME.search(key) and isinstance(inner, str) and inner:
+        if _is_reference(inner):
+            return  # says where the secret is
         raise _secret(field, path, "is named like a secret")
     check_no_secret(field, inner, path)
+
+
+def _is_reference(text: str) -> bool:
+    if not text.startswith(("env:", "file:")):
+        return False
+    try:
+        return bool(check_credential(text))
+    except DomainError:
+        return False
 
 
 def _secret(field: str, path: str, why: str) -> DomainError:
