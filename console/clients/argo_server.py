@@ -85,8 +85,18 @@ class ArgoServer:
         query = f"?{urlencode({'uid': uid})}" if uid else ""
         return self._get(f"/api/v1/workflows/{place}{query}", "read a workflow")
 
+    def act(self, namespace: str, name: str, action: str, body: Object) -> Object:
+        """Has the server do something to a workflow: `retry`, `resubmit`, `resume` …; the workflow
+        as it is then. Sent once."""
+        place = f"{quote(namespace, safe='')}/{quote(name, safe='')}"
+        what = f"{action} Workflow {namespace}/{name} through the Argo server"
+        return self._ask("PUT", f"/api/v1/workflows/{place}/{action}", what, orjson.dumps(body))
+
     def _get(self, path: str, what: str) -> Object:
-        body = bridge.run(partial(self._fetch, path, what), self._timeout)
+        return self._ask("GET", path, what)
+
+    def _ask(self, method: str, path: str, what: str, data: bytes | None = None) -> Object:
+        body = bridge.run(partial(self._fetch, method, path, what, data), self._timeout)
         try:
             answer = orjson.loads(body)
         except orjson.JSONDecodeError:
@@ -95,14 +105,16 @@ class ArgoServer:
             raise Unreachable(f"{what}: the answer is not an object")
         return answer
 
-    async def _fetch(self, path: str, what: str) -> bytes:
+    async def _fetch(self, method: str, path: str, what: str, data: bytes | None) -> bytes:
         try:
             headers, tls = await bridge.offload(self._access)
             async with (
                 asyncio.timeout(self._timeout),
                 aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http,
-                http.get(
+                http.request(
+                    method,
                     URL(f"{self._url}{path}", encoded=True),
+                    data=data,
                     headers=headers,
                     ssl=tls if tls is not None else True,
                     allow_redirects=False,

@@ -88,8 +88,9 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What verbs need to know of a run. `recorded` is for engines whose runs are repeated from what
-    their events told; `steps` are the open steps (activities) by id and name."""
+    """What verbs need to know of a run. `tenant` is the slug where its starter declared it.
+    `recorded` is for engines whose runs are repeated from what their events told; `steps` are the
+    open steps (activities) by id and name."""
 
     id: int
     engine: Engine
@@ -100,9 +101,9 @@ class RunFacts:
     type: str
     status: Status
     queue: str = ""
+    tenant: str = ""
     recorded: Recorded | None = None
     steps: tuple[tuple[str, str], ...] = ()
-    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

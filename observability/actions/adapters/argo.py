@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from console.clients.argo_server import ArgoServer
 from console.clients.kubernetes.client import KubernetesClient
 from console.errors import Conflict, Refused
 from observability.actions.contracts import Answer, Deed, Possible, RunFacts
 from observability.actions.rules.labels import actor_labels, notes_of, resubmitted
 from observability.actions.rules.possible import by_status
+from observability.jobs.adapters.argo.opening import server_of
 from observability.jobs.contracts import Engine
 from quotas.enforcement.adapters.kubernetes.opening import client_for
 from tenants.contracts import TargetRef
@@ -32,6 +32,7 @@ _SERVER: Final[Mapping[str, tuple[str, str]]] = {
     "retry": ("retry", "Argo does the failed steps again."),
     "resubmit_memoized": ("resubmit", "A new workflow takes over what succeeded."),
 }
+_WHILE_OPEN: Final = frozenset({*_PATCHES, "resume_node"})
 
 
 class ArgoControls:
@@ -49,6 +50,7 @@ class ArgoControls:
         workflow = client.get("Workflow", run.external_id, namespace=run.location)
         if workflow["metadata"]["uid"] != run.run_id[:_UID]:
             raise Conflict(f"Workflow {run.location}/{run.external_id} is another one by now")
+        _require_phase(workflow, run, deed)
         if deed.verb in _SERVER:
             return _by_server(run, target, deed)
         if deed.verb == "resubmit":
@@ -56,13 +58,20 @@ class ArgoControls:
         return _patch(client, workflow, run, deed)
 
 
+def _require_phase(workflow: Mapping[str, Any], run: RunFacts, deed: Deed) -> None:
+    """Raises Conflict when it has ended, or begun again, since its row was written."""
+    ended = (workflow["metadata"].get("labels") or {}).get(_COMPLETED) == "true"
+    if ended and deed.verb in _WHILE_OPEN:
+        raise Conflict(f"Workflow {run.location}/{run.external_id} has ended already")
+    if not ended and deed.verb not in _WHILE_OPEN:
+        raise Conflict(f"Workflow {run.location}/{run.external_id} runs")
+
+
 def _patch(
     client: KubernetesClient, workflow: Mapping[str, Any], run: RunFacts, deed: Deed
 ) -> Answer:
     name = f"Workflow {run.location}/{run.external_id}"
     metadata = workflow["metadata"]
-    if (metadata.get("labels") or {}).get(_COMPLETED) == "true":
-        raise Conflict(f"{name} has ended already")
     if deed.verb == "resume" and not workflow.get("spec", {}).get("suspend"):
         raise Refused(f"{name} is not suspended as a whole: a suspend step in it waits")
     action, spec, message = _PATCHES[deed.verb]
@@ -92,18 +101,15 @@ def _resubmit(client: KubernetesClient, workflow: Mapping[str, Any], deed: Deed)
 
 
 def _by_server(run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
-    server = ArgoServer(
-        str(target.options.get("argo_server", "")),
-        token=str(target.options.get("argo_server_token", "")),
-        verify=target.options.get("insecure_skip_tls_verify") is not True,
-        timeout=target.timeout,
-    )
+    server = server_of(target)
+    if server is None:
+        raise Refused(f"only the Argo server does this, and {target.slug} has none")
     path, message = _SERVER[deed.verb]
     body: dict[str, Any] = {"namespace": run.location, "name": run.external_id}
     if deed.verb == "resume_node":
         body["nodeFieldSelector"] = str(deed.arguments["node"])
     if deed.verb == "resubmit_memoized":
         body["memoized"] = True
-    stored = server.put(run.location, run.external_id, path, body)
+    stored = server.act(run.location, run.external_id, path, body)
     metadata = stored.get("metadata", {})
     return Answer(message, {"name": metadata.get("name", ""), "uid": metadata.get("uid", "")})

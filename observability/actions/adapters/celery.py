@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from quotas.enforcement.adapters.celery.opening import client_for
-
 from console.errors import Refused
 from observability.actions.contracts import Answer, Deed, Possible, RunFacts
 from observability.actions.rules.celery import call_of
 from observability.actions.rules.possible import by_status
 from observability.jobs.contracts import PARENT_HEADER, TENANT_HEADER, Engine
+from quotas.enforcement.adapters.celery.opening import client_for
 from tenants.contracts import TargetRef
 
 
@@ -43,21 +42,25 @@ class CeleryControls:
 def _with_arguments(offered: Possible, run: RunFacts) -> Possible:
     if offered.verb.name != "retry" or offered.why_not:
         return offered
-    reason = call_of(run.recorded)[3]
+    reason = _unrepeatable(run)
     return replace(offered, why_not=f"It cannot be sent again: {reason}." if reason else "")
+
+
+def _unrepeatable(run: RunFacts) -> str:
+    """Why the task cannot be sent again; empty when it can."""
+    return call_of(run.recorded)[3] or ("" if run.queue else "nobody saw which queue it was in")
 
 
 def _send_again(run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
     """The new task's id is the deed's, so that a second try is seen by whoever looks."""
-    task, args, kwargs, reason = call_of(run.recorded)
+    task, args, kwargs, _ = call_of(run.recorded)
+    reason = _unrepeatable(run)
     if reason:
         raise Refused(f"it cannot be sent again: {reason}")
-    queue = run.queue or run.location
-    tenant = str(run.attributes.get(TENANT_HEADER) or "")
-    headers = {PARENT_HEADER: run.key, "headroom_actor": deed.identity}
-    if tenant:
-        headers[TENANT_HEADER] = tenant
+    headers = {PARENT_HEADER: run.key}
+    if run.tenant:
+        headers[TENANT_HEADER] = run.tenant
     sent = client_for(target).send(
-        task, args=args, kwargs=kwargs, queue=queue, uuid=deed.id, headers=headers
+        task, args=args, kwargs=kwargs, queue=run.queue, uuid=deed.id, headers=headers
     )
     return Answer(f"Sent to {sent.queue} as {sent.uuid}.", {"task_id": sent.uuid})

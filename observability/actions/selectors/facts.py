@@ -10,7 +10,7 @@ from django.db.models import Max
 
 from observability.actions.adapters.registry import controls_for
 from observability.actions.contracts import Possible, Recorded, RunFacts
-from observability.jobs.contracts import Engine, EventKind, Status
+from observability.jobs.contracts import Engine, EventKind, Status, TenantSource
 from observability.jobs.models import JobEvent, JobRun
 from tenants.contracts import TargetRef
 from tenants.models import Target
@@ -34,9 +34,9 @@ def facts_of(run: JobRun) -> RunFacts:
         type=run.type,
         status=Status(run.status),
         queue=run.queue,
+        tenant=run.tenant.slug if run.tenant and run.attribution == TenantSource.DECLARED else "",
         recorded=_recorded(run) if engine is Engine.CELERY else None,
         steps=_open_steps(run) if engine is Engine.TEMPORAL and run.is_open else (),
-        attributes=run.attributes,
     )
 
 
@@ -60,7 +60,8 @@ def _recorded(run: JobRun) -> Recorded:
     details = JobEvent.objects.filter(run=run).order_by("seq").values_list("detail", flat=True)
     for detail in details[:_FIRST]:
         if isinstance(detail, dict) and "args" in detail and "kwargs" in detail:
-            return Recorded(run.type, str(detail["args"]), str(detail["kwargs"]))
+            cut = "…" if detail.get("truncated") else ""
+            return Recorded(run.type, f"{detail['args']}{cut}", f"{detail['kwargs']}{cut}")
     return Recorded(run.type)
 
 

@@ -273,13 +273,19 @@ def _stop_there(order: Order, controls: QueryBatches, target: TargetRef) -> None
 def _end(order: Order, seen: BatchProgress) -> None:
     order.refresh_from_db()
     stopped = order.stop_asked_at is not None
-    left = max(seen.total - seen.done - seen.failed, 0)
     if seen.state is BatchState.FAILED and not stopped and not seen.done:
         answer = Answer("The engine gave the batch up: it could not carry out the query.")
         settle(order=order, run=None, status=OrderStatus.FAILED, answer=answer)
         return
     _leave_notes(order, timezone.now())
-    _close(order, done=seen.done, bad=seen.failed, cancelled=left if stopped else 0)
+    # A batch that was stopped may be told of with all counts at zero (seen on Temporal 1.32).
+    done, bad = max(order.done, seen.done), max(order.bad, seen.failed)
+    left = max(order.total, seen.total) - done - bad
+    silent = stopped and not seen.total
+    note = (
+        "More may have been done: the engine keeps no count of what it stopped." if silent else ""
+    )
+    _close(order, done=done, bad=bad, cancelled=left if stopped else 0, note=note)
 
 
 def _leave_notes(order: Order, now: datetime) -> None:

@@ -77,5 +77,5 @@ def controls(engine: Engine = Engine.TEMPORAL) -> Iterator[FakeControls]:
     """These controls in the place of an engine's real ones."""
     fake = FakeControls(engine)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(registry._BY_ENGINE, engine.value, fake)  # type: ignore[misc]  # a test's own
+        patch.setitem(registry._BY_ENGINE, engine.value, fake)
         yield fake

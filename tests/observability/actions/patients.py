@@ -67,7 +67,9 @@ class Ward:
     def __init__(self, address: str) -> None:
         self.queue = f"ward-{uuid4().hex[:8]}"
         self._ready: Future[tuple[asyncio.AbstractEventLoop, Client, asyncio.Event]] = Future()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._work(address)))
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._work(address)), daemon=True
+        )
         self._thread.start()
         self._loop, self._client, self._ended = self._ready.result(20)
 

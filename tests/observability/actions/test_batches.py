@@ -71,6 +71,7 @@ def test_a_batch_goes_over_what_the_search_finds(
     assert enqueued == [(WORK, order.pk)]
     asked = Entry.objects.get()
     assert asked.action == "job.cancel.asked"
+    assert asked.after
     assert asked.after["runs"] == 4
     assert not work(order_id=order.pk)
     order.refresh_from_db()

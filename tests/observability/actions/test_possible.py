@@ -93,8 +93,13 @@ def test_a_task_is_sent_again_only_with_what_was_recorded_as_a_whole(
     recorded = Recorded("tasks.add", args, kwargs)
     said = call_of(recorded)[3]
     assert (reason in said) if reason else said == ""
-    each = offered(Engine.CELERY, Status.FAILED, recorded=recorded)["retry"]
+    each = offered(Engine.CELERY, Status.FAILED, recorded=recorded, queue="acme")["retry"]
     assert bool(each.why_not) == bool(reason)
+
+
+def test_a_task_whose_queue_nobody_saw_is_not_sent_anywhere() -> None:
+    recorded = Recorded("tasks.add", "(1,)", "{}")
+    assert "queue" in offered(Engine.CELERY, Status.FAILED, recorded=recorded)["retry"].why_not
 
 
 def test_the_recorded_call_is_read_back_as_it_was() -> None:

@@ -45,7 +45,13 @@ def patients(ward: Ward, temporal_address: str) -> list[WorkflowHandle[Any, Any]
 
 
 def asking(query: str, verb: str, **more: Any) -> BatchAsking:
-    given = {"engine": "temporal", "verb": verb, "query": query, "target": "engine", "rate": 50}
+    given: dict[str, Any] = {
+        "engine": "temporal",
+        "verb": verb,
+        "query": query,
+        "target": "engine",
+        "rate": 50,
+    }
     return BatchAsking(**(given | {"reason": "wrong price list"} | more))
 
 
