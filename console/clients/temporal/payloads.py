@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import orjson
@@ -22,7 +22,7 @@ PREVIEW: Final = 120
 DEEPEST: Final = 24
 DEEPEST_CAUSE: Final = 20
 MOST_VALUES: Final = 20
-_ABSENT: Final[tuple[Any, ...]] = (None, "", 0, [], {})
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _JSON: Final = (b"json/plain", b"json/protobuf")
 _TIMEOUTS: Final[Mapping[int, str]] = {
     number: name.removeprefix("TIMEOUT_TYPE_").lower() for name, number in TimeoutType.items()
@@ -36,7 +36,7 @@ def moment(stamp: Timestamp) -> datetime | None:
 
 def at(stamp: Timestamp) -> datetime:
     """A point in time that is always set. Faster than ToDatetime, to the microsecond."""
-    return datetime.fromtimestamp(stamp.seconds, UTC).replace(microsecond=stamp.nanos // 1000)
+    return _EPOCH + timedelta(0, stamp.seconds, stamp.nanos // 1000)
 
 
 def seconds(span: Duration) -> float | None:
@@ -131,7 +131,7 @@ def fields(payloads: Mapping[str, Payload], room: int) -> dict[str, Any]:
 
 def some(**facts: Any) -> dict[str, Any]:
     """Those facts that are there."""
-    return {name: fact for name, fact in facts.items() if fact not in _ABSENT}
+    return {name: fact for name, fact in facts.items() if fact or fact is False}
 
 
 def heartbeat(payloads: Iterable[Payload], room: int) -> Heartbeat | None:

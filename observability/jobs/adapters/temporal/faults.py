@@ -27,10 +27,12 @@ def chain(fault: Fault | None) -> Iterator[Fault]:
 
 def root_message(fault: Fault | None) -> str:
     """The deepest message that says something, with the type of the error before it."""
+    if fault is None:
+        return ""
     outer = decisive(fault)
     deepest = next((one for one in reversed(list(chain(fault))) if one.message), None)
     if outer is None or deepest is None:
-        return "" if fault is None else fault.type
+        return fault.type
     said = _typed(deepest)
     if outer.timeout and outer is not deepest:
         return f"{timeout_words(outer.timeout)}; last failure: {said}"
