@@ -14,7 +14,7 @@ export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := check
 .PHONY: setup setup-demo lock demo demo-stop demo-reset test test-sqlite test-postgres e2e \
-	check bench bench-push bench-sweep bench-pages fix clean
+	check bench bench-push bench-sweep bench-pages bench-jobs fix clean
 
 setup:  ## .venv with everything that development needs
 	@$(NEED_PYTHON)
@@ -62,9 +62,9 @@ check: setup  ## format, lint, types, layers, templates, migrations, architectur
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/pytest tests/architecture
 
-bench: bench-push bench-sweep bench-pages  ## every figure, one JSON line each
+bench: bench-push bench-sweep bench-pages bench-jobs  ## every figure, one JSON line each
 
-bench-push bench-sweep bench-pages: setup
+bench-push bench-sweep bench-pages bench-jobs: setup
 	@$(BIN)/python -m tests.bench $(@:bench-%=%)
 
 fix: setup  ## what the tools can mend by themselves

@@ -1,7 +1,8 @@
-"""`python -m tests.bench push|sweep|pages|all`: figures, not tests. Slow is not an error.
+"""`python -m tests.bench push|sweep|pages|jobs|all`: figures, not tests. Slow is not an error.
 
-`push` is also `click` and `weights`, which can be asked for by name. Each bench is a process of its
-own with an empty database in a directory of its own; nothing outlives it.
+`push` is also `click` and `weights`, `jobs` has several too; each can be asked for by name. Each
+bench is a process of its own with an empty database in a directory of its own; nothing outlives
+it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ SETS: Final = {
     "push": ("push", "click", "weights"),
     "sweep": ("sweep",),
     "pages": ("pages",),
+    # Everything about the trail of jobs; a name with a hyphen is a module with an underscore.
+    "jobs": ("jobs-pages",),
 }
 ALL: Final = tuple(name for names in SETS.values() for name in names)
 NEEDS_CLUSTER: Final = frozenset({"push", "click", "sweep"})
@@ -34,13 +37,15 @@ def main(arguments: list[str]) -> int:
     asked = arguments[0] if len(arguments) == 1 else ""
     if asked == "all":
         return _each(ALL)
-    if asked in SETS and len(SETS[asked]) > 1:
+    if asked in SETS and SETS[asked] != (asked,):
         return _each(SETS[asked])
     if asked in ALL:
         return _one(asked)
     if asked.startswith("only-") and asked[5:] in ALL:
         return _one(asked[5:])
-    sys.stderr.write(f"usage: python -m tests.bench {'|'.join((*ALL, 'all'))}\n")
+    sys.stderr.write(
+        f"usage: python -m tests.bench {'|'.join(dict.fromkeys((*SETS, *ALL, 'all')))}\n"
+    )
     return 2
 
 
@@ -63,7 +68,7 @@ def _one(name: str) -> int:
         django.setup()
         call_command("migrate", verbosity=0)
         progress(f"{name}: load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
-        bench: Bench = importlib.import_module(f"tests.bench.{name}").run
+        bench: Bench = importlib.import_module(f"tests.bench.{name.replace('-', '_')}").run
         show(name, bench(home))
     return 0
 
