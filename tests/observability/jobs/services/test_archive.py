@@ -1,0 +1,182 @@
+"""Documents in the archive: found, checked, kept until they can be stored, removed in time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from console.access.models import User
+from console.audit.services import Actor
+from console.errors import DomainError, Unreachable
+from observability.jobs.contracts import Status
+from observability.jobs.models import ArchiveState, JobDocument, JobEvent, JobRun
+from observability.jobs.services import archive, documents, retention
+from quotas.plans.services.plans import create_plan
+from quotas.plans.services.subscriptions import subscribe
+from tests.object_storage import s3
+from tests.observability.jobs.factories import (
+    NOON,
+    after,
+    make_events,
+    make_run,
+    make_target,
+    make_tenant,
+    retried,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def kept(tmp_path: Path, settings: Settings) -> Path:
+    settings.ARCHIVE_URL = (tmp_path / "archive").as_uri()
+    archive.rest.over()
+    return tmp_path / "archive"
+
+
+def stored(run: JobRun, data: bytes = b'{"a": 1}') -> JobRun:
+    packed = archive.pack(data, "application/json")
+    path = archive.path_for(run, target=run.target.slug, sha256=packed.sha256)
+    archive.put(path, packed.body)
+    JobRun.objects.filter(pk=run.pk).update(archive=ArchiveState.DUE)
+    archive.record(run=run, packed=packed, path=path, now=NOON)
+    run.refresh_from_db()
+    return run
+
+
+def test_a_document_comes_back_as_it_was() -> None:
+    run = stored(make_run())
+    assert archive.document_of(run) == archive.Document(b'{"a": 1}', "application/json")
+    assert run.archive_path.startswith("temporal/engine/2026/11/22/")
+
+
+def test_a_document_that_was_tampered_with_is_refused(kept: Path) -> None:
+    run = stored(make_run())
+    (kept / run.archive_path).write_bytes(archive.pack(b'{"a": 2}', "x").body)
+    with pytest.raises(DomainError) as raised:
+        archive.document_of(run)
+    assert raised.value.code == "archive_damaged"
+    (kept / run.archive_path).write_bytes(b"no zstandard at all")
+    with pytest.raises(DomainError, match="hash differs"):
+        archive.document_of(run)
+
+
+def test_a_document_that_is_gone_or_never_was_is_not_found(kept: Path) -> None:
+    run = stored(make_run())
+    (kept / run.archive_path).unlink()
+    with pytest.raises(DomainError) as raised:
+        archive.document_of(run)
+    assert (raised.value.code, raised.value.status) == ("archive_missing", 404)
+    with pytest.raises(DomainError) as raised:
+        archive.document_of(make_run())
+    assert raised.value.code == "not_archived"
+
+
+def test_a_waiting_document_is_served_and_then_stored(kept: Path) -> None:
+    run = make_run(archive=ArchiveState.DUE)
+    archive.spool(run, archive.pack(b"pushed", "application/json")).save()
+    assert archive.document_of(run).data == b"pushed"
+    assert documents.store_due(now=NOON) == 1
+    run.refresh_from_db()
+    assert run.archive == ArchiveState.STORED
+    assert not JobDocument.objects.exists()
+    assert archive.document_of(run).data == b"pushed"
+
+
+def test_nothing_is_lost_while_object_storage_is_away(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(archive=ArchiveState.DUE)
+    archive.spool(run, archive.pack(b"pushed", "application/json")).save()
+
+    def away(*_: Any) -> None:
+        raise Unreachable("object storage is away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(archive.storage(), "put", away)
+        with pytest.raises(Unreachable):
+            documents.store_due(now=NOON)
+        with pytest.raises(Unreachable, match="a moment ago"):
+            archive.put("x", b"")
+    assert JobDocument.objects.filter(body__isnull=False).count() == 1
+    archive.rest.over()
+    assert documents.store_due(now=NOON) == 1
+
+
+def test_the_rows_of_a_celery_task_are_its_document() -> None:
+    run = make_run(make_target("tasks", "celery"), archive=ArchiveState.DUE)
+    make_events(run, retried())
+    assert documents.store_due(now=NOON) == 1
+    run.refresh_from_db()
+    found = archive.document_of(run)
+    assert found.media == "application/json"
+    assert b"PaymentDown: 503" in found.data
+
+
+def test_documents_go_to_a_bucket_just_as_well(settings: Settings) -> None:
+    with s3() as server:
+        bucket = server.bucket("trail", "archive")
+        settings.ARCHIVE_URL = bucket.url
+        settings.ARCHIVE_ENDPOINT = bucket.options.endpoint
+        settings.ARCHIVE_REGION = bucket.options.region
+        settings.ARCHIVE_ALLOW_HTTP = True
+        settings.ARCHIVE_ACCESS_KEY_ID = bucket.options.access_key.value
+        settings.ARCHIVE_SECRET_ACCESS_KEY = bucket.options.secret_key.value
+        run = stored(make_run())
+        assert archive.document_of(run).data == b'{"a": 1}'
+
+
+def test_retention_removes_old_runs_with_all_that_is_theirs(kept: Path) -> None:
+    old, young, still_open = (
+        stored(make_run(closed_at=after(-100 * 86400), created_at=after(-101 * 86400))),
+        stored(make_run()),
+        make_run(status=Status.RUNNING, created_at=after(-200 * 86400)),
+    )
+    make_events(old, retried())
+    JobDocument.objects.create(run=old, sha256="0", media="x", size=1, path="earlier/one.zst")
+    archive.put("earlier/one.zst", b"x")
+    assert retention.apply(now=after(120)) == 1
+    assert set(JobRun.objects.values_list("pk", flat=True)) == {young.pk, still_open.pk}
+    assert not JobEvent.objects.exists()
+    left = {path.relative_to(kept).as_posix() for path in kept.rglob("*.zst")}
+    assert left == {young.archive_path}
+
+
+def test_a_target_may_keep_its_runs_for_less_long() -> None:
+    target = make_target(options={"trail_retention_days": 7})
+    make_run(target, closed_at=after(-8 * 86400))
+    make_run(target, closed_at=after(-6 * 86400))
+    assert retention.apply(now=NOON) == 1
+
+
+def test_what_the_plan_says_beats_the_target() -> None:
+    acme = make_tenant()
+    alice = Actor.person(User.objects.create_user("alice"))
+    said: dict[str, Any] = {"actor": alice, "reason": "a test", "at": NOON - timedelta(hours=1)}
+    version = create_plan(
+        slug="short", name="Short", limits={"trail.retentionSeconds": 86400}, **said
+    )
+    subscribe(tenants=[acme], version=version, **said)
+    target = make_target(options={"trail_retention_days": 7})
+    make_run(target, tenant=acme, closed_at=after(-2 * 86400))
+    kept_run = make_run(target, closed_at=after(-2 * 86400))
+    assert retention.apply(now=NOON) == 1
+    assert JobRun.objects.get() == kept_run
+    assert retention.kept_for(target=target, tenant_id=acme.pk, now=NOON) == timedelta(days=1)
+
+
+def test_runs_stay_while_their_documents_cannot_be_removed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stored(make_run(closed_at=after(-100 * 86400)))
+
+    def away(*_: Any) -> None:
+        raise Unreachable("object storage is away")
+
+    monkeypatch.setattr(archive.storage(), "delete", away)
+    assert retention.apply(now=NOON) == 0
+    assert JobRun.objects.count() == 1

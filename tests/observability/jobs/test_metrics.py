@@ -1,0 +1,90 @@
+"""/metrics and the panel of a target: how far behind the trail is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from prometheus_client.parser import text_string_to_metric_families
+from pytest_django import DjangoAssertNumQueries
+
+from console.access.models import Role, User
+from observability.jobs.adapters import registry
+from observability.jobs.contracts import Status
+from observability.jobs.models import IngestGap, IngestState
+from observability.jobs.selectors.ingest import readings
+from tenants.models import Target
+from tests.observability.jobs.factories import make_run, make_target
+from tests.observability.jobs.fakes import ScriptedSource
+from tests.rest import Rest
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def target(monkeypatch: pytest.MonkeyPatch) -> Target:
+    """Read until ten seconds ago; the other one never was."""
+    monkeypatch.setattr(registry, "_BY_KIND", {"temporal": ScriptedSource()})
+    target = make_target("eu")
+    make_target("us")
+    now = timezone.now()
+    IngestState.objects.create(
+        target=target,
+        through=now - timedelta(seconds=10),
+        read_at=now,
+        runs_read=7,
+        events_read=70,
+    )
+    make_run(target, status=Status.RUNNING)
+    return target
+
+
+def scraped() -> dict[tuple[str, str], float]:
+    response = Rest(Role.VIEWER).client.get("/metrics", headers={"Accept": "text/html"})
+    assert response.status_code == 200
+    assert response["Content-Type"].startswith("text/plain")
+    return {
+        (sample.name, sample.labels["target"]): sample.value
+        for family in text_string_to_metric_families(response.content.decode())
+        for sample in family.samples
+    }
+
+
+def test_prometheus_reads_lag_and_progress(target: Target) -> None:
+    found = scraped()
+    assert 9 < found["headroom_ingest_lag_seconds", "eu"] < 60
+    assert found["headroom_ingest_runs_read_total", "eu"] == 7
+    assert found["headroom_ingest_events_read_total", "eu"] == 70
+    assert found["headroom_ingest_open_runs", "eu"] == 1
+    assert ("headroom_ingest_lag_seconds", "us") not in found
+    assert found["headroom_ingest_caught_up", "us"] == 0
+
+
+def test_a_stranger_is_asked_for_a_token(target: Target) -> None:
+    assert Client().get("/metrics").status_code == 401
+
+
+def test_any_number_of_targets_costs_as_many_queries(
+    target: Target, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(20):
+        IngestState.objects.create(target=make_target(f"t{number}"))
+    with django_assert_num_queries(2):
+        assert len(readings(timezone.now())) == 22
+
+
+def test_the_panel_says_what_is_wrong(target: Target, client: Client) -> None:
+    now = timezone.now()
+    IngestState.objects.update(error="namespace <b>gone</b>", error_since=now)
+    IngestGap.objects.create(
+        target=target, starts_at=now - timedelta(minutes=5), ends_at=now, cause="broker restarted"
+    )
+    client.force_login(User.objects.create_user("vera", role=Role.VIEWER))
+    page = client.get(f"/jobs/targets/{target.slug}/ingest/").content.decode()
+    assert "namespace &lt;b&gt;gone&lt;/b&gt;" in page
+    assert "broker restarted" in page
+    assert "Open runs" in page
+    Target.objects.filter(pk=target.pk).update(kind="prometheus")
+    assert client.get(f"/jobs/targets/{target.slug}/ingest/").content.strip() == b""
