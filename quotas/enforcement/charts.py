@@ -71,11 +71,22 @@ def feature_facts(features: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     if "namespace_exists" in features:
         there = "is there" if features["namespace_exists"] else "does not exist yet"
         facts.append(("Temporal namespace", there))
+    if "workflows_served" in features:
+        served = "served" if features["workflows_served"] else "not there: install Argo's CRDs"
+        facts.append(("Workflows (argoproj.io)", served))
+        known_by = str(features.get("controller") or "nothing tells")
+        facts.append(("Workflow controller", _CONTROLLERS.get(known_by, known_by)))
     if features.get("emulated"):
         facts.append(("Emulated", "by this demo: no real API server answers"))
     return tuple(facts)
 
 
+_CONTROLLERS = {
+    "emulated": "emulated by this demo: Argo's own is not there",
+    "Argo server": "its version is the Argo server's",
+    "image": "its version is its image's",
+    "nothing tells": "nothing tells its version",
+}
 _FAIRNESS: dict[bool | None, str] = {
     True: "on: tenants are weighted",
     False: "off: shared queues are refused",

@@ -21,7 +21,10 @@ def main(arguments: list[str] | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    return _serve(cluster, options, stop)
+    try:
+        return _serve(cluster, options, stop)
+    finally:
+        cluster.close()
 
 
 def _serve(cluster: Cluster, options: argparse.Namespace, stop: threading.Event) -> int:

@@ -27,6 +27,10 @@ class Cluster:
     def __init__(self, credential: str) -> None:
         self._client = KubernetesClient(credential)
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
     # Reading
 
     def unfinished(self) -> list[Obj]:

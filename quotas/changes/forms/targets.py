@@ -13,13 +13,27 @@ from console.errors import DomainError
 from quotas.plans.contracts import Unit
 from quotas.plans.quantities import format_amount, parse_amount
 from tenants.models import DriftPolicy, dns_label
+from tenants.rules import LINKS, LONGEST_RETENTION, LONGEST_URL, RETENTION
 
 CREDENTIALS = (
     "Where the credential is, never the secret itself: in-cluster · "
     "kubeconfig:/etc/headroom/prod.kubeconfig#prod-gke · env:TEMPORAL_API_KEY · "
     "file:/var/run/secrets/temporal-key"
 )
-_TEMPORAL_OWN = ("namespace", "queues")
+_OWN = {
+    "temporal": ("namespace", "queues"),
+    "argo": ("argo_server", "argo_server_token", "controller_namespace"),
+    "celery": ("app",),
+}
+"""Options that have a field of their own, by the kind that has them."""
+_EVERY_KIND = (*LINKS, RETENTION)
+_FIELDS = tuple(name for names in _OWN.values() for name in names) + _EVERY_KIND
+OPTION_FIELDS = {"options": "more"} | {f"options.{name}": name for name in _EVERY_KIND}
+"""Which field of the form shows a fault of an option."""
+
+
+def _mono(**attributes: str) -> forms.TextInput:
+    return forms.TextInput(attrs={"class": "mono", "autocomplete": "off", **attributes})
 
 
 class TargetForm(ReasonForm):
@@ -37,7 +51,8 @@ class TargetForm(ReasonForm):
     endpoint = forms.CharField(
         max_length=300,
         required=False,
-        help_text="HOST:PORT of a Temporal server; empty for Kubernetes, whose credential says it.",
+        help_text="HOST:PORT of a Temporal server; a Celery broker’s URL without a password; empty "
+        "for Kubernetes and Argo, whose credential says it.",
         widget=forms.TextInput(attrs={"class": "mono", "autocomplete": "off"}),
     )
     credential = forms.CharField(
@@ -64,6 +79,63 @@ class TargetForm(ReasonForm):
             attrs={"rows": 3, "class": "mono", "placeholder": "jobs-shared 10/s 100/s"}
         ),
     )
+    argo_server = forms.CharField(
+        label="Argo server",
+        max_length=300,
+        required=False,
+        help_text="URL. Without one, runs are not retried from here and the archive is not read.",
+        widget=_mono(placeholder="https://argo-server.argo:2746"),
+    )
+    argo_server_token = forms.CharField(
+        label="Its token",
+        max_length=300,
+        required=False,
+        help_text="Where a Kubernetes token for it is: env:NAME or file:/path. Never the token.",
+        widget=_mono(),
+    )
+    controller_namespace = forms.CharField(
+        label="Namespace of the controller",
+        max_length=63,
+        required=False,
+        help_text="Empty: “argo”. Nothing is ever written there.",
+        widget=_mono(),
+    )
+    app = forms.CharField(
+        label="Name of the app",
+        max_length=100,
+        required=False,
+        help_text="For people; a broker may serve several.",
+        widget=_mono(),
+    )
+    ui_url = forms.CharField(
+        label="The engine’s own UI",
+        max_length=LONGEST_URL,
+        required=False,
+        help_text="Where its pages begin: Temporal UI, Argo UI, Flower.",
+        widget=_mono(placeholder="https://temporal-ui.example"),
+    )
+    trace_url = forms.CharField(
+        label="Traces",
+        max_length=LONGEST_URL,
+        required=False,
+        help_text="With {trace_id}, {request_id}, {from_ms}, {to_ms} and the like.",
+        widget=_mono(placeholder="https://tempo.example/trace/{trace_id}"),
+    )
+    logs_url = forms.CharField(
+        label="Logs",
+        max_length=LONGEST_URL,
+        required=False,
+        help_text="With {namespace}, {pod}, {job}, {workflow_id}, {run_id}, {task_id}, {queue}, "
+        "{tenant} and the above.",
+        widget=_mono(placeholder="https://logs.example/?q={pod}&from={from_ms}"),
+    )
+    trail_retention_days = forms.IntegerField(
+        label="Keep finished runs for (days)",
+        min_value=1,
+        max_value=LONGEST_RETENTION,
+        required=False,
+        help_text="Empty: as long as the console keeps them. A plan may say less.",
+    )
     more = forms.CharField(
         label="Further options",
         required=False,
@@ -87,7 +159,7 @@ class TargetForm(ReasonForm):
     generation = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
     field_order = (
-        "slug", "name", "kind", "endpoint", "credential", "namespace", "queues", "more",
+        "slug", "name", "kind", "endpoint", "credential", *_FIELDS, "more",
         "drift_policy", "concurrency", "enabled", "generation", "reason",
     )  # fmt: skip
 
@@ -125,7 +197,7 @@ class TargetForm(ReasonForm):
             raise ValidationError(f"This is neither YAML nor JSON{line}.") from error
         if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
             raise ValidationError("Use a mapping such as tls: true.")
-        if twice := [name for name in _TEMPORAL_OWN if name in document]:
+        if twice := [name for name in _FIELDS if name in document]:
             raise ValidationError(f"{twice[0]} has a field of its own above; say it there.")
         return document
 
@@ -141,19 +213,18 @@ class TargetForm(ReasonForm):
 
     def _options(self) -> dict[str, Any]:
         options = dict(self.cleaned_data["more"])
-        if self.cleaned_data["kind"] == "temporal":
-            for name in _TEMPORAL_OWN:
-                if self.cleaned_data[name]:
-                    options[name] = self.cleaned_data[name]
+        for name in (*_OWN.get(self.cleaned_data["kind"], ()), *_EVERY_KIND):
+            if self.cleaned_data[name]:
+                options[name] = self.cleaned_data[name]
         return options
 
 
 def shown_options(options: dict[str, Any]) -> dict[str, str]:
     """Options as the form's fields show them."""
-    rest = {name: value for name, value in options.items() if name not in _TEMPORAL_OWN}
+    rest = {name: value for name, value in options.items() if name not in _FIELDS}
     lines = [_line(name, rates or {}) for name, rates in (options.get("queues") or {}).items()]
     return {
-        "namespace": str(options.get("namespace", "")),
+        **{name: str(options.get(name) or "") for name in _FIELDS},
         "queues": "\n".join(lines),
         "more": yaml.safe_dump(rest, sort_keys=True).strip() if rest else "",
     }

@@ -12,7 +12,7 @@ from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
 from console.errors import DomainError
 from quotas.changes.forms.faults import add_domain_error
-from quotas.changes.forms.targets import TargetForm, shown_options
+from quotas.changes.forms.targets import OPTION_FIELDS, TargetForm, shown_options
 from quotas.changes.views.asking import sent
 from quotas.enforcement.adapters import registry
 from quotas.enforcement.services import edits
@@ -37,7 +37,7 @@ def target_new(request: SignedInRequest) -> HttpResponse:
                 **form.given(),
             )
         except DomainError as error:
-            add_domain_error(form, error, {"options": "more"})
+            add_domain_error(form, error, OPTION_FIELDS)
         else:
             return redirect("changes:target_saved", slug=target.slug)
     return _page(request, form, None)
@@ -59,7 +59,7 @@ def target_edit(request: SignedInRequest, slug: str) -> HttpResponse:
                 **form.given(),
             )
         except DomainError as error:
-            add_domain_error(form, error, {"options": "more"})
+            add_domain_error(form, error, OPTION_FIELDS)
         else:
             return redirect("changes:target_saved", slug=slug)
     return _page(request, form, target)

@@ -34,7 +34,8 @@ OPTIONS = {
 
 @pytest.fixture(autouse=True)
 def _kinds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "kinds", lambda: ("kubernetes", "temporal", "memory"))
+    known = ("kubernetes", "temporal", "argo", "memory")
+    monkeypatch.setattr(registry, "kinds", lambda: known)
 
 
 def test_a_target_is_added_and_its_connection_tested(house: SimpleNamespace) -> None:
@@ -49,12 +50,11 @@ def test_a_target_is_added_and_its_connection_tested(house: SimpleNamespace) -> 
 
 
 def test_options_are_shown_as_they_are_written() -> None:
-    assert shown_options(OPTIONS) == {
-        "namespace": "jobs",
-        "queues": "jobs-shared 10/s 100/s\nbulk – 5/s\nplain",
-        "more": "tls: true",
-    }
-    assert shown_options({}) == {"namespace": "", "queues": "", "more": ""}
+    shown = shown_options(OPTIONS)
+    assert shown["namespace"] == "jobs"
+    assert shown["queues"] == "jobs-shared 10/s 100/s\nbulk – 5/s\nplain"
+    assert shown["more"] == "tls: true"
+    assert set(shown_options({}).values()) == {""}
 
 
 def test_editing_keeps_slug_and_kind_and_what_temporal_says(house: SimpleNamespace) -> None:
@@ -88,6 +88,10 @@ def test_editing_keeps_slug_and_kind_and_what_temporal_says(house: SimpleNamespa
         ({"more": "[1, 2]"}, "Use a mapping such as tls: true."),
         ({"more": "a: [b"}, "This is neither YAML nor JSON in line 1."),
         ({"more": "queues: {}"}, "queues has a field of its own above"),
+        ({"more": "ui_url: http://a"}, "ui_url has a field of its own above"),
+        ({"ui_url": "javascript:alert(1)"}, "use an http or https URL"),
+        ({"logs_url": "https://logs.example/{host}"}, "{host} is unknown"),
+        ({"trail_retention_days": "0"}, "greater than or equal to 1"),
         ({"queues": "jobs fast"}, "Line 1: 'fast' is not accepted"),
         ({"queues": "a 1/s 2/s 3/s"}, "write each queue once"),
         ({"queues": "a\na"}, "Line 2"),
@@ -110,3 +114,38 @@ def test_a_secret_that_was_entered_is_not_kept_in_the_ledger(house: SimpleNamesp
     browser().post(NEW, {**TEMPORAL, "credential": "hunter2-hunter2"})
     assert not Entry.objects.filter(message__contains="hunter2").exists()
     assert not Entry.objects.filter(after__icontains="hunter2").exists()
+
+
+LINKS = {
+    "ui_url": "https://argo.example",
+    "trace_url": "https://tempo.example/{trace_id}",
+    "logs_url": "https://logs.example/?q={pod}",
+}
+ARGO: dict[str, Any] = {
+    "slug": "argo-eu", "kind": "argo", "credential": "kubeconfig:/etc/headroom/eu",
+    "argo_server": "https://argo.example:2746", "argo_server_token": "env:ARGO_TOKEN",
+    "trail_retention_days": "30", "drift_policy": "hold", "concurrency": "8", "enabled": "on",
+    "reason": "workflows too", **LINKS,
+}  # fmt: skip
+
+
+def test_an_argo_target_has_its_server_and_its_links(house: SimpleNamespace) -> None:
+    admin = browser()
+    assert admin.post(NEW, {**ARGO, "namespace": "is Temporal's"}).status_code == 302
+    target = Target.objects.get(slug="argo-eu")
+    assert target.options == {
+        "argo_server": "https://argo.example:2746",
+        "argo_server_token": "env:ARGO_TOKEN",
+        "trail_retention_days": 30,
+        **LINKS,
+    }
+    page = admin.get(reverse("changes:target_edit", args=["argo-eu"]))
+    assert field_value(page, "logs_url") == "https://logs.example/?q={pod}"
+    assert field_value(page, "trail_retention_days") == "30"
+
+
+def test_the_token_of_an_argo_server_is_never_stored_itself(house: SimpleNamespace) -> None:
+    response = browser().post(NEW, {**ARGO, "argo_server_token": "abcdef"})
+    assert response.status_code == 422
+    assert "options.argo_server_token is named like a secret" in said(response)
+    assert not Target.objects.filter(slug="argo-eu").exists()
