@@ -40,7 +40,10 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What of the events still counts at their end. None where there is no such thing."""
+    """What of the events still counts at their end. None where there is no such thing.
+
+    `moved_on` says that an attempt started, or a step was completed, after the last failure.
+    """
 
     paused: Moment | None = None
     limited: Moment | None = None
@@ -49,6 +52,7 @@ class Standing:
     retry: Moment | None = None
     failed: Moment | None = None
     stopped: Moment | None = None
+    moved_on: bool = False
 
 
 _CLEARS: Final = frozenset(
@@ -60,6 +64,7 @@ _CLEARS: Final = frozenset(
         EventKind.RESET,
     }
 )
+_MOVES: Final = frozenset({EventKind.ATTEMPT_STARTED, EventKind.STEP_COMPLETED})
 _KEPT: Final[Mapping[str, str]] = {
     EventKind.PAUSED: "paused",
     EventKind.WAITING: "waiting",
@@ -77,9 +82,10 @@ _KEPT: Final[Mapping[str, str]] = {
 def standing(moments: Iterable[Moment]) -> Standing:
     """What still counts after the last of these events, oldest first."""
     held: dict[str, dict[str, Moment]] = {}
-    denials = 0
+    denials, moved_on = 0, False
     for moment in moments:
         kind = moment.kind
+        moved_on = kind in _MOVES or (moved_on and _KEPT.get(kind) != "failed")
         name = _KEPT.get(kind)
         if name:
             denials += kind == EventKind.DENIED
@@ -98,7 +104,7 @@ def standing(moments: Iterable[Moment]) -> Standing:
         for name, found in held.items()
         if found
     }
-    return Standing(denials=denials, **latest)
+    return Standing(denials=denials, moved_on=moved_on, **latest)
 
 
 def _keep(held: dict[str, dict[str, Moment]], name: str, moment: Moment) -> None:
@@ -116,7 +122,7 @@ def headline(subject: Subject, stand: Standing, *, now: datetime) -> Headline:
     if outline.is_open:
         return _open(subject, stand, now)
     took = span(((outline.closed_at or now) - outline.created_at).total_seconds())
-    tries = f", attempt {subject.attempts}" if subject.attempts > 1 else ""
+    tries = f" after {subject.attempts} attempts" if subject.attempts > 1 else ""
     if outline.status in BAD:
         return _bad(subject, stand)
     if outline.status == Status.SUCCEEDED:
@@ -125,7 +131,7 @@ def headline(subject: Subject, stand: Standing, *, now: datetime) -> Headline:
     if stand.stopped is not None:
         by = f" by {stand.stopped.actor}" if stand.stopped.actor else ""
         return Headline("", f"{label}{by} after {took}", stand.stopped.message or subject.failure)
-    return Headline("", f"{label} after {took}{tries}", subject.failure)
+    return Headline("", f"{label} after {took}", subject.failure)
 
 
 def _bad(subject: Subject, stand: Standing) -> Headline:
@@ -150,6 +156,7 @@ def _open(subject: Subject, stand: Standing, now: datetime) -> Headline:
         _limited(stand, now),
         _retrying(subject, stand, now),
         _waiting(subject, stand, now),
+        _failing(subject, stand, now),
     ):
         if found is not None:
             return found
@@ -199,6 +206,17 @@ def _waiting(subject: Subject, stand: Standing, now: datetime) -> Headline | Non
     where = f" in {subject.queue}" if subject.queue else ""
     how_long = _for(outline.created_at, now)
     return Headline("", f"Waiting{where} for {how_long}", "Nothing has taken it up yet.")
+
+
+def _failing(subject: Subject, stand: Standing, now: datetime) -> Headline | None:
+    """Something failed and nothing came after it: open, but hardly well."""
+    if stand.failed is None or stand.moved_on:
+        return None
+    kind = (
+        failure_words(subject.failure_kind) if subject.failure_kind else "The last attempt failed"
+    )
+    text = subject.failure or _step(stand.failed) + (stand.failed.message or stand.failed.title)
+    return Headline("warn", f"{kind}, {_for(stand.failed.at, now)} ago", text)
 
 
 def _running(subject: Subject, now: datetime) -> Headline:

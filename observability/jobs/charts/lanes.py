@@ -104,6 +104,11 @@ class _Making:
         if self.span is not None and self.span[1] in (Shape.RUN, Shape.TIMER, Shape.CHILD):
             self.end_span(at, how, moment.message)
             return
+        if self.span is not None and moment.kind in _ATTEMPTS:
+            # It ran within this time; when it began was not recorded.
+            self.span = (self.span[0], Shape.UNSEEN, moment.attempt, "")
+            self.end_span(at, how, moment.message)
+            return
         self.end_span(at, End.NONE)
         self.marks.append(Mark(at, moment.kind, moment.message or moment.title))
 
@@ -164,8 +169,7 @@ def make_lanes(outline: Outline, moments: Iterable[Moment], *, now: datetime) ->
         if moment.step or moment.kind in _ATTEMPTS:
             lane = steps.get(moment.step)
             if lane is None:
-                name = moment.step_name or moment.step or "Attempts"
-                lane = steps[moment.step] = _Making(moment.step, name, moment.at)
+                lane = steps[moment.step] = _Making(moment.step, _name(moment), moment.at)
             lane.take(moment)
             if moment.kind == EventKind.ATTEMPT_STARTED:
                 whole.end_layer(max(moment.at, whole.first))
@@ -179,6 +183,12 @@ def make_lanes(outline: Outline, moments: Iterable[Moment], *, now: datetime) ->
     lanes = [_outline_lane(whole, outline, until)]
     lanes.extend(lane.settle(until, goes_on=outline.is_open) for lane in steps.values())
     return lanes
+
+
+def _name(moment: Moment) -> str:
+    """What a lane is called: timers have but a number, and Celery's attempts no step at all."""
+    name = moment.step_name or moment.step or "Attempts"
+    return f"Timer {name}" if moment.kind == EventKind.TIMER_STARTED else name
 
 
 def _outline_lane(whole: _Making, outline: Outline, until: datetime) -> Lane:

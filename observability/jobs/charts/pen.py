@@ -15,6 +15,8 @@ from observability.jobs.charts.words import glyph_of, visible
 
 TOP: Final = 22
 LANE: Final = 24
+WIDE: Final = 97.5
+"""Percent of the picture that time takes: the rest is for the sign of the end."""
 _MIDDLE: Final = LANE // 2
 _NARROWEST: Final = 0.15
 
@@ -48,6 +50,7 @@ _NAMES: Final = {
     Shape.WHOLE: "the run",
     Shape.WAIT: "waiting",
     Shape.RUN: "attempt",
+    Shape.UNSEEN: "attempt, its start unknown",
     Shape.BACKOFF: "backoff",
     Shape.THROTTLED: "throttled",
     Shape.DENIED: "denied",
@@ -78,7 +81,7 @@ def ruler(top: int) -> str:
 
 def now_edge(height: int) -> str:
     """The edge of now."""
-    return f'<line class="tl-now" x1="100%" x2="100%" y1="0" y2="{height}"/>'
+    return f'<line class="tl-now" x1="{WIDE}%" x2="{WIDE}%" y1="0" y2="{height}"/>'
 
 
 def gap(left: float, width: float, height: int, words: str) -> str:
@@ -108,7 +111,7 @@ def stretch(part: Span, left: float, width: float, top: int, words: str) -> str:
             f'y2="{y}">{title}</line>'
         )
     else:
-        tone = " tl-is-bad" if part.how is End.BAD and part.shape is Shape.RUN else ""
+        tone = " tl-is-bad" if part.how is End.BAD and part.shape in _ATTEMPTS else ""
         high = 6 if part.shape in _LAYERS else 12
         body = (
             f'<rect class="tl-{part.shape}{tone}" x="{left:.2f}%" '
@@ -118,22 +121,18 @@ def stretch(part: Span, left: float, width: float, top: int, words: str) -> str:
     if part.how in (End.OK, End.BAD, End.STOPPED):
         body += (
             f'<use class="tl-end tl-end-{part.how}" href="#tl-{part.how}" x="{right:.2f}%" '
-            f'y="{top + _MIDDLE}" transform="translate({_inwards(right)})"/>'
+            f'y="{top + _MIDDLE}" transform="translate(8)"/>'
         )
     return body
 
 
+_ATTEMPTS: Final = (Shape.RUN, Shape.UNSEEN)
 _LAYERS: Final = (Shape.THROTTLED, Shape.DENIED, Shape.PAUSED)
 
 
 def is_layer(part: Span) -> bool:
     """Whether it lies over other stretches and has to be drawn after them."""
     return part.shape in _LAYERS
-
-
-def _inwards(right: float) -> int:
-    """End signs stand behind their bar, except at the picture's right edge."""
-    return -8 if right > 98.5 else 8
 
 
 def legend(lanes: Iterable[Lane], *, gaps: bool) -> list[tuple[str, str]]:

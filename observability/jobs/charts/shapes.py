@@ -30,6 +30,7 @@ class Shape(StrEnum):
     WHOLE = "whole"
     WAIT = "wait"
     RUN = "run"
+    UNSEEN = "unseen"
     BACKOFF = "backoff"
     THROTTLED = "throttled"
     DENIED = "denied"

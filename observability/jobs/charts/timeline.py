@@ -129,12 +129,12 @@ class Timeline:
         if whole <= 0:
             return 0.0
         share = (moment - self.start).total_seconds() / whole
-        return min(max(share, 0.0), 1.0) * 100
+        return min(max(share, 0.0), 1.0) * pen.WIDE
 
     def _axis(self) -> str:
         whole = (self.end - self.start).total_seconds()
         return "".join(
-            pen.tick(at / whole * 100 if whole else 0.0, label, self.height)
+            pen.tick(at / whole * pen.WIDE if whole else 0.0, label, self.height)
             for at, label in ticks(whole)
         )
 

@@ -11,6 +11,7 @@ _SHAPES: Final = {
     Shape.WAIT: "waited",
     Shape.WHOLE: "ran",
     Shape.RUN: "ran",
+    Shape.UNSEEN: "waited and ran (when it began was not recorded)",
     Shape.BACKOFF: "paused before the next attempt",
     Shape.THROTTLED: "throttled",
     Shape.DENIED: "denied",

@@ -44,7 +44,7 @@ def test_a_failure_without_a_message_borrows_that_of_its_last_attempt() -> None:
 def test_success_says_how_long_and_how_much_of_it_was_waiting() -> None:
     said = line([], Status.SUCCEEDED, began=after(130), attempts=2)
     assert said == Headline(
-        "good", "Succeeded in 4 min 10 s, attempt 2", "2 min 10 s of it waiting to start."
+        "good", "Succeeded in 4 min 10 s after 2 attempts", "2 min 10 s of it waiting to start."
     )
 
 
@@ -83,6 +83,18 @@ def test_what_started_in_the_end_is_no_longer_denied() -> None:
 def test_a_retry_says_which_attempt_and_when() -> None:
     said = line(retried()[:5], retry_at=after(80))
     assert said == Headline("warn", "Retrying: attempt 2 in 20 s", "charge-card: PaymentDown: 503")
+
+
+def test_a_failure_that_nothing_made_good_is_said_of_a_run_that_goes_on() -> None:
+    kind = FailureKind.NON_DETERMINISM
+    events = [seen(1, EventKind.ATTEMPT_FAILED, 20, step="workflow-task", message="[TMPRL1100]")]
+    said = line(events, failure="[TMPRL1100] timer", failure_kind=kind)
+    assert said.lead == "Non-determinism: the code no longer fits the history, 40 s ago"
+    assert said.text == "[TMPRL1100] timer"
+    healed = [*events, seen(2, EventKind.STEP_COMPLETED, 30, step="workflow-task")]
+    assert line(healed).lead == "Running for 59 s"
+    again = [*events, seen(2, EventKind.ATTEMPT_STARTED, 30, step="another pod")]
+    assert line(again).lead == "Running for 59 s"
 
 
 def test_a_pause_names_who() -> None:

@@ -82,6 +82,26 @@ def test_a_step_that_was_retried_waits_tries_backs_off_and_tries_again() -> None
     )
 
 
+def test_an_attempt_whose_start_was_not_recorded_is_not_drawn_as_waiting() -> None:
+    events = [
+        seen(1, EventKind.SCHEDULED, 2, step="a"),
+        seen(2, EventKind.ATTEMPT_TIMED_OUT, 9, step="a", attempt=1),
+        seen(3, EventKind.ATTEMPT_STARTED, 9, step="a", attempt=2),
+    ]
+    lane = picture(events).lanes[1]
+    assert shapes(lane)[0] == (Shape.UNSEEN, 2, 9, End.BAD)
+    assert "when it began was not recorded" in lane_words(lane)
+
+
+def test_a_timer_is_called_one() -> None:
+    events = [
+        seen(1, EventKind.TIMER_STARTED, 2, step="timer-5", step_name="1"),
+        seen(2, EventKind.TIMER_FIRED, 9, step="timer-5", step_name="1"),
+    ]
+    lane = picture(events).lanes[1]
+    assert (lane.name, shapes(lane)) == ("Timer 1", [(Shape.TIMER, 2, 9, End.OK)])
+
+
 def test_attempts_of_no_step_end_as_the_run_does() -> None:
     events = [
         seen(1, EventKind.ATTEMPT_STARTED, 5, attempt=1),
