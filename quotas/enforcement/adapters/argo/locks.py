@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +54,7 @@ def _holding(workflow: Item) -> Iterable[Mapping[str, Any]]:
     return (synchronization.get("semaphore") or {}).get("holding") or ()
 
 
-def bindings(workflows: list[Item], namespace: str) -> dict[str, Binding]:
+def bindings(workflows: Sequence[Item], namespace: str) -> dict[str, Binding]:
     """Every semaphore of ours that somebody holds or names."""
     held = holders(workflows, namespace)
     named = [set(_named(workflow, namespace)) for workflow in workflows]

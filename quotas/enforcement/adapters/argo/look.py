@@ -144,7 +144,7 @@ def _running(client: KubernetesClient, where: str) -> Running:
     queued = sum((item.get("status") or {}).get("phase") == "Pending" for item in items) - sum(
         has_slot(item) and item["status"]["phase"] == "Pending" for item in items
     )
-    return Running(slots, queued, bindings(list(items), where))
+    return Running(slots, queued, bindings(items, where))
 
 
 def unfinished(client: KubernetesClient, where: str) -> Items:
