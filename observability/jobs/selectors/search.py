@@ -30,6 +30,8 @@ LONGEST: Final = 40_000
 """Rows that are looked at one by one."""
 FEW: Final = 5_000
 """Runs that the index of words is asked for at once."""
+TELLING: Final = 200
+"""So many of the newest tell how things are."""
 
 _TELLING: Final = 3
 """Letters of a beginning that is worth looking up beside other words."""
@@ -74,8 +76,8 @@ class Search:
     ) -> tuple[list[Any], bool]:
         """The first `size` that match, and whether that is all of them or as many as asked for.
 
-        Without `patience` it makes do with what the walk found where there are too many for the
-        index of words.
+        Who is not `patient` makes do with what the first stretch has where it has enough to tell
+        how things are, or the index of words has too many.
         """
         base = self.within(runs)
         wanted = base.filter(self.rest, **self.driver).order_by(*order)
@@ -85,17 +87,20 @@ class Search:
         walk = base.filter(**(self.driver if helps else {})).order_by(*order)
         stretch = max(STRETCH, 2 * size)
         found, done = _stretch(wanted, walk, order, size, stretch)
-        if not done and (longer := _enough(stretch, len(found), size)):
+        if not done and patient and (longer := _enough(stretch, len(found), size)):
             found, done = _stretch(wanted, walk, order, size, longer)
         if done:
             return found, True
+        if not patient and len(found) >= TELLING:
+            return found, False
+        hits = tokens.matching(self.narrowing, most=FEW) if self.narrowing else None
+        if hits is not None:
+            return _among(hits, wanted, walk, size), True
+        if not patient:
+            return found, False
         if self.narrowing:
-            hits = tokens.matching(self.narrowing, most=max(FEW, size))
-            if hits is not None:
-                return _among(hits, wanted, walk, size), True
-            if patient:
-                return self._deep(wanted, walk, order, size), True
-        return (list(wanted[:size]), True) if patient else (found, False)
+            return self._deep(wanted, walk, order, size), True
+        return list(wanted[:size]), True
 
     def _deep(
         self, wanted: QuerySet[Any], walk: QuerySet[Any], order: Sequence[str], size: int
