@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
+from observability.jobs.adapters.argo.source import ArgoSource
 from observability.jobs.adapters.celery.source import CelerySource
 from observability.jobs.adapters.kubernetes.source import KubernetesSource
 from observability.jobs.adapters.temporal.source import TemporalSource
 from observability.jobs.ports import Source
 
-_SOURCES: Final[tuple[Source, ...]] = (CelerySource(), KubernetesSource(), TemporalSource())
+_SOURCES: Final[tuple[Source, ...]] = (
+    ArgoSource(),
+    CelerySource(),
+    KubernetesSource(),
+    TemporalSource(),
+)
 _BY_KIND: Final = {source.engine.value: source for source in _SOURCES}
 
 
