@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from console import env
 TAG = "headroom"
 _BROKERS = {"redis", "rediss", "amqp", "amqps", "memory", "sentinel"}
 _SHORTEST_KEY = 50
+_ARCHIVES = {"file", "s3", "gs", "az"}
 
 log = structlog.get_logger(__name__)
 
@@ -95,9 +97,47 @@ def secret_key(**_: Any) -> Sequence[checks.CheckMessage]:
     ]
 
 
+def archive(**_: Any) -> Sequence[checks.CheckMessage]:
+    """console.E006: an archive that cannot be opened. The URL may hold a password: not shown."""
+    parts = urlsplit(settings.ARCHIVE_URL)
+    known = parts.scheme in _ARCHIVES
+    if known and (parts.path.strip("/") if parts.scheme == "file" else parts.netloc):
+        return []
+    return [
+        checks.Error(
+            f"ARCHIVE_URL with the scheme {parts.scheme!r} names no place for documents.",
+            hint="Use file:///path, s3://bucket/prefix, gs://bucket/prefix or "
+            "az://account/container.",
+            id="console.E006",
+        )
+    ]
+
+
+def masks(**_: Any) -> Sequence[checks.CheckMessage]:
+    """console.E007: a mask pattern that is no regular expression."""
+    return [
+        checks.Error(
+            f"MASK_PATTERNS has {pattern!r}, which is no regular expression: {problem}.",
+            hint="Give regular expressions for names of keys, separated by commas; value:EXPRESSION"
+            " for values.",
+            id="console.E007",
+        )
+        for pattern in settings.MASK_PATTERNS
+        if (problem := _regex_problem(pattern.removeprefix("value:")))
+    ]
+
+
+def _regex_problem(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        return str(error)
+    return ""
+
+
 def register() -> None:
     """Registers every check of the frame."""
-    for check in (environment, broker, database_file, hosts, secret_key):
+    for check in (environment, broker, database_file, hosts, secret_key, archive, masks):
         checks.register(check, TAG)
 
 

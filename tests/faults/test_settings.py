@@ -54,6 +54,8 @@ def test_a_wrong_database_is_a_check_that_keeps_the_password(url: str) -> None:
         ("DATABASE_URL", "postgres://ann:hunter2@host/", "E001", FILES),
         ("DATABASE_URL", "sqlite:////no/such/directory/h.sqlite3", "E004", "Create the directory"),
         ("CELERY_BROKER_URL", "redis://:hunter2@host:port/0", "E003", "redis://host:6379/0"),
+        ("ARCHIVE_URL", "ftp://user:hunter2@host/x", "E006", "s3://bucket/prefix"),
+        ("MASK_PATTERNS", "password,(oops", "E007", "regular expressions"),
         ("ALLOWED_HOSTS", "https://headroom.example.com", "E005", "without scheme"),
         ("SECRET_KEY", "hunter2", "W003", "at least 50 random characters"),
     ],
