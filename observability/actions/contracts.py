@@ -138,33 +138,12 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class QueryCount:
-    """How many runs a query of the engine's own finds now, by tenant and by sample.
+class RunFound:
+    """A run that a query of the engine's own finds; `tenant` is a slug, "" for nobody's."""
 
-    `tenants` counts the first `looked_at` of them ("" is nobody's); `sample` are (id, run id, type,
-    status) of the first few; `executions` the (id, run id) of those looked at.
-    """
-
-    total: int
-    looked_at: int
-    tenants: Mapping[str, int]
-    sample: tuple[tuple[str, str, str, str], ...]
-    executions: tuple[tuple[str, str], ...]
-
-
-class BatchState(StrEnum):
-    """Where an engine's own batch is."""
-
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class BatchProgress:
-    """How far an engine's own batch is."""
-
-    state: BatchState
-    total: int
-    done: int
-    failed: int
+    external_id: str
+    run_id: str
+    type: str
+    is_open: bool
+    status: str
+    tenant: str

@@ -205,6 +205,9 @@ class OrderItem(models.Model):
         JobRun, on_delete=models.SET_NULL, null=True, blank=True, related_name="order_items"
     )
     label = models.CharField(max_length=1000)
+    execution = models.CharField(
+        max_length=100, blank=True, help_text="Its run id, where the engine's query found it."
+    )
     tenant = models.CharField(max_length=63, blank=True)
     status = models.CharField(max_length=9, choices=ItemStatus.choices, default=ItemStatus.WAITING)
     message = models.TextField(blank=True)

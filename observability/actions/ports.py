@@ -5,14 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from observability.actions.contracts import (
-    Answer,
-    BatchProgress,
-    Deed,
-    Possible,
-    QueryCount,
-    RunFacts,
-)
+from observability.actions.contracts import Answer, Deed, Possible, RunFacts, RunFound
 from observability.jobs.contracts import Engine
 from tenants.contracts import TargetRef
 
@@ -34,21 +27,9 @@ class Controls(Protocol):
 
 
 @runtime_checkable
-class QueryBatches(Protocol):
-    """Controls of an engine that does one thing to all runs that a query of its own finds."""
+class Queries(Protocol):
+    """Controls of an engine that can be asked for runs by a query of its own."""
 
-    def count(self, *, target: TargetRef, query: str) -> QueryCount:
-        """What the query finds now; nothing is done. Raises ExternalError."""
-        ...
-
-    def start(self, *, target: TargetRef, query: str, deed: Deed, rate: int) -> None:
-        """Starts a batch called `deed.id` at `rate` operations a second. Raises ExternalError."""
-        ...
-
-    def progress(self, *, target: TargetRef, batch: str) -> BatchProgress:
-        """How far it is. Raises NotFound when the engine knows no such batch."""
-        ...
-
-    def stop(self, *, target: TargetRef, batch: str, deed: Deed) -> None:
-        """Stops it; what is done stays done. Raises ExternalError."""
+    def find(self, *, target: TargetRef, query: str, most: int) -> Sequence[RunFound]:
+        """What the query finds now, at most `most` of it. Raises ExternalError."""
         ...

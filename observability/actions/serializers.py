@@ -94,7 +94,6 @@ COUNT = described(
     "What a batch would be about; nothing was written.",
     total=s.IntegerField(help_text="Runs found."),
     fitting=s.IntegerField(help_text="Runs to which it can be done now."),
-    looked_at=s.IntegerField(help_text="How many of them `tenants` counts."),
     tenants=s.DictField(child=s.IntegerField()),
     sample=s.ListField(child=s.ListField()),
     left_out=s.DictField(child=s.IntegerField(), help_text="Reasons and how many."),

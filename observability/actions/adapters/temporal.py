@@ -5,27 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from console.clients.temporal.batches import Batches
 from console.clients.temporal.operations import Doing, Execution, Operations
-from observability.actions.contracts import (
-    Answer,
-    BatchProgress,
-    BatchState,
-    Deed,
-    Possible,
-    QueryCount,
-    RunFacts,
-)
+from console.clients.temporal.queries import find
+from observability.actions.contracts import Answer, Deed, Possible, RunFacts, RunFound
 from observability.actions.rules.possible import by_status
 from observability.jobs.contracts import Engine
 from quotas.enforcement.adapters.temporal.opening import client_for
 from tenants.contracts import TargetRef
 
-SAMPLE: Final = 10
-
 
 class TemporalControls:
-    """Speaks to a Temporal namespace; also starts the server's own batches."""
+    """Speaks to a Temporal namespace."""
 
     engine = Engine.TEMPORAL
 
@@ -38,33 +28,19 @@ class TemporalControls:
         operations = Operations(client_for(target))
         return _DOINGS[deed.verb](operations, Execution(run.external_id, run.run_id), deed)
 
-    def count(self, *, target: TargetRef, query: str) -> QueryCount:
-        """Two calls: the server's count, and its first thousand runs."""
-        counted = Batches(client_for(target)).count(query)
-        return QueryCount(
-            total=counted.total,
-            looked_at=len(counted.first),
-            tenants=counted.tenants(),
-            sample=tuple(
-                (each.workflow_id, each.run_id, each.type, each.status)
-                for each in counted.first[:SAMPLE]
-            ),
-            executions=tuple((each.workflow_id, each.run_id) for each in counted.first),
-        )
-
-    def start(self, *, target: TargetRef, query: str, deed: Deed, rate: int) -> None:
-        """The batch carries the deed's id, so that starting it twice is refused by the server."""
-        batches = Batches(client_for(target))
-        batches.start(deed.verb, query, deed.arguments, _doing(deed), rate=rate)
-
-    def progress(self, *, target: TargetRef, batch: str) -> BatchProgress:
-        """One call."""
-        state = Batches(client_for(target)).state(batch)
-        return BatchProgress(BatchState(state.state), state.total, state.done, state.failed)
-
-    def stop(self, *, target: TargetRef, batch: str, deed: Deed) -> None:
-        """One call."""
-        Batches(client_for(target)).stop(batch, _doing(deed))
+    def find(self, *, target: TargetRef, query: str, most: int) -> Sequence[RunFound]:
+        """By pages of a thousand, half a second each."""
+        return [
+            RunFound(
+                external_id=each.workflow_id,
+                run_id=each.run_id,
+                type=each.type,
+                is_open=each.status in {"running", "paused"},
+                status=each.status,
+                tenant=each.tenant,
+            )
+            for each in find(client_for(target), query, most=most)
+        ]
 
 
 def _doing(deed: Deed) -> Doing:

@@ -49,13 +49,16 @@ def ask_batch(*, asking: BatchAsking, actor: Actor) -> Order:
         request_id=current_request_id.get(),
         created_at=now,
         query=asking.query,
-        preview={**found.plain(), "executions": [list(each) for each in found.executions]},
+        preview=found.plain(),
         rate=asking.rate,
         total=found.fitting,
     )
     with transaction.atomic(durable=True):
         order.save(force_insert=True)
-        _write_items(order, found.runs)
+        if order.selection == Selection.QUERY:
+            _write_found(order, found.executions)
+        else:
+            _write_items(order, found.runs)
         said(order, step="asked", message="Asked, not tried yet.", now=now).save(force_insert=True)
     enqueue(WORK, order.pk)
     return order
@@ -125,4 +128,24 @@ def _write_items(order: Order, runs: Sequence[int]) -> None:
             )
             for pk in runs[start : start + _CHUNK]
             if (run := found.get(pk)) is not None
+        )
+
+
+def _write_found(order: Order, executions: Sequence[tuple[str, str, str]]) -> None:
+    """What the engine's own query found, with our row of it where there is one."""
+    for start in range(0, len(executions), _CHUNK):
+        chunk = executions[start : start + _CHUNK]
+        rows = JobRun.objects.filter(
+            target=order.target, external_id__in={each[0] for each in chunk}
+        ).values_list("external_id", "run_id", "pk")
+        known = {(name, run_id): pk for name, run_id, pk in rows}
+        OrderItem.objects.bulk_create(
+            OrderItem(
+                order=order,
+                run_id=known.get((name, run_id)),
+                label=name[:1000],
+                execution=run_id,
+                tenant=tenant[:63],
+            )
+            for name, run_id, tenant in chunk
         )

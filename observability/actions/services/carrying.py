@@ -6,15 +6,12 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from django.db import transaction
 from django.utils import timezone
 
-from console.errors import ExternalError, NotFound, Refused
-from observability.actions.adapters.registry import controls_for
-from observability.actions.contracts import Answer, BatchProgress, BatchState
+from observability.actions.contracts import Answer, RunFacts
 from observability.actions.models import (
     ItemStatus,
     Order,
@@ -23,18 +20,13 @@ from observability.actions.models import (
     Selection,
     count_outcome,
 )
-from observability.actions.ports import QueryBatches
-from observability.actions.selectors.facts import ref_of
 from observability.actions.services.notes import OUTCOMES, email_of, leave_note, said
-from observability.actions.services.orders import LEASE, UNANSWERED, attempt, run_now, settle
+from observability.actions.services.orders import LEASE, UNANSWERED, attempt, perform, run_now
+from observability.jobs.contracts import Engine, Status
 from observability.jobs.models import JobRun
-from tenants.contracts import TargetRef
 
 CHUNK_SECONDS: Final = 30.0
 """How long one worker stays with a batch before others get their turn."""
-LOOK_SECONDS: Final = 1.0
-"""How often an engine's own batch is looked at."""
-STARTED: Final = "batch"
 _ITEM_STATUS: Final[Mapping[str, str]] = {
     OrderStatus.DONE: ItemStatus.DONE,
     OrderStatus.REFUSED: ItemStatus.REFUSED,
@@ -69,8 +61,6 @@ def work(*, order_id: int, seconds: float = CHUNK_SECONDS) -> bool:
         now = timezone.now()
         Order.objects.start(pk=order_id, now=now, until=now + LEASE)
         deadline = time.monotonic() + seconds
-        if order.selection == Selection.QUERY:
-            return _follow(order, token, deadline)
         return _go_on(order, token, deadline)
     finally:
         Order.objects.release(pk=order_id, token=token)
@@ -79,9 +69,6 @@ def work(*, order_id: int, seconds: float = CHUNK_SECONDS) -> bool:
 def _claim(order_id: int, token: str) -> bool:
     now = timezone.now()
     return Order.objects.claim(pk=order_id, token=token, now=now, until=now + LEASE)
-
-
-# -- batches of ours ---------------------------------------------------------------------------
 
 
 def _go_on(order: Order, token: str, deadline: float) -> bool:
@@ -109,8 +96,26 @@ def _do(order: Order, item: OrderItem) -> None:
         return
     run = run_now(item.run_id)
     deed = order.deed(email=email_of(order.user), uid=item.uid)
-    status, answer = attempt(run, order.verb, deed)
+    if order.target is not None and order.selection == Selection.QUERY:
+        # The engine found it a moment ago, and may know more of it than we do.
+        status, answer = perform(_facts(order, item), order.target, deed)
+    else:
+        status, answer = attempt(run, order.verb, deed)
     _settle_item(order, item, run, status=status, answer=answer)
+
+
+def _facts(order: Order, item: OrderItem) -> RunFacts:
+    """What the engine needs to find a run that need not be known here."""
+    return RunFacts(
+        id=item.run_id or 0,
+        engine=Engine(order.engine),
+        key="",
+        external_id=item.label,
+        run_id=item.execution,
+        location="",
+        type="",
+        status=Status.RUNNING,
+    )
 
 
 def _settle_item(
@@ -164,7 +169,7 @@ def _finish(order: Order) -> None:
     _close(order, done=order.done, bad=order.bad, cancelled=cancelled)
 
 
-def _close(order: Order, *, done: int, bad: int, cancelled: int, note: str = "") -> None:
+def _close(order: Order, *, done: int, bad: int, cancelled: int) -> None:
     parts = [f"{done} done", f"{bad} not done" if bad else ""]
     parts.append(f"{cancelled} not tried: stopped by {order.stop_asked_by}" if cancelled else "")
     message = ", ".join(part for part in parts if part) + "."
@@ -178,7 +183,7 @@ def _close(order: Order, *, done: int, bad: int, cancelled: int, note: str = "")
             .filter(pk=order.pk)
             .update(
                 status=status,
-                message=f"{message} {note}".strip(),
+                message=message,
                 done=done,
                 bad=bad,
                 finished_at=now,
@@ -186,115 +191,3 @@ def _close(order: Order, *, done: int, bad: int, cancelled: int, note: str = "")
         )
         if changed:
             said(order, outcome=OUTCOMES[status], message=message, now=now).save(force_insert=True)
-
-
-# -- batches of the engine's own -------------------------------------------------------------------
-
-
-def _follow(order: Order, token: str, deadline: float) -> bool:
-    controls = controls_for(order.engine)
-    if order.target is None or not isinstance(controls, QueryBatches):
-        settle(order=order, run=None, status=OrderStatus.REFUSED, answer=Answer("No such target."))
-        return False
-    target = ref_of(order.target)
-    if not order.result.get(STARTED) and not _started(order, controls, target):
-        return False
-    while _claim(order.pk, token):
-        try:
-            seen = controls.progress(target=target, batch=order.uid)
-        except ExternalError as error:
-            Order.objects.filter(pk=order.pk).update(message=error.message)
-            return True  # it goes on there; the next tick looks again
-        _show(order, seen)
-        if seen.state is not BatchState.RUNNING:
-            _end(order, seen)
-            return False
-        if _stopping(order) and not order.result.get("stopping"):
-            _stop_there(order, controls, target)
-        if time.monotonic() >= deadline:
-            return True
-        time.sleep(LOOK_SECONDS)
-    return False
-
-
-def _started(order: Order, controls: QueryBatches, target: TargetRef) -> bool:
-    """Starts the batch there, once. After a crash the server is asked whether it knows it."""
-    if order.started_at is not None:
-        return _is_known(order, controls, target)
-    deed = order.deed(email=email_of(order.user))
-    try:
-        controls.start(target=target, query=order.query, deed=deed, rate=order.rate)
-    except Refused as error:
-        settle(order=order, run=None, status=OrderStatus.REFUSED, answer=Answer(error.message))
-        return False
-    except ExternalError as error:
-        # Whether it runs is found out by the next look, as after a crash.
-        Order.objects.filter(pk=order.pk).update(message=error.message)
-        return False
-    return _remember(order)
-
-
-def _is_known(order: Order, controls: QueryBatches, target: TargetRef) -> bool:
-    try:
-        controls.progress(target=target, batch=order.uid)
-    except NotFound:
-        answer = Answer("It never began: the process ended, or the engine did not answer.")
-        settle(order=order, run=None, status=OrderStatus.CANCELLED, answer=answer)
-        return False
-    except ExternalError as error:
-        Order.objects.filter(pk=order.pk).update(message=error.message)
-        return False  # the next tick asks again
-    return _remember(order)
-
-
-def _remember(order: Order) -> bool:
-    order.result = {STARTED: order.uid}
-    Order.objects.filter(pk=order.pk).update(result=order.result, message="")
-    return True
-
-
-def _show(order: Order, seen: BatchProgress) -> None:
-    counts = {"done": seen.done, "bad": seen.failed}
-    if seen.total:  # the server counts only after it has begun
-        counts["total"] = seen.total
-    Order.objects.filter(pk=order.pk).update(**counts)
-
-
-def _stop_there(order: Order, controls: QueryBatches, target: TargetRef) -> None:
-    try:
-        controls.stop(target=target, batch=order.uid, deed=order.deed(email=email_of(order.user)))
-    except ExternalError as error:
-        Order.objects.filter(pk=order.pk).update(message=error.message)
-        return
-    order.result = {**order.result, "stopping": True}
-    Order.objects.filter(pk=order.pk).update(result=order.result)
-
-
-def _end(order: Order, seen: BatchProgress) -> None:
-    order.refresh_from_db()
-    stopped = order.stop_asked_at is not None
-    if seen.state is BatchState.FAILED and not stopped and not seen.done:
-        answer = Answer("The engine gave the batch up: it could not carry out the query.")
-        settle(order=order, run=None, status=OrderStatus.FAILED, answer=answer)
-        return
-    _leave_notes(order, timezone.now())
-    # A batch that was stopped may be told of with all counts at zero (seen on Temporal 1.32).
-    done, bad = max(order.done, seen.done), max(order.bad, seen.failed)
-    left = max(order.total, seen.total) - done - bad
-    silent = stopped and not seen.total
-    note = (
-        "More may have been done: the engine keeps no count of what it stopped." if silent else ""
-    )
-    _close(order, done=done, bad=bad, cancelled=left if stopped else 0, note=note)
-
-
-def _leave_notes(order: Order, now: datetime) -> None:
-    """A note in the trail of every run that the dry count saw and that we know: the server keeps
-    no trace of who it was."""
-    for workflow, run_id in order.preview.get("executions", ()):
-        run = JobRun.objects.filter(
-            target=order.target, external_id=workflow, run_id=run_id
-        ).first()
-        if run is not None:
-            message = "Part of a batch of the engine's own."
-            leave_note(order, run, status=OrderStatus.DONE, message=message, now=now)

@@ -24,6 +24,7 @@ from observability.actions.selectors.facts import facts_of, offers, ref_of
 from observability.actions.services.notes import OUTCOMES, email_of, leave_note, said
 from observability.jobs.contracts import STATUS_LABELS, Status
 from observability.jobs.models import JobRun
+from tenants.models import Target
 
 log = structlog.get_logger(__name__)
 
@@ -117,18 +118,24 @@ def attempt(run: JobRun | None, verb: str, deed: Deed) -> tuple[OrderStatus, Ans
         return OrderStatus.REFUSED, Answer("The run is not kept here any more.")
     try:
         facts = require_possible(run, verb)
-        answer = controls_for(run.engine).perform(run=facts, target=ref_of(run.target), deed=deed)
     except DomainError as error:
         return OrderStatus.REFUSED, Answer(error.message)
+    return perform(facts, run.target, deed)
+
+
+def perform(facts: RunFacts, target: Target, deed: Deed) -> tuple[OrderStatus, Answer]:
+    """Has the engine do it. Whatever it says, or does not, is an outcome with its words."""
+    try:
+        answer = controls_for(facts.engine).perform(run=facts, target=ref_of(target), deed=deed)
     except (Refused, NotFound, Conflict) as error:
-        return OrderStatus.REFUSED, Answer(f"{run.target.slug} refused: {error.message}")
+        return OrderStatus.REFUSED, Answer(f"{target.slug} refused: {error.message}")
     except ExternalError as error:
-        words = f"{run.target.slug} did not do it: {error.message}"
+        words = f"{target.slug} did not do it: {error.message}"
         if error.code == "unreachable":
             words = f"{words}. {UNANSWERED}"
         return OrderStatus.FAILED, Answer(words)
     except Exception as error:  # the order must not stay open for a fault of ours
-        log.exception("action.failed", verb=verb, run=run.pk)
+        log.exception("action.failed", verb=deed.verb, run=facts.id)
         return OrderStatus.UNKNOWN, Answer(
             f"Headroom itself failed ({type(error).__name__}). {UNANSWERED}"
         )

@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from console.errors import DomainError
 from observability.actions.adapters.registry import controls_for
-from observability.actions.contracts import FASTEST, MOST_RUNS, QueryCount, Verb
-from observability.actions.ports import QueryBatches
+from observability.actions.contracts import FASTEST, MOST_RUNS, Verb
+from observability.actions.ports import Queries
 from observability.actions.rules.arguments import read_arguments
 from observability.actions.rules.possible import why_not
 from observability.actions.selectors.facts import ref_of
 from observability.actions.services.orders import verb_of
-from observability.jobs.contracts import Status
+from observability.jobs.contracts import OPEN, Status
 from observability.jobs.models import JobRun
 from observability.jobs.rules.query import parse
 from observability.jobs.selectors.search import search_for
@@ -51,28 +51,27 @@ class BatchAsking:
 class Preview:
     """What a batch would be about: `total` runs found, of which `fitting` can be done now.
 
-    `tenants` counts by slug ("" is nobody's), of the first `looked_at`; `sample` is
-    (label, type, status, run's id here or None); `why` counts the reasons of those left out.
+    `tenants` counts them by slug ("" is nobody's); `sample` is (label, type, status, run's id here
+    or None); `why` counts the reasons of those left out. `runs` are ids here, `executions` (id, run
+    id, tenant) where the engine's own query found them.
     """
 
     verb: Verb
     total: int
     fitting: int
-    looked_at: int
     tenants: Mapping[str, int]
     sample: tuple[tuple[str, str, str, int | None], ...]
     why: Mapping[str, int]
     seconds: float
     arguments: Mapping[str, Any]
     runs: tuple[int, ...] = ()
-    executions: tuple[tuple[str, str], ...] = ()
+    executions: tuple[tuple[str, str, str], ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """As JSON, for the order's row and for REST."""
         return {
             "total": self.total,
             "fitting": self.fitting,
-            "looked_at": self.looked_at,
             "tenants": dict(self.tenants),
             "sample": [list(each) for each in self.sample],
             "left_out": dict(self.why),
@@ -85,6 +84,10 @@ def preview(asking: BatchAsking, *, now: datetime) -> Preview:
     ExternalError where the engine cannot be asked."""
     verb = _verb(asking)
     arguments = read_arguments(verb, asking.arguments)
+    if arguments.get("point") == "event":
+        raise DomainError(
+            "invalid", "point: 'event' is for one run; use first or last.", field="point"
+        )
     if not 1 <= asking.rate <= FASTEST:
         raise DomainError(
             "invalid",
@@ -108,10 +111,10 @@ def _verb(asking: BatchAsking) -> Verb:
 def _preview_query(asking: BatchAsking, verb: Verb, arguments: dict[str, Any]) -> Preview:
     target = target_of(asking.target)
     controls = controls_for(asking.engine)
-    if not isinstance(controls, QueryBatches) or target.kind != asking.engine:
+    if not isinstance(controls, Queries) or target.kind != asking.engine:
         raise DomainError(
             "invalid",
-            f"target: {target.slug!r} has no batches of its own; leave it out.",
+            f"target: {target.slug!r} cannot be asked by a query of its own; leave it out.",
             field="target",
         )
     if not target.enabled:
@@ -123,22 +126,21 @@ def _preview_query(asking: BatchAsking, verb: Verb, arguments: dict[str, Any]) -
             "WorkflowType='InvoiceFlow' AND ExecutionStatus='Running'.",
             field="query",
         )
-    if arguments.get("point") == "event":
-        raise DomainError(
-            "invalid", "point: 'event' is for one run; use first or last.", field="point"
-        )
-    count: QueryCount = controls.count(target=ref_of(target), query=asking.query)
+    found = controls.find(target=ref_of(target), query=asking.query, most=MOST_RUNS + 1)
+    _require_few(len(found))
+    wants_open = verb.statuses <= OPEN
+    fitting = [each for each in found if each.is_open or not wants_open]
+    left = Counter(f"The run has ended: {each.status}." for each in found if each not in fitting)
     return Preview(
         verb=verb,
-        total=count.total,
-        fitting=count.total,
-        looked_at=count.looked_at,
-        tenants=count.tenants,
-        sample=tuple((name, kind, status, None) for name, _, kind, status in count.sample),
-        why={},
-        seconds=round(count.total / asking.rate, 1),
+        total=len(found),
+        fitting=len(fitting),
+        tenants=dict(Counter(each.tenant for each in fitting).most_common()),
+        sample=tuple((each.external_id, each.type, each.status, None) for each in fitting[:SAMPLE]),
+        why=dict(left.most_common()),
+        seconds=round(len(fitting) / asking.rate, 1),
         arguments=arguments,
-        executions=count.executions,
+        executions=tuple((each.external_id, each.run_id, each.tenant) for each in fitting),
     )
 
 
@@ -146,13 +148,7 @@ def _preview_runs(
     asking: BatchAsking, verb: Verb, arguments: dict[str, Any], now: datetime
 ) -> Preview:
     runs = _chosen(asking, now)
-    if len(runs) > MOST_RUNS:
-        raise DomainError(
-            "too_many",
-            f"query: it finds more than {MOST_RUNS} runs, the most that one batch takes; narrow "
-            "it down, by type or by time.",
-            field="query",
-        )
+    _require_few(len(runs))
     fitting: list[JobRun] = []
     reasons: Counter[str] = Counter()
     for run in runs:
@@ -166,7 +162,6 @@ def _preview_runs(
         verb=verb,
         total=len(runs),
         fitting=len(fitting),
-        looked_at=len(runs),
         tenants=dict(tenants.most_common()),
         sample=tuple(
             (run.external_id, run.type, run.get_status_display(), run.pk)
@@ -177,6 +172,16 @@ def _preview_runs(
         arguments=arguments,
         runs=tuple(run.pk for run in fitting),
     )
+
+
+def _require_few(count: int) -> None:
+    if count > MOST_RUNS:
+        raise DomainError(
+            "too_many",
+            f"query: it finds more than {MOST_RUNS} runs, the most that one batch takes; narrow "
+            "it down, by type or by time.",
+            field="query",
+        )
 
 
 def _chosen(asking: BatchAsking, now: datetime) -> Sequence[JobRun]:

@@ -16,7 +16,7 @@ from console.access.models import Permission
 from console.errors import DomainError
 from console.selectors import keyset_page
 from observability.actions.forms import ListFilter
-from observability.actions.models import Order, Selection
+from observability.actions.models import Order
 from observability.actions.selectors import pages as reads
 from observability.actions.services.batches import stop
 
@@ -73,7 +73,7 @@ def order_stop(request: SignedInRequest, pk: int) -> HttpResponse:
 
 def _context(request: SignedInRequest, found: Order) -> dict[str, Any]:
     context: dict[str, Any] = {"order": found}
-    if found.selection == Selection.RUNS:
+    if found.is_batch:
         bad = request.GET.get("show") == "bad"
         context["only_bad"] = bad
         context["items"] = keyset_page(

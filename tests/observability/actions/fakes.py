@@ -11,14 +11,7 @@ from django.db import connection
 
 from console.audit.models import Entry
 from observability.actions.adapters import registry
-from observability.actions.contracts import (
-    Answer,
-    BatchProgress,
-    Deed,
-    Possible,
-    QueryCount,
-    RunFacts,
-)
+from observability.actions.contracts import Answer, Deed, Possible, RunFacts, RunFound
 from observability.actions.rules.possible import by_status
 from observability.jobs.contracts import Engine
 from tenants.contracts import TargetRef
@@ -34,10 +27,7 @@ class FakeControls:
     ledger: list[list[tuple[str, str]]] = field(default_factory=list)
     in_transaction: list[bool] = field(default_factory=list)
     meanwhile: Callable[[RunFacts, Deed], Answer | None] | None = None
-    count_found: QueryCount = field(default_factory=lambda: QueryCount(0, 0, {}, (), ()))
-    states: list[BatchProgress] = field(default_factory=list)
-    started: list[tuple[str, str, int]] = field(default_factory=list)
-    stopped: list[str] = field(default_factory=list)
+    found: list[RunFound] = field(default_factory=list)
     failure: Exception | None = None
 
     def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Possible]:
@@ -53,23 +43,10 @@ class FakeControls:
         answer = self.meanwhile(run, deed) if self.meanwhile else None
         return answer or Answer("The engine did it.", {"n": len(self.deeds)})
 
-    def count(self, *, target: TargetRef, query: str) -> QueryCount:
+    def find(self, *, target: TargetRef, query: str, most: int) -> Sequence[RunFound]:
         if self.failure is not None:
             raise self.failure
-        return self.count_found
-
-    def start(self, *, target: TargetRef, query: str, deed: Deed, rate: int) -> None:
-        if self.failure is not None:
-            raise self.failure
-        self.started.append((query, deed.id, rate))
-
-    def progress(self, *, target: TargetRef, batch: str) -> BatchProgress:
-        if self.failure is not None:
-            raise self.failure
-        return self.states.pop(0) if len(self.states) > 1 else self.states[0]
-
-    def stop(self, *, target: TargetRef, batch: str, deed: Deed) -> None:
-        self.stopped.append(batch)
+        return self.found[:most]
 
 
 @contextmanager

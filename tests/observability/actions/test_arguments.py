@@ -65,7 +65,7 @@ def test_every_fault_is_said_at_once() -> None:
 
 
 def test_what_a_form_sends_becomes_typed_and_what_is_empty_is_left_out() -> None:
-    given = {"priority_key": "2", "fairness_key": "acme", "fairness_weight": ""}
+    given: dict[str, Any] = {"priority_key": "2", "fairness_key": "acme", "fairness_weight": ""}
     assert read_arguments(verb("set_priority"), given) == {
         "priority_key": 2,
         "fairness_key": "acme",

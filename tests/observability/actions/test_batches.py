@@ -10,15 +10,8 @@ from django.utils import timezone
 
 from console.audit.models import Entry
 from console.audit.services import Actor
-from console.errors import DomainError, NotFound, Refused, Unreachable
-from observability.actions.contracts import (
-    Answer,
-    BatchProgress,
-    BatchState,
-    Deed,
-    QueryCount,
-    RunFacts,
-)
+from console.errors import DomainError, NotFound
+from observability.actions.contracts import Answer, Deed, RunFacts, RunFound
 from observability.actions.models import ItemStatus, Order, OrderItem, OrderStatus
 from observability.actions.services.batches import WORK, ask_batch, stop
 from observability.actions.services.carrying import work
@@ -244,80 +237,35 @@ def test_nothing_found_is_nothing_done(
     assert caught.value.code == "nothing_found"
 
 
-# -- batches of the engine's own ----------------------------------------------------------------
+# -- runs that a query of the engine's own finds -------------------------------------------------
 
 
-def by_query(fake: FakeControls, olga: Actor, run: JobRun) -> Order:
-    """A batch of the engine's own, about one run that we know and one that we do not."""
-    fake.count_found = QueryCount(
-        2,
-        2,
-        {"acme": 2},
-        (("w", "r", "InvoiceFlow", "running"),),
-        ((run.external_id, run.run_id), ("w", "r")),
-    )
+def test_what_the_engine_finds_is_done_one_by_one_whether_we_know_it_or_not(
+    run: JobRun, olga: Actor, fake: FakeControls, enqueued: list[Any]
+) -> None:
+    fake.found = [
+        RunFound(run.external_id, run.run_id, "InvoiceFlow", True, "running", "acme"),
+        RunFound("not-known-here", "r", "InvoiceFlow", True, "running", ""),
+        RunFound("over", "r", "InvoiceFlow", False, "completed", ""),
+    ]
     make_target()
-    return ask_batch(
-        asking=asking([], ids=(), target="engine", query=QUERY, verb="terminate", confirm="2"),
-        actor=olga,
-    )
-
-
-def test_the_engines_own_batch_keeps_the_operator_in_ledger_and_trail(
-    run: JobRun, olga: Actor, fake: FakeControls, enqueued: list[Any]
-) -> None:
-    order = by_query(fake, olga, run)
-    fake.states = [BatchProgress(BatchState.COMPLETED, 2, 2, 0)]
-    assert not work(order_id=order.pk)
-    assert fake.started == [(QUERY, order.uid, 50)]
-    order.refresh_from_db()
-    assert (order.status, order.done, order.message) == (OrderStatus.DONE, 2, "2 done.")
-    actions = list(Entry.objects.order_by("id").values_list("action", "actor"))
-    assert actions == [("job.terminate.asked", "olga"), ("job.terminate", "olga")]
-    note = JobEvent.objects.get(run=run)
-    assert note.actor == "olga"
-    assert "wrong input" in note.message
-
-
-def test_progress_is_shown_while_it_runs_and_it_can_be_stopped(
-    run: JobRun, olga: Actor, fake: FakeControls, enqueued: list[Any]
-) -> None:
-    order = by_query(fake, olga, run)
-    fake.states = [BatchProgress(BatchState.RUNNING, 2, 1, 0)]
-    assert work(order_id=order.pk, seconds=0)
-    order.refresh_from_db()
-    assert (order.status, order.total, order.done) == (OrderStatus.RUNNING, 2, 1)
-    stop(order=order, actor=olga, reason="enough", now=timezone.now())
-    assert work(order_id=order.pk, seconds=0)
-    assert fake.stopped == [order.uid]
-    fake.states = [BatchProgress(BatchState.FAILED, 2, 1, 0)]
+    # The engine knows better: our row is late.
+    JobRun.objects.filter(pk=run.pk).update(status=Status.SUCCEEDED)
+    asked = asking([], target="engine", query=QUERY, verb="terminate", confirm="2")
+    found = preview(asked, now=timezone.now())
+    assert (found.total, found.fitting, found.tenants) == (3, 2, {"acme": 1, "": 1})
+    assert found.why == {"The run has ended: completed.": 1}
+    order = ask_batch(asking=asked, actor=olga)
     assert not work(order_id=order.pk)
     order.refresh_from_db()
-    assert order.status == OrderStatus.CANCELLED
-    assert order.message == "1 done, 1 not tried: stopped by olga."
-    assert len(fake.started) == 1
-
-
-def test_after_a_crash_the_engine_is_asked_whether_it_began(
-    run: JobRun, olga: Actor, fake: FakeControls, enqueued: list[Any]
-) -> None:
-    order = by_query(fake, olga, run)
-    fake.failure = Unreachable("no answer")
-    assert not work(order_id=order.pk)
-    order.refresh_from_db()
-    assert order.status == OrderStatus.RUNNING
-    fake.failure = NotFound("no such batch")
-    assert not work(order_id=order.pk)
-    order.refresh_from_db()
-    assert order.status == OrderStatus.CANCELLED
-    assert fake.started == []
-
-
-def test_a_batch_that_the_engine_refuses_is_refused_in_its_words(
-    run: JobRun, olga: Actor, fake: FakeControls, enqueued: list[Any]
-) -> None:
-    order = by_query(fake, olga, run)
-    fake.failure = Refused("one batch at a time")
-    assert not work(order_id=order.pk)
-    order.refresh_from_db()
-    assert (order.status, order.message) == (OrderStatus.REFUSED, "one batch at a time")
+    assert (order.status, order.done) == (OrderStatus.DONE, 2)
+    done = [(each.external_id, each.run_id) for each in fake.runs]
+    assert done == [(run.external_id, run.run_id), ("not-known-here", "r")]
+    entries = Entry.objects.order_by("id").values_list("action", "actor", "object_label")
+    assert list(entries) == [
+        ("job.terminate.asked", "olga", "2 runs"),
+        ("job.terminate", "olga", run.external_id),
+        ("job.terminate", "olga", "not-known-here"),
+        ("job.terminate", "olga", "2 runs"),
+    ]
+    assert JobEvent.objects.get(run=run).actor == "olga"
