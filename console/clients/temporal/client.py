@@ -119,6 +119,10 @@ class TemporalClient:
         """Whether a namespace (ours if none is named) is there."""
         return self.run(lambda end: self._namespaces.exists(name or self.namespace, end))
 
+    def retention(self) -> int | None:
+        """Seconds for which our namespace keeps closed runs; None where it does not say."""
+        return self.run(lambda end: self._namespaces.retention(self.namespace, end))
+
     def register_namespace(
         self,
         name: str = "",

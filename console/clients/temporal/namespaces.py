@@ -48,6 +48,16 @@ class Namespaces:
             return False
         return True
 
+    async def retention(self, name: str, deadline: float) -> int | None:
+        """Seconds for which closed runs are kept; None where the server does not say."""
+        answer = await self._connection.call(
+            lambda client: client.workflow_service.describe_namespace,
+            DescribeNamespaceRequest(namespace=name),
+            what=f"look up namespace {name}",
+            deadline=deadline,
+        )
+        return answer.config.workflow_execution_retention_ttl.seconds or None
+
     async def register(self, request: RegisterNamespaceRequest, deadline: float) -> bool:
         """Create a namespace; False when it existed."""
         try:

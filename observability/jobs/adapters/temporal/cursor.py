@@ -21,11 +21,13 @@ _NARROWEST: Final = timedelta(seconds=1)
 @dataclass(frozen=True, slots=True)
 class Cursor:
     """Everything that closed before `closed` and everything that is open and began before
-    `started` has been given out; `turn` is the id of the last open run that was looked at."""
+    `started` has been given out; `turn` is the id of the last open run that was looked at, and
+    `current` says that the last round got to its end."""
 
     closed: datetime = BEGINNING
     started: datetime = BEGINNING
     turn: int = 0
+    current: bool = False
 
     def stored(self) -> dict[str, Any]:
         """As JSON."""
@@ -33,6 +35,7 @@ class Cursor:
             "closed": self.closed.isoformat(),
             "started": self.started.isoformat(),
             "turn": self.turn,
+            "current": self.current,
         }
 
     def through(self) -> datetime | None:
@@ -54,6 +57,7 @@ def read(stored: Mapping[str, Any]) -> Cursor:
             closed=_moment(stored.get("closed")),
             started=_moment(stored.get("started")),
             turn=int(stored.get("turn") or 0),
+            current=stored.get("current") is True,
         )
     except (TypeError, ValueError):
         return Cursor()

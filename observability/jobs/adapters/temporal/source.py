@@ -22,6 +22,7 @@ from observability.jobs.contracts import (
     TEMPORAL_HISTORY,
     ChangePage,
     Engine,
+    GapSeen,
     History,
     RunRef,
     RunSeen,
@@ -31,8 +32,12 @@ from quotas.enforcement.adapters.temporal.opening import client_for
 from quotas.enforcement.adapters.temporal.options import namespace
 from tenants.contracts import PlacementRef, TargetRef
 
-LOOKS: Final = 300
+LOOKS: Final = 100
 """Open runs that are described in one round; the next round goes on with the others."""
+RESTS: Final = 4.0
+"""After looking at open runs, no other look for this many times as long as that one took."""
+SHORTEST_RETENTION: Final = timedelta(hours=1)
+"""Whoever was away for less has missed nothing."""
 PAUSE: Final = 1.0
 """Seconds between two rounds: three queries of visibility each, of ten a second."""
 _OPEN: Final = "CloseTime IS NULL"
@@ -46,6 +51,7 @@ class TemporalSource:
 
     def __init__(self) -> None:
         self._schedules = Schedules()
+        self._rests: dict[int, float] = {}
 
     def changes(
         self,
@@ -59,20 +65,36 @@ class TemporalSource:
     ) -> Iterator[ChangePage]:
         """See ports.Source. Open runs come by the time they started, then what closed, oldest
         first, then those that we know to be open are looked at in turn."""
-        look = _Look(TrailReader(client_for(target)), namespace(target), known, read(cursor))
+        client = client_for(target)
+        look = _Look(TrailReader(client), namespace(target), known, read(cursor))
         began = quiet_since = time.monotonic()
+        if look.away(now) > SHORTEST_RETENTION:
+            yield from look.missed(now, client.retention())
         while True:
             news = 0
             at = now + timedelta(seconds=time.monotonic() - began)
             for page in look.round(at):
                 news += len(page.runs)
                 yield page
+            changed = self._look_at_open(target, look, at)
+            news += len(changed.runs)
+            yield changed
             if news:
                 quiet_since = time.monotonic()
             left = quiet_since + wait - time.monotonic()
             if left <= 0:
                 return
             time.sleep(min(PAUSE, left))
+
+    def _look_at_open(self, target: TargetRef, look: _Look, at: datetime) -> ChangePage:
+        """The last page of a round. With very many open runs not each round looks at some."""
+        begun = time.monotonic()
+        if begun < self._rests.get(target.id, 0.0):
+            return look.page((), caught_up=True)
+        page = look.page(tuple(look.open_runs(at)), caught_up=True)
+        ended = time.monotonic()
+        self._rests[target.id] = ended + RESTS * (ended - begun)
+        return page
 
     def history(self, *, target: TargetRef, run: RunRef, after: int) -> History:
         """See ports.Source. Of an open run that was read before only the end is read, and there
@@ -133,24 +155,37 @@ class _Look:
         self._known = known
         self._cursor = cursor
 
+    def away(self, now: datetime) -> timedelta:
+        """For how long nobody has looked; nothing when nobody was ever up to date."""
+        return now - self._cursor.closed if self._cursor.current else timedelta()
+
+    def missed(self, now: datetime, retention: int | None) -> Iterator[ChangePage]:
+        """The gap between the last look and what the namespace still keeps."""
+        kept = now - timedelta(seconds=retention) if retention is not None else self._cursor.closed
+        if kept > self._cursor.closed:
+            # Said once: from here on it is catching up.
+            self._cursor = replace(self._cursor, current=False)
+            gap = GapSeen(
+                self._cursor.closed, kept, "Nobody read for longer than Temporal keeps closed runs"
+            )
+            yield replace(self.page(()), gaps=(gap,))
+
     def round(self, at: datetime) -> Iterator[ChangePage]:
-        """Everything that is new, in pages; the last one says that we have caught up."""
+        """Everything that visibility has and we do not, in pages."""
         yield from self._windows("started", _OPEN, "StartTime", at)
         yield from self._windows("closed", _CLOSED, "CloseTime", at)
-        changed = tuple(self._look_at_open(at))
-        yield self._page(changed, caught_up=True)
 
     def _windows(self, name: str, query: str, column: str, at: datetime) -> Iterator[ChangePage]:
         begin = getattr(self._cursor, name)
         for portion in portions(self._reader, query, column, begin, max(at, begin)):
             for found in with_histories(self._reader, self._new(portion.rows), self._where):
-                yield self._page(found)
+                yield self.page(found)
             if portion.ends_at is not None:
                 # The end of the last window is read again next time.
                 to = min(portion.ends_at, at - OVERLAP)
                 before, self._cursor = self._cursor, self._cursor.advanced(name, to)
                 if before != self._cursor and to < at - OVERLAP:
-                    yield self._page(())
+                    yield self.page(())
 
     def _new(self, rows: Sequence[RunRow]) -> list[RunRow]:
         """The rows whose revision we do not have; of open ones visibility knows none."""
@@ -160,7 +195,8 @@ class _Look:
             row for row, name in zip(rows, ids, strict=True) if _is_new(row, revisions.get(name))
         ]
 
-    def _look_at_open(self, now: datetime) -> Iterator[RunSeen]:
+    def open_runs(self, now: datetime) -> Iterator[RunSeen]:
+        """Those that we know to be open and that changed, of the next few in turn."""
         turn = self._cursor.turn
         # What an earlier setting of the namespace left behind says nothing about this one.
         ours = (ref for ref in self._known.open_runs() if ref.location == self._where)
@@ -177,7 +213,10 @@ class _Look:
             if run.revision != ref.revision:
                 yield run
 
-    def _page(self, found: tuple[RunSeen, ...], *, caught_up: bool = False) -> ChangePage:
+    def page(self, found: tuple[RunSeen, ...], *, caught_up: bool = False) -> ChangePage:
+        """Runs with the place to go on from."""
+        if caught_up:
+            self._cursor = replace(self._cursor, current=True)
         return ChangePage(
             runs=found,
             cursor=self._cursor.stored(),

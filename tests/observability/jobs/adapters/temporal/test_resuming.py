@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from console.clients.temporal.bucket import TokenBucket
 from console.errors import ExternalError, Unreachable
 from deploy.examples.endings import Order
 from observability.jobs.adapters.temporal import inlining, windows
+from observability.jobs.adapters.temporal.cursor import Cursor
 from observability.jobs.adapters.temporal.source import TemporalSource
-from observability.jobs.contracts import Status
+from observability.jobs.contracts import GapSeen, Status
 from quotas.enforcement.adapters.temporal.opening import client_for
 from tests.observability.jobs.adapters.temporal.conftest import new_namespace, target_of
 from tests.observability.jobs.adapters.temporal.reading import Reading, Rows
@@ -146,3 +148,21 @@ def test_open_runs_of_another_namespace_are_left_alone(reading: Reading) -> None
     moved = Reading(TemporalSource(), reading.target, elsewhere)
     moved.catch_up()
     assert moved.rows.runs[handle.id, "gone"].status is run.status
+
+
+def test_who_was_away_for_longer_than_runs_are_kept_says_what_may_be_missing(
+    reading: Reading,
+) -> None:
+    names = end_many(reading, 2)
+    left = datetime.now(UTC) - timedelta(days=3)
+    reading.rows.cursor = Cursor(closed=left, started=left, current=True).stored()
+    gaps: list[GapSeen] = []
+    for page in reading.pages():
+        gaps += page.gaps
+        reading.rows.store(page)
+    (gap,) = gaps
+    assert gap.starts_at == left
+    # The namespace keeps runs for a day.
+    assert abs((gap.ends_at - left).total_seconds() - 2 * 86400) < 60
+    assert {external_id for external_id, _ in reading.rows.runs} == names
+    assert [gap for page in reading.pages() for gap in page.gaps] == []
