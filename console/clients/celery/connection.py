@@ -21,6 +21,7 @@ from console.clients.credentials import Secret
 from console.errors import ExternalError, Refused, Unreachable
 
 SCHEMES: Final = ("redis", "rediss", "amqp", "amqps", "pyamqp", "sentinel")
+POLL: Final = 0.1
 _USERINFO: Final = re.compile(r"(?<=://)[^/@\s]*@")
 _DENIED: Final = re.compile(
     r"(?i)NOAUTH|WRONGPASS|NOPERM|invalid (username|password)|authentication|ACCESS_REFUSED|403"
@@ -57,7 +58,10 @@ class Broker:
             )
             try:
                 connection.ensure_connection(max_retries=1, timeout=self.timeout, interval_start=0)
-                _ = connection.default_channel.connection
+                channel = connection.default_channel
+                if connection.transport.driver_type == "redis":
+                    # Whoever closes a connection waits for its last BRPOP: a second by default.
+                    channel.brpop_timeout = POLL
             except BaseException:
                 with suppress(Exception):
                     connection.release()

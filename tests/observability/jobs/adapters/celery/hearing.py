@@ -87,10 +87,12 @@ def sent(after: float, uuid: str = "u1", retries: int = 0, **fields: Any) -> Cel
     return event("task-sent", after, uuid, "gen1@web", **told)
 
 
-def received(after: float, uuid: str = "u1", retries: int = 0, **fields: Any) -> CeleryEvent:
+def received(
+    after: float, uuid: str = "u1", retries: int = 0, host: str = "w1@test", **fields: Any
+) -> CeleryEvent:
     """`task-received` of the sample's import."""
     told = {
         "name": "imports.fetch", "args": "('erp',)", "kwargs": "{}", "root_id": uuid,
         "parent_id": None, "retries": retries, "eta": None, "expires": None, **fields,
     }  # fmt: skip
-    return event("task-received", after, uuid, **told)
+    return event("task-received", after, uuid, host, **told)

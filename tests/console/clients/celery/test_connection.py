@@ -1,0 +1,108 @@
+"""Brokers: how they are named, and that nothing ever shows a password."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from console.clients.celery.client import CeleryClient
+from console.clients.celery.recorded import arguments, was_cut
+from console.errors import ExternalError, Refused, Unreachable
+from deploy.local.ports import any_free
+from tests.servers import ValkeyServer
+
+SECRET = "s3cret/word"
+QUOTED = "s3cret%2Fword"
+
+
+@pytest.mark.parametrize("scheme", ["redis", "amqp"])
+def test_the_password_of_a_broker_that_is_away_is_in_no_error(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"{scheme}://headroom:{QUOTED}@127.0.0.1:{any_free()}/1"
+    monkeypatch.setenv("SAMPLE_BROKER", url)
+    client = CeleryClient("", credential="env:SAMPLE_BROKER", timeout=1.0)
+    with pytest.raises(Unreachable) as caught:
+        client.probe()
+    for text in (str(caught.value), repr(caught.value), repr(client), repr(client.events())):
+        assert SECRET not in text
+        assert QUOTED not in text
+
+
+def test_a_wrong_password_is_refused_and_not_shown(
+    valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"redis://headroom:{QUOTED}@{valkey.address}/1"
+    monkeypatch.setenv("SAMPLE_BROKER", url)
+    with pytest.raises(Refused) as caught:
+        CeleryClient("", credential="env:SAMPLE_BROKER").probe()
+    assert caught.value.code == "unauthenticated"
+    assert SECRET not in str(caught.value)
+    assert QUOTED not in str(caught.value)
+
+
+def test_a_credential_file_is_read_anew_for_each_connection(
+    valkey: ValkeyServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "broker"
+    file.write_text(f"redis://127.0.0.1:{any_free()}/1\n")
+    client = CeleryClient("", credential=f"file:{file}", timeout=2.0)
+    with pytest.raises(Unreachable):
+        client.probe()
+    file.write_text(f"redis://{valkey.address}/1\n")
+    found = client.probe()
+    assert (found.product, found.version[:2]) == ("Valkey", "8.")
+
+
+@pytest.mark.parametrize("url", ["http://x/1", "valkey://x/1", "nothing", "redis://x:port/1", ""])
+def test_what_is_no_broker_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(Refused) as caught:
+        CeleryClient(url).probe()
+    assert not url or url not in str(caught.value)
+
+
+def test_a_broker_that_hangs_is_unreachable_in_bounded_time(valkey: ValkeyServer) -> None:
+    client = CeleryClient(f"redis://{valkey.address}/1", timeout=1.0)
+    valkey.pause()
+    try:
+        with pytest.raises(ExternalError):
+            client.probe()
+    finally:
+        valkey.resume()
+    assert client.probe().product == "Valkey"
+
+
+def test_nobody_answers_where_no_worker_is(valkey: ValkeyServer) -> None:
+    client = CeleryClient(f"redis://{valkey.address}/9")
+    with client.control(wait=0.1) as control:
+        assert control.ping() == ()
+        assert control.stats(to=[]) == {}
+        with pytest.raises(Refused, match="did not answer"):
+            control.cancel_consumer("q", to=["nobody@here"])
+
+
+def test_a_task_waits_in_its_queue(valkey: ValkeyServer) -> None:
+    client = CeleryClient(f"redis://{valkey.address}/9")
+    sent = client.send("a.task", args=[1], kwargs={"b": 2}, queue="lonely")
+    assert (sent.name, sent.queue, client.waiting("lonely")) == ("a.task", "lonely", 1)
+    assert client.waiting("nothing-there") == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "expected"),
+    [
+        ("(1, 'a', None)", "{'b': [True, 2.5]}", ([1, "a", None], {"b": [True, 2.5]})),
+        ("('aaaa...',)", "{}", None),
+        ("(<object at 0x1>,)", "{}", None),
+        ("", "{}", None),
+        ("({1, 2},)", "{}", None),
+        ("(1,)", "{1: 2}", None),
+        ("5", "{}", None),
+    ],
+)
+def test_recorded_arguments_are_read_back_only_where_they_are_whole(
+    args: str, kwargs: str, expected: object
+) -> None:
+    assert arguments(args, kwargs) == expected
+    assert was_cut(args) == ("..." in args)
