@@ -203,9 +203,10 @@ class RunSeen:
     is when the engine accepted it, `began_at` when it first ran, `closed_at` when it ended.
     `revision` changes whenever the engine's record of it does, and the numbers in it never go down:
     of two looks that come out of order, the one with the greater numbers is the later one. None and
-    "" mean "not known from this look" and never overwrite what is known. `parent` is a run key. `cleanup_at` is when it is
-    due to remove itself. With `needs_history` the events must be fetched; `events` are those that
-    came along, and `document` is the engine's own record (see History) where it came along.
+    "" mean "not known from this look" and never overwrite what is known. `parent` is a run key.
+    `cleanup_at` is when it is due to remove itself. With `needs_history` the events must be
+    fetched; `events` are those that came along, and `document` is the engine's own record (see
+    History) where it came along.
     """
 
     external_id: str
