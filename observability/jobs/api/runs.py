@@ -50,8 +50,7 @@ class RunList(RowList):
         if since := asked.get("updated_since", ""):
             self.cursor_key, self.cursor_descending = ("updated_at", "id"), False  # type: ignore[misc]  # of this request
             queryset = queryset.filter(updated_at__gte=moment_of(since, field="updated_since"))
-        rows: QuerySet[Any] = queryset.values(*said.RUN_COLUMNS)
-        return rows
+        return queryset.values(*said.RUN_COLUMNS)
 
     def shape(self, rows: Sequence[dict[str, Any]]) -> list[Row]:
         return [said.run_row(row) for row in rows]
@@ -85,7 +84,8 @@ class EventList(RowList):
 
     def get_queryset(self) -> QuerySet[Any]:
         run = get_object_or_404(visible_runs(self.request), pk=self.kwargs["pk"])
-        return JobEvent.objects.filter(run=run).values(*said.EVENT_COLUMNS, "id")
+        rows: QuerySet[Any] = JobEvent.objects.filter(run=run).values(*said.EVENT_COLUMNS, "id")
+        return rows
 
     def shape(self, rows: Sequence[dict[str, Any]]) -> list[Row]:
         return [{name: row[name] for name in said.EVENT_COLUMNS} for row in rows]
