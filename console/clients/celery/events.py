@@ -7,6 +7,7 @@ broker keeps for us what comes meanwhile, so that nobody has to mark a gap for h
 from __future__ import annotations
 
 import random
+import sys
 import threading
 import time
 from collections.abc import Generator, Iterator
@@ -107,7 +108,9 @@ class EventStream:
             self._closing = None
 
     def _leave_soon(self) -> None:
-        if self._open is None:
+        # A thread that is started while the interpreter ends never begins, and is waited for.
+        ending = sys.is_finalizing() or not threading.main_thread().is_alive()
+        if self._open is None or ending:
             return
         self._closing = threading.Timer(LINGER, self._close_if_unread)
         self._closing.daemon = True

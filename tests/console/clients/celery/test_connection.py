@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from console.clients.celery.client import CeleryClient
 from console.clients.celery.recorded import arguments, was_cut
 from console.errors import ExternalError, Refused, Unreachable
 from deploy.local.ports import any_free
+from deploy.local.state import ROOT
 from tests.servers import ValkeyServer
 
 SECRET = "s3cret/word"
@@ -80,6 +83,16 @@ def test_nobody_answers_where_no_worker_is(valkey: ValkeyServer) -> None:
         assert control.stats(to=[]) == {}
         with pytest.raises(Refused, match="did not answer"):
             control.cancel_consumer("q", to=["nobody@here"])
+
+
+def test_a_process_that_ends_in_the_middle_of_listening_ends(valkey: ValkeyServer) -> None:
+    script = (
+        "from console.clients.celery.client import CeleryClient\n"
+        f"batches = CeleryClient('redis://{valkey.address}/9').events().batches(within=0.05)\n"
+        "next(batches)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, timeout=20, check=False)
+    assert ended.returncode == 0
 
 
 def test_a_task_waits_in_its_queue(valkey: ValkeyServer) -> None:

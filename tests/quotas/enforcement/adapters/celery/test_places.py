@@ -25,7 +25,9 @@ def test_a_cancelled_consumer_is_remembered_while_its_process_lives() -> None:
 def test_a_worker_of_two_queues_is_shared_even_while_one_is_paused() -> None:
     belongs = {"a": {"w1": 1}, "b": {"w1": 1, "w2": 2}}
     place = place_of("b", belongs, {"w1": ("b",), "w2": ("b",)})
-    assert (place.shared, place.alone, place.other_queues) == ({"w1"}, {"w2"}, {"a"})
+    assert place.shared == {"w1"}
+    assert place.alone == {"w2"}
+    assert place.other_queues == {"a"}
 
 
 @pytest.mark.parametrize("junk", [{}, {"queues": None}, {"queues": {"a": None}}, {"queues": []}])
