@@ -22,7 +22,7 @@ def argument_field(argument: Argument) -> forms.Field:
     """How an argument is typed. Whether it is right is for read_arguments to say, for all doors."""
     shown: dict[str, Any] = {
         "label": argument.label,
-        "required": False,
+        "required": argument.required,
         "help_text": argument.help,
         "initial": argument.default,
     }
@@ -63,10 +63,8 @@ class AskForm(VerbForm, ReasonForm):
     def __init__(self, *args: Any, confirm: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.verb.destructive:
-            # Not `required`: the service refuses an empty one in better words.
             self.fields["confirm"] = forms.CharField(
                 label="Id of the run",
-                required=False,
                 help_text=f"Type {confirm} to say that you mean it.",
                 widget=forms.TextInput(attrs={**_PLAIN, "data-confirm-text": confirm}),
             )
@@ -96,12 +94,23 @@ class BatchForm(VerbForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for argument in self.verb.arguments:
+            if argument.needed_with:
+                self._leave_out(argument, *argument.needed_with)
         where = self.fields["where"]
         assert isinstance(where, forms.ChoiceField)  # noqa: S101 - declared above
         where.choices = [("", "the jobs found here, as on the page Jobs"), *self._targets()]
         if len(where.choices) == 1:
             where.widget = forms.HiddenInput()
         self.order_fields(["where", "query", *(each.name for each in self.verb.arguments), "rate"])
+
+    def _leave_out(self, argument: Argument, other: str, value: str) -> None:
+        """What names something inside one run (an event) is nothing to ask of many."""
+        del self.fields[argument.name]
+        choice = self.fields[other]
+        if isinstance(choice, forms.ChoiceField):
+            offered = next(each.choices for each in self.verb.arguments if each.name == other)
+            choice.choices = [each for each in offered if each[0] != value]
 
     def _targets(self) -> list[tuple[str, str]]:
         if not self.verb.by_query:

@@ -177,6 +177,13 @@ def test_a_batch_that_cannot_be_read_is_said_at_its_field(page: Client, fake: Fa
     assert "is no filter" in said(answer)
 
 
+def test_many_runs_have_no_event_to_go_back_to(page: Client, fake: FakeControls) -> None:
+    html = page.get("/jobs/actions/batch/?engine=temporal&verb=reset").content.decode()
+    assert 'value="first"' in html
+    assert 'value="event"' not in html
+    assert 'name="event"' not in html
+
+
 def test_lists_take_as_many_queries_for_one_as_for_many(
     run: JobRun, page: Client, fake: FakeControls, django_assert_max_num_queries: Any
 ) -> None:
