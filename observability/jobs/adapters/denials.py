@@ -47,7 +47,9 @@ def refusal_of(message: str) -> Refusal | None:
     if found is None:
         return None
     return Refusal(
-        found["quota"], _amounts(found["requested"]), _amounts(found["used"]),
+        found["quota"],
+        _amounts(found["requested"]),
+        _amounts(found["used"]),
         _amounts(found["limited"]),
     )
 

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Final
 
+from console.clients.kubernetes.watch import Change
 from observability.jobs.adapters.argo.state import (
     ENDED,
     WorkflowSeen,
     flags_of,
+    is_completed,
     is_retry_of,
     run_id,
+    started_micros,
 )
-from observability.jobs.adapters.objects import Object, name_of, uid_of
-from observability.jobs.contracts import RunSeen
+from observability.jobs.adapters.objects import (
+    Object,
+    event,
+    metadata_of,
+    moment,
+    name_of,
+    namespace_of,
+    uid_of,
+)
+from observability.jobs.contracts import EventKind, FailureKind, RunSeen, Status
 from observability.jobs.ports import Known
 
 AT_ONCE: Final = 50
@@ -23,6 +35,9 @@ GUESS: Final = 4
 """Attempts of each object that are asked for at first."""
 MOST: Final = 1000
 REMEMBERED: Final = 5000
+UNSEEN_END: Final = (
+    "It ended and was retried by hand while nobody looked: how it ended is not known."
+)
 
 
 class Attempts:
@@ -98,3 +113,48 @@ class Attempts:
                 found[uid] = (number, revision)
                 return number == start + GUESS - 1
         return False
+
+
+def unseen_end(seen: WorkflowSeen, id: str, at: datetime) -> RunSeen:
+    """The end of an attempt that was retried while nobody looked."""
+    workflow = seen.workflow
+    created = moment(metadata_of(workflow).get("creationTimestamp")) or at
+    ended = event(at, EventKind.FAILED, "Ended unseen", "closed", order=90, message=UNSEEN_END)
+    return RunSeen(
+        external_id=name_of(workflow),
+        run_id=id,
+        location=namespace_of(workflow),
+        type="",
+        status=Status.FAILED,
+        created_at=created,
+        revision=f"{metadata_of(workflow).get('resourceVersion', 0)}.0 dg",
+        closed_at=at,
+        failure=UNSEEN_END,
+        failure_kind=FailureKind.OTHER,
+        events=(ended,),
+    )
+
+
+def condensed(changes: Sequence[Change]) -> list[Change]:
+    """The last change of each object, and those before it that a retry by hand overwrote."""
+    kept: list[Change] = []
+    last: dict[str, int] = {}
+    for change in changes:
+        if change.verb == "BOOKMARK":
+            continue
+        uid = uid_of(change.object)
+        place = last.get(uid)
+        if place is not None and not _overwrites(change.object, kept[place].object):
+            kept[place] = change
+            continue
+        last[uid] = len(kept)
+        kept.append(change)
+    return kept
+
+
+def _overwrites(now: Object, before: Object) -> bool:
+    """Whether what was there is lost with the next version of an object."""
+    if is_completed(before) and not is_completed(now):
+        return True
+    started = started_micros(before)
+    return bool(started) and started_micros(now) not in (0, started)

@@ -93,6 +93,8 @@ class Walk:
     def _node(self, key: str, node: Node) -> Iterator[EventSeen]:
         kind = text(node.get("type"), 20)
         began = moment(node.get("startedAt")) or self._otherwise
+        if self._since:  # a retry by hand sets groups going again without a new start
+            began = max(began, self._since)
         step = {
             "step": text(key, 255),
             "step_name": text(node.get("displayName"), 200) or text(node.get("name"), 200),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import chain, islice
 from typing import Any, Final
 
@@ -12,16 +12,15 @@ from console.clients.argo_server import ArgoServer
 from console.clients.kubernetes.client import KubernetesClient
 from console.clients.kubernetes.watch import Change, Expired, Want, pages, watch
 from console.errors import NotFound, Refused, Unreachable
-from observability.jobs.adapters.argo.attempts import Attempts
+from observability.jobs.adapters.argo.archive import Archive
+from observability.jobs.adapters.argo.attempts import Attempts, condensed, unseen_end
 from observability.jobs.adapters.argo.opening import server_of
 from observability.jobs.adapters.argo.state import (
     GRACE,
     OVERDUE,
     WorkflowSeen,
     flags_of,
-    is_completed,
     is_retry_of,
-    started_micros,
 )
 from observability.jobs.adapters.argo.translate import document_of, run_of
 from observability.jobs.adapters.following import (
@@ -38,24 +37,16 @@ from observability.jobs.adapters.following import (
 )
 from observability.jobs.adapters.objects import (
     Object,
-    event,
-    metadata_of,
-    moment,
-    name_of,
     namespace_of,
     uid_of,
 )
 from observability.jobs.contracts import (
     JSON_DOCUMENT,
-    OPEN,
     ChangePage,
     Engine,
-    EventKind,
-    FailureKind,
     History,
     RunRef,
     RunSeen,
-    Status,
 )
 from observability.jobs.ports import Known
 from quotas.enforcement.adapters.kubernetes.opening import client_for
@@ -68,12 +59,6 @@ GATHER: Final = 0.1
 CENSUSES: Final = 3
 MOST_DUE: Final = 200
 MOST_ROOM: Final = 200
-MARGIN: Final = timedelta(minutes=10)
-OLDEST: Final = timedelta(days=30)
-"""How far back archived workflows are read where nothing says how long trails are kept."""
-UNSEEN_END: Final = (
-    "It ended and was retried by hand while nobody looked: how it ended is not known."
-)
 
 
 class ArgoSource:
@@ -146,6 +131,7 @@ class _Look:
         self._places = places_of(placements)
         self._digest = digest_of(self._places, repr(self._server))
         self._attempts = Attempts(known)
+        self._archive = Archive(target, known, self._places, self._server)
 
     def pages(self, cursor: Mapping[str, Any], wait: float) -> Iterator[ChangePage]:
         """Everything when nothing is known, then what is new."""
@@ -200,7 +186,7 @@ class _Look:
         for some in packed(self._changed(items, missing)):
             yield ChangePage(some, before)
         gaps = gap_since(lost, now)
-        archived = packed(self._archived(lost, missing, now))
+        archived = packed(self._archive.runs(lost, missing, now))
         for some in archived:
             yield ChangePage(some, before)
         gone = (vanished_run(ref, self._clock.now()) for ref in missing.values())
@@ -217,51 +203,6 @@ class _Look:
                 missing.pop((run.external_id, run.run_id), None)
                 if run.revision != seen.before:
                     yield run
-
-    def _archived(
-        self, lost: Position | None, missing: dict[tuple[str, str], RunRef], now: datetime
-    ) -> Iterator[RunSeen]:
-        """What the Argo server has of runs that are gone, and of those that we never saw."""
-        if self._server is None:
-            return
-        for place, ref in list(missing.items()):
-            run = self._from_archive(ref, now)
-            if run is not None:
-                del missing[place]
-                yield run
-        since = lost.heard_at - MARGIN if lost else now - self._oldest()
-        for namespace in sorted(self._places):
-            for some in self._server.archived(namespace, started_after=since):
-                yield from self._unknown(some, now)
-
-    def _oldest(self) -> timedelta:
-        days = self._target.options.get("trail_retention_days")
-        return timedelta(days=days) if isinstance(days, int) and 0 < days < 10_000 else OLDEST
-
-    def _from_archive(self, ref: RunRef, now: datetime) -> RunSeen | None:
-        """A run that is gone, as it ended; None when the archive has nothing newer of it."""
-        uid, _, number = ref.run_id.partition("#")
-        if self._server is None or ref.status not in OPEN:
-            return None
-        try:
-            found = self._server.archived_workflow(uid)
-        except NotFound:
-            return None
-        if is_retry_of(ref.revision, found):
-            return None
-        attempt = int(number) if number.isdigit() else 0
-        numbers, _, _ = ref.revision.partition(" ")
-        seen = WorkflowSeen(found, attempt, ref.revision, archived=True)
-        return replace(run_of(seen, now), revision=f"{numbers}.1 dg", cleaned_at=now)
-
-    def _unknown(self, some: Sequence[Object], now: datetime) -> Iterator[RunSeen]:
-        """Archived workflows that we never saw. Lists have no steps: those are fetched later."""
-        ids = [(name_of(item), uid_of(item)) for item in some]
-        known = self._known.revisions(ids)
-        for item, id in zip(some, ids, strict=True):
-            if id not in known and id[1] and is_completed(item):
-                run = run_of(WorkflowSeen(item, archived=True), now)
-                yield replace(run, needs_history=True, document=None)
 
     # -- what is due -------------------------------------------------------------------------
 
@@ -321,51 +262,6 @@ class _Look:
         run = run_of(seen, now)
         unfinished = self._attempts.unfinished_before(seen)
         if unfinished:
-            yield _unseen_end(seen, unfinished, run.created_at)
+            yield unseen_end(seen, unfinished, run.created_at)
         self._attempts.give(run)
         yield run
-
-
-def _unseen_end(seen: WorkflowSeen, id: str, at: datetime) -> RunSeen:
-    """The end of an attempt that was retried while nobody looked."""
-    workflow = seen.workflow
-    created = moment(metadata_of(workflow).get("creationTimestamp")) or at
-    ended = event(at, EventKind.FAILED, "Ended unseen", "closed", order=90, message=UNSEEN_END)
-    return RunSeen(
-        external_id=name_of(workflow),
-        run_id=id,
-        location=namespace_of(workflow),
-        type="",
-        status=Status.FAILED,
-        created_at=created,
-        revision=f"{metadata_of(workflow).get('resourceVersion', 0)}.0 dg",
-        closed_at=at,
-        failure=UNSEEN_END,
-        failure_kind=FailureKind.OTHER,
-        events=(ended,),
-    )
-
-
-def condensed(changes: Sequence[Change]) -> list[Change]:
-    """The last change of each object, and those before it that a retry by hand overwrote."""
-    kept: list[Change] = []
-    last: dict[str, int] = {}
-    for change in changes:
-        if change.verb == "BOOKMARK":
-            continue
-        uid = uid_of(change.object)
-        place = last.get(uid)
-        if place is not None and not _overwrites(change.object, kept[place].object):
-            kept[place] = change
-            continue
-        last[uid] = len(kept)
-        kept.append(change)
-    return kept
-
-
-def _overwrites(now: Object, before: Object) -> bool:
-    """Whether what was there is lost with the next version of an object."""
-    if is_completed(before) and not is_completed(now):
-        return True
-    started = started_micros(before)
-    return bool(started) and started_micros(now) not in (0, started)

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
-from observability.jobs.adapters.argo.messages import wait_of
-from observability.jobs.adapters.argo.nodes import Walk
-from observability.jobs.adapters.argo.packing import NOT_FETCHED, Nodes, nodes_of
+from observability.jobs.adapters.argo.facts import Facts
+from observability.jobs.adapters.argo.happenings import Happenings
+from observability.jobs.adapters.argo.packing import NOT_FETCHED, nodes_of
 from observability.jobs.adapters.argo.state import (
     ENDED,
     FINAL,
     GONE,
-    GRACE,
     OVERDUE,
     PAUSED,
     PREFIX,
     WorkflowSeen,
-    cleanup_at,
     gone_at,
     instance_of,
     is_suspended,
     open_status,
-    outcome_of,
     phase_of,
     revision_of,
     run_id,
@@ -34,22 +30,12 @@ from observability.jobs.adapters.argo.state import (
 )
 from observability.jobs.adapters.objects import (
     EMULATED_LABEL,
-    LAST,
     Object,
-    annotations_of,
-    changed_at,
-    checkpoint_events,
-    checkpoint_of,
-    created_of,
-    creator_of,
-    event,
     labels_of,
     links_of,
     mapping,
     mappings,
     metadata_of,
-    micros,
-    moment,
     name_of,
     namespace_of,
     parent_of,
@@ -62,33 +48,13 @@ from observability.jobs.adapters.objects import (
 )
 from observability.jobs.contracts import (
     Engine,
-    EventKind,
     EventSeen,
     FailureKind,
     LinkKind,
     Progress,
     RunSeen,
-    Status,
     run_key,
 )
-
-_ACTIONS: Final = {
-    "Suspend": (EventKind.PAUSED, "Suspended"),
-    "Resume": (EventKind.RESUMED, "Resumed"),
-    "Stop": (EventKind.CANCEL_REQUESTED, "Stop asked for"),
-    "Terminate": (EventKind.CANCEL_REQUESTED, "Termination asked for"),
-    "Retry": (EventKind.RESET, "Retry asked for"),
-    "Update": (EventKind.UPDATE, "Changed"),
-}
-_SHUTDOWNS: Final = frozenset({"Stop", "Terminate"})
-_TITLES: Final = {
-    Status.SUCCEEDED: "Workflow succeeded",
-    Status.FAILED: "Workflow failed",
-    Status.TIMED_OUT: "Workflow exceeded its deadline",
-    Status.TERMINATED: "Workflow terminated",
-    Status.CANCELLED: "Workflow stopped",
-}
-_NOTABLE: Final = frozenset({"SpecError", "SpecWarning", "ArtifactGCError"})
 
 
 def run_of(seen: WorkflowSeen, now: datetime) -> RunSeen:
@@ -125,29 +91,13 @@ def document_of(workflow: Object) -> bytes:
     return orjson.dumps(workflow, option=orjson.OPT_SORT_KEYS)
 
 
-class _Translation:
+class _Translation(Facts):
     """One Workflow on its way into a RunSeen."""
-
-    def __init__(self, seen: WorkflowSeen, now: datetime) -> None:
-        workflow = seen.workflow
-        self.seen, self.workflow, self.now = seen, workflow, now
-        self.spec, self.status = spec_of(workflow), status_of(workflow)
-        self.labels = labels_of(workflow)
-        self.nodes: Nodes = nodes_of(self.status)
-        self.accepted = created_of(workflow, now)
-        self.started = moment(self.status.get("startedAt"))
-        # The object of a retry by hand is the old one: what began before it is another run's.
-        retried_at = self.started or changed_at(workflow, "metadata", "labels", f"{PREFIX}action")
-        self.created = (retried_at or now) if seen.attempt else self.accepted
-        since = self.created if seen.attempt else None
-        self.walk = Walk(self.nodes, name_of(workflow), self.started or self.created, since)
-        self.outcome = outcome_of(seen, self.nodes, now)
-        self.cleanup_at = cleanup_at(workflow)
 
     def run(self) -> RunSeen:
         """All of it."""
         workflow, outcome = self.workflow, self.outcome
-        events = tuple(sorted(self._events(), key=lambda one: (one.seq, one.key)))
+        events = tuple(sorted(Happenings(self).events(), key=lambda one: (one.seq, one.key)))
         finished = phase_of(workflow) in FINAL
         give = outcome is not None and (ENDED not in self.seen.told or not self.seen.deleted)
         return RunSeen(
@@ -164,7 +114,7 @@ class _Translation:
             attempts=self.walk.attempts or None,
             failure=outcome.message if outcome else "",
             failure_kind=outcome.kind if outcome else FailureKind.NONE,
-            started_by=self._starter(),
+            started_by=self.starter(),
             worker=self._worker(),
             parent=self._parent(),
             links={**links_of(workflow), LinkKind.CHAIN: uid_of(workflow)},
@@ -186,47 +136,20 @@ class _Translation:
         holds = {
             ENDED: self.outcome is not None,
             GONE: self.seen.deleted,
-            OVERDUE: self._overdue(),
+            OVERDUE: self.overdue(),
         }
         flags = self.seen.told | {flag for flag, yes in holds.items() if yes}
         return flags | {PAUSED} if is_suspended(self.workflow) else flags - {PAUSED}
 
-    def _overdue(self) -> bool:
-        due = self.cleanup_at
-        return due is not None and due + GRACE < self.now and not self._is_past
-
-    @property
-    def _is_past(self) -> bool:
-        return self.seen.deleted or self.seen.archived
-
     def _gone(self) -> datetime | None:
         return gone_at(self.workflow, self.now) if self.seen.deleted else None
-
-    # -- who and where -----------------------------------------------------------------------
-
-    def _label(self, name: str) -> str:
-        return text(self.labels.get(f"{PREFIX}{name}", ""), 255)
-
-    def _person(self, role: str) -> str:
-        """The creator or the actor, by the label that says it best."""
-        names = (f"{role}-email", f"{role}-preferred-username", role)
-        return next((found for name in names if (found := self._label(name))), "")
-
-    def _starter(self) -> str:
-        if self.seen.attempt and self._label("action") == "Retry":
-            return self._person("actor")
-        cron = self._label("cron-workflow")
-        return self._person("creator") or (f"CronWorkflow/{cron}" if cron else self._manager())
-
-    def _manager(self) -> str:
-        return creator_of(self.workflow)
 
     def _parent(self) -> str:
         space, name = namespace_of(self.workflow), name_of(self.workflow)
         if self.seen.attempt:
             before = run_id(uid_of(self.workflow), self.seen.attempt - 1)
             return run_key(Engine.ARGO, space, name, before)
-        resubmitted = self._label("resubmitted-from-workflow")
+        resubmitted = self.label("resubmitted-from-workflow")
         said = parent_of(self.workflow)
         if said or not resubmitted:
             return said
@@ -273,155 +196,3 @@ class _Translation:
                 if names:
                     found[f"{sort}_{state}"] = sorted(names)[:20]
         return found
-
-    # -- events ------------------------------------------------------------------------------
-
-    def _events(self) -> Iterator[EventSeen]:
-        yield self._created()
-        yield from self._waiting()
-        if self.started:
-            stamp = str(micros(self.started))
-            words = "Workflow started"
-            yield event(self.started, EventKind.STARTED, words, "started", stamp, order=8)
-        yield from self._actions()
-        yield from self._suspension()
-        yield from self.walk.events()
-        yield from checkpoint_events(self.workflow, self.started or self.created)
-        yield from self._steps_done()
-        yield from self._notes()
-        yield from self._end()
-
-    def _created(self) -> EventSeen:
-        source = {
-            "cron_workflow": self._label("cron-workflow"),
-            "resubmitted_from": self._label("resubmitted-from-workflow"),
-            "event_binding": self._label("workflow-event-binding"),
-            "scheduled_at": text(annotations_of(self.workflow).get(f"{PREFIX}scheduled-time"), 40),
-        }
-        words = "Workflow created"
-        message = ""
-        if self.seen.attempt:
-            words = "Workflow retried by hand"
-            message = "The engine overwrote the run before; its trail is kept as a run of its own."
-        return event(
-            self.created,
-            EventKind.CREATED,
-            words,
-            "created",
-            actor=self._starter(),
-            message=message,
-            detail={name: value for name, value in source.items() if value},
-        )
-
-    def _waiting(self) -> Iterator[EventSeen]:
-        if phase_of(self.workflow) != "Pending":
-            return
-        said = text(self.status.get("message"))
-        wait = wait_of(said)
-        if wait:
-            yield event(
-                self.created,
-                wait.kind,
-                f"Workflow {wait.title}",
-                wait.key,
-                order=5,
-                message=said,
-                detail=wait.detail,
-            )
-
-    def _actions(self) -> Iterator[EventSeen]:
-        """The last thing that a person did through the engine's own server, and a shutdown."""
-        action = self._label("action")
-        begun = self.started or self.created
-        if action in _ACTIONS and not (self.seen.attempt and action == "Retry"):
-            kind, words = _ACTIONS[action]
-            at = changed_at(self.workflow, "metadata", "labels", f"{PREFIX}action") or begun
-            actor = self._person("actor")
-            yield event(at, kind, words, "action", action, str(micros(at)), order=45, actor=actor)
-        shutdown = text(self.spec.get("shutdown"), 40)
-        if shutdown and action not in _SHUTDOWNS:
-            at = changed_at(self.workflow, "spec", "shutdown") or begun
-            words = f"{shutdown} asked for"
-            yield event(at, EventKind.CANCEL_REQUESTED, words, "shutdown", shutdown, order=45)
-
-    def _suspension(self) -> Iterator[EventSeen]:
-        """Suspended and resumed as a whole, where no action says it."""
-        now, before = is_suspended(self.workflow), PAUSED in self.seen.told
-        action = self._label("action")
-        if now and not before and action != "Suspend":
-            at = changed_at(self.workflow, "spec", "suspend") or self.started or self.created
-            words = "Workflow suspended"
-            yield event(at, EventKind.PAUSED, words, "paused", str(micros(at)), order=44)
-        if before and not now and self.outcome is None and action != "Resume":
-            words = "Workflow resumed"
-            key = ("resumed", self.seen.before.partition(" ")[0])
-            yield event(self.now, EventKind.RESUMED, words, *key, order=44)
-
-    def _steps_done(self) -> Iterator[EventSeen]:
-        """The controller's count of steps, as of the last step that ended."""
-        said = text(self.status.get("progress"), 40)
-        ends = [moment(node.get("finishedAt")) for node in self.nodes.by_id.values()]
-        at = max((end for end in ends if end), default=None)
-        progress = checkpoint_of(said, at) if at and said else None
-        if at is None or progress is None or not progress.done:
-            return
-        yield event(
-            at,
-            EventKind.CHECKPOINT,
-            f"{progress.done} of {progress.total} steps done",
-            *("checkpoint", "steps", said),
-            order=60,
-            detail={"done": progress.done, "total": progress.total, "source": "steps"},
-        )
-
-    def _notes(self) -> Iterator[EventSeen]:
-        for condition in mappings(self.status.get("conditions")):
-            kind = text(condition.get("type"), 40)
-            if kind in _NOTABLE and condition.get("status") == "True":
-                said = text(condition.get("message"))
-                at = self.started or self.created
-                yield event(at, EventKind.NOTE, kind, "condition", kind, order=9, message=said)
-        if self.nodes.missing:
-            at = self.started or self.created
-            words = "Steps not loaded"
-            yield event(
-                at, EventKind.NOTE, words, "not_loaded", order=10, message=self.nodes.missing
-            )
-
-    def _end(self) -> Iterator[EventSeen]:
-        outcome = self.outcome
-        if outcome is None:
-            return
-        if outcome.status is Status.DELETED:
-            known = moment(metadata_of(self.workflow).get("deletionTimestamp"))
-            seq = micros(known, 99) if known else LAST
-            yield event(outcome.at, EventKind.DELETED, "Deleted unfinished", "deleted", seq=seq)
-            return
-        yield event(
-            outcome.at,
-            EventKind(outcome.status.value),
-            _TITLES.get(outcome.status, "Workflow ended"),
-            "closed",
-            order=90,
-            message=outcome.message,
-            actor=self._person("actor") if self._label("action") in _SHUTDOWNS else "",
-            detail={"phase": phase_of(self.workflow), "failure": outcome.kind.value},
-        )
-        yield from self._cleanup(outcome.at)
-
-    def _cleanup(self, ended_at: datetime) -> Iterator[EventSeen]:
-        due = self.cleanup_at
-        if self.seen.deleted and GONE not in self.seen.told:
-            words = "Removed itself as planned" if due else "Removed"
-            seq = micros(due or ended_at, 95)
-            gone = gone_at(self.workflow, self.now)
-            yield event(gone, EventKind.CLEANUP, words, "cleaned", seq=seq)
-        elif due and self._overdue():
-            yield event(
-                due + GRACE,
-                EventKind.CLEANUP,
-                "Clean-up overdue",
-                "overdue",
-                message="It should have removed itself and is still there.",
-                detail={"due_at": due.isoformat()},
-            )

@@ -12,7 +12,7 @@ from console.clients.kubernetes.client import KubernetesClient
 from console.clients.kubernetes.watch import Change, Want, pages
 from console.errors import NotFound
 from observability.jobs.adapters.following import Column
-from observability.jobs.adapters.kubernetes.pods import ending_of
+from observability.jobs.adapters.kubernetes.endings import ending_of
 from observability.jobs.adapters.kubernetes.state import JobSeen, is_finished
 from observability.jobs.adapters.objects import (
     Object,

@@ -25,8 +25,8 @@ from observability.jobs.adapters.following import (
     vanished_run,
 )
 from observability.jobs.adapters.kubernetes.reading import WANTS, Census, Marks, read_job
-from observability.jobs.adapters.kubernetes.state import OVERDUE, JobSeen, flags_of
-from observability.jobs.adapters.kubernetes.translate import GRACE, document_of, run_of
+from observability.jobs.adapters.kubernetes.state import OVERDUE, JobSeen, document_of, flags_of
+from observability.jobs.adapters.kubernetes.translate import GRACE, run_of
 from observability.jobs.adapters.objects import name_of, uid_of
 from observability.jobs.contracts import (
     JSON_DOCUMENT,

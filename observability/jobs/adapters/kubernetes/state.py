@@ -9,7 +9,9 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import Any, Final
 
-from observability.jobs.adapters.kubernetes.pods import (
+import orjson
+
+from observability.jobs.adapters.kubernetes.endings import (
     Ending,
     condition_of,
     ending_of,
@@ -169,3 +171,10 @@ def open_status(seen: JobSeen) -> Status:
     begun = bool(whole(status.get("failed")) or whole(status.get("succeeded")))
     phases = {phase_of(pod) for pod in seen.pods}
     return Status.RUNNING if begun or phases & _STARTED else Status.WAITING
+
+
+def document_of(seen: JobSeen) -> bytes:
+    """The cluster's own record of a Job: itself, its pods, its warnings, as JSON."""
+    pods = sorted(seen.pods, key=name_of)
+    document = {"job": seen.job, "pods": pods, "events": sorted(seen.warnings, key=name_of)}
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)

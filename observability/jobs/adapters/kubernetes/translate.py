@@ -6,17 +6,13 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import orjson
-
-from observability.jobs.adapters.kubernetes.pods import (
-    attempts_of,
+from observability.jobs.adapters.kubernetes.endings import (
     condition_of,
     ending_of,
-    pod_events,
     started_of,
     status_of,
-    stopped_event,
 )
+from observability.jobs.adapters.kubernetes.pods import attempts_of, pod_events, stopped_event
 from observability.jobs.adapters.kubernetes.state import (
     DENIED,
     DOCUMENTED,
@@ -24,6 +20,7 @@ from observability.jobs.adapters.kubernetes.state import (
     OVERDUE,
     JobSeen,
     Outcome,
+    document_of,
     gone_at,
     is_finished,
     open_status,
@@ -295,10 +292,3 @@ class _Translation:
                 message="It should have removed itself and is still there.",
                 detail={"due_at": due.isoformat()},
             )
-
-
-def document_of(seen: JobSeen) -> bytes:
-    """The cluster's own record of a Job: itself, its pods, its warnings, as JSON."""
-    pods = sorted(seen.pods, key=name_of)
-    document = {"job": seen.job, "pods": pods, "events": sorted(seen.warnings, key=name_of)}
-    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
