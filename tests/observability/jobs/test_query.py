@@ -132,9 +132,7 @@ _plain = st.text(
 def test_what_is_written_reads_back_the_same(
     chips: list[tuple[str, str]], words: list[str], phrases: list[str]
 ) -> None:
-    query = Query(
-        tuple(dict.fromkeys(Chip(*chip) for chip in chips)), tuple(words), tuple(phrases)
-    )
+    query = Query(tuple(dict.fromkeys(Chip(*chip) for chip in chips)), tuple(words), tuple(phrases))
     assert parse(str(query)) == query
 
 
