@@ -73,4 +73,4 @@ class Archive:
         for item, id in zip(some, ids, strict=True):
             if id not in known and id[1] and is_completed(item):
                 run = run_of(WorkflowSeen(item, archived=True), now)
-                yield replace(run, needs_history=True, document=None)
+                yield replace(run, needs_history=True, document=None, cleaned_at=now)

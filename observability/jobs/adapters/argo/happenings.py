@@ -85,9 +85,7 @@ class Happenings:
             "cron_workflow": self._facts.label("cron-workflow"),
             "resubmitted_from": self._facts.label("resubmitted-from-workflow"),
             "event_binding": self._facts.label("workflow-event-binding"),
-            "scheduled_at": text(
-                annotations_of(self._facts.workflow).get(f"{PREFIX}scheduled-time"), 40
-            ),
+            "scheduled_at": text(scheduled, 40),
         }
         words = "Workflow created"
         message = ""
