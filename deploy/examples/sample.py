@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 FILE = Path(__file__).with_name("sample.yaml")
+CLUSTER, TEMPORAL, CELERY, ARGO = "lab-k8s", "temporal-local", "demo-celery", "demo-argo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,34 @@ class Sample:
     workflow_queue: str
     plans: dict[str, dict[str, Any]]
     tenants: tuple[SampleTenant, ...]
+
+    def targets(self, kubeconfig: str, address: str, broker: str) -> dict[str, dict[str, Any]]:
+        """The targets by short name: a cluster twice, a Temporal namespace, a Celery app."""
+        base_rate = {self.shared_queue: {"base_rate": 1000, "queue_rate": None}}
+        return {
+            CLUSTER: {
+                "kind": "kubernetes",
+                "name": "Lab cluster",
+                "credential": f"kubeconfig:{kubeconfig}",
+            },
+            TEMPORAL: {
+                "kind": "temporal",
+                "name": "Temporal on this machine",
+                "endpoint": address,
+                "options": {"namespace": "default", "queues": base_rate},
+            },
+            ARGO: {
+                "kind": "argo",
+                "name": "Argo Workflows in the lab cluster",
+                "credential": f"kubeconfig:{kubeconfig}",
+            },
+            CELERY: {
+                "kind": "celery",
+                "name": "Sample Celery app",
+                "endpoint": broker,
+                "options": {"app": "sample"},
+            },
+        }
 
 
 def load() -> Sample:

@@ -29,7 +29,15 @@ from kubernetes import config as kube_config  # noqa: E402
 from console.access.models import Role, User  # noqa: E402
 from console.audit.services import Actor  # noqa: E402
 from deploy.examples.cluster import create_job, is_ours  # noqa: E402
-from deploy.examples.sample import Sample, SampleTenant, load  # noqa: E402
+from deploy.examples.sample import (  # noqa: E402
+    ARGO,
+    CELERY,
+    CLUSTER,
+    TEMPORAL,
+    Sample,
+    SampleTenant,
+    load,
+)
 from observability.usage.models import SLOT_SECONDS, SLOTS, Trail  # noqa: E402
 from quotas.changes import contracts as c  # noqa: E402
 from quotas.changes.services import proposals  # noqa: E402
@@ -47,7 +55,6 @@ from tenants.services import create_target, update_target  # noqa: E402
 
 ACTOR = Actor.command("demo")
 REASON = "Sample platform of make demo"
-CLUSTER, TEMPORAL, CELERY, ARGO = "lab-k8s", "temporal-local", "demo-celery", "demo-argo"
 PEOPLE = ((Role.ADMIN, "admin"), (Role.OPERATOR, "operator"), (Role.VIEWER, "viewer"))
 
 
@@ -69,31 +76,7 @@ def people(file: Path) -> None:
 
 def targets(sample: Sample, kubeconfig: str, address: str) -> None:
     """The cluster and the Temporal namespace, at their addresses of this run."""
-    base_rate = {sample.shared_queue: {"base_rate": 1000, "queue_rate": None}}
-    wanted: dict[str, dict[str, Any]] = {
-        CLUSTER: {
-            "kind": "kubernetes",
-            "name": "Lab cluster",
-            "credential": f"kubeconfig:{kubeconfig}",
-        },
-        TEMPORAL: {
-            "kind": "temporal",
-            "name": "Temporal on this machine",
-            "endpoint": address,
-            "options": {"namespace": "default", "queues": base_rate},
-        },
-        ARGO: {
-            "kind": "argo",
-            "name": "Argo Workflows in the lab cluster",
-            "credential": f"kubeconfig:{kubeconfig}",
-        },
-        CELERY: {
-            "kind": "celery",
-            "name": "Sample Celery app",
-            "endpoint": os.environ["HEADROOM_DEMO_CELERY"],
-            "options": {"app": "sample"},
-        },
-    }
+    wanted = sample.targets(kubeconfig, address, os.environ["HEADROOM_DEMO_CELERY"])
     for slug, given in wanted.items():
         target = Target.objects.filter(slug=slug).first()
         if target is None:
