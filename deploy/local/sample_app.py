@@ -27,11 +27,11 @@ def _worker(
         argv=(
             *(sys.executable, "-m", "celery", "-A", "deploy.examples.tasks", "worker", "-E"),
             *("-Q", queue, "-n", f"{name}@sample", "-c", str(PROCESSES)),
-            *("--without-gossip", "--without-mingle", "--loglevel", "WARNING"),
+            *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
         ),
         env=env,
         log=log,
-        ready=probes.log_says(log, "[tasks]"),
+        ready=probes.log_says(log, " ready."),
         after=after,
         stop_timeout=8.0,
         # Its processes would stay behind if it were killed.
