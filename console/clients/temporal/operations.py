@@ -11,7 +11,6 @@ it is sent once and never again by itself.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -34,13 +33,12 @@ from temporalio.api.workflowservice.v1 import (
     UpdateWorkflowExecutionOptionsRequest,
 )
 
+from console.clients.temporal.calling import call
 from console.clients.temporal.client import TemporalClient
-from console.clients.temporal.connection import ATTEMPTS
 from console.clients.temporal.names import shorten
-from console.errors import Conflict, NotFound, Refused
+from console.errors import Refused
 
 PAGE: Final = 1000
-_READS: Final = ("get_", "count_", "list_", "describe_")
 RESET_SECONDS: Final = 30.0
 """How long looking for the point of a reset and resetting may take."""
 # What a reset may go back to: the end of a workflow task.
@@ -253,32 +251,6 @@ class Operations:
 
     async def _call(self, method: str, request: Message, what: str, deadline: float) -> Any:
         return await call(self._client, method, request, what, deadline)
-
-
-async def call(
-    client: TemporalClient,
-    method: str,
-    request: Message,
-    what: str,
-    deadline: float,
-    *,
-    attempts: int = ATTEMPTS,
-) -> Any:
-    """One RPC of the workflow service. A run that has ended is a Conflict, not a NotFound."""
-    select: Callable[[Any], Any] = lambda service: getattr(service.workflow_service, method)  # noqa: E731
-    try:
-        return await client.connection.call(
-            select,
-            request,
-            what=what,
-            deadline=deadline,
-            write=not method.startswith(_READS),
-            attempts=attempts,
-        )
-    except NotFound as problem:
-        if "workflow execution already completed" in problem.message:
-            raise Conflict(f"{what}: the run has ended already") from None
-        raise
 
 
 def json_payloads(value: str) -> Payloads:

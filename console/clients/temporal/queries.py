@@ -15,8 +15,8 @@ from temporalio.api.enums.v1 import WorkflowExecutionStatus
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
 
+from console.clients.temporal.calling import call
 from console.clients.temporal.client import TemporalClient
-from console.clients.temporal.operations import call
 from console.errors import Refused
 
 PAGE: Final = 1000
