@@ -21,7 +21,7 @@ class ClaimLost(Exception):
 def claimed(target_id: int) -> Iterator[Claim | None]:
     """Holds the target's stream for the block; None when another replica holds it."""
     claim = Claim(
-        renew=lambda token: _take(target_id, token),
+        renew=lambda token: _renew(target_id, token),
         every=settings.CLAIM_SECONDS / 3,
         what=f"stream of target {target_id}",
     )
@@ -48,6 +48,17 @@ def hold(target_id: int, token: str) -> None:
 def _take(target_id: int, token: str) -> bool:
     now = timezone.now()
     return IngestState.objects.claim(target_id=target_id, token=token, now=now, until=_end(now))
+
+
+def _renew(target_id: int, token: str) -> bool:
+    """Never takes back what was given up meanwhile."""
+    mine = IngestState.objects.filter(target_id=target_id, claim=token)
+    return mine.update(claimed_until=_end(timezone.now())) == 1
+
+
+def give_up(target_id: int, token: str) -> None:
+    """Gives a claim back for a thread that hangs: it can store nothing any more."""
+    IngestState.objects.release(target_id=target_id, token=token)
 
 
 def _end(now: datetime) -> datetime:

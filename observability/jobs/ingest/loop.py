@@ -18,7 +18,7 @@ from django.utils import timezone
 from console.claims import Claim
 from console.errors import ExternalError
 from observability.jobs.adapters.registry import source_for
-from observability.jobs.ingest.claims import ClaimLost, claimed
+from observability.jobs.ingest.claims import ClaimLost, claimed, give_up
 from observability.jobs.ingest.passes import note_error, read_target
 from tenants.models import Target
 
@@ -39,6 +39,7 @@ class TargetThread(threading.Thread):
         super().__init__(name=f"ingest-{target_id}", daemon=True)
         self.target_id = target_id
         self.generation = generation
+        self.token = ""
         self._leave = threading.Event()
         self._stop_all = stop
         self._failures = 0
@@ -65,6 +66,7 @@ class TargetThread(threading.Thread):
             close_old_connections()
             with claimed(self.target_id) as claim:
                 if claim is not None:
+                    self.token = claim.token
                     self._read(claim)
                     return
             self._rest(random.uniform(1.0, 2.0))  # noqa: S311 - spreads replicas, no secret
@@ -155,10 +157,11 @@ class Ingest:
             thread.leave()
         for thread in self._threads.values():
             thread.join(max(deadline - time.monotonic(), 0.0))
-        waiting = [thread.target_id for thread in self._threads.values() if thread.is_alive()]
-        if waiting:
-            # They wait for an engine. What they were at is not stored, so nothing is lost.
-            log.info("ingest.left", targets=waiting)
+        for thread in self._threads.values():
+            if thread.is_alive() and thread.token:
+                # It waits for an engine. What it was at is not stored, so nothing is lost.
+                log.info("ingest.left", target=thread.target_id)
+                give_up(thread.target_id, thread.token)
 
 
 def targets(only: Collection[str] = ()) -> dict[int, int]:

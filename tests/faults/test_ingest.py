@@ -1,0 +1,77 @@
+"""`manage.py ingest` as a process: killed while it reads, and stopped in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from functools import partial
+from pathlib import Path
+
+from django.utils import timezone
+from temporalio.client import Client
+
+from deploy.local import probes
+from deploy.local.parts import Part
+from observability.jobs.models import IngestState, JobRun
+from tests.faults.house import House, until
+from tests.faults.surroundings import ROOT
+from tests.servers import Server
+
+RUNS = 150
+
+
+def _ingest(house: House, number: int) -> Server:
+    log = house.home / f"ingest-{number}.log"
+    archive = (house.home / "archive").as_uri()
+    part = Part(
+        name="ingest",
+        argv=(sys.executable, str(Path(ROOT) / "manage.py"), "ingest"),
+        env={**house.environment(ARCHIVE_URL=archive), "PYTHONPATH": str(ROOT)},
+        log=log,
+        ready=probes.log_says(log, "ingest.started"),
+        stop_timeout=15.0,
+    )
+    server = Server(part)
+    house.stack.callback(server.kill)
+    server.start()
+    return server
+
+
+async def _start_and_end(address: str, prefix: str) -> None:
+    client = await Client.connect(address)
+    for number in range(RUNS):
+        handle = await client.start_workflow(
+            "Nothing", id=f"{prefix}-{number}", task_queue="nobody-polls"
+        )
+        await handle.terminate("a test")
+
+
+def _more_than(number: int, prefix: str) -> bool:
+    return JobRun.objects.filter(external_id__startswith=f"{prefix}-").count() > number
+
+
+def test_killed_again_and_again_it_loses_and_doubles_nothing(
+    house: House, temporal_address: str
+) -> None:
+    target = house.temporal(temporal_address)
+    asyncio.run(_start_and_end(temporal_address, house.prefix))
+    mine = JobRun.objects.filter(external_id__startswith=f"{house.prefix}-")
+    for number in range(4):
+        process = _ingest(house, number)
+        until(partial(_more_than, 30 * number, house.prefix), what=house.logs())
+        process.kill()
+    since = timezone.now()
+    process = _ingest(house, 9)
+    taken_over = IngestState.objects.filter(target=target, read_at__gt=since)
+    until(taken_over.exists, what=house.logs())
+    done = mine.filter(archive="stored", history_due=False, status="terminated")
+    until(lambda: done.count() == RUNS, what=house.logs())
+    process.stop()
+    assert mine.count() == RUNS
+    for run in mine:
+        seqs = list(run.events.values_list("seq", "key"))
+        assert len(seqs) == len(set(seqs)) == run.event_count > 0
+    state = IngestState.objects.get(target=target)
+    assert (state.claim, state.error) == ("", "")
+    stored = {path.name for path in (house.home / "archive").rglob("*.zst")}
+    assert {run.archive_path.rsplit("/", 1)[1] for run in mine} <= stored
