@@ -75,7 +75,7 @@ class TrailReader:
         self._client = client
         bucket = _buckets.get(client)
         if bucket is None:
-            bucket = _buckets.setdefault(client, TokenBucket(burst=16, rate=8.0))
+            bucket = _buckets.setdefault(client, TokenBucket(burst=40, rate=8.0))
         self._bucket = bucket
 
     def rows(self, query: str, *, size: int = LARGEST_PAGE, token: bytes = b"") -> RunRows:

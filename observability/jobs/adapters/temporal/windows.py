@@ -38,6 +38,7 @@ def portions(
     more than one page.
     """
     at, width = begin, end - begin
+    crowded = begin
     while True:
         last = at + width >= end
         where = f"{query} AND {column} >= '{wire(at)}'"
@@ -45,13 +46,16 @@ def portions(
             where += f" AND {column} < '{wire(at + width)}'"
         held = -1 if width <= SHORT else reader.count(where)
         if held > FULL and not is_narrow(width):
+            crowded = at + width
             width = min(narrower(width, held), width / 2)
             continue
         yield from _window(reader, where, end if last else at + width, empty=held == 0)
         if last:
             return
         at += width
-        width = wider(width, max(held, 0))
+        # What was too much for one window lies in the rest of it: halve that, rather than grow.
+        narrowing = held == 0 and crowded > at
+        width = (crowded - at) / 2 if narrowing else wider(width, max(held, 0))
 
 
 def _window(
