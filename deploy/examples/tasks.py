@@ -16,8 +16,13 @@ from celery import Celery
 
 from deploy.examples import trail
 
-app = Celery("sample", broker=os.environ.get("HEADROOM_DEMO_CELERY", "redis://127.0.0.1:6379/1"))
+BROKER = os.environ.get("HEADROOM_DEMO_CELERY", "redis://127.0.0.1:6379/1")
+
+app = Celery("sample", broker=BROKER)
 app.conf.update(
+    # CELERY_BROKER_URL, which is Headroom's own in the demo's environment, would win over `broker`.
+    broker_read_url=BROKER,
+    broker_write_url=BROKER,
     task_send_sent_event=True,
     worker_send_task_events=True,
     task_acks_late=True,
