@@ -38,6 +38,8 @@ from temporalio.api.workflowservice.v1 import (
 from console.clients.temporal.connection import Connection
 from console.errors import ExternalError
 
+PROBE_TYPE: Final = "headroom-fairness-probe"
+"""Workflow type of the experiments, by which they are told from people's runs."""
 MOST_STARTS: Final = 60  # 4 partitions need about 12; 60 still find the root one among 16
 OLD_TASKS: Final = 4
 ARRIVAL_SECONDS: Final = 0.03  # a start returns before its task is in the queue
@@ -120,7 +122,7 @@ class FairnessProbe:
             StartWorkflowExecutionRequest(
                 namespace=self._namespace,
                 workflow_id=name,
-                workflow_type=WorkflowType(name="headroom-fairness-probe"),
+                workflow_type=WorkflowType(name=PROBE_TYPE),
                 task_queue=TaskQueue(name=self.queue),
                 workflow_run_timeout=EXPIRY,
                 request_id=name,

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from console.clients.temporal.fairness import PROBE_TYPE
 from console.clients.temporal.records import RunDescription, RunHistory, RunRow
 from console.clients.temporal.trail import TrailReader
 from observability.jobs.adapters.temporal import runs
@@ -40,8 +41,10 @@ SHORTEST_RETENTION: Final = timedelta(hours=1)
 """Whoever was away for less has missed nothing."""
 PAUSE: Final = 1.0
 """Seconds between two rounds: three queries of visibility each, of ten a second."""
-_OPEN: Final = "CloseTime IS NULL"
-_CLOSED: Final = "CloseTime IS NOT NULL"
+_OURS: Final = f"WorkflowType != '{PROBE_TYPE}'"
+"""Headroom's own probes are nobody's jobs."""
+_OPEN: Final = f"{_OURS} AND CloseTime IS NULL"
+_CLOSED: Final = f"{_OURS} AND CloseTime IS NOT NULL"
 
 
 class TemporalSource:
