@@ -100,13 +100,9 @@ class JobRun(models.Model):
     cleanup_at = models.DateTimeField(null=True, help_text="When it is due to remove itself.")
     cleaned_at = models.DateTimeField(null=True, help_text="When it was gone from the engine.")
     emulated = models.BooleanField(default=False, help_text="Run by an emulated controller.")
-    search = models.TextField(
-        blank=True, help_text="Words it is found by, made of type, ids, worker and failure."
-    )
+    search = models.TextField(blank=True, help_text="Words it is found by: type, ids, failure…")
     revision = models.CharField(max_length=100, blank=True)
-    marks = models.JSONField(
-        null=True, help_text="How late the fields are that are not of this revision."
-    )
+    marks = models.JSONField(null=True, help_text="How late fields are that came earlier.")
     history_due = models.BooleanField(default=False, help_text="Events are still to be fetched.")
     history_through = models.BigIntegerField(default=0, help_text="`seq` of the last event read.")
     history_tries = models.PositiveSmallIntegerField(default=0)
@@ -148,6 +144,11 @@ class JobRun(models.Model):
             ),
             models.Index(fields=["id"], name="job_run_archive", condition=Q(archive="due")),
             models.Index(fields=["target", "closed_at"], name="job_run_closed"),
+            models.Index(
+                fields=["target", "id"],
+                name="job_run_cleanup",
+                condition=Q(cleanup_at__isnull=False, cleaned_at__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -218,8 +219,7 @@ class JobLink(models.Model):
 
 
 class JobDocument(models.Model):
-    """An engine's record of a run that is not the one in the run's `archive_…` columns: either it
-    waits for object storage (`body`, compressed), or a later one has taken its place (`path`)."""
+    """A run's document beside the one in its columns: it waits (`body`), or is an earlier one."""
 
     run = models.ForeignKey(JobRun, on_delete=models.CASCADE, related_name="documents")
     sha256 = models.CharField(max_length=64, help_text="Of the document, uncompressed.")

@@ -79,7 +79,9 @@ class KnownRuns:
     def due_runs(self, now: datetime) -> Iterator[RunRef]:
         """Every ended run that should have removed itself and was not seen to be gone."""
         return _refs(
-            self._runs.filter(closed_at__isnull=False, cleanup_at__lt=now, cleaned_at__isnull=True)
+            self._runs.filter(
+                cleanup_at__isnull=False, cleaned_at__isnull=True, cleanup_at__lt=now
+            ).filter(closed_at__isnull=False)
         )
 
     def revisions(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
