@@ -11,7 +11,7 @@ from typing import Final
 from django.conf import settings
 from django.db.models import QuerySet
 
-from observability.jobs.contracts import RunRef
+from observability.jobs.contracts import Engine, RunRef
 from observability.jobs.ingest.claims import hold
 from observability.jobs.models import JobRun
 from observability.jobs.ports import Source
@@ -22,6 +22,10 @@ from tenants.models import Placement, Target, Tenant
 
 CHUNK = 400
 """Names in one IN list."""
+
+
+NAMESPACED: Final = frozenset({Engine.KUBERNETES.value, Engine.ARGO.value})
+"""Kinds whose places are walls: whoever can write a label there is in that namespace already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ def reader(*, target: Target, source: Source, token: str, going: Callable[[], bo
         source=source,
         token=token,
         placements=placements,
-        owners=Owners.of(placements, tenants),
+        owners=Owners.of(placements, tenants, place_first=target.kind in NAMESPACED),
         masker=masker(tuple(settings.MASK_PATTERNS)),
         going=going,
     )

@@ -83,8 +83,9 @@ def write(row: JobRun, known: Known, owners: Owners) -> None:
     row.attempts, row.progress, row.emulated = known.attempts, known.progress, known.emulated
     row.key = bounded_id(row.make_key(), 1400)
     row.duration_ms = _milliseconds(row.created_at, row.closed_at)
+    # What chips are looked up by comes first: a long failure may be cut off.
     row.search = words_of(
-        row.type, row.external_id, row.failure, row.run_id, row.worker, row.queue, row.started_by
+        row.type, row.external_id, row.run_id, row.worker, row.queue, row.started_by, row.failure
     )
     _attribute(row, latest.get("declared"), owners, placed_before)
 

@@ -1,7 +1,9 @@
 """Whose run it is. Pure.
 
 What its starter declared counts first, where such a tenant exists; else the placement that it runs
-in. A run that neither tells of is unattributed: it is shown as such, never dropped.
+in. In a namespace of a cluster it is the other way round: it is a wall, and a label is written by
+whoever is inside, so that a tenant could otherwise show runs among another's. A run that neither
+tells of is unattributed: it is shown as such, never dropped.
 """
 
 from __future__ import annotations
@@ -30,16 +32,23 @@ class Owners:
 
     by_slug: Mapping[str, int]
     by_place: Mapping[Place, int]
+    place_first: bool = False
 
     @classmethod
-    def of(cls, placements: Iterable[PlacementRef], tenants: Mapping[str, int]) -> Owners:
+    def of(
+        cls,
+        placements: Iterable[PlacementRef],
+        tenants: Mapping[str, int],
+        *,
+        place_first: bool = False,
+    ) -> Owners:
         """From the target's placements and every tenant's id by slug."""
         places = {
             (placement.location, placement.fairness_key): tenants[placement.tenant]
             for placement in placements
             if placement.tenant in tenants
         }
-        return cls(tenants, places)
+        return cls(tenants, places, place_first)
 
     def declared(self, slug: str) -> int | None:
         """The tenant that a starter named, where there is such a one."""
@@ -57,9 +66,9 @@ class Owners:
         self, declared: int | None, *, location: str, queue: str, fairness_key: str
     ) -> Attributed:
         """Whose run it is; `declared` is what `declared()` gave."""
+        placed = self.placed(location=location, queue=queue, fairness_key=fairness_key)
+        if placed is not None and (self.place_first or declared is None):
+            return Attributed(placed, TenantSource.PLACEMENT)
         if declared is not None:
             return Attributed(declared, TenantSource.DECLARED)
-        placed = self.placed(location=location, queue=queue, fairness_key=fairness_key)
-        if placed is not None:
-            return Attributed(placed, TenantSource.PLACEMENT)
         return Attributed()
