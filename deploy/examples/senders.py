@@ -24,6 +24,8 @@ from deploy.examples.tasks import (
 
 Keep = Callable[..., Awaitable[None]]
 LONG_EPOCHS = 30
+AT_ONCE = 24
+"""Tasks that each tenant starts with."""
 REVOKED_AFTER = 6.0
 """Seconds after which somebody has seen enough of a training and revokes it."""
 
@@ -89,8 +91,11 @@ def train_a_while(tenant: SampleTenant) -> None:
 
 
 async def send_tasks(tenant: SampleTenant) -> None:
-    """Sends tasks of one tenant at its pace, for ever."""
+    """Sends many tasks of one tenant at once, then at its pace, for ever."""
     number = 0
+    for _ in range(AT_ONCE):
+        await asyncio.to_thread(send_one, tenant)
+        await asyncio.sleep(0.25)
     while True:
         await asyncio.sleep(60 / tenant.tasks_per_minute * random.uniform(0.6, 1.4))
         number += 1

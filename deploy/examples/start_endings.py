@@ -86,10 +86,10 @@ async def start_all(client: Client, queue: str, tenant: str) -> dict[str, Handle
     await starter.start("timeout", SlowFlow.run, run_timeout=timedelta(seconds=2))
     await starter.start("haul", HaulFlow.run, 5)
     await asyncio.gather(
-        _signal(starter, order),
-        _cancel(starter, order),
-        _terminate(starter, order),
-        _reset(starter, order),
+        signal(starter, order),
+        cancel(starter, order),
+        terminate(starter, order),
+        reset(starter, order),
         shift(starter, order),
     )
     finished = [one for ending, one in starter.handles.items() if ending != "non-determinism"]
@@ -97,7 +97,7 @@ async def start_all(client: Client, queue: str, tenant: str) -> dict[str, Handle
     return starter.handles
 
 
-async def _signal(starter: Starter, order: Order) -> None:
+async def signal(starter: Starter, order: Order) -> None:
     """An update, an update that is refused, a signal."""
     handle = await starter.start("signal", ApprovalFlow.run, order)
     await handle.execute_update(ApprovalFlow.approve, "alice")
@@ -106,17 +106,19 @@ async def _signal(starter: Starter, order: Order) -> None:
     await handle.signal(ApprovalFlow.release, "go on")
 
 
-async def _cancel(starter: Starter, order: Order) -> None:
+async def cancel(starter: Starter, order: Order) -> None:
+    """Asks it to end by itself."""
     handle = await starter.start("cancel", ApprovalFlow.run, order)
     await handle.cancel()
 
 
-async def _terminate(starter: Starter, order: Order) -> None:
+async def terminate(starter: Starter, order: Order) -> None:
+    """Ends it from outside."""
     handle = await starter.start("terminate", ApprovalFlow.run, order)
     await handle.terminate(reason="wrong customer")
 
 
-async def _reset(starter: Starter, order: Order) -> None:
+async def reset(starter: Starter, order: Order) -> None:
     """Ends well, and then again from its first workflow task."""
     handle = await starter.start("reset", InvoiceFlow.run, order)
     try:

@@ -1,4 +1,5 @@
-"""The workflow that the sample tenants run: a few steps, each an activity on the tenant's queue."""
+"""The workflows that the sample tenants run: batches on the tenant's queue, and a close that starts
+jobs on every engine that the tenant has."""
 
 from __future__ import annotations
 
@@ -44,3 +45,52 @@ class SampleBatch:
                 retry_policy=RetryPolicy(maximum_attempts=3),
             )
         return batch.steps
+
+
+@dataclass(frozen=True)
+class Close:
+    """What a nightly close is of. `launches` names the activities that start jobs elsewhere;
+    `request` and `trace` are handed on to everything that it starts."""
+
+    tenant: str
+    launches: list[str]
+    request: str
+    trace: str
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One job to start on another engine, for the run whose key is `parent`."""
+
+    tenant: str
+    parent: str
+    request: str
+    trace: str
+
+
+@workflow.defn
+class NightlyClose:
+    """Starts a job on each engine, all of one request, and has a batch as its child."""
+
+    @workflow.run
+    async def run(self, close: Close, batch: Batch) -> list[str]:
+        """Returns the names of what it started."""
+        own = workflow.info()
+        parent = f"temporal/{own.namespace}/{own.workflow_id}/{own.run_id}"
+        launch = Launch(close.tenant, parent, close.request, close.trace)
+        names = [
+            await workflow.execute_activity(
+                name,
+                launch,
+                result_type=str,
+                start_to_close_timeout=timedelta(seconds=60),
+                retry_policy=RetryPolicy(maximum_attempts=3),
+                summary=name.replace("_", " "),
+            )
+            for name in close.launches
+        ]
+        # Says nothing of its tenant: that is known from its parent.
+        await workflow.execute_child_workflow(
+            SampleBatch.run, batch, id=f"{own.workflow_id}-figures"
+        )
+        return names
