@@ -13,6 +13,7 @@ from django.db.models import Count, F
 
 from observability.jobs.contracts import ChangePage, EventSeen, RunSeen
 from observability.jobs.ingest.events import EventRow, event_rows
+from observability.jobs.ingest.inheriting import hand_down, tenants_of_parents
 from observability.jobs.ingest.pushed import Name, Pushed, named, shelve
 from observability.jobs.ingest.reader import CHUNK, Reader
 from observability.jobs.ingest.rows import MERGED, known_of, order_history, write
@@ -67,11 +68,13 @@ def take_in(
     heard = _heard(reader, runs, now)
     if not heard:
         return 0
+    parents = tenants_of_parents(reader, runs)
     for entry in heard:
         entry.pushed = (pushed or {}).get((entry.row.external_id, entry.row.run_id))
-        _merge(reader, entry, now)
+        _merge(reader, entry, parents, now)
     _archive(heard)
     save_runs([entry.row for entry in heard if entry.changed or entry.new], MERGED)
+    hand_down(reader, [entry.row for entry in heard if entry.new], now=now)
     _spool(heard)
     _links(heard)
     return store_events(
@@ -120,14 +123,14 @@ def _fresh(reader: Reader, name: Name, now: datetime) -> JobRun:
     )
 
 
-def _merge(reader: Reader, entry: Heard, now: datetime) -> None:
+def _merge(reader: Reader, entry: Heard, parents: Mapping[str, int], now: datetime) -> None:
     row = entry.row
     before = None if entry.new else known_of(row)
     state, newer, wanted = before, entry.new, False
     for seen in entry.seen:
-        look = news(
-            seen, masker=reader.masker, tenant_id=reader.owners.declared(clean(seen.tenant))
-        )
+        declared = reader.owners.declared(clean(seen.tenant))
+        inherited = None if seen.tenant else parents.get(seen.parent)
+        look = news(seen, masker=reader.masker, tenant_id=declared or inherited)
         newer = newer or (state is not None and look.rank > state.rank)
         wanted = wanted or seen.needs_history
         state = known(look) if state is None else merged(state, look)

@@ -1,0 +1,65 @@
+"""Whose a run is that says nothing of it: its parent's, where the engine itself names the parent.
+
+Only Temporal does: its server knows which workflow started which. Both live on one target, so that
+nothing here reaches another engine's runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from observability.jobs.contracts import Engine, RunSeen
+from observability.jobs.ingest.reader import CHUNK, Reader
+from observability.jobs.models import Attribution, JobRun
+
+_DEEPEST: Final = 10
+"""Generations of a family whose oldest one is heard of last."""
+
+
+def tenants_of_parents(reader: Reader, runs: Iterable[RunSeen]) -> Mapping[str, int]:
+    """The tenants of runs that have children among `runs` without one, by run key."""
+    if reader.source.engine is not Engine.TEMPORAL:
+        return {}
+    wanted = sorted({seen.parent for seen in runs if seen.parent and not seen.tenant})
+    found: dict[str, int] = {}
+    for start in range(0, len(wanted), CHUNK):
+        rows = JobRun.objects.filter(
+            target_id=reader.target.id,
+            key__in=wanted[start : start + CHUNK],
+            tenant_id__isnull=False,
+        )
+        found.update(rows.values_list("key", "tenant_id"))
+    return found
+
+
+def hand_down(reader: Reader, runs: Sequence[JobRun], *, now: datetime) -> None:
+    """Gives the tenant of runs to children that were heard of before their parent."""
+    if reader.source.engine is not Engine.TEMPORAL:
+        return
+    owners = {run.key: run.tenant_id for run in runs if run.tenant_id is not None}
+    for _ in range(_DEEPEST):
+        owners = _handed_down(reader, owners, now)
+        if not owners:
+            return
+
+
+def _handed_down(
+    reader: Reader, owners: Mapping[str, int | None], now: datetime
+) -> dict[str, int | None]:
+    """Attributes the children of one generation; their own keys with their tenant."""
+    keys, children = sorted(owners), list[JobRun]()
+    for start in range(0, len(keys), CHUNK):
+        children += JobRun.objects.filter(
+            target_id=reader.target.id,
+            parent_key__in=keys[start : start + CHUNK],
+            tenant_id__isnull=True,
+        ).only("pk", "key", "parent_key")
+    for child in children:
+        JobRun.objects.filter(pk=child.pk).update(
+            tenant_id=owners[child.parent_key],
+            attribution=Attribution.DECLARED,
+            updated_at=now,
+        )
+    return {child.key: owners[child.parent_key] for child in children}
