@@ -1,4 +1,5 @@
-"""What a replay may not do: use much memory, leave core files, outlive its parent, use a network.
+"""What a replay may not do: use much memory, leave core files, outlive its parent, leave its
+process group, use a network.
 
 This bounds accidents. It is no wall against hostile code: importing a bundle runs what is in it,
 as our own user; that is why only admins register bundles.
@@ -20,11 +21,12 @@ _PR_SET_NO_NEW_PRIVS: Final = 38
 _PR_SET_SECCOMP: Final = 22
 _FILTER_MODE: Final = 2
 
-# Linux: audit architecture, and the numbers of socket() and io_uring_setup() on it. A process that
-# can make neither has no network, but for the sockets that it was given.
+# Linux: audit architecture, and the numbers of socket(), io_uring_setup(), setpgid() and setsid() on
+# it. A process that can make neither of the first two has no network, but for the sockets that it
+# was given; without the others it and its children are killed with their group.
 _ARCHITECTURES: Final = {
-    "x86_64": (0xC000003E, 41, 425),
-    "aarch64": (0xC00000B7, 198, 425),
+    "x86_64": (0xC000003E, 41, 425, 109, 112),
+    "aarch64": (0xC00000B7, 198, 425, 154, 157),
 }
 _LOAD: Final = 0x20  # BPF_LD | BPF_W | BPF_ABS
 _EQUAL: Final = 0x15  # BPF_JMP | BPF_JEQ | BPF_K
@@ -55,8 +57,8 @@ def die_with_parent() -> None:
 
 
 def cut_network() -> bool:
-    """No new sockets from here on, in this process and whatever it starts. False where the system
-    has no such filter for us: the caller then says so."""
+    """No new sockets and no other process group from here on, in this process and whatever it
+    starts. False where the system has no such filter for us: the caller then says so."""
     numbers = _ARCHITECTURES.get(platform.machine()) if sys.platform == "linux" else None
     if numbers is None:
         return False
@@ -71,15 +73,15 @@ def cut_network() -> bool:
     return True
 
 
-def _program(architecture: int, socket: int, io_uring: int) -> bytes:
+def _program(architecture: int, *refused: int) -> bytes:
     refuse = _FAIL | errno.EPERM
+    count = len(refused)
     steps = [
         (_LOAD, 0, 0, 4),  # the architecture that the call was made for
-        (_EQUAL, 0, 5, architecture),  # another one: refused
+        (_EQUAL, 0, count + 3, architecture),  # another one: refused
         (_LOAD, 0, 0, 0),  # the number of the call
-        (_AT_LEAST, 3, 0, _X32_BIT),  # the x32 numbers of the same calls
-        (_EQUAL, 2, 0, socket),
-        (_EQUAL, 1, 0, io_uring),
+        (_AT_LEAST, count + 1, 0, _X32_BIT),  # the x32 numbers of the same calls
+        *((_EQUAL, count - place, 0, number) for place, number in enumerate(refused)),
         (_ANSWER, 0, 0, _ALLOW),
         (_ANSWER, 0, 0, refuse),
     ]

@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import tempfile
@@ -129,8 +130,8 @@ class ReplayProcess:
         self.start()
         assert self._child is not None  # noqa: S101 - start() has set it
         begun = time.monotonic()
-        self._child.ask(workflow_id, document)
-        answer = self._child.answer(self._bounds.seconds)
+        self._child.ask(workflow_id, document, self._bounds.seconds)
+        answer = self._child.answer(begun + self._bounds.seconds - time.monotonic())
         if answer is not None:
             return _outcome(answer)
         seconds = time.monotonic() - begun
@@ -140,6 +141,16 @@ class ReplayProcess:
         self._child = None
         verdict = Verdict.TIMED_OUT if late else Verdict.CRASHED
         return Outcome(verdict, message, milliseconds=round(seconds * 1000))
+
+
+def _understood(line: bytes) -> dict[str, Any] | None:
+    """An answer of the child; None for anything else that a bundle may have written there."""
+    with contextlib.suppress(ValueError, RecursionError, TypeError, LookupError, AttributeError):
+        found: dict[str, Any] = json.loads(line)
+        is_start = "error" in found or {"workflows", "isolated"} <= found.keys()
+        if is_start or (found["verdict"] in set(Verdict) and isinstance(found["ms"], int)):
+            return found
+    return None
 
 
 def _outcome(answer: dict[str, Any]) -> Outcome:
@@ -186,20 +197,23 @@ class _Child:
             "modules": bundle.modules,
             "memory": bounds.memory,
         }
-        self._write(json.dumps(job).encode() + b"\n")
+        assert self._process.stdin is not None  # noqa: S101 - a pipe was asked for
+        os.set_blocking(self._process.stdin.fileno(), False)
+        self._write(json.dumps(job).encode() + b"\n", bounds.start_seconds)
 
     @property
     def running(self) -> bool:
         """Whether it has not ended by itself."""
         return self._process.poll() is None
 
-    def ask(self, workflow_id: str, document: bytes) -> None:
-        """Hands over one history."""
+    def ask(self, workflow_id: str, document: bytes, seconds: float) -> None:
+        """Hands over one history, or as much of it as is taken in that time."""
         head = {"id": 0, "workflow_id": workflow_id, "size": len(document)}
-        self._write(json.dumps(head).encode() + b"\n" + document)
+        self._write(json.dumps(head).encode() + b"\n" + document, seconds)
 
     def answer(self, seconds: float) -> dict[str, Any] | None:
-        """The next answer; None when it did not come in time, or the process is gone."""
+        """The next answer; None when it did not come in time, makes no sense, or the process is
+        gone. Whatever a bundle does to its pipes ends here, within the time."""
         deadline = time.monotonic() + seconds
         with selectors.DefaultSelector() as selector:
             selector.register(self._answers, selectors.EVENT_READ)
@@ -208,17 +222,25 @@ class _Child:
                     return None
                 piece = os.read(self._answers, 65536)
                 if not piece:
-                    self._process.wait()
+                    # Gone, or it has closed its end and goes on.
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        self._process.wait(timeout=max(deadline - time.monotonic(), 0))
                     return None
                 self._buffer += piece
         line, _, self._buffer = self._buffer.partition(b"\n")
-        found: dict[str, Any] = json.loads(line)
+        found = _understood(line)
+        if found is None:
+            self._process.kill()
+            self._process.wait()
+            self._words = b"it wrote something that is no answer"
         return found
 
     def kill(self) -> None:
-        """Ends the process and frees everything."""
+        """Ends the process with all that it has started, and frees everything."""
         self._killed = self.running
-        self._process.kill()
+        # It leads a group that nothing in it can leave: see confine.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._listener.join(timeout=5)
         for pipe in (self._process.stdin, self._process.stderr):
@@ -237,14 +259,18 @@ class _Child:
         words = self._words.decode("utf-8", "replace").strip()
         return f"The process ended with {how}{': ' if words else '.'}{words}"
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes, seconds: float) -> None:
+        """Writes until all is taken or the time is over; a process that died or stands still does
+        not read, and `answer` then says so."""
         pipe: IO[bytes] | None = self._process.stdin
         if pipe is None:
             return
-        # A process that died does not read; `answer` then says so.
-        with contextlib.suppress(BrokenPipeError):
-            pipe.write(data)
-            pipe.flush()
+        deadline, left = time.monotonic() + seconds, memoryview(data)
+        with selectors.DefaultSelector() as selector, contextlib.suppress(BrokenPipeError):
+            selector.register(pipe, selectors.EVENT_WRITE)
+            while left and selector.select(max(deadline - time.monotonic(), 0)):
+                with contextlib.suppress(BlockingIOError):
+                    left = left[os.write(pipe.fileno(), left[:65536]) :]
 
     def _listen(self) -> None:
         pipe = self._process.stderr
