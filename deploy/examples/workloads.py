@@ -7,8 +7,10 @@ HEADROOM_DEMO_KUBECONFIG and HEADROOM_DEMO_CELERY. A server that is away is wait
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -29,6 +31,17 @@ async def keep(name: str, make: Callable[..., Awaitable[None]], *arguments: Any)
         except Exception as error:  # noqa: BLE001 - whatever it is, the next round may work
             print(f"{name}: {type(error).__name__}: {str(error).splitlines()[0][:160]}", flush=True)
             await asyncio.sleep(5)
+
+
+async def replay_side() -> None:
+    """Asks Headroom for replays once enough has run: a process of its own, which has Django."""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "deploy.examples.replays")
+    try:
+        await process.wait()
+    except asyncio.CancelledError:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        raise
 
 
 async def main() -> None:
@@ -52,6 +65,7 @@ async def main() -> None:
             )
         ),
         asyncio.ensure_future(celery_side(sample, keep)),
+        asyncio.ensure_future(replay_side()),
         asyncio.ensure_future(
             keep("argo", argo_side, sample, os.environ["HEADROOM_DEMO_KUBECONFIG"], keep)
         ),

@@ -55,6 +55,7 @@ class Surroundings:
             # Quick enough to watch drift being found and healed.
             "SWEEP_SECONDS": "15",
             "PROBE_SECONDS": "15",
+            "REPLAY_BUNDLES": str(ROOT / "deploy" / "examples" / "bundles"),
             "HEADROOM_DEMO": "true",
             "HEADROOM_DEMO_URL": self.url,
             "HEADROOM_DEMO_CREDENTIALS": str(self.state.credentials),
