@@ -18,19 +18,19 @@ _DEEPEST: Final = 10
 """Generations of a family whose oldest one is heard of last."""
 
 
-def tenants_of_parents(reader: Reader, runs: Iterable[RunSeen]) -> Mapping[str, int]:
+def tenants_of_parents(reader: Reader, runs: Iterable[RunSeen]) -> Mapping[str, int | None]:
     """The tenants of runs that have children among `runs` without one, by run key."""
     if reader.source.engine is not Engine.TEMPORAL:
         return {}
     wanted = sorted({seen.parent for seen in runs if seen.parent and not seen.tenant})
-    found: dict[str, int] = {}
+    found: dict[str, int | None] = {}
     for start in range(0, len(wanted), CHUNK):
         rows = JobRun.objects.filter(
             target_id=reader.target.id,
             key__in=wanted[start : start + CHUNK],
             tenant_id__isnull=False,
         )
-        found.update(rows.values_list("key", "tenant_id"))
+        found.update({row.key: row.tenant_id for row in rows.only("key", "tenant_id")})
     return found
 
 
@@ -38,7 +38,9 @@ def hand_down(reader: Reader, runs: Sequence[JobRun], *, now: datetime) -> None:
     """Gives the tenant of runs to children that were heard of before their parent."""
     if reader.source.engine is not Engine.TEMPORAL:
         return
-    owners = {run.key: run.tenant_id for run in runs if run.tenant_id is not None}
+    owners: dict[str, int | None] = {
+        run.key: run.tenant_id for run in runs if run.tenant_id is not None
+    }
     for _ in range(_DEEPEST):
         owners = _handed_down(reader, owners, now)
         if not owners:

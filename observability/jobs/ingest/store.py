@@ -123,7 +123,7 @@ def _fresh(reader: Reader, name: Name, now: datetime) -> JobRun:
     )
 
 
-def _merge(reader: Reader, entry: Heard, parents: Mapping[str, int], now: datetime) -> None:
+def _merge(reader: Reader, entry: Heard, parents: Mapping[str, int | None], now: datetime) -> None:
     row = entry.row
     before = None if entry.new else known_of(row)
     state, newer, wanted = before, entry.new, False

@@ -30,7 +30,7 @@ def owner(name: str) -> tuple[str, str]:
 @pytest.mark.parametrize("at_once", [True, False])
 def test_a_family_belongs_to_its_oldest_run_in_whatever_order_it_is_heard_of(
     order: tuple[str, ...],
-    at_once: bool,  # noqa: FBT001  # a parameter of pytest
+    at_once: bool,  # a parameter of pytest
     source: ScriptedSource,
     read: Reading,
     target: Target,
