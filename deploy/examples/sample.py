@@ -42,7 +42,9 @@ class Sample:
     plans: dict[str, dict[str, Any]]
     tenants: tuple[SampleTenant, ...]
 
-    def targets(self, kubeconfig: str, address: str, broker: str) -> dict[str, dict[str, Any]]:
+    def targets(
+        self, kubeconfig: str, address: str, broker: str, temporal_ui: str
+    ) -> dict[str, dict[str, Any]]:
         """The targets by short name: a cluster twice, a Temporal namespace, a Celery app."""
         base_rate = {self.shared_queue: {"base_rate": 1000, "queue_rate": None}}
         return {
@@ -55,7 +57,7 @@ class Sample:
                 "kind": "temporal",
                 "name": "Temporal on this machine",
                 "endpoint": address,
-                "options": {"namespace": "default", "queues": base_rate},
+                "options": {"namespace": "default", "queues": base_rate, "ui_url": temporal_ui},
             },
             ARGO: {
                 "kind": "argo",

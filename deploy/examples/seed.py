@@ -76,26 +76,40 @@ def people(file: Path) -> None:
 
 def targets(sample: Sample, kubeconfig: str, address: str) -> None:
     """The cluster and the Temporal namespace, at their addresses of this run."""
-    wanted = sample.targets(kubeconfig, address, os.environ["HEADROOM_DEMO_CELERY"])
+    wanted = sample.targets(
+        kubeconfig,
+        address,
+        os.environ["HEADROOM_DEMO_CELERY"],
+        os.environ["HEADROOM_DEMO_TEMPORAL_UI"],
+    )
     for slug, given in wanted.items():
         target = Target.objects.filter(slug=slug).first()
         if target is None:
             create_target(slug=slug, kinds=kinds(), actor=ACTOR, reason=REASON, **given)
-        elif (target.endpoint, target.credential) != (
-            given.get("endpoint", ""),
-            given.get("credential", ""),
-        ):
-            fields = {name: given[name] for name in ("endpoint", "credential") if name in given}
+        elif moved := _moved(target, given):
             update_target(
                 target=target,
                 expected_generation=target.generation,
                 actor=ACTOR,
                 reason="The demo's servers listen on other ports now",
-                **fields,
+                **moved,
             )
     for target in Target.objects.filter(slug__in=wanted):
         probe(target.pk)
         adapter_for(target.kind).prepare(target=target_ref(target))
+
+
+def _moved(target: Target, given: dict[str, Any]) -> dict[str, Any]:
+    """Those of a target's addresses that are other ones in this run; the rest stays as edited."""
+    moved = {
+        name: given[name]
+        for name in ("endpoint", "credential")
+        if name in given and getattr(target, name) != given[name]
+    }
+    page = given.get("options", {}).get("ui_url", "")
+    if page and target.options.get("ui_url") != page:
+        moved["options"] = {**target.options, "ui_url": page}
+    return moved
 
 
 def plans(sample: Sample) -> None:
