@@ -26,8 +26,13 @@ class Progress:
         return self._of(Verdict.NONE)
 
     @property
+    def gone(self) -> int:
+        """Runs that were removed after their retention, and their results with them."""
+        return self.replay.total - sum(count for _, _, count in self.counts)
+
+    @property
     def done(self) -> int:
-        """Runs replayed, whatever came of it."""
+        """Runs replayed, whatever came of it, and those that are gone."""
         return self.replay.total - self.waiting
 
     @property
@@ -38,7 +43,7 @@ class Progress:
     @property
     def bad(self) -> int:
         """Replayed, and not deterministic."""
-        return self.done - self.good
+        return self.done - self.good - self.gone
 
     @property
     def percent(self) -> int:

@@ -23,10 +23,10 @@ Fetch = Callable[[JobRun], bytes]
 
 
 def run(replay_id: int, *, seconds: float) -> bool:
-    """Replays what waits, for at most about `seconds`; True when something is left to do.
+    """Replays what waits, for at most about `seconds`; True when it is worth going on at once.
 
     Only one worker at a time has a replay; one that dies leaves it to the next after a while, and
-    what it had finished is not done again.
+    what it had finished is not done again. What cannot be read now waits for tasks.resume.
     """
     token = uuid.uuid4().hex
     if not _hold(replay_id, token):
@@ -37,18 +37,20 @@ def run(replay_id: int, *, seconds: float) -> bool:
     try:
         with opened(replay.bundle) as process:
             process.start()
-            left = _each(replay, process, token, time.monotonic() + seconds)
+            again = _each(replay, process, token, time.monotonic() + seconds)
     except (DomainError, Refused) as error:
         _finish(replay_id, ReplayState.FAILED, error.message)
         return False
-    if not left:
+    if not ReplayResult.objects.filter(replay=replay).waiting().exists():
         _finish(replay_id, ReplayState.DONE)
+        return False
     Replay.objects.filter(pk=replay_id, claim=token).update(claim="", claimed_until=None)
-    return left
+    return again
 
 
 def _each(replay: Replay, process: ReplayProcess, token: str, deadline: float) -> bool:
-    """True when time ran out before the end; False at the end, or when it is no longer ours."""
+    """Whether to go on at once: not when it is no longer ours, nor when nothing could be read."""
+    advanced = False
     waiting = ReplayResult.objects.filter(replay=replay).waiting().order_by("id")
     for result in waiting.select_related("run__target").iterator(chunk_size=50):
         if time.monotonic() > deadline:
@@ -59,7 +61,8 @@ def _each(replay: Replay, process: ReplayProcess, token: str, deadline: float) -
         if outcome is None:
             continue
         _write(result, *outcome)
-    return waiting.exists()
+        advanced = True
+    return advanced
 
 
 def replay_one(run: JobRun, process: ReplayProcess) -> tuple[str, Outcome | str] | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from console.audit.services import Actor
 from console.errors import DomainError, Unreachable
+from observability.jobs.models import JobRun
 from observability.replays.models import (
     Replay,
     ReplayResult,
@@ -17,6 +19,7 @@ from observability.replays.models import (
     Verdict,
     WorkflowBundle,
 )
+from observability.replays.selectors import progress_of
 from observability.replays.services import bundles, execution, replays
 from tests.observability.jobs.factories import make_run, make_target
 
@@ -78,6 +81,64 @@ def test_an_archive_that_is_away_leaves_the_rest_for_later(
     del histories[away]
     assert execution.run(replay.pk, seconds=60) is False
     assert verdicts(replay) == [Verdict.DETERMINISTIC] * 2
+
+
+def test_an_archive_that_stays_away_is_asked_again_later_and_not_at_once(
+    registered: Register, admin: Actor, histories: dict[int, object]
+) -> None:
+    replay = ask(registered("invoice_v1"), admin, count=2)
+    histories.update(
+        {result.run_id: Unreachable("no object store") for result in replay.results.all()}
+    )
+    assert execution.run(replay.pk, seconds=60) is False
+    replay.refresh_from_db()
+    assert replay.is_open
+    assert replay in Replay.objects.unclaimed(timezone.now())
+
+
+def test_a_replay_that_another_worker_took_over_is_not_ended_by_the_slow_one(
+    registered: Register,
+    admin: Actor,
+    histories: dict[int, object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    replay = ask(registered("invoice_v1"), admin, count=2)
+    replayed = execution.replay_one
+
+    def slow(*args: Any) -> Any:
+        until = timezone.now() + timedelta(minutes=1)
+        Replay.objects.filter(pk=replay.pk).update(claim="another", claimed_until=until)
+        return replayed(*args)
+
+    monkeypatch.setattr(execution, "replay_one", slow)
+    assert execution.run(replay.pk, seconds=60) is False
+    replay.refresh_from_db()
+    assert replay.is_open
+    assert replay.claim == "another"
+
+
+def test_runs_that_retention_removes_meanwhile_are_told_apart_from_bad_ones(
+    registered: Register, admin: Actor, histories: dict[int, object]
+) -> None:
+    replay = ask(registered("invoice_v1"), admin, count=3)
+    first, second, _ = replay.results.order_by("id")
+    histories[first.run_id] = b""
+    JobRun.objects.filter(pk=second.run_id).delete()
+    execution.run(replay.pk, seconds=60)
+    replay.refresh_from_db()
+    (progress,) = progress_of([replay])
+    assert replay.state == ReplayState.DONE
+    assert (progress.good, progress.bad, progress.gone, progress.percent) == (1, 1, 1, 100)
+
+
+def test_a_bundle_that_is_retired_meanwhile_still_ends_what_was_asked(
+    registered: Register, admin: Actor, histories: dict[int, object]
+) -> None:
+    bundle = registered("invoice_v1")
+    replay = ask(bundle, admin, count=1)
+    bundles.retire(bundle=bundle, actor=admin, reason="replaced")
+    assert execution.run(replay.pk, seconds=60) is False
+    assert verdicts(replay) == [Verdict.DETERMINISTIC]
 
 
 def test_a_worker_that_died_leaves_its_replay_to_the_next(

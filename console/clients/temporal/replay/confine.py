@@ -21,9 +21,9 @@ _PR_SET_NO_NEW_PRIVS: Final = 38
 _PR_SET_SECCOMP: Final = 22
 _FILTER_MODE: Final = 2
 
-# Linux: audit architecture, and the numbers of socket(), io_uring_setup(), setpgid() and setsid() on
-# it. A process that can make neither of the first two has no network, but for the sockets that it
-# was given; without the others it and its children are killed with their group.
+# Linux: audit architecture, and the numbers of socket(), io_uring_setup(), setpgid() and setsid()
+# there. A process that can make neither of the first two has no network, but for the sockets that
+# it was given; without the others it and its children are killed with their group.
 _ARCHITECTURES: Final = {
     "x86_64": (0xC000003E, 41, 425, 109, 112),
     "aarch64": (0xC00000B7, 198, 425, 154, 157),
