@@ -7,9 +7,7 @@ changes nothing but the addresses of the targets, which may have moved to other 
 from __future__ import annotations
 
 import json
-import math
 import os
-import random
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -29,6 +27,7 @@ from kubernetes import config as kube_config  # noqa: E402
 from console.access.models import Role, User  # noqa: E402
 from console.audit.services import Actor  # noqa: E402
 from deploy.examples.cluster import create_job, is_ours  # noqa: E402
+from deploy.examples.past import trails  # noqa: E402
 from deploy.examples.sample import (  # noqa: E402
     ARGO,
     CELERY,
@@ -38,11 +37,10 @@ from deploy.examples.sample import (  # noqa: E402
     SampleTenant,
     load,
 )
-from observability.usage.models import SLOT_SECONDS, SLOTS, Trail  # noqa: E402
 from quotas.changes import contracts as c  # noqa: E402
 from quotas.changes.services import proposals  # noqa: E402
 from quotas.enforcement.adapters.registry import adapter_for, kinds  # noqa: E402
-from quotas.enforcement.models import OPEN_STATES, PlacementState, RolloutItem  # noqa: E402
+from quotas.enforcement.models import OPEN_STATES, RolloutItem  # noqa: E402
 from quotas.enforcement.reconcile.drain import drain  # noqa: E402
 from quotas.enforcement.reconcile.probe import probe  # noqa: E402
 from quotas.enforcement.reconcile.sweep import sweep  # noqa: E402
@@ -245,33 +243,6 @@ def _edit_by_hand(kubeconfig: str, slug: str) -> None:
         field_manager="kubectl-edit",
         _request_timeout=10,
     )
-
-
-def trails() -> None:
-    """The day before this demo began: made up, so that the sparklines have a shape from the start.
-
-    Each limit's use wanders around what is used now; nights (UTC) are quieter.
-    """
-    newest = int(time.time()) // SLOT_SECONDS
-    made = []
-    for state in PlacementState.objects.all():
-        wander = random.Random(state.placement_id)
-        values = {
-            key: [
-                round(entry["used"] * _daylight(newest - SLOTS + 1 + slot) * wander.uniform(0.8, 1))
-                for slot in range(SLOTS)
-            ]
-            for key, entry in state.limits.items()
-            if entry.get("used")
-        }
-        if values:
-            made.append(Trail(placement_id=state.placement_id, slot=newest, values=values))
-    Trail.objects.bulk_create(made, ignore_conflicts=True)
-
-
-def _daylight(slot: int) -> float:
-    hour = slot * SLOT_SECONDS / 3600 % 24
-    return 0.75 + 0.25 * math.sin((hour - 8) / 24 * 2 * math.pi)
 
 
 def main() -> None:
