@@ -19,7 +19,7 @@ from console.claims import Claim
 from console.errors import ExternalError
 from observability.jobs.adapters.registry import source_for
 from observability.jobs.ingest.claims import ClaimLost, claimed, give_up
-from observability.jobs.ingest.passes import note_error, read_target
+from observability.jobs.ingest.passes import catch_up, note_error, read_target
 from tenants.models import Target
 
 LOOK: Final = 2.0
@@ -28,6 +28,8 @@ FIRST_REST: Final = 1.0
 LONGEST_REST: Final = 60.0
 STOP: Final = 8.0
 """Seconds that threads get to finish what they are at."""
+
+_ELSEWHERE: Final = "another process reads it"
 
 log = structlog.get_logger(__name__)
 
@@ -178,15 +180,19 @@ def targets(only: Collection[str] = ()) -> dict[int, int]:
 
 def read_once(only: Collection[str] = ()) -> dict[int, str]:
     """Reads each target until it has caught up, one after the other; what went wrong, by id."""
-    problems: dict[int, str] = {}
-    for pk in targets(only):
-        with claimed(pk) as claim:
-            if claim is None:
-                problems[pk] = "another process reads it"
-                continue
-            try:
-                read_target(pk, token=claim.token, wait=0.0)
-            except ExternalError as error:
-                note_error(pk, token=claim.token, message=error.message, now=timezone.now())
-                problems[pk] = error.message
-    return problems
+    found = {pk: _catch_up(pk) for pk in targets(only)}
+    return {pk: problem for pk, problem in found.items() if problem}
+
+
+def _catch_up(target_id: int) -> str:
+    with claimed(target_id) as claim:
+        if claim is None:
+            return _ELSEWHERE
+        try:
+            catch_up(target_id, token=claim.token, going=lambda: not claim.lost)
+        except ClaimLost:
+            return _ELSEWHERE
+        except ExternalError as error:
+            note_error(target_id, token=claim.token, message=error.message, now=timezone.now())
+            return error.message or error.code
+    return ""

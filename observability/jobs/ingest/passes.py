@@ -20,11 +20,12 @@ from console.celery import enqueue
 from console.errors import ExternalError
 from observability.jobs.adapters.registry import source_for
 from observability.jobs.contracts import ChangePage
+from observability.jobs.ingest.claims import ClaimLost
 from observability.jobs.ingest.histories import any_due, fetch_due
 from observability.jobs.ingest.reader import KnownRuns, Reader, reader
 from observability.jobs.ingest.store import store_page
 from observability.jobs.models import IngestState
-from observability.jobs.services.documents import store_due
+from observability.jobs.services.documents import any_to_store, store_due
 from tenants.models import Target
 
 SWEEP: Final = "quotas.enforcement.tasks.sweep_target"
@@ -43,13 +44,14 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Read:
-    """What a pass did."""
+    """What a pass did. `caught_up`: the stream had nothing more, or said so with its last page."""
 
     pages: int = 0
     runs: int = 0
     events: int = 0
     histories: int = 0
     documents: int = 0
+    caught_up: bool = False
 
 
 def read_target(
@@ -79,6 +81,18 @@ def read_target(
     return done
 
 
+def catch_up(target_id: int, *, token: str, going: Callable[[], bool]) -> None:
+    """Reads a target until it has caught up, and until of what is due in histories and documents
+    nothing is left that can be had now. Raises as `read_target` does."""
+    while going():
+        done = read_target(target_id, token=token, going=going, wait=0.0)
+        fetching = done.histories and any_due(target_id, timezone.now())
+        storing = done.documents and any_to_store(now=timezone.now(), target_id=target_id)
+        if done.caught_up and not fetching and not storing:
+            return
+    raise ClaimLost(f"target {target_id}")
+
+
 def _patience(hand: Reader, wait: float | None) -> float:
     if wait is not None:
         return wait
@@ -103,7 +117,9 @@ def _changes(hand: Reader, cursor: dict[str, Any], wait: float, done: Read) -> N
                 done.documents += _documents(hand, seconds=DOCUMENTS)
                 documents = time.monotonic() + EVERY
             if not hand.going() or time.monotonic() >= ends:
+                done.caught_up = page.caught_up
                 return
+    done.caught_up = True
 
 
 def _take(hand: Reader, page: ChangePage, done: Read) -> None:

@@ -40,6 +40,11 @@ def store_due(*, now: datetime, target_id: int | None = None, seconds: float = 3
     return stored
 
 
+def any_to_store(*, now: datetime, target_id: int) -> bool:
+    """Whether a document of the target is due just now."""
+    return JobRun.objects.filter(archive.due(now, target_id)).exists()
+
+
 def _due(now: datetime, target_id: int | None) -> Iterator[JobRun]:
     rows = JobRun.objects.filter(archive.due(now, target_id)).select_related("target")
     last = 0

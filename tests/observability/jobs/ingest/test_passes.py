@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from observability.jobs.contracts import Status
+from observability.jobs.ingest import passes
+from observability.jobs.ingest.loop import read_once
 from observability.jobs.ingest.passes import Read
 from observability.jobs.models import ArchiveState, Attribution, IngestState, JobEvent, JobRun
 from observability.jobs.services.archive import document_of
@@ -57,3 +59,16 @@ def test_reading_everything_again_changes_nothing(
     assert JobRun.objects.values().get() == before
     assert JobEvent.objects.count() == 4
     assert len(source.fetched) == 1
+
+
+def test_catching_up_takes_as_many_turns_as_it_needs(
+    source: ScriptedSource, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passes, "TURN", 0.0)
+    names = [f"run-{number}" for number in range(7)]
+    source.pages = [[look(name, Status.SUCCEEDED, needs_history=True)] for name in names]
+    source.histories = {name: history(3) for name in names}
+    assert read_once([target.slug]) == {}
+    assert JobRun.objects.filter(archive=ArchiveState.STORED, history_due=False).count() == 7
+    assert JobEvent.objects.count() == 21
+    assert IngestState.objects.get(target=target).caught_up
