@@ -143,3 +143,33 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class SavedLinkQuerySet(models.QuerySet["SavedLink"]):
+    """Finders for saved links."""
+
+    def of(self, user: User, *, place: str) -> SavedLinkQuerySet:
+        """One person's links to one page, by name."""
+        return self.filter(user=user, place=place).order_by("name")
+
+
+class SavedLink(models.Model):
+    """What somebody looks for again and again on one page, under a name of their own."""
+
+    MOST: ClassVar[int] = 30
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="saved_links")
+    place = models.CharField(max_length=20, help_text='The page, such as "jobs".')
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=1000, help_text="What its search box says.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = SavedLinkQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "place", "name"], name="saved_link_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from observability.jobs.api.metrics import Metrics
-from observability.jobs.views import explorer, ingest, run
+from observability.jobs.views import explorer, ingest, run, saved
 
 app_name = "jobs"
 
@@ -13,6 +13,8 @@ urlpatterns = [
     path("jobs/", explorer.explorer, name="explorer"),
     path("jobs/facets/", explorer.facets, name="facets"),
     path("jobs/fresh/", explorer.fresh, name="fresh"),
+    path("jobs/saved/", saved.save, name="save"),
+    path("jobs/saved/<int:pk>/remove/", saved.remove, name="unsave"),
     path("jobs/panels/tenant/<slug:slug>/", explorer.tenant_panel, name="tenant_panel"),
     path("jobs/panels/failures/", explorer.failures_panel, name="failures_panel"),
     path("jobs/targets/<slug:slug>/ingest/", ingest.ingest_panel, name="ingest_panel"),

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from console.access.gate import SignedInRequest, requires
-from console.access.models import Permission
+from console.access.models import Permission, SavedLink
 from console.errors import DomainError
 from console.selectors import Page, keyset_page
 from observability.jobs.models import JobRun
@@ -19,6 +19,7 @@ from observability.jobs.rules.query import CHIPS, Query, parse
 from observability.jobs.selectors import explorer as reads
 from observability.jobs.selectors.ingest import readings
 from observability.jobs.selectors.search import KEY, Search, search_for
+from observability.jobs.services.saved import PLACE
 from tenants.models import Tenant
 
 MOST_NEW = 99
@@ -37,6 +38,7 @@ def explorer(request: SignedInRequest) -> HttpResponse:
         "holes": [each for each in read if each.gaps],
         "is_read": any(each.state for each in read),
         "chips": CHIPS,
+        "saved": SavedLink.objects.of(request.user, place=PLACE),
     }
     try:
         query = _asked(request)
