@@ -118,7 +118,7 @@ _SINGLE: Final = (
     LimitKey(
         "argo.parallelism", Group.ARGO, Unit.COUNT, "parallelism", "running workflows",
         "Workflows of the tenant that run at once, those that wait for a lock included; more wait"
-        " in a queue. Argo cannot say 0: use count/workflows.argoproj.io", largest=2**31 - 1,
+        " in a queue. 0: a quota lets no new workflow be created", largest=2**31 - 1,
     ),
     LimitKey(
         "celery.queue_rate", Group.CELERY, Unit.MILLI_PER_SECOND, "queue_rate",
@@ -134,7 +134,8 @@ _SINGLE: Final = (
 _SEMAPHORE: Final = LimitKey(
     "argo.semaphore.NAME", Group.ARGO, Unit.COUNT, "NAME", "holders of lock NAME",
     "Workflows or steps that hold the semaphore at once: those that name this key of the ConfigMap"
-    " headroom-limits. Argo cannot say 0", largest=2**31 - 1,
+    " headroom-limits. 0 is refused, as Argo would fail such runs; for unlimited, name no lock",
+    largest=2**31 - 1, positive=True, required=True,
 )  # fmt: skip
 _BY_NAME: Final = {single.key: single for single in _SINGLE}
 
@@ -265,9 +266,7 @@ def check_value(key: LimitKey, value: int | None) -> None:
     """Raises DomainError("invalid_limit") when a base value makes no sense for its limit."""
     if value is None:
         if key.required:
-            raise invalid_limit(
-                key.key, "unlimited is not accepted; a share needs a number such as 1"
-            )
+            raise invalid_limit(key.key, "unlimited is not accepted; use a number such as 1")
     elif value < 0:
         raise invalid_limit(
             key.key, f"{value} is negative; use 0 for none or unlimited for no limit"

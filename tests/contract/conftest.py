@@ -6,9 +6,10 @@ from uuid import uuid4
 
 import pytest
 
+from deploy.local.argo.definition import definition
 from deploy.local.emulator.server import Emulator
 from tenants.contracts import PlacementRef, TargetRef
-from tests.contract.clusters import Site, numbers
+from tests.contract.clusters import Site, numbers, until
 from tests.contract.kubernetes_api import Api
 from tests.servers import Cluster
 from tests.shared_cluster import USERS
@@ -91,3 +92,26 @@ def placement(site: Site) -> Iterator[PlacementRef]:
     name = f"acme-{uuid4().hex[:8]}"
     yield PlacementRef(number, "acme", "lab", "kubernetes", name, group="team-acme")
     site.client.delete("Namespace", name)
+
+
+@pytest.fixture(scope="module")
+def argo(site: Site) -> Site:
+    """The cluster as an Argo target, with the kind served and probed."""
+    site.client.apply(definition(), "test", force=True)
+
+    def served() -> bool:
+        return "argoproj.io/v1alpha1/Workflow" in site.client.probe().kinds
+
+    until(served)
+    target = replace(site.target, kind="argo", slug="argo", features={})
+    plane = replace(site, target=target)
+    health = plane.adapter.probe(target=target)
+    return replace(plane, target=replace(target, features=health.features))
+
+
+@pytest.fixture
+def flow_place(argo: Site) -> Iterator[PlacementRef]:
+    """A namespace that nobody has made yet; it is gone afterwards."""
+    name = f"flow-{uuid4().hex[:8]}"
+    yield PlacementRef(next(numbers), "acme", "argo", "argo", name)
+    argo.client.delete("Namespace", name)

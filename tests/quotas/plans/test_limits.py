@@ -212,6 +212,8 @@ def test_a_number_means_what_it_means_in_a_manifest(
         ("pods", float("nan"), "'nan' is not accepted"),
         ("temporal.weight", "unlimited", "unlimited is not accepted"),
         ("temporal.weight", 0, "0 is not accepted"),
+        ("argo.semaphore.gpu", 0, "0 is not accepted"),
+        ("argo.semaphore.gpu", "unlimited", "unlimited is not accepted"),
         ("container.maxLimitRequestRatio.cpu", 0, "0 is not accepted"),
         ("job.activeDeadlineSeconds", 0, "0 is not accepted"),
         ("trail.retentionSeconds", 0, "0 is not accepted"),

@@ -1,4 +1,4 @@
-"""Argo Workflows: one placement is one namespace, with a label and a ConfigMap."""
+"""Argo Workflows: one placement is one namespace, with a label, a ConfigMap, a quota."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ from tenants.contracts import PlacementRef, TargetRef
 _SERVED: Final = "argoproj.io/v1alpha1/Workflow"
 _NEEDED: Final = (
     *(Permission(verb, "namespaces") for verb in ("get", "list", "create", "patch")),
-    *(Permission(verb, "configmaps") for verb in ("get", "list", "create", "patch", "delete")),
+    *(
+        Permission(verb, kind)
+        for kind in ("configmaps", "resourcequotas")
+        for verb in ("get", "list", "create", "patch", "delete")
+    ),
     Permission("list", "workflows.argoproj.io"),
 )
 
@@ -36,7 +40,7 @@ class ArgoAdapter:
     def compile(
         self, *, limits: EffectiveLimits | None, placement: PlacementRef, target: TargetRef
     ) -> Compiled:
-        """The namespace's label and the ConfigMap of semaphores; see `compile.py`."""
+        """The label, the ConfigMap of semaphores, the quota for none; see `compile.py`."""
         return compiled(limits, placement, target)
 
     def observe(

@@ -1,8 +1,9 @@
-"""Limits of one tenant as a label of its namespace and a ConfigMap in it. Pure.
+"""Limits of one tenant as a label of its namespace, a ConfigMap and a quota in it. Pure.
 
 Argo has no way to say "none": a parallelism of 0 means unlimited, a semaphore of 0 fails the
-workflows that name it. Such a limit is refused, and meanwhile the nearest number that Argo can say
-is set, because taking the limit away would let everything in.
+workflows that name it. Where none may start, a ResourceQuota of our own lets no new Workflow be
+created; the label is then only a brake on what was created before. A semaphore that Argo cannot say
+is refused, and nothing is written for it.
 """
 
 from __future__ import annotations
@@ -16,32 +17,40 @@ from quotas.enforcement.ports import Compiled, DesiredObject, ObjectRef, Refusal
 from quotas.plans.contracts import EffectiveLimits
 from tenants.contracts import PlacementRef, TargetRef
 
-ELSEWHERE: Final = (
-    "the limit count/workflows.argoproj.io 0 (or pods 0) of a Kubernetes placement of this"
-    " namespace lets none in"
-)
-SUSPENDED: Final = (
-    "Argo cannot hold a tenant at none: what stops new work of a suspended tenant is the Kubernetes"
-    " placement of this namespace, whose quota then says pods 0. Without one, workflows still start"
-    " here, within the parallelism."
+CLOSED: Final = (
+    f"No new workflow can be created here: ResourceQuota {names.QUOTA} says"
+    f" {names.COUNTED} 0. Argo itself cannot say none, so the parallelism label is at its least,"
+    f" {names.LEAST}, as a brake only: workflows that were queued before still start, one after the"
+    " other, and those that run go on. Suspend or stop them to hold them."
 )
 
 
 def compiled(
     limits: EffectiveLimits | None, placement: PlacementRef, target: TargetRef
 ) -> Compiled:
-    """The namespace with its label, and the ConfigMap where there are semaphores."""
+    """The namespace with its label, the ConfigMap where there are semaphores, and the quota where
+    none may start."""
     if limits is None or placement.leaving:
         return Compiled(warnings=_leaving(placement))
     refusals: list[Refusal] = []
     labels = {MANAGED_BY: OURS, TENANT: limits.tenant}
-    namespace = _namespace(limits, placement, labels, refusals)
+    objects = [_namespace(limits, placement, labels)]
     locks = _config_map(limits, placement, labels, refusals)
-    warnings = [SUSPENDED] if limits.suspended else []
+    if locks is not None:
+        objects.append(locks)
+    warnings = []
+    if _is_closed(limits):
+        objects.append(_quota(limits, placement, labels))
+        warnings.append(CLOSED)
     if target.features.get("workflows_served") is False:
         warnings.append("This cluster has no Workflows (argoproj.io): the limits bind nothing yet.")
-    objects = (namespace,) if locks is None else (namespace, locks)
-    return Compiled(objects, tuple(refusals), tuple(warnings))
+    return Compiled(tuple(objects), tuple(refusals), tuple(warnings))
+
+
+def _is_closed(limits: EffectiveLimits) -> bool:
+    """Whether no new workflow may start."""
+    limit = limits.limits.get(names.PARALLELISM)
+    return limits.suspended or (limit is not None and limit.value == 0)
 
 
 def _leaving(placement: PlacementRef) -> tuple[str, ...]:
@@ -66,15 +75,15 @@ def _namespace(
     limits: EffectiveLimits,
     placement: PlacementRef,
     labels: Mapping[str, str],
-    refusals: list[Refusal],
 ) -> DesiredObject:
     fields, written, paths, shown = _label_fields(labels), dict(labels), {}, {}
-    value = _parallelism(limits, refusals)
+    value = _parallelism(limits)
     if value is not None:
         fields[names.LIMIT_PATH] = value
         written[names.LIMIT_LABEL] = str(value)
         shown[names.LIMIT_PATH] = shown_limit(value)
-        paths[names.PARALLELISM] = names.LIMIT_PATH
+        if not _is_closed(limits):
+            paths[names.PARALLELISM] = names.LIMIT_PATH
     metadata = {"name": placement.location, "labels": written}
     return DesiredObject(
         ref=ObjectRef("Namespace", "", placement.location),
@@ -85,21 +94,37 @@ def _namespace(
     )
 
 
-def _parallelism(limits: EffectiveLimits, refusals: list[Refusal]) -> int | None:
+def _parallelism(limits: EffectiveLimits) -> int | None:
     """The label's number; None where nothing is said, and the controller's default holds."""
+    if _is_closed(limits):
+        return names.LEAST
     limit = limits.limits.get(names.PARALLELISM)
     if limit is None:
         return None
-    if limit.value is None:
-        return names.UNLIMITED
-    if limit.value == 0:
-        message = (
-            "Argo cannot say 0: a parallelism of 0 means unlimited there. Its least, 1, is set;"
-            f" {ELSEWHERE}."
-        )
-        refusals.append(Refusal(names.PARALLELISM, "not_expressible", message))
-        return names.LEAST
-    return limit.value
+    return names.UNLIMITED if limit.value is None else limit.value
+
+
+def _quota(
+    limits: EffectiveLimits, placement: PlacementRef, labels: Mapping[str, str]
+) -> DesiredObject:
+    """It counts Workflows that exist, so that at 0 none can be added to those there are."""
+    given = limits.limits.get(names.PARALLELISM)
+    return DesiredObject(
+        ref=ObjectRef("ResourceQuota", placement.location, names.QUOTA),
+        fields=_label_fields(labels) | {names.CLOSED_PATH: 0},
+        manifest={
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": {
+                "name": names.QUOTA,
+                "namespace": placement.location,
+                "labels": dict(labels),
+            },
+            "spec": {"hard": {names.COUNTED: "0"}},
+        },
+        limits={} if given is None else {names.PARALLELISM: names.CLOSED_PATH},
+        stage=1,
+    )
 
 
 def _config_map(
@@ -108,11 +133,14 @@ def _config_map(
     labels: Mapping[str, str],
     refusals: list[Refusal],
 ) -> DesiredObject | None:
-    values = {
-        key.removeprefix(names.SEMAPHORE): _holders(key, limit.value, refusals)
-        for key, limit in sorted(limits.limits.items())
-        if key.startswith(names.SEMAPHORE)
-    }
+    values = {}
+    for key, limit in sorted(limits.limits.items()):
+        if not key.startswith(names.SEMAPHORE):
+            continue
+        if limit.value:
+            values[key.removeprefix(names.SEMAPHORE)] = limit.value
+        else:
+            refusals.append(_unsayable(key, limit.value))
     if not values:
         return None
     return DesiredObject(
@@ -141,20 +169,12 @@ def manifest(
     }
 
 
-def _holders(key: str, value: int | None, refusals: list[Refusal]) -> int:
-    if value is None:
-        message = (
-            f"{key}: a semaphore always has a number, and without one the workflows that name it"
-            f" fail. The largest, {names.MOST}, is set; take the lock out of the workflows to be"
-            " rid of it."
-        )
-        refusals.append(Refusal(key, "not_expressible", message))
-        return names.MOST
-    if value == 0:
-        message = (
-            f"{key}: Argo cannot say 0, the workflows that name the semaphore would fail instead of"
-            f" waiting. Its least, 1, is set; {ELSEWHERE}."
-        )
-        refusals.append(Refusal(key, "not_expressible", message))
-        return names.LEAST
-    return value
+def _unsayable(key: str, value: int | None) -> Refusal:
+    """No plan can hold such a value; one that comes all the same is not turned into another."""
+    message = (
+        f"{key}: Argo cannot say 0, it would fail the workflows that name the semaphore instead of"
+        " letting them wait. A parallelism of 0 lets no new workflow be created."
+        if value == 0
+        else f"{key}: a semaphore always has a number. Let the workflows name no lock instead."
+    )
+    return Refusal(key, "not_expressible", f"{message} Nothing is written for it.")

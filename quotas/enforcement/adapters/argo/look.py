@@ -23,8 +23,8 @@ Items = list[dict[str, Any]]
 
 
 def everything(client: KubernetesClient, placements: Sequence[PlacementRef]) -> Observation:
-    """Namespaces and ConfigMaps with our label, and the unfinished workflows: those that run by
-    their labels only, those that wait with what they wait for. No bodies of running ones."""
+    """Namespaces and ConfigMaps with our label, our quotas, and the unfinished workflows: those
+    that run by their labels only, those that wait with what they wait for."""
     before = client.counter.copy()
     listed = client.list_many(("Namespace", "ConfigMap"), label_selector=SELECTOR)
     spaces = {item["metadata"]["name"]: item for item in listed["Namespace"]}
@@ -33,7 +33,9 @@ def everything(client: KubernetesClient, placements: Sequence[PlacementRef]) -> 
         for item in listed["ConfigMap"]
         if item["metadata"]["name"] == names.CONFIG_MAP
     }
-    stray = _orphans(spaces, maps, placements)
+    named = client.list("ResourceQuota", field_selector=f"metadata.name={names.QUOTA}")
+    quotas = {item["metadata"]["namespace"]: item for item in named}
+    stray = _orphans(spaces, {"ConfigMap": maps, "ResourceQuota": quotas}, placements)
     if any(one.location not in spaces for one in placements):
         for item in client.list("Namespace"):
             spaces.setdefault(item["metadata"]["name"], item)
@@ -48,6 +50,7 @@ def everything(client: KubernetesClient, placements: Sequence[PlacementRef]) -> 
                     spaces.get(one.location),
                     maps.get(one.location),
                     counts.get(one.location, nobody),
+                    quotas.get(one.location),
                 ),
             )
             for one in placements
@@ -78,7 +81,7 @@ def _why(error: ExternalError) -> str:
 
 def _orphans(
     spaces: dict[str, dict[str, Any]],
-    maps: dict[str, dict[str, Any]],
+    inside: dict[str, dict[str, dict[str, Any]]],
     placements: Sequence[PlacementRef],
 ) -> tuple[ObjectRef, ...]:
     known = {one.location for one in placements}
@@ -89,8 +92,9 @@ def _orphans(
         and is_manager(item["metadata"].get("managedFields") or (), us=names.FIELD_MANAGER)
     ]
     refs += [
-        ObjectRef("ConfigMap", where, names.CONFIG_MAP)
-        for where, item in maps.items()
+        ObjectRef(kind, where, item["metadata"]["name"])
+        for kind, found in inside.items()
+        for where, item in found.items()
         if where not in known and is_ours(item["metadata"])
     ]
     return tuple(sorted(refs))
@@ -99,7 +103,7 @@ def _orphans(
 def each(
     client: KubernetesClient, placements: Sequence[PlacementRef], concurrency: int
 ) -> Observation:
-    """Every placement by itself: three reads, with the bodies of its unfinished workflows."""
+    """Every placement by itself: four reads, with the bodies of its unfinished workflows."""
     before = client.counter.copy()
     seen: dict[int, Observed] = {}
     failures: dict[int, str] = {}
@@ -128,11 +132,16 @@ def _found(client: KubernetesClient, placement: PlacementRef) -> Found:
         namespace = client.get("Namespace", where)
     except NotFound:
         return Found(None, None, Running())
+    config_map = _get(client, "ConfigMap", names.CONFIG_MAP, where)
+    quota = _get(client, "ResourceQuota", names.QUOTA, where)
+    return Found(namespace, config_map, _running(client, where), quota)
+
+
+def _get(client: KubernetesClient, kind: str, name: str, where: str) -> dict[str, Any] | None:
     try:
-        config_map = client.get("ConfigMap", names.CONFIG_MAP, namespace=where)
+        return client.get(kind, name, namespace=where)
     except NotFound:
-        config_map = None
-    return Found(namespace, config_map, _running(client, where))
+        return None
 
 
 def _running(client: KubernetesClient, where: str) -> Running:

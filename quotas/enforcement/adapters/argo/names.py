@@ -11,6 +11,9 @@ FIELD_MANAGER: Final = "headroom-argo"
 away with each what the other said."""
 CONFIG_MAP: Final = "headroom-limits"
 """The ConfigMap in each tenant's namespace that semaphores refer to by key."""
+QUOTA: Final = "headroom-argo"
+"""The ResourceQuota that lets no new Workflow into a namespace: what no number of Argo's can say.
+The Kubernetes adapter, which writes ResourceQuotas too, leaves it alone."""
 KEYS: Final = "headroom.dev/limits"
 """Annotation of the ConfigMap: the keys that are ours, separated by commas. Others stay alone."""
 
@@ -20,12 +23,14 @@ LIMIT_LABEL: Final = "workflows.argoproj.io/parallelism-limit"
 PHASE_LABEL: Final = "workflows.argoproj.io/phase"
 COMPLETED_LABEL: Final = "workflows.argoproj.io/completed"
 LIMIT_PATH: Final = f"metadata.labels[{LIMIT_LABEL}]"
+COUNTED: Final = "count/workflows.argoproj.io"
+CLOSED_PATH: Final = f"spec.hard[{COUNTED}]"
+"""Where `QUOTA` says 0."""
 LABELS: Final = frozenset({MANAGED_BY, TENANT, LIMIT_LABEL})
 
 UNLIMITED: Final = 0
 """What the label says for no limit; without a label the controller's own default holds."""
 LEAST: Final = 1
-MOST: Final = 2**31 - 1
 
 
 def data_path(key: str) -> str:

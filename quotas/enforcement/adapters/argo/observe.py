@@ -38,6 +38,7 @@ class Found:
     namespace: Item | None
     config_map: Item | None
     running: Running
+    quota: Item | None = None
 
 
 def observed(placement: PlacementRef, found: Found) -> Observed:
@@ -52,17 +53,21 @@ def observed(placement: PlacementRef, found: Found) -> Observed:
     # A namespace has other managers of ours: only where this one wrote is there something to leave.
     if not placement.leaving or is_manager(entries, us=names.FIELD_MANAGER):
         objects.append(_namespace(namespace, leaving=placement.leaving))
-    config_map = found.config_map
-    if config_map is not None and "deletionTimestamp" in config_map["metadata"]:
-        config_map = None
+    config_map, quota = _there(found.config_map), _there(found.quota)
     if config_map is not None:
         objects.append(_config_map(config_map, leaving=placement.leaving))
+    if quota is not None:
+        objects.append(_quota(quota, leaving=placement.leaving))
     return Observed(
         objects=tuple(objects),
-        usage=tuple(_usage(namespace, config_map, found.running)),
+        usage=tuple(_usage(namespace, config_map, quota, found.running)),
         foreign=() if config_map is None else _strangers(config_map),
         warnings=_warnings(found.running),
     )
+
+
+def _there(item: Item | None) -> Item | None:
+    return None if item is None or "deletionTimestamp" in item["metadata"] else item
 
 
 def _labels(metadata: Mapping[str, Any]) -> dict[str, Scalar]:
@@ -93,6 +98,14 @@ def _config_map(item: Item, *, leaving: bool) -> ObservedObject:
         if text:
             fields[names.data_path(key)] = int(text) if text.isdecimal() else text
     return _object("ConfigMap", item, fields, {}, leaving=leaving, adopted=False)
+
+
+def _quota(item: Item, *, leaving: bool) -> ObservedObject:
+    fields = _labels(item["metadata"])
+    for resource, written in (item["spec"].get("hard") or {}).items():
+        text = str(written)
+        fields[f"spec.hard[{resource}]"] = int(text) if text.isdecimal() else text
+    return _object("ResourceQuota", item, fields, {}, leaving=leaving, adopted=False)
 
 
 def _object(
@@ -148,9 +161,19 @@ def _strangers(item: Item) -> tuple[str, ...]:
 # -- use -----------------------------------------------------------------------------------------
 
 
-def _usage(namespace: Item, config_map: Item | None, running: Running) -> Iterable[Usage]:
+def _closed(quota: Item | None) -> bool:
+    """Whether the API server lets no new workflow in; its controller has to take a quota up."""
+    hard = ((quota or {}).get("status") or {}).get("hard") or {}
+    return str(hard.get(names.COUNTED, "")) == "0"
+
+
+def _usage(
+    namespace: Item, config_map: Item | None, quota: Item | None, running: Running
+) -> Iterable[Usage]:
     value = limit_in(namespace["metadata"])
-    if value is not None:
+    if _closed(quota):
+        yield Usage(names.PARALLELISM, 0, None if running.why else running.slots, why=running.why)
+    elif value is not None:
         hard = None if value == names.UNLIMITED else value
         used = None if running.why else running.slots
         yield Usage(names.PARALLELISM, hard, used, why=running.why)

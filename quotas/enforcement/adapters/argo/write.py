@@ -2,6 +2,7 @@
 nobody slip through; and nothing is taken away from under somebody who holds it.
 
 A limit that rises goes to the lock first and to the label last, one that falls the other way round.
+The quota that lets nobody in is set before anything else, and goes when all else is as it should.
 """
 
 from __future__ import annotations
@@ -17,13 +18,20 @@ from quotas.enforcement.adapters.argo.compile import manifest
 from quotas.enforcement.adapters.argo.locks import holders
 from quotas.enforcement.adapters.argo.look import unfinished
 from quotas.enforcement.adapters.kubernetes import names as kubernetes
-from quotas.enforcement.adapters.kubernetes.jobs import Job, sorted_job, takes_over, understood
+from quotas.enforcement.adapters.kubernetes.jobs import (
+    Job,
+    leftovers,
+    sorted_job,
+    takes_over,
+    understood,
+)
 from quotas.enforcement.adapters.kubernetes.owners import is_manager
 from quotas.enforcement.adapters.kubernetes.write import adopt, adopts, bare
 from quotas.enforcement.ports import Change, Operation, Result, Work
 
 HOLD_SECONDS: Final = 30.0
 """How long to wait before looking again whether a lock is still held."""
+HELD: Final = "lock_held"
 _DATA: Final = "data["
 _LABEL: Final = "metadata.labels["
 
@@ -46,11 +54,14 @@ def _do(client: KubernetesClient, work: Work) -> Result:
     job = sorted_job(work)
     if adopts(job):
         adopt(client, job)
-    for change in (*in_order(job.applies.values()), *_leaving(job.after)):
+    removals = _removals(job.after, leaving=work.placement.leaving)
+    for change in (*in_order(job.applies.values()), *removals):
         try:
             _make(client, job, change)
         except ExternalError as error:
             job.problems.append((change.ref, understood(error, change)))
+            if error.code == HELD and change.desired is not None:
+                continue  # all was written but the going of a key
             break  # what comes after relies on it
         job.done.append(change)
     return job.result()
@@ -60,19 +71,25 @@ def _do(client: KubernetesClient, work: Work) -> Result:
 
 
 def in_order(changes: Iterable[Change]) -> tuple[Change, ...]:
-    """The applies of one placement: a new namespace first, then as the label rises or falls."""
-    spaces: list[Change] = []
-    rest: list[Change] = []
+    """The applies of one placement: the quota first of all (but into a new namespace), then as the
+    label rises or falls."""
+    sorted_out: dict[str, list[Change]] = {"Namespace": [], "ResourceQuota": [], "ConfigMap": []}
     for change in changes:
-        (spaces if change.ref.kind == "Namespace" else rest).append(change)
+        sorted_out[change.ref.kind].append(change)
+    spaces, quotas, rest = sorted_out.values()
+    if any(change.operation is Operation.CREATE for change in spaces):
+        return (*spaces, *quotas, *rest)
     if all(_rises(change) for change in spaces):
-        return (*rest, *spaces)
-    return (*spaces, *rest)
+        return (*quotas, *rest, *spaces)
+    return (*quotas, *spaces, *rest)
 
 
-def _leaving(changes: Iterable[Change]) -> tuple[Change, ...]:
-    """The label goes first, the ConfigMap last of all."""
-    return tuple(sorted(changes, key=lambda change: change.ref.kind != "Namespace"))
+def _removals(changes: Iterable[Change], *, leaving: bool) -> tuple[Change, ...]:
+    """What goes: of a leaving tenant the label first, the ConfigMap once nobody holds a lock, and
+    then the quota, so that what is half gone stays closed. Nobody else waits for a lock."""
+    last = "ResourceQuota" if leaving else "ConfigMap"
+    ranks = {"Namespace": 0, last: 2}
+    return tuple(sorted(changes, key=lambda change: ranks.get(change.ref.kind, 1)))
 
 
 def _rises(change: Change) -> bool:
@@ -104,7 +121,7 @@ def _make(client: KubernetesClient, job: Job, change: Change) -> None:
             written = _with(written, kept)
     job.calls += 1
     client.apply(written, names.FIELD_MANAGER, force=job.work.force)
-    if patch := _leftovers(change, job):
+    if patch := _foreign(change, job):
         job.calls += 1
         ref = change.ref
         client.patch_merge(ref.kind, ref.name, patch, namespace=ref.namespace)
@@ -138,10 +155,13 @@ def _with(written: Mapping[str, Any], kept: Mapping[str, int]) -> dict[str, Any]
     return manifest(metadata["namespace"], metadata["labels"], values)
 
 
-def _leftovers(change: Change, job: Job) -> dict[str, Any]:
+def _foreign(change: Change, job: Job) -> dict[str, Any]:
     """What somebody else wrote and a person said to take away: an apply does not remove it."""
     if change.desired is None or not job.work.force:
         return {}
+    if change.ref.kind == "ResourceQuota":
+        strange = leftovers(change)
+        return {"spec": {"hard": dict.fromkeys(strange)}} if strange else {}
     patch: dict[str, Any] = {}
     for item in change.fields:
         if item.owner is None or item.path in change.desired.fields:
@@ -173,15 +193,16 @@ def _still_held(held: str) -> ExternalError:
         f"ConfigMap {names.CONFIG_MAP}: a semaphore that is to go is still held ({held}). It stays"
         " until nobody holds it, because without it the lock would be stuck.",
         retryable=True,
-        code="lock_held",
+        code=HELD,
         retry_after=HOLD_SECONDS,
     )
 
 
 def _delete(client: KubernetesClient, job: Job, change: Change) -> None:
-    if held := _in_words(_held(client, job, change.ref.namespace)):
-        raise _still_held(held)
     ref = change.ref
+    locks = _held(client, job, ref.namespace) if ref.kind == "ConfigMap" else {}
+    if held := _in_words(locks):
+        raise _still_held(held)
     job.calls += 1
     try:
         client.delete(ref.kind, ref.name, namespace=ref.namespace, uid=change.uid)

@@ -14,6 +14,9 @@ FIELD_MANAGER: Final = "headroom-kubernetes"
 ADOPTER: Final = "headroom-adoption"
 """A second field manager for the mark of adoption: our manifests neither say nor remove it."""
 
+OTHERS: Final = frozenset({("ResourceQuota", "headroom-argo")})
+"""Objects with our label that another adapter keeps in the same namespace (see argo/names.py)."""
+
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 OURS: Final = "headroom"
 SELECTOR: Final = f"{MANAGED_BY}={OURS}"

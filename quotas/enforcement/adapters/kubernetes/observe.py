@@ -102,6 +102,7 @@ def observed(
         item
         for item in found.of("ResourceQuota")
         if not _concerns("ResourceQuota", item["metadata"])
+        and ("ResourceQuota", item["metadata"]["name"]) not in names.OTHERS
     ]
     return Observed(
         objects=objects,
@@ -113,9 +114,9 @@ def observed(
 
 def _concerns(kind: str, metadata: Mapping[str, Any]) -> bool:
     """Whether an object is ours, or sits where one of ours belongs."""
-    if "deletionTimestamp" in metadata:
-        return False
     name = metadata["name"]
+    if "deletionTimestamp" in metadata or (kind, name) in names.OTHERS:
+        return False
     return (
         kind == "Namespace"
         or names.is_ours(metadata)
@@ -160,5 +161,6 @@ def orphans(
             ObjectRef(kind, name, item["metadata"]["name"])
             for kind, item in inside.objects
             if names.is_ours(item["metadata"])
+            and (kind, item["metadata"]["name"]) not in names.OTHERS
         ]
     return tuple(sorted(refs))

@@ -10,7 +10,7 @@ from quotas.enforcement.adapters.argo import opening
 from quotas.enforcement.adapters.argo.adapter import ArgoAdapter
 from quotas.enforcement.adapters.argo.compile import compiled
 from quotas.enforcement.adapters.argo.locks import bindings, has_slot
-from quotas.enforcement.adapters.argo.names import LIMIT_PATH
+from quotas.enforcement.adapters.argo.names import CLOSED_PATH, LIMIT_PATH
 from quotas.enforcement.adapters.argo.write import in_order
 from quotas.enforcement.ports import Change, Compiled, FieldChange, ObjectRef, Operation
 from tenants.contracts import PlacementRef, TargetRef
@@ -39,33 +39,49 @@ def test_a_limit_is_a_label_and_a_lock_a_key() -> None:
     }
 
 
+@pytest.mark.parametrize("value", [0, None])
+def test_a_semaphore_that_argo_cannot_say_is_refused_and_not_written(value: int | None) -> None:
+    result = compile_({"argo.semaphore.gpu": value, "argo.semaphore.licence": 3})
+    assert [(one.key, one.code) for one in result.refusals] == [
+        ("argo.semaphore.gpu", "not_expressible")
+    ]
+    assert "data[gpu]" not in fields(result, "ConfigMap")
+    assert fields(result, "ConfigMap")["data[licence]"] == 3
+    alone = compile_({"argo.semaphore.gpu": value})
+    assert [one.ref.kind for one in alone.objects] == ["Namespace"]
+
+
 @pytest.mark.parametrize(
-    ("key", "value", "kind", "path", "set_instead"),
+    ("values", "suspended"),
     [
-        ("argo.parallelism", 0, "Namespace", LIMIT_PATH, 1),
-        ("argo.semaphore.gpu", 0, "ConfigMap", "data[gpu]", 1),
-        ("argo.semaphore.gpu", None, "ConfigMap", "data[gpu]", 2**31 - 1),
+        ({"argo.parallelism": 0}, False),
+        ({"argo.parallelism": 5}, True),
+        ({"argo.parallelism": None}, True),
+        ({}, True),
     ],
 )
-def test_what_argo_cannot_say_is_refused_and_nothing_is_let_in_meanwhile(
-    key: str, value: int | None, kind: str, path: str, set_instead: int
+def test_where_none_may_start_a_quota_says_so_and_the_label_is_only_a_brake(
+    values: dict[str, int | None], suspended: bool
 ) -> None:
-    result = compile_({key: value})
-    assert [(one.key, one.code) for one in result.refusals] == [(key, "not_expressible")]
-    assert fields(result, kind)[path] == set_instead
-    if value == 0:
-        assert "count/workflows.argoproj.io" in result.refusals[0].message
+    result = compile_(values, suspended=suspended)
+    assert fields(result, "ResourceQuota")[CLOSED_PATH] == 0
+    assert fields(result, "Namespace")[LIMIT_PATH] == 1
+    assert result.refusals == ()
+    assert "as a brake only" in result.warnings[0]
+    said = {key: path for one in result.objects for key, path in one.limits.items()}
+    assert said == ({"argo.parallelism": CLOSED_PATH} if values else {})
+
+
+def test_whoever_may_start_has_no_quota_of_ours() -> None:
+    for value in (1, None):
+        result = compile_({"argo.parallelism": value})
+        assert [one.ref.kind for one in result.objects] == ["Namespace"]
+        assert result.warnings == ()
 
 
 def test_unlimited_parallelism_is_said_because_no_label_means_the_default() -> None:
     assert fields(compile_({"argo.parallelism": None}), "Namespace")[LIMIT_PATH] == 0
     assert LIMIT_PATH not in fields(compile_({}), "Namespace")
-
-
-def test_a_suspended_tenant_is_told_what_stops_its_work() -> None:
-    result = compile_({"argo.parallelism": 5}, suspended=True)
-    assert fields(result, "Namespace")[LIMIT_PATH] == 5
-    assert "pods 0" in result.warnings[0]
 
 
 def label(before: str, after: str, operation: Operation = Operation.UPDATE) -> Change:
@@ -75,6 +91,7 @@ def label(before: str, after: str, operation: Operation = Operation.UPDATE) -> C
     return Change(operation, ref, (FieldChange(LIMIT_PATH, before, after),), wanted)
 
 
+QUOTA = Change(Operation.CREATE, ObjectRef("ResourceQuota", "acme", "headroom-argo"))
 LOCK = Change(Operation.UPDATE, ObjectRef("ConfigMap", "acme", "headroom-limits"), (), None, 1)
 
 
@@ -94,6 +111,9 @@ def test_a_rising_limit_goes_to_the_lock_first_and_a_falling_one_to_the_label(
 ) -> None:
     assert [one.ref.kind for one in in_order([change, LOCK])] == kinds
     assert [one.ref.kind for one in in_order([LOCK, change])] == kinds
+    create = change.operation is Operation.CREATE
+    expected = ["Namespace", "ResourceQuota", "ConfigMap"] if create else ["ResourceQuota", *kinds]
+    assert [one.ref.kind for one in in_order([LOCK, change, QUOTA])] == expected
 
 
 @pytest.mark.parametrize(
