@@ -13,16 +13,23 @@ from typing import Final
 from observability.jobs.contracts import Engine, RunSeen
 from observability.jobs.ingest.reader import CHUNK, Reader
 from observability.jobs.models import Attribution, JobRun
+from observability.jobs.rules.bounding import bounded_id
+from observability.jobs.rules.merge import LONGEST_KEY
 
 _DEEPEST: Final = 10
 """Generations of a family whose oldest one is heard of last."""
+
+
+def key_of(parent: str) -> str:
+    """A parent's run key as rows have it, whatever characters it was given with."""
+    return bounded_id(parent, LONGEST_KEY)
 
 
 def tenants_of_parents(reader: Reader, runs: Iterable[RunSeen]) -> Mapping[str, int | None]:
     """The tenants of runs that have children among `runs` without one, by run key."""
     if reader.source.engine is not Engine.TEMPORAL:
         return {}
-    wanted = sorted({seen.parent for seen in runs if seen.parent and not seen.tenant})
+    wanted = sorted({key_of(seen.parent) for seen in runs if seen.parent and not seen.tenant})
     found: dict[str, int | None] = {}
     for start in range(0, len(wanted), CHUNK):
         rows = JobRun.objects.filter(

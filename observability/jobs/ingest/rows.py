@@ -101,8 +101,8 @@ def _attribute(
         declared, location=row.location, queue=row.queue, fairness_key=row.fairness_key
     )
     stays = (row.location, row.queue, row.fairness_key) == placed_before
-    if found.tenant_id is None and stays and row.tenant_id is not None:
-        return  # its placement is gone, what ran there is still the tenant's
+    if stays and row.tenant_id is not None and found.source != Attribution.DECLARED:
+        return  # whoever is placed there by now: what ran there is still the first one's
     row.tenant_id, row.attribution = found.tenant_id, found.source.value
 
 

@@ -13,7 +13,7 @@ from django.db.models import Count, F
 
 from observability.jobs.contracts import ChangePage, EventSeen, RunSeen
 from observability.jobs.ingest.events import EventRow, event_rows
-from observability.jobs.ingest.inheriting import hand_down, tenants_of_parents
+from observability.jobs.ingest.inheriting import hand_down, key_of, tenants_of_parents
 from observability.jobs.ingest.pushed import Name, Pushed, named, shelve
 from observability.jobs.ingest.reader import CHUNK, Reader
 from observability.jobs.ingest.rows import MERGED, known_of, order_history, write
@@ -129,7 +129,7 @@ def _merge(reader: Reader, entry: Heard, parents: Mapping[str, int | None], now:
     state, newer, wanted = before, entry.new, False
     for seen in entry.seen:
         declared = reader.owners.declared(clean(seen.tenant))
-        inherited = None if seen.tenant else parents.get(seen.parent)
+        inherited = None if seen.tenant else parents.get(key_of(seen.parent))
         look = news(seen, masker=reader.masker, tenant_id=declared or inherited)
         newer = newer or (state is not None and look.rank > state.rank)
         wanted = wanted or seen.needs_history

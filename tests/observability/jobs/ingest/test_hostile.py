@@ -135,9 +135,14 @@ def test_a_run_belongs_to_whoever_is_placed_there(
     owners = dict(JobRun.objects.values_list("external_id", "tenant__slug"))
     assert owners == {"a": "acme", "b": "globex", "c": None, "d": "globex"}
     Placement.objects.all().delete()
-    source.pages.append([look("a", Status.SUCCEEDED, "2")])
+    source.pages.append([look("a", revision="2")])
     read()
     assert JobRun.objects.get(external_id="a").tenant == acme
+    Placement.objects.create(tenant=globex, target=target, location="invoices")
+    source.pages.append([look("a", Status.SUCCEEDED, "3"), look("e")])
+    read()
+    owners = dict(JobRun.objects.values_list("external_id", "tenant__slug"))
+    assert (owners["a"], owners["e"]) == ("acme", "globex")
 
 
 def test_one_history_that_cannot_be_read_stops_no_other(
