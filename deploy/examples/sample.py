@@ -43,9 +43,10 @@ class Sample:
     tenants: tuple[SampleTenant, ...]
 
     def targets(
-        self, kubeconfig: str, address: str, broker: str, temporal_ui: str
+        self, kubeconfig: str, address: str, broker: str, temporal_ui: str, argo: dict[str, str]
     ) -> dict[str, dict[str, Any]]:
-        """The targets by short name: a cluster twice, a Temporal namespace, a Celery app."""
+        """The targets by short name: a cluster twice, a Temporal namespace, a Celery app. `argo`
+        are the options of the Argo server, empty where there is none."""
         base_rate = {self.shared_queue: {"base_rate": 1000, "queue_rate": None}}
         return {
             CLUSTER: {
@@ -63,6 +64,7 @@ class Sample:
                 "kind": "argo",
                 "name": "Argo Workflows in the lab cluster",
                 "credential": f"kubeconfig:{kubeconfig}",
+                "options": argo,
             },
             CELERY: {
                 "kind": "celery",

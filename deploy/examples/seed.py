@@ -79,6 +79,7 @@ def targets(sample: Sample, kubeconfig: str, address: str) -> None:
         address,
         os.environ["HEADROOM_DEMO_CELERY"],
         os.environ["HEADROOM_DEMO_TEMPORAL_UI"],
+        _argo_server(),
     )
     for slug, given in wanted.items():
         target = Target.objects.filter(slug=slug).first()
@@ -97,6 +98,17 @@ def targets(sample: Sample, kubeconfig: str, address: str) -> None:
         adapter_for(target.kind).prepare(target=target_ref(target))
 
 
+_PLACES = frozenset({"ui_url", "argo_server", "argo_server_token"})
+
+
+def _argo_server() -> dict[str, str]:
+    """Options of the Argo target, where the demo has an Argo server."""
+    server = os.environ.get("HEADROOM_DEMO_ARGO_SERVER", "")
+    if not server:
+        return {}
+    return {"argo_server": server, "argo_server_token": os.environ["HEADROOM_DEMO_ARGO_TOKEN"]}
+
+
 def _moved(target: Target, given: dict[str, Any]) -> dict[str, Any]:
     """Those of a target's addresses that are other ones in this run; the rest stays as edited."""
     moved = {
@@ -104,9 +116,13 @@ def _moved(target: Target, given: dict[str, Any]) -> dict[str, Any]:
         for name in ("endpoint", "credential")
         if name in given and getattr(target, name) != given[name]
     }
-    page = given.get("options", {}).get("ui_url", "")
-    if page and target.options.get("ui_url") != page:
-        moved["options"] = {**target.options, "ui_url": page}
+    places = {
+        name: value
+        for name, value in given.get("options", {}).items()
+        if name in _PLACES and target.options.get(name) != value
+    }
+    if places:
+        moved["options"] = {**target.options, **places}
     return moved
 
 

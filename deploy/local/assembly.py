@@ -53,6 +53,9 @@ def assemble(state: State, web_port: int) -> Stack:
         log=state.logs / "temporal.log",
         db_file=state.directory / "temporal" / "temporal.sqlite3",
     )
+    # A cluster of the user's own may have an Argo of its own, and an Argo server with it.
+    external = cluster.kind == "external"
+    server_port = None if external else state.choose_ports("argo-server")["argo-server"]
     surroundings = Surroundings(
         state=state,
         web_port=web_port,
@@ -61,8 +64,9 @@ def assemble(state: State, web_port: int) -> Stack:
         temporal_ui_port=ui_port,
         kubeconfig=cluster.kubeconfig,
         kubernetes=cluster.kind,
+        argo_port=server_port,
     )
-    flows = argo.part(state, cluster.kubeconfig, after=cluster.needed)
+    flows = argo.part(state, cluster.kubeconfig, after=cluster.needed, server_port=server_port)
     own = console.parts(surroundings, targets=("temporal", *cluster.needed, flows.name))
     return Stack([broker, jobs, *cluster.parts, flows, *own], surroundings)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local import probes, sample_app
+from deploy.local.argo import part as argo
 from deploy.local.parts import Part
 from deploy.local.state import ROOT, State
 
@@ -25,6 +26,12 @@ class Surroundings:
     temporal_ui_port: int
     kubeconfig: Path
     kubernetes: str
+    argo_port: int | None = None
+
+    @property
+    def argo_server(self) -> str:
+        """Where the emulated Argo server answers; empty where there is none."""
+        return f"http://127.0.0.1:{self.argo_port}" if self.argo_port else ""
 
     @property
     def url(self) -> str:
@@ -64,6 +71,8 @@ class Surroundings:
             "HEADROOM_DEMO_CELERY": f"redis://127.0.0.1:{self.valkey_port}/1",
             "HEADROOM_DEMO_TEMPORAL": f"127.0.0.1:{self.temporal_port}",
             "HEADROOM_DEMO_TEMPORAL_UI": self.temporal_ui,
+            "HEADROOM_DEMO_ARGO_SERVER": self.argo_server,
+            "HEADROOM_DEMO_ARGO_TOKEN": f"file:{argo.server_token(self.state)}",
         }
 
 

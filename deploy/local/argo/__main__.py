@@ -1,14 +1,19 @@
 """`python -m deploy.local.argo --kubeconfig FILE`: a small workflow controller, for demos."""
 
 import argparse
+import contextlib
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from console.errors import ExternalError
+from deploy.local.argo.archive import Archive
 from deploy.local.argo.cluster import Cluster
 from deploy.local.argo.controller import Controller
+from deploy.local.argo.server import Answers, serve
 
 LOOK_SECONDS = 30.0
 """How often it is looked whether a real controller has come."""
@@ -21,13 +26,31 @@ def main(arguments: list[str] | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    archive = Archive()
     try:
-        return _serve(cluster, options, stop)
+        with _server(cluster, archive, options):
+            return _serve(cluster, archive, options, stop)
     finally:
         cluster.close()
 
 
-def _serve(cluster: Cluster, options: argparse.Namespace, stop: threading.Event) -> int:
+@contextlib.contextmanager
+def _server(cluster: Cluster, archive: Archive, options: argparse.Namespace) -> Iterator[None]:
+    """The Argo server, where a port for it is given."""
+    if not options.server_port:
+        yield
+        return
+    server = serve(Answers(cluster, archive), options.server_token_file, options.server_port)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _serve(
+    cluster: Cluster, archive: Archive, options: argparse.Namespace, stop: threading.Event
+) -> int:
     controller: Controller | None = None
     looked = 0.0
     said = ""
@@ -39,7 +62,7 @@ def _serve(cluster: Cluster, options: argparse.Namespace, stop: threading.Event)
                 if why and not options.stand_by:
                     sys.stderr.write(f"{why}\n")
                     return 3
-                controller = None if why else controller or _controller(cluster, options)
+                controller = None if why else controller or _controller(cluster, archive, options)
                 said = _say(why or "The emulated workflow controller is at work.", said)
                 looked = now.timestamp()
             if controller is not None:
@@ -58,12 +81,13 @@ def _why_not(cluster: Cluster, namespace: str, now: datetime) -> str:
     return ""
 
 
-def _controller(cluster: Cluster, options: argparse.Namespace) -> Controller:
+def _controller(cluster: Cluster, archive: Archive, options: argparse.Namespace) -> Controller:
     return Controller(
         cluster,
         parallelism=options.parallelism,
         namespace_parallelism=options.namespace_parallelism,
         requeue=timedelta(seconds=options.requeue),
+        archive=archive,
     )
 
 
@@ -82,6 +106,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--parallelism", type=int, default=0)
     parser.add_argument("--namespace-parallelism", type=int, default=0)
     parser.add_argument("--controller-namespace", default="argo")
+    parser.add_argument("--server-port", type=int, default=0, help="of an Argo server; 0 is none")
+    parser.add_argument("--server-token-file", type=Path, help="what its callers must know")
     parser.add_argument(
         "--stand-by", action="store_true", help="wait, instead of ending, where a real Argo is"
     )

@@ -63,7 +63,15 @@ class Cluster:
         """One Workflow. Raises NotFound."""
         return self._client.get("Workflow", name, namespace=namespace)
 
+    def workflows(self, namespace: str, selector: str) -> list[Obj]:
+        """The Workflows of a namespace by their labels."""
+        return self._client.list("Workflow", namespace=namespace, label_selector=selector)
+
     # Writing
+
+    def submit(self, workflow: Obj) -> Obj:
+        """A new Workflow, as it was stored."""
+        return self._client.create(workflow)
 
     def update(self, workflow: Obj) -> bool:
         """Status and labels in one write; False when somebody else was faster."""

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from console.errors import ExternalError
 from deploy.local.argo import names
+from deploy.local.argo.archive import Archive
 from deploy.local.argo.events import event
 from deploy.local.argo.locks import CannotLockError, Lock, Locks, wanted
 from deploy.local.argo.names import Obj
@@ -36,7 +37,8 @@ class World(Protocol):
 
 
 class Controller:
-    """`requeue` is how long a refused pod waits for its next try (10 s in the real one)."""
+    """`requeue` is how long a refused pod waits for its next try (10 s in the real one). Whatever
+    completes goes to the `archive`."""
 
     def __init__(
         self,
@@ -45,8 +47,10 @@ class Controller:
         parallelism: int = 0,
         namespace_parallelism: int = 0,
         requeue: timedelta = timedelta(seconds=10),
+        archive: Archive | None = None,
     ) -> None:
         self._world = world
+        self._archive = Archive() if archive is None else archive
         self._slots = Slots(parallelism=parallelism, namespace_parallelism=namespace_parallelism)
         self._locks = Locks(world.limit)
         self._requeue = requeue
@@ -99,7 +103,7 @@ class Controller:
         if (workflow.get("status") or {}).get("phase"):
             return False
         changed = copy.deepcopy(workflow)
-        changed["status"] = {"phase": "Pending", "message": names.POSTPONED}
+        changed.setdefault("status", {}).update(phase="Pending", message=names.POSTPONED)
         label(changed)
         return self._world.update(changed)
 
@@ -121,6 +125,7 @@ class Controller:
         self._tell(workflow, changed)
         if "finishedAt" in run.status:
             self._slots.release(workflow["metadata"]["uid"])
+            self._archive.put([changed])
         return True
 
     def _has_own_locks(self, run: Run, owner: str) -> bool:
@@ -190,7 +195,9 @@ class Controller:
     # -- afterwards ------------------------------------------------------------------------------
 
     def _clean_up(self, now: datetime) -> None:
-        for one in self._world.finished():
+        finished = self._world.finished()
+        self._archive.put(one for one in finished if one.get("status"))
+        for one in finished:
             ends = _goes_at(one)
             if ends is not None and now >= ends:
                 own = one["metadata"]
