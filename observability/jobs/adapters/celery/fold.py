@@ -91,6 +91,7 @@ class Fold:
         self.location = location
         self.queues: dict[str, str] = {}
         self._places: OrderedDict[str, Place] = OrderedDict()
+        self._begun: OrderedDict[str, int] = OrderedDict()
         self._remembered = remembered
 
     def runs(self, events: Iterable[CeleryEvent], known: Known) -> list[RunSeen]:
@@ -131,7 +132,19 @@ class Fold:
         retries = whole(event.fields.get("retries"))
         if retries is not None:
             return max(retries, 0) + 1
-        return self.attempt_of(event.uuid)
+        found = self.attempt_of(event.uuid)
+        if event.type == "task-started":
+            self._begin(event.uuid, found)
+        elif event.type == "task-retried":
+            # The next attempt may be with a worker, held until its time, before this is told.
+            return self._begun.get(event.uuid, found)
+        return found
+
+    def _begin(self, uuid: str, attempt: int) -> None:
+        self._begun[uuid] = attempt
+        self._begun.move_to_end(uuid)
+        while len(self._begun) > self._remembered:
+            self._begun.popitem(last=False)
 
     def _remember(self, uuid: str, place: Place) -> None:
         if place[1] == SENT:  # a retry is sent before the worker says that it gave up

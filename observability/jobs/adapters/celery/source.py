@@ -166,7 +166,8 @@ class _Reading:
         self.sweep = True
         until = batch.at_us if memory.at_us != before else batch.since_us
         if before:
-            yield from self._gap(before, max(before, until), "Nobody listened to the broker's events")
+            cause = "Nobody listened to the broker's events"
+            yield from self._gap(before, max(before, until), cause)
 
     def _lost_time(self, batch: EventBatch) -> Iterator[ChangePage]:
         outage = batch.outage

@@ -58,6 +58,24 @@ def test_a_task_that_succeeds_at_its_second_attempt() -> None:
     assert (run.progress.done, run.progress.total, run.progress.text) == (1, 2, "half")
 
 
+def test_an_attempt_that_fails_after_the_next_one_was_received_is_still_the_earlier_one() -> None:
+    run = run_of(
+        sent(0),
+        received(1),
+        event("task-started", 2),
+        sent(3, retries=1, parent_id="u1"),
+        received(3.1, retries=1, parent_id="u1"),
+        event("task-retried", 3.2, exception="SourceError('503')"),
+        event("task-started", 5),
+        event("task-failed", 6, exception="SourceError('504')"),
+    )
+    assert [(row.kind, row.attempt) for row in run.events] == [
+        ("created", 1), ("scheduled", 1), ("attempt_started", 1), ("retry", 2), ("scheduled", 2),
+        ("attempt_failed", 1), ("attempt_started", 2), ("failed", 2),
+    ]  # fmt: skip
+    assert (run.status, run.attempts) == ("failed", 2)
+
+
 @given(st.randoms(use_true_random=False), st.integers(1, 10))
 def test_order_and_repetition_make_no_difference(dice: random.Random, pieces: int) -> None:
     expected = Rows()
