@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -10,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from tests.e2e.conftest import SCREENSHOTS, OpenPage
+from tests.e2e.finding import first_link, run_page
 
 PAGES = {
     "overview": "/",
@@ -45,6 +47,22 @@ PAGES = {
     "drift": "/drift/",
     "search": "/search/?q=acme",
     "audit": "/audit/",
+    "jobs-search": "/jobs/?q=status%3Afailed+engine%3Atemporal",
+    "jobs-none": "/jobs/?q=%22nothing+says+this%22",
+    "jobs-invalid": "/jobs/?q=status%3Asleepy",
+    "jobs": "/jobs/",
+    "actions": "/jobs/actions/",
+    "batch-verbs": "/jobs/actions/batch/",
+    "batch": "/jobs/actions/batch/?engine=temporal&verb=terminate",
+    "replays": "/jobs/replays/",
+    "replay-new": "/jobs/replays/new/",
+    "bundles": "/jobs/bundles/",
+    "bundle-new": "/jobs/bundles/new/",
+    "target-argo": "/targets/demo-argo/",
+    "target-celery": "/targets/demo-celery/",
+    "target-argo-edit": "/targets/demo-argo/edit/",
+    "target-celery-edit": "/targets/demo-celery/edit/",
+    "target-temporal-edit": "/targets/temporal-local/edit/",
     "people": "/access/people/",
     "person-new": "/access/people/new/",
     "account": "/access/account/",
@@ -52,6 +70,19 @@ PAGES = {
     "api": "/api/docs/",
     "missing": "/tenants/no-such-tenant/",
 }
+RUNS = {
+    "run-temporal-failed": "engine:temporal status:failed",
+    "run-temporal-retried": "type:ImportFlow status:succeeded",
+    "run-temporal-open": "type:ApprovalFlow status:running",
+    "run-temporal-family": "type:NightlyClose",
+    "run-argo-failed": "engine:argo status:failed",
+    "run-argo-waiting": "engine:argo status:waiting",
+    "run-celery-failed": "engine:celery status:failed",
+    "run-celery-ended": "type:reports.build status:succeeded",
+    "run-kubernetes-refused": "engine:kubernetes status:timed_out",
+    "run-kubernetes-failed": "engine:kubernetes status:failed",
+}
+"""Runs of the demo by how they are found."""
 SIZES = {"wide": 1440, "narrow": 390}
 
 
@@ -75,10 +106,52 @@ def draft(page: Page) -> str:
     return urlsplit(page.url).path
 
 
+def runs(page: Page) -> dict[str, str]:
+    """The pages of some runs, of what can be done to an open one, and of a replay."""
+    found = {name: run_page(page, query) for name, query in RUNS.items()}
+    failed, waiting = found["run-temporal-failed"], found["run-temporal-open"]
+    for verb in ("terminate", "cancel", "signal"):
+        found[f"ask-{verb}"] = f"{waiting}actions/{verb}/"
+    found["ask-reset"] = f"{failed}actions/reset/"
+    found["replay"] = first_link(page, "/jobs/replays/", "Replays")
+    return found
+
+
 def settle(page: Page) -> None:
     """Waits until the panels of the page are loaded."""
     page.wait_for_load_state("load")
     page.wait_for_timeout(400)
+
+
+def problems_of(page: Page, axe: Axe, name: str, folder: Path) -> list[str]:
+    """What is wrong with the page that is open; its picture is kept."""
+    settle(page)
+    page.screenshot(path=str(folder / f"{name}.png"), full_page=True)
+    rules = API_RULES if name == "api" else {}
+    found = [
+        f"{violation['id']}: {violation['nodes'][0]['html'][:160]}"
+        for violation in axe.run(page, context=NOT_OURS, options=rules).response["violations"]
+    ]
+    sideways = page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    if sideways > 0:
+        found.append(f"scrolls sideways by {sideways} px")
+    return found
+
+
+def walk(page: Page, axe: Axe, pages: dict[str, str], folder: Path) -> dict[str, list[str]]:
+    """What is wrong with each of the pages."""
+    folder.mkdir(parents=True, exist_ok=True)
+    problems: dict[str, list[str]] = {}
+    for name, path in pages.items():
+        answer = page.goto(path)
+        assert answer is not None
+        wanted = {"missing": 404, "jobs-invalid": 400}.get(name, 200)
+        assert answer.status == wanted, (name, answer.status)
+        if found := problems_of(page, axe, name, folder):
+            problems[name] = found
+    return problems
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -87,28 +160,36 @@ def test_every_page_is_accessible_and_fits(
     size: str, theme: str, open_page: OpenPage, axe: Axe
 ) -> None:
     page = open_page("admin", width=SIZES[size], dark=theme == "dark")
+    pages = {**PAGES, "preview": draft(page)}
+    assert walk(page, axe, pages, SCREENSHOTS / f"{size}-{theme}") == {}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_every_page_about_a_run_is_accessible_and_fits(
+    size: str, theme: str, open_page: OpenPage, axe: Axe
+) -> None:
+    page = open_page("admin", width=SIZES[size], dark=theme == "dark")
     folder = SCREENSHOTS / f"{size}-{theme}"
-    folder.mkdir(parents=True, exist_ok=True)
-    problems: dict[str, list[str]] = {}
-    for name, path in {**PAGES, "preview": draft(page)}.items():
-        answer = page.goto(path)
-        assert answer is not None
-        assert answer.status == (404 if name == "missing" else 200), (name, answer.status)
-        settle(page)
-        page.screenshot(path=str(folder / f"{name}.png"), full_page=True)
-        rules = API_RULES if name == "api" else {}
-        found = [
-            f"{violation['id']}: {violation['nodes'][0]['html'][:160]}"
-            for violation in axe.run(page, context=NOT_OURS, options=rules).response["violations"]
-        ]
-        sideways = page.evaluate(
-            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        if sideways > 0:
-            found.append(f"scrolls sideways by {sideways} px")
-        if found:
-            problems[name] = found
+    problems = walk(page, axe, runs(page), folder)
+    signal_many(page)
+    if found := problems_of(page, axe, "batch-preview", folder):
+        problems["batch-preview"] = found
+    page.get_by_label("Reason").fill("The approvals of this batch are in")
+    page.get_by_role("button", name=re.compile("^Signal")).click()
+    page.wait_for_url(re.compile(r"/jobs/actions/\d+/$"))
+    if found := problems_of(page, axe, "order", folder):
+        problems["order"] = found
     assert problems == {}
+
+
+def signal_many(page: Page) -> None:
+    """A preview of a batch: what would be signalled."""
+    page.goto("/jobs/actions/batch/?engine=temporal&verb=signal")
+    page.get_by_label("Which runs").fill("type:ApprovalFlow status:running tenant:soylent")
+    page.get_by_label(re.compile("^Signal")).first.fill("remind")
+    page.get_by_role("button", name="Count").click()
+    page.get_by_label("Reason").wait_for()
 
 
 def test_the_rail_folds_to_icons_and_to_a_menu(open_page: OpenPage) -> None:
