@@ -151,7 +151,8 @@ def panel(request: SignedInRequest, pk: int) -> HttpResponseBase:
         "results": reads.latest_results(run),
     }
     moving = any(result.replay.is_open for result in context["results"])  # type: ignore[attr-defined]  # a list of results
-    return render(request, "replays/_panel.html", {**context, "moving": moving})
+    template = "replays/_panel.html" if request.htmx else "replays/panel.html"
+    return render(request, template, {**context, "moving": moving})
 
 
 @requires(Permission.OPERATE)

@@ -69,7 +69,8 @@ def facets(request: SignedInRequest) -> HttpResponse:
     except DomainError:
         query = Query()
     found = reads.facets(query, now=timezone.now())
-    return render(request, "jobs/_facets.html", {"facets": found, "counted": reads.COUNTED})
+    template = "jobs/_facets.html" if request.htmx else "jobs/facets.html"
+    return render(request, template, {"facets": found, "link": _link(query)})
 
 
 @requires(Permission.VIEW)

@@ -182,6 +182,28 @@ def test_a_facet_adds_and_removes_its_chip(viewer: Client) -> None:
     assert tenants == {"none": "status:bad tenant:none job"}
 
 
+def test_facets_are_a_page_without_javascript(viewer: Client) -> None:
+    make_run()
+    assert "<html" in text_of(viewer, "/jobs/facets/")
+    part = viewer.get("/jobs/facets/", headers={"HX-Request": "true"}).content.decode()
+    assert "<html" not in part
+    assert "Temporal" in part
+
+
+def test_operators_act_on_and_replay_what_they_see(viewer: Client) -> None:
+    operator = Client()
+    operator.force_login(User.objects.create_user("olga", role=Role.OPERATOR))
+    page = text_of(operator, "/jobs/", q="status:bad type:A&B")
+    for path in ("/jobs/actions/batch/", "/jobs/replays/new/"):
+        link = f"{path}?q=status%3Abad%20type%3AA%26B"
+        assert link in page
+        assert path not in text_of(viewer, "/jobs/", q="status:bad")
+    batch = text_of(operator, "/jobs/actions/batch/", q="status:bad type:A&B")
+    assert "status:bad type:A&amp;B" in batch
+    assert 'href="/jobs/actions/"' in text_of(viewer, "/jobs/")
+    assert 'href="/jobs/replays/"' in text_of(viewer, "/jobs/")
+
+
 def test_facets_of_many_say_how_many_they_counted(
     viewer: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -129,6 +129,13 @@ def test_replaying_from_a_runs_page_leads_to_the_replay(bundle: WorkflowBundle) 
     assert made.results.get().run_id == run.pk
 
 
+def test_the_panel_is_a_page_for_whoever_opens_it(bundle: WorkflowBundle) -> None:
+    run, client = make_run(), signed_in(Role.OPERATOR)
+    path = f"/jobs/{run.pk}/replays/"
+    assert "<html" in client.get(path).content.decode()
+    assert "<html" not in client.get(path, headers={"HX-Request": "true"}).content.decode()
+
+
 def test_other_engines_say_that_there_is_nothing_to_replay(bundle: WorkflowBundle) -> None:
     run = make_run(make_target("cluster", "kubernetes"))
     panel = signed_in(Role.OPERATOR).get(f"/jobs/{run.pk}/replays/").content.decode()
