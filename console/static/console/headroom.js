@@ -221,7 +221,8 @@
   /* ---- small helps on forms: [data-confirm-text] enables the button when the name is typed ---- */
   const confirmable = (field) => {
     const button = field.form?.querySelector("[data-confirmed]");
-    if (button) button.disabled = field.value !== field.dataset.confirmText;
+    const typed = (text) => text.replace(/\s+/g, "");
+    if (button) button.disabled = typed(field.value) !== typed(field.dataset.confirmText);
   };
   document.addEventListener("input", (event) => {
     if (event.target.dataset?.confirmText !== undefined) confirmable(event.target);

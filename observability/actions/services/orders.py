@@ -62,7 +62,7 @@ def ask(*, run: JobRun, asking: Asking, actor: Actor, now: datetime) -> Order:
     reason = require_reason(asking.reason)
     arguments = read_arguments(verb, asking.arguments)
     require_possible(run, asking.verb, seen=asking.seen)
-    if verb.destructive and asking.confirm.strip() != run.external_id:
+    if verb.destructive and _typed(asking.confirm) != _typed(run.external_id):
         raise DomainError(
             "confirm_required",
             f"confirm: {asking.confirm[:80]!r} is not the run's id; type {run.external_id} to say "
@@ -216,6 +216,11 @@ def _refusal(offered: Possible | None) -> str:
 
 def _word(status: str) -> str:
     return STATUS_LABELS[Status(status)].lower() if status in set(Status) else status[:20]
+
+
+def _typed(name: str) -> str:
+    """A name as a field can hold it: line breaks and blanks around it get lost in one."""
+    return "".join(name.split())
 
 
 def _under_way(run: JobRun) -> DomainError:
