@@ -19,6 +19,7 @@ from observability.actions.forms import ListFilter
 from observability.actions.models import Order
 from observability.actions.selectors import pages as reads
 from observability.actions.services.batches import stop
+from observability.actions.services.notes import repeatable
 
 STOP_POLLING = 286
 """Tells htmx that nothing will change by itself any more."""
@@ -72,7 +73,7 @@ def order_stop(request: SignedInRequest, pk: int) -> HttpResponse:
 
 
 def _context(request: SignedInRequest, found: Order) -> dict[str, Any]:
-    context: dict[str, Any] = {"order": found}
+    context: dict[str, Any] = {"order": found, "arguments": repeatable(found.arguments)}
     if found.is_batch:
         bad = request.GET.get("show") == "bad"
         context["only_bad"] = bad

@@ -129,6 +129,16 @@ def test_hostile_names_are_text(page: Client, fake: FakeControls) -> None:
         assert "<img src=x" not in html
 
 
+def test_what_a_signal_carried_is_told_by_its_size_only(
+    run: JobRun, page: Client, fake: FakeControls
+) -> None:
+    sent = {"name": "go", "input": '{"password": "hunter2"}', "reason": "it waits"}
+    done = page.post(f"/jobs/{run.pk}/actions/signal/", sent)
+    text = browser(Role.VIEWER).get(done["Location"]).content.decode()
+    assert "hunter2" not in text
+    assert "bytes" in text
+
+
 def test_a_batch_is_counted_confirmed_and_watched(
     run: JobRun, page: Client, fake: FakeControls, enqueued: list[Any]
 ) -> None:
