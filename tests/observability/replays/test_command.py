@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from console.audit.services import Actor
 from console.clients.temporal.documents import history_json
+from console.errors import DomainError
 from observability.replays.models import WorkflowBundle
+from observability.replays.services import bundles
 from tests.console.clients.temporal.replay.test_replay import BUNDLES
 from tests.observability.jobs.factories import make_run
 
@@ -51,6 +54,32 @@ def test_recorded_runs_replay_against_a_registered_bundle(
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
     assert {line["verdict"] for line in lines} == {"deterministic"}
     assert len(lines) == len(runs)
+
+
+def test_names_do_not_act_on_the_terminal_and_what_is_left_out_is_said(
+    registered: Callable[[str], WorkflowBundle], histories: dict[int, object]
+) -> None:
+    registered("invoice_v1")
+    make_run(type="Invoice", external_id="\x1b[2Jclean\u202e")
+    histories[make_run(type="Invoice", external_id="\x1b]0;gone").pk] = DomainError(
+        "no_history", "Removed after its retention."
+    )
+    out, err = StringIO(), StringIO()
+    arguments = ("--bundle", "flows@invoice_v1", "--query", "type:Invoice")
+    call_command("replay", *arguments, stdout=out, stderr=err)
+    assert "⟨U+001B⟩[2Jclean⟨U+202E⟩" in out.getvalue()
+    assert "1 of 1 deterministic" in out.getvalue()
+    assert "left out: ⟨U+001B⟩]0;gone" in err.getvalue()
+    assert "Removed after its retention." in err.getvalue()
+    assert "\x1b" not in out.getvalue() + err.getvalue()
+
+
+def test_a_retired_bundle_is_not_used(
+    registered: Callable[[str], WorkflowBundle], admin: Actor
+) -> None:
+    bundles.retire(bundle=registered("invoice_v1"), actor=admin, reason="replaced")
+    with pytest.raises(CommandError, match="is retired"):
+        call_command("replay", "--bundle", "flows@invoice_v1", "--query", "type:Invoice")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 from console.clients.temporal.documents import history_document
 from console.clients.temporal.replay.runner import Bundle, Outcome, ReplayProcess, Verdict
 from console.errors import DomainError, ExternalError, Refused
+from observability.jobs.charts.words import visible
 from observability.replays.models import WorkflowBundle
 from observability.replays.services import picking
 from observability.replays.services.bundles import bounds, opened
@@ -74,6 +75,10 @@ class Command(BaseCommand):
             if not contents.isolated:
                 self.stderr.write("This system cannot take the network away from a replay.")
             for name, outcome in _outcomes(process, options):
+                if not isinstance(outcome, Outcome):
+                    # Nobody has that history any more: it says nothing about the code.
+                    self.stderr.write(f"left out: {visible(name)}: {visible(outcome)}")
+                    continue
                 total += 1
                 bad += outcome.verdict is not Verdict.DETERMINISTIC
                 self._say(name, outcome, as_json=options["json"])
@@ -83,13 +88,14 @@ class Command(BaseCommand):
         if as_json:
             self.stdout.write(json.dumps({"history": name, **asdict(outcome)}))
             return
-        line = f"{outcome.verdict.value:14} {name}"
+        # Names come from outside: nothing in them may act on the terminal.
+        line = f"{outcome.verdict.value:14} {visible(name)}"
         if outcome.verdict is Verdict.DIVERGED:
             where = f"event {outcome.event_id} {outcome.event_type}: " if outcome.event_id else ""
-            line += f"\n    {where}the history has: {outcome.expected}"
-            line += f"\n    the code would: {outcome.actual}"
+            line += f"\n    {where}the history has: {visible(outcome.expected)}"
+            line += f"\n    the code would: {visible(outcome.actual)}"
         elif outcome.message:
-            line += f"\n    {outcome.message}"
+            line += f"\n    {visible(outcome.message)}"
         self.stdout.write(line)
 
 
@@ -99,6 +105,8 @@ def _process(options: dict[str, Any]) -> ReplayProcess:
         found = WorkflowBundle.objects.filter(name=name, version=version).first()
         if found is None:
             _fail(f"There is no bundle {options['bundle']}; use NAME@VERSION of one that is.")
+        if found.retired_at is not None:
+            _fail(f"Bundle {found} is retired; use another.")
         return opened(found)
     if not options["module"]:
         _fail("Say which code: --bundle NAME@VERSION, or --module NAME.")
@@ -109,7 +117,10 @@ def _process(options: dict[str, Any]) -> ReplayProcess:
     return ReplayProcess(Bundle(tuple(options["module"]), paths), bounds())
 
 
-def _outcomes(process: ReplayProcess, options: dict[str, Any]) -> Iterator[tuple[str, Outcome]]:
+def _outcomes(
+    process: ReplayProcess, options: dict[str, Any]
+) -> Iterator[tuple[str, Outcome | str]]:
+    """Each history's name with its outcome, or why there is none."""
     if options["files"] and options["query"] is not None:
         _fail("Name files, or say --query; not both.")
     if options["files"]:
@@ -120,11 +131,8 @@ def _outcomes(process: ReplayProcess, options: dict[str, Any]) -> Iterator[tuple
     for run in runs:
         found = replay_one(run, process)
         if found is None:
-            _fail(f"The history of {run.external_id} cannot be read now; try again later.")
+            _fail(f"The history of {visible(run.external_id)} cannot be read now; try again later.")
         _verdict, outcome = found
-        if not isinstance(outcome, Outcome):
-            # Nobody has that history any more: it says nothing about the code.
-            continue
         yield f"{run.external_id} {run.run_id}", outcome
 
 
