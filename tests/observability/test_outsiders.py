@@ -1,0 +1,121 @@
+"""Every page and endpoint of observability, asked by a member of one tenant about another's run."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from console.access.models import Role, User
+from console.audit.services import Actor
+from observability.actions.models import Order
+from observability.jobs.contracts import EventKind, LinkKind, Status
+from observability.jobs.models import JobLink, JobRun
+from observability.replays.models import BundleKind, Replay, WorkflowBundle
+from observability.replays.services import replays
+from tenants.models import Membership, Tenant
+from tests.architecture.test_doors import ROUTES
+from tests.observability.jobs.factories import make_events, make_run, make_tenant, seen
+from tests.rest import Rest
+
+SECRET = "globex-secret"
+PAGES = [route for route in ROUTES if route.startswith("jobs/")]
+REST = [
+    route.removeprefix("api/v1/")
+    for route in ROUTES
+    if re.match(r"api/v1/(jobs|replays|actions|bundles)/", route)
+]
+
+
+def member_of(slug: str, user: User) -> None:
+    Membership.objects.create(tenant=Tenant.objects.get(slug=slug), user=user)
+
+
+@pytest.fixture
+def theirs(db: None) -> dict[str, int]:
+    """Somebody else's run with all that can hang on one; and a run of our own that claims to belong
+    to it."""
+    globex, acme = make_tenant("globex"), make_tenant("acme")
+    run = make_run(tenant=globex, status=Status.RUNNING, external_id=SECRET, type=SECRET)
+    own = make_run(tenant=acme, external_id="own", parent_key=run.key)
+    for each in (run, own):
+        JobLink.objects.create(run=each, kind=LinkKind.TRACE, value="4bf9")
+    make_events(run, [seen(1, EventKind.STARTED)])
+    order = Order.objects.create(
+        run=run, label=SECRET, target=run.target, tenant=globex, engine=run.engine, verb="cancel",
+        reason=SECRET, actor_kind="person", actor="olga", created_at=timezone.now(),
+    )  # fmt: skip
+    bundle = WorkflowBundle.objects.create(
+        name="flows", version="1", kind=BundleKind.MODULE, modules=["m"], workflows=["W"],
+        isolated=True, reason="for a test", created_at=timezone.now(),
+    )  # fmt: skip
+    asker = Actor.person(User.objects.create_user("asker", role=Role.OPERATOR))
+    replay = replays.ask(bundle=bundle, runs=[run], selection=SECRET, actor=asker)
+    return {
+        "run": run.pk, "own": own.pk, "event": run.events.get().pk, "order": order.pk,
+        "replay": replay.pk, "bundle": bundle.pk,
+    }  # fmt: skip
+
+
+def path_of(route: str, theirs: dict[str, int]) -> str:
+    """The route with what is theirs in it."""
+    about = next((word for word in ("actions", "replays", "bundles") if f"{word}/<" in route), "")
+    pk = theirs[{"actions": "order", "replays": "replay", "bundles": "bundle"}.get(about, "run")]
+    path = route.replace("<int:pk>", str(pk)).replace("<int:event>", str(theirs["event"]))
+    return path.replace("<slug:slug>", "globex").replace("<slug:verb>", "cancel")
+
+
+def test_there_is_something_to_try() -> None:
+    assert len(PAGES) > 20
+    assert len(REST) > 10
+
+
+@pytest.mark.parametrize("route", PAGES)
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_member_of_a_tenant_opens_no_page_of_the_console(
+    theirs: dict[str, int], route: str, method: str
+) -> None:
+    client = Client()
+    client.force_login(User.objects.create_user("mia", role=Role.NOBODY))
+    member_of("acme", User.objects.get(username="mia"))
+    answer = getattr(client, method)(f"/{path_of(route, theirs)}")
+    assert answer.status_code == 403
+    assert SECRET not in answer.content.decode()
+
+
+@pytest.mark.parametrize("route", REST)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_member_learns_nothing_of_another_tenant_over_rest(
+    theirs: dict[str, int], route: str, method: str
+) -> None:
+    rest = Rest(Role.NOBODY, "mia")
+    member_of("acme", rest.user)
+    path = path_of(route, theirs)
+    body: Any = {"verb": "cancel", "reason": "because", "bundle": "flows@1", "runs": [1]}
+    answer = rest.get(path) if method == "GET" else rest.post(path, body)
+    if route == "jobs/" and method == "GET":
+        assert [row["external_id"] for row in answer.json()["results"]] == ["own"]
+    else:
+        assert answer.status_code in {403, 404, 405}, answer.content
+    claimed = JobRun.objects.get(pk=theirs["own"]).parent_key
+    assert SECRET not in answer.content.decode().replace(claimed, "")
+    assert Order.objects.count() == 1
+    assert Replay.objects.count() == 1
+
+
+def test_what_ones_own_run_claims_leads_to_nobody_elses(theirs: dict[str, int]) -> None:
+    rest = Rest(Role.NOBODY, "mia")
+    member_of("acme", rest.user)
+    own = theirs["own"]
+    for path in ("", "events/", "actions/", "replays/"):
+        answer = rest.get(f"jobs/{own}/{path}")
+        assert answer.status_code == 200
+        said = answer.content.decode()
+        claimed = JobRun.objects.get(pk=own).parent_key
+        assert SECRET not in said.replace(claimed, "")
+    viewer = Client()
+    viewer.force_login(User.objects.create_user("vera", role=Role.VIEWER))
+    assert f'href="/jobs/{theirs["run"]}/"' not in viewer.get(f"/jobs/{own}/").content.decode()
