@@ -10,6 +10,8 @@ from observability.jobs.rules.bounding import (
     bounded_detail,
     bounded_id,
     bounded_text,
+    detail_for_masking,
+    for_masking,
     storable,
     to_json,
 )
@@ -61,18 +63,27 @@ def _fits(event: EventSeen) -> bool:
 
 
 def _mended(run_id: int, event: EventSeen, masker: Masker) -> EventRow:
-    detail = bounded_detail(masker.value(event.detail)) if event.detail else {}
+    def text(found: str, most: int) -> str:
+        return bounded_text(masker.text(for_masking(found)), most)
+
     return (
         run_id,
         max(min(event.seq, _MOST_SEQ), -_MOST_SEQ),
         bounded_id(event.key, LONGEST_KEY),
         event.at,
         event.kind.value,
-        bounded_text(masker.text(event.title), LONGEST_TITLE),
+        text(event.title, LONGEST_TITLE),
         bounded_id(event.step, LONGEST_NAME),
-        bounded_text(masker.text(event.step_name), LONGEST_TITLE),
+        text(event.step_name, LONGEST_TITLE),
         min(max(event.attempt, 0), _MOST_ATTEMPT),
-        bounded_text(masker.text(event.actor), LONGEST_NAME),
-        bounded_text(masker.text(event.message), LONGEST_MESSAGE),
-        to_json(detail).decode(),
+        text(event.actor, LONGEST_NAME),
+        text(event.message, LONGEST_MESSAGE),
+        to_json(_detail(event, masker)).decode(),
     )
+
+
+def _detail(event: EventSeen, masker: Masker) -> dict[str, Any]:
+    if not event.detail:
+        return {}
+    seen = detail_for_masking(event.detail, to_json(event.detail))
+    return bounded_detail(masker.value(seen))

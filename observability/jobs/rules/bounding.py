@@ -18,6 +18,9 @@ CUT: Final = "_cut_bytes"
 """Key in a detail that was cut: how many bytes of JSON it had."""
 MOST_ID: Final = 1000
 _BAD: Final = re.compile("[\x00\ud800-\udfff]")
+MOST_MASKED: Final = 16_384
+_NOTE: Final = re.compile(r"… \(([\d,]{1,20}) more\)$")
+_BEFORE: Final = ((4000, 100), (1000, 40), (240, 15), (80, 6))
 _STEPS: Final = ((2000, 100), (500, 40), (120, 15), (40, 6))
 _OPTIONS: Final = orjson.OPT_NON_STR_KEYS
 
@@ -33,12 +36,33 @@ def clean(text: str) -> str:
 
 
 def bounded_text(text: str, most: int) -> str:
-    """At most `most` characters; a cut text ends in how many characters are missing."""
-    text = clean(text)
+    """At most `most` characters; a cut text ends in how many characters are missing, also where it
+    had been cut before."""
     if len(text) <= most:
-        return text
-    note = f"… ({len(text) - most + 40:,} more)"
-    return text[: max(most - len(note), 0)] + note[:most]
+        return clean(text)
+    before = _NOTE.search(text, max(len(text) - 40, 0))
+    more = int(before[1].replace(",", "")) if before else 0
+    note = f"… ({len(text) + more - most + 40:,} more)"
+    return clean(text[: max(most - len(note), 0)]) + note[:most]
+
+
+def for_masking(text: str) -> str:
+    """As much of a text as has to be masked when only its beginning is kept."""
+    return bounded_text(text, MOST_MASKED)
+
+
+def detail_for_masking(detail: Mapping[str, Any], raw: bytes) -> Mapping[str, Any]:
+    """The same for a detail, `raw` being its JSON: what looks for secrets takes its time."""
+    if len(raw) <= MOST_MASKED:
+        return detail
+    whole = fitted(raw)
+    for longest, entries in _BEFORE:
+        smaller = _shrunk(whole, longest, entries, 0)
+        if len(orjson.dumps(smaller)) <= 4 * MOST_MASKED:
+            break
+    else:
+        smaller = {"json": raw[:MOST_MASKED].decode(errors="ignore")}
+    return {**smaller, CUT: len(raw)}
 
 
 def bounded_id(text: str, most: int = MOST_ID) -> str:
@@ -66,10 +90,15 @@ def bounded_detail(detail: Mapping[str, Any], most: int = MOST_DETAIL) -> dict[s
         return fitted(raw)
     whole = fitted(raw)
     for longest, entries in _STEPS:
-        smaller = {**_shrunk(whole, longest, entries, 0), CUT: len(raw)}
+        smaller = {**_shrunk(whole, longest, entries, 0), CUT: _cut(whole, raw)}
         if len(orjson.dumps(smaller)) <= most:
             return smaller
-    return {"json": raw[: most // 4].decode(errors="ignore"), CUT: len(raw)}
+    return {"json": raw[: most // 4].decode(errors="ignore"), CUT: _cut(whole, raw)}
+
+
+def _cut(whole: Mapping[str, Any], raw: bytes) -> int:
+    before = whole.get(CUT)
+    return max(before, len(raw)) if type(before) is int else len(raw)
 
 
 def fitted(raw: bytes) -> dict[str, Any]:

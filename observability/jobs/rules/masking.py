@@ -8,7 +8,8 @@ keys, JSON Web Tokens, bearer tokens and passwords in URLs are always looked for
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 MASK: Final = "•••"
@@ -20,14 +21,31 @@ _SHAPES: Final = (
     r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*",
     r"(?i)(\bbearer\s+)[\w.~+/=-]{8,}",
     r"(?i)(\bbasic\s+)[\w+/]{12,}={0,2}",
-    r"([a-z][\w+.-]{0,30}://[^\s/:@]{0,200}:)[^\s/@]{1,500}(?=@)",
+    r"([a-z][\w+.-]{0,30}://[^\s/:@]{0,200}:)[^\s/]{1,500}(?=@)",
 )
 _HINTS: Final = re.compile(r"-----BEGIN|eyJ|bearer\s|basic\s|://[^\s/]*@", re.IGNORECASE)
 _DEEPEST: Final = 40
+_NAMES: Final = ("name", "key")
+"""Under which a pair of a name and a `value` has the name: environments, Argo's parameters."""
+_WORD: Final = r"[\w.-]{0,40}"
+# `password=`, `'password': `, `\"password\": `, `password => `
+_TO_VALUE: Final = r"\\*[\"']?\s{0,3}[:=]>?\s{0,3}"
+# Quoted, with what is escaped in it; quoted inside something quoted; in brackets; or a word.
+_VALUE: Final = (
+    r"[bruf]{0,2}(?:\"[^\"\\]*(?:\\[\s\S][^\"\\]*)*\"?|'[^'\\]*(?:\\[\s\S][^'\\]*)*'?"
+    r"|(?P<slashes>\\+)(?P<quote>[\"'])(?:(?!(?<!\\)(?P=slashes)(?P=quote))[\s\S])*"
+    r"(?:(?P=slashes)(?P=quote))?)"
+    r"|\w*[\[({][^\])}]*[\])}]*"
+    r"|(?:(?:token|basic|bearer)\s+)?[^\s,;&}\"'<>]+"
+)
+_EDGE: Final = re.compile(r"[bruf]{0,2}(\\*[\"'])", re.IGNORECASE)
 
 
 class Masker:
-    """Masks by a set of patterns. Raises re.error for one that is no regular expression."""
+    """Masks by a set of patterns. Raises re.error for one that is no regular expression.
+
+    Time grows with the length of a text, for hostile ones with its square: bound it first.
+    """
 
     def __init__(self, patterns: Iterable[str]) -> None:
         """`patterns` as in the module's text."""
@@ -35,13 +53,22 @@ class Masker:
         own = [pattern.removeprefix(VALUE) for pattern in patterns if pattern.startswith(VALUE)]
         self._values = [re.compile(pattern) for pattern in (*_SHAPES, *own)]
         self._own = [re.compile(pattern) for pattern in own]
-        self._key = self._assigned = None
+        self._key = self._flag = None
+        self._assigned: tuple[re.Pattern[str], ...] = ()
         if named:
             either = "|".join(f"(?:{pattern})" for pattern in named)
+            name = f"(?:{either}){_WORD}"
+            flag = rf"-{{1,2}}{_WORD}{name}"
+            after_flag = r"(?:\\*[\"']\s{0,3},\s{0,3}(?=\\*[\"'])|\s{1,3}(?!-))"
             self._key = re.compile(either, re.IGNORECASE)
-            self._assigned = re.compile(
-                rf"(?i)(?P<before>[\w.-]{{0,40}}(?:{either})[\w.-]{{0,40}}\\?[\"']?\s{{0,3}}[:=]\s{{0,3}})"
-                r"(?P<value>\\?\"[^\"]{0,2000}\"?|'[^']{0,2000}'?|[^\s,;&}\"']{1,2000})"
+            self._flag = re.compile(flag, re.IGNORECASE)
+            self._assigned = tuple(
+                re.compile(f"(?P<before>{before})(?P<value>{value})", re.IGNORECASE)
+                for before, value in (
+                    (name + _TO_VALUE, _VALUE),
+                    (rf"(?<![\w-]){flag}{after_flag}", _VALUE),
+                    (rf"<[\w:.-]{{0,40}}{name}>", "[^<]+"),
+                )
             )
 
     def may_touch(self, text: str) -> bool:
@@ -56,8 +83,8 @@ class Masker:
             return text
         for pattern in self._values:
             text = pattern.sub(_blanked, text)
-        if self._assigned is not None:
-            text = self._assigned.sub(_assigned, text)
+        for pattern in self._assigned:
+            text = pattern.sub(_assigned, text)
         return text
 
     def value(self, value: Any, depth: int = 0) -> Any:
@@ -67,10 +94,39 @@ class Masker:
         if depth > _DEEPEST:
             return MASK if isinstance(value, Mapping | list | tuple) else value
         if isinstance(value, Mapping):
-            return {key: self._below(str(key), inner, depth + 1) for key, inner in value.items()}
+            secret = self._names_secret(value)
+            return {
+                key: MASK if secret and key == "value" else self._below(str(key), inner, depth + 1)
+                for key, inner in value.items()
+            }
         if isinstance(value, list | tuple):
-            return [self.value(inner, depth + 1) for inner in value]
+            return self._items(value, depth + 1)
         return value
+
+    def _names_secret(self, value: Mapping[Any, Any]) -> bool:
+        """Whether it is a pair of a secret's name and a value."""
+        names = [value.get(name) for name in _NAMES] if value.get("value") else []
+        return any(isinstance(name, str) and self._is_key(name) for name in names)
+
+    def _is_key(self, name: str) -> bool:
+        return self._key is not None and bool(self._key.search(name[:500]))
+
+    def _items(self, values: Sequence[Any], depth: int) -> list[Any]:
+        """What follows `--password` among arguments, or a name in a pair of two, is a secret."""
+        masked = [self.value(inner, depth) for inner in values]
+        for place, (before, now) in enumerate(pairwise(values), 1):
+            if (
+                isinstance(before, str)
+                and isinstance(now, str)
+                and self._leads(before, now, values)
+            ):
+                masked[place] = MASK
+        return masked
+
+    def _leads(self, before: str, now: str, values: Sequence[Any]) -> bool:
+        if self._flag is not None and len(before) < 200 and self._flag.fullmatch(before):
+            return not now.startswith("-")
+        return len(values) == 2 and len(before) < 100 and self._is_key(before)
 
     def _below(self, key: str, value: Any, depth: int) -> Any:
         if self._key is None or not self._key.search(key):
@@ -87,6 +143,6 @@ def _assigned(match: re.Match[str]) -> str:
     value = match["value"]
     if value.strip("\\\"'") in {"", MASK}:
         return match[0]
-    quote = re.match(r"\\?[\"']", value)
-    edge = quote[0] if quote else ""
+    quote = _EDGE.match(value)
+    edge = quote[1] if quote else ""
     return f"{match['before']}{edge}{MASK}{edge}"

@@ -25,7 +25,15 @@ from observability.jobs.contracts import (
     RunSeen,
     Status,
 )
-from observability.jobs.rules.bounding import bounded_detail, bounded_id, bounded_text, clean
+from observability.jobs.rules.bounding import (
+    bounded_detail,
+    bounded_id,
+    bounded_text,
+    clean,
+    detail_for_masking,
+    for_masking,
+    to_json,
+)
 from observability.jobs.rules.masking import Masker
 
 _NUMBERS: Final = re.compile(r"\d{1,40}")
@@ -135,14 +143,19 @@ def _last_moment(seen: RunSeen) -> datetime:
 def _failure(seen: RunSeen, masker: Masker) -> Iterator[tuple[str, str]]:
     well = seen.status in _WELL  # an attempt that failed on the way is told by its event
     if well or seen.failure:
-        yield "failure", "" if well else bounded_text(masker.text(seen.failure), LONGEST_MESSAGE)
+        yield "failure", "" if well else _shown(seen.failure, masker)
     if well or seen.failure_kind != FailureKind.NONE:
         yield "failure_kind", "" if well else seen.failure_kind.value
 
 
+def _shown(text: str, masker: Masker) -> str:
+    return bounded_text(masker.text(for_masking(text)), LONGEST_MESSAGE)
+
+
 def _attributes(attributes: Mapping[str, Any], masker: Masker) -> Iterator[tuple[str, Any]]:
     if attributes:
-        for key, value in bounded_detail(masker.value(attributes)).items():
+        seen = detail_for_masking(attributes, to_json(attributes))
+        for key, value in bounded_detail(masker.value(seen)).items():
             yield ATTRIBUTE + key, value
 
 
@@ -153,7 +166,7 @@ def _progress(progress: Progress | None, masker: Masker) -> dict[str, Any] | Non
         "at": progress.at.isoformat(),
         "done": progress.done,
         "total": progress.total,
-        "text": bounded_text(masker.text(progress.text), LONGEST_MESSAGE),
+        "text": _shown(progress.text, masker),
     }
 
 

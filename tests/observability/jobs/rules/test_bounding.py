@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from typing import Any
 
 import orjson
@@ -16,8 +18,12 @@ from observability.jobs.rules.bounding import (
     bounded_id,
     bounded_text,
     clean,
+    detail_for_masking,
+    for_masking,
     storable,
+    to_json,
 )
+from observability.jobs.rules.masking import MASK, Masker
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
@@ -61,7 +67,36 @@ def test_hostile_characters_are_replaced() -> None:
 
 def test_a_cut_text_says_how_much_is_missing() -> None:
     assert len(bounded_text("x" * 5000, 2000)) == 2000
-    assert bounded_text("x" * 5000, 2000).endswith("more)")
+    assert bounded_text("x" * 5000, 2000).endswith("… (3,040 more)")
+    twice = bounded_text(bounded_text("x" * 10_000_000, 16_000), 2000)
+    assert re.search(r"… \(9,99\d,\d{3} more\)$", twice)
+
+
+HOSTILE = [
+    ("a" * 200 + ".") * 50_000 + "password",
+    "-----BEGIN PRIVATE KEY-----" * 400_000,
+    "password: '" * 900_000,
+    "eyJ" * 3_000_000,
+    "a://" * 2_500_000,
+]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[-8:])
+def test_ten_megabytes_made_to_be_slow_to_mask_are_not(text: str) -> None:
+    masker = Masker(["passw(or)?d", "secret"])
+    detail = {"one": text, "list": [text[:100_000]] * 20, "password": "x"}
+    began = time.process_time()
+    found = bounded_detail(masker.value(detail_for_masking(detail, to_json(detail))))
+    shown = bounded_text(masker.text(for_masking(text)), 2000)
+    assert time.process_time() - began < 5
+    assert found[CUT] > 10_000_000
+    assert found.get("password") in {MASK, None}
+    assert len(shown) <= 2000
+
+
+def test_a_detail_that_claims_to_be_cut_is_cut_all_the_same() -> None:
+    assert bounded_detail({CUT: "all", "x": "y" * 9000})[CUT] > MOST_DETAIL
 
 
 @given(st.text(min_size=900), st.text(min_size=900))

@@ -25,6 +25,19 @@ PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEabc\n-----END RSA PRIVATE KEY-----"
         ("postgres://me:s3cr3t@db:5432/x", "s3cr3t"),
         ("redis://:pw123@host/0", "pw123"),
         ("order XX-12345 refused", "XX-12345"),
+        ("({'password': 'hunter2', 'n': 1},)", "hunter2"),
+        ("{'password': b'hunter2'}", "hunter2"),
+        ('{"password": "ab\\"hunter2"}', "hunter2"),
+        ("{'password': 'it\\'s hunter2'}", "hunter2"),
+        ('{"a": "{\\\\\\"password\\\\\\": \\\\\\"hunter2\\\\\\"}"}', "hunter2"),
+        ("{'secrets': {'user': 'hunter2'}}", "hunter2"),
+        ("{'secret': SecretStr('hunter2')}", "hunter2"),
+        ("run --db-password hunter2 now", "hunter2"),
+        ("('--token', 'hunter2')", "hunter2"),
+        ("Authorization: Token hunter2", "hunter2"),
+        ("<db:password>hunter2</db:password>", "hunter2"),
+        ("postgres://me:p@hunter2@db/x", "hunter2"),
+        (f"PASSWORD='{'x' * 3000}hunter2'", "hunter2"),
     ],
 )
 def test_a_secret_in_a_text_is_blanked_out(text: str, secret: str) -> None:
@@ -35,7 +48,14 @@ def test_a_secret_in_a_text_is_blanked_out(text: str, secret: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["max_tokens=512", "nothing here", "https://example.com/a@b", "the passage of time: 3"],
+    [
+        "max_tokens=512",
+        "nothing here",
+        "the token has expired",
+        "-p 3 --secretive",
+        "https://example.com/a@b",
+        "the passage of time: 3",
+    ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
     assert MASKER.text(text) == text
@@ -61,3 +81,24 @@ def test_structures_without_an_end_do_not_stop_it() -> None:
     for _ in range(500):
         deep = {"a": deep}
     assert "'x'" not in repr(MASKER.value(deep))
+
+
+@pytest.mark.parametrize(
+    ("detail", "masked"),
+    [
+        (
+            {"env": [{"name": "DB_PASSWORD", "value": "x"}, {"name": "A", "value": "b"}]},
+            {"env": [{"name": "DB_PASSWORD", "value": MASK}, {"name": "A", "value": "b"}]},
+        ),
+        ({"key": "token", "value": {"a": 1}}, {"key": "token", "value": MASK}),
+        (
+            {"args": ["run", "--password", "x", "--api-key", "-v", "y"]},
+            {"args": ["run", "--password", MASK, "--api-key", "-v", "y"]},
+        ),
+        ({"headers": [["authorization", "x"]]}, {"headers": [["authorization", MASK]]}),
+    ],
+)
+def test_values_beside_the_name_of_a_secret_are_blanked_out(
+    detail: dict[str, object], masked: dict[str, object]
+) -> None:
+    assert MASKER.value(detail) == masked
