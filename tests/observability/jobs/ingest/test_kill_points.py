@@ -159,19 +159,24 @@ STATUSES = st.sampled_from([Status.RUNNING, Status.SUCCEEDED, Status.FAILED])
 
 @st.composite
 def pages(draw: st.DrawFn) -> list[list[RunSeen]]:
-    """A few pages about a few runs, in any order, with and without events and documents."""
+    """A few pages about a few runs, in any order, with and without events and documents.
+
+    Whoever has histories to be fetched (Temporal: b and c) opens no closed run again; who does
+    (Argo: a) gives the document along with the end, as nobody could fetch it later.
+    """
     found: list[list[RunSeen]] = []
     for _ in range(draw(st.integers(1, 3))):
         page = []
         for name in draw(st.lists(st.sampled_from("abc"), min_size=1, max_size=3)):
-            status = draw(STATUSES)
+            status, fetched = draw(STATUSES), name != "a"
+            ended = 10 if fetched and status is not Status.RUNNING else 0
             page.append(
                 look(
                     name,
                     status,
-                    str(draw(st.integers(1, 4))),
+                    str(draw(st.integers(1, 4)) + ended),
                     events=tuple(event(seq) for seq in draw(st.sets(st.integers(1, 5)))),
-                    needs_history=draw(st.booleans()),
+                    needs_history=fetched and draw(st.booleans()),
                     worker=draw(st.sampled_from(["", "w1", "w2"])),
                     document=draw(st.none() | st.just(f'{{"{name}": 1}}'.encode())),
                 )
