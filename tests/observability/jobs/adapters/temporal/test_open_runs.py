@@ -14,6 +14,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.client import Client
 
+from console.clients.temporal.fairness import PROBE_TYPE
 from console.errors import NotFound
 from deploy.examples.endings import ApprovalFlow, Order
 from observability.jobs.contracts import EventKind, Status
@@ -33,6 +34,17 @@ def test_a_run_that_nobody_takes_up_is_waiting(reading: Reading) -> None:
     reading.until(lambda: bool(reading.rows.of(handle.id)))
     run = reading.rows.of(handle.id)[0]
     assert (run.status, run.began_at) == (Status.WAITING, None)
+
+
+def test_our_own_probes_are_nobodys_jobs(reading: Reading) -> None:
+    async def both(client: Client) -> tuple[str, str]:
+        probe = await start(client, PROBE_TYPE)
+        job = await start(client, "ApprovalFlow", Order("a", 1))
+        return str(probe.id), str(job.id)
+
+    probe, job = without_worker(reading, both)
+    reading.until(lambda: bool(reading.rows.of(job)))
+    assert reading.rows.of(probe) == []
 
 
 def test_progress_is_told_while_an_activity_heartbeats(reading: Reading) -> None:
