@@ -1,11 +1,7 @@
 """Many events of many tasks as a few looks at runs.
 
-How late a look is, is said by its `revision`, `ENDED-ATTEMPT-PHASE-MICROSECONDS`: what ended stays
-ended; then counts the attempt, how far it got (0 sent, 1 with a worker, 2 given up for another
-attempt, 3 ended), and last the time. So neither clocks that differ between machines nor events that
-come late make a run go backwards, and a task that is delivered again after its worker was lost goes
-on. What is remembered of a task between batches is the number of its attempt; it is bounded, and
-found again in our rows.
+How late a look is, is said by its `revision`, see places. What is remembered of a task between
+batches is the number of its attempt; it is bounded, and found again in our rows.
 """
 
 from __future__ import annotations
@@ -16,6 +12,17 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from console.clients.celery.values import CeleryEvent
+from observability.jobs.adapters.celery.places import (
+    ENDED,
+    GIVEN_UP,
+    SENT,
+    WITH_WORKER,
+    Place,
+    late,
+    place_of,
+    revision,
+    with_worker,
+)
 from observability.jobs.adapters.celery.texts import root_message
 from observability.jobs.adapters.celery.translate import moment, row_of, whole
 from observability.jobs.contracts import (
@@ -29,10 +36,7 @@ from observability.jobs.contracts import (
 )
 from observability.jobs.ports import Known
 
-SENT, WITH_WORKER, GIVEN_UP, ENDED = range(4)
 REMEMBERED: Final = 50_000
-Place = tuple[int, int, int]
-"""Attempt, phase, microseconds."""
 
 _STATES: Final[Mapping[str, tuple[int, Status]]] = {
     "task-sent": (SENT, Status.WAITING),
@@ -46,24 +50,6 @@ _STATES: Final[Mapping[str, tuple[int, Status]]] = {
     "task-failed": (ENDED, Status.FAILED),
     "task-revoked": (ENDED, Status.CANCELLED),
 }
-
-
-def _late(place: Place) -> tuple[int, ...]:
-    """Orders places: a greater one is later."""
-    return (int(place[1] == ENDED), *place)
-
-
-def revision(place: Place) -> str:
-    """How late a look is."""
-    return "-".join(map(str, _late(place)))
-
-
-def place_of(text: str) -> Place | None:
-    """What `revision` wrote; None for anything else."""
-    parts = text.split("-")
-    if len(parts) != 4 or not all(part.isdecimal() for part in parts):
-        return None
-    return int(parts[1]), int(parts[2]), int(parts[3])
 
 
 @dataclass(slots=True)
@@ -122,7 +108,7 @@ class Fold:
             for (uuid, _), text in known.revisions([(uuid, "") for uuid in chunk]).items():
                 place = place_of(text)
                 if place is not None:
-                    self._places[uuid] = _with_worker(place)
+                    self._places[uuid] = with_worker(place)
 
     def attempt_of(self, uuid: str) -> int:
         """The attempt that a task is at, as far as we remember."""
@@ -150,7 +136,7 @@ class Fold:
         if place[1] == SENT:  # a retry is sent before the worker says that it gave up
             return
         before = self._places.get(uuid)
-        if before is None or _late(place) > _late(before):
+        if before is None or late(place) > late(before):
             self._places[uuid] = place
         self._places.move_to_end(uuid)
         while len(self._places) > self._remembered:
@@ -166,7 +152,7 @@ class Fold:
         look = looks.get(event.uuid)
         if look is None:
             look = looks[event.uuid] = _Look(place, status, event.us)
-        if _late(place) >= _late(look.place):
+        if late(place) >= late(look.place):
             look.place, look.status = place, status
             look.closed_us = event.us if phase == ENDED else None
         look.created_us = min(look.created_us, event.us)
@@ -205,13 +191,6 @@ class Fold:
             events=tuple(look.rows),
             **look.known,
         )
-
-
-def _with_worker(place: Place) -> Place:
-    """What the worker is at, from where the run is: a retry may have been sent that it has not told
-    of yet."""
-    attempt, phase, us = place
-    return (attempt - 1, WITH_WORKER, us) if phase == SENT and attempt > 1 else place
 
 
 def _state(event: CeleryEvent) -> tuple[int, Status]:

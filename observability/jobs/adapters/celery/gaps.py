@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Final
 
 from console.clients.celery.values import TaskOnWorker
-from observability.jobs.adapters.celery.fold import WITH_WORKER, place_of, revision
+from observability.jobs.adapters.celery.places import WITH_WORKER, place_of, revision
 from observability.jobs.adapters.celery.translate import microseconds, moment
 from observability.jobs.adapters.celery.workers import Silence
 from observability.jobs.contracts import (

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.clients.celery.values import CeleryEvent
-from observability.jobs.adapters.celery.fold import Fold, place_of, revision
+from observability.jobs.adapters.celery.fold import Fold
+from observability.jobs.adapters.celery.places import place_of, revision
 from observability.jobs.contracts import FailureKind, LinkKind, RunSeen
 from tests.observability.jobs.adapters.celery.hearing import Rows, event, received, sent
 
