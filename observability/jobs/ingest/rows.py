@@ -5,10 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from observability.jobs.contracts import (
-    OPEN,
-    Status,
-)
+from observability.jobs.contracts import OPEN, Status, TenantSource
 from observability.jobs.models import ArchiveState, Attribution, JobRun
 from observability.jobs.rules.attribution import Owners
 from observability.jobs.rules.bounding import bounded_id
@@ -101,7 +98,7 @@ def _attribute(
         declared, location=row.location, queue=row.queue, fairness_key=row.fairness_key
     )
     stays = (row.location, row.queue, row.fairness_key) == placed_before
-    if stays and row.tenant_id is not None and found.source != Attribution.DECLARED:
+    if stays and row.tenant_id is not None and found.source != TenantSource.DECLARED:
         return  # whoever is placed there by now: what ran there is still the first one's
     row.tenant_id, row.attribution = found.tenant_id, found.source.value
 
