@@ -90,7 +90,7 @@ def test_times_are_ages_dates_or_moments() -> None:
     ],
 )
 def test_what_cannot_be_read_is_refused_with_what_would_be_right(text: str, says: str) -> None:
-    with pytest.raises(DomainError, match="(?s).*") as refused:
+    with pytest.raises(DomainError) as refused:
         parse(text)
     assert says in refused.value.message
     assert (refused.value.code, refused.value.status) == ("invalid_query", 400)
@@ -136,12 +136,19 @@ def test_what_is_written_reads_back_the_same(
     assert parse(str(query)) == query
 
 
+def read(text: str) -> Query | DomainError:
+    """What comes of a text."""
+    try:
+        return parse(text)
+    except DomainError as refused:
+        return refused
+
+
 @given(st.text(max_size=120))
 def test_anything_typed_is_read_or_refused_in_words(text: str) -> None:
-    try:
-        query = parse(text)
-    except DomainError as refused:
-        assert refused.message
+    outcome = read(text)
+    if isinstance(outcome, DomainError):
+        assert outcome.message
     else:
-        assert parse(str(query)) == query
-        assert all(chip.name in CHIPS for chip in query.chips)
+        assert parse(str(outcome)) == outcome
+        assert all(chip.name in CHIPS for chip in outcome.chips)
