@@ -1,4 +1,4 @@
-"""A claim that is renewed in the background while its holder works, and is free again if it dies."""
+"""A claim that is renewed in the background while its holder works, and is free if it dies."""
 
 from __future__ import annotations
 
