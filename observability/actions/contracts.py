@@ -90,7 +90,8 @@ class Recorded:
 class RunFacts:
     """What verbs need to know of a run. `tenant` is the slug where its starter declared it.
     `recorded` is for engines whose runs are repeated from what their events told; `steps` are the
-    open steps (activities) by id and name."""
+    open steps (activities) by id and name; `overwritten` says that the engine's own object is a
+    later attempt by now, so that whatever is done would be done to that."""
 
     id: int
     engine: Engine
@@ -104,6 +105,7 @@ class RunFacts:
     tenant: str = ""
     recorded: Recorded | None = None
     steps: tuple[tuple[str, str], ...] = ()
+    overwritten: bool = False
 
 
 @dataclass(frozen=True, slots=True)

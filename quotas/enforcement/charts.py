@@ -76,7 +76,7 @@ def feature_facts(features: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         facts.append(("Workflows (argoproj.io)", served))
         known_by = str(features.get("controller") or "nothing tells")
         facts.append(("Workflow controller", _CONTROLLERS.get(known_by, known_by)))
-    if features.get("emulated"):
+    if features.get("emulated") is True:
         facts.append(("Emulated", "by this demo: no real API server answers"))
     return tuple(facts)
 

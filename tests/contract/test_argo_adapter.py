@@ -208,6 +208,7 @@ def test_a_probe_says_what_is_there_and_what_we_may_not(argo: Site) -> None:
     assert health.missing == ()
     assert health.features["workflows_served"] is True
     assert (health.version, health.features["controller"]) == ("emulated", "emulated")
+    assert health.features["emulated"]
 
 
 def test_somebody_without_rights_is_told_which_are_missing(argo: Site, poor: TargetRef) -> None:

@@ -150,7 +150,7 @@ def resubmitted(workflow: Obj, now: datetime, *, memoized: bool = False) -> Obj:
         "apiVersion": workflow["apiVersion"],
         "kind": "Workflow",
         "metadata": metadata,
-        "spec": {k: v for k, v in workflow["spec"].items() if k not in ("shutdown", "suspend")},
+        "spec": {k: v for k, v in workflow["spec"].items() if k != "shutdown"},
     }
     if memoized:
         kept, _ = retried(workflow, now)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from console.clients.kubernetes.client import KubernetesClient
 from console.errors import Conflict, Refused
 from observability.actions.contracts import Answer, Deed, Possible, RunFacts
-from observability.actions.rules.labels import actor_labels, notes_of, resubmitted
+from observability.actions.rules.labels import actor_patch, notes_of, resubmitted
 from observability.actions.rules.possible import by_status
 from observability.jobs.adapters.argo.opening import server_of
 from observability.jobs.contracts import Engine
@@ -32,6 +32,7 @@ _SERVER: Final[Mapping[str, tuple[str, str]]] = {
     "retry": ("retry", "Argo does the failed steps again."),
     "resubmit_memoized": ("resubmit", "A new workflow takes over what succeeded."),
 }
+_OVERWRITTEN: Final = "The workflow was retried by hand since: act on its latest run."
 _WHILE_OPEN: Final = frozenset({*_PATCHES, "resume_node"})
 
 
@@ -41,11 +42,16 @@ class ArgoControls:
     engine = Engine.ARGO
 
     def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Possible]:
-        """By status, and whether an Argo server is connected."""
-        return by_status(run, target.options)
+        """By status, and whether an Argo server is connected; none for what a retry overwrote."""
+        offered = by_status(run, target.options)
+        if not run.overwritten:
+            return offered
+        return [Possible(each.verb, _OVERWRITTEN, each.hidden) for each in offered]
 
     def perform(self, *, run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
         """A read and a write; the write is bound to the Workflow's uid."""
+        if run.overwritten:
+            raise Conflict(_OVERWRITTEN)
         client = client_for(target)
         workflow = client.get("Workflow", run.external_id, namespace=run.location)
         if workflow["metadata"]["uid"] != run.run_id[:_UID]:
@@ -78,7 +84,7 @@ def _patch(
     patch = {
         "metadata": {
             "uid": metadata["uid"],
-            "labels": actor_labels(deed, action),
+            "labels": actor_patch(deed, action),
             "annotations": notes_of(deed),
         },
         "spec": dict(spec),

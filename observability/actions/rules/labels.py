@@ -39,6 +39,12 @@ def actor_labels(deed: Deed, action: str) -> dict[str, str]:
     return labels
 
 
+def actor_patch(deed: Deed, action: str) -> dict[str, str | None]:
+    """The same as a merge patch: what was said of whoever acted before goes."""
+    gone = dict.fromkeys((f"{_ARGO}actor-email", f"{_ARGO}actor-preferred-username"))
+    return {**gone, **actor_labels(deed, action)}
+
+
 def notes_of(deed: Deed) -> dict[str, str]:
     """Who did what last, and why, for whoever looks with kubectl."""
     return {

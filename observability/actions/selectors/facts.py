@@ -37,6 +37,7 @@ def facts_of(run: JobRun) -> RunFacts:
         tenant=run.tenant.slug if run.tenant and run.attribution == TenantSource.DECLARED else "",
         recorded=_recorded(run) if engine is Engine.CELERY else None,
         steps=_open_steps(run) if engine is Engine.TEMPORAL and run.is_open else (),
+        overwritten=engine is Engine.ARGO and _is_overwritten(run),
     )
 
 
@@ -53,6 +54,14 @@ def offers(run: JobRun, facts: RunFacts | None = None) -> list[Possible]:
         return list(found)
     reason = f"The target {run.target.slug} is disabled: nothing is written to it."
     return [Possible(each.verb, reason, each.hidden) for each in found]
+
+
+def _is_overwritten(run: JobRun) -> bool:
+    """Whether a workflow was retried by hand since: its object, uid and all, is the next run's."""
+    uid, _, number = run.run_id.partition("#")
+    following = f"{uid}#{int(number) + 1 if number.isdigit() else 1}"
+    others = JobRun.objects.filter(target=run.target_id, external_id=run.external_id)
+    return others.filter(run_id=following).exists()
 
 
 def _recorded(run: JobRun) -> Recorded:

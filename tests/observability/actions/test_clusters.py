@@ -176,7 +176,8 @@ def test_a_merge_patch_says_what_and_who(
     value: object,
     action: str,
 ) -> None:
-    made = workflow(client, space, metadata={"labels": {"team": "blue"}})
+    before = {f"{ACTOR}actor": "ann", f"{ACTOR}actor-preferred-username": "Ann"}
+    made = workflow(client, space, metadata={"labels": {"team": "blue", **before}})
     act(target, made, deed(verb))
     seen = client.get("Workflow", made["metadata"]["name"], namespace=space)
     assert seen["spec"] == {"entrypoint": "main", field: value}
@@ -189,6 +190,28 @@ def test_a_merge_patch_says_what_and_who(
     assert seen["metadata"]["annotations"]["headroom.dev/last-reason"] == "make room"
     managers = seen["metadata"]["managedFields"]
     assert {entry["operation"] for entry in managers} == {"Update"}
+
+
+@pytest.mark.parametrize(
+    ("written", "label"),
+    [
+        ("ann@example.org", "ann.at.example.org"),
+        ("sso:Ann Öst/7", "sso-Ann--st-7"),
+        ("x" * 100, "x" * 63),
+        (f"-{'y' * 62}", "y" * 62),
+        ("@", "at"),
+        ("<script>", "script"),
+    ],
+)
+def test_whoever_acts_is_a_label_that_the_server_takes(
+    client: KubernetesClient, space: str, target: TargetRef, written: str, label: str
+) -> None:
+    made = workflow(client, space, metadata={"labels": {f"{ACTOR}actor-email": "ann"}})
+    act(target, made, Deed(str(uuid4()), "stop", {}, "make room", written))
+    seen = client.get("Workflow", made["metadata"]["name"], namespace=space)
+    labels = {f"{ACTOR}actor": label, f"{ACTOR}action": "Stop"}
+    assert seen["metadata"]["labels"] == labels
+    assert seen["metadata"]["annotations"]["headroom.dev/last-actor"] == written
 
 
 def test_resuming_takes_the_suspension_away_and_a_suspend_step_is_left_alone(

@@ -18,6 +18,7 @@ from quotas.plans.contracts import EffectiveLimits
 from tenants.contracts import PlacementRef, TargetRef
 
 _SERVED: Final = "argoproj.io/v1alpha1/Workflow"
+_EMULATED: Final = "emulated"
 _NEEDED: Final = (
     *(Permission(verb, "namespaces") for verb in ("get", "list", "create", "patch")),
     *(
@@ -61,7 +62,7 @@ class ArgoAdapter:
     def probe(self, *, target: TargetRef) -> Health:
         """The controller's version (empty when nothing tells it) and our permissions. Features:
         `workflows_served`, `controller` (emulated, or by what its version is known), and `emulated`
-        where no real API server answers."""
+        (True where no real API server answers, "controller" where only that is emulated)."""
         client = client_for(target)
         found = client.probe()
         served = _SERVED in found.kinds
@@ -73,6 +74,8 @@ class ArgoAdapter:
         }
         if found.version.endswith("+emulator"):
             features["emulated"] = True
+        elif known_by == _EMULATED:
+            features["emulated"] = "controller"
         warnings = []
         if not served:
             warnings.append("This cluster has no Workflows: install Argo's CRDs.")
@@ -120,7 +123,7 @@ class ArgoAdapter:
 def _version(client: KubernetesClient, target: TargetRef) -> tuple[str, str]:
     """The controller's version and how it is known; both empty when it is not."""
     if opening.is_emulated(client):
-        return "emulated", "emulated"
+        return _EMULATED, _EMULATED
     server = str(target.options.get("argo_server") or "")
     if server:
         try:
