@@ -17,6 +17,7 @@ from observability.jobs.models import JobRun
 from observability.jobs.ports import Source
 from observability.jobs.rules.attribution import Owners
 from observability.jobs.rules.masking import Masker
+from observability.jobs.services.retention import Expiry
 from tenants.contracts import PlacementRef, TargetRef
 from tenants.models import Placement, Target, Tenant
 
@@ -38,6 +39,7 @@ class Reader:
     placements: tuple[PlacementRef, ...]
     owners: Owners
     masker: Masker
+    expiry: Expiry
     going: Callable[[], bool]
 
     def hold(self) -> None:
@@ -60,6 +62,7 @@ def reader(*, target: Target, source: Source, token: str, going: Callable[[], bo
         placements=placements,
         owners=Owners.of(placements, tenants, place_first=target.kind in NAMESPACED),
         masker=masker(tuple(settings.MASK_PATTERNS)),
+        expiry=Expiry(target),
         going=going,
     )
 

@@ -13,6 +13,7 @@ from django.db.models import Count, F
 
 from observability.jobs.contracts import ChangePage, EventSeen, RunSeen
 from observability.jobs.ingest.events import EventRow, event_rows
+from observability.jobs.ingest.expired import without_expired
 from observability.jobs.ingest.inheriting import hand_down, key_of, tenants_of_parents
 from observability.jobs.ingest.pushed import Name, Pushed, named, shelve
 from observability.jobs.ingest.reader import CHUNK, Reader
@@ -48,10 +49,11 @@ class Heard:
 
 def store_page(reader: Reader, page: ChangePage, *, now: datetime) -> int:
     """Stores a page; how many events of it were new. Raises ClaimLost."""
-    pushed = shelve(reader, page.runs)
+    runs = without_expired(reader, page.runs, now)
+    pushed = shelve(reader, runs)
     with transaction.atomic():
         reader.hold()
-        events = take_in(reader, page.runs, now=now, pushed=pushed)
+        events = take_in(reader, runs, now=now, pushed=pushed)
         _gaps(reader, page)
         _advance(reader, page, events, now)
     return events

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -21,6 +21,8 @@ from quotas.plans.selectors import load_current
 from tenants.models import Target
 
 BATCH: Final = 200
+EVENTS: Final = 20_000
+"""Of the runs of one batch, as far as more than one goes at once."""
 SECONDS: Final = 240.0
 
 log = structlog.get_logger(__name__)
@@ -36,13 +38,42 @@ def apply(*, now: datetime, seconds: float = SECONDS) -> int:
     removed = 0
     for rows in _over(now):
         while time.monotonic() < ends:
-            batch = list(JobRun.objects.filter(rows).order_by("closed_at")[:BATCH])
+            batch = _few(JobRun.objects.filter(rows).order_by("closed_at")[:BATCH])
             if not batch or not _remove(batch):
                 break
             removed += len(batch)
     if removed:
         log.info("retention.removed", runs=removed)
     return removed
+
+
+def _few(runs: Iterable[JobRun]) -> list[JobRun]:
+    """The first of them, so that nobody waits long for the transaction that removes them."""
+    few, events = list[JobRun](), 0
+    for run in runs:
+        events += run.event_count
+        if few and events > EVENTS:
+            break
+        few.append(run)
+    return few
+
+
+class Expiry:
+    """When runs of one target are too old to be kept. Read once, when first asked."""
+
+    def __init__(self, target: Target) -> None:
+        """Nothing is read yet."""
+        self._target = target
+        self._plans: dict[int, dict[str, int | None]] | None = None
+
+    def over(self, *, tenant_id: int | None, closed_at: datetime, now: datetime) -> bool:
+        """Whether a run that ended then would be removed again at once."""
+        if self._plans is None:
+            self._plans = _plans(None, now)
+        plan = self._plans.get(tenant_id, {}) if tenant_id is not None else {}
+        days = settings.JOB_RETENTION_DAYS
+        before = cut_off(retention(plan=plan, options=self._target.options, days=days), now)
+        return before is not None and closed_at < before
 
 
 def kept_for(*, target: Target, tenant_id: int | None, now: datetime) -> timedelta | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,23 @@ def test_retention_removes_old_runs_with_all_that_is_theirs(kept: Path) -> None:
     assert not JobEvent.objects.exists()
     left = {path.relative_to(kept).as_posix() for path in kept.rglob("*.zst")}
     assert left == {young.archive_path}
+
+
+def test_few_runs_with_many_events_go_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "EVENTS", 100)
+    removed: list[int] = []
+    remove = retention._remove
+
+    def counted(runs: Collection[JobRun]) -> bool:
+        removed.append(len(runs))
+        return remove(runs)
+
+    monkeypatch.setattr(retention, "_remove", counted)
+    for events in (60, 60, 30, 300, 1):
+        make_run(closed_at=after(-100 * 86400), event_count=events)
+    assert retention.apply(now=NOON) == 5
+    assert len(removed) > 1
+    assert not JobRun.objects.exists()
 
 
 def test_a_target_may_keep_its_runs_for_less_long() -> None:
