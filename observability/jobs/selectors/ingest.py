@@ -29,6 +29,8 @@ class Reading:
     state: IngestState | None
     lag: float | None
     gaps: Sequence[IngestGap] = ()
+    silent: bool = False
+    """Nothing was read and nothing failed for a while: does anybody read at all?"""
 
     @property
     def error(self) -> str:
@@ -42,8 +44,9 @@ class Reading:
 
     @property
     def caught_up(self) -> bool:
-        """Whether everything that the engine had was read."""
-        return self.state is not None and self.state.caught_up and not self.error
+        """Whether everything that the engine had was read, and somebody still reads: it was so
+        once is no news when the process that reads has ended."""
+        return self.state is not None and self.state.caught_up and not self.late
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,9 @@ def _counted(rows: QuerySet[JobRun]) -> dict[int, int]:
 def _reading(target: Target, gaps: Sequence[IngestGap], now: datetime) -> Reading:
     state = getattr(target, "ingest", None)
     lag = state.lag_seconds(now=now) if state is not None else None
-    return Reading(target=target, state=state, lag=lag, gaps=gaps)
+    read_at = state.read_at if state is not None and not state.error else None
+    silent = read_at is not None and (now - read_at).total_seconds() > LATE
+    return Reading(target=target, state=state, lag=lag, gaps=gaps, silent=silent)
 
 
 def _gaps(target_ids: Sequence[int], now: datetime) -> dict[int, list[IngestGap]]:

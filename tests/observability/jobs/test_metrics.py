@@ -41,8 +41,8 @@ def target(monkeypatch: pytest.MonkeyPatch) -> Target:
     return target
 
 
-def scraped() -> dict[tuple[str, str], float]:
-    response = Rest(Role.VIEWER).client.get("/metrics", headers={"Accept": "text/html"})
+def scraped(rest: Rest | None = None) -> dict[tuple[str, str], float]:
+    response = (rest or Rest(Role.VIEWER)).client.get("/metrics", headers={"Accept": "text/html"})
     assert response.status_code == 200
     assert response["Content-Type"].startswith("text/plain")
     return {
@@ -60,6 +60,18 @@ def test_prometheus_reads_lag_and_progress(target: Target) -> None:
     assert found["headroom_ingest_open_runs", "eu"] == 1
     assert ("headroom_ingest_lag_seconds", "us") not in found
     assert found["headroom_ingest_caught_up", "us"] == 0
+
+
+def test_what_nobody_reads_any_more_is_not_caught_up(target: Target) -> None:
+    state, rest = IngestState.objects.filter(target=target), Rest(Role.VIEWER)
+    state.update(caught_up=True)
+    assert scraped(rest)["headroom_ingest_caught_up", "eu"] == 1
+    state.update(read_at=timezone.now() - timedelta(minutes=10))
+    found = scraped(rest)
+    assert found["headroom_ingest_caught_up", "eu"] == 0
+    assert 590 < found["headroom_ingest_lag_seconds", "eu"] < 660
+    (eu,) = (one for one in readings(timezone.now()) if one.target == target)
+    assert (eu.late, eu.silent) == (True, True)
 
 
 def test_a_stranger_is_asked_for_a_token(target: Target) -> None:
