@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import assembly, console, programs
+from deploy.local import assembly, console, programs, sample_app
 from deploy.local.parts import CannotStartError
 from deploy.local.programs import KubeBinaries
 from deploy.local.state import State
@@ -108,4 +108,25 @@ def test_the_welcome_has_the_address_the_sign_in_and_the_kubectl_line(state: Sta
 def test_every_step_and_server_of_headroom_comes_after_the_migrations(state: State) -> None:
     surroundings = assembly.assemble(state, 8000).surroundings
     for part in console.parts(surroundings, targets=()):
+        if part.name in sample_app.WORKERS:
+            continue  # a Celery app of its own, which knows nothing of our database
         assert part.name == "migrate" or {"migrate", "seed"} & set(part.after)
+
+
+def test_the_emulated_argo_server_is_not_for_a_cluster_of_the_users_own(
+    state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = assembly.assemble(state, 8000)
+    env = stack.surroundings.environment()
+    flows = next(part for part in stack.parts if part.name == "argo")
+    assert env["HEADROOM_DEMO_ARGO_SERVER"] == f"http://127.0.0.1:{flows.port}"
+    token = Path(env["HEADROOM_DEMO_ARGO_TOKEN"].removeprefix("file:"))
+    assert str(token) in flows.argv
+    assert token.stat().st_mode & 0o077 == 0
+    own = tmp_path / "config"
+    own.write_text("{}")
+    monkeypatch.setenv("DEMO_KUBECONFIG", str(own))
+    stack = assembly.assemble(state, 8000)
+    assert stack.surroundings.environment()["HEADROOM_DEMO_ARGO_SERVER"] == ""
+    flows = next(part for part in stack.parts if part.name == "argo")
+    assert "--server-port" not in flows.argv
