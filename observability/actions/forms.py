@@ -11,6 +11,7 @@ from console.access.forms import ReasonForm
 from console.errors import DomainError
 from observability.actions.contracts import FASTEST, Argument, FieldKind, Verb
 from observability.actions.models import OrderStatus
+from observability.jobs.charts.words import visible
 from tenants.models import Target
 
 STEPS_ID: Final = "open-steps"
@@ -63,6 +64,7 @@ class AskForm(VerbForm, ReasonForm):
     def __init__(self, *args: Any, confirm: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.verb.destructive:
+            confirm = visible(confirm)
             self.fields["confirm"] = forms.CharField(
                 label="Id of the run",
                 help_text=f"Type {confirm} to say that you mean it.",

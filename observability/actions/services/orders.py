@@ -22,6 +22,7 @@ from observability.actions.rules.catalogue import find_verb, verbs_of
 from observability.actions.rules.possible import find
 from observability.actions.selectors.facts import facts_of, offers, ref_of
 from observability.actions.services.notes import OUTCOMES, email_of, leave_note, said
+from observability.jobs.charts.words import visible
 from observability.jobs.contracts import STATUS_LABELS, Status
 from observability.jobs.models import JobRun
 from tenants.models import Target
@@ -62,7 +63,7 @@ def ask(*, run: JobRun, asking: Asking, actor: Actor, now: datetime) -> Order:
     reason = require_reason(asking.reason)
     arguments = read_arguments(verb, asking.arguments)
     require_possible(run, asking.verb, seen=asking.seen)
-    if verb.destructive and _typed(asking.confirm) != _typed(run.external_id):
+    if verb.destructive and _typed(asking.confirm) not in _names(run):
         raise DomainError(
             "confirm_required",
             f"confirm: {asking.confirm[:80]!r} is not the run's id; type {run.external_id} to say "
@@ -216,6 +217,11 @@ def _refusal(offered: Possible | None) -> str:
 
 def _word(status: str) -> str:
     return STATUS_LABELS[Status(status)].lower() if status in set(Status) else status[:20]
+
+
+def _names(run: JobRun) -> set[str]:
+    """The run's id as it is, and as it is shown."""
+    return {_typed(run.external_id), _typed(visible(run.external_id))}
 
 
 def _typed(name: str) -> str:

@@ -147,11 +147,11 @@ def test_what_is_destructive_asks_to_type_the_id(
     assert done.status == OrderStatus.DONE
 
 
+@pytest.mark.parametrize("typed", ["order7\u202e", "order 7⟨U+202E⟩"])
 def test_an_id_that_no_field_can_hold_as_it_is_can_be_confirmed(
-    olga: Actor, fake: FakeControls
+    olga: Actor, fake: FakeControls, typed: str
 ) -> None:
     run = make_run(status=Status.RUNNING, external_id=" order\n7\u202e ")
-    typed = "order7\u202e"
     assert refused(run, Asking("terminate", "stuck", confirm="order7"), olga).field == "confirm"
     done = act(run=run, asking=Asking("terminate", "stuck", confirm=typed), actor=olga)
     assert done.status == OrderStatus.DONE
