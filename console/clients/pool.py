@@ -48,10 +48,14 @@ def temporal(address: str, namespace: str = "default", **options: Any) -> Tempor
     )
 
 
-def celery(endpoint: str, **options: Any) -> CeleryClient:
-    """This process's client for the Celery app behind a broker; `options` as for CeleryClient."""
+def celery(endpoint: str, *, name: str = "", **options: Any) -> CeleryClient:
+    """This process's client for the Celery app behind a broker; `options` as for CeleryClient.
+
+    Each `name` has one of its own: two targets on one broker must not take each other's events.
+    """
     return _cached(
-        ("celery", endpoint, *sorted(options.items())), lambda: CeleryClient(endpoint, **options)
+        ("celery", endpoint, name, *sorted(options.items())),
+        lambda: CeleryClient(endpoint, **options),
     )
 
 

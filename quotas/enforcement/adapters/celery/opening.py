@@ -15,7 +15,11 @@ def client_for(target: TargetRef) -> CeleryClient:
         if target.options.get(name)
     }
     return pool.celery(
-        target.endpoint, credential=target.credential, timeout=target.timeout, **options
+        target.endpoint,
+        name=target.slug,
+        credential=target.credential,
+        timeout=target.timeout,
+        **options,
     )
 
 

@@ -18,6 +18,7 @@ from deploy.local.ports import any_free
 from observability.jobs.adapters.celery import workers as silence
 from observability.jobs.adapters.celery.source import CelerySource
 from observability.jobs.contracts import ChangePage, RunRef, Status
+from quotas.enforcement.adapters.celery.opening import client_for
 from tenants.contracts import TargetRef
 from tests.observability.jobs.adapters.celery.hearing import NOW, Rows
 from tests.servers import Server, ValkeyServer
@@ -32,7 +33,7 @@ class Listener:
     """Reads a target the way ingest does and stores what it hears."""
 
     def __init__(self, url: str, number: int) -> None:
-        self.target = TargetRef(number, "demo-celery", "celery", url, "", {"app": "sample"})
+        self.target = TargetRef(number, f"app-{number}", "celery", url, "", {"app": "sample"})
         self.source = CelerySource()
         self.rows = Rows()
         self.cursor: dict[str, object] = {}
@@ -159,6 +160,20 @@ def test_a_chain_is_told_by_parent_and_root(listener: Listener, client: CeleryCl
     assert listener.rows.value(second.uuid, "parent_key") == f"celery/sample/{first.uuid}/"
 
 
+def test_two_targets_hear_each_for_itself(
+    listener: Listener, client: CeleryClient, url: str
+) -> None:
+    other, elsewhere = Listener(url, 2), Listener(url.removesuffix("/1") + "/2", 3)
+    for each in (other, elsewhere):
+        each.read(lambda: True)
+    done = client.send("pipeline.extract", args=[1], queue=QUEUE).uuid
+    for each in (listener, other):
+        each.read(each.ended(done))
+        assert each.rows.status(done) == "succeeded"
+    elsewhere.read(lambda: len(elsewhere.pages) > 1)
+    assert elsewhere.rows.runs == {}
+
+
 def test_a_pause_between_two_readers_of_one_process_is_no_gap(
     listener: Listener, client: CeleryClient
 ) -> None:
@@ -238,8 +253,7 @@ def test_there_is_no_history_to_fetch() -> None:
 
 
 def test_one_reader_at_a_time(listener: Listener) -> None:
-    client = pool.celery(listener.target.endpoint, credential="", timeout=10.0)
-    stream: EventStream = client.events()
+    stream: EventStream = client_for(listener.target).events()
     with closing(stream.batches(within=0.05)) as first:
         next(first)
         with pytest.raises(Unreachable, match="somebody else"):
