@@ -43,7 +43,8 @@ LONG: Final = 60.0
 
 T = TypeVar("T")
 Ref = tuple[str, str]
-# A server allows 10 queries of visibility a second and namespace; others want some of them too.
+# A server allows 10 queries of visibility a second and namespace, and no more than that at once;
+# others want some of them too.
 _buckets: weakref.WeakKeyDictionary[TemporalClient, TokenBucket] = weakref.WeakKeyDictionary()
 
 
@@ -75,7 +76,7 @@ class TrailReader:
         self._client = client
         bucket = _buckets.get(client)
         if bucket is None:
-            bucket = _buckets.setdefault(client, TokenBucket(burst=40, rate=8.0))
+            bucket = _buckets.setdefault(client, TokenBucket(burst=10, rate=8.0))
         self._bucket = bucket
 
     def rows(self, query: str, *, size: int = LARGEST_PAGE, token: bytes = b"") -> RunRows:
