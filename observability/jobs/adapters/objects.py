@@ -7,6 +7,7 @@ be counts as absent.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -34,6 +35,8 @@ LONGEST_KEY: Final = 160
 LONGEST_NAME: Final = 255
 MOST_LABELS: Final = 64
 LONGEST_VALUE: Final = 300
+
+_WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
 
 Object = Mapping[str, Any]
 
@@ -64,8 +67,8 @@ def whole(value: object) -> int | None:
         return None
     if isinstance(value, int):
         return value
-    if isinstance(value, str) and len(value) < 20 and value.lstrip("-").isascii():
-        return int(value) if value.lstrip("-").isdigit() else None
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        return int(value)
     return None
 
 
