@@ -37,7 +37,7 @@ def ask_batch(*, asking: BatchAsking, actor: Actor) -> Order:
     target = target_of(asking.target) if asking.target else _common_target(found.runs)
     order = Order(
         selection=Selection.QUERY if asking.target else Selection.RUNS,
-        label=f"{found.fitting} runs"[:1000],
+        label="1 run" if found.fitting == 1 else f"{found.fitting} runs"[:1000],
         target=target,
         engine=asking.engine,
         verb=found.verb.name,
