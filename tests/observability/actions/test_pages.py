@@ -74,6 +74,14 @@ def test_asking_says_what_will_happen_and_leads_to_the_outcome(
     assert "finance agreed" not in said(page.get("/jobs/actions/?tenant=globex"))
 
 
+def test_the_way_back_is_not_called_like_what_is_done(
+    run: JobRun, page: Client, fake: FakeControls
+) -> None:
+    text = page.get(f"/jobs/{run.pk}/actions/cancel/").content.decode()
+    assert text.count(">Cancel<") == 2  # the heading and the button
+    assert "Leave it as it is" in text
+
+
 def test_open_activities_are_offered_by_name(run: JobRun, page: Client, fake: FakeControls) -> None:
     make_events(
         run,
