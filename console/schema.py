@@ -32,6 +32,9 @@ _TAGS = {
     "rollouts": "What is pushed, and how far it is.",
     "drift": "What somebody else changed.",
     "jobs": "Runs of jobs on every engine, what happened to them, their histories.",
+    "actions": "What was done to runs: cancel, terminate, signal and the like, one or many.",
+    "replays": "Histories replayed with code, and whether the code still fits them.",
+    "bundles": "Versions of workflow code that histories can be replayed with.",
 }
 _TEXT = {"type": "string"}
 _PROBLEM = {
