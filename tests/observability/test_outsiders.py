@@ -7,18 +7,16 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 
 from console.access.models import Role, User
-from console.audit.services import Actor
 from observability.actions.models import Order
-from observability.jobs.contracts import EventKind, LinkKind, Status
+from observability.jobs.contracts import LinkKind, Status
 from observability.jobs.models import JobLink, JobRun
-from observability.replays.models import BundleKind, Replay, WorkflowBundle
-from observability.replays.services import replays
+from observability.replays.models import Replay
 from tenants.models import Membership, Tenant
 from tests.architecture.test_doors import ROUTES
-from tests.observability.jobs.factories import make_events, make_run, make_tenant, seen
+from tests.observability.everything import one_of_each
+from tests.observability.jobs.factories import make_run, make_tenant
 from tests.rest import Rest
 
 SECRET = "globex-secret"
@@ -41,23 +39,8 @@ def theirs(db: None) -> dict[str, int]:
     globex, acme = make_tenant("globex"), make_tenant("acme")
     run = make_run(tenant=globex, status=Status.RUNNING, external_id=SECRET, type=SECRET)
     own = make_run(tenant=acme, external_id="own", parent_key=run.key)
-    for each in (run, own):
-        JobLink.objects.create(run=each, kind=LinkKind.TRACE, value="4bf9")
-    make_events(run, [seen(1, EventKind.STARTED)])
-    order = Order.objects.create(
-        run=run, label=SECRET, target=run.target, tenant=globex, engine=run.engine, verb="cancel",
-        reason=SECRET, actor_kind="person", actor="olga", created_at=timezone.now(),
-    )  # fmt: skip
-    bundle = WorkflowBundle.objects.create(
-        name="flows", version="1", kind=BundleKind.MODULE, modules=["m"], workflows=["W"],
-        isolated=True, reason="for a test", created_at=timezone.now(),
-    )  # fmt: skip
-    asker = Actor.person(User.objects.create_user("asker", role=Role.OPERATOR))
-    replay = replays.ask(bundle=bundle, runs=[run], selection=SECRET, actor=asker)
-    return {
-        "run": run.pk, "own": own.pk, "event": run.events.get().pk, "order": order.pk,
-        "replay": replay.pk, "bundle": bundle.pk,
-    }  # fmt: skip
+    JobLink.objects.create(run=own, kind=LinkKind.TRACE, value="4bf9")
+    return {"own": own.pk, **one_of_each(run, SECRET)}
 
 
 def path_of(route: str, theirs: dict[str, int]) -> str:

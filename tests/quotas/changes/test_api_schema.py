@@ -20,10 +20,16 @@ from schemathesis.generation import GenerationMode
 from console.access.models import ApiToken
 from console.audit.services import Actor
 from console.wsgi import application
+from observability.actions.models import Order
+from observability.jobs.contracts import Status
+from observability.jobs.models import JobRun
+from observability.replays.models import Replay
 from quotas.enforcement.models import Drift, PlacementState, TargetState, TenantState
 from quotas.enforcement.services.rollouts import create_rollout
 from quotas.plans.models import Lease, Override
 from tenants.models import Membership, Placement, Target
+from tests.observability.everything import one_of_each
+from tests.observability.jobs.factories import make_run
 from tests.rest import Rest
 
 
@@ -97,6 +103,8 @@ def filled(served: SimpleNamespace, alice: Actor) -> SimpleNamespace:
     Drift.objects.create(
         placement=placement, tenant=served.acme, target=placement.target, found_at=now
     )
+    run = make_run(tenant=served.acme, status=Status.RUNNING)
+    one_of_each(run, "asked in a test")
     Rest("admin").post("proposals/", {"kind": "Suspend", "payload": {"tenants": ["acme"]}})
     return served
 
@@ -136,7 +144,14 @@ def test_what_is_read_is_what_the_schema_says(viewer: Rest) -> None:
 def _real(path: str) -> dict[str, Any]:
     """Path parameters that lead to something."""
     group = path.removeprefix("/api/v1/").split("/")[0]
-    models: dict[str, Any] = {"placements": Placement, "leases": Lease, "overrides": Override}
+    models: dict[str, Any] = {
+        "placements": Placement,
+        "leases": Lease,
+        "overrides": Override,
+        "jobs": JobRun,
+        "actions": Order,
+        "replays": Replay,
+    }
     first = models[group].objects.values_list("pk", flat=True)[0] if group in models else None
     if path.endswith("/members/{id}/"):
         first = Membership.objects.values_list("pk", flat=True)[0]
