@@ -38,6 +38,9 @@ HISTORIES: Final = 10.0
 DOCUMENTS: Final = 1.0
 """Seconds for documents that are due, at most once in EVERY seconds."""
 EVERY: Final = 3.0
+MANY: Final = 500
+"""Runs in a page that say that there is more to read: documents wait then, for LATEST seconds."""
+LATEST: Final = 30.0
 
 log = structlog.get_logger(__name__)
 
@@ -113,7 +116,8 @@ def _changes(hand: Reader, cursor: dict[str, Any], wait: float, done: Read) -> N
     with closing(cast("Any", pages)):
         for page in pages:
             _take(hand, page, done)
-            if hand.going() and time.monotonic() >= documents:
+            late = LATEST if len(page.runs) >= MANY else 0.0
+            if hand.going() and time.monotonic() >= documents + late:
                 done.documents += _documents(hand, seconds=DOCUMENTS)
                 documents = time.monotonic() + EVERY
             if not hand.going() or time.monotonic() >= ends:

@@ -4,7 +4,7 @@ write the SQL than either database to carry it out."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
 
@@ -81,12 +81,25 @@ def _execute(model: type[Model], rows: Sequence[Sequence[Any]], conflict: str) -
 def _adapted(fields: Sequence[Field[Any, Any]], rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
     """Moments as SQLite keeps them."""
     moments = [place for place, field in enumerate(fields) if _is_moment(field)]
-    adapt = connection.ops.adapt_datetimefield_value
+    adapt = _adapting()
     adapted = [list(row) for row in rows]
     for row in adapted:
         for place in moments:
             row[place] = adapt(row[place])
     return adapted
+
+
+def _adapting() -> Callable[[Any], Any]:
+    """As Django does it; what is UTC already (every moment of ours) at a fraction of the time."""
+    slowly = connection.ops.adapt_datetimefield_value
+    plain = connection.timezone is UTC
+
+    def adapt(moment: Any) -> Any:
+        if plain and isinstance(moment, datetime) and moment.tzinfo is UTC:
+            return moment.isoformat(" ")[:-6]
+        return slowly(moment)
+
+    return adapt
 
 
 def _is_moment(field: Field[Any, Any]) -> bool:

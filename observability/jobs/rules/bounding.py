@@ -27,7 +27,8 @@ _OPTIONS: Final = orjson.OPT_NON_STR_KEYS
 
 def storable(text: str) -> bool:
     """Whether both databases take a text, or JSON of that text, as it is."""
-    return "\\u0000" not in text and not _BAD.search(text)
+    bad = "\0" in text if text.isascii() else _BAD.search(text)
+    return "\\u0000" not in text and not bad
 
 
 def clean(text: str) -> str:

@@ -24,6 +24,8 @@ _SHAPES: Final = (
     r"([a-z][\w+.-]{0,30}://[^\s/:@]{0,200}:)[^\s/]{1,500}(?=@)",
 )
 _HINTS: Final = re.compile(r"-----BEGIN|eyJ|bearer\s|basic\s|://[^\s/]*@", re.IGNORECASE)
+_HINTED: Final = ("://", "eyj", "-----begin", "bearer", "basic")
+"""One of which is in every ASCII text with a hint, in lower case: looked for ten times as fast."""
 _DEEPEST: Final = 40
 _NAMES: Final = ("name", "key")
 """Under which a pair of a name and a `value` has the name: environments, Argo's parameters."""
@@ -75,7 +77,7 @@ class Masker:
         """False when there is surely nothing to mask in a text (or in JSON of that text)."""
         if self._key is not None and self._key.search(text):
             return True
-        return bool(_HINTS.search(text)) or any(own.search(text) for own in self._own)
+        return _is_hinted(text) or any(own.search(text) for own in self._own)
 
     def text(self, text: str) -> str:
         """A text with what looks like a secret blanked out."""
@@ -133,6 +135,14 @@ class Masker:
             return self.value(value, depth)
         # What says that there is none, or how many there were, is no secret.
         return value if value is None or isinstance(value, bool) or value == "" else MASK
+
+
+def _is_hinted(text: str) -> bool:
+    if text.isascii():
+        lower = text.lower()
+        if not any(hint in lower for hint in _HINTED):
+            return False
+    return bool(_HINTS.search(text))
 
 
 def _blanked(match: re.Match[str]) -> str:

@@ -28,7 +28,7 @@ from observability.jobs.ports import Known
 from quotas.enforcement.adapters.celery.opening import app_name, client_for
 from tenants.contracts import PlacementRef, TargetRef
 
-BATCH: Final = 2000
+BATCH: Final = 10_000
 WITHIN: Final = 0.5
 SIGN_OF_LIFE: Final = 5.0
 """Seconds after which a page without runs says that we still listen."""
