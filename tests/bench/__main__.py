@@ -26,7 +26,7 @@ SETS: Final = {
     "sweep": ("sweep",),
     "pages": ("pages",),
     # Everything about the trail of jobs; a name with a hyphen is a module with an underscore.
-    "jobs": ("jobs-pages",),
+    "jobs": ("ingest-temporal", "ingest-celery", "history", "jobs-pages"),
 }
 ALL: Final = tuple(name for names in SETS.values() for name in names)
 NEEDS_CLUSTER: Final = frozenset({"push", "click", "sweep"})
