@@ -53,7 +53,8 @@ def test_the_rail_marks_where_one_is_and_names_its_shortcut() -> None:
     page = text(client(Role.VIEWER))
     assert 'href="/audit/" data-go="a" aria-current="page"' in page
     assert 'href="/tenants/" data-go="t">' in page
-    for later in ("/jobs/", "/usage/", "/billing/"):
+    assert 'href="/jobs/" data-go="j">' in page
+    for later in ("/usage/", "/billing/"):
         assert f'href="{later}"' not in page
 
 
