@@ -102,3 +102,13 @@ def test_values_beside_the_name_of_a_secret_are_blanked_out(
     detail: dict[str, object], masked: dict[str, object]
 ) -> None:
     assert MASKER.value(detail) == masked
+
+
+@pytest.mark.parametrize("patterns", [["secret", "api[-_]?key"], ["SECRET", "api[-_]?key"]])
+@pytest.mark.parametrize("text", ["a SeCrEt b", "Api_Key", "\u017fecret", "caf\u00e9 SECRET"])
+def test_the_short_way_misses_no_name(patterns: list[str], text: str) -> None:
+    assert Masker(patterns).may_touch(text)
+
+
+def test_the_short_way_touches_no_more_than_it_must() -> None:
+    assert not Masker(["secret", "api[-_]?key"]).may_touch("order 7 of worker-3")
