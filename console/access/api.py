@@ -83,7 +83,7 @@ class RolePermission(BasePermission):
         if type(view).__name__ in self.schema_views:
             return user.may(Permission.VIEW)
         needed = _needed(request, view)
-        if needed is not None and user.may(needed):
+        if needed is not None and granted(request, needed):
             return True
         if request.method not in SAFE_METHODS:
             _record_refusal(request, needed)
@@ -97,9 +97,31 @@ def _needed(request: Request, view: APIView) -> Permission | None:
     return declared.get(method)
 
 
+def granted(request: Request, permission: Permission) -> bool:
+    """Whether the role of whoever asks grants a permission, and the scope of the token too."""
+    user = request.user
+    return isinstance(user, User) and user.may(permission) and _in_scope(request, permission)
+
+
+def require(request: Request, permission: Permission) -> None:
+    """For views that let some in who may only look: 403 for whoever is not granted `permission`;
+    the attempt is in the ledger."""
+    if not granted(request, permission):
+        _record_refusal(request, permission)
+        raise PermissionDenied(_refusal(request, permission))
+
+
+def _in_scope(request: Request, needed: Permission) -> bool:
+    return not isinstance(request.auth, ApiToken) or request.auth.allows(needed)
+
+
 def _refusal(request: Request, needed: Permission | None) -> str:
     if needed is None:
         return f"{request.method} is not open to anybody here."
+    if not _in_scope(request, needed):
+        return (
+            f"This token's scope does not include “{needed.label}”; issue one with a wider scope."
+        )
     return f"Your role does not include “{needed.label}”."
 
 

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from console.access import services
-from console.access.models import Role
+from console.access.models import Role, TokenScope
 
 
 class SignInForm(AuthenticationForm):
@@ -60,6 +60,16 @@ class TokenForm(forms.Form):
     """A new API token."""
 
     name = forms.CharField(max_length=80, help_text="What will use it, e.g. “nightly export”.")
+    scope = forms.ChoiceField(
+        label="It may",
+        choices=[
+            (TokenScope.READ, "read only"),
+            (TokenScope.OPERATE, "read, and what operators do"),
+            (TokenScope.ALL, "do whatever I may do"),
+        ],
+        initial=TokenScope.READ,
+        help_text="Never more than your own role.",
+    )
     days = forms.TypedChoiceField(
         label="Expires",
         coerce=int,

@@ -77,6 +77,21 @@ class User(AbstractUser):
         return self.is_active and permission in GRANTS.get(self.role, frozenset())
 
 
+class TokenScope(models.TextChoices):
+    """The most that a token may do, within what its owner may."""
+
+    ALL = "all", "Whatever its owner may do"
+    OPERATE = "operate", "Read, and what operators do"
+    READ = "read", "Read only"
+
+
+SCOPES: dict[str, frozenset[Permission]] = {
+    TokenScope.ALL: frozenset(Permission),
+    TokenScope.OPERATE: frozenset({Permission.OWN, Permission.VIEW, Permission.OPERATE}),
+    TokenScope.READ: frozenset({Permission.OWN, Permission.VIEW}),
+}
+
+
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
     """Finders for tokens."""
 
@@ -93,6 +108,7 @@ class ApiToken(models.Model):
     name = models.CharField(max_length=80, help_text="What uses this token.")
     prefix = models.CharField(max_length=12, help_text="The token's beginning, to tell it apart.")
     digest = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the token.")
+    scope = models.CharField(max_length=8, choices=TokenScope.choices, default=TokenScope.ALL)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty never expires.")
     last_used_at = models.DateTimeField(null=True, blank=True)
@@ -111,7 +127,14 @@ class ApiToken(models.Model):
         return hashlib.sha256(plain.encode()).hexdigest()
 
     @classmethod
-    def issue(cls, *, user: User, name: str, expires_at: datetime | None = None) -> str:
+    def issue(
+        cls,
+        *,
+        user: User,
+        name: str,
+        expires_at: datetime | None = None,
+        scope: str = TokenScope.ALL,
+    ) -> str:
         """Creates a token and returns its plain text, which is not stored anywhere."""
         plain = cls.SCHEME + secrets.token_urlsafe(32)
         cls.objects.create(
@@ -120,8 +143,13 @@ class ApiToken(models.Model):
             prefix=plain[:10],
             digest=cls.digest_of(plain),
             expires_at=expires_at,
+            scope=scope,
         )
         return plain
+
+    def allows(self, permission: Permission) -> bool:
+        """Whether its scope includes a permission; its owner's role has to grant it as well."""
+        return permission in SCOPES.get(self.scope, frozenset())
 
 
 class IdempotencyKey(models.Model):

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from console.access.models import ApiToken, Role, User
+from console.access.models import ApiToken, Role, TokenScope, User
 from console.audit import services as audit
 from console.audit.models import Entry, Outcome
 from console.audit.services import Actor
@@ -93,17 +93,24 @@ def change_password(*, actor: Actor, user: User, current: str, new: str) -> None
         _record(actor, "person.password", user, before=None, after=None, reason="")
 
 
-def issue_token(*, actor: Actor, user: User, name: str, expires_at: datetime | None = None) -> str:
+def issue_token(
+    *,
+    actor: Actor,
+    user: User,
+    name: str,
+    expires_at: datetime | None = None,
+    scope: str = TokenScope.ALL,
+) -> str:
     """A token for `user`; the plain text is returned here and stored nowhere."""
     with transaction.atomic():
-        plain = ApiToken.issue(user=user, name=name, expires_at=expires_at)
+        plain = ApiToken.issue(user=user, name=name, expires_at=expires_at, scope=scope)
         audit.record(
             actor=actor,
             action="token.issue",
             object_type="token",
             object_id=plain[:10],
             object_label=f"{user.get_username()}/{name}",
-            after={"name": name, "expires_at": expires_at},
+            after={"name": name, "expires_at": expires_at, "scope": scope},
         )
     return plain
 

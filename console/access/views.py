@@ -73,6 +73,7 @@ def account(request: SignedInRequest) -> HttpResponse:
             user=request.user,
             name=form.cleaned_data["name"],
             expires_at=timezone.now() + timedelta(days=days) if days else None,
+            scope=form.cleaned_data["scope"],
         )
         form = TokenForm()
     tokens = request.user.api_tokens.filter(revoked_at__isnull=True).order_by("-created_at")

@@ -13,8 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from console.access.api import Idempotent
-from console.access.gate import actor_of, refuse
+from console.access.api import Idempotent, require
+from console.access.gate import actor_of
 from console.access.models import Permission, User
 from console.errors import DomainError
 from console.resources import (
@@ -62,7 +62,7 @@ class RunActions(Idempotent, APIView):
         """Does it, and answers with what the engine said: `status` done, refused, failed or
         unknown. 409 when it does not fit the run now. For operators."""
         run = _visible_run(request, pk)
-        require_operator(request)
+        require(request, Permission.OPERATE)
         body = body_of(request)
         asking = Asking(
             verb=take_text(body, "verb"),
@@ -104,12 +104,6 @@ class OrderDetail(RowDetail):
 
     def shape(self, row: Order) -> Row:
         return said.order_row(row)
-
-
-def require_operator(request: Request) -> None:
-    """403 for whoever may only look; the attempt is in the ledger."""
-    if not (isinstance(request.user, User) and request.user.may(Permission.OPERATE)):
-        refuse(request._request, permission=Permission.OPERATE)
 
 
 def json_arguments(engine: str, verb: str, body: dict[str, Any]) -> Mapping[str, Any]:

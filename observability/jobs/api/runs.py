@@ -15,6 +15,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from console.access.api import granted
 from console.access.gate import actor_of
 from console.access.models import Permission, User
 from console.resources import Row, RowDetail, RowList, moment_of
@@ -105,7 +106,7 @@ class RunHistory(APIView):
         operator, or membership of the run's tenant."""
         run = get_object_or_404(visible_runs(request).select_related("target", "tenant"), pk=pk)
         user = _user(request)
-        if user.may(Permission.VIEW) and not user.may(Permission.OPERATE):
+        if user.may(Permission.VIEW) and not granted(request, Permission.OPERATE):
             raise PermissionDenied("Histories hold what jobs were given: they need “operate”.")
         found = take_away(run=run, actor=actor_of(request))
         response = HttpResponse(found.data, content_type=found.media)

@@ -1,4 +1,4 @@
-"""manage.py issue_token USERNAME --name NAME [--days 90]: prints a new API token, once."""
+"""manage.py issue_token USERNAME --name NAME: prints a new API token, once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from console.access import services
-from console.access.models import User
+from console.access.models import TokenScope, User
 from console.audit.services import Actor
 
 
@@ -25,6 +25,13 @@ class Command(BaseCommand):
         parser.add_argument("--name", required=True, help="what will use the token")
         parser.add_argument("--days", type=int, default=0, help="expires after so many; 0 never")
 
+        parser.add_argument(
+            "--scope",
+            choices=TokenScope.values,
+            default=TokenScope.ALL,
+            help="the most that it may do, within what its owner may",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Writes the plain token to standard output."""
         user = User.objects.filter(username=options["username"], is_active=True).first()
@@ -34,6 +41,10 @@ class Command(BaseCommand):
             raise CommandError(f"--days is 0 or more, not {options['days']}.")
         ends = timezone.now() + timedelta(days=options["days"]) if options["days"] else None
         plain = services.issue_token(
-            actor=Actor.command("issue_token"), user=user, name=options["name"], expires_at=ends
+            actor=Actor.command("issue_token"),
+            user=user,
+            name=options["name"],
+            expires_at=ends,
+            scope=options["scope"],
         )
         self.stdout.write(plain)
