@@ -80,11 +80,11 @@ class Masker:
         if text.isascii():
             lower = text.lower()
             named = self._names_in(text, lower)
-            hinted = any(hint in lower for hint in _HINTED) and _HINTS.search(text)
+            hinted = any(hint in lower for hint in _HINTED) and bool(_HINTS.search(text))
         else:
-            named = self._key is not None and self._key.search(text)
-            hinted = _HINTS.search(text)
-        return bool(named or hinted) or any(own.search(text) for own in self._own)
+            named = self._key is not None and bool(self._key.search(text))
+            hinted = bool(_HINTS.search(text))
+        return named or hinted or any(own.search(text) for own in self._own)
 
     def _names_in(self, text: str, lower: str) -> bool:
         """Without regard to case a search takes ten times as long as in lower case."""
