@@ -78,7 +78,9 @@ def test_signing_out_ends_the_session(admin: Client) -> None:
 
 
 def test_a_new_token_is_shown_once_and_stored_as_a_hash(admin: Client, ana: User) -> None:
-    page = admin.post("/access/account/", {"name": "gitops", "days": "90", "scope": "read"}).content.decode()
+    page = admin.post(
+        "/access/account/", {"name": "gitops", "days": "90", "scope": "read"}
+    ).content.decode()
     plain = re.search(r'data-copy="(hr_[^"]+)"', page)
     assert plain
     token = ApiToken.objects.get()
