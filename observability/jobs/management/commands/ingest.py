@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from types import FrameType
@@ -33,6 +34,10 @@ class Command(BaseCommand):
         unknown = sorted(set(only) - set(Target.objects.values_list("slug", flat=True)))
         if unknown:
             raise CommandError(f"No such target: {', '.join(unknown)}")
+        # A page is thousands of small objects that live for a second and hold no cycles: looking
+        # through them for cycles as often as Python does by default costs a tenth of the work.
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
         if options["once"]:
             self._once(only)
             return
