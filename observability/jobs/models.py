@@ -1,4 +1,5 @@
-"""Runs of jobs, what happened to them, and how far each engine has been read."""
+"""Runs of jobs, what happened to them, and how far each engine has been read. A foreign key has no
+index of its own where another one begins with it."""
 
 from __future__ import annotations
 
@@ -69,13 +70,13 @@ class JobRun(models.Model):
     """One run of a job on one target. See contracts.RunSeen for what the columns mean."""
 
     engine = models.CharField(max_length=12, choices=Engine.choices)
-    target = models.ForeignKey(Target, on_delete=models.PROTECT, related_name="runs")
+    target = models.ForeignKey(Target, models.PROTECT, related_name="runs", db_index=False)
     external_id = models.CharField(max_length=1000)
     run_id = models.CharField(max_length=100, blank=True)
     location = models.CharField(max_length=255)
     key = models.CharField(max_length=1400, help_text="contracts.run_key: how others name it.")
     tenant = models.ForeignKey(
-        Tenant, on_delete=models.PROTECT, related_name="runs", null=True, blank=True
+        Tenant, models.PROTECT, related_name="runs", null=True, blank=True, db_index=False
     )
     attribution = models.CharField(
         max_length=12, choices=Attribution.choices, default=Attribution.NONE
@@ -179,7 +180,7 @@ class JobRun(models.Model):
 class JobEvent(models.Model):
     """One thing that happened to a run; never changed. See contracts.EventSeen."""
 
-    run = models.ForeignKey(JobRun, on_delete=models.CASCADE, related_name="events")
+    run = models.ForeignKey(JobRun, on_delete=models.CASCADE, related_name="events", db_index=False)
     seq = models.BigIntegerField(help_text="Order within the run.")
     key = models.CharField(max_length=160, help_text="The engine's own name of it.")
     at = models.DateTimeField()
@@ -204,7 +205,7 @@ class JobEvent(models.Model):
 class JobLink(models.Model):
     """What a run has in common with others: a request, a trace, a chain of continued runs."""
 
-    run = models.ForeignKey(JobRun, on_delete=models.CASCADE, related_name="links")
+    run = models.ForeignKey(JobRun, models.CASCADE, related_name="links", db_index=False)
     kind = models.CharField(max_length=8)
     value = models.CharField(max_length=255)
 

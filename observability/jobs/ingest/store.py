@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import Count, F
+from django.db.models.base import ModelState
 
 from observability.jobs.contracts import ChangePage, EventSeen, RunSeen
 from observability.jobs.ingest.events import EventRow, event_rows
@@ -91,12 +92,9 @@ def _heard(reader: Reader, runs: Iterable[RunSeen], now: datetime) -> list[Heard
     for seen in runs:
         looks.setdefault(named(seen), []).append(seen)
     rows = find_rows(reader.target.id, list(looks))
+    fresh = _fresh(reader, now)
     return [
-        Heard(
-            row=rows.get(name) or _fresh(reader, name, now),
-            new=name not in rows,
-            seen=found,
-        )
+        Heard(row=rows.get(name) or fresh(name), new=name not in rows, seen=found)
         for name, found in looks.items()
     ]
 
@@ -115,14 +113,21 @@ def find_rows(target_id: int, names: Sequence[Name]) -> dict[Name, JobRun]:
     return found
 
 
-def _fresh(reader: Reader, name: Name, now: datetime) -> JobRun:
-    return JobRun(
-        engine=reader.source.engine.value,
-        target_id=reader.target.id,
-        external_id=name[0],
-        run_id=name[1],
-        updated_at=now,
-    )
+def _fresh(reader: Reader, now: datetime) -> Callable[[Name], JobRun]:
+    """Makes new runs, alike but for their name: a model's own constructor takes a tenth of all
+    the time that Celery's events take."""
+    engine = reader.source.engine.value
+    values = vars(JobRun(engine=engine, target_id=reader.target.id, updated_at=now))
+
+    def make(name: Name) -> JobRun:
+        row = JobRun.__new__(JobRun)
+        row.__dict__.update(values)
+        row._state = ModelState()
+        row.attributes = {}
+        row.external_id, row.run_id = name
+        return row
+
+    return make
 
 
 def _merge(reader: Reader, entry: Heard, parents: Mapping[str, int | None], now: datetime) -> None:

@@ -73,8 +73,8 @@ class Migration(migrations.Migration):
                 ('archive_bytes', models.BigIntegerField(help_text='Size of the document.', null=True)),
                 ('first_seen_at', models.DateTimeField(auto_now_add=True)),
                 ('updated_at', models.DateTimeField(help_text='When this row last changed.')),
-                ('target', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='tenants.target')),
-                ('tenant', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='tenants.tenant')),
+                ('target', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, db_index=False, related_name='runs', to='tenants.target')),
+                ('tenant', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, db_index=False, related_name='runs', to='tenants.tenant')),
             ],
         ),
         migrations.CreateModel(
@@ -83,7 +83,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('kind', models.CharField(max_length=8)),
                 ('value', models.CharField(max_length=255)),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='links', to='jobs.jobrun')),
+                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, db_index=False, related_name='links', to='jobs.jobrun')),
             ],
         ),
         migrations.CreateModel(
@@ -101,7 +101,7 @@ class Migration(migrations.Migration):
                 ('actor', models.CharField(blank=True, max_length=255)),
                 ('message', models.CharField(blank=True, max_length=2000)),
                 ('detail', models.JSONField(default=dict)),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='jobs.jobrun')),
+                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, db_index=False, related_name='events', to='jobs.jobrun')),
             ],
         ),
         migrations.CreateModel(
