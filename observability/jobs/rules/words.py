@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 LONGEST_WORD: Final = 40
@@ -37,7 +38,12 @@ def asked_words(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_plain(run) for run in _runs(text)))
 
 
-def _words(text: str) -> Iterator[str]:
+@lru_cache(maxsize=1024)  # types, queues and workers come again with every run
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(_each_word(text))
+
+
+def _each_word(text: str) -> Iterator[str]:
     for run in _runs(text):
         yield _plain(run)
         parts = _PART.findall(run)
