@@ -36,6 +36,21 @@ def event_rows(run_id: int, seen: Iterable[EventSeen], masker: Masker) -> Iterat
             yield row
 
 
+def how_many(seen: Iterable[EventSeen]) -> int:
+    """The number of rows that `event_rows` makes of the events of one run."""
+    return len({_name(event) for event in seen})
+
+
+def _name(event: EventSeen) -> tuple[int, str]:
+    if abs(event.seq) <= _MOST_SEQ and len(event.key) <= LONGEST_KEY and storable(event.key):
+        return event.seq, event.key
+    return _number(event.seq), bounded_id(event.key, LONGEST_KEY)
+
+
+def _number(seq: int) -> int:
+    return max(min(seq, _MOST_SEQ), -_MOST_SEQ)
+
+
 def event_row(run_id: int, event: EventSeen, masker: Masker) -> EventRow:
     """One event as a row."""
     raw = to_json(event.detail) if event.detail else b"{}"
@@ -68,7 +83,7 @@ def _mended(run_id: int, event: EventSeen, masker: Masker) -> EventRow:
 
     return (
         run_id,
-        max(min(event.seq, _MOST_SEQ), -_MOST_SEQ),
+        _number(event.seq),
         bounded_id(event.key, LONGEST_KEY),
         event.at,
         event.kind.value,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +13,7 @@ from django.db.models import Count, F
 from django.db.models.base import ModelState
 
 from observability.jobs.contracts import ChangePage, EventSeen, RunSeen
-from observability.jobs.ingest.events import EventRow, event_rows
+from observability.jobs.ingest.events import EventRow, event_rows, how_many
 from observability.jobs.ingest.expired import without_expired
 from observability.jobs.ingest.inheriting import hand_down, key_of, tenants_of_parents
 from observability.jobs.ingest.pushed import Name, Pushed, named, shelve
@@ -33,7 +33,7 @@ from observability.jobs.rules.bounding import bounded_id, clean
 from observability.jobs.rules.merge import known, merged, news
 from observability.jobs.services.archive import keep_earlier, spool, stored
 
-_EVENTS: Final = 5000
+_BATCH: Final = 5000
 _LINKS: Final = 500
 
 
@@ -76,15 +76,23 @@ def take_in(
         entry.pushed = (pushed or {}).get((entry.row.external_id, entry.row.run_id))
         _merge(reader, entry, parents, now)
     _archive(heard)
+    for entry in heard:
+        if entry.new:
+            entry.row.event_count = how_many(_events(entry))
     save_runs([entry.row for entry in heard if entry.changed or entry.new], MERGED)
     hand_down(reader, [entry.row for entry in heard if entry.new], now=now)
     _spool(heard)
     _links(heard)
     return store_events(
         reader,
-        [(entry.row, [event for seen in entry.seen for event in seen.events]) for entry in heard],
+        [(entry.row, _events(entry)) for entry in heard],
         now=now,
+        counted={entry.row.pk for entry in heard if entry.new},
     )
+
+
+def _events(entry: Heard) -> list[EventSeen]:
+    return [event for seen in entry.seen for event in seen.events]
 
 
 def _heard(reader: Reader, runs: Iterable[RunSeen], now: datetime) -> list[Heard]:
@@ -197,18 +205,24 @@ def _links(heard: Iterable[Heard]) -> None:
 
 
 def store_events(
-    reader: Reader, found: Sequence[tuple[JobRun, Sequence[EventSeen]]], *, now: datetime
+    reader: Reader,
+    found: Sequence[tuple[JobRun, Sequence[EventSeen]]],
+    *,
+    now: datetime,
+    counted: Collection[int] = (),
 ) -> int:
-    """Events of runs as rows, each once whatever comes again; how many are new."""
+    """Events of runs as rows, each once whatever comes again; how many are new. `counted` are the
+    runs that have no events yet and say already how many they will have."""
     told = [(run, events) for run, events in found if events]
     rows: list[EventRow] = []
     for run, events in told:
         rows += event_rows(run.pk, events, reader.masker)
-        if len(rows) >= _EVENTS:
+        if len(rows) >= _BATCH:
             insert_events(rows)
             rows = []
     insert_events(rows)
-    return _recount([run for run, _ in told], now)
+    fresh = sum(run.event_count for run, _ in told if run.pk in counted)
+    return fresh + _recount([run for run, _ in told if run.pk not in counted], now)
 
 
 def _recount(runs: Sequence[JobRun], now: datetime) -> int:
