@@ -75,7 +75,7 @@ class EventStream:
         self, *, most: int = 2000, within: float = 1.0
     ) -> Generator[EventBatch, None, None]:
         """Batches of up to about `most` events, each closed after `within` seconds at the latest
-        (so an empty one comes when nothing happens), for ever.
+        (so an empty one comes when nothing happens), or when nothing came for a moment, for ever.
 
         The first batch says since when we listen. A lost broker is tried again with backoff for
         `PATIENCE` seconds; then ExternalError. Stopping to iterate keeps the subscription for
@@ -204,6 +204,8 @@ class EventStream:
                 if len(self._waiting) > before:
                     opened.heard_us = _now_us()
                     opened.checked = time.monotonic()
+                elif self._waiting:
+                    break  # a pause: what came is told now
             self._make_sure(opened)
 
     def _batch(self, outage: Outage | None) -> EventBatch:
