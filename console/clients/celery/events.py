@@ -30,6 +30,8 @@ PATIENCE: Final = 20.0
 _QUIET: Final = 10.0
 """Seconds of silence after which we make sure that the connection is still one."""
 _STEP: Final = 0.2
+_PAUSE: Final = 0.05
+"""Seconds of silence behind the last event, after which a batch is told."""
 
 
 def _now_us() -> int:
@@ -200,7 +202,7 @@ class EventStream:
                 if left <= 0:
                     break
                 before = len(self._waiting)
-                self._drain(opened.connection, min(left, _STEP))
+                self._drain(opened.connection, min(left, _PAUSE if self._waiting else _STEP))
                 if len(self._waiting) > before:
                     opened.heard_us = _now_us()
                     opened.checked = time.monotonic()

@@ -21,7 +21,7 @@ from observability.jobs.services.retention import Expiry
 from tenants.contracts import PlacementRef, TargetRef
 from tenants.models import Placement, Target, Tenant
 
-CHUNK = 400
+CHUNK = 2000
 """Names in one IN list."""
 
 
