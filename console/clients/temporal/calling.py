@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from google.protobuf.message import Message
@@ -24,7 +23,10 @@ async def call(
     attempts: int = ATTEMPTS,
 ) -> Any:
     """One RPC of the workflow service. A run that has ended is a Conflict, not a NotFound."""
-    select: Callable[[Any], Any] = lambda service: getattr(service.workflow_service, method)  # noqa: E731
+
+    def select(service: Any) -> Any:
+        return getattr(service.workflow_service, method)
+
     try:
         return await client.connection.call(
             select,
