@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from console.clients.kubernetes.client import KubernetesClient
-from console.errors import ExternalError, NotFound, Refused, Unreachable
+from console.errors import ExternalError, NotFound, Refused
 from quotas.enforcement.adapters.argo import names
 from quotas.enforcement.adapters.argo.locks import bindings, has_slot
 from quotas.enforcement.adapters.argo.observe import Found, Running, observed
+from quotas.enforcement.adapters.kubernetes.look import one_by_one
 from quotas.enforcement.adapters.kubernetes.names import SELECTOR, is_ours
 from quotas.enforcement.adapters.kubernetes.owners import is_manager
 from quotas.enforcement.ports import ObjectRef, Observation, Observed
@@ -104,26 +104,11 @@ def each(
     client: KubernetesClient, placements: Sequence[PlacementRef], concurrency: int
 ) -> Observation:
     """Every placement by itself: four reads, with the bodies of its unfinished workflows."""
-    before = client.counter.copy()
-    seen: dict[int, Observed] = {}
-    failures: dict[int, str] = {}
+    return one_by_one(client, placements, concurrency, _one)
 
-    def look(placement: PlacementRef) -> Observed | ExternalError:
-        try:
-            return observed(placement, _found(client, placement))
-        except ExternalError as error:
-            return error
 
-    workers = max(1, min(concurrency, len(placements)))
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="observe") as pool:
-        for placement, outcome in zip(placements, pool.map(look, placements), strict=True):
-            if isinstance(outcome, Unreachable):
-                raise outcome  # not one placement's trouble but the whole target's
-            if isinstance(outcome, ExternalError):
-                failures[placement.id] = outcome.message
-            else:
-                seen[placement.id] = outcome
-    return Observation(seen, client.counter.since(before).reads, failures=failures)
+def _one(client: KubernetesClient, placement: PlacementRef) -> Observed:
+    return observed(placement, _found(client, placement))
 
 
 def _found(client: KubernetesClient, placement: PlacementRef) -> Found:

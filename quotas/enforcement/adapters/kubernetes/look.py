@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final
@@ -71,22 +71,32 @@ def each(
     client: KubernetesClient, placements: Sequence[PlacementRef], concurrency: int
 ) -> Observation:
     """Every placement by itself: six reads, and one for each further kind that its quota counts."""
+    return one_by_one(client, placements, concurrency, _one)
+
+
+def one_by_one(
+    client: KubernetesClient,
+    placements: Sequence[PlacementRef],
+    concurrency: int,
+    look: Callable[[KubernetesClient, PlacementRef], Observed],
+) -> Observation:
+    """What `look` says of each placement, some at a time; one that fails delays no other. Raises
+    Unreachable: that is the whole target's trouble."""
     before = client.counter.copy()
     seen: dict[int, Observed] = {}
     failures: dict[int, str] = {}
 
-    def look(placement: PlacementRef) -> Observed | ExternalError:
+    def outcome_of(placement: PlacementRef) -> Observed | ExternalError:
         try:
-            return _one(client, placement)
+            return look(client, placement)
         except ExternalError as error:
             return error
 
-    with ThreadPoolExecutor(
-        max_workers=max(1, min(concurrency, len(placements))), thread_name_prefix="observe"
-    ) as pool:
-        for placement, outcome in zip(placements, pool.map(look, placements), strict=True):
+    workers = max(1, min(concurrency, len(placements)))
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="observe") as pool:
+        for placement, outcome in zip(placements, pool.map(outcome_of, placements), strict=True):
             if isinstance(outcome, Unreachable):
-                raise outcome  # not one placement's trouble but the whole target's
+                raise outcome
             if isinstance(outcome, ExternalError):
                 failures[placement.id] = outcome.message
             else:
