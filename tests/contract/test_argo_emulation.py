@@ -29,9 +29,9 @@ def space(site: Site) -> Iterator[str]:
 
 
 @pytest.fixture
-def cluster(site: Site) -> Cluster:
-    """With the definition of Workflows served."""
-    found = Cluster(f"kubeconfig:{site.kubeconfig}")
+def cluster(site: Site, space: str) -> Cluster:
+    """With the definition of Workflows served. Other tests share it: only `space` is managed."""
+    found = Cluster(f"kubeconfig:{site.kubeconfig}", space)
     assert found.install()
     until(lambda: "argoproj.io/v1alpha1/Workflow" in site.client.probe().kinds)
     return found
@@ -171,8 +171,26 @@ def test_it_refuses_to_start_where_a_real_controller_is_at_work(
     assert cluster.real_controller(space, datetime.now(UTC)) == "workflow-controller-7d"
     assert cluster.real_controller(space, later) == ""
     arguments = ["--kubeconfig", str(site.kubeconfig), "--controller-namespace", space]
+    arguments += ["--managed-namespace", space]
     assert main(arguments) == 3
     assert "A real workflow controller is at work here" in capsys.readouterr().err
+
+
+def test_it_leaves_namespaces_alone_that_it_does_not_manage(
+    site: Site, cluster: Cluster, space: str
+) -> None:
+    other = f"{space}-other"
+    site.client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": other}})
+    try:
+        submit(site, space, "managed")
+        submit(site, other, "stranger")
+        Controller(cluster).round(datetime.now(UTC))
+        managed = site.client.get("Workflow", "managed", namespace=space)
+        stranger = site.client.get("Workflow", "stranger", namespace=other)
+        assert managed["status"]["phase"] == "Running"
+        assert "status" not in stranger
+    finally:
+        site.client.delete("Namespace", other)
 
 
 def test_a_write_to_what_is_gone_is_no_trouble(cluster: Cluster, space: str) -> None:

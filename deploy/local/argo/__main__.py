@@ -22,7 +22,7 @@ LOOK_SECONDS = 30.0
 def main(arguments: list[str] | None = None) -> int:
     """Runs until a signal; 3 when a real controller is at work and `--stand-by` is not given."""
     options = _parser().parse_args(arguments)
-    cluster = Cluster(f"kubeconfig:{options.kubeconfig}")
+    cluster = Cluster(f"kubeconfig:{options.kubeconfig}", options.managed_namespace)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -106,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--parallelism", type=int, default=0)
     parser.add_argument("--namespace-parallelism", type=int, default=0)
     parser.add_argument("--controller-namespace", default="argo")
+    parser.add_argument("--managed-namespace", default="", help="look after this one alone")
     parser.add_argument("--server-port", type=int, default=0, help="of an Argo server; 0 is none")
     parser.add_argument("--server-token-file", type=Path, help="what its callers must know")
     parser.add_argument(

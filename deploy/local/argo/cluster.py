@@ -22,10 +22,12 @@ _WAITS: Final = ("exceeded quota", "too many requests", "timeout", "being termin
 
 
 class Cluster:
-    """One cluster, by credential reference."""
+    """One cluster, by credential reference; `managed` is the namespace whose Workflows are looked
+    after, all of them when empty (the real controller's `--managed-namespace`)."""
 
-    def __init__(self, credential: str) -> None:
+    def __init__(self, credential: str, managed: str = "") -> None:
         self._client = KubernetesClient(credential)
+        self._managed = managed or None
 
     def close(self) -> None:
         """Close the connections."""
@@ -34,16 +36,19 @@ class Cluster:
     # Reading
 
     def unfinished(self) -> list[Obj]:
-        """Every Workflow that has not completed."""
-        return self._client.list("Workflow", label_selector=f"{names.COMPLETED}!=true")
+        """Every Workflow in its care that has not completed."""
+        return self._list("Workflow", f"{names.COMPLETED}!=true")
 
     def finished(self) -> list[Obj]:
-        """Every Workflow that has completed."""
-        return self._client.list("Workflow", label_selector=f"{names.COMPLETED}=true")
+        """Every Workflow in its care that has completed."""
+        return self._list("Workflow", f"{names.COMPLETED}=true")
 
     def pods(self) -> list[Obj]:
         """The pods of workflows that nobody has looked at since they ended."""
-        return self._client.list("Pod", label_selector=f"{names.WORKFLOW},{names.COMPLETED}=false")
+        return self._list("Pod", f"{names.WORKFLOW},{names.COMPLETED}=false")
+
+    def _list(self, kind: str, selector: str) -> list[Obj]:
+        return self._client.list(kind, namespace=self._managed, label_selector=selector)
 
     def limits(self) -> dict[str, str]:
         """The parallelism labels, by namespace."""

@@ -128,7 +128,7 @@ def lab(site: Site, tmp_path: Path, settings: Settings) -> Iterator[Lab]:
     archive.rest.over()
     token = tmp_path / "token"
     token.write_text(secrets.token_hex(8))
-    cluster, kept = Cluster(f"kubeconfig:{site.kubeconfig}"), Archive()
+    cluster, kept = Cluster(f"kubeconfig:{site.kubeconfig}", site.namespace), Archive()
     cluster.install()
     server = serve(Answers(cluster, kept), token, 0)
     options = {
