@@ -21,7 +21,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import History
 from temporalio.client import WorkflowHistory
 from temporalio.runtime import Runtime, TelemetryConfig
-from temporalio.worker import Replayer
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from temporalio.workflow import NondeterminismError
 
@@ -38,17 +38,21 @@ def main() -> None:
     answers = os.fdopen(job["answers"], "w", encoding="utf-8")
     confine.die_with_parent()
     # Before any thread is started: the filter holds for this thread and those it starts.
-    isolated = confine.cut_network()
+    isolated = confine.cut_off()
     runtime = Runtime(telemetry=TelemetryConfig(logging=None))
     confine.limit_resources(memory=job["memory"])
+    recorder = compare.Recorder(SandboxedWorkflowRunner(), UnsandboxedWorkflowRunner())
     try:
         workflows = load(job["paths"], job["modules"])
+        names = named(workflows)
+        for found in workflows:
+            recorder.prepare_workflow(getattr(found, _DEFINITION))
     except BaseException as error:  # noqa: BLE001 - whatever importing a bundle raises is its fault
         _say(answers, {"error": f"{type(error).__name__}: {error}"[:LONGEST]})
         os._exit(0)
-    names = sorted(getattr(found, _DEFINITION).name or "(dynamic)" for found in workflows)
+    replayer = Replayer(workflows=workflows, workflow_runner=recorder, runtime=runtime)
     _say(answers, {"workflows": names, "isolated": isolated})
-    asyncio.run(_serve(source, answers, workflows, runtime))
+    asyncio.run(_serve(source, answers, replayer, recorder))
     answers.flush()
     os._exit(0)  # the SDK's threads may crash an orderly end of the interpreter
 
@@ -68,11 +72,22 @@ def load(paths: Iterable[str], modules: Iterable[str]) -> list[type]:
     return list(found.values())
 
 
+def named(workflows: Iterable[type]) -> list[str]:
+    """The names of workflows, sorted. Raises ValueError when two have the same: the SDK takes only
+    one of them."""
+    found: dict[str, type] = {}
+    for each in workflows:
+        name = getattr(each, _DEFINITION).name or "(dynamic)"
+        other = found.setdefault(name, each)
+        if other is not each:
+            places = " and ".join(f"{one.__module__}.{one.__qualname__}" for one in (other, each))
+            raise ValueError(f"two workflows are called {name}: {places}")
+    return sorted(found)
+
+
 async def _serve(
-    source: IO[bytes], answers: IO[str], workflows: list[type], runtime: Runtime
+    source: IO[bytes], answers: IO[str], replayer: Replayer, recorder: compare.Recorder
 ) -> None:
-    recorder = compare.Recorder(SandboxedWorkflowRunner())
-    replayer = Replayer(workflows=workflows, workflow_runner=recorder, runtime=runtime)
     while line := source.readline():
         head = json.loads(line)
         document = source.read(head["size"])

@@ -35,25 +35,40 @@ class Divergence:
 
 
 class Recorder(WorkflowRunner):
-    """Runs workflows as `inner` does, and keeps the commands that they ask for."""
+    """Runs workflows as `inner` does, and keeps the commands that they ask for.
 
-    def __init__(self, inner: WorkflowRunner) -> None:
+    Code that `inner` does not take, such as that of workers without a sandbox, runs as `plain`
+    does.
+    """
+
+    def __init__(self, inner: WorkflowRunner, plain: WorkflowRunner) -> None:
         self._inner = inner
+        self._plain = plain
+        self._chosen: dict[type, WorkflowRunner] = {}
         self.activations: list[list[Any]] = []
 
     def prepare_workflow(self, defn: Any) -> None:
-        """As `inner` does."""
-        self._inner.prepare_workflow(defn)
+        """As one of the two does; once, though the SDK asks again for every history."""
+        if defn.cls in self._chosen:
+            return
+        try:
+            self._inner.prepare_workflow(defn)
+        except Exception:  # noqa: BLE001 - whatever it raises: the other may take it
+            self._plain.prepare_workflow(defn)
+            self._chosen[defn.cls] = self._plain
+        else:
+            self._chosen[defn.cls] = self._inner
 
     def set_worker_level_failure_exception_types(
         self, types: Sequence[type[BaseException]]
     ) -> None:
-        """As `inner` does."""
-        self._inner.set_worker_level_failure_exception_types(types)
+        """As both do."""
+        for runner in (self._inner, self._plain):
+            runner.set_worker_level_failure_exception_types(types)
 
     def create_instance(self, det: Any) -> WorkflowInstance:
-        """`inner`'s instance, watched."""
-        instance = self._inner.create_instance(det)
+        """An instance of the one that takes the workflow, watched."""
+        instance = self._chosen.get(det.defn.cls, self._inner).create_instance(det)
         activate, kept = instance.activate, self.activations
 
         def watched(act: Any) -> Any:

@@ -1,5 +1,5 @@
-"""What a replay may not do: use much memory, leave core files, outlive its parent, leave its
-process group, use a network.
+"""What a replay may not do: use much memory, write large files, leave core files, outlive its
+parent, leave its process group, start processes, use a network.
 
 This bounds accidents. It is no wall against hostile code: importing a bundle runs what is in it,
 as our own user; that is why only admins register bundles.
@@ -21,25 +21,33 @@ _PR_SET_NO_NEW_PRIVS: Final = 38
 _PR_SET_SECCOMP: Final = 22
 _FILTER_MODE: Final = 2
 
-# Linux: audit architecture, and the numbers of socket(), io_uring_setup(), setpgid() and setsid()
-# there. A process that can make neither of the first two has no network, but for the sockets that
-# it was given; without the others it and its children are killed with their group.
+# Linux: audit architecture, the number of clone(), and those of socket(), io_uring_setup(),
+# setpgid(), setsid(), fork() and vfork() there. A process that can make neither of the first two has
+# no network, but for the sockets that it was given; without setpgid and setsid it is killed with its
+# group; without the others the bound on memory is one on everything that the bundle does.
 _ARCHITECTURES: Final = {
-    "x86_64": (0xC000003E, 41, 425, 109, 112),
-    "aarch64": (0xC00000B7, 198, 425, 154, 157),
+    "x86_64": (0xC000003E, 56, (41, 425, 109, 112, 57, 58)),
+    "aarch64": (0xC00000B7, 220, (198, 425, 154, 157)),
 }
+# clone3() hides its flags from a filter: where it does not exist, the C library makes its threads
+# with clone().
+_CLONE3: Final = 435
+_CLONE_THREAD: Final = 0x00010000
 _LOAD: Final = 0x20  # BPF_LD | BPF_W | BPF_ABS
 _EQUAL: Final = 0x15  # BPF_JMP | BPF_JEQ | BPF_K
 _AT_LEAST: Final = 0x35  # BPF_JMP | BPF_JGE | BPF_K
+_ANY_BIT: Final = 0x45  # BPF_JMP | BPF_JSET | BPF_K
 _ANSWER: Final = 0x06  # BPF_RET | BPF_K
 _ALLOW: Final = 0x7FFF0000
 _FAIL: Final = 0x00050000
 _X32_BIT: Final = 0x40000000
+_LARGEST_FILE: Final = 64 << 20
 
 
 def limit_resources(*, memory: int) -> None:
-    """At most `memory` bytes of address space, no core file, 256 open files."""
+    """At most `memory` bytes of address space, files of 64 MiB, no core file, 256 open files."""
     _lower(resource.RLIMIT_AS, memory)
+    _lower(resource.RLIMIT_FSIZE, _LARGEST_FILE)
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_NOFILE, 256)
 
@@ -56,9 +64,9 @@ def die_with_parent() -> None:
         _prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
-def cut_network() -> bool:
-    """No new sockets and no other process group from here on, in this process and whatever it
-    starts. False where the system has no such filter for us: the caller then says so."""
+def cut_off() -> bool:
+    """No new sockets, no other process and no other process group from here on; threads only. False
+    where the system has no such filter for us: the caller then says so."""
     numbers = _ARCHITECTURES.get(platform.machine()) if sys.platform == "linux" else None
     if numbers is None:
         return False
@@ -73,17 +81,24 @@ def cut_network() -> bool:
     return True
 
 
-def _program(architecture: int, *refused: int) -> bytes:
-    refuse = _FAIL | errno.EPERM
-    count = len(refused)
+def _program(architecture: int, clone: int, refused: tuple[int, ...]) -> bytes:
+    # Where the answers stand, behind the calls that are refused. A jump counts from the next step.
+    refuse, missing, flags = (len(refused) + place for place in (7, 8, 9))
     steps = [
         (_LOAD, 0, 0, 4),  # the architecture that the call was made for
-        (_EQUAL, 0, count + 3, architecture),  # another one: refused
+        (_EQUAL, 0, refuse - 2, architecture),  # another one: refused
         (_LOAD, 0, 0, 0),  # the number of the call
-        (_AT_LEAST, count + 1, 0, _X32_BIT),  # the x32 numbers of the same calls
-        *((_EQUAL, count - place, 0, number) for place, number in enumerate(refused)),
+        (_AT_LEAST, refuse - 4, 0, _X32_BIT),  # the x32 numbers of the same calls
+        (_EQUAL, flags - 5, 0, clone),
+        (_EQUAL, missing - 6, 0, _CLONE3),
+        *((_EQUAL, refuse - 7 - place, 0, number) for place, number in enumerate(refused)),
         (_ANSWER, 0, 0, _ALLOW),
-        (_ANSWER, 0, 0, refuse),
+        (_ANSWER, 0, 0, _FAIL | errno.EPERM),
+        (_ANSWER, 0, 0, _FAIL | errno.ENOSYS),
+        (_LOAD, 0, 0, 16),  # the flags of clone()
+        (_ANY_BIT, 0, 1, _CLONE_THREAD),
+        (_ANSWER, 0, 0, _ALLOW),
+        (_ANSWER, 0, 0, _FAIL | errno.EPERM),
     ]
     return b"".join(struct.pack("HBBI", *step) for step in steps)
 

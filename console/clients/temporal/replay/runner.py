@@ -31,6 +31,7 @@ _START: Final = (
     "from console.clients.temporal.replay.child import main; main()"
 )
 _TAIL: Final = 2000
+_LONGEST_NAME: Final = 100
 LONGEST_ANSWER: Final = 1 << 20
 
 
@@ -118,10 +119,11 @@ class ReplayProcess:
             answer = child.answer(self._bounds.start_seconds)
             if answer is None or "error" in answer:
                 child.kill()
-                why = answer["error"] if answer else child.end(self._bounds.start_seconds)
+                why = _text(answer["error"]) if answer else child.end(self._bounds.start_seconds)
                 raise Refused(f"The bundle cannot be imported: {why}", code="bundle_import")
             self._child = child
-            self.contents = Contents(tuple(answer["workflows"]), bool(answer["isolated"]))
+            names = tuple(_text(name) for name in answer["workflows"])
+            self.contents = Contents(names, bool(answer["isolated"]))
         assert self.contents is not None  # noqa: S101 - set with the child
         return self.contents
 
@@ -147,7 +149,7 @@ def _understood(line: bytes) -> dict[str, Any] | None:
     """An answer of the child; None for anything else that a bundle may have written there."""
     with contextlib.suppress(ValueError, RecursionError, TypeError, LookupError, AttributeError):
         found: dict[str, Any] = json.loads(line)
-        is_start = "error" in found or {"workflows", "isolated"} <= found.keys()
+        is_start = "error" in found or isinstance(found.get("workflows"), list)
         if is_start or (found["verdict"] in set(Verdict) and isinstance(found["ms"], int)):
             return found
     return None
@@ -156,13 +158,24 @@ def _understood(line: bytes) -> dict[str, Any] | None:
 def _outcome(answer: dict[str, Any]) -> Outcome:
     return Outcome(
         verdict=Verdict(answer["verdict"]),
-        message=answer.get("message", ""),
-        event_id=answer.get("event_id", 0),
-        event_type=answer.get("event_type", ""),
-        expected=answer.get("expected", ""),
-        actual=answer.get("actual", ""),
-        milliseconds=answer["ms"],
+        message=_text(answer.get("message", "")),
+        event_id=_number(answer.get("event_id", 0)),
+        event_type=_text(answer.get("event_type", ""), _LONGEST_NAME),
+        expected=_text(answer.get("expected", "")),
+        actual=_text(answer.get("actual", "")),
+        milliseconds=_number(answer["ms"], 2**31 - 1),
     )
+
+
+def _text(value: Any, longest: int = _TAIL) -> str:
+    """What a bundle says, as text that can be stored: no NUL, no half of a surrogate pair."""
+    said = str(value)[:longest].replace("\0", "\ufffd")
+    return said.encode("utf-8", "replace").decode()
+
+
+def _number(value: Any, most: int = 2**53) -> int:
+    """A number from 0 to `most`; 0 for what is none."""
+    return min(max(value, 0), most) if isinstance(value, int) else 0
 
 
 class _Child:
@@ -256,7 +269,7 @@ class _Child:
             return f"It took longer than {seconds:g} s and was stopped."
         status = self._process.returncode
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
-        words = self._words.decode("utf-8", "replace").strip()
+        words = _text(self._words.decode("utf-8", "replace").strip())
         return f"The process ended with {how}{': ' if words else '.'}{words}"
 
     def _write(self, data: bytes, seconds: float) -> None:

@@ -70,6 +70,17 @@ def test_the_code_that_ran_it_is_deterministic(document: bytes) -> None:
 
 
 @pytest.mark.temporal
+def test_code_of_workers_without_a_sandbox_is_replayed_without_it(
+    document: bytes, tmp_path: Path
+) -> None:
+    code = (Path(BUNDLES) / "invoice_v1.py").read_text()
+    (tmp_path / "flows.py").write_text(f"{code}\nimport random\nSEED = random.random()\n")
+    with ReplayProcess(Bundle(("flows",), (str(tmp_path),)), QUICK) as replaying:
+        outcome = replaying.replay("a", document)
+    assert outcome.verdict is Verdict.DETERMINISTIC
+
+
+@pytest.mark.temporal
 def test_another_activity_is_named_beside_what_the_history_has(document: bytes) -> None:
     with process("invoice_v2") as replaying:
         outcome = replaying.replay("a", document)
