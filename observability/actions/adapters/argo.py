@@ -13,8 +13,8 @@ from console.errors import Conflict, Refused
 from observability.actions.contracts import Answer, Deed, Possible, RunFacts
 from observability.actions.rules.labels import actor_patch, notes_of, resubmitted
 from observability.actions.rules.possible import by_status
-from observability.jobs.adapters.argo.opening import server_of
 from observability.jobs.contracts import Engine
+from quotas.enforcement.adapters.argo.opening import server_of
 from quotas.enforcement.adapters.kubernetes.opening import client_for
 from tenants.contracts import TargetRef
 

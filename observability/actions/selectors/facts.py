@@ -10,6 +10,7 @@ from django.db.models import Max
 
 from observability.actions.adapters.registry import controls_for
 from observability.actions.contracts import Possible, Recorded, RunFacts
+from observability.jobs.adapters.argo.state import run_id, split_run_id
 from observability.jobs.contracts import Engine, EventKind, Status, TenantSource
 from observability.jobs.models import JobEvent, JobRun
 from tenants.contracts import TargetRef
@@ -58,10 +59,9 @@ def offers(run: JobRun, facts: RunFacts | None = None) -> list[Possible]:
 
 def _is_overwritten(run: JobRun) -> bool:
     """Whether a workflow was retried by hand since: its object, uid and all, is the next run's."""
-    uid, _, number = run.run_id.partition("#")
-    following = f"{uid}#{int(number) + 1 if number.isdigit() else 1}"
+    uid, attempt = split_run_id(run.run_id)
     others = JobRun.objects.filter(target=run.target_id, external_id=run.external_id)
-    return others.filter(run_id=following).exists()
+    return others.filter(run_id=run_id(uid, attempt + 1)).exists()
 
 
 def _recorded(run: JobRun) -> Recorded:

@@ -9,7 +9,12 @@ from typing import Final
 
 from console.clients.argo_server import ArgoServer
 from console.errors import NotFound
-from observability.jobs.adapters.argo.state import WorkflowSeen, is_completed, is_retry_of
+from observability.jobs.adapters.argo.state import (
+    WorkflowSeen,
+    is_completed,
+    is_retry_of,
+    split_run_id,
+)
 from observability.jobs.adapters.argo.translate import run_of
 from observability.jobs.adapters.following import Position
 from observability.jobs.adapters.objects import Object, name_of, uid_of
@@ -52,7 +57,7 @@ class Archive:
 
     def _from_archive(self, ref: RunRef, now: datetime) -> RunSeen | None:
         """A run that is gone, as it ended; None when the archive has nothing newer of it."""
-        uid, _, number = ref.run_id.partition("#")
+        uid, attempt = split_run_id(ref.run_id)
         if self._server is None or ref.status not in OPEN:
             return None
         try:
@@ -61,7 +66,6 @@ class Archive:
             return None
         if is_retry_of(ref.revision, found):
             return None
-        attempt = int(number) if number.isdigit() else 0
         numbers, _, _ = ref.revision.partition(" ")
         seen = WorkflowSeen(found, attempt, ref.revision, archived=True)
         return replace(run_of(seen, now), revision=f"{numbers}.1 dg", cleaned_at=now)

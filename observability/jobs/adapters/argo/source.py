@@ -14,13 +14,13 @@ from console.clients.kubernetes.watch import Change, Expired, Want, pages, watch
 from console.errors import NotFound, Refused, Unreachable
 from observability.jobs.adapters.argo.archive import Archive
 from observability.jobs.adapters.argo.attempts import Attempts, condensed, unseen_end
-from observability.jobs.adapters.argo.opening import server_of
 from observability.jobs.adapters.argo.state import (
     GRACE,
     OVERDUE,
     WorkflowSeen,
     flags_of,
     is_retry_of,
+    split_run_id,
 )
 from observability.jobs.adapters.argo.translate import document_of, run_of
 from observability.jobs.adapters.following import (
@@ -35,11 +35,7 @@ from observability.jobs.adapters.following import (
     position_of,
     vanished_run,
 )
-from observability.jobs.adapters.objects import (
-    Object,
-    namespace_of,
-    uid_of,
-)
+from observability.jobs.adapters.objects import Object, namespace_of, uid_of
 from observability.jobs.contracts import (
     JSON_DOCUMENT,
     ChangePage,
@@ -49,6 +45,7 @@ from observability.jobs.contracts import (
     RunSeen,
 )
 from observability.jobs.ports import Known
+from quotas.enforcement.adapters.argo.opening import server_of
 from quotas.enforcement.adapters.kubernetes.opening import client_for
 from tenants.contracts import PlacementRef, TargetRef
 
@@ -83,9 +80,8 @@ class ArgoSource:
 
     def history(self, *, target: TargetRef, run: RunRef, after: int) -> History:
         """See ports.Source. Steps that are not in the object come from the Argo server."""
-        uid, _, number = run.run_id.partition("#")
+        uid, attempt = split_run_id(run.run_id)
         found = _whole(target, run, uid)
-        attempt = int(number) if number.isdigit() else 0
         if is_retry_of(run.revision, found):
             raise NotFound(f"Workflow {run.external_id} was retried by hand, which overwrote this")
         seen = run_of(WorkflowSeen(found, attempt), run.created_at)
@@ -218,7 +214,7 @@ class _Look:
 
     def _due_run(self, ref: RunRef) -> RunSeen | None:
         now = self._clock.now()
-        uid, _, number = ref.run_id.partition("#")
+        uid, attempt = split_run_id(ref.run_id)
         try:
             found = self._client.get("Workflow", ref.external_id, namespace=ref.location)
         except NotFound:
@@ -227,7 +223,6 @@ class _Look:
             return vanished_run(ref, now)
         if OVERDUE in flags_of(ref.revision):
             return None
-        attempt = int(number) if number.isdigit() else 0
         return run_of(WorkflowSeen(found, attempt, ref.revision), now)
 
     # -- what is new -------------------------------------------------------------------------

@@ -73,6 +73,12 @@ def run_id(uid: str, attempt: int) -> str:
     return f"{uid}#{attempt}" if attempt else uid
 
 
+def split_run_id(run_id: str) -> tuple[str, int]:
+    """The uid and the attempt behind a run id."""
+    uid, _, number = run_id.partition("#")
+    return uid, int(number) if number.isdecimal() else 0
+
+
 def status_of(workflow: Object) -> dict[str, Any]:
     """The status, empty before the controller saw it."""
     return mapping(workflow.get("status"))

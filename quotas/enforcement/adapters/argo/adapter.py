@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from console.clients.argo_server import ArgoServer
 from console.clients.contracts import Permission
 from console.clients.kubernetes.client import KubernetesClient
 from console.errors import ExternalError
@@ -124,24 +123,13 @@ def _version(client: KubernetesClient, target: TargetRef) -> tuple[str, str]:
     """The controller's version and how it is known; both empty when it is not."""
     if opening.is_emulated(client):
         return _EMULATED, _EMULATED
-    server = str(target.options.get("argo_server") or "")
-    if server:
+    server = opening.server_of(target)
+    if server is not None:
         try:
-            said = _connect(server, target).version()
+            said = server.version()
         except ExternalError:
             said = ""
         if said:
             return said, "Argo server"
     tag = opening.image_version(client, opening.controller_namespace(target))
     return tag, "image" if tag else ""
-
-
-def _connect(server: str, target: TargetRef) -> ArgoServer:
-    options = target.options
-    return ArgoServer(
-        server,
-        token=str(options.get("argo_server_token") or ""),
-        ca_file=str(options.get("ca_file", "")),
-        insecure_skip_tls_verify=options.get("insecure_skip_tls_verify") is True,
-        timeout=target.timeout,
-    )

@@ -1,4 +1,4 @@
-"""What the options of an Argo target say, and the version of the controller behind it."""
+"""What the options of an Argo target say, its Argo server, and its controller's version."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from console.clients import credentials
+from console.clients.argo_server import ArgoServer
 from console.clients.kubernetes.client import KubernetesClient
-from console.errors import ExternalError, NotFound, Refused
+from console.errors import ExternalError, Refused
 from tenants.contracts import TargetRef
 
 CONTROLLER: Final = "workflow-controller"
@@ -24,6 +25,21 @@ def controller_namespace(target: TargetRef) -> str:
     return str(target.options.get("controller_namespace") or NAMESPACE)
 
 
+def server_of(target: TargetRef) -> ArgoServer | None:
+    """The client for the Argo server behind a target; None where the options name none. Its
+    certificate is not the cluster's: it has options of its own."""
+    url = str(target.options.get("argo_server") or "")
+    if not url:
+        return None
+    return ArgoServer(
+        url,
+        token=str(target.options.get("argo_server_token") or ""),
+        ca_file=str(target.options.get("argo_server_ca_file") or ""),
+        insecure_skip_tls_verify=target.options.get("argo_server_insecure") is True,
+        timeout=target.timeout,
+    )
+
+
 def fault_in(options: Mapping[str, Any]) -> str:
     """What is wrong with the options of an Argo target; empty when nothing is."""
     server = options.get("argo_server") or ""
@@ -34,6 +50,10 @@ def fault_in(options: Mapping[str, Any]) -> str:
         return f"argo_server_token: use a reference to where the token is: {credentials.SHAPES}."
     if token and not server:
         return "argo_server_token: there is no argo_server that it could be for."
+    if not isinstance(options.get("argo_server_ca_file", ""), str):
+        return "argo_server_ca_file is the path of a file."
+    if not isinstance(options.get("argo_server_insecure", False), bool):
+        return "argo_server_insecure is true or false."
     where = options.get("controller_namespace") or NAMESPACE
     if not isinstance(where, str) or not _DNS_LABEL.fullmatch(where):
         return f"controller_namespace: {where!r} is not the name of a namespace."
@@ -64,7 +84,7 @@ def image_version(client: KubernetesClient, where: str) -> str:
     containers = deployment["spec"]["template"]["spec"].get("containers") or ()
     for container in containers:
         image, _, tag = str(container.get("image") or "").split("@")[0].rpartition(":")
-        if image and "/" not in tag and CONTROLLER.split("-")[0] in image:
+        if image and "/" not in tag and "workflow" in image:
             return tag
     return ""
 
@@ -73,6 +93,6 @@ def is_emulated(client: KubernetesClient) -> bool:
     """Whether the small controller of the demo keeps the Workflows of this cluster."""
     try:
         definition = client.get("CustomResourceDefinition", DEFINITION)
-    except (NotFound, Refused, ExternalError):
+    except ExternalError:
         return False
     return (definition["metadata"].get("labels") or {}).get(EMULATED) == "true"

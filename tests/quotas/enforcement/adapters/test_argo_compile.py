@@ -166,6 +166,8 @@ def test_a_lock_of_another_namespace_or_map_is_not_ours() -> None:
             "argo_server_token: use a reference",
         ),
         ({"argo_server_token": "env:ARGO"}, "there is no argo_server"),
+        ({"argo_server_ca_file": 1}, "argo_server_ca_file is the path of a file"),
+        ({"argo_server_insecure": "yes"}, "argo_server_insecure is true or false"),
         ({"controller_namespace": "Argo"}, "controller_namespace: 'Argo' is not"),
         ({"ca_file": 1}, "ca_file is the path of a file"),
     ],
