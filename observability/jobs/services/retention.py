@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator
-from datetime import datetime, timedelta
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -64,50 +65,46 @@ class Expiry:
     def __init__(self, target: Target) -> None:
         """Nothing is read yet."""
         self._target = target
-        self._plans: dict[int, dict[str, int | None]] | None = None
+        self._plans: dict[int, int | None] | None = None
 
     def over(self, *, tenant_id: int | None, closed_at: datetime, now: datetime) -> bool:
         """Whether a run that ended then would be removed again at once."""
         if self._plans is None:
-            self._plans = _plans(None, now)
-        plan = self._plans.get(tenant_id, {}) if tenant_id is not None else {}
-        days = settings.JOB_RETENTION_DAYS
-        before = cut_off(retention(plan=plan, options=self._target.options, days=days), now)
+            self._plans = _plans(now)
+        plan = {}
+        if tenant_id is not None and tenant_id in self._plans:
+            plan = {PLAN_KEY: self._plans[tenant_id]}
+        before = _cut_off(plan, self._target, now)
         return before is not None and closed_at < before
 
 
-def kept_for(*, target: Target, tenant_id: int | None, now: datetime) -> timedelta | None:
-    """How long closed runs of a tenant on a target are kept; None: for ever."""
-    plans = _plans({tenant_id} if tenant_id is not None else set(), now)
-    plan = plans.get(tenant_id, {}) if tenant_id is not None else {}
-    return retention(plan=plan, options=target.options, days=settings.JOB_RETENTION_DAYS)
-
-
 def _over(now: datetime) -> Iterator[Q]:
-    """Conditions that together cover every run whose time is over."""
-    plans = _plans(None, now)
+    """Conditions that together cover every run whose time is over. Tenants are few or ten thousand,
+    but plans say few different times: a condition for each."""
+    alike: dict[int | None, list[int]] = defaultdict(list)
+    for tenant_id, seconds in _plans(now).items():
+        alike[seconds].append(tenant_id)
+    rest = Q(tenant__isnull=True) | ~Q(tenant__in=[pk for ids in alike.values() for pk in ids])
     for target in Target.objects.order_by("pk"):
-        before = cut_off(
-            retention(plan={}, options=target.options, days=settings.JOB_RETENTION_DAYS), now
-        )
-        if before is not None:
-            rest = Q(tenant__isnull=True) | ~Q(tenant__in=list(plans))
+        if (before := _cut_off({}, target, now)) is not None:
             yield rest & Q(target=target, closed_at__lt=before)
-        for tenant_id, plan in plans.items():
-            own = cut_off(
-                retention(plan=plan, options=target.options, days=settings.JOB_RETENTION_DAYS), now
-            )
-            if own is not None:
-                yield Q(target=target, tenant_id=tenant_id, closed_at__lt=own)
+        for seconds, tenant_ids in alike.items():
+            if (before := _cut_off({PLAN_KEY: seconds}, target, now)) is not None:
+                yield Q(target=target, tenant__in=tenant_ids, closed_at__lt=before)
 
 
-def _plans(tenant_ids: Collection[int] | None, now: datetime) -> dict[int, dict[str, int | None]]:
-    """Of tenants whose plan says how long: that, by id."""
-    found: dict[int, dict[str, int | None]] = {}
-    for pk, history in load_current(tenant_ids, now).items():
+def _cut_off(plan: Mapping[str, int | None], target: Target, now: datetime) -> datetime | None:
+    days = settings.JOB_RETENTION_DAYS
+    return cut_off(retention(plan=plan, options=target.options, days=days), now)
+
+
+def _plans(now: datetime) -> dict[int, int | None]:
+    """Of tenants whose plan says how long: that in seconds (None: for ever), by id."""
+    found: dict[int, int | None] = {}
+    for pk, history in load_current(None, now).items():
         limits = effective_limits(history, now)
         if limits is not None and PLAN_KEY in limits.limits:
-            found[pk] = {PLAN_KEY: limits.limits[PLAN_KEY].value}
+            found[pk] = limits.limits[PLAN_KEY].value
     return found
 
 

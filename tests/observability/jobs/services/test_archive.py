@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pytest_django import Settings
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from console.access.models import User
 from console.audit.services import Actor
@@ -184,7 +184,22 @@ def test_what_the_plan_says_beats_the_target() -> None:
     kept_run = make_run(target, closed_at=after(-2 * 86400))
     assert retention.apply(now=NOON) == 1
     assert JobRun.objects.get() == kept_run
-    assert retention.kept_for(target=target, tenant_id=acme.pk, now=NOON) == timedelta(days=1)
+
+
+def test_tenants_with_one_plan_cost_one_look_at_each_target(
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    alice = Actor.person(User.objects.create_user("alice"))
+    said: dict[str, Any] = {"actor": alice, "reason": "a test", "at": NOON - timedelta(hours=1)}
+    limits = {"trail.retentionSeconds": 86400}
+    version = create_plan(slug="short", name="Short", limits=limits, **said)
+    tenants = [make_tenant(f"tenant-{number}") for number in range(40)]
+    subscribe(tenants=tenants, version=version, **said)
+    target = make_target()
+    for tenant in tenants:
+        make_run(target, tenant=tenant, closed_at=after(-2 * 86400))
+    with django_assert_max_num_queries(30):
+        assert retention.apply(now=NOON) == len(tenants)
 
 
 def test_runs_stay_while_their_documents_cannot_be_removed(
