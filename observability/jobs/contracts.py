@@ -154,7 +154,7 @@ TRACE_MEMO: Final = "headroom.trace_id"
 
 def run_key(engine: str, location: str, external_id: str, run_id: str) -> str:
     """How one run names another across engines: `temporal/NAMESPACE/WORKFLOW_ID/RUN_ID`,
-    `kubernetes/NAMESPACE/JOB/UID`, `argo/NAMESPACE/WORKFLOW/UID`, `celery/QUEUE-OR-APP/TASK_ID/`.
+    `kubernetes/NAMESPACE/JOB/UID`, `argo/NAMESPACE/WORKFLOW/UID`, `celery/APP/TASK_ID/`.
     A run id that is left out means whichever run has that id."""
     return f"{engine}/{location}/{external_id}/{run_id}"
 

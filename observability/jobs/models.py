@@ -49,7 +49,6 @@ class ArchiveState(models.TextChoices):
     DUE = "due", "To be archived"
     STORED = "stored", "Archived"
     UNAVAILABLE = "unavailable", "The engine no longer had it"
-    EXPIRED = "expired", "Removed after its retention"
 
 
 class JobRunQuerySet(models.QuerySet["JobRun"]):

@@ -176,14 +176,6 @@ _PAGES: Final = {
 }
 
 
-def batch_link(options: Mapping[str, Any], *, namespace: str, job_id: str) -> str:
-    """Temporal's page of a batch operation; empty where its UI is not known."""
-    base = _base(options)
-    if not base:
-        return ""
-    return f"{base}/namespaces/{_part(namespace)}/batch-operations/{_part(job_id)}"
-
-
 def _base(options: Mapping[str, Any]) -> str:
     base = str(options.get("ui_url") or "")
     return base.rstrip("/") if _is_web(base) else ""

@@ -16,20 +16,14 @@ def current_document(run: JobRun) -> Document:
     """The archived document, else what the engine says now; for Celery, which keeps nothing, what
     our own rows say.
 
-    Raises DomainError (`history_expired`, `history_unavailable`, `archive_damaged`, `no_history`)
-    or ExternalError.
+    Raises DomainError (`history_unavailable`, `no_history`, and what `document_of` raises) or
+    ExternalError.
     """
     if (
         run.archive == ArchiveState.STORED
         or JobDocument.objects.filter(run=run, body__isnull=False).exists()
     ):
         return document_of(run)
-    if run.archive == ArchiveState.EXPIRED:
-        raise DomainError(
-            "history_expired",
-            f"The history of {run.external_id[:80]} was removed after its retention.",
-            status=410,
-        )
     if run.archive == ArchiveState.UNAVAILABLE:
         raise DomainError(
             "history_unavailable",

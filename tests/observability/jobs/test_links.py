@@ -15,7 +15,6 @@ from observability.jobs.contracts import Engine
 from observability.jobs.rules.commands import Command, commands_for, word
 from observability.jobs.rules.links import (
     Subject,
-    batch_link,
     event_link,
     fill,
     links_out,
@@ -55,8 +54,6 @@ def test_temporals_routes_are_those_of_its_ui() -> None:
     assert "Temporal: pending activities" not in found
     live = urls(subject(is_open=True), ui_url="https://t.example")
     assert live["Temporal: pending activities"] == f"{run}/pending-activities"
-    batch = batch_link({"ui_url": "https://t.example"}, namespace="prod", job_id="b/1")
-    assert batch == "https://t.example/namespaces/prod/batch-operations/b%2F1"
 
 
 def test_an_event_has_a_page_only_where_the_engine_has_one() -> None:
