@@ -178,10 +178,11 @@ def take_object(body: dict[str, Any], name: str) -> dict[str, Any]:
 
 def refuse_rest(body: Mapping[str, Any], known: Sequence[str]) -> None:
     """Raises DomainError("unknown_field") for the first field that nobody took."""
+    right = f"use {', '.join(known)}" if known else "send an empty object"
     for name in body:
         raise DomainError(
             "unknown_field",
-            f"{str(name)[:80]!r} is not a field here; use {', '.join(known)}.",
+            f"{str(name)[:80]!r} is not a field here; {right}.",
             field=str(name)[:80],
         )
 

@@ -8,7 +8,7 @@ from rest_framework import serializers as s
 
 from console.resources import Row, described
 from observability.actions.contracts import FASTEST, Possible
-from observability.actions.models import Order, OrderStatus, Selection
+from observability.actions.models import ItemStatus, Order, OrderItem, OrderStatus, Selection
 from observability.actions.rules.catalogue import VERBS
 from observability.actions.services.notes import repeatable
 from observability.actions.services.previews import Preview
@@ -41,6 +41,18 @@ ORDER = described(
     total=s.IntegerField(),
     done=s.IntegerField(),
     not_done=s.IntegerField(),
+)
+ITEM = described(
+    "BatchItem",
+    "One run of a batch and what came of it.",
+    id=s.IntegerField(),
+    run=s.IntegerField(allow_null=True, help_text="Null for a run that is not known here."),
+    label=s.CharField(),
+    tenant=s.CharField(allow_null=True),
+    status=s.ChoiceField(choices=ItemStatus.choices),
+    message=s.CharField(allow_blank=True, help_text="The engine's own words."),
+    result=s.DictField(),
+    finished_at=s.DateTimeField(allow_null=True),
 )
 OFFER = described(
     "ActionOffer",
@@ -126,6 +138,20 @@ def order_row(order: Order) -> Row:
         "total": order.total,
         "done": order.done,
         "not_done": order.bad,
+    }
+
+
+def item_row(item: OrderItem) -> Row:
+    """One run of a batch."""
+    return {
+        "id": item.pk,
+        "run": item.run_id,
+        "label": item.label,
+        "tenant": item.tenant or None,
+        "status": item.status,
+        "message": item.message,
+        "result": item.result,
+        "finished_at": item.finished_at,
     }
 
 

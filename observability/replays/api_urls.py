@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from observability.replays import api
+from observability.replays.api import bundles, replays
 
 urlpatterns = [
-    path("bundles/", api.BundleList.as_view()),
-    path("replays/", api.ReplayList.as_view()),
-    path("replays/<int:pk>/", api.ReplayDetail.as_view()),
-    path("replays/<int:pk>/results/", api.ResultList.as_view()),
-    path("jobs/<int:pk>/replays/", api.RunReplays.as_view()),
+    path("bundles/", bundles.BundleList.as_view()),
+    path("bundles/<int:pk>/", bundles.BundleDetail.as_view()),
+    path("bundles/<int:pk>/retire/", bundles.BundleRetire.as_view()),
+    path("replays/", replays.ReplayList.as_view()),
+    path("replays/<int:pk>/", replays.ReplayDetail.as_view()),
+    path("replays/<int:pk>/stop/", replays.ReplayStop.as_view()),
+    path("replays/<int:pk>/results/", replays.ResultList.as_view()),
+    path("jobs/<int:pk>/replays/", replays.RunReplays.as_view()),
 ]

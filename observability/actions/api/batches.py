@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -17,7 +19,10 @@ from console.access.gate import actor_of
 from console.access.models import Permission
 from console.errors import DomainError
 from console.resources import (
+    READ,
     REASON,
+    Row,
+    RowList,
     body_of,
     refuse_rest,
     take_flag,
@@ -28,7 +33,7 @@ from console.resources import (
 from observability.actions import serializers as said
 from observability.actions.api.actions import json_arguments
 from observability.actions.contracts import MOST_RUNS
-from observability.actions.models import Order
+from observability.actions.models import Order, OrderItem
 from observability.actions.services.batches import ask_batch, stop
 from observability.actions.services.previews import BatchAsking, preview
 from observability.jobs.models import Engine
@@ -73,6 +78,21 @@ class BatchStop(Idempotent, APIView):
         refuse_rest(body, ("reason",))
         order = stop(order=found, actor=actor_of(request), reason=reason, now=timezone.now())
         return Response(said.order_row(order), status=status.HTTP_202_ACCEPTED)
+
+
+class BatchItems(RowList):
+    """The runs of a batch, each with what came of it. Empty for an action on one run."""
+
+    required_permissions: ClassVar = READ
+    queryset = OrderItem.objects.all()
+    serializer_class = said.ITEM
+
+    def get_queryset(self) -> QuerySet[OrderItem]:
+        order = get_object_or_404(Order, pk=self.kwargs["pk"])
+        return self.queryset.filter(order=order)
+
+    def shape(self, rows: Sequence[OrderItem]) -> list[Row]:
+        return [said.item_row(row) for row in rows]
 
 
 def _asking(body: dict[str, Any]) -> BatchAsking:

@@ -94,6 +94,13 @@ def preview(asking: BatchAsking, *, now: datetime) -> Preview:
             f"rate: {asking.rate} is not accepted; use 1 to {FASTEST} operations a second.",
             field="rate",
         )
+    if asking.ids and (asking.query.strip() or asking.target):
+        raise DomainError(
+            "invalid",
+            f"ids: {len(asking.ids)} runs are named, and a query or target is sent too; send one "
+            "of both.",
+            field="ids",
+        )
     if asking.target:
         return _preview_query(asking, verb, arguments)
     return _preview_runs(asking, verb, arguments, now)

@@ -153,7 +153,7 @@ def test_for_outsiders_the_run_does_not_exist(
 ) -> None:
     assert outsider.get(f"jobs/{run.pk}/actions/").status_code == 404
     assert outsider.post(f"jobs/{run.pk}/actions/", CANCEL).status_code == 404
-    for path in ("actions/", "actions/1/"):
+    for path in ("actions/", "actions/1/", "actions/1/items/"):
         assert outsider.get(path).status_code == 403
     for path in ("actions/batch/", "actions/1/stop/"):
         assert outsider.post(path, {}).status_code == 403
@@ -177,6 +177,9 @@ def test_a_batch_is_counted_then_ordered_then_watched(
     assert (row["status"], row["total"], row["run"]) == ("asked", 2, None)
     work(order_id=row["id"])
     assert rest.get(f"actions/{row['id']}/").json()["status"] == "done"
+    items = rest.get(f"actions/{row['id']}/items/").json()["results"]
+    assert {each["status"] for each in items} == {"done"}
+    assert {each["tenant"] for each in items} == {"acme", None}
     late = rest.post(f"actions/{row['id']}/stop/", {"reason": "because"})
     assert (late.status_code, late.json()["code"]) == (409, "not_running")
 
@@ -188,6 +191,8 @@ def test_a_batch_is_counted_then_ordered_then_watched(
         ({"engine": "temporal", "verb": "cancel", "ids": ["1"]}, "ids", "list of at most"),
         ({"engine": "temporal", "verb": "cancel", "ids": [1], "rate": "fast"}, "rate", "'fast'"),
         ({"engine": "temporal", "verb": "cancel", "dry_run": "no"}, "dry_run", "true or false"),
+        ({"engine": "temporal", "verb": "cancel", "ids": [1], "query": "x"}, "ids", "one of both"),
+        ({"engine": "temporal", "verb": "cancel", "ids": [1], "target": "x"}, "ids", "one of both"),
         ({"engine": "temporal", "verb": "cancel", "query": ""}, "query", "every run"),
         ({"engine": "temporal", "verb": "cancel", "q": "x"}, "q", "use engine, verb"),
     ],

@@ -1,4 +1,4 @@
-"""Pages and endpoints of bundles and replays: who sees what, and what they say."""
+"""Pages of bundles and replays: who sees what, and what they say."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ from observability.replays.models import (
     WorkflowBundle,
 )
 from observability.replays.services import replays
-from tenants.models import Membership
-from tests.observability.jobs.factories import make_run, make_target, make_tenant
-from tests.rest import Rest
+from tests.observability.jobs.factories import make_run, make_target
 
 pytestmark = pytest.mark.django_db
 BUNDLE: dict[str, Any] = {
@@ -157,50 +155,6 @@ def test_a_search_that_cannot_be_read_is_said_at_the_field(bundle: WorkflowBundl
     response = signed_in(Role.OPERATOR).post("/jobs/replays/new/", asked)
     assert response.status_code == 422
     assert "colour: is no filter" in response.content.decode()
-
-
-def test_rest_accepts_a_replay_and_says_where_to_poll(bundle: WorkflowBundle) -> None:
-    run = make_run()
-    rest = Rest(Role.OPERATOR)
-    accepted = rest.post("replays/", {"bundle": "flows@42", "runs": [run.pk]})
-    assert accepted.status_code == 202
-    assert accepted["Location"] == f"/api/v1/replays/{accepted.json()['id']}/"
-    polled = rest.get(f"replays/{accepted.json()['id']}/").json()
-    assert (polled["total"], polled["done"], polled["state"]) == (1, 0, "waiting")
-    results = rest.get(f"replays/{polled['id']}/results/").json()["results"]
-    assert [(row["run"], row["verdict"]) for row in results] == [(run.pk, "")]
-
-
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({"bundle": "flows@41", "runs": [1]}, "bundle"),
-        ({"bundle": "flows@42", "runs": ["x"]}, "runs"),
-        ({"bundle": "flows@42", "runs": [2**70]}, "runs"),
-        ({"bundle": "flows@42", "runs": [999999]}, "runs"),
-        ({"bundle": "flows@42", "query": "colour:red"}, "q"),
-        ({"bundle": "flows@42", "last": 10**6}, "last"),
-        ({"bundle": "flows@42", "colour": "red"}, "colour"),
-    ],
-)
-def test_rest_names_the_field_that_is_wrong(
-    bundle: WorkflowBundle, body: dict[str, Any], field: str
-) -> None:
-    refused = Rest(Role.OPERATOR).post("replays/", body)
-    assert 400 <= refused.status_code < 500
-    assert refused.json()["field"] == field
-
-
-def test_a_member_reads_the_replays_of_own_runs_only(bundle: WorkflowBundle) -> None:
-    own, other = make_run(tenant=make_tenant("acme")), make_run(tenant=make_tenant("globex"))
-    member = Rest(Role.NOBODY)
-    Membership.objects.create(tenant=make_tenant("acme"), user=member.user)
-    assert member.get(f"jobs/{own.pk}/replays/").status_code == 200
-    assert member.get(f"jobs/{other.pk}/replays/").status_code == 404
-    assert member.post(f"jobs/{own.pk}/replays/", {"bundle": "flows@42"}).status_code == 403
-    assert member.get("replays/").status_code == 403
-    assert member.get("bundles/").status_code == 403
-    assert member.post("bundles/", {}).status_code == 403
 
 
 def test_lists_cost_the_same_however_long(

@@ -11,6 +11,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from console.access.api import Idempotent
 from console.access.gate import actor_of
@@ -24,39 +25,13 @@ from console.resources import (
     body_of,
     refuse_rest,
     take_number,
-    take_reason,
     take_text,
 )
 from observability.jobs.models import JobRun
 from observability.replays import serializers as said
 from observability.replays.models import Replay, ReplayResult, WorkflowBundle
 from observability.replays.selectors import progress_of
-from observability.replays.services import bundles, picking, replays
-
-
-class BundleList(Idempotent, RowList):
-    """Workflow bundles, the newest first."""
-
-    required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
-    queryset = WorkflowBundle.objects.all()
-    serializer_class = said.BUNDLE
-    cursor_descending = True
-
-    def shape(self, rows: Sequence[WorkflowBundle]) -> list[Row]:
-        return [said.bundle_row(row) for row in rows]
-
-    @extend_schema(request=said.NEW_BUNDLE, responses={201: said.BUNDLE})
-    def post(self, request: Request) -> Response:
-        """Imports the code once, without a network, and registers what it found."""
-        body = body_of(request)
-        reason = take_reason(body)
-        name, version = take_text(body, "name"), take_text(body, "version")
-        modules = _texts(body.pop("modules", None), "modules")
-        refuse_rest(body, ("name", "version", "modules", "reason"))
-        made = bundles.register(
-            name=name, version=version, modules=modules, actor=actor_of(request), reason=reason
-        )
-        return Response(said.bundle_row(made), status=status.HTTP_201_CREATED)
+from observability.replays.services import picking, replays
 
 
 class ReplayList(Idempotent, RowList):
@@ -79,6 +54,12 @@ class ReplayList(Idempotent, RowList):
         ids = body.pop("runs", None)
         query, last = take_text(body, "query"), take_number(body, "last", 500)
         refuse_rest(body, ("bundle", "runs", "query", "last"))
+        if ids is not None and query:
+            raise DomainError(
+                "invalid",
+                f"runs: they are named, and query asks for {query[:80]!r} too; send one of both.",
+                field="runs",
+            )
         if ids is not None:
             runs, words = picking.by_id(request.user, _numbers(ids)), "chosen runs"
         else:
@@ -97,6 +78,23 @@ class ReplayDetail(RowDetail):
     def shape(self, row: Replay) -> Row:
         (progress,) = progress_of([row])
         return said.replay_row(progress)
+
+
+class ReplayStop(Idempotent, APIView):
+    """Stops a replay."""
+
+    required_permissions: ClassVar = {"POST": Permission.OPERATE}
+
+    @extend_schema(request=None, responses={200: said.REPLAY})
+    def post(self, request: Request, pk: int) -> Response:
+        """No further run is replayed; the results that are there stay. 409 when it has ended."""
+        replay = get_object_or_404(Replay.objects.select_related("bundle"), pk=pk)
+        refuse_rest(body_of(request), ())
+        if not replays.stop(replay=replay, actor=actor_of(request)):
+            raise DomainError("not_running", "It has ended already.", status=409)
+        replay.refresh_from_db()
+        (progress,) = progress_of([replay])
+        return Response(said.replay_row(progress))
 
 
 class ResultList(RowList):
@@ -173,14 +171,5 @@ def _numbers(value: Any) -> list[int]:
         raise DomainError(
             "invalid", f"runs: {str(value)[:80]!r} is not accepted; use a list of ids of runs.",
             field="runs",
-        )  # fmt: skip
-    return value
-
-
-def _texts(value: Any, field: str) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise DomainError(
-            "invalid", f"{field}: {str(value)[:80]!r} is not accepted; use a list of texts.",
-            field=field,
         )  # fmt: skip
     return value

@@ -1,0 +1,96 @@
+"""Workflow bundles over REST: registered and retired by admins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from console.access.api import Idempotent
+from console.access.gate import actor_of
+from console.access.models import Permission
+from console.errors import DomainError
+from console.resources import (
+    READ,
+    REASON,
+    Row,
+    RowDetail,
+    RowList,
+    body_of,
+    refuse_rest,
+    take_reason,
+    take_text,
+)
+from observability.replays import serializers as said
+from observability.replays.models import WorkflowBundle
+from observability.replays.services import bundles
+
+
+class BundleList(Idempotent, RowList):
+    """Workflow bundles, the newest first."""
+
+    required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
+    queryset = WorkflowBundle.objects.all()
+    serializer_class = said.BUNDLE
+    cursor_descending = True
+
+    def shape(self, rows: Sequence[WorkflowBundle]) -> list[Row]:
+        return [said.bundle_row(row) for row in rows]
+
+    @extend_schema(request=said.NEW_BUNDLE, responses={201: said.BUNDLE})
+    def post(self, request: Request) -> Response:
+        """Imports the code once, without a network, and registers what it found."""
+        body = body_of(request)
+        reason = take_reason(body)
+        name, version = take_text(body, "name"), take_text(body, "version")
+        modules = _texts(body.pop("modules", None), "modules")
+        refuse_rest(body, ("name", "version", "modules", "reason"))
+        made = bundles.register(
+            name=name, version=version, modules=modules, actor=actor_of(request), reason=reason
+        )
+        return Response(said.bundle_row(made), status=status.HTTP_201_CREATED)
+
+
+class BundleDetail(RowDetail):
+    """One workflow bundle."""
+
+    required_permissions: ClassVar = READ
+    queryset = WorkflowBundle.objects.all()
+    serializer_class = said.BUNDLE
+
+    def shape(self, row: WorkflowBundle) -> Row:
+        return said.bundle_row(row)
+
+
+class BundleRetire(Idempotent, APIView):
+    """Takes a bundle out of use."""
+
+    required_permissions: ClassVar = {"POST": Permission.ADMINISTER}
+
+    @extend_schema(request=REASON, responses={200: said.BUNDLE})
+    def post(self, request: Request, pk: int) -> Response:
+        """No new replay may use it; those that were asked for still end, and stay readable. 409
+        when it is retired already."""
+        bundle = get_object_or_404(WorkflowBundle, pk=pk)
+        body = body_of(request)
+        reason = take_reason(body)
+        refuse_rest(body, ("reason",))
+        if not bundles.retire(bundle=bundle, actor=actor_of(request), reason=reason):
+            raise DomainError("already_retired", f"{bundle} is retired already.", status=409)
+        bundle.refresh_from_db()
+        return Response(said.bundle_row(bundle))
+
+
+def _texts(value: Any, field: str) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise DomainError(
+            "invalid", f"{field}: {str(value)[:80]!r} is not accepted; use a list of texts.",
+            field=field,
+        )  # fmt: skip
+    return value
