@@ -87,7 +87,8 @@ _IDEMPOTENCY_KEY = {
     "in": "header",
     "required": False,
     "schema": {"type": "string", "maxLength": 255},
-    "description": "The same key and body within 24 hours gives the first answer again.",
+    "description": "The same key and body within 24 hours gives the first answer again; 409 "
+    "`request_in_flight` while there is none, `request_lost` when there will be none.",
 }
 
 

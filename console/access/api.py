@@ -10,7 +10,7 @@ HEAD is GET; OPTIONS needs what GET needs. A method that is not in the mapping i
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.core.exceptions import PermissionDenied
@@ -40,6 +40,7 @@ else:
 
 _TOUCH_EVERY = timedelta(minutes=1)
 _KEEP = timedelta(hours=24)
+_LONGEST_REQUEST = timedelta(minutes=15)
 _MAX_KEY = 255
 
 
@@ -140,8 +141,11 @@ def _record_refusal(request: Request, needed: Permission | None) -> None:
 class Idempotent(_View):
     """POST with an Idempotency-Key: the same key and body gives the first answer again.
 
-    Another body under the same key is 422 `idempotency_key_reused`; one still in flight is 409.
-    Keys are per user and are forgotten after 24 hours. 5xx answers are not kept.
+    Another body under the same key is 422 `idempotency_key_reused`; one still in flight is 409
+    `request_in_flight`. One that did not answer for longer than any request takes is 409
+    `request_lost`: its process is gone, and since nobody knows how far it came it is not done
+    again by itself. Should it answer after all, that answer counts. Keys are per user and are
+    forgotten after 24 hours. 5xx answers are not kept.
     """
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -194,7 +198,10 @@ def _claim(request: Request, user: User, key: str) -> IdempotencyKey:
         with transaction.atomic():
             return IdempotencyKey.objects.create(user=user, key=key, digest=digest, created_at=now)
     except IntegrityError:
-        return _answer_again(IdempotencyKey.objects.get(user=user, key=key), digest)
+        known = IdempotencyKey.objects.filter(user=user, key=key).first()
+        if known is None:  # the first one has failed just now and left it
+            raise _in_flight() from None
+        return _answer_again(known, digest, now)
 
 
 def _body(request: Request) -> bytes:
@@ -205,7 +212,7 @@ def _body(request: Request) -> bytes:
         raise UnsupportedMediaType(request.content_type) from error
 
 
-def _answer_again(known: IdempotencyKey, digest: str) -> IdempotencyKey:
+def _answer_again(known: IdempotencyKey, digest: str, now: datetime) -> IdempotencyKey:
     """Raises the kept answer, or says why there is none."""
     if known.digest != digest:
         raise DomainError(
@@ -214,12 +221,7 @@ def _answer_again(known: IdempotencyKey, digest: str) -> IdempotencyKey:
             field="Idempotency-Key",
         )
     if known.status is None:
-        raise DomainError(
-            "request_in_flight",
-            "The first request with this Idempotency-Key has not ended yet; ask again soon.",
-            field="Idempotency-Key",
-            status=409,
-        )
+        raise _lost() if known.created_at < now - _LONGEST_REQUEST else _in_flight()
     response = HttpResponse(
         bytes(known.body),
         status=known.status,
@@ -227,6 +229,25 @@ def _answer_again(known: IdempotencyKey, digest: str) -> IdempotencyKey:
         headers={**known.headers, "Idempotent-Replayed": "true"},
     )
     raise _Replay(response)
+
+
+def _in_flight() -> DomainError:
+    return DomainError(
+        "request_in_flight",
+        "The first request with this Idempotency-Key has not ended yet; ask again soon.",
+        field="Idempotency-Key",
+        status=409,
+    )
+
+
+def _lost() -> DomainError:
+    return DomainError(
+        "request_lost",
+        "The first request with this Idempotency-Key ended without an answer. It may have been "
+        "carried out or not: look at what it was about, then ask with a new key.",
+        field="Idempotency-Key",
+        status=409,
+    )
 
 
 def _keep(claim: IdempotencyKey, response: Any) -> None:

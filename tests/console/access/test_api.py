@@ -109,6 +109,24 @@ def test_a_duplicate_in_flight_is_told_to_wait(api: Client) -> None:
     assert_problem(send(api, "a"), 409, "request_in_flight")
 
 
+def test_one_that_never_answered_is_said_to_be_lost_and_not_done_again(api: Client) -> None:
+    send(api, "a")
+    long_ago = timezone.now() - timedelta(minutes=16)
+    IdempotencyKey.objects.update(status=None, created_at=long_ago)
+    problem = assert_problem(send(api, "a"), 409, "request_lost")
+    assert "new key" in problem["detail"]
+    assert CALLS == ["a"]
+    assert_problem(send(api, "b"), 422, "idempotency_key_reused")
+    assert send(api, "a", key="k2").json()["call"] == 2
+
+
+def test_an_answer_that_comes_late_counts_all_the_same(api: Client) -> None:
+    first = send(api, "a")
+    IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(minutes=16))
+    assert send(api, "a").content == first.content
+    assert CALLS == ["a"]
+
+
 def test_a_key_is_forgotten_after_a_day(api: Client) -> None:
     send(api, "a")
     IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(hours=25))
