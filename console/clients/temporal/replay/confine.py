@@ -22,9 +22,9 @@ _PR_SET_SECCOMP: Final = 22
 _FILTER_MODE: Final = 2
 
 # Linux: audit architecture, the number of clone(), and those of socket(), io_uring_setup(),
-# setpgid(), setsid(), fork() and vfork() there. A process that can make neither of the first two has
-# no network, but for the sockets that it was given; without setpgid and setsid it is killed with its
-# group; without the others the bound on memory is one on everything that the bundle does.
+# setpgid(), setsid(), fork() and vfork() there. A process that can make neither of the first two
+# has no network, but for the sockets that it was given; without setpgid and setsid it is killed
+# with its group; without the others the bound on memory is one on all that the bundle does.
 _ARCHITECTURES: Final = {
     "x86_64": (0xC000003E, 56, (41, 425, 109, 112, 57, 58)),
     "aarch64": (0xC00000B7, 220, (198, 425, 154, 157)),

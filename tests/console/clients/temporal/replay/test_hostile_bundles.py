@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -85,9 +84,11 @@ def test_a_bundle_cannot_fill_the_disk_with_one_file(bundle: Write) -> None:
 
 def test_two_workflows_of_one_name_are_told_when_the_bundle_is_imported(bundle: Write) -> None:
     twin = _GOOD.replace("@workflow.defn", '@workflow.defn(name="Fine")')
-    with bundle(_GOOD + twin.replace("class Fine", "class Twin")) as process:
-        with pytest.raises(Refused, match="two workflows are called Fine") as refused:
-            process.start()
+    with (
+        bundle(_GOOD + twin.replace("class Fine", "class Twin")) as process,
+        pytest.raises(Refused, match="two workflows are called Fine") as refused,
+    ):
+        process.start()
     assert "flows.Fine and flows.Twin" in refused.value.message
 
 
