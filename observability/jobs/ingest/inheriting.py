@@ -6,6 +6,7 @@ nothing here reaches another engine's runs.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
@@ -65,10 +66,12 @@ def _handed_down(
             parent_key__in=keys[start : start + CHUNK],
             tenant_id__isnull=True,
         ).only("pk", "key", "parent_key")
+    of_tenant: dict[int | None, list[int]] = defaultdict(list)
     for child in children:
-        JobRun.objects.filter(pk=child.pk).update(
-            tenant_id=owners[child.parent_key],
-            attribution=Attribution.DECLARED,
-            updated_at=now,
-        )
+        of_tenant[owners[child.parent_key]].append(child.pk)
+    for tenant_id, ids in of_tenant.items():
+        for start in range(0, len(ids), CHUNK):
+            JobRun.objects.filter(pk__in=ids[start : start + CHUNK]).update(
+                tenant_id=tenant_id, attribution=Attribution.DECLARED, updated_at=now
+            )
     return {child.key: owners[child.parent_key] for child in children}
