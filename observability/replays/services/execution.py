@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -19,7 +18,6 @@ from observability.replays.models import Replay, ReplayResult, ReplayState, Verd
 from observability.replays.services.bundles import opened
 
 log = structlog.get_logger(__name__)
-Fetch = Callable[[JobRun], bytes]
 
 
 def run(replay_id: int, *, seconds: float) -> bool:
