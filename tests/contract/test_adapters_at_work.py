@@ -199,6 +199,7 @@ def test_a_probe_names_each_permission_that_is_missing(site: Site, poor: TargetR
     assert "patch resourcequotas in all namespaces" in health.missing
     assert "delete namespaces in all namespaces" in health.missing
     assert "list pods in all namespaces" in health.missing
+    assert "watch events in all namespaces" in health.missing
     assert site.adapter.probe(target=site.target).missing == ()
 
 

@@ -25,7 +25,7 @@ _NEEDED: Final = (
         for kind in ("configmaps", "resourcequotas")
         for verb in ("get", "list", "create", "patch", "delete")
     ),
-    Permission("list", "workflows.argoproj.io"),
+    *(Permission(verb, "workflows.argoproj.io") for verb in ("get", "list", "watch")),
 )
 
 

@@ -27,6 +27,15 @@ _RESOURCES: Final = (
     "networkpolicies.networking.k8s.io",
     "rolebindings.rbac.authorization.k8s.io",
 )
+_READ: Final = (
+    Permission("get", "jobs.batch"),
+    *(
+        Permission(verb, resource)
+        for resource in ("jobs.batch", "pods", "events")
+        for verb in ("list", "watch")
+    ),
+)
+"""For use, and for the trail of jobs."""
 _POLICIES: Final = (
     "mutatingadmissionpolicies.admissionregistration.k8s.io",
     "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
@@ -166,7 +175,7 @@ def namespace_problems(location: str, sharing: str, fairness_key: str) -> dict[s
 
 def _needed(*, policies: bool) -> list[Permission]:
     needed = [Permission(verb, resource) for resource in _RESOURCES for verb in _VERBS]
-    needed += [Permission("list", "pods"), Permission("list", "jobs.batch")]
+    needed += _READ
     # Binding a role that we do not have ourselves needs this.
     needed.append(Permission("bind", "clusterroles.rbac.authorization.k8s.io"))
     if policies:
