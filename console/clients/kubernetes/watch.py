@@ -19,18 +19,19 @@ from urllib.parse import urlencode
 import orjson
 
 from console.clients import bridge
+from console.clients.kubernetes.buffer import Buffer
 from console.clients.kubernetes.calls import Calls, Object, Objects
 from console.clients.kubernetes.client import KubernetesClient
 from console.clients.kubernetes.kinds import kind_of
 from console.clients.kubernetes.problems import from_answer
 from console.errors import ExternalError, Refused, Unreachable
 
-MOST_BYTES: Final = 16 * 2**20
-"""Of changes that have come and were not taken yet."""
 LONGEST_LINE: Final = 64 * 2**20
 """Bytes of one change; etcd keeps no object near this size."""
 SETTLING: Final = 0.4
 """Seconds without news after which a watch has told what was there when it began."""
+LATE: Final = 0.1
+"""Seconds. A silence that we noticed later than this says nothing."""
 PULSE: Final = 2.0
 """Seconds between signs of life while nothing happens."""
 
@@ -131,21 +132,24 @@ def watch(
     told) or after `seconds`. Raises Expired when a version is too old; a stream that breaks raises
     its error after what came before it has been given.
     """
-    buffer = _Buffer(room)
+    buffer = Buffer(room)
     watches = _Watches(client, versions, buffer, seconds)
     future = bridge.submit(watches.run())
     end = time.monotonic() + seconds
     heard, wait = time.monotonic(), SETTLING
     try:
         while (now := time.monotonic()) < end:
-            lines, over = _take(buffer, min(wait, end - now), gather)
+            wait = min(wait, end - now)
+            lines, over = _take(buffer, wait, gather)
             if lines:
                 heard, wait = time.monotonic(), SETTLING
                 yield [_parsed(want, line) for want, line in lines]
             elif over:
                 _settle(future)
                 return
-            elif watches.opened >= len(versions):
+            elif pause := watches.unsettled(late=time.monotonic() - now - wait):
+                wait = pause
+            else:
                 yield []
                 left = heard + quiet - time.monotonic()
                 if left <= 0:
@@ -155,7 +159,7 @@ def watch(
         future.cancel()
 
 
-def _take(buffer: _Buffer, wait: float, gather: float) -> tuple[list[tuple[Want, bytes]], bool]:
+def _take(buffer: Buffer, wait: float, gather: float) -> tuple[list[tuple[Want, bytes]], bool]:
     """What comes within `wait` seconds, and a little later, and whether that was the last."""
     lines, over = bridge.run(partial(buffer.take, wait), wait + 5.0)
     if lines and gather and not over:
@@ -173,46 +177,6 @@ def _settle(future: concurrent.futures.Future[None]) -> None:
         raise Unreachable("the watch was cancelled because the process is stopping") from None
 
 
-class _Buffer:
-    """Lines on their way from the loop to the thread that takes them, bounded both ways."""
-
-    def __init__(self, room: int) -> None:
-        self._room = room
-        self._lines: list[tuple[Want, bytes]] = []
-        self._bytes = 0
-        self._over = False
-        self._changed = asyncio.Condition()
-
-    async def put(self, want: Want, line: bytes) -> None:
-        """Add a line, when there is room for it."""
-        async with self._changed:
-            await self._changed.wait_for(self._has_room)
-            self._lines.append((want, line))
-            self._bytes += len(line)
-            self._changed.notify_all()
-
-    async def finish(self) -> None:
-        """Say that nothing more will come."""
-        async with self._changed:
-            self._over = True
-            self._changed.notify_all()
-
-    async def take(self, seconds: float) -> tuple[list[tuple[Want, bytes]], bool]:
-        """What is there, waiting a while for the first; and whether nothing more will come."""
-        async with self._changed:
-            try:
-                async with asyncio.timeout(seconds):
-                    await self._changed.wait_for(lambda: self._lines or self._over)
-            except TimeoutError:
-                pass
-            lines, self._lines, self._bytes = self._lines, [], 0
-            self._changed.notify_all()
-            return lines, self._over
-
-    def _has_room(self) -> bool:
-        return len(self._lines) < self._room and self._bytes < MOST_BYTES
-
-
 class _Watches:
     """One connection per kind, until all have ended or one has failed."""
 
@@ -220,14 +184,22 @@ class _Watches:
         self,
         client: KubernetesClient,
         versions: Mapping[Want, str],
-        buffer: _Buffer,
+        buffer: Buffer,
         seconds: float,
     ) -> None:
         self._client = client
         self._versions = versions
         self._buffer = buffer
         self._seconds = max(1, round(seconds))
-        self.opened = 0
+        self._opened = 0
+        self._settled_at = 0.0
+
+    def unsettled(self, *, late: float) -> float:
+        """Seconds in which silence does not say yet that all has been told. Who is slow to open a
+        watch is slow to fill it; after a wait that ended `late` we may just not have listened."""
+        if self._opened < len(self._versions) or late > LATE:
+            return SETTLING
+        return max(0.0, self._settled_at - time.monotonic())
 
     async def run(self) -> None:
         """Read all of them into the buffer."""
@@ -243,16 +215,19 @@ class _Watches:
             await self._buffer.finish()
 
     async def _one(self, want: Want, version: str) -> None:
-        what = f"watch {want}"
+        what, begun = f"watch {want}", time.monotonic()
         query = want.query(
             watch="true",
             resourceVersion=version,
             allowWatchBookmarks="true",
             timeoutSeconds=str(self._seconds),
         )
+        stream = self._client.session.stream(want.path(), what=what, query=query)
         try:
-            async with self._client.session.stream(want.path(), what=what, query=query) as body:
-                self.opened += 1
+            async with stream as body:
+                now = time.monotonic()
+                self._settled_at = max(self._settled_at, now + max(SETTLING, 2 * (now - begun)))
+                self._opened += 1
                 rest = bytearray()
                 async for chunk in body.iter_any():
                     rest += chunk
