@@ -1,8 +1,15 @@
 """Loopback ports: is it taken, which is free."""
 
+import os
 import random
 import socket
+from collections import deque
 from collections.abc import Container
+from typing import Final
+
+_promised: Final[deque[int]] = deque()
+"""File descriptors that hold the last ports given away; a server listens on older ones by now."""
+_MOST_PROMISED: Final = 64
 
 
 def is_free(port: int) -> bool:
@@ -21,13 +28,29 @@ def is_free(port: int) -> bool:
 def any_free() -> int:
     """Some free port, below those that the system gives to outgoing connections.
 
-    So it is still free when a server that was stopped comes back to it.
+    So it is still free when a server that was stopped comes back to it. No other process that asks
+    here is given the same one, although nobody may listen on it for a while yet.
     """
     for port in random.SystemRandom().sample(range(20000, 32700), 1000):
-        if is_free(port):
+        if is_free(port) and _promise(port):
             return port
     message = "no free port between 20000 and 32700"
     raise OSError(message)
+
+
+def _promise(port: int) -> bool:
+    """Take the UDP port of the same number, which nothing here listens on: only one process can,
+    and it is given back when the process ends, however it does."""
+    held = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        held.bind(("127.0.0.1", port))
+    except OSError:
+        held.close()
+        return False
+    if len(_promised) == _MOST_PROMISED:
+        os.close(_promised.popleft())
+    _promised.append(held.detach())
+    return True
 
 
 def next_free(base: int, taken: Container[int] = ()) -> int:

@@ -24,6 +24,7 @@ from deploy.local.emulator.kinds import Obj
 from deploy.local.emulator.routes import Call, Router, parse_path, verb_of
 from deploy.local.emulator.tokens import read_tokens, write_private, write_tokens
 from deploy.local.emulator.watches import Watch
+from deploy.local.ports import any_free
 
 DEFAULT_NODES = {"local": {"cpu": "32", "memory": "128Gi", "pods": "250", "nvidia.com/gpu": "8"}}
 _LONGEST_WATCH_SECONDS = 1800.0
@@ -109,8 +110,8 @@ class Emulator:
         runner = web.ServerRunner(web.Server(self._handle), shutdown_timeout=0.1)
         await runner.setup()
         try:
+            self.port = self.port or any_free()
             await web.TCPSite(runner, _HOST, self.port).start()
-            self.port = int(runner.addresses[0][1])
             self._cluster.wake(self._loop)
             saving = asyncio.create_task(self._cluster.store.keep_saving())
             ready.set()
