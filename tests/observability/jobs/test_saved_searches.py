@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from html import unescape
 from urllib.parse import quote, unquote_plus
 
 import pytest
 from django.contrib.messages import get_messages
 from django.test import Client
+from django.utils import timezone
 
 from console.access.models import Role, SavedLink, User
 from observability.jobs.contracts import Status
@@ -36,8 +38,9 @@ def said(answer: object) -> str:
 
 
 def test_a_search_is_saved_shown_opened_and_forgotten(viewer: Client) -> None:
-    make_run(type="Broken", status=Status.FAILED)
-    make_run(type="Splendid", status=Status.SUCCEEDED)
+    lately = timezone.now() - timedelta(days=1)
+    make_run(type="Broken", status=Status.FAILED, created_at=lately, closed_at=lately)
+    make_run(type="Splendid", status=Status.SUCCEEDED, created_at=lately, closed_at=lately)
     sent = {"name": "Night shift", "q": "status:failed since:7d"}
     answer = viewer.post("/jobs/saved/", sent)
     assert unquote_plus(answer["Location"]) == "/jobs/?q=status:failed since:7d"

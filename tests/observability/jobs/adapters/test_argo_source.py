@@ -40,7 +40,7 @@ def status(phase: str, message: str = "", steps: Any = None, **more: Any) -> dic
 
 
 def test_a_workflow_is_read_from_its_creation_to_its_clean_up(site: Site) -> None:
-    site.workflow("wf", spec={"ttlStrategy": {"secondsAfterCompletion": 10**8}})
+    site.workflow("wf", spec={"ttlStrategy": {"secondsAfterCompletion": 10**10}})
     read = reader(site)
     assert read.read().named("wf")[0].status is Status.WAITING
     site.put_status("wf", **status("Running", "", one("Running", "")))

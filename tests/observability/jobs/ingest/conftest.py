@@ -27,7 +27,9 @@ def source(monkeypatch: pytest.MonkeyPatch) -> ScriptedSource:
 
 @pytest.fixture(autouse=True)
 def kept(tmp_path: Path, settings: Settings) -> Path:
-    """Where documents are archived."""
+    """Where documents are archived. What runs say they ended lies ever further in the past, and
+    must not be too old to be kept one day."""
+    settings.JOB_RETENTION_DAYS = 36_500
     settings.ARCHIVE_URL = (tmp_path / "archive").as_uri()
     archive.rest.over()
     return tmp_path / "archive"
