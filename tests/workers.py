@@ -39,7 +39,7 @@ def celery_worker(
             server.stop()
 
 
-def until(ready: Callable[[], object], *, seconds: float = 20) -> None:
+def until(ready: Callable[[], object], *, seconds: float = 60) -> None:
     """Waits until something is so; fails the test when it does not come about."""
     deadline = time.monotonic() + seconds
     while not ready():

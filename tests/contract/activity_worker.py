@@ -52,7 +52,7 @@ class ActivityWorker:
         self._ready: Future[tuple[asyncio.AbstractEventLoop, Client, asyncio.Event]] = Future()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._work(address)))
         self._thread.start()
-        self._loop, self._client, self._ended = self._ready.result(20)
+        self._loop, self._client, self._ended = self._ready.result(60)
 
     async def _work(self, address: str) -> None:
         try:
@@ -91,7 +91,7 @@ class ActivityWorker:
                 priority=Priority(fairness_key=key) if key else Priority(),
             )
 
-        asyncio.run_coroutine_threadsafe(start(), self._loop).result(20)
+        asyncio.run_coroutine_threadsafe(start(), self._loop).result(60)
         return name
 
     def stop(self) -> None:
@@ -107,7 +107,7 @@ def ran(name: str, seconds: float) -> int:
     return COUNTS[name] - before
 
 
-def until(check: Callable[[], object], seconds: float = 15.0) -> None:
+def until(check: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + seconds
     while not check():

@@ -93,7 +93,7 @@ class Site(Plane):
         return self.client.get("ResourceQuota", "headroom", namespace=placement.location)
 
 
-def until(check: Callable[[], object], seconds: float = 15.0) -> None:
+def until(check: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait for controllers to do their part."""
     deadline = time.monotonic() + seconds
     while not check():

@@ -80,7 +80,7 @@ class Api:
         return self.call("PATCH", path, body, APPLY)
 
 
-def eventually(look: Callable[[], Any], seconds: float = 10.0) -> Any:
+def eventually(look: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Return the first true answer."""
     end = time.monotonic() + seconds
     while True:

@@ -72,7 +72,4 @@ def test_a_held_back_job_says_why_and_goes_on_later(api: Api) -> None:
         r"requested: requests.cpu=1, used: requests.cpu=1, limited: requests.cpu=1",
         eventually(denied),
     )
-    done = eventually(
-        lambda: api.get("jobs", "j", kind="Job")["status"].get("completionTime"), seconds=20
-    )
-    assert done
+    assert eventually(lambda: api.get("jobs", "j", kind="Job")["status"].get("completionTime"))

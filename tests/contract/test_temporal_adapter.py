@@ -93,7 +93,7 @@ def test_suspending_stops_a_dedicated_queue_and_resuming_lets_it_flow(
     name = worker.flood(DEDICATED, 30)
     assert ran(name, 2.0) == 0
     plane.settle(wanted, placement)
-    until(lambda: COUNTS[name] == 30, 5)
+    until(lambda: COUNTS[name] == 30)
     usage = {one.key: one for one in plane.see(placement).usage}
     assert usage["temporal.queue_rate"].hard == 50_000
     assert usage["temporal.queue_rate"].used is not None
@@ -109,7 +109,7 @@ def test_the_queue_of_a_tenant_that_is_off_boarded_stays_paused_until_somebody_e
     plane.leave(replace(placement, stopped=True))
     assert ran(name, 2.0) == 0
     plane.settle(limits({}), placement)
-    until(lambda: COUNTS[name] == 10, 5)
+    until(lambda: COUNTS[name] == 10)
 
 
 def test_suspending_stops_one_tenant_of_a_shared_queue_and_resuming_releases_its_backlog(
@@ -122,10 +122,10 @@ def test_suspending_stops_one_tenant_of_a_shared_queue_and_resuming_releases_its
     held = worker.flood(SHARED, 30, key=stopped.fairness_key)
     until(lambda: COUNTS[held] > 0 or ran(held, 1.0) == 0)
     flowing = worker.flood(SHARED, 30, key=other.fairness_key)
-    until(lambda: COUNTS[flowing] == 30, 8)
+    until(lambda: COUNTS[flowing] == 30)
     assert COUNTS[held] <= 1  # one leaks per partition, and this server has one
     plane.settle(wanted, stopped)
-    until(lambda: COUNTS[held] == 30, 8)
+    until(lambda: COUNTS[held] == 30)
 
 
 def test_a_thousand_weights_are_one_call_and_none_the_second_time(plane: Plane) -> None:

@@ -95,7 +95,7 @@ def test_stopping_does_not_wait_for_watches(emulator: Emulator) -> None:
     link.getresponse().readline()
     start = time.monotonic()
     emulator.stop()
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 9  # the watch would last for half an hour
     link.close()
 
 
@@ -127,7 +127,7 @@ def test_a_pod_waits_for_a_node_with_room() -> None:
         body = {"metadata": {"name": "big"}, "spec": {"containers": [container]}}
         path = "/api/v1/namespaces/default/pods"
         assert call(emulator, "POST", path, body)[0] == 201
-        end = time.monotonic() + 5
+        end = time.monotonic() + 60
         while not (
             found := call(emulator, "GET", f"{path}/big")[1]["status"].get("conditions", [])
         ):
@@ -143,6 +143,6 @@ def test_it_runs_as_a_program_that_writes_a_kubeconfig(tmp_path: Path) -> None:
         assert process.stdout.readline().startswith("serving on http://127.0.0.1:")
         config = yaml.safe_load(kubeconfig.read_text())
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     assert config["current-context"] == "local"
     assert config["clusters"][0]["cluster"]["server"].startswith("http://127.0.0.1:")

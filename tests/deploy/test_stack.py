@@ -37,7 +37,7 @@ sys.exit(stack.main(sys.argv[1:]))
 """
 
 
-def wait_for(done: Callable[[], bool], seconds: float = 20.0) -> None:
+def wait_for(done: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline
@@ -74,7 +74,7 @@ def demo(state: State) -> Iterator[Command]:
         return process
 
     yield run
-    run("stop").wait(timeout=30)
+    run("stop").wait(timeout=60)
     for process in started:
         process.kill()
         process.wait()
@@ -120,7 +120,7 @@ def test_a_port_that_is_none_is_refused(value: str, monkeypatch: pytest.MonkeyPa
 def test_a_second_start_says_that_the_first_one_runs(demo: Command, state: State) -> None:
     _, pid = started(demo, state)
     second = demo("up")
-    said, _ = second.communicate(timeout=20)
+    said, _ = second.communicate(timeout=60)
     assert second.returncode == 0
     assert "The demo is running already: http://127.0.0.1:" in said
     assert runs(pid)
@@ -133,7 +133,7 @@ def test_a_signal_stops_what_it_started_and_nothing_else(
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as bystander:
         supervisor, pid = started(demo, state)
         supervisor.send_signal(number)
-        said, _ = supervisor.communicate(timeout=20)
+        said, _ = supervisor.communicate(timeout=60)
         assert said.endswith("Stopped.\n")
         assert supervisor.returncode == 0
         assert not runs(pid)
@@ -143,17 +143,17 @@ def test_a_signal_stops_what_it_started_and_nothing_else(
 
 def test_stop_ends_a_demo_from_another_terminal(demo: Command, state: State) -> None:
     supervisor, pid = started(demo, state)
-    said, _ = demo("stop").communicate(timeout=30)
+    said, _ = demo("stop").communicate(timeout=60)
     assert said == "Stopped.\n"
-    assert supervisor.wait(timeout=5) == 0
+    assert supervisor.wait(timeout=60) == 0
     assert not runs(pid)
 
 
 def test_parts_do_not_outlive_a_killed_supervisor(demo: Command, state: State) -> None:
     supervisor, pid = started(demo, state)
     supervisor.kill()
-    supervisor.wait(timeout=5)
-    wait_for(lambda: not runs(pid), seconds=5)
+    supervisor.wait(timeout=60)
+    wait_for(lambda: not runs(pid))
 
 
 def test_stop_finds_a_leftover_child_and_spares_a_recycled_number(
@@ -176,14 +176,14 @@ def test_stop_finds_a_leftover_child_and_spares_a_recycled_number(
         state.record([identity, earlier])
         monkeypatch.setattr(stack, "group_exists", lambda group: ours.poll() is None)
         assert stack.clear_leftovers(state) == 1
-        assert ours.wait(timeout=5) == -signal.SIGTERM
+        assert ours.wait(timeout=60) == -signal.SIGTERM
         assert other.poll() is None
         other.kill()
 
 
 def test_reset_deletes_its_own_directory_only(demo: Command, state: State, tmp_path: Path) -> None:
     started(demo, state)
-    said, _ = demo("reset").communicate(timeout=30)
+    said, _ = demo("reset").communicate(timeout=60)
     assert said == f"Stopped.\nDeleted {state.directory}.\n"
     assert not state.directory.exists()
     foreign = tmp_path / "documents"

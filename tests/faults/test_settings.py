@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoDbBlocker, Settings
 
+from deploy.local.ports import any_free
 from tests.faults.house import House
 from tests.faults.surroundings import connected, manage
 
@@ -98,9 +99,7 @@ def test_readiness_says_that_the_broker_is_away_and_pages_go_on(
 def test_readiness_fails_without_a_database_and_liveness_does_not(
     house: House, django_db_blocker: DjangoDbBlocker
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    url = f"postgres://nobody:hunter2@127.0.0.1:{port}/gone"
+    url = f"postgres://nobody:hunter2@127.0.0.1:{any_free()}/gone"
     with connected(url, django_db_blocker):
         answer = Client().get("/readyz")
         assert (answer.status_code, answer.json()["ready"]) == (503, False)

@@ -27,32 +27,39 @@ def test_a_coroutine_that_hangs_is_given_up_in_time() -> None:
     begun = time.monotonic()
     with pytest.raises(Unreachable, match=r"no answer within 0\.2 s"):
         bridge.run(lambda: asyncio.sleep(60), 0.2)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 30
 
 
 def test_a_coroutine_that_blocks_the_whole_loop_is_given_up_in_time() -> None:
+    released = threading.Event()
+
     async def block() -> None:
-        time.sleep(2)  # noqa: ASYNC251  # exactly what must not hang us
+        released.wait(60)  # exactly what must not hang us
 
     begun = time.monotonic()
     with pytest.raises(Unreachable):
         bridge.run(block, 0.1)
-    assert time.monotonic() - begun < 1.5
-    time.sleep(1)  # let the loop come back for the next test
+    assert time.monotonic() - begun < 30
+    released.set()  # let the loop come back for the next test
+    assert bridge.run(_answer, 30) == "headroom-clients"
 
 
 def test_a_coroutine_that_ignores_its_cancellation_is_given_up_in_time() -> None:
+    released = threading.Event()
+
     async def stubborn() -> None:
-        for _ in range(4):
+        end = time.monotonic() + 60
+        while not released.is_set() and time.monotonic() < end:
             try:
-                await asyncio.sleep(1)
+                await asyncio.sleep(0.05)
             except asyncio.CancelledError:
                 continue
 
     begun = time.monotonic()
     with pytest.raises(Unreachable):
         bridge.run(stubborn, 0.1)
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 30
+    released.set()
 
 
 def test_errors_of_the_coroutine_come_out_unchanged() -> None:
@@ -95,22 +102,20 @@ def _python(script: str) -> subprocess.CompletedProcess[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 
 
 def test_offloaded_work_that_hangs_does_not_keep_the_process_from_ending() -> None:
-    begun = time.monotonic()
     done = _python(
         "import time\n"
         "from console.clients import bridge\n"
-        "async def hang(): await bridge.offload(lambda: time.sleep(25))\n"
+        "async def hang(): await bridge.offload(lambda: time.sleep(600))\n"
         "try: bridge.run(hang, 0.2)\n"
         "except Exception as e: print(type(e).__name__)\n"
     )
     assert (done.returncode, done.stdout) == (0, "Unreachable\n")
-    assert time.monotonic() - begun < 15
 
 
 def test_a_forked_child_has_a_loop_of_its_own_and_the_parent_keeps_its() -> None:

@@ -100,7 +100,7 @@ def test_a_server_that_is_away_is_unreachable_within_a_bounded_time() -> None:
     began = time.monotonic()
     with pytest.raises(Unreachable) as raised:
         ObjectStorage("s3://bucket", options).get("a")
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 30
     assert secret.value not in raised.value.message
 
 

@@ -71,7 +71,7 @@ class Ward:
             target=lambda: asyncio.run(self._work(address)), daemon=True
         )
         self._thread.start()
-        self._loop, self._client, self._ended = self._ready.result(20)
+        self._loop, self._client, self._ended = self._ready.result(60)
 
     async def _work(self, address: str) -> None:
         try:
@@ -99,7 +99,7 @@ class Ward:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine with the worker's loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     def admit(self, *, activity: bool = False, tenant: str = "") -> WorkflowHandle[Any, Any]:
         """Starts a patient and waits until it waits."""
@@ -137,7 +137,7 @@ class Ward:
         return self._client.get_workflow_handle(workflow_id, run_id=run_id)
 
 
-def until(met: Callable[[], Any], seconds: float = 20.0) -> Any:
+def until(met: Callable[[], Any], seconds: float = 60.0) -> Any:
     """What `met` gives once it is true; an AssertionError after `seconds`."""
     end = time.monotonic() + seconds
     while True:

@@ -18,6 +18,7 @@ from deploy.local.emulator.server import Emulator
 from tenants.contracts import TargetRef
 
 CPU = "requests.cpu"
+PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Site:
                 "spec": {"hard": {CPU: amount}},
             }
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
 
         def hard() -> Any:
             quota = self.client.get("ResourceQuota", "headroom", namespace=self.namespace)
@@ -120,7 +121,7 @@ def serve_workflows(kubeconfig: Path) -> None:
     """Have a real API server serve Workflows."""
     client = pool.kubernetes(f"kubeconfig:{kubeconfig}", timeout=20.0)
     client.apply(definition(), "headroom-test")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             client.list("Workflow")

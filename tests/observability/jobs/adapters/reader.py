@@ -13,7 +13,7 @@ from observability.jobs.ports import Source
 from tenants.contracts import PlacementRef, TargetRef
 
 Place = tuple[str, str]
-PATIENCE = 40.0
+PATIENCE = 60.0
 
 
 @dataclass

@@ -147,7 +147,7 @@ def test_a_clean_up_that_does_not_happen_is_overdue(site: Site) -> None:
 
 
 def _until_gone(site: Site, name: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not _is_gone(site, name):
         assert time.monotonic() < deadline, f"{name} stays"
         time.sleep(0.1)

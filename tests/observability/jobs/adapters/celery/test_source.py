@@ -39,7 +39,7 @@ class Listener:
         self.cursor: dict[str, object] = {}
         self.pages: list[ChangePage] = []
 
-    def read(self, enough: Callable[[], object], *, seconds: float = 30) -> None:
+    def read(self, enough: Callable[[], object], *, seconds: float = 60) -> None:
         """Pages until it is enough."""
         deadline = time.monotonic() + seconds
         pages = self.source.changes(
@@ -236,7 +236,7 @@ def test_a_broker_that_restarts_is_a_gap_and_listening_goes_on(
     (gap,) = (gap for page in listener.pages for gap in page.gaps)
     assert "connection to the broker was lost" in gap.cause
     done = client.send("pipeline.extract", args=[1], queue=QUEUE).uuid
-    listener.read(listener.ended(done), seconds=40)
+    listener.read(listener.ended(done))
     assert listener.rows.status(done) == "succeeded"
 
 

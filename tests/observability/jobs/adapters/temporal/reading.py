@@ -114,7 +114,7 @@ class Reading:
             self.rows.keep(history.run, history.events)
         return history
 
-    def until(self, good: Callable[[], bool], *, seconds: float = 30) -> None:
+    def until(self, good: Callable[[], bool], *, seconds: float = 60) -> None:
         """Catches up until something is there."""
         deadline = time.monotonic() + seconds
         while True:
