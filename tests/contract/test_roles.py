@@ -1,0 +1,77 @@
+"""The roles in deploy/rbac.yaml are enough, on a real API server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from console.clients.contracts import Permission
+from console.clients.kubernetes.kinds import KINDS
+from observability.jobs.adapters.argo.source import WORKFLOWS
+from observability.jobs.adapters.kubernetes.reading import WANTS
+from quotas.enforcement.adapters.argo.adapter import ArgoAdapter
+from quotas.enforcement.adapters.kubernetes.adapter import KubernetesAdapter
+from quotas.enforcement.adapters.kubernetes.opening import client_for
+from tenants.contracts import TargetRef
+from tests.contract.kubernetes_api import Api
+from tests.servers import Cluster
+
+pytestmark = pytest.mark.cluster
+
+ROLES = Path(__file__).parents[2] / "deploy" / "rbac.yaml"
+ACTIONS = (
+    Permission("patch", "jobs.batch"),
+    Permission("delete", "jobs.batch"),
+    Permission("patch", "workflows.argoproj.io"),
+    Permission("create", "workflows.argoproj.io"),
+)
+_COLLECTIONS = {
+    "Namespace": "/api/v1/namespaces",
+    "ServiceAccount": "/api/v1/namespaces/headroom/serviceaccounts",
+    "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+}
+
+
+@pytest.fixture(scope="module")
+def account(kube: Cluster) -> Iterator[TargetRef]:
+    """The cluster as the account of deploy/rbac.yaml sees it; all of it is gone afterwards."""
+    admin = Api(kube.url, kube.token, "headroom")
+    manifests: list[dict[str, Any]] = list(yaml.safe_load_all(ROLES.read_text()))
+    for manifest in manifests:
+        status, answer = admin.call("POST", _COLLECTIONS[manifest["kind"]], manifest)
+        assert status == 201, answer
+    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    status, answer = admin.call("POST", f"{_COLLECTIONS['ServiceAccount']}/headroom/token", asked)
+    assert status == 201, answer
+    options = {"insecure_skip_tls_verify": True}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("HEADROOM_ACCOUNT", answer["status"]["token"])
+        yield TargetRef(1, "lab", "kubernetes", kube.url, "env:HEADROOM_ACCOUNT", options=options)
+    for manifest in reversed(manifests):
+        admin.call("DELETE", f"{_COLLECTIONS[manifest['kind']]}/{manifest['metadata']['name']}")
+
+
+def test_the_documented_roles_are_enough(account: TargetRef) -> None:
+    assert KubernetesAdapter().probe(target=account).missing == ()
+    assert ArgoAdapter().probe(target=account).missing == ()
+    watched = [
+        Permission(verb, KINDS[want.kind].resource)
+        for want in (*WANTS, WORKFLOWS)
+        for verb in ("list", "watch")
+    ]
+    assert client_for(account).permissions([*watched, *ACTIONS]) == []
+
+
+def test_they_are_no_more_than_that(account: TargetRef) -> None:
+    beyond = [
+        Permission("list", "secrets"),
+        Permission("create", "pods"),
+        Permission("delete", "workflows.argoproj.io"),
+        Permission("create", "clusterrolebindings.rbac.authorization.k8s.io"),
+    ]
+    assert client_for(account).permissions(beyond) == beyond
