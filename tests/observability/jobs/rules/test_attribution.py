@@ -32,6 +32,19 @@ def test_else_the_queue_and_its_fairness_key_tell(declared: str) -> None:
     assert whose(declared, "shared", "globex") == Attributed(2, TenantSource.PLACEMENT)
 
 
+def test_a_namespace_of_ones_own_tells_where_the_queue_does_not() -> None:
+    owners = Owners.of(
+        [*PLACES, PlacementRef(3, "globex", "t", "temporal", "globex-namespace")], TENANTS
+    )
+
+    def placed(queue: str) -> int | None:
+        return owners.placed(location="globex-namespace", queue=queue, fairness_key="")
+
+    assert placed("any-queue") == 2
+    assert placed("acme-queue") == 1
+    assert owners.placed(location="default", queue="any-queue", fairness_key="") is None
+
+
 def test_what_nothing_tells_of_is_unattributed() -> None:
     assert whose("", "elsewhere") == Attributed(None, TenantSource.NONE)
     assert whose("", "shared", "stranger") == Attributed(None, TenantSource.NONE)
