@@ -3,9 +3,9 @@
     Operations(client_for(target)).terminate(run, Doing(identity, reason, request_id))
 
 Sync, plain values, the errors of console.errors. A request id makes a repetition harmless where
-the server takes one (cancel, signal, pause); terminating twice is refused the second time. A reset
-that is repeated makes another run all the same (seen on 1.32, once the first new run had ended), so
-it is sent once and never again by itself.
+the server takes one (cancel, signal, pause); a termination keeps it in its details, so that one
+whose answer was lost is known for ours. A reset that is repeated makes another run all the same
+(seen on 1.32, once the first new run had ended), so it is sent once and never again by itself.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from temporalio.api.workflowservice.v1 import (
 from console.clients.temporal.calling import call
 from console.clients.temporal.client import TemporalClient
 from console.clients.temporal.names import shorten
-from console.errors import Refused
+from console.errors import Conflict, Refused
 
 PAGE: Final = 1000
 RESET_SECONDS: Final = 30.0
@@ -91,14 +91,25 @@ class Operations:
         self._do("request_cancel_workflow_execution", request, f"cancel {run.workflow_id}")
 
     def terminate(self, run: Execution, doing: Doing) -> None:
-        """Ends the run at once. Conflict when it has ended already."""
+        """Ends the run at once. Conflict when it has ended already, but for this very doing."""
         request = TerminateWorkflowExecutionRequest(
             namespace=self._namespace,
             workflow_execution=run.wire(),
             identity=shorten(doing.identity),
             reason=shorten(doing.reason),
+            details=json_payloads(json.dumps({"headroom_request": doing.request_id})),
         )
-        self._do("terminate_workflow_execution", request, f"terminate {run.workflow_id}")
+        what = f"terminate {run.workflow_id}"
+
+        async def go(deadline: float) -> None:
+            try:
+                await self._call("terminate_workflow_execution", request, what, deadline)
+            except Conflict:
+                # An earlier try may have done it and its answer got lost on the way.
+                if not await self._is_ended_by(run, request.details, deadline):
+                    raise
+
+        self._client.run(go)
 
     def signal(self, run: Execution, name: str, value: str, doing: Doing) -> None:
         """Sends a signal with one JSON value (as text; empty: without input)."""
@@ -197,10 +208,7 @@ class Operations:
             update_mask=FieldMask(paths=["priority"]),
             identity=shorten(doing.identity),
         )
-        what = f"change the priority of {run.workflow_id}"
-        self._do("update_workflow_execution_options", request, what)
-
-    # -- inside ------------------------------------------------------------------------------
+        self._do("update_workflow_execution_options", request, f"prioritise {run.workflow_id}")
 
     async def _point(self, run: Execution, point: str | int, deadline: float) -> int:
         """The event id to go back to."""
@@ -215,8 +223,7 @@ class Operations:
                 maximum_page_size=PAGE,
                 next_page_token=token,
             )
-            what = f"read the history of {run.workflow_id}"
-            answer = await self._call("get_workflow_execution_history", request, what, deadline)
+            answer = await self._read("get_workflow_execution_history", request, run, deadline)
             ends = [int(event.event_id) for event in answer.history.events if _is_end(event)]
             if point == "first" and ends:
                 return ends[0]
@@ -230,21 +237,34 @@ class Operations:
     async def _last_task(self, run: Execution, deadline: float) -> int:
         token = b""
         while True:
-            request = GetWorkflowExecutionHistoryReverseRequest(
-                namespace=self._namespace,
-                execution=run.wire(),
-                maximum_page_size=PAGE,
-                next_page_token=token,
-            )
-            what = f"read the history of {run.workflow_id}"
-            name = "get_workflow_execution_history_reverse"
-            answer = await self._call(name, request, what, deadline)
+            answer = await self._latest(run, deadline, token=token)
             for event in answer.history.events:
                 if _is_end(event):
                     return int(event.event_id)
             token = answer.next_page_token
             if not token:
                 raise _no_point("last", [])
+
+    async def _latest(
+        self, run: Execution, deadline: float, *, most: int = PAGE, token: bytes = b""
+    ) -> Any:
+        """A page of the history, the last event first."""
+        request = GetWorkflowExecutionHistoryReverseRequest(
+            namespace=self._namespace,
+            execution=run.wire(),
+            maximum_page_size=most,
+            next_page_token=token,
+        )
+        return await self._read("get_workflow_execution_history_reverse", request, run, deadline)
+
+    async def _read(self, method: str, request: Message, run: Execution, deadline: float) -> Any:
+        return await self._call(method, request, f"read the history of {run.workflow_id}", deadline)
+
+    async def _is_ended_by(self, run: Execution, details: Payloads, deadline: float) -> bool:
+        """Whether the run's last event is a termination with these details."""
+        answer = await self._latest(run, deadline, most=1)
+        last = answer.history.events[0]
+        return bool(last.workflow_execution_terminated_event_attributes.details == details)
 
     def _do(self, method: str, request: Message, what: str) -> None:
         self._client.run(lambda end: self._call(method, request, what, end))

@@ -71,6 +71,15 @@ def test_terminate_keeps_operator_and_reason_and_a_second_one_is_a_conflict(
         do(target, handle, "signal", name="go")
 
 
+def test_a_termination_whose_answer_was_lost_is_known_for_ours_when_it_is_tried_again(
+    ward: Ward, target: TargetRef
+) -> None:
+    handle, uid = ward.admit(), str(uuid4())
+    do(target, handle, "terminate", uid=uid)
+    assert "terminated" in do(target, handle, "terminate", uid=uid).message
+    assert len(ward.events(handle, "WORKFLOW_EXECUTION_TERMINATED")) == 1
+
+
 def test_a_signal_brings_its_input_and_twice_is_once(ward: Ward, target: TargetRef) -> None:
     handle = ward.admit()
     uid = str(uuid4())
