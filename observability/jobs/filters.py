@@ -21,8 +21,9 @@ class RunFilters(df.FilterSet):
     q = df.CharFilter(label="The explorer's search box: words, “texts” and chips.")
     updated_since = df.CharFilter(
         label="Only runs whose row changed at this moment or later (ISO 8601), in the order of "
-        "their last change: for keeping a copy. Ask again from the last `updated_at` that you "
-        "have; a run may come twice.",
+        "their last change: for keeping a copy. Ask again from half a minute before the last "
+        "`updated_at` that you have, since what was being written then may have come after it: a "
+        "run may come twice, and none is missed.",
     )
     tenant = _chip("tenant")
     engine = _chip("engine")
