@@ -134,7 +134,7 @@ class TargetForm(ReasonForm):
         min_value=1,
         max_value=LONGEST_RETENTION,
         required=False,
-        help_text="Empty: as long as the console keeps them. A plan may say less.",
+        help_text="Empty: JOB_RETENTION_DAYS of the console. What a tenant’s plan says goes first.",
     )
     more = forms.CharField(
         label="Further options",
