@@ -59,7 +59,7 @@ async def count_lines(total: int) -> int:
         await asyncio.sleep(0.3)
         if activity.info().attempt == 1 and line >= total // 2:
             # As a worker that hangs: the server hears nothing more of this attempt.
-            await asyncio.sleep(10)
+            await asyncio.sleep(30)
     return total
 
 
@@ -126,7 +126,7 @@ class ImportFlow:
             count_lines,
             total,
             start_to_close_timeout=timedelta(minutes=2),
-            heartbeat_timeout=timedelta(seconds=1),
+            heartbeat_timeout=timedelta(seconds=4),
             retry_policy=QUICK,
         )
 

@@ -17,6 +17,7 @@ from observability.jobs.adapters.temporal.source import TemporalSource
 from observability.jobs.contracts import EventKind, EventSeen, RunSeen
 from tenants.contracts import TargetRef
 from tests.observability.jobs.adapters.temporal.reading import Reading
+from tests.observability.jobs.adapters.temporal.starting import HEARTBEATS
 
 
 def target_of(address: str, namespace: str) -> TargetRef:
@@ -77,6 +78,7 @@ async def _end_all(address: str, namespace: str, reading: Reading) -> dict[str, 
         workflows=workflows(),
         activities=activities(),
         disable_eager_activity_execution=True,
+        max_heartbeat_throttle_interval=HEARTBEATS,
     )
     async with worker:
         handles = await start_all(client, "endings", "acme")

@@ -13,6 +13,11 @@ from observability.jobs.contracts import OPEN, ChangePage, EventSeen, History, R
 from tenants.contracts import TargetRef
 
 Name = tuple[str, str]
+KEPT = (
+    *("type", "tenant", "queue", "build", "worker", "fairness_key"),
+    *("failure", "failure_kind", "attempts", "began_at"),
+)
+"""What a later look that does not say it takes nothing of, as when rows are merged."""
 
 
 @dataclass
@@ -56,10 +61,7 @@ class Rows:
         before = self.runs.get(name)
         if before is not None:
             links = {**before.links, **run.links}
-            kept_fields = {
-                name: getattr(run, name) or getattr(before, name)
-                for name in ("type", "tenant", "failure", "fairness_key", "queue", "build")
-            }
+            kept_fields = {name: getattr(run, name) or getattr(before, name) for name in KEPT}
             run = replace(run, links=links, **kept_fields)
         self.runs[name] = run
         self.ids.setdefault(name, len(self.ids) + 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
@@ -14,6 +15,8 @@ from deploy.examples.endings import activities, workflows
 from tests.observability.jobs.adapters.temporal.reading import Reading
 
 QUEUE = "endings"
+HEARTBEATS = timedelta(milliseconds=200)
+"""How far apart a worker sends them at most, so that a busy machine has the rest of the timeout."""
 
 
 async def connect(reading: Reading) -> Client:
@@ -33,6 +36,7 @@ def with_worker(reading: Reading, act: Callable[[Client], Awaitable[Any]]) -> An
             workflows=workflows(),
             activities=activities(),
             disable_eager_activity_execution=True,
+            max_heartbeat_throttle_interval=HEARTBEATS,
         )
         async with worker:
             return await act(client)
