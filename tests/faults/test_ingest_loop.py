@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from pytest_django import Settings
 
 from console.errors import Unreachable
 from observability.jobs.adapters import registry
@@ -32,8 +33,10 @@ def source(monkeypatch: pytest.MonkeyPatch) -> ScriptedSource:
 
 
 @pytest.fixture
-def target(house: House) -> Target:
-    """What is read, in a database of the test's own: threads share it."""
+def target(house: House, settings: Settings) -> Target:
+    """What is read, in a database of the test's own: threads share it. The runs that have ended
+    did so on a fixed day, and must not be too old to be kept one day."""
+    settings.JOB_RETENTION_DAYS = 36_500
     return make_target()
 
 
