@@ -49,25 +49,26 @@ def test_a_wrong_database_is_a_check_that_keeps_the_password(url: str) -> None:
     assert "hunter2" not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "check", "fix"),
-    [
-        ("DATABASE_URL", "postgres://ann:hunter2@host/", "E001", FILES),
-        ("DATABASE_URL", "sqlite:////no/such/directory/h.sqlite3", "E004", "Create the directory"),
-        ("CELERY_BROKER_URL", "redis://:hunter2@host:port/0", "E003", "redis://host:6379/0"),
-        ("ARCHIVE_URL", "ftp://user:hunter2@host/x", "E006", "s3://bucket/prefix"),
-        ("MASK_PATTERNS", "password,(oops", "E007", "regular expressions"),
-        ("ALLOWED_HOSTS", "https://headroom.example.com", "E005", "without scheme"),
-        ("SECRET_KEY", "hunter2", "W003", "at least 50 random characters"),
-    ],
-)
-def test_a_value_that_reads_well_and_cannot_work_is_a_check_too(
-    name: str, value: str, check: str, fix: str
+WRONG = [
+    ("DATABASE_URL", "postgres://ann:hunter2@host/", "E001", FILES),
+    ("CELERY_BROKER_URL", "redis://:hunter2@host:port/0", "E003", "redis://host:6379/0"),
+    ("ARCHIVE_URL", "ftp://user:hunter2@host/x", "E006", "s3://bucket/prefix"),
+    ("MASK_PATTERNS", "password,(oops", "E007", "regular expressions"),
+    ("ALLOWED_HOSTS", "https://headroom.example.com", "E005", "without scheme"),
+    ("SECRET_KEY", "hunter2", "W003", "at least 50 random characters"),
+]
+NO_DIRECTORY = ("DATABASE_URL", "sqlite:////no/such/directory/h.sqlite3", "E004", "Create the")
+
+
+@pytest.mark.parametrize("wrong", [WRONG, [NO_DIRECTORY]], ids=["many at once", "alone"])
+def test_values_that_read_well_and_cannot_work_are_checks_too(
+    wrong: list[tuple[str, str, str, str]],
 ) -> None:
-    done = manage("check", **{name: value})
-    (said,) = [line for line in paragraphs(done.stderr) if f"(console.{check})" in line]
-    assert name in said
-    assert fix in said
+    done = manage("check", **{name: value for name, value, _, _ in wrong})
+    for name, _, check, fix in wrong:
+        (said,) = [line for line in paragraphs(done.stderr) if f"(console.{check})" in line]
+        assert name in said
+        assert fix in said
     assert "hunter2" not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
 
