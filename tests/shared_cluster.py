@@ -16,7 +16,7 @@ from pathlib import Path
 from deploy.local.processes import identify, log_tail
 from tests.servers import Cluster, ServerError, kube_control_plane
 
-PATIENCE = 60.0
+PATIENCE = 150.0  # of tests that have 180 s; three servers start one after the other
 # Users for tests of RoleBindings: their groups by name.
 USERS = {"member": ("team-acme",), "outsider": ("team-other",)}
 

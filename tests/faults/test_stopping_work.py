@@ -61,7 +61,7 @@ def test_a_suspended_tenant_starts_nothing_anywhere_and_a_resumed_one_goes_on(
 
         house.change(Resume((tenant.slug,)), reason="paid")
         settle()
-        until(lambda: COUNTS[held] == 20, 20)
+        until(lambda: COUNTS[held] == 20)
         until(lambda: hands.enforced(placement.location) == {"pods": "5"})
         hands.kubectl(*start)
     finally:
