@@ -181,7 +181,8 @@ def _joined(said: str, root: Mapping[str, Any] | None) -> str:
         return said
     name = text(root.get("displayName"), 200) if root else ""
     told = f"{name}: {inner}" if name else inner
-    return text(f"{said} · {told}" if said else told)
+    # The root first: a list shows the beginning only.
+    return text(f"{told} · {said}" if said else told)
 
 
 def gone_at(workflow: Object, now: datetime) -> datetime:

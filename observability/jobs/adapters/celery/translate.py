@@ -51,7 +51,8 @@ def row_of(event: CeleryEvent, attempt: int) -> EventSeen | None:
         kind=kind,
         title=title[:LONGEST_TITLE],
         attempt=0 if event.type in _NO_ATTEMPT else attempt,
-        actor=event.hostname[:255],
+        # The worker that tells of a revocation is not who asked for it; nobody says who did.
+        actor="" if event.type == "task-revoked" else event.hostname[:255],
         message=message[:LONGEST_MESSAGE],
         detail=detail,
     )
@@ -130,7 +131,8 @@ def _revoked(fields: Fields) -> Words:
 
 
 def _signal(fields: Fields) -> str:
-    return str(fields.get("signum") or "terminated")[:40]
+    said = str(fields.get("signum") or "terminated")[:40]
+    return f"signal {said}" if said.isdecimal() else said
 
 
 def _rejected(fields: Fields) -> Words:

@@ -141,9 +141,13 @@ def _failure(
         message = f"{message}. No pod was ever admitted: {denials.words()}"
         kind = FailureKind.QUOTA
     else:
-        message = f"{message}. The last pod: {last.words()}" if last else message
-        ended = last.kind if last else FailureKind.APPLICATION
-        kind = FailureKind.DEADLINE if reason == _LATE else ended
+        kind = last.kind if last else FailureKind.APPLICATION
+        if reason == _LATE:
+            kind = FailureKind.DEADLINE
+            message = f"{message}. The last pod: {last.words()}" if last else message
+        elif last:
+            # A list shows the beginning only: what the pod died of, not that it was the last try.
+            message = f"{last.words()}. {message}"
     status = Status.TIMED_OUT if reason == _LATE else Status.FAILED
     return Outcome(_when(condition, now), status, kind, reason, text(message))
 

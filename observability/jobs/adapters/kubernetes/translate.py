@@ -171,11 +171,13 @@ class _Translation:
         return text(containers[0].get("image"), 255) if containers else ""
 
     def _attempt_count(self) -> int | None:
-        status = status_of(self.job)
-        counts = [whole(status.get(name)) or 0 for name in ("failed", "active")]
+        failed = whole(status_of(self.job).get("failed")) or 0
         tried = max(self.attempts.values(), default=0)
-        failed = counts[0] + (1 if self.seen.pods and not tried else 0)
-        return max(tried, failed) or None
+        # Pods side by side are numbered by none: those that failed, and the one that goes on or
+        # went well, which a Job that failed has not.
+        gave_up = condition_of(self.job, "Failed").get("status") == "True"
+        goes_on = bool(self.seen.pods) and not tried and not (gave_up and failed)
+        return max(tried, failed + goes_on) or None
 
     def _attributes(self) -> dict[str, Any]:
         spec, status = self.spec, status_of(self.job)

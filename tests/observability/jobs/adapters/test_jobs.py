@@ -105,7 +105,30 @@ def test_a_failure_reads_as_what_it_is(name: str) -> None:
     assert (run.status, run.failure_kind) == (status, kind)
     assert run.closed_at == datetime.fromisoformat(ENDED)
     assert run.document is not None
-    assert "The last pod" in run.failure
+    assert "because of" in run.failure
+
+
+def test_what_the_pod_died_of_comes_before_that_it_was_the_last_try() -> None:
+    run = seen(job(SPENT), pod(phase="Failed", code=137, why="OOMKilled"))
+    assert run.failure == "OOMKilled (exit code 137). because of BackoffLimitExceeded"
+
+
+def test_a_deadline_comes_before_what_it_did_to_the_pod() -> None:
+    run = seen(job(LATE), pod(phase="Failed", code=143))
+    assert run.failure == "because of DeadlineExceeded. The last pod: Error (exit code 143)"
+
+
+def test_pods_side_by_side_that_all_failed_are_as_many_attempts() -> None:
+    found = job(SPENT, parallelism=2, completions=2)
+    found["status"]["failed"] = 2
+    run = seen(found, pod("p1", phase="Failed", code=1), pod("p2", phase="Failed", code=1))
+    assert run.attempts == 2
+
+
+def test_pods_side_by_side_that_go_on_after_a_failure_are_one_attempt_more() -> None:
+    found = job(parallelism=2, completions=2)
+    found["status"]["failed"] = 1
+    assert seen(found, pod("p1", phase="Failed", code=1), pod("p2")).attempts == 2
 
 
 def warning(count: int, name: str = "w") -> Object:

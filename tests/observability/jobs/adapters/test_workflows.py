@@ -113,6 +113,11 @@ def kinds(run: RunSeen) -> list[EventKind]:
     return [event.kind for event in run.events]
 
 
+def test_the_step_that_failed_comes_before_that_a_child_failed() -> None:
+    run = seen(workflow("Failed", "child 'work' failed", one("Failed", OOM)))
+    assert run.failure.index(OOM) < run.failure.index("child 'work' failed")
+
+
 @pytest.mark.parametrize("flavour", FLAVOURS)
 @pytest.mark.parametrize("name", ENDINGS)
 def test_an_ending_reads_as_what_it_is(name: str, flavour: str) -> None:

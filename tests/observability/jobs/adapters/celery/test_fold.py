@@ -147,6 +147,12 @@ def test_how_a_task_was_revoked(fields: dict[str, Any], status: str, kind: str) 
     assert (run.status, run.failure_kind) == (status, kind)
 
 
+def test_the_worker_that_tells_of_a_revocation_did_not_ask_for_it() -> None:
+    told = event("task-revoked", 3, terminated=True, signum="15", expired=False)
+    last = run_of(received(1), event("task-started", 2), told).events[-1]
+    assert (last.title, last.actor) == ("Revoked while it ran (signal 15)", "")
+
+
 def test_a_task_that_is_given_back_waits_and_runs_again() -> None:
     rows, fold = Rows(), Fold("sample")
     rows.store(fold.runs([received(1), event("task-started", 2)], rows))
