@@ -22,7 +22,7 @@ _WHY = {
 _TAGS = {
     "tenants": "Customers: on-boarding, suspension, plans, limits and headroom.",
     "placements": "Who is placed where, and how enforcement stands there.",
-    "targets": "Clusters and Temporal namespaces.",
+    "targets": "Clusters, Temporal namespaces, Argo Workflows and Celery brokers.",
     "plans": "Offers and their immutable versions.",
     "subscriptions": "Who had which plan version when.",
     "leases": "Limits that are changed for a time.",

@@ -169,7 +169,8 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Headroom API",
-    "DESCRIPTION": "Tenants, plans, quotas and what the enforcement planes make of them.",
+    "DESCRIPTION": "Tenants, plans and quotas, what the enforcement planes make of them, and the "
+    "jobs that ran: their trail, replays of it, and actions on them.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["console.access.api.RolePermission"],

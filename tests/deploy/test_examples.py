@@ -8,10 +8,17 @@ from typing import Any
 import pytest
 from kubernetes import client as kube
 
+from deploy.examples import trail
 from deploy.examples.cluster import LABEL, create_job, is_ours
 from deploy.examples.sample import SampleTenant
 from deploy.examples.seed import steady_job
 from deploy.local.emulator.server import Emulator
+from observability.jobs.contracts import (
+    PARENT_HEADER,
+    REQUEST_HEADER,
+    TENANT_HEADER,
+    TRACE_HEADER,
+)
 
 JOB = steady_job(SampleTenant(slug="acme", name="Acme", plan="standard", steady=(1, "1", "1Gi")))
 
@@ -35,6 +42,11 @@ def make_namespace(api: Any, name: str, tenant: str = "") -> None:
 def jobs(api: Any, namespace: str) -> list[str]:
     batch: Any = kube.BatchV1Api(api)
     return [item.metadata.name for item in batch.list_namespaced_job(namespace).items]
+
+
+def test_the_file_that_celery_apps_copy_names_the_headers_that_are_read() -> None:
+    headers = (TENANT_HEADER, PARENT_HEADER, REQUEST_HEADER, TRACE_HEADER)
+    assert set(trail.LABELS) == set(headers)
 
 
 def test_a_namespace_of_somebody_else_gets_no_sample_job(api: Any) -> None:
