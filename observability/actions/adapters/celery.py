@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from console.errors import Refused
+from console.errors import Refused, Unreachable
 from observability.actions.contracts import Answer, Deed, Possible, RunFacts
 from observability.actions.rules.celery import call_of
 from observability.actions.rules.possible import by_status
@@ -31,7 +31,8 @@ class CeleryControls:
         with client_for(target).control() as control:
             answers = control.revoke(run.external_id, terminate=kill)
         if not answers:
-            raise Refused("no worker answered: a revoke reaches only workers that run")
+            # A worker that is busy may have heard it and answer too late.
+            raise Unreachable("no worker answered in time: a revoke reaches only workers that run")
         said = "; ".join(f"{worker}: {text or 'ok'}" for worker, text in sorted(answers.items()))
         return Answer(
             f"{len(answers)} worker{'s' if len(answers) > 1 else ''} took it. {said}"[:1000],

@@ -133,7 +133,7 @@ def perform(facts: RunFacts, target: Target, deed: Deed) -> tuple[OrderStatus, A
     except ExternalError as error:
         words = f"{target.slug} did not do it: {error.message}"
         if error.code == "unreachable":
-            words = f"{words}. {UNANSWERED}"
+            words = f"{target.slug} did not answer: {error.message}. {UNANSWERED}"
         return OrderStatus.FAILED, Answer(words)
     except Exception as error:  # the order must not stay open for a fault of ours
         log.exception("action.failed", verb=deed.verb, run=facts.id)

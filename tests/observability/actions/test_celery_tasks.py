@@ -12,7 +12,7 @@ import pytest
 from console.clients import pool
 from console.clients.celery.client import CeleryClient
 from console.clients.celery.values import CeleryEvent
-from console.errors import Refused
+from console.errors import Refused, Unreachable
 from observability.actions.adapters.celery import CeleryControls
 from observability.actions.contracts import Answer, Deed, Recorded, RunFacts
 from observability.jobs.contracts import Engine, Status
@@ -116,7 +116,7 @@ def test_a_task_is_sent_again_as_it_was_recorded(
 
 def test_where_no_worker_listens_nothing_is_claimed(url: str) -> None:
     nobody = TargetRef(10, "nobody", "celery", url.removesuffix("/9") + "/10", "")
-    with pytest.raises(Refused, match="no worker answered"):
+    with pytest.raises(Unreachable, match="no worker answered"):
         act(nobody, str(uuid4()), "revoke")
 
 

@@ -95,7 +95,12 @@ def test_the_trail_has_a_note_with_who_and_why_and_is_read_again(
         (Refused("no such signal"), "refused", Outcome.REFUSED, "no such signal"),
         (Conflict("ended already"), "refused", Outcome.REFUSED, "ended already"),
         (Throttled("slow down"), "failed", Outcome.FAILED, "slow down"),
-        (Unreachable("no answer"), "failed", Outcome.FAILED, "carried out or not"),
+        (
+            Unreachable("away"),
+            "failed",
+            Outcome.FAILED,
+            "not answer: away. It may have been carried",
+        ),
         (ZeroDivisionError("bug"), "unknown", Outcome.FAILED, "carried out or not"),
     ],
 )
