@@ -90,12 +90,9 @@ class TargetThread(threading.Thread):
                 return
             except (DatabaseError, InterfaceError):
                 raise
-            except ExternalError as error:
-                self._failed(claim, error.message, error.retry_after)
-                return
-            except Exception as error:
-                log.exception("ingest.failed", target=self.target_id)
-                self._failed(claim, f"Unexpected: {type(error).__name__}: {error}", None)
+            except Exception as error:  # noqa: BLE001 - said on the target, and logged by _why
+                after = error.retry_after if isinstance(error, ExternalError) else None
+                self._failed(claim, _why(self.target_id, error), after)
                 return
             self._failures = 0
 
@@ -192,7 +189,18 @@ def _catch_up(target_id: int) -> str:
             catch_up(target_id, token=claim.token, going=lambda: not claim.lost)
         except ClaimLost:
             return _ELSEWHERE
-        except ExternalError as error:
-            note_error(target_id, token=claim.token, message=error.message, now=timezone.now())
-            return error.message or error.code
+        except (DatabaseError, InterfaceError):
+            raise
+        except Exception as error:  # noqa: BLE001 - said on the target, and logged by _why
+            message = _why(target_id, error)
+            note_error(target_id, token=claim.token, message=message, now=timezone.now())
+            return message
     return ""
+
+
+def _why(target_id: int, error: Exception) -> str:
+    """Why a target cannot be read; what is no engine's doing is logged with its stack."""
+    if isinstance(error, ExternalError):
+        return error.message or error.code
+    log.error("ingest.failed", target=target_id, exc_info=error)
+    return f"Unexpected: {type(error).__name__}: {error}"

@@ -14,6 +14,7 @@ from observability.jobs.ingest.passes import Read
 from observability.jobs.models import ArchiveState, Attribution, IngestState, JobEvent, JobRun
 from observability.jobs.services.archive import document_of
 from tenants.models import Target
+from tests.observability.jobs.factories import make_target
 from tests.observability.jobs.fakes import ScriptedSource, event, history, look
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,6 +60,26 @@ def test_reading_everything_again_changes_nothing(
     assert JobRun.objects.values().get() == before
     assert JobEvent.objects.count() == 4
     assert len(source.fetched) == 1
+
+
+def test_one_target_that_cannot_be_understood_stops_no_other(
+    source: ScriptedSource, target: Target
+) -> None:
+    other = make_target("other")
+    source.pages = [[look("a")]]
+    starts: list[str] = []
+
+    def fail_at_first(step: str) -> None:
+        starts.append(step)
+        if len(starts) == 1:
+            raise ValueError("what is this?")
+
+    source.before = fail_at_first
+    (failed,) = problems = read_once()
+    assert problems[failed] == "Unexpected: ValueError: what is this?"
+    assert IngestState.objects.get(target=failed).error == problems[failed]
+    (well,) = {target.pk, other.pk} - {failed}
+    assert JobRun.objects.get().target_id == well
 
 
 def test_catching_up_takes_as_many_turns_as_it_needs(
