@@ -182,6 +182,15 @@ def test_a_viewer_does_not_get_raw_histories_but_an_operator_does(
     assert Rest(Role.OPERATOR).get(f"jobs/{run.pk}/history/").status_code == 200
 
 
+def test_a_viewer_who_is_a_member_gets_the_histories_of_their_own(
+    viewer: Rest, run: JobRun
+) -> None:
+    Membership.objects.create(tenant=make_tenant("acme"), user=viewer.user)
+    other = make_run(tenant=make_tenant("globex"))
+    assert viewer.get(f"jobs/{run.pk}/history/").status_code == 200
+    assert viewer.get(f"jobs/{other.pk}/history/").status_code == 403
+
+
 def test_a_list_takes_as_many_queries_for_fifty_as_for_one(
     viewer: Rest, run: JobRun, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
