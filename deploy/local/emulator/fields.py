@@ -12,7 +12,6 @@ import orjson
 from deploy.local.emulator.kinds import Obj
 
 Path = tuple[str, ...]
-_Differences = tuple[set[Path], set[Path]]
 FieldSet = frozenset[Path]
 
 # Lists whose items are known by keys, by (field, its parent or "" for any).

@@ -169,7 +169,6 @@ KINDS: tuple[Kind, ...] = (
     WORKFLOW,
 )
 BY_URL: dict[tuple[str, str], Kind] = {(kind.group, kind.plural): kind for kind in KINDS}
-BY_NAME: dict[tuple[str, str], Kind] = {(kind.api_version, kind.name): kind for kind in KINDS}
 VERSIONS: dict[str, str] = {kind.group: kind.version for kind in KINDS}
 """The version of each group; each has one."""
 GROUPS: tuple[str, ...] = tuple(group for group in VERSIONS if group)
