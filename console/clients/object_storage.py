@@ -42,13 +42,6 @@ class StorageOptions:
     timeout: float = 20.0
 
 
-class AlreadyThere(Refused):
-    """An object of that path exists; it was left as it is."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, code="already_there")
-
-
 def _typed(
     call: Callable[Concatenate[ObjectStorage, P], T],
 ) -> Callable[Concatenate[ObjectStorage, P], T]:
@@ -67,7 +60,7 @@ def _typed(
 class ObjectStorage:
     """One bucket or directory. Every call ends within a bounded time and may be repeated.
 
-    Raises NotFound, AlreadyThere, Refused (wrong keys, wrong bucket) or Unreachable.
+    Raises NotFound, Refused (wrong keys, wrong bucket) or Unreachable.
     """
 
     def __init__(self, url: str, options: StorageOptions | None = None) -> None:
@@ -83,11 +76,6 @@ class ObjectStorage:
     def put(self, path: str, data: bytes) -> None:
         """Writes an object; one that is there already is replaced as a whole."""
         obstore.put(self._store, path, data)
-
-    @_typed
-    def create(self, path: str, data: bytes) -> None:
-        """Writes an object that must not be there yet: AlreadyThere."""
-        obstore.put(self._store, path, data, mode="create", use_multipart=False)
 
     @_typed
     def get(self, path: str) -> bytes:
@@ -136,8 +124,6 @@ class ObjectStorage:
         if isinstance(problem, errors.NotFoundError | FileNotFoundError):
             # A bucket that is not there says NoSuchBucket in the same kind of error.
             return Refused(words) if "NoSuchBucket" in str(problem) else NotFound(words)
-        if isinstance(problem, errors.AlreadyExistsError | errors.PreconditionError):
-            return AlreadyThere(words)
         if isinstance(problem, _REFUSALS):
             return Refused(words)
         return Unreachable(words)

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from console.clients.credentials import Secret
-from console.clients.object_storage import AlreadyThere, ObjectStorage, StorageOptions
+from console.clients.object_storage import ObjectStorage, StorageOptions
 from console.errors import ExternalError, NotFound, Refused, Unreachable
 from deploy.local import ports
 from tests.object_storage import S3, s3
@@ -42,13 +42,6 @@ def test_putting_again_replaces(storage: ObjectStorage) -> None:
     storage.put("a", b"one")
     storage.put("a", b"two")
     assert storage.get("a") == b"two"
-
-
-def test_an_object_is_created_once(storage: ObjectStorage) -> None:
-    storage.create("a", b"one")
-    with pytest.raises(AlreadyThere):
-        storage.create("a", b"two")
-    assert storage.get("a") == b"one"
 
 
 def test_what_is_not_there_is_not_found(storage: ObjectStorage) -> None:
