@@ -17,7 +17,7 @@ from quotas.enforcement.adapters.argo.adapter import ArgoAdapter
 from quotas.enforcement.adapters.kubernetes.adapter import KubernetesAdapter
 from quotas.enforcement.adapters.kubernetes.opening import client_for
 from tenants.contracts import TargetRef
-from tests.contract.kubernetes_api import Api
+from tests.contract.kubernetes_api import APPLY, Api, eventually
 from tests.servers import Cluster
 
 pytestmark = pytest.mark.cluster
@@ -39,21 +39,25 @@ _COLLECTIONS = {
 
 @pytest.fixture(scope="module")
 def account(kube: Cluster) -> Iterator[TargetRef]:
-    """The cluster as the account of deploy/rbac.yaml sees it; all of it is gone afterwards."""
+    """The cluster as the account of deploy/rbac.yaml sees it. Another worker may apply it at the
+    same time, and need it for longer: nothing of it is removed."""
     admin = Api(kube.url, kube.token, "headroom")
     manifests: list[dict[str, Any]] = list(yaml.safe_load_all(ROLES.read_text()))
     for manifest in manifests:
-        status, answer = admin.call("POST", _COLLECTIONS[manifest["kind"]], manifest)
-        assert status == 201, answer
+        path = f"{_COLLECTIONS[manifest['kind']]}/{manifest['metadata']['name']}"
+        status, answer = admin.call("PATCH", f"{path}?fieldManager=test", manifest, APPLY)
+        assert status in (200, 201), answer
     asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
     status, answer = admin.call("POST", f"{_COLLECTIONS['ServiceAccount']}/headroom/token", asked)
     assert status == 201, answer
     options = {"insecure_skip_tls_verify": True}
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("HEADROOM_ACCOUNT", answer["status"]["token"])
-        yield TargetRef(1, "lab", "kubernetes", kube.url, "env:HEADROOM_ACCOUNT", options=options)
-    for manifest in reversed(manifests):
-        admin.call("DELETE", f"{_COLLECTIONS[manifest['kind']]}/{manifest['metadata']['name']}")
+        made = TargetRef(1, "lab", "kubernetes", kube.url, "env:HEADROOM_ACCOUNT", options=options)
+        # The server learns of new roles a moment after it has stored them.
+        each = [Permission("patch", "resourcequotas"), Permission("list", "pods"), *ACTIONS]
+        eventually(lambda: client_for(made).permissions(each) == [])
+        yield made
 
 
 def test_the_documented_roles_are_enough(account: TargetRef) -> None:
