@@ -7,6 +7,7 @@ are ever related (or only unattributed ones), so that a label reaches nobody els
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import reduce
@@ -17,11 +18,13 @@ from django.db.models import Q, QuerySet
 
 from observability.jobs.contracts import LinkKind
 from observability.jobs.models import JobLink, JobRun
+from observability.jobs.rules.bounding import bounded_id
 from tenants.models import Target
 
 MOST_NODES: Final = 200
 _ROUNDS: Final = 12
 _DEEPEST: Final = 10
+_LONGEST_LINK: Final = 255
 _WORDS: Final = {
     LinkKind.REQUEST.value: "same request",
     LinkKind.TRACE.value: "same trace",
@@ -76,7 +79,7 @@ def related(run: JobRun) -> Tree:
 def _next(
     run: JobRun, frontier: Collection[JobRun], *, known: dict[int, JobRun], why: dict[int, str]
 ) -> list[JobRun]:
-    """What the runs of the frontier are related to and is not known yet: at most six queries.
+    """What the runs of the frontier are related to and is not known yet: at most seven queries.
 
     Each asks for one thing, so that each has its index whatever else is in the table.
     """
@@ -121,13 +124,17 @@ def _any_run(key: str) -> Q:
 
 
 def _linked(run: JobRun, frontier: Collection[JobRun]) -> Iterator[tuple[JobRun, str]]:
-    """Runs that share a request, a trace or a chain with the frontier: three queries."""
+    """Runs that share a request, a trace or a chain with the frontier: four queries."""
     ids = [other.pk for other in frontier]
-    shared = sorted(set(JobLink.objects.filter(run__in=ids).values_list("kind", "value")))
-    if not shared:
-        return
+    shared = set(JobLink.objects.filter(run__in=ids).values_list("kind", "value"))
+    firsts = sorted({value for kind, value in shared if kind == LinkKind.CHAIN})
+    if firsts:
+        # The first run of a chain need not know that it began one: it may have been reset since.
+        for other in _own(run).filter(key__in=firsts).only(*_COLUMNS)[: MOST_NODES + 1]:
+            yield other, LinkKind.CHAIN.value
+    shared |= {(LinkKind.CHAIN.value, _as_first(other)) for other in frontier}
     by_kind: dict[str, list[str]] = {}
-    for kind, value in shared[:MOST_NODES]:
+    for kind, value in sorted(shared)[: 2 * MOST_NODES]:
         by_kind.setdefault(kind, []).append(value)
     wanted = reduce(or_, (Q(kind=kind, value__in=found) for kind, found in by_kind.items()))
     own = Q(run__tenant_id=run.tenant_id) if run.tenant_id else Q(run__tenant__isnull=True)
@@ -135,6 +142,13 @@ def _linked(run: JobRun, frontier: Collection[JobRun]) -> Iterator[tuple[JobRun,
     kinds = dict(rows[: 3 * (MOST_NODES + 1)])
     for other in _own(run).filter(pk__in=list(kinds)[: MOST_NODES + 1]).only(*_COLUMNS):
         yield other, kinds[other.pk]
+
+
+def _as_first(run: JobRun) -> str:
+    """What the runs of a chain that began with this one have in common: its key, or its digest."""
+    short = len(run.key) <= _LONGEST_LINK
+    value = run.key if short else hashlib.sha256(run.key.encode()).hexdigest()
+    return bounded_id(value, _LONGEST_LINK)
 
 
 def _grown(run: JobRun, found: dict[int, JobRun], why: dict[int, str]) -> list[Node]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -85,6 +86,21 @@ def test_requests_traces_and_chains_relate_too_and_say_so() -> None:
     tree = related(run)
     assert drawn(tree.roots) == [["one*"], ["two"]]
     assert tree.roots[1].why == "same trace"
+
+
+@pytest.mark.parametrize("name", ["order/7", "x" * 300])
+def test_a_run_that_was_reset_and_what_came_of_it_belong_together(name: str) -> None:
+    """The first one said nothing of a chain: it had ended before anybody reset it."""
+    first = make_run(type="first", external_id=name, run_id="a", status=Status.FAILED)
+    again = make_run(type="again", external_id=name, run_id="b", created_at=after(5))
+    chain = first.key if len(name) < 200 else hashlib.sha256(first.key.encode()).hexdigest()
+    make_links(again, chain=chain)
+    assert drawn(related(first).roots) == [["first*"], ["again"]]
+    assert related(first).roots[1].why == "same chain"
+    if chain == first.key:
+        assert drawn(related(again).roots) == [["first"], ["again*"]]
+    make_links(make_run(tenant=make_tenant()), chain=chain)
+    assert related(first).size == 2
 
 
 def test_the_same_value_of_another_kind_relates_nothing() -> None:
