@@ -156,6 +156,7 @@ class Control:
             f"{ticket}.{back.name}",
             exchange=back,
             routing_key=ticket,
+            exclusive=True,  # RabbitMQ 4.3 refuses what is neither durable nor exclusive
             durable=False,
             auto_delete=True,
             expires=60.0,

@@ -137,6 +137,7 @@ class EventStream:
                     f"celeryev.headroom-{uuid4().hex}",
                     exchange=exchange,
                     routing_key="#",
+                    exclusive=True,  # RabbitMQ 4.3 refuses what is neither durable nor exclusive
                     auto_delete=True,
                     durable=False,
                     expires=60.0,

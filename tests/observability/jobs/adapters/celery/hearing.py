@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
 from console.clients.celery.events import event_of
 from console.clients.celery.values import CeleryEvent
-from observability.jobs.contracts import RunRef, RunSeen, Status
+from observability.jobs.adapters.celery.source import CelerySource
+from observability.jobs.contracts import ChangePage, RunRef, RunSeen, Status
 from observability.jobs.rules.masking import Masker
 from observability.jobs.rules.merge import Known as Merged
 from observability.jobs.rules.merge import known as first_known
 from observability.jobs.rules.merge import merged, news
+from tenants.contracts import TargetRef
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 T0 = 1_795_000_000.0
@@ -66,6 +70,40 @@ class Rows:
     def revisions(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
         """Of the runs that are there."""
         return {name: self.runs[name[0]].revision for name in ids if name[0] in self.runs}
+
+
+class Listener:
+    """Reads a target the way ingest does and stores what it hears."""
+
+    def __init__(self, url: str, number: int) -> None:
+        self.target = TargetRef(number, f"app-{number}", "celery", url, "", {"app": "sample"})
+        self.source = CelerySource()
+        self.rows = Rows()
+        self.cursor: dict[str, object] = {}
+        self.pages: list[ChangePage] = []
+
+    def read(self, enough: Callable[[], object], *, seconds: float = 60) -> None:
+        """Pages until it is enough."""
+        deadline = time.monotonic() + seconds
+        pages = self.source.changes(
+            target=self.target, placements=(), cursor=self.cursor, known=self.rows, now=NOW,
+            wait=seconds,
+        )  # fmt: skip
+        with closing(pages) as reading:  # type: ignore[type-var]  # a generator, told as an iterator
+            for page in reading:
+                self.rows.store(page.runs)
+                self.cursor = dict(page.cursor)
+                self.pages.append(page)
+                if enough():
+                    return
+                assert time.monotonic() < deadline, "it was not heard in time"
+
+    def ended(self, *uuids: str) -> Callable[[], bool]:
+        """Whether these are there and closed."""
+        return lambda: all(
+            uuid in self.rows.runs and self.rows.runs[uuid].latest["state"][1] is not None
+            for uuid in uuids
+        )
 
 
 def event(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -17,50 +16,16 @@ from console.errors import NotFound, Unreachable
 from deploy.local.ports import any_free
 from observability.jobs.adapters.celery import workers as silence
 from observability.jobs.adapters.celery.source import CelerySource
-from observability.jobs.contracts import ChangePage, RunRef, Status
+from observability.jobs.contracts import RunRef, Status
 from quotas.enforcement.adapters.celery.opening import client_for
 from tenants.contracts import TargetRef
-from tests.observability.jobs.adapters.celery.hearing import NOW, Rows
+from tests.observability.jobs.adapters.celery.hearing import NOW, Listener
 from tests.servers import Server, ValkeyServer
 from tests.servers import valkey as own_valkey
 from tests.workers import celery_worker
 
 QUEUE = "acme-tasks"
 ACME = {"headroom_tenant": "acme", "headroom_request_id": "req-1"}
-
-
-class Listener:
-    """Reads a target the way ingest does and stores what it hears."""
-
-    def __init__(self, url: str, number: int) -> None:
-        self.target = TargetRef(number, f"app-{number}", "celery", url, "", {"app": "sample"})
-        self.source = CelerySource()
-        self.rows = Rows()
-        self.cursor: dict[str, object] = {}
-        self.pages: list[ChangePage] = []
-
-    def read(self, enough: Callable[[], object], *, seconds: float = 60) -> None:
-        """Pages until it is enough."""
-        deadline = time.monotonic() + seconds
-        pages = self.source.changes(
-            target=self.target, placements=(), cursor=self.cursor, known=self.rows, now=NOW,
-            wait=seconds,
-        )  # fmt: skip
-        with closing(pages) as reading:  # type: ignore[type-var]  # a generator, told as an iterator
-            for page in reading:
-                self.rows.store(page.runs)
-                self.cursor = dict(page.cursor)
-                self.pages.append(page)
-                if enough():
-                    return
-                assert time.monotonic() < deadline, "it was not heard in time"
-
-    def ended(self, *uuids: str) -> Callable[[], bool]:
-        """Whether these are there and closed."""
-        return lambda: all(
-            uuid in self.rows.runs and self.rows.runs[uuid].latest["state"][1] is not None
-            for uuid in uuids
-        )
 
 
 @pytest.fixture(scope="module")
