@@ -116,14 +116,14 @@ class ReplayProcess:
         that it took too long or died."""
         if self._child is None:
             child = _Child(self._bundle, self._bounds)
-            answer = child.answer(self._bounds.start_seconds)
+            answer = child.answer(self._bounds.start_seconds, starting=True)
             if answer is None or "error" in answer:
                 child.kill()
                 why = _text(answer["error"]) if answer else child.end(self._bounds.start_seconds)
                 raise Refused(f"The bundle cannot be imported: {why}", code="bundle_import")
             self._child = child
             names = tuple(_text(name) for name in answer["workflows"])
-            self.contents = Contents(names, bool(answer["isolated"]))
+            self.contents = Contents(names, bool(answer.get("isolated")))
         assert self.contents is not None  # noqa: S101 - set with the child
         return self.contents
 
@@ -145,13 +145,16 @@ class ReplayProcess:
         return Outcome(verdict, message, milliseconds=round(seconds * 1000))
 
 
-def _understood(line: bytes) -> dict[str, Any] | None:
-    """An answer of the child; None for anything else that a bundle may have written there."""
+def _understood(line: bytes, *, starting: bool) -> dict[str, Any] | None:
+    """An answer of the child to what it was asked; None for anything else that a bundle may have
+    written there."""
     with contextlib.suppress(ValueError, RecursionError, TypeError, LookupError, AttributeError):
         found: dict[str, Any] = json.loads(line)
-        is_start = "error" in found or isinstance(found.get("workflows"), list)
-        if is_start or (found["verdict"] in set(Verdict) and isinstance(found["ms"], int)):
-            return found
+        if starting:
+            right = "error" in found or isinstance(found["workflows"], list)
+        else:
+            right = found["verdict"] in set(Verdict) and isinstance(found["ms"], int)
+        return found if right else None
     return None
 
 
@@ -224,7 +227,7 @@ class _Child:
         head = {"id": 0, "workflow_id": workflow_id, "size": len(document)}
         self._write(json.dumps(head).encode() + b"\n" + document, seconds)
 
-    def answer(self, seconds: float) -> dict[str, Any] | None:
+    def answer(self, seconds: float, *, starting: bool = False) -> dict[str, Any] | None:
         """The next answer; None when it did not come in time, makes no sense, or the process is
         gone. Whatever a bundle does to its pipes ends here, within the time."""
         deadline = time.monotonic() + seconds
@@ -241,7 +244,7 @@ class _Child:
                     return None
                 self._buffer += piece
         line, _, self._buffer = self._buffer.partition(b"\n")
-        found = _understood(line)
+        found = _understood(line, starting=starting)
         if found is None:
             self._process.kill()
             self._process.wait()

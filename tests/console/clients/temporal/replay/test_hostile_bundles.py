@@ -124,9 +124,9 @@ threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGSTOP)).start()
     assert outcome.verdict is Verdict.TIMED_OUT
 
 
-@pytest.mark.parametrize("said", ["nonsense", "[]", "{}", '{"verdict": "splendid", "ms": 1}'])
-def test_a_bundle_that_answers_with_nonsense_has_crashed(bundle: Write, said: str) -> None:
-    code = f"""
+def writing(said: str) -> str:
+    """Code that writes a line to every pipe that it finds."""
+    return f"""
 import os
 for number in range(3, 200):
     try:
@@ -135,8 +135,23 @@ for number in range(3, 200):
     except OSError:
         pass
 """
-    with bundle(code + _GOOD) as process, pytest.raises(Refused, match="no answer"):
+
+
+@pytest.mark.parametrize(
+    "said", ["nonsense", "[]", "{}", '{"verdict": "splendid", "ms": 1}', '{"workflows": 7}']
+)
+def test_a_bundle_that_answers_with_nonsense_has_crashed(bundle: Write, said: str) -> None:
+    with bundle(writing(said) + _GOOD) as process, pytest.raises(Refused, match="no answer"):
         process.start()
+
+
+def test_an_answer_to_what_nobody_asked_is_none(bundle: Write) -> None:
+    twice = '{"workflows": ["Fine"]}\n{"error": "again"}'
+    with bundle(writing(twice) + _GOOD) as process:
+        assert not process.start().isolated
+        outcome = process.replay("a", b"")
+    assert outcome.verdict is Verdict.CRASHED
+    assert "no answer" in outcome.message
 
 
 def test_a_bundle_that_prints_without_end_does_not_fill_us(bundle: Write) -> None:
