@@ -190,6 +190,8 @@ def pages(draw: st.DrawFn) -> list[list[RunSeen]]:
     return found
 
 
+# Some 300 kills, each with all the reading that follows: minutes, where others use the cores too.
+@pytest.mark.timeout(600)
 @settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
