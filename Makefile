@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || command -v python)
 BIN := .venv/bin
 # Options for every test run, such as PYTEST="-x -k plans".
-PYTEST ?= -n auto
+PYTEST ?= -n auto --dist worksteal
 # make lock UPGRADE=--upgrade takes the newest versions; without it, pins stay where they fit.
 UPGRADE ?=
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -49,7 +49,7 @@ test-postgres: setup  ## the tests that use the database, on PostgreSQL
 
 e2e: setup  ## browser tests
 	@browser=$$($(BIN)/python -m deploy.local.browser) && \
-	CHROMIUM="$$browser" $(BIN)/pytest --override-ini addopts=--strict-markers tests/e2e
+	CHROMIUM="$$browser" $(BIN)/pytest --override-ini addopts=--strict-markers --timeout=900 tests/e2e
 
 check: setup  ## format, lint, types, layers, templates, migrations, architecture
 	$(BIN)/ruff format --check .

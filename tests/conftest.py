@@ -1,6 +1,7 @@
 """Fixtures that every test may use: real servers, one per run or per pytest-xdist worker."""
 
 import importlib
+import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +18,14 @@ settings.register_profile("headroom", deadline=None)
 settings.load_profile("headroom")
 
 NO_CLUSTER = "no Kubernetes control plane: set KUBEBUILDER_ASSETS"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """`-n auto`: half as many again as there are cores, as many tests wait for real servers."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    return math.ceil((os.cpu_count() or 1) * 1.5)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
