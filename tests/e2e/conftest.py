@@ -17,13 +17,20 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    StorageState,
+    expect,
+    sync_playwright,
+)
 
 from deploy.local.browser import find
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / "screenshots"
-START_SECONDS = 240
+START_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -135,8 +142,16 @@ def browser() -> Iterator[Browser]:
 OpenPage = Callable[..., Page]
 
 
+@pytest.fixture(scope="session")
+def sessions() -> dict[str, StorageState]:
+    """The cookies of people who have signed in during this run."""
+    return {}
+
+
 @pytest.fixture
-def open_page(browser: Browser, demo: Demo) -> Iterator[OpenPage]:
+def open_page(
+    browser: Browser, demo: Demo, sessions: dict[str, StorageState]
+) -> Iterator[OpenPage]:
     """Opens a signed-in page: `open_page("admin", width=1440, dark=False, scripts=True)`.
 
     Every request must go to the demo itself, and nothing may be written to the error console.
@@ -158,14 +173,18 @@ def open_page(browser: Browser, demo: Demo) -> Iterator[OpenPage]:
             color_scheme="dark" if dark else "light",
             java_script_enabled=scripts,
             reduced_motion="reduce",
+            storage_state=sessions.get(user),
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(60_000)  # a whole page as a picture, on a busy machine
         page.on("request", lambda request: _same_host(request.url, demo.url, problems))
         page.on("pageerror", lambda error: problems.append(f"script error: {error}"))
-        if user:
+        if user in sessions:
+            page.goto("/")
+        elif user:
             sign_in(page, user, demo.passwords[user])
+            sessions[user] = context.storage_state()
         return page
 
     yield opened
@@ -185,4 +204,4 @@ def sign_in(page: Page, user: str, password: str) -> None:
     page.get_by_label("User name").fill(user)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(re.compile(r"/$"))
+    page.wait_for_url("/")  # exactly: the form's own address ends in a slash, too

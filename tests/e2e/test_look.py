@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from tests.e2e.conftest import SCREENSHOTS, OpenPage
 from tests.e2e.finding import first_link, run_page
@@ -83,12 +84,9 @@ RUNS = {
     "run-kubernetes-failed": "engine:kubernetes status:failed",
 }
 """Runs of the demo by how they are found."""
-SIZES = {"wide": 1440, "narrow": 390}
-
-
-@pytest.fixture(scope="module")
-def axe() -> Axe:
-    return Axe()
+SIZES = {"wide": (1440, ("light", "dark")), "narrow": (390, ("dark", "light"))}
+"""Widths, and the themes in which each is looked at: the page is loaded in the first of them and
+follows the browser into the second, so every page is loaded in both."""
 
 
 # The API's page holds Swagger UI, whose colours and labels are not ours to change.
@@ -117,70 +115,107 @@ def runs(page: Page) -> dict[str, str]:
     return found
 
 
-def settle(page: Page) -> None:
-    """Waits until the panels of the page are loaded."""
-    page.wait_for_load_state("load")
-    page.wait_for_timeout(400)
+# Panels that load by themselves are there, and Swagger UI has drawn what it reads.
+SETTLED = """() =>
+  [...document.querySelectorAll("[hx-trigger*=load]")].every((panel) => panel.dataset.loaded)
+  && !document.querySelector(".htmx-added, .htmx-swapping, .htmx-settling")
+  && [...document.querySelectorAll("#swagger-ui")].every((docs) => docs.querySelector(".opblock"))
+"""
+# Only violations are handed over: describing all that is well took axe most of its time.
+FAULTS = """([context, options]) => axe.run(context, options).then((found) => found.violations.map(
+  (fault) => `${fault.id}: ${fault.nodes[0].html.slice(0, 160)}`))
+"""
+SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+PAPER = "getComputedStyle(document.body).backgroundColor"
 
 
-def problems_of(page: Page, axe: Axe, name: str, folder: Path) -> list[str]:
-    """What is wrong with the page that is open; its picture is kept."""
-    settle(page)
-    page.screenshot(path=str(folder / f"{name}.png"), full_page=True)
-    rules = API_RULES if name == "api" else {}
-    found = [
-        f"{violation['id']}: {violation['nodes'][0]['html'][:160]}"
-        for violation in axe.run(page, context=NOT_OURS, options=rules).response["violations"]
-    ]
-    sideways = page.evaluate(
-        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    )
-    if sideways > 0:
-        found.append(f"scrolls sideways by {sideways} px")
-    return found
+@dataclass(frozen=True)
+class Looker:
+    """Looks at the pages that a browser shows at one width, in each theme."""
+
+    page: Page
+    axe: Axe
+    size: str
+    problems: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def themes(self) -> tuple[str, ...]:
+        """The first is the one in which pages are loaded."""
+        return SIZES[self.size][1]
+
+    def walk(self, pages: dict[str, str]) -> None:
+        """Opens each of the pages and looks."""
+        for name, path in pages.items():
+            self._wear(self.themes[0])
+            answer = self.page.goto(path)
+            wanted = {"missing": 404, "jobs-invalid": 400}.get(name, 200)
+            assert answer is not None
+            assert answer.status == wanted, (self.size, name, answer.status)
+            self.look(name)
+
+    def look(self, name: str) -> None:
+        """Notes what is wrong with the page that is open, by theme; its pictures are kept."""
+        self._settle(name)
+        self.page.evaluate(self.axe.axe_script)
+        paper = ""
+        for theme in self.themes:
+            self._wear(theme)
+            paper = self._paper_other_than(paper, f"{name}, {self.size}, {theme}")
+            if found := self._faults(name, theme):
+                self.problems[f"{name}, {self.size}, {theme}"] = found
+
+    def _paper_other_than(self, paper: str, where: str) -> str:
+        """The page's colour once it follows the theme: Swagger UI is told by an event."""
+        try:
+            self.page.wait_for_function(f"(before) => {PAPER} !== before", arg=paper)
+        except PlaywrightTimeoutError as error:
+            raise AssertionError(f"{where}: the page does not follow the theme") from error
+        return str(self.page.evaluate(PAPER))
+
+    def _wear(self, theme: str) -> None:
+        self.page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+
+    def _settle(self, name: str) -> None:
+        try:
+            self.page.wait_for_function(SETTLED)
+        except PlaywrightTimeoutError as error:
+            raise AssertionError(f"{name}, {self.size}: a part of it did not load") from error
+
+    def _faults(self, name: str, theme: str) -> list[str]:
+        folder = SCREENSHOTS / f"{self.size}-{theme}"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=str(folder / f"{name}.png"), full_page=True)
+        options = {"resultTypes": ["violations"], **(API_RULES if name == "api" else {})}
+        found = [str(fault) for fault in self.page.evaluate(FAULTS, [NOT_OURS, options])]
+        if (sideways := self.page.evaluate(SIDEWAYS)) > 0:
+            found.append(f"scrolls sideways by {sideways} px")
+        return found
 
 
-def walk(page: Page, axe: Axe, pages: dict[str, str], folder: Path) -> dict[str, list[str]]:
-    """What is wrong with each of the pages."""
-    folder.mkdir(parents=True, exist_ok=True)
-    problems: dict[str, list[str]] = {}
-    for name, path in pages.items():
-        answer = page.goto(path)
-        assert answer is not None
-        wanted = {"missing": 404, "jobs-invalid": 400}.get(name, 200)
-        assert answer.status == wanted, (name, answer.status)
-        if found := problems_of(page, axe, name, folder):
-            problems[name] = found
-    return problems
+@pytest.fixture(params=SIZES)
+def looker(request: pytest.FixtureRequest, open_page: OpenPage) -> Looker:
+    """A browser of each width, signed in."""
+    size = str(request.param)
+    width, themes = SIZES[size]
+    page = open_page("admin", width=width, dark=themes[0] == "dark")
+    return Looker(page=page, axe=Axe(), size=size)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
-def test_every_page_is_accessible_and_fits(
-    size: str, theme: str, open_page: OpenPage, axe: Axe
-) -> None:
-    page = open_page("admin", width=SIZES[size], dark=theme == "dark")
-    pages = {**PAGES, "preview": draft(page)}
-    assert walk(page, axe, pages, SCREENSHOTS / f"{size}-{theme}") == {}
+def test_every_page_is_accessible_and_fits_in_both_themes(looker: Looker) -> None:
+    looker.walk({**PAGES, "preview": draft(looker.page)})
+    assert looker.problems == {}
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
-def test_every_page_about_a_run_is_accessible_and_fits(
-    size: str, theme: str, open_page: OpenPage, axe: Axe
-) -> None:
-    page = open_page("admin", width=SIZES[size], dark=theme == "dark")
-    folder = SCREENSHOTS / f"{size}-{theme}"
-    problems = walk(page, axe, runs(page), folder)
+def test_every_page_about_a_run_is_accessible_and_fits_in_both_themes(looker: Looker) -> None:
+    page = looker.page
+    looker.walk(runs(page))
     signal_many(page)
-    if found := problems_of(page, axe, "batch-preview", folder):
-        problems["batch-preview"] = found
+    looker.look("batch-preview")
     page.get_by_label("Reason").fill("The approvals of this batch are in")
     page.get_by_role("button", name=re.compile("^Signal")).click()
     page.wait_for_url(re.compile(r"/jobs/actions/\d+/$"))
-    if found := problems_of(page, axe, "order", folder):
-        problems["order"] = found
-    assert problems == {}
+    looker.look("order")
+    assert looker.problems == {}
 
 
 def signal_many(page: Page) -> None:
