@@ -73,7 +73,11 @@ def replay_list(request: SignedInRequest) -> HttpResponse:
         cursor=request.GET.get("cursor", ""),
         key=("created_at", "id"),
     )
-    context = {"page": page, "rows": reads.progress_of(page.rows)}
+    context = {
+        "page": page,
+        "rows": reads.progress_of(page.rows),
+        "moving": any(replay.is_open for replay in page.rows),
+    }
     partial = request.htmx and request.htmx.target == "replays-table"
     template = "replays/_replays_table.html" if partial else "replays/list.html"
     return render(request, template, context)

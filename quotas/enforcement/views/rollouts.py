@@ -35,6 +35,7 @@ def rollout_list(request: SignedInRequest) -> HttpResponse:
     context = {
         "page": page,
         "rows": sorted(rows, key=lambda row: row.rollout.pk, reverse=True),
+        "moving": any(row.waiting for row in rows),
         "filters": filters,
         "kinds": RolloutKind.choices,
     }

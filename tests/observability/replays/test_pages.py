@@ -116,6 +116,15 @@ def test_a_finished_replay_is_not_polled_any_more(bundle: WorkflowBundle) -> Non
     assert "hx-trigger" not in client.get(url).content.decode().split('id="replay-live"')[1][:200]
 
 
+def test_the_list_is_looked_at_less_often_while_nothing_moves(bundle: WorkflowBundle) -> None:
+    replay, client = ask(bundle), signed_in(Role.VIEWER)
+    assert 'hx-trigger="every 5s"' in client.get("/jobs/replays/").content.decode()
+    Replay.objects.filter(pk=replay.pk).update(
+        state=ReplayState.DONE, finished_at="2026-11-22T12:00Z"
+    )
+    assert 'hx-trigger="every 15s"' in client.get("/jobs/replays/").content.decode()
+
+
 def test_replaying_from_a_runs_page_leads_to_the_replay(bundle: WorkflowBundle) -> None:
     run = make_run()
     client = signed_in(Role.OPERATOR)
