@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from console.errors import Conflict, NotFound
+from console.errors import Conflict
 from observability.actions.contracts import Answer, Deed, Possible, RunFacts
 from observability.actions.rules.labels import notes_of
 from observability.actions.rules.possible import by_status
@@ -28,12 +28,15 @@ class KubernetesControls:
     def perform(self, *, run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
         """A read and a write, both bound to the Job's uid: one of the same name is left alone."""
         client = client_for(target)
-        if deed.verb == "delete":
-            if not client.delete("Job", run.external_id, namespace=run.location, uid=run.run_id):
-                raise NotFound(f"delete Job {run.location}/{run.external_id}: it is gone already")
-            return Answer("Kubernetes deletes the Job and its pods.")
         job = client.get("Job", run.external_id, namespace=run.location)
         _refuse_other(job, run)
+        if deed.verb == "delete":
+            if client.delete("Job", run.external_id, namespace=run.location, uid=run.run_id):
+                return Answer("Kubernetes deletes the Job and its pods.")
+            # It was there a moment ago. A delete whose answer was lost is sent again, and then
+            # finds nothing: that one was ours.
+            return Answer("The Job is gone: deleted by this, or by somebody at the same moment.")
+        _refuse_ended(job, run)
         suspend = deed.verb == "suspend"
         patch = {
             "metadata": {"uid": run.run_id, "annotations": notes_of(deed)},
@@ -44,9 +47,13 @@ class KubernetesControls:
 
 
 def _refuse_other(job: Mapping[str, Any], run: RunFacts) -> None:
-    """Raises Conflict when it is another Job of that name, or has ended meanwhile."""
+    """Raises Conflict when it is another Job of that name."""
     if job["metadata"]["uid"] != run.run_id:
         raise Conflict(f"Job {run.location}/{run.external_id} is another one by now")
+
+
+def _refuse_ended(job: Mapping[str, Any], run: RunFacts) -> None:
+    """Raises Conflict when it has ended meanwhile."""
     for condition in job.get("status", {}).get("conditions") or ():
         if condition.get("type") in _ENDED and condition.get("status") == "True":
             raise Conflict(

@@ -25,6 +25,7 @@ from observability.actions.services.notes import OUTCOMES, email_of, leave_note,
 from observability.jobs.charts.words import visible
 from observability.jobs.contracts import STATUS_LABELS, Status
 from observability.jobs.models import JobRun
+from observability.jobs.rules.bounding import bounded_detail, clean
 from tenants.models import Target
 
 log = structlog.get_logger(__name__)
@@ -125,7 +126,13 @@ def attempt(run: JobRun | None, verb: str, deed: Deed) -> tuple[OrderStatus, Ans
 
 
 def perform(facts: RunFacts, target: Target, deed: Deed) -> tuple[OrderStatus, Answer]:
-    """Has the engine do it. Whatever it says, or does not, is an outcome with its words."""
+    """Has the engine do it. Whatever it says, or does not, is an outcome with its words, in
+    characters that both databases keep."""
+    status, answer = _tried(facts, target, deed)
+    return status, Answer(clean(answer.message), bounded_detail(answer.result))
+
+
+def _tried(facts: RunFacts, target: Target, deed: Deed) -> tuple[OrderStatus, Answer]:
     try:
         answer = controls_for(facts.engine).perform(run=facts, target=ref_of(target), deed=deed)
     except (Refused, NotFound, Conflict) as error:

@@ -152,6 +152,22 @@ def test_a_job_is_deleted_with_its_pods_and_only_once(
         KubernetesControls().perform(run=run, target=target, deed=deed("suspend"))
 
 
+def test_a_deletion_whose_answer_was_lost_is_not_called_a_refusal(
+    client: KubernetesClient, space: str, target: TargetRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delete = KubernetesClient.delete
+
+    def unheard(self: KubernetesClient, *args: Any, **options: Any) -> bool:
+        while delete(self, *args, **options):  # as the client does when a connection breaks
+            pass
+        return False
+
+    monkeypatch.setattr(KubernetesClient, "delete", unheard)
+    run = facts(Engine.KUBERNETES, job(client, space))
+    answer = KubernetesControls().perform(run=run, target=target, deed=deed("delete"))
+    assert answer.message.startswith("The Job is gone")
+
+
 # -- Workflows -----------------------------------------------------------------------------------
 
 

@@ -123,6 +123,16 @@ def test_what_the_engine_says_is_the_outcome_in_its_own_words(
     assert words in entry.message
 
 
+def test_what_no_database_keeps_of_an_answer_does_not_leave_the_order_open(
+    run: JobRun, olga: Actor, fake: FakeControls
+) -> None:
+    fake.meanwhile = lambda *_: Answer("done\0 \ud800", {"worker\0": ["a\0b"]})
+    order = act(run=run, asking=CANCEL, actor=olga)
+    assert order.status == OrderStatus.DONE
+    assert order.message == "done\ufffd \ufffd"
+    assert order.result == {"worker\ufffd": ["a\ufffdb"]}
+
+
 def test_no_reason_no_action(run: JobRun, olga: Actor, fake: FakeControls) -> None:
     assert refused(run, Asking("cancel", "  "), olga).code == "reason_required"
 
