@@ -49,6 +49,17 @@ _CLOSED_VALUES: Final[Mapping[str, tuple[str, ...]]] = {
     "status": (*_GROUPS, *Status),
     "failure": tuple(kind.value for kind in FailureKind if kind.value),
 }
+_SYNONYMS: Final = {
+    "duration": "took",
+    "error": "failure",
+    "message": "failure",
+    "namespace": "place",
+    "name": "id",
+    "workflow": "type",
+    "task": "type",
+    "state": "status",
+}
+"""What else people call it; only for the hint, so that a saved link has one spelling."""
 _ONCE: Final = frozenset({"since", "until", "took"})
 
 _TOKEN: Final = re.compile(r'(?:(?P<name>[A-Za-z_]+):)?"(?P<quoted>[^"]*)"?|(?P<bare>[^\s"]+)')
@@ -234,10 +245,10 @@ def _quoted(value: str) -> str:
 
 
 def _unknown(name: str, value: str) -> DomainError:
-    near = get_close_matches(name, CHIPS, n=1)
-    hint = f"did you mean {near[0]}:? " if near else ""
+    near = _SYNONYMS.get(name) or next(iter(get_close_matches(name, CHIPS, n=1)), "")
+    hint = f"Did you mean {near}:? " if near else ""
     return _invalid(
-        f"{name[:40]}: is no filter; {hint}There are {', '.join(CHIPS)}. "
+        f"{name[:40]}: is no filter. {hint}There are {', '.join(CHIPS)}. "
         f'To look for the text itself, put it in quotes: "{name[:40]}:{value[:40]}".'
     )
 

@@ -72,7 +72,8 @@ def test_times_are_ages_dates_or_moments() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("tennant:acme", "did you mean tenant:?"),
+        ("tennant:acme", "Did you mean tenant:?"),
+        ("duration:>10s", "duration: is no filter. Did you mean took:? There are"),
         ("colour:red", "There are tenant, engine, status"),
         ("colour:red", 'put it in quotes: "colour:red"'),
         ("status:broken", "use bad, open, closed, waiting"),
