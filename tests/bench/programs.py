@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.local import ports, probes
-from deploy.local.parts import Part
+from deploy.demo.stack import ports, probes
+from deploy.demo.stack.part import Part
 from tests.servers import Server
 
 
