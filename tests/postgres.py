@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.demo.stack import ports, probes
+from deploy import ports
+from deploy.demo.stack import probes
 from deploy.demo.stack.part import Part
 from tests.servers import Server, ServerError, directory
 

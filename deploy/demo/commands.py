@@ -7,8 +7,8 @@ import sys
 import time
 from collections.abc import Callable
 
+from deploy import ports
 from deploy.demo.assembly import assemble
-from deploy.demo.stack import ports
 from deploy.demo.stack.display import Display
 from deploy.demo.stack.part import CannotStartError
 from deploy.demo.stack.processes import group_exists, leftovers, signal_group

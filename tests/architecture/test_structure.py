@@ -23,7 +23,7 @@ PURE = {
     "diff", "charts", "rules", "ports", "effective", "limits", "quantities", "contracts", "errors",
 }  # fmt: skip
 FREE_FOLDERS = {"adapters", "migrations", "management", "commands", "templatetags"}
-MAX_LINES = 300
+MAX_LINES = 400
 
 
 def tracked(*suffixes: str) -> list[Path]:
@@ -50,7 +50,7 @@ def test_the_tree_has_modules_to_look_at() -> None:
     assert len(product_modules()) > 40
 
 
-def test_no_module_outgrows_300_lines() -> None:
+def test_no_module_outgrows_400_lines() -> None:
     long = {
         str(path.relative_to(ROOT)): lines
         for path in tracked(".py")

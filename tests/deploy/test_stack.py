@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy import ports
 from deploy.demo import commands
-from deploy.demo.stack import ports
 from deploy.demo.stack.part import CannotStartError
 from deploy.demo.stack.processes import identify
 from deploy.demo.stack.state import State

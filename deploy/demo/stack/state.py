@@ -10,7 +10,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.demo.stack import ports
+from deploy import ports
 from deploy.demo.stack.part import CannotStartError
 from deploy.demo.stack.private_files import write_private
 from deploy.demo.stack.processes import Identity, identify

@@ -15,7 +15,6 @@ import orjson
 import yaml
 from aiohttp import web
 
-from deploy.demo.stack.ports import any_free
 from deploy.emulators.kubernetes.access import MASTERS, Access, User
 from deploy.emulators.kubernetes.cluster import Cluster
 from deploy.emulators.kubernetes.discovery import (
@@ -35,6 +34,7 @@ from deploy.emulators.kubernetes.routes import (
 )
 from deploy.emulators.kubernetes.tokens import read_tokens, write_private, write_tokens
 from deploy.emulators.kubernetes.watches import Watch
+from deploy.ports import any_free
 
 DEFAULT_NODES = {"local": {"cpu": "32", "memory": "128Gi", "pods": "250", "nvidia.com/gpu": "8"}}
 _LONGEST_WATCH_SECONDS = 1800.0
