@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 
 from console import health
 from console.errors import DomainError, ExternalError
-from console.partials import ANY, render_partial_or_page
+from console.pages.partials import ANY, render_partial_or_page
 from console.request import current_request_id
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]

@@ -12,9 +12,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
+from console.database.keyset import keyset_page
 from console.errors import DomainError
-from console.partials import ANY, render_partial_or_page
-from console.selectors import keyset_page
+from console.pages.partials import ANY, render_partial_or_page
 from observability.jobs.models import Engine, JobRun
 from observability.replays import selectors as reads
 from observability.replays.forms import BundleForm, ReplayForm, ReplayHereForm, RetireForm

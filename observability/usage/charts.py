@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from console.charts import Sparkline
+from console.pages.charts import Sparkline
 from quotas.plans.contracts import Unit
 from quotas.plans.quantities import humanize
 

@@ -13,9 +13,9 @@ from django.views.decorators.http import require_GET, require_POST
 from console.access.forms import ReasonForm
 from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
+from console.database.keyset import keyset_page
 from console.errors import DomainError
-from console.partials import render_partial_or_page
-from console.selectors import keyset_page
+from console.pages.partials import render_partial_or_page
 from observability.actions.forms import ListFilter
 from observability.actions.models import Order
 from observability.actions.selectors import pages as reads

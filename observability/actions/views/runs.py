@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
 from console.errors import DomainError
-from console.partials import ANY, render_partial_or_page
+from console.pages.partials import ANY, render_partial_or_page
 from observability.actions.forms import STEPS_ID, AskForm, add_problems
 from observability.actions.models import OrderStatus
 from observability.actions.rules.catalogue import find_verb

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 
 from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
-from console.partials import (
+from console.pages.partials import (
     ANY,
     STOP_POLLING,
     render_partial_or_page,

@@ -13,9 +13,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
+from console.database.keyset import keyset_page
 from console.errors import DomainError
-from console.partials import ANY, render_partial_or_page, wants_partial
-from console.selectors import keyset_page
+from console.pages.partials import ANY, render_partial_or_page, wants_partial
 from quotas.changes.forms.faults import add_domain_error
 from quotas.changes.forms.proposals import ApplyForm
 from quotas.changes.models import Proposal, ProposalStatus

@@ -12,8 +12,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
-from console.partials import render_partial_or_page, wants_partial
-from console.selectors import keyset_page
+from console.database.keyset import keyset_page
+from console.pages.partials import render_partial_or_page, wants_partial
 from quotas.enforcement.forms import GroupActionForm
 from quotas.enforcement.models import ItemState, Rollout, RolloutKind
 from quotas.enforcement.reconcile import doors

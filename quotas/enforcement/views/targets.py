@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
-from console.partials import render_partial_or_page, wants_partial
+from console.pages.partials import render_partial_or_page, wants_partial
 from quotas.enforcement.reconcile import doors
 from quotas.enforcement.selectors.overview import target_lines
 from quotas.enforcement.selectors.targets import target_page

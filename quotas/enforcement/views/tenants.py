@@ -11,8 +11,8 @@ from django.views.decorators.http import require_GET
 
 from console.access.gate import SignedInRequest, requires
 from console.access.models import Permission
-from console.partials import render_partial_or_page
-from console.selectors import Page, keyset_page
+from console.database.keyset import Page, keyset_page
+from console.pages.partials import render_partial_or_page
 from quotas.enforcement.models import Condition
 from quotas.enforcement.selectors import tenants as lists
 from quotas.enforcement.selectors.tenant import tenant_page

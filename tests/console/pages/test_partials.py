@@ -9,9 +9,9 @@ from django.test import Client, RequestFactory
 from django_htmx.middleware import HtmxMiddleware
 
 from console.access.models import Role, User
-from console.partials import ANY, STOP_POLLING, render_partial_or_page, wants_partial
+from console.pages.partials import ANY, STOP_POLLING, render_partial_or_page, wants_partial
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PARTS = {"one": "console/_form_errors.html", "two": "errors/_problem.html"}
 PAGE = "lone.html"
 
@@ -119,7 +119,7 @@ def test_no_view_tells_parts_from_pages_by_hand() -> None:
         str(path.relative_to(ROOT))
         for app in ("console", "tenants", "quotas", "observability")
         for path in (ROOT / app).rglob("*.py")
-        if path != ROOT / "console/partials.py"
+        if path != ROOT / "console/pages/partials.py"
         and re.search(r"\.htmx\b(?!, \"current_url)", path.read_text(encoding="utf-8"))
     ]
     assert by_hand == []
