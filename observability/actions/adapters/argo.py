@@ -14,8 +14,8 @@ from observability.actions.contracts import Answer, Deed, Possible, RunFacts
 from observability.actions.rules.labels import actor_patch, notes_of, resubmitted
 from observability.actions.rules.possible import by_status
 from observability.jobs.contracts import Engine
-from quotas.enforcement.adapters.argo.opening import server_of
-from quotas.enforcement.adapters.kubernetes.opening import client_for
+from tenants.adapters.argo import server_for
+from tenants.adapters.kubernetes import client_for
 from tenants.contracts import TargetRef
 
 _COMPLETED: Final = "workflows.argoproj.io/completed"
@@ -107,7 +107,7 @@ def _resubmit(client: KubernetesClient, workflow: Mapping[str, Any], deed: Deed)
 
 
 def _by_server(run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
-    server = server_of(target)
+    server = server_for(target)
     if server is None:
         raise Refused(f"only the Argo server does this, and {target.slug} has none")
     path, message = _SERVER[deed.verb]

@@ -10,7 +10,7 @@ from observability.actions.contracts import Answer, Deed, Possible, RunFacts
 from observability.actions.rules.celery import call_of
 from observability.actions.rules.possible import by_status
 from observability.jobs.contracts import PARENT_HEADER, TENANT_HEADER, Engine
-from quotas.enforcement.adapters.celery.opening import client_for
+from tenants.adapters.celery import client_for
 from tenants.contracts import TargetRef
 
 

@@ -10,7 +10,7 @@ from observability.actions.contracts import Answer, Deed, Possible, RunFacts
 from observability.actions.rules.labels import notes_of
 from observability.actions.rules.possible import by_status
 from observability.jobs.contracts import Engine
-from quotas.enforcement.adapters.kubernetes.opening import client_for
+from tenants.adapters.kubernetes import client_for
 from tenants.contracts import TargetRef
 
 _ENDED: Final = frozenset({"Complete", "Failed"})

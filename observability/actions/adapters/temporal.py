@@ -10,7 +10,7 @@ from console.clients.temporal.queries import find
 from observability.actions.contracts import Answer, Deed, Possible, RunFacts, RunFound
 from observability.actions.rules.possible import by_status
 from observability.jobs.contracts import Engine
-from quotas.enforcement.adapters.temporal.opening import client_for
+from tenants.adapters.temporal import client_for
 from tenants.contracts import TargetRef
 
 

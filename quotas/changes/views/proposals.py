@@ -16,12 +16,12 @@ from console.access.models import Permission
 from console.database.keyset import keyset_page
 from console.errors import DomainError
 from console.pages.partials import ANY, render_partial_or_page, wants_partial
-from quotas.changes.forms.faults import add_domain_error
+from quotas.changes.forms.errors import add_domain_error
 from quotas.changes.forms.proposals import ApplyForm
 from quotas.changes.models import Proposal, ProposalStatus
 from quotas.changes.selectors.preview_page import objects_page, preview_page
 from quotas.changes.services import drafts, proposals
-from quotas.changes.views.asking import permission_for, require_right
+from quotas.changes.views.proposal_flow import permission_for, require_right
 
 STALE_AFTER = 120
 """Seconds after which the page offers to look again; applying looks again in any case."""

@@ -25,7 +25,7 @@ from observability.jobs.adapters.celery.translate import moment
 from observability.jobs.adapters.celery.workers import SILENT_AFTER, Workers
 from observability.jobs.contracts import ChangePage, Engine, GapSeen, History, RunRef, RunSeen
 from observability.jobs.ports import Known
-from quotas.enforcement.adapters.celery.opening import app_name, client_for
+from tenants.adapters.celery import app_name, client_for
 from tenants.contracts import PlacementRef, TargetRef
 
 BATCH: Final = 10_000

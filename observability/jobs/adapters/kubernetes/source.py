@@ -37,7 +37,7 @@ from observability.jobs.contracts import (
     RunSeen,
 )
 from observability.jobs.ports import Known
-from quotas.enforcement.adapters.kubernetes.opening import client_for
+from tenants.adapters.kubernetes import client_for
 from tenants.contracts import PlacementRef, TargetRef
 
 GATHER: Final = 0.25

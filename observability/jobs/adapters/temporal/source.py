@@ -29,8 +29,7 @@ from observability.jobs.contracts import (
     RunSeen,
 )
 from observability.jobs.ports import Known
-from quotas.enforcement.adapters.temporal.opening import client_for
-from quotas.enforcement.adapters.temporal.options import namespace
+from tenants.adapters.temporal import client_for, namespace
 from tenants.contracts import PlacementRef, TargetRef
 
 LOOKS: Final = 100

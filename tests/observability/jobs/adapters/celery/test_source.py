@@ -17,7 +17,7 @@ from deploy.local.ports import any_free
 from observability.jobs.adapters.celery import workers as silence
 from observability.jobs.adapters.celery.source import CelerySource
 from observability.jobs.contracts import RunRef, Status
-from quotas.enforcement.adapters.celery.opening import client_for
+from tenants.adapters.celery import client_for
 from tenants.contracts import TargetRef
 from tests.observability.jobs.adapters.celery.hearing import NOW, Listener
 from tests.servers import Server, ValkeyServer

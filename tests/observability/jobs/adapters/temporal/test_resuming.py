@@ -19,7 +19,7 @@ from observability.jobs.adapters.temporal import inlining, windows
 from observability.jobs.adapters.temporal.cursor import Cursor
 from observability.jobs.adapters.temporal.source import TemporalSource
 from observability.jobs.contracts import GapSeen, Status
-from quotas.enforcement.adapters.temporal.opening import client_for
+from tenants.adapters.temporal import client_for
 from tests.observability.jobs.adapters.temporal.conftest import new_namespace, target_of
 from tests.observability.jobs.adapters.temporal.reading import Reading, Rows
 from tests.observability.jobs.adapters.temporal.starting import start, with_worker, without_worker
