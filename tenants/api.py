@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from console.access.contracts import Permission
 from console.access.idempotency import Idempotent
 from console.access.models import User
-from console.access.rights import actor_of
+from console.access.rights import actor_of, person_of
 from console.audit.services import require_reason
 from console.errors import DomainError
 from console.rest.body import (
@@ -44,8 +44,10 @@ class MemberList(Idempotent, RowList):
     filter_backends = ()
 
     def get_queryset(self) -> QuerySet[Membership]:
-        tenant = get_object_or_404(Tenant, slug=self.kwargs["slug"])
-        return self.queryset.filter(tenant=tenant)
+        tenant = get_object_or_404(
+            Tenant.objects.visible_to(person_of(self.request)), slug=self.kwargs["slug"]
+        )
+        return super().get_queryset().filter(tenant=tenant)
 
     def shape(self, rows: Sequence[Membership]) -> list[Row]:
         return [said.member_row(row) for row in rows]
@@ -53,7 +55,7 @@ class MemberList(Idempotent, RowList):
     @extend_schema(request=said.NEW_MEMBER, responses={201: said.MEMBER})
     def post(self, request: Request, slug: str) -> Response:
         """Makes somebody who can sign in a member of the tenant."""
-        tenant = get_object_or_404(Tenant, slug=slug)
+        tenant = get_object_or_404(Tenant.objects.visible_to(person_of(request)), slug=slug)
         body = body_of(request)
         reason = take_reason(body)
         name = take_text(body, "user")
@@ -80,7 +82,7 @@ class MemberDetail(TaggedDetail):
     serializer_class = said.MEMBER
 
     def get_queryset(self) -> QuerySet[Membership]:
-        return self.queryset.filter(tenant__slug=self.kwargs["slug"])
+        return super().get_queryset().filter(tenant__slug=self.kwargs["slug"])
 
     def etag_of(self, instance: Membership) -> str:
         """Made of who and which role."""

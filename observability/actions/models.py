@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from console.access.scoping import TenantScoped
 from console.audit.models import ActorKind
 from observability.actions.contracts import ORDER_KEY, Deed, Verb
 from observability.actions.rules.catalogue import find_verb
@@ -46,7 +47,7 @@ def new_uid() -> str:
     return str(uuid.uuid4())
 
 
-class OrderQuerySet(models.QuerySet["Order"]):
+class OrderQuerySet(TenantScoped["Order"]):
     """Finders, and the claim by which one worker at a time carries an order out."""
 
     def open(self) -> OrderQuerySet:
@@ -182,8 +183,10 @@ class ItemStatus(models.TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
-class OrderItemQuerySet(models.QuerySet["OrderItem"]):
+class OrderItemQuerySet(TenantScoped["OrderItem"]):
     """Finders for the runs of a batch."""
+
+    tenant_path = "run__tenant"
 
     def start(self, *, pk: int, now: datetime) -> bool:
         """Waiting becomes running, once; True for whoever did it."""

@@ -10,8 +10,8 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
-from console.access.contracts import Permission
 from console.access.models import User
+from console.access.scoping import TenantScoped, wholly_own
 from observability.jobs.models import JobRun
 from tenants.models import dns_label
 
@@ -83,8 +83,13 @@ class Verdict(models.TextChoices):
     NO_HISTORY = "no_history", "No history"
 
 
-class ReplayQuerySet(models.QuerySet["Replay"]):
-    """The claim on a replay: one worker at a time."""
+class ReplayQuerySet(TenantScoped["Replay"]):
+    """The claim on a replay: one worker at a time. A replay is a tenant's own when it has runs of
+    nobody else."""
+
+    def own_of(self, user: User) -> Q:
+        """What makes a replay theirs."""
+        return wholly_own(ReplayResult.objects.all(), "replay", user)
 
     def claim(self, *, pk: int, token: str, now: datetime, until: datetime) -> bool:
         """Takes or renews the claim on an unfinished replay; False when it cannot be had."""
@@ -130,14 +135,10 @@ class Replay(models.Model):
         return self.finished_at is None
 
 
-class ReplayResultQuerySet(models.QuerySet["ReplayResult"]):
+class ReplayResultQuerySet(TenantScoped["ReplayResult"]):
     """Finders for results."""
 
-    def visible_to(self, user: User) -> ReplayResultQuerySet:
-        """Every result for console roles; for others only those of their tenants' runs."""
-        if user.may(Permission.VIEW):
-            return self
-        return self.filter(run__tenant__memberships__user=user)
+    tenant_path = "run__tenant"
 
     def waiting(self) -> ReplayResultQuerySet:
         """Those that have not been replayed yet."""

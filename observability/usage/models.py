@@ -6,10 +6,17 @@ from typing import ClassVar
 
 from django.db import models
 
+from console.access.scoping import TenantScoped
 from tenants.models import Placement
 
 SLOT_SECONDS = 900
 SLOTS = 96
+
+
+class TrailQuerySet(TenantScoped["Trail"]):
+    """One row for each placement."""
+
+    tenant_path = "placement__tenant"
 
 
 class Trail(models.Model):
@@ -22,6 +29,8 @@ class Trail(models.Model):
     placement = models.OneToOneField(Placement, on_delete=models.CASCADE, related_name="trail")
     slot = models.PositiveBigIntegerField()
     values = models.JSONField(default=dict)
+
+    objects = TrailQuerySet.as_manager()
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["slot"], name="trail_slot")]

@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 
 from console.access.contracts import Permission
 from console.access.idempotency import Idempotent
-from console.access.rights import actor_of
+from console.access.rights import actor_of, person_of
 from console.errors import DomainError
 from console.rest.body import (
     body_of,
@@ -70,7 +70,10 @@ class BatchStop(Idempotent, APIView):
     @extend_schema(request=REASON, responses={202: said.ORDER})
     def post(self, request: Request, pk: int) -> Response:
         """What is done stays done."""
-        found = get_object_or_404(Order.objects.select_related("run", "target", "tenant"), pk=pk)
+        found = get_object_or_404(
+            Order.objects.visible_to(person_of(request)).select_related("run", "target", "tenant"),
+            pk=pk,
+        )
         body = body_of(request)
         reason = take_reason(body)
         refuse_rest(body, ("reason",))
@@ -86,8 +89,10 @@ class BatchItems(RowList):
     serializer_class = said.ITEM
 
     def get_queryset(self) -> QuerySet[OrderItem]:
-        order = get_object_or_404(Order, pk=self.kwargs["pk"])
-        return self.queryset.filter(order=order)
+        order = get_object_or_404(
+            Order.objects.visible_to(person_of(self.request)), pk=self.kwargs["pk"]
+        )
+        return super().get_queryset().filter(order=order)
 
     def shape(self, rows: Sequence[OrderItem]) -> list[Row]:
         return [said.item_row(row) for row in rows]

@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from console.access.contracts import Permission
 from console.access.idempotency import Idempotent
-from console.access.rights import actor_of
+from console.access.rights import actor_of, person_of
 from console.errors import DomainError
 from console.rest.body import (
     body_of,
@@ -90,7 +90,9 @@ class ReplayStop(Idempotent, APIView):
     @extend_schema(request=None, responses={200: said.REPLAY})
     def post(self, request: Request, pk: int) -> Response:
         """No further run is replayed; the results that are there stay. 409 when it has ended."""
-        replay = get_object_or_404(Replay.objects.select_related("bundle"), pk=pk)
+        replay = get_object_or_404(
+            Replay.objects.visible_to(person_of(request)).select_related("bundle"), pk=pk
+        )
         refuse_rest(body_of(request), ())
         if not replays.stop(replay=replay, actor=actor_of(request)):
             raise DomainError("not_running", "It has ended already.", status=409)
@@ -107,8 +109,10 @@ class ResultList(RowList):
     serializer_class = said.RESULT
 
     def get_queryset(self) -> QuerySet[ReplayResult]:
-        replay = get_object_or_404(Replay, pk=self.kwargs["pk"])
-        return self.queryset.filter(replay=replay)
+        replay = get_object_or_404(
+            Replay.objects.visible_to(person_of(self.request)), pk=self.kwargs["pk"]
+        )
+        return super().get_queryset().filter(replay=replay)
 
     def shape(self, rows: Sequence[ReplayResult]) -> list[Row]:
         return [said.result_row(row) for row in rows]
@@ -124,10 +128,9 @@ class RunReplays(Idempotent, RowList):
 
     def get_queryset(self) -> QuerySet[ReplayResult]:
         run = get_object_or_404(
-            JobRun.objects.visible_to(self.request.user),  # type: ignore[arg-type]  # the gate lets only Users in
-            pk=self.kwargs["pk"],
+            JobRun.objects.visible_to(person_of(self.request)), pk=self.kwargs["pk"]
         )
-        return self.queryset.filter(run=run)
+        return super().get_queryset().filter(run=run)
 
     def shape(self, rows: Sequence[ReplayResult]) -> list[Row]:
         return [said.result_row(row) for row in rows]
@@ -138,7 +141,7 @@ class RunReplays(Idempotent, RowList):
         body = body_of(request)
         bundle = _bundle(body)
         refuse_rest(body, ("bundle",))
-        (run,) = picking.by_id(request.user, [pk]) or (get_object_or_404(JobRun, pk=pk),)
+        run = get_object_or_404(JobRun.objects.visible_to(person_of(request)), pk=pk)
         made = replays.ask(
             bundle=bundle, runs=[run], selection=f"run {run.external_id}", actor=actor_of(request)
         )

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from console.access.contracts import Permission
 from console.access.idempotency import Idempotent
-from console.access.rights import actor_of
+from console.access.rights import actor_of, person_of
 from console.rest.body import (
     body_of,
     refuse_rest,
@@ -105,7 +105,11 @@ class LeaseEnd(ChangeEndpoint, APIView):
     change = c.EndLease
 
     def url_fields(self, **kwargs: Any) -> dict[str, Any]:
-        return {"lease": get_object_or_404(Lease, pk=kwargs["pk"]).pk}
+        return {
+            "lease": get_object_or_404(
+                Lease.objects.visible_to(person_of(self.request)), pk=kwargs["pk"]
+            ).pk
+        }
 
     @extend_schema(request=REASON, responses=_ACCEPTED)
     def post(self, request: Request, pk: int) -> Response:
@@ -136,7 +140,11 @@ class OverrideEnd(ChangeEndpoint, APIView):
     change = c.EndOverride
 
     def url_fields(self, **kwargs: Any) -> dict[str, Any]:
-        return {"override": get_object_or_404(Override, pk=kwargs["pk"]).pk}
+        return {
+            "override": get_object_or_404(
+                Override.objects.visible_to(person_of(self.request)), pk=kwargs["pk"]
+            ).pk
+        }
 
     @extend_schema(request=REASON, responses=_ACCEPTED)
     def post(self, request: Request, pk: int) -> Response:

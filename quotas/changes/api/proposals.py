@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from console.access.contracts import Permission
 from console.access.idempotency import Idempotent
-from console.access.rights import actor_of, require
+from console.access.rights import actor_of, person_of, require
 from console.errors import DomainError
 from console.rest.body import (
     body_of,
@@ -120,7 +120,7 @@ class ProposalRefresh(Idempotent, APIView):
     def post(self, _: Request, pk: int) -> Response:
         """Computes the preview again, from rows and planes as they are now. 202 while a large one
         is computed; read the proposal until `previewed_at` has moved."""
-        found = get_object_or_404(Proposal, pk=pk)
+        found = get_object_or_404(Proposal.objects.visible_to(person_of(self.request)), pk=pk)
         preview = proposals.request_preview(proposal=found)
         code = status.HTTP_202_ACCEPTED if preview is None else status.HTTP_200_OK
         return Response(said.proposal_detail(found), status=code)
@@ -136,7 +136,7 @@ class ProposalApply(Idempotent, APIView):
         """Does what the preview with this fingerprint said, or refuses: 409 `stale_preview`, with
         what has changed since in `context.since` and the new fingerprint in
         `context.fingerprint`."""
-        found = get_object_or_404(Proposal, pk=pk)
+        found = get_object_or_404(Proposal.objects.visible_to(person_of(request)), pk=pk)
         require(request, permission_for(found.kind))
         body = body_of(request)
         reason = take_reason(body)

@@ -25,7 +25,7 @@ from tenants.models import Placement, Tenant
 @requires(Permission.OPERATE)
 def repair(request: SignedInRequest, pk: int) -> HttpResponse:
     """Writes the intent again where it drifted or failed."""
-    placement = _placement(pk)
+    placement = _placement(request, pk)
     lines = [
         f"Writes what is intended for {placement} again, field by field.",
         "Fields that a controller of somebody else holds are left alone; take them over for that.",
@@ -36,8 +36,8 @@ def repair(request: SignedInRequest, pk: int) -> HttpResponse:
 @requires(Permission.OPERATE)
 def take_over(request: SignedInRequest, pk: int) -> HttpResponse:
     """Takes fields over from whoever else holds them."""
-    placement = _placement(pk)
-    state = PlacementState.objects.filter(placement=placement).first()
+    placement = _placement(request, pk)
+    state = PlacementState.objects.visible_to(request.user).filter(placement=placement).first()
     owners = sorted(set(state.owners.values())) if state else []
     who = ", ".join(owners) or "their other owners"
     lines = [
@@ -52,7 +52,7 @@ def take_over(request: SignedInRequest, pk: int) -> HttpResponse:
 @requires(Permission.ADMINISTER)
 def displace(request: SignedInRequest, pk: int) -> HttpResponse:
     """Removes a placement: what carries our label there is deleted."""
-    placement = _placement(pk)
+    placement = _placement(request, pk)
     lines = [
         f"Deletes everything with Headroom's label at {placement}, and what runs with it.",
         "The preview lists each object; the tenant's name is typed there before anything happens.",
@@ -65,7 +65,7 @@ def displace(request: SignedInRequest, pk: int) -> HttpResponse:
 @requires(Permission.OPERATE)
 def drift_policy(request: SignedInRequest, pk: int) -> HttpResponse:
     """What to do about drift at one placement: heal it, hold it, or as its target says."""
-    placement = _placement(pk)
+    placement = _placement(request, pk)
     form = DriftPolicyForm(bound_data(request))
     form.offer(placement)
     if request.method == "POST" and form.is_valid():
@@ -91,7 +91,9 @@ def drift_policy(request: SignedInRequest, pk: int) -> HttpResponse:
 @requires(Permission.OPERATE)
 def end_lease(request: SignedInRequest, pk: int) -> HttpResponse:
     """Ends a lease now."""
-    lease = get_object_or_404(Lease.objects.select_related("tenant"), pk=pk)
+    lease = get_object_or_404(
+        Lease.objects.visible_to(request.user).select_related("tenant"), pk=pk
+    )
     lines = [
         f"{label_of(lease.key)}: {human(lease.key, lease.value)}, granted by {lease.author} "
         f"({lease.reason}).",
@@ -104,7 +106,9 @@ def end_lease(request: SignedInRequest, pk: int) -> HttpResponse:
 @requires(Permission.ADMINISTER)
 def end_override(request: SignedInRequest, pk: int) -> HttpResponse:
     """Ends an override now."""
-    override = get_object_or_404(Override.objects.select_related("tenant"), pk=pk)
+    override = get_object_or_404(
+        Override.objects.visible_to(request.user).select_related("tenant"), pk=pk
+    )
     lines = [
         f"{label_of(override.key)}: {human(override.key, override.value)}, set by "
         f"{override.author} ({override.reason}).",
@@ -114,8 +118,9 @@ def end_override(request: SignedInRequest, pk: int) -> HttpResponse:
     return _propose(request, override.tenant, EndOverride(pk), title, lines)
 
 
-def _placement(pk: int) -> Placement:
-    return get_object_or_404(Placement.objects.select_related("tenant", "target"), pk=pk)
+def _placement(request: SignedInRequest, pk: int) -> Placement:
+    visible = Placement.objects.visible_to(request.user)
+    return get_object_or_404(visible.select_related("tenant", "target"), pk=pk)
 
 
 def _propose(

@@ -123,7 +123,11 @@ def _draft(request: SignedInRequest, plan: Plan) -> PublishPlan | None:
     number = request.GET.get("proposal", "")
     if not number.isdigit():
         return None
-    found = Proposal.objects.filter(pk=int(number), kind=PublishPlan.__name__).first()
+    found = (
+        Proposal.objects.visible_to(request.user)
+        .filter(pk=int(number), kind=PublishPlan.__name__)
+        .first()
+    )
     change = proposals.change_of(found) if found else None
     return change if isinstance(change, PublishPlan) and change.plan == plan.slug else None
 

@@ -34,7 +34,9 @@ def proposal_list(request: SignedInRequest) -> HttpResponse:
     status = request.GET.get("status", ProposalStatus.DRAFT)
     if status not in ProposalStatus.values:
         status = ProposalStatus.DRAFT
-    found = Proposal.objects.filter(status=status).defer("preview", "payload")
+    found = (
+        Proposal.objects.visible_to(request.user).filter(status=status).defer("preview", "payload")
+    )
     page = keyset_page(
         found, cursor=request.GET.get("cursor", ""), key=("created_at", "id"), size=50
     )
@@ -46,7 +48,9 @@ def proposal_list(request: SignedInRequest) -> HttpResponse:
 @require_GET
 def proposal(request: SignedInRequest, pk: int) -> HttpResponse:
     """The preview of one change: nothing is written until it is applied."""
-    found = get_object_or_404(Proposal.objects.select_related("rollout"), pk=pk)
+    found = get_object_or_404(
+        Proposal.objects.visible_to(request.user).select_related("rollout"), pk=pk
+    )
     response = _page(request, found, ApplyForm(initial={"reason": found.reason}))
     if wants_partial(request, "preview-wait") and not _is_awaited(found):
         # The preview is there (or cannot be): the page loads itself anew.
@@ -58,7 +62,7 @@ def proposal(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_GET
 def proposal_objects(request: SignedInRequest, pk: int) -> HttpResponse:
     """The objects of a preview, filtered and page by page: a partial of its page."""
-    found = get_object_or_404(Proposal, pk=pk)
+    found = get_object_or_404(Proposal.objects.visible_to(request.user), pk=pk)
     context = {"proposal": found, **_objects(request, found)}
     parts = {ANY: "changes/_objects.html"}
     return render_partial_or_page(request, "changes/proposal_objects.html", context, partials=parts)
@@ -66,9 +70,9 @@ def proposal_objects(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @requires(Permission.VIEW)
 @require_GET
-def proposal_yaml(_: SignedInRequest, pk: int) -> HttpResponse:
+def proposal_yaml(request: SignedInRequest, pk: int) -> HttpResponse:
     """The change and every object that it would write, field by field, to keep or to review."""
-    found = get_object_or_404(Proposal, pk=pk)
+    found = get_object_or_404(Proposal.objects.visible_to(request.user), pk=pk)
     seen = found.preview or {}
     document = {
         "title": found.title,
@@ -101,7 +105,7 @@ def proposal_yaml(_: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def proposal_refresh(request: SignedInRequest, pk: int) -> HttpResponse:
     """Looks at rows and planes again, for a draft whose preview has aged."""
-    found = get_object_or_404(Proposal, pk=pk)
+    found = get_object_or_404(Proposal.objects.visible_to(request.user), pk=pk)
     try:
         proposals.request_preview(proposal=found)
     except DomainError as error:
@@ -116,7 +120,7 @@ def proposal_apply(request: SignedInRequest, pk: int) -> HttpResponse:
 
     A preview that no longer holds is shown anew, with what has changed since.
     """
-    found = get_object_or_404(Proposal, pk=pk)
+    found = get_object_or_404(Proposal.objects.visible_to(request.user), pk=pk)
     require(request, permission_for(found.kind))
     if "draft" in request.POST:
         return _keep(request, found)
@@ -134,7 +138,7 @@ def proposal_apply(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def proposal_discard(request: SignedInRequest, pk: int) -> HttpResponse:
     """Gives a draft up."""
-    found = get_object_or_404(Proposal, pk=pk)
+    found = get_object_or_404(Proposal.objects.visible_to(request.user), pk=pk)
     require(request, permission_for(found.kind))
     try:
         proposals.discard(proposal=found, actor=actor_of(request))
