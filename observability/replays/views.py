@@ -14,7 +14,8 @@ from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
 from console.errors import DomainError
 from console.selectors import keyset_page
-from observability.jobs.models import Engine, JobRun
+from observability.engines.contracts import Engine
+from observability.jobs.models import JobRun
 from observability.replays import selectors as reads
 from observability.replays.forms import BundleForm, ReplayForm, ReplayHereForm, RetireForm
 from observability.replays.models import Replay, ReplayResult, Verdict, WorkflowBundle

@@ -13,7 +13,7 @@ from deploy.examples.cluster import LABEL, create_job, is_ours
 from deploy.examples.sample import SampleTenant
 from deploy.examples.seed import steady_job
 from deploy.local.emulator.server import Emulator
-from observability.jobs.contracts import (
+from observability.engines.contracts import (
     PARENT_HEADER,
     REQUEST_HEADER,
     TENANT_HEADER,

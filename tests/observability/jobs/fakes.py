@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from console.errors import ExternalError, NotFound
-from observability.jobs.contracts import (
+from observability.engines.contracts import (
     JSON_DOCUMENT,
     ChangePage,
     Engine,
@@ -20,7 +20,8 @@ from observability.jobs.contracts import (
     RunSeen,
     Status,
 )
-from observability.jobs.ports import Known
+from observability.engines.ports import Known, Source
+from observability.engines.registry import EngineAdapter, adapter_for
 from tenants.contracts import PlacementRef, TargetRef
 from tests.observability.jobs.factories import NOON, after
 
@@ -111,3 +112,8 @@ def history(events: int, document: bytes = b'{"events": []}', **fields: Any) -> 
         complete=True,
         **fields,
     )
+
+
+def reading(sources: Mapping[str, Source]) -> dict[str, EngineAdapter]:
+    """The registry's adapters with these sources, and no others."""
+    return {kind: replace(adapter_for(kind), source=source) for kind, source in sources.items()}
