@@ -20,7 +20,7 @@ class RequestTask(Task):  # type: ignore[type-arg]  # generic in its stubs only
     """A task that runs under the id of the request that caused it, for ledger and logs."""
 
     abstract = True
-    Request = "console.delivery:Delivery"
+    Request = "console.broker_loss:Delivery"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the task with `current_request_id` set: the sender's, else the task's own id."""
@@ -36,7 +36,7 @@ class RequestTask(Task):  # type: ignore[type-arg]  # generic in its stubs only
 
 app = Celery("headroom", task_cls=RequestTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.conf.worker_consumer = "console.delivery:PatientConsumer"
+app.conf.worker_consumer = "console.broker_loss:PatientConsumer"
 app.autodiscover_tasks()
 
 

@@ -17,5 +17,5 @@ urlpatterns = [
     path("", include("observability.replays.urls")),
     path("", include("observability.actions.urls")),
     path("", include("observability.jobs.urls")),
-    path("api/", include("console.api_urls")),
+    path("api/", include("console.rest.urls")),
 ]

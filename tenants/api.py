@@ -17,15 +17,17 @@ from console.access.gate import actor_of
 from console.access.models import Permission, User
 from console.audit.services import require_reason
 from console.errors import DomainError
-from console.resources import (
-    READ,
-    Row,
-    RowList,
-    TaggedDetail,
+from console.rest.body import (
     body_of,
     refuse_rest,
     take_reason,
     take_text,
+)
+from console.rest.views import (
+    READ,
+    Row,
+    RowList,
+    TaggedDetail,
 )
 from tenants import serializers as said
 from tenants import services

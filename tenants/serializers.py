@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from console.resources import Row, described
+from console.rest.serializers import described
+from console.rest.views import Row
 from tenants.models import Membership, MembershipRole
 
 MEMBER = described(

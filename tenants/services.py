@@ -15,8 +15,8 @@ from django.db.models import F
 from console.access.models import User
 from console.audit import services as audit
 from console.audit.services import Actor
+from console.database.generations import require_clean, update_generation, values
 from console.errors import DomainError
-from console.rows import require_clean, update_generation, values
 from tenants.models import (
     DriftPolicy,
     Membership,

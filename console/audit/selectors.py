@@ -8,7 +8,7 @@ from urllib.parse import quote
 from django.db.models import Q, QuerySet
 
 from console.audit.models import ActorKind, Entry
-from console.selectors import Page, keyset_page
+from console.database.keyset import Page, keyset_page
 
 PAGE_SIZE = 50
 

@@ -23,7 +23,7 @@ Structure
     {% field form.reason %}                        label, control, help, errors tied by aria
     {% form_errors form %}                         errors that belong to no field
     {% diff_table before after %}                  field by field, before → after
-    {% pager page %}                               console.selectors.Page: newer / older links
+    {% pager page %}                               console.database.keyset.Page: newer / older links
     {% chip "status" "active" %}                   an active filter with a link that removes it
     {% asset "console/headroom.css" %}             static URL that changes with the file's content
     {% querystring after=cursor %}                 Django's own: this page's URL with a change
@@ -46,8 +46,8 @@ from django import template
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
-from console.charts import HeadroomBar, Sparkline
-from console.diff import FieldChange, field_changes
+from console.pages.charts import HeadroomBar, Sparkline
+from console.pages.diff import FieldChange, field_changes
 
 register = template.Library()
 

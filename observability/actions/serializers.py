@@ -6,7 +6,8 @@ from typing import Any
 
 from rest_framework import serializers as s
 
-from console.resources import Row, described
+from console.rest.serializers import described
+from console.rest.views import Row
 from observability.actions.contracts import FASTEST
 from observability.actions.models import ItemStatus, Order, OrderItem, OrderStatus, Selection
 from observability.actions.services.notes import repeatable

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from console.claims import Claim
+from console.database.claims import Claim
 from observability.jobs.models import IngestState
 
 

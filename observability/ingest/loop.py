@@ -15,7 +15,7 @@ import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.utils import timezone
 
-from console.claims import Claim
+from console.database.claims import Claim
 from console.errors import ExternalError
 from observability.engines.registry import source_for
 from observability.ingest.claims import ClaimLost, claimed, give_up

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from console.resources import Row, described
+from console.rest.serializers import described
+from console.rest.views import Row
 from observability.jobs.models import ENGINE_CHOICES, STATUS_CHOICES, ArchiveState, Attribution
 
 _text, _moment = serializers.CharField, serializers.DateTimeField

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from console.resources import Row, described
+from console.rest.serializers import described
+from console.rest.views import Row
 from observability.replays.models import BundleKind, ReplayResult, ReplayState, Verdict
 from observability.replays.models import WorkflowBundle as _Bundle
 from observability.replays.selectors import Progress

@@ -12,8 +12,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
+from console.database.keyset import keyset_page
 from console.errors import DomainError
-from console.selectors import keyset_page
 from observability.engines.contracts import Engine
 from observability.jobs.models import JobRun
 from observability.replays import selectors as reads

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from console.charts import Sparkline
+from console.pages.charts import Sparkline
 from quotas.plans.contracts import Unit
 from quotas.plans.quantities import humanize
 
@@ -24,7 +24,7 @@ def spark(values: Sequence[int | None], *, unit: Unit, limit: int | None) -> Spa
 
 
 def aligned(line: Sequence[int | None], *, missing: int, slots: int) -> list[int | None]:
-    """A limit's samples as exactly `slots` values that end now: `missing` slots nobody looked at."""
+    """Samples as exactly `slots` values that end now: `missing` slots nobody looked at."""
     ended = [*line, *([None] * missing)][-slots:]
     return [None] * (slots - len(ended)) + ended
 

@@ -8,7 +8,8 @@ from django.urls import reverse
 from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 
-from console.resources import Row, described
+from console.rest.serializers import described
+from console.rest.views import Row
 from quotas.changes.models import Proposal, ProposalStatus
 from quotas.changes.rules.payload import KINDS
 from quotas.changes.selectors.preview_page import sentence

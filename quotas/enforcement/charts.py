@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from console.charts import HeadroomBar
+from console.pages.charts import HeadroomBar
 from quotas.plans.charts import describe, human, label_of
 
 UNSEEN = "not seen on the target yet"

@@ -7,7 +7,7 @@ from typing import Any
 import django_filters as df
 from django.db.models import Q, QuerySet
 
-from console.filters import FlagFilter
+from console.rest.filters import FlagFilter
 from quotas.enforcement.models import Condition, Drift, ItemState, Rollout, RolloutKind
 from quotas.enforcement.selectors.tenants import TenantFilters, filtered
 from tenants.models import Target, Tenant, TenantStatus

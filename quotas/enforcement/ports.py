@@ -246,7 +246,7 @@ class Adapter(Protocol):
         """How long so many calls take at least, within what the plane accepts; pure."""
         ...
 
-    def fault_in(self, options: Mapping[str, Any]) -> str:
+    def options_error(self, options: Mapping[str, Any]) -> str:
         """What is wrong with the options of a target, as a sentence; empty if nothing is; pure."""
         ...
 

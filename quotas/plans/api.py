@@ -19,19 +19,21 @@ from rest_framework.views import APIView
 from console.access.api import Idempotent
 from console.access.gate import actor_of
 from console.access.models import Permission
-from console.resources import (
+from console.rest.body import (
+    body_of,
+    refuse_rest,
+    take_reason,
+    take_text,
+)
+from console.rest.parameters import moment_of
+from console.rest.preconditions import tag
+from console.rest.serializers import REASON
+from console.rest.views import (
     READ,
-    REASON,
     Row,
     RowDetail,
     RowList,
     TaggedDetail,
-    body_of,
-    moment_of,
-    refuse_rest,
-    tag,
-    take_reason,
-    take_text,
 )
 from quotas.plans import serializers as said
 from quotas.plans.effective import effective_limits

@@ -8,7 +8,7 @@ import django_filters as df
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from console.filters import FlagFilter
+from console.rest.filters import FlagFilter
 from quotas.plans.models import IntervalQuerySet, Plan
 
 

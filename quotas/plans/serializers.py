@@ -8,7 +8,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from console.resources import Row, described
+from console.rest.serializers import described
+from console.rest.views import Row
 from quotas.plans.charts import describe, human, label_of, unit_of
 from quotas.plans.contracts import EffectiveLimit, EffectiveLimits, Unit, policy_to_json
 from quotas.plans.limits import format_limit

@@ -31,7 +31,7 @@ PER_ENGINE = {"source", "controls", "verbs", "links", "commands"}
 """What every engine's folder has, whatever else is in it."""
 PURE_ENGINE = {"catalogue", "commands", "contracts", "links", "ports", "verbs"}
 FREE_FOLDERS = {"adapters", "migrations", "management", "commands", "templatetags"}
-MAX_LINES = 300
+MAX_LINES = 400
 
 
 def tracked(*suffixes: str) -> list[Path]:
@@ -58,7 +58,7 @@ def test_the_tree_has_modules_to_look_at() -> None:
     assert len(product_modules()) > 40
 
 
-def test_no_module_outgrows_300_lines() -> None:
+def test_no_module_outgrows_400_lines() -> None:
     long = {
         str(path.relative_to(ROOT)): lines
         for path in tracked(".py")

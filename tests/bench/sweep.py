@@ -13,9 +13,9 @@ from typing import Any, Final
 from console.clients import pool
 from console.clients.contracts import RequestCounter
 from quotas.enforcement.adapters.kubernetes.look import PAGE
-from quotas.enforcement.adapters.kubernetes.opening import client_for
 from quotas.enforcement.reconcile.sweep import Swept, sweep
 from quotas.enforcement.services.planning import target_ref
+from tenants.adapters.kubernetes import client_for
 from tests.bench import cast
 from tests.bench.figures import Figure, less_is_better, median, progress
 from tests.bench.kubernetes import kubectl, requests, settle, write_list, writes

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-from quotas.enforcement.adapters.temporal.opening import client_for
 from quotas.enforcement.services.planning import target_ref
+from tenants.adapters.temporal import client_for
 from tests.bench import cast
 from tests.bench.figures import Figure, less_is_better, progress
 from tests.servers import temporal_server

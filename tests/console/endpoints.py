@@ -15,9 +15,9 @@ from rest_framework.views import APIView
 
 from console.access.api import Idempotent
 from console.access.models import ApiToken, Permission, Role, User
-from console.api import Preconditions
 from console.audit.models import Entry
 from console.errors import Conflict, DomainError, Throttled
+from console.rest.preconditions import Preconditions
 
 CALLS: list[str] = []
 

@@ -8,8 +8,8 @@ from django.template import Context, Template
 from django.test import RequestFactory
 from django.utils import timezone
 
-from console.charts import HeadroomBar, Sparkline
-from console.selectors import Page
+from console.database.keyset import Page
+from console.pages.charts import HeadroomBar, Sparkline
 
 
 def render(text: str, **context: object) -> str:

@@ -15,7 +15,7 @@ from observability.engines.argo.source import WORKFLOWS
 from observability.engines.kubernetes.reading import WANTS
 from quotas.enforcement.adapters.argo.adapter import ArgoAdapter
 from quotas.enforcement.adapters.kubernetes.adapter import KubernetesAdapter
-from quotas.enforcement.adapters.kubernetes.opening import client_for
+from tenants.adapters.kubernetes import client_for
 from tenants.contracts import TargetRef
 from tests.contract.kubernetes_api import APPLY, Api, eventually
 from tests.servers import Cluster

@@ -17,15 +17,17 @@ from console.access.api import Idempotent, require
 from console.access.gate import actor_of
 from console.access.models import Permission, User
 from console.errors import DomainError
-from console.resources import (
-    READ,
-    Row,
-    RowDetail,
-    RowList,
+from console.rest.body import (
     body_of,
     refuse_rest,
     take_object,
     take_text,
+)
+from console.rest.views import (
+    READ,
+    Row,
+    RowDetail,
+    RowList,
 )
 from observability.actions import serializers as said
 from observability.actions.filters import OrderFilters

@@ -18,11 +18,7 @@ from console.access.api import Idempotent
 from console.access.gate import actor_of
 from console.access.models import Permission
 from console.errors import DomainError
-from console.resources import (
-    READ,
-    REASON,
-    Row,
-    RowList,
+from console.rest.body import (
     body_of,
     refuse_rest,
     take_flag,
@@ -30,6 +26,8 @@ from console.resources import (
     take_reason,
     take_text,
 )
+from console.rest.serializers import REASON
+from console.rest.views import READ, Row, RowList
 from observability.actions import serializers as said
 from observability.actions.api.actions import json_arguments
 from observability.actions.contracts import MOST_RUNS

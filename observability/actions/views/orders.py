@@ -13,8 +13,8 @@ from django.views.decorators.http import require_GET, require_POST
 from console.access.forms import ReasonForm
 from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
+from console.database.keyset import keyset_page
 from console.errors import DomainError
-from console.selectors import keyset_page
 from observability.actions.forms import ListFilter
 from observability.actions.models import Order
 from observability.actions.selectors import pages as reads

@@ -15,8 +15,8 @@ from observability.engines.argo.verbs import VERBS
 from observability.engines.contracts import Engine
 from observability.engines.unstructured import notes_of
 from observability.engines.verbs import Answer, Deed, Possible, RunFacts, by_status
-from quotas.enforcement.adapters.argo.opening import server_of
-from quotas.enforcement.adapters.kubernetes.opening import client_for
+from tenants.adapters.argo import server_for
+from tenants.adapters.kubernetes import client_for
 from tenants.contracts import TargetRef
 
 _COMPLETED: Final = "workflows.argoproj.io/completed"
@@ -108,7 +108,7 @@ def _resubmit(client: KubernetesClient, workflow: Mapping[str, Any], deed: Deed)
 
 
 def _by_server(run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
-    server = server_of(target)
+    server = server_for(target)
     if server is None:
         raise Refused(f"only the Argo server does this, and {target.slug} has none")
     path, message = _SERVER[deed.verb]

@@ -45,8 +45,8 @@ from observability.engines.watching import (
     position_of,
     vanished_run,
 )
-from quotas.enforcement.adapters.argo.opening import server_of
-from quotas.enforcement.adapters.kubernetes.opening import client_for
+from tenants.adapters.argo import server_for
+from tenants.adapters.kubernetes import client_for
 from tenants.contracts import PlacementRef, TargetRef
 
 WORKFLOWS: Final = Want("Workflow")
@@ -96,7 +96,7 @@ class ArgoSource:
 
 def _whole(target: TargetRef, run: RunRef, uid: str) -> Object:
     """A workflow with its steps, from the cluster or else the Argo server. Raises NotFound."""
-    server = server_of(target)
+    server = server_for(target)
     try:
         found = client_for(target).get("Workflow", run.external_id, namespace=run.location)
         if uid_of(found) != uid:
@@ -123,7 +123,7 @@ class _Look:
     ) -> None:
         self._target, self._known, self._clock = target, known, clock
         self._client: KubernetesClient = client_for(target)
-        self._server: ArgoServer | None = server_of(target)
+        self._server: ArgoServer | None = server_for(target)
         self._places = places_of(placements)
         self._digest = digest_of(self._places, repr(self._server))
         self._attempts = Attempts(known)

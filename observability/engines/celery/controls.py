@@ -9,7 +9,7 @@ from console.errors import Refused, Unreachable
 from observability.engines.celery.verbs import VERBS, call_of
 from observability.engines.contracts import PARENT_HEADER, TENANT_HEADER, Engine
 from observability.engines.verbs import Answer, Deed, Possible, RunFacts, by_status
-from quotas.enforcement.adapters.celery.opening import client_for
+from tenants.adapters.celery import client_for
 from tenants.contracts import TargetRef
 
 

@@ -37,7 +37,7 @@ from observability.engines.contracts import (
     RunSeen,
 )
 from observability.engines.ports import Known
-from quotas.enforcement.adapters.celery.opening import app_name, client_for
+from tenants.adapters.celery import app_name, client_for
 from tenants.contracts import PlacementRef, TargetRef
 
 BATCH: Final = 10_000

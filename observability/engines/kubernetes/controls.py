@@ -10,7 +10,7 @@ from observability.engines.contracts import Engine
 from observability.engines.kubernetes.verbs import VERBS
 from observability.engines.unstructured import notes_of
 from observability.engines.verbs import Answer, Deed, Possible, RunFacts, by_status
-from quotas.enforcement.adapters.kubernetes.opening import client_for
+from tenants.adapters.kubernetes import client_for
 from tenants.contracts import TargetRef
 
 _ENDED: Final = frozenset({"Complete", "Failed"})

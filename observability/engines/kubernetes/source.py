@@ -47,7 +47,7 @@ from observability.engines.watching import (
     position_of,
     vanished_run,
 )
-from quotas.enforcement.adapters.kubernetes.opening import client_for
+from tenants.adapters.kubernetes import client_for
 from tenants.contracts import PlacementRef, TargetRef
 
 GATHER: Final = 0.25

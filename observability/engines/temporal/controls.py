@@ -10,7 +10,7 @@ from console.clients.temporal.queries import find
 from observability.engines.contracts import Engine
 from observability.engines.temporal.verbs import VERBS
 from observability.engines.verbs import Answer, Deed, Possible, RunFacts, RunFound, by_status
-from quotas.enforcement.adapters.temporal.opening import client_for
+from tenants.adapters.temporal import client_for
 from tenants.contracts import TargetRef
 
 

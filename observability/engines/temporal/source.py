@@ -29,8 +29,7 @@ from observability.engines.temporal.inlining import with_histories
 from observability.engines.temporal.pending import Schedules, pending_events
 from observability.engines.temporal.telling import tell
 from observability.engines.temporal.windows import portions
-from quotas.enforcement.adapters.temporal.opening import client_for
-from quotas.enforcement.adapters.temporal.options import namespace
+from tenants.adapters.temporal import client_for, namespace
 from tenants.contracts import PlacementRef, TargetRef
 
 LOOKS: Final = 100

@@ -18,8 +18,9 @@ from rest_framework.views import APIView
 from console.access.api import granted
 from console.access.gate import actor_of
 from console.access.models import Permission, User
-from console.resources import Row, RowDetail, RowList, moment_of
-from console.selectors import Take
+from console.database.keyset import Take
+from console.rest.parameters import moment_of
+from console.rest.views import Row, RowDetail, RowList
 from observability.jobs import serializers as said
 from observability.jobs.filters import RunFilters
 from observability.jobs.models import JobEvent, JobRun

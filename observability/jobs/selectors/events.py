@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from django.db.models import Count, Q
 
-from console.selectors import Page, keyset_page
+from console.database.keyset import Page, keyset_page
 from observability.engines import links
 from observability.engines.registry import adapter_for
 from observability.jobs.charts.words import GROUPS, glyph_of, kind_words, span, visible

@@ -67,7 +67,7 @@ class Search:
         return runs
 
     def take(self, runs: QuerySet[JobRun], order: Sequence[str], size: int) -> list[JobRun]:
-        """The first `size` that match, for console.selectors.keyset_page."""
+        """The first `size` that match, for console.database.keyset.keyset_page."""
         found, _ = self.sample(runs, order, size)
         return found
 

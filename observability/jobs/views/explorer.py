@@ -12,8 +12,8 @@ from django.views.decorators.http import require_GET
 
 from console.access.gate import SignedInRequest, requires
 from console.access.models import Permission, SavedLink
+from console.database.keyset import Page, keyset_page
 from console.errors import DomainError
-from console.selectors import Page, keyset_page
 from observability.jobs.models import JobRun
 from observability.jobs.rules.query import CHIPS, Query, parse
 from observability.jobs.selectors import explorer as reads

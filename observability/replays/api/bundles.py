@@ -16,16 +16,18 @@ from console.access.api import Idempotent
 from console.access.gate import actor_of
 from console.access.models import Permission
 from console.errors import DomainError
-from console.resources import (
-    READ,
-    REASON,
-    Row,
-    RowDetail,
-    RowList,
+from console.rest.body import (
     body_of,
     refuse_rest,
     take_reason,
     take_text,
+)
+from console.rest.serializers import REASON
+from console.rest.views import (
+    READ,
+    Row,
+    RowDetail,
+    RowList,
 )
 from observability.replays import serializers as said
 from observability.replays.models import WorkflowBundle

@@ -17,15 +17,17 @@ from console.access.api import Idempotent
 from console.access.gate import actor_of
 from console.access.models import Permission
 from console.errors import DomainError
-from console.resources import (
-    READ,
-    Row,
-    RowDetail,
-    RowList,
+from console.rest.body import (
     body_of,
     refuse_rest,
     take_number,
     take_text,
+)
+from console.rest.views import (
+    READ,
+    Row,
+    RowDetail,
+    RowList,
 )
 from observability.jobs.models import JobRun
 from observability.replays import serializers as said

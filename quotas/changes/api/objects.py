@@ -11,10 +11,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from console.api import CursorPagination
+from console.database.keyset import Page
 from console.errors import DomainError
-from console.resources import READ, Row, RowList
-from console.selectors import Page
+from console.rest.pagination import CursorPagination
+from console.rest.views import READ, Row, RowList
 from quotas.changes import serializers as said
 from quotas.changes.filters import ObjectFilters
 from quotas.changes.models import Proposal

@@ -14,7 +14,7 @@ from console.access.gate import actor_of, refuse
 from console.access.models import Permission, User
 from console.audit.services import Actor
 from console.errors import DomainError, ExternalError
-from console.resources import body_of, take_reason, take_text
+from console.rest.body import body_of, take_reason, take_text
 from quotas.changes.contracts import Change
 from quotas.changes.models import Proposal
 from quotas.changes.rules.payload import parse_change

@@ -14,15 +14,15 @@ from rest_framework.views import APIView
 from console.access.api import Idempotent
 from console.access.gate import actor_of
 from console.access.models import Permission
-from console.resources import (
-    READ,
-    REASON,
+from console.rest.body import (
     body_of,
     refuse_rest,
     take_object,
     take_reason,
     take_text,
 )
+from console.rest.serializers import REASON
+from console.rest.views import READ
 from quotas.changes import contracts as c
 from quotas.changes import serializers as said
 from quotas.changes.api.orders import Orders

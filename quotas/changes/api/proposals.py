@@ -17,16 +17,18 @@ from console.access.api import Idempotent
 from console.access.gate import actor_of
 from console.access.models import Permission
 from console.errors import DomainError
-from console.resources import (
+from console.rest.body import (
+    body_of,
+    refuse_rest,
+    take_reason,
+    take_text,
+)
+from console.rest.preconditions import tag
+from console.rest.views import (
     READ,
     Row,
     RowList,
     TaggedDetail,
-    body_of,
-    refuse_rest,
-    tag,
-    take_reason,
-    take_text,
 )
 from quotas.changes import serializers as said
 from quotas.changes.api.orders import require_right

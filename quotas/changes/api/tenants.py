@@ -11,7 +11,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from console.access.models import Permission
-from console.resources import READ, REASON
+from console.rest.serializers import REASON
+from console.rest.views import READ
 from quotas.changes import contracts as c
 from quotas.changes import serializers as said
 from quotas.changes.api.orders import Orders

@@ -8,8 +8,8 @@ from typing import Any
 from django.utils import timezone
 
 from console.audit.services import Actor
-from console.diff import FieldChange, field_changes
 from console.errors import DomainError
+from console.pages.diff import FieldChange, field_changes
 from quotas.changes.contracts import Preview, PublishPlan
 from quotas.changes.rules.document import PlanDocument, policy_document
 from quotas.changes.rules.policy import parse_policy

@@ -13,8 +13,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
+from console.database.keyset import keyset_page
 from console.errors import DomainError
-from console.selectors import keyset_page
 from quotas.changes.forms.faults import add_domain_error
 from quotas.changes.forms.proposals import ApplyForm
 from quotas.changes.models import Proposal, ProposalStatus

@@ -18,15 +18,17 @@ from console.access.api import Idempotent
 from console.access.gate import actor_of
 from console.access.models import Permission
 from console.errors import DomainError
-from console.resources import (
-    READ,
-    Row,
-    RowDetail,
-    RowList,
+from console.rest.body import (
     body_of,
     refuse_rest,
     take_flag,
     take_reason,
+)
+from console.rest.views import (
+    READ,
+    Row,
+    RowDetail,
+    RowList,
 )
 from quotas.enforcement.filters import DriftFilters, ItemFilters, RolloutFilters
 from quotas.enforcement.models import Drift, Rollout, RolloutItem

@@ -16,11 +16,7 @@ from rest_framework.views import APIView
 from console.access.api import Idempotent
 from console.access.gate import actor_of
 from console.access.models import Permission
-from console.resources import (
-    READ,
-    Row,
-    RowList,
-    TaggedDetail,
+from console.rest.body import (
     body_of,
     refuse_rest,
     take_flag,
@@ -28,6 +24,12 @@ from console.resources import (
     take_object,
     take_reason,
     take_text,
+)
+from console.rest.views import (
+    READ,
+    Row,
+    RowList,
+    TaggedDetail,
 )
 from quotas.enforcement.adapters import registry
 from quotas.enforcement.filters import TargetFilters

@@ -14,16 +14,18 @@ from rest_framework.views import APIView
 
 from console.access.gate import actor_of
 from console.access.models import Permission
-from console.resources import (
-    READ,
-    Row,
-    RowList,
-    TaggedDetail,
+from console.rest.body import (
     body_of,
     refuse_rest,
     take_object,
     take_reason,
     take_text,
+)
+from console.rest.views import (
+    READ,
+    Row,
+    RowList,
+    TaggedDetail,
 )
 from quotas.enforcement.filters import PlacementFilters, TenantListFilters
 from quotas.enforcement.selectors.records import placements_by, plans_held

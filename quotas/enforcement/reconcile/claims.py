@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from console import claims as renewed
+from console.database import claims as renewed
 from quotas.enforcement.models import ItemState, RolloutItem, TargetState
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, QuerySet
 
-from console.charts import HeadroomBar, Sparkline
+from console.pages.charts import HeadroomBar, Sparkline
 from quotas.enforcement.models import (
     Condition,
     Drift,

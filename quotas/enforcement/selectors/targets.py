@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count
 
-from console.charts import Sparkline
+from console.pages.charts import Sparkline
 from quotas.enforcement.charts import feature_facts
 from quotas.enforcement.models import Drift, PlacementState, TargetSample, TargetState
 from tenants.models import Placement, Target

@@ -13,7 +13,7 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.lookups import Exact
 
 from console.access.models import User
-from console.charts import HeadroomBar
+from console.pages.charts import HeadroomBar
 from quotas.enforcement import charts
 from quotas.enforcement.models import Condition, TenantState
 from quotas.plans.models import Subscription

@@ -8,7 +8,8 @@ from dataclasses import asdict
 from django.urls import reverse
 from rest_framework import serializers
 
-from console.resources import Row, described
+from console.rest.serializers import described
+from console.rest.views import Row
 from quotas.enforcement.models import Drift, ItemState, Rollout, RolloutItem, RolloutKind
 from quotas.enforcement.selectors.rollouts import TargetProgress
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from console.resources import Row, described
+from console.rest.serializers import described
+from console.rest.views import Row
 from quotas.enforcement.models import TargetState
 from quotas.enforcement.serializers.tenants import STANDING, standing
 from tenants.models import DriftPolicy, Target

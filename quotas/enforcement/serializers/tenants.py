@@ -7,7 +7,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from console.resources import Row, described
+from console.rest.serializers import described
+from console.rest.views import Row
 from quotas.enforcement.charts import LimitLine
 from quotas.enforcement.models import Condition, PlacementState, TenantState
 from quotas.enforcement.selectors.records import PlanHeld

@@ -112,8 +112,8 @@ def edit_drift_policy(
 
 def _require_sound(target: Target) -> None:
     """Options that its adapter cannot read would stop everything there. Undoes the edit."""
-    if fault := registry.adapter_for(target.kind).fault_in(target.options):
-        raise DomainError("invalid", f"Options: {fault}", field="options")
+    if error := registry.adapter_for(target.kind).options_error(target.options):
+        raise DomainError("invalid", f"Options: {error}", field="options")
 
 
 def _look_afresh(target: Target) -> None:

@@ -14,7 +14,7 @@ from django import template
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
-from console.charts import HeadroomBar
+from console.pages.charts import HeadroomBar
 from console.templatetags.headroom import ago, condition, headroom_bar
 from quotas.enforcement.selectors.tenants import TenantRow
 

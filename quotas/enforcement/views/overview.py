@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 
 from console.access.gate import SignedInRequest, requires
 from console.access.models import Permission
-from console.selectors import keyset_page
+from console.database.keyset import keyset_page
 from quotas.enforcement.models import Drift, Rollout
 from quotas.enforcement.selectors import overview as reads
 from quotas.plans.models import Plan

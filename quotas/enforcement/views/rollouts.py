@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
-from console.selectors import keyset_page
+from console.database.keyset import keyset_page
 from quotas.enforcement.forms import GroupActionForm
 from quotas.enforcement.models import ItemState, Rollout, RolloutKind
 from quotas.enforcement.reconcile import doors

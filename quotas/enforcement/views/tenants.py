@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET
 
 from console.access.gate import SignedInRequest, requires
 from console.access.models import Permission
-from console.selectors import Page, keyset_page
+from console.database.keyset import Page, keyset_page
 from quotas.enforcement.models import Condition
 from quotas.enforcement.selectors import tenants as lists
 from quotas.enforcement.selectors.tenant import tenant_page

@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from console.audit import services as audit
 from console.audit.services import Actor
+from console.database.generations import require_clean
 from console.errors import DomainError
-from console.rows import require_clean
 from quotas.plans.contracts import Policy, policy_from_json, policy_to_json
 from quotas.plans.limits import format_limit, parse_key
 from quotas.plans.models import Limit, Plan, PlanVersion

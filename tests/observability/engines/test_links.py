@@ -14,12 +14,7 @@ from hypothesis import strategies as st
 
 from observability.engines.commands import Command, word
 from observability.engines.contracts import Engine
-from observability.engines.links import Link, Subject, event_link, fill, links_out(
-    Subject,
-    event_link,
-    fill,
-    links_out,
-)
+from observability.engines.links import Link, Subject, event_link, fill, links_out
 from observability.engines.registry import adapter_for
 from tests.observability.jobs.factories import NOON, after
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from console.errors import ExternalError, NotFound
+from observability.engines import registry
 from observability.engines.contracts import (
     JSON_DOCUMENT,
     ChangePage,
@@ -21,9 +22,11 @@ from observability.engines.contracts import (
     Status,
 )
 from observability.engines.ports import Known, Source
-from observability.engines.registry import EngineAdapter, adapter_for
+from observability.engines.registry import EngineAdapter
 from tenants.contracts import PlacementRef, TargetRef
 from tests.observability.jobs.factories import NOON, after
+
+_ADAPTERS = dict(registry._ADAPTERS)
 
 
 def look(name: str, status: Status = Status.RUNNING, revision: str = "1", **fields: Any) -> RunSeen:
@@ -116,4 +119,4 @@ def history(events: int, document: bytes = b'{"events": []}', **fields: Any) -> 
 
 def reading(sources: Mapping[str, Source]) -> dict[str, EngineAdapter]:
     """The registry's adapters with these sources, and no others."""
-    return {kind: replace(adapter_for(kind), source=source) for kind, source in sources.items()}
+    return {kind: replace(_ADAPTERS[kind], source=source) for kind, source in sources.items()}

@@ -10,7 +10,7 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from console.selectors import keyset_page
+from console.database.keyset import keyset_page
 from observability.engines.contracts import Status
 from observability.jobs.models import JobRun
 from observability.jobs.rules.query import parse

@@ -111,7 +111,7 @@ class MemoryAdapter:
         """One after the other."""
         return calls * latency_ms / 1000
 
-    def fault_in(self, options: Mapping[str, object]) -> str:
+    def options_error(self, options: Mapping[str, object]) -> str:
         """Everything is fine."""
         return ""
 

@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 from django.core.management.base import BaseCommand, CommandError
 
 from console.audit.services import Actor, require_reason
-from console.diff import FieldChange
 from console.errors import DomainError
+from console.pages.diff import FieldChange
 from quotas.changes.contracts import Preview
 from quotas.changes.rules import document as yaml_form
 from quotas.changes.services.documents import Applied, PlanDifference, apply_document, compare

@@ -7,17 +7,21 @@ from typing import Any, Final
 
 from console.clients.contracts import Permission
 from console.clients.kubernetes.client import KubernetesClient
-from console.errors import ExternalError
-from quotas.enforcement.adapters.argo import look, opening, write
+from console.errors import ExternalError, Refused
+from quotas.enforcement.adapters.argo import look, write
 from quotas.enforcement.adapters.argo.compile import compiled
-from quotas.enforcement.adapters.kubernetes.adapter import cluster_fault_in, namespace_problems
-from quotas.enforcement.adapters.kubernetes.opening import client_for
+from quotas.enforcement.adapters.kubernetes.adapter import namespace_problems
 from quotas.enforcement.ports import Compiled, Health, Observation, Result, Work
 from quotas.plans.contracts import EffectiveLimits
+from tenants.adapters.argo import controller_namespace, options_error, server_for
+from tenants.adapters.kubernetes import client_for
 from tenants.contracts import PlacementRef, TargetRef
 
 _SERVED: Final = "argoproj.io/v1alpha1/Workflow"
+_CONTROLLER: Final = "workflow-controller"
+_DEFINITION: Final = "workflows.argoproj.io"
 _EMULATED: Final = "emulated"
+_EMULATED_LABEL: Final = "headroom.dev/emulated"
 _NEEDED: Final = (
     *(Permission(verb, "namespaces") for verb in ("get", "list", "create", "patch")),
     *(
@@ -36,6 +40,7 @@ class ArgoAdapter:
     label = "Argo Workflows"
     location_label = "Namespace"
     batch = 200
+    options_error = staticmethod(options_error)
 
     def compile(
         self, *, limits: EffectiveLimits | None, placement: PlacementRef, target: TargetRef
@@ -81,7 +86,7 @@ class ArgoAdapter:
         if not version:
             warnings.append(
                 "The version of the workflow controller is unknown: neither an Argo server nor the"
-                f" Deployment {opening.CONTROLLER} in {opening.controller_namespace(target)} tells."
+                f" Deployment {_CONTROLLER} in {controller_namespace(target)} tells."
             )
         return Health(
             latency_ms=found.latency_ms,
@@ -100,10 +105,6 @@ class ArgoAdapter:
         """Calls side by side, each as long as the last probe took."""
         return calls * latency_ms / 1000 / max(1, concurrency)
 
-    def fault_in(self, options: Mapping[str, Any]) -> str:
-        """A cluster's own options, and those of the Argo server; see `opening.py`."""
-        return cluster_fault_in(options) or opening.fault_in(options)
-
     def prepare(self, *, target: TargetRef) -> int:
         """Nothing: Argo's own objects are not ours to install."""
         del target
@@ -114,16 +115,16 @@ class ArgoAdapter:
     ) -> Mapping[str, str]:
         """A namespace of the tenant's own, outside the system's and the controller's."""
         problems = namespace_problems(location, sharing, fairness_key)
-        if location == opening.controller_namespace(target):
+        if location == controller_namespace(target):
             problems["location"] = f"Namespace {location} is the controller's; choose another."
         return problems
 
 
 def _version(client: KubernetesClient, target: TargetRef) -> tuple[str, str]:
     """The controller's version and how it is known; both empty when it is not."""
-    if opening.is_emulated(client):
+    if _is_emulated(client):
         return _EMULATED, _EMULATED
-    server = opening.server_of(target)
+    server = server_for(target)
     if server is not None:
         try:
             said = server.version()
@@ -131,5 +132,29 @@ def _version(client: KubernetesClient, target: TargetRef) -> tuple[str, str]:
             said = ""
         if said:
             return said, "Argo server"
-    tag = opening.image_version(client, opening.controller_namespace(target))
+    tag = _image_version(client, controller_namespace(target))
     return tag, "image" if tag else ""
+
+
+def _image_version(client: KubernetesClient, namespace: str) -> str:
+    """The version by the controller's image; empty when the Deployment cannot be read or says
+    none."""
+    try:
+        deployment = client.get("Deployment", _CONTROLLER, namespace=namespace)
+    except Refused:
+        return ""
+    containers = deployment["spec"]["template"]["spec"].get("containers") or ()
+    for container in containers:
+        image, _, tag = str(container.get("image") or "").split("@")[0].rpartition(":")
+        if image and "/" not in tag and "workflow" in image:
+            return tag
+    return ""
+
+
+def _is_emulated(client: KubernetesClient) -> bool:
+    """Whether the small controller of the demo keeps the Workflows of this cluster."""
+    try:
+        definition = client.get("CustomResourceDefinition", _DEFINITION)
+    except ExternalError:
+        return False
+    return (definition["metadata"].get("labels") or {}).get(_EMULATED_LABEL) == "true"

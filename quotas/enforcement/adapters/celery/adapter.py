@@ -4,20 +4,18 @@ it, by remote control. See compile.py for what can be said, look.py for what is 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from quotas.enforcement.adapters.celery import look, write
 from quotas.enforcement.adapters.celery.compile import compiled
-from quotas.enforcement.adapters.celery.opening import client_for
 from quotas.enforcement.adapters.celery.places import QUEUES
 from quotas.enforcement.ports import Compiled, Health, Observation, Result, Work
 from quotas.plans.contracts import EffectiveLimits
+from tenants.adapters.celery import LONGEST_NAME, client_for, options_error
 from tenants.contracts import PlacementRef, TargetRef
 
-LONGEST: Final = 200
 MOST_CALLS: Final = 8
 """Orders that a queue takes at most, as far as can be told beforehand: one per task type."""
-_TEXTS: Final = ("app", "control_exchange", "event_exchange")
 
 
 class CeleryAdapter:
@@ -27,6 +25,7 @@ class CeleryAdapter:
     label = "Celery"
     location_label = "Queue"
     batch = 200
+    options_error = staticmethod(options_error)
 
     def __init__(self) -> None:
         """What was paused in this process is remembered until a probe has seen it."""
@@ -75,14 +74,6 @@ class CeleryAdapter:
         del concurrency
         return (1.0 if calls else 0.0) + calls * 2 * latency_ms / 1000
 
-    def fault_in(self, options: Mapping[str, Any]) -> str:
-        """Names are texts."""
-        for name in _TEXTS:
-            value = options.get(name, "")
-            if not isinstance(value, str) or len(value) > LONGEST:
-                return f"{name}: use a text of at most {LONGEST} characters."
-        return ""
-
     def prepare(self, *, target: TargetRef) -> int:
         """Workers that were started without `-E` send their events from now on."""
         client = client_for(target)
@@ -99,9 +90,9 @@ class CeleryAdapter:
         problems = {}
         if not location or location != location.strip():
             problems["location"] = "A queue's name is not empty and has no blanks around it."
-        elif len(location) > LONGEST or not location.isprintable() or "," in location:
+        elif len(location) > LONGEST_NAME or not location.isprintable() or "," in location:
             problems["location"] = (
-                f"A queue's name has at most {LONGEST} printable characters and no comma."
+                f"A queue's name has at most {LONGEST_NAME} printable characters and no comma."
             )
         if sharing == "shared":
             problems["sharing"] = (

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from quotas.enforcement.adapters.celery.opening import app_name
 from quotas.enforcement.adapters.celery.places import seen_by_probe
 from quotas.enforcement.ports import Compiled, DesiredObject, ObjectRef, Refusal
 from quotas.plans.contracts import EffectiveLimits, Unit
 from quotas.plans.quantities import humanize
+from tenants.adapters.celery import app_name
 from tenants.contracts import PlacementRef, TargetRef
 
 KIND: Final = "Queue"

@@ -12,9 +12,9 @@ from console.clients.kubernetes.client import KubernetesClient
 from console.errors import NotFound, Refused
 from quotas.enforcement.adapters.kubernetes import look, names, policy, write
 from quotas.enforcement.adapters.kubernetes.compile import compiled
-from quotas.enforcement.adapters.kubernetes.opening import client_for
 from quotas.enforcement.ports import Compiled, Health, Observation, Result, Work
 from quotas.plans.contracts import EffectiveLimits
+from tenants.adapters.kubernetes import client_for, options_error
 from tenants.contracts import PlacementRef, TargetRef
 
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -49,6 +49,7 @@ class KubernetesAdapter:
     label = "Kubernetes"
     location_label = "Namespace"
     batch = 200
+    options_error = staticmethod(options_error)
 
     def __init__(self) -> None:
         self._installed: set[str] = set()
@@ -124,10 +125,6 @@ class KubernetesAdapter:
         """Calls side by side, each as long as the last probe took."""
         return calls * latency_ms / 1000 / max(1, concurrency)
 
-    def fault_in(self, options: Mapping[str, Any]) -> str:
-        """Everything is optional, and of one type."""
-        return cluster_fault_in(options)
-
     def prepare(self, *, target: TargetRef) -> int:
         """Installs the execution policy where the cluster can run it."""
         client = client_for(target)
@@ -145,15 +142,6 @@ class KubernetesAdapter:
         """A namespace of the tenant's own, outside the system's."""
         del target
         return namespace_problems(location, sharing, fairness_key)
-
-
-def cluster_fault_in(options: Mapping[str, Any]) -> str:
-    """What is wrong with what every target on a cluster may say; empty when nothing is; pure."""
-    if not isinstance(options.get("ca_file", ""), str):
-        return "ca_file is the path of a file."
-    if not isinstance(options.get("insecure_skip_tls_verify", False), bool):
-        return "insecure_skip_tls_verify is true or false."
-    return ""
 
 
 def namespace_problems(location: str, sharing: str, fairness_key: str) -> dict[str, str]:

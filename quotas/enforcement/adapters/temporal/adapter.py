@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from console.clients.contracts import UNCHANGED
 from console.clients.temporal.client import TemporalClient
@@ -11,10 +11,9 @@ from console.clients.temporal.names import LONGEST_KEY, check_queue
 from console.errors import ExternalError, Refused
 from quotas.enforcement.adapters.temporal import look, write
 from quotas.enforcement.adapters.temporal.compile import compiled
-from quotas.enforcement.adapters.temporal.opening import client_for
-from quotas.enforcement.adapters.temporal.options import fault_in, namespace, shared_queues
 from quotas.enforcement.ports import Compiled, Health, Observation, Result, Work
 from quotas.plans.contracts import EffectiveLimits
+from tenants.adapters.temporal import client_for, namespace, options_error, shared_queues
 from tenants.contracts import PlacementRef, TargetRef
 
 IDENTITY: Final = "headroom"
@@ -30,6 +29,7 @@ class TemporalAdapter:
     label = "Temporal"
     location_label = "Task queue"
     batch = write.WEIGHTS_PER_CALL
+    options_error = staticmethod(options_error)
 
     def compile(
         self, *, limits: EffectiveLimits | None, placement: PlacementRef, target: TargetRef
@@ -101,10 +101,6 @@ class TemporalAdapter:
     def seconds(self, *, calls: int, latency_ms: float, concurrency: int) -> float:
         """The server gathers writes for a tenth of a second, and takes 10/s after a burst."""
         return write.seconds(calls, latency_ms, concurrency)
-
-    def fault_in(self, options: Mapping[str, Any]) -> str:
-        """The shared queues and their rates; see `options.py`."""
-        return fault_in(options)
 
     def prepare(self, *, target: TargetRef) -> int:
         """The namespace if the target asks for it (`create_namespace`), the shared queues' own

@@ -10,23 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from quotas.enforcement.adapters.temporal.options import (
-    KIND,
-    LEAST_WEIGHT,
-    NORMAL_WEIGHT,
-    SharedQueue,
-    namespace,
-    shared_queues,
-    storable,
-)
+from quotas.enforcement.adapters.temporal.names import KIND
 from quotas.enforcement.ports import Compiled, DesiredObject, ObjectRef, Refusal, Scalar
 from quotas.plans.contracts import EffectiveLimits, Unit
 from quotas.plans.quantities import humanize
+from tenants.adapters.temporal import SharedQueue, namespace, shared_queues, storable
 from tenants.contracts import PlacementRef, TargetRef
 
 QUEUE_RATE: Final = "temporal.queue_rate"
 TENANT_RATE: Final = "temporal.tenant_rate"
 WEIGHT: Final = "temporal.weight"
+LEAST_WEIGHT: Final = 1
+"""The smallest weight in milli; the server clamps what is below."""
+NORMAL_WEIGHT: Final = 1000
 LEAK: Final = (
     "The fairness key cannot be stopped fully on a shared queue: about one task per partition may"
     " still start; a dedicated queue can be paused."

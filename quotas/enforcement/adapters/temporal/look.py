@@ -17,7 +17,7 @@ from quotas.enforcement.adapters.temporal.compile import (
     rate_text,
     weight_text,
 )
-from quotas.enforcement.adapters.temporal.options import KIND, OURS
+from quotas.enforcement.adapters.temporal.names import KIND, OURS
 from quotas.enforcement.ports import (
     ObjectRef,
     Observation,

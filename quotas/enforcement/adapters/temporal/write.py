@@ -15,8 +15,9 @@ from typing import Final
 from console.clients.contracts import UNCHANGED, QueueConfig, Unchanged
 from console.clients.temporal.client import TemporalClient
 from console.errors import ExternalError
-from quotas.enforcement.adapters.temporal.options import OURS, SharedQueue
+from quotas.enforcement.adapters.temporal.names import OURS
 from quotas.enforcement.ports import Change, Operation, Result, Work
+from tenants.adapters.temporal import SharedQueue
 
 WEIGHTS_PER_CALL: Final = 1000
 NUDGE_CALLS: Final = 2

@@ -17,7 +17,7 @@ from deploy.local.ports import any_free
 from observability.engines.celery import workers as silence
 from observability.engines.celery.source import CelerySource
 from observability.engines.contracts import RunRef, Status
-from quotas.enforcement.adapters.celery.opening import client_for
+from tenants.adapters.celery import client_for
 from tenants.contracts import TargetRef
 from tests.observability.engines.celery.hearing import NOW, Listener
 from tests.servers import Server, ValkeyServer

@@ -18,7 +18,7 @@ from console.clients.temporal.fairness import PROBE_TYPE
 from console.errors import NotFound
 from deploy.examples.endings import ApprovalFlow, Order
 from observability.engines.contracts import EventKind, Status
-from quotas.enforcement.adapters.temporal.opening import client_for
+from tenants.adapters.temporal import client_for
 from tests.observability.engines.temporal.reading import Reading
 from tests.observability.engines.temporal.starting import start, with_worker, without_worker
 

@@ -19,7 +19,7 @@ from observability.engines.contracts import GapSeen, Status
 from observability.engines.temporal import inlining, windows
 from observability.engines.temporal.cursor import Cursor
 from observability.engines.temporal.source import TemporalSource
-from quotas.enforcement.adapters.temporal.opening import client_for
+from tenants.adapters.temporal import client_for
 from tests.observability.engines.temporal.conftest import new_namespace, target_of
 from tests.observability.engines.temporal.reading import Reading, Rows
 from tests.observability.engines.temporal.starting import start, with_worker, without_worker

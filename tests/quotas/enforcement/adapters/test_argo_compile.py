@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from quotas.enforcement.adapters.argo import opening
 from quotas.enforcement.adapters.argo.adapter import ArgoAdapter
 from quotas.enforcement.adapters.argo.compile import compiled
 from quotas.enforcement.adapters.argo.locks import bindings, has_slot
 from quotas.enforcement.adapters.argo.names import CLOSED_PATH, LIMIT_PATH
 from quotas.enforcement.adapters.argo.write import in_order
 from quotas.enforcement.ports import Change, Compiled, FieldChange, ObjectRef, Operation
+from tenants.adapters.argo import controller_namespace
 from tenants.contracts import PlacementRef, TargetRef
 from tests.contract.planes import limits
 
@@ -173,7 +173,7 @@ def test_a_lock_of_another_namespace_or_map_is_not_ours() -> None:
     ],
 )
 def test_a_fault_in_the_options_is_named(options: dict[str, Any], said: str) -> None:
-    fault = ArgoAdapter().fault_in(options)
+    fault = ArgoAdapter().options_error(options)
     assert fault.startswith(said) or said in fault
     assert bool(fault) is bool(said)
     assert "ey.secret" not in fault
@@ -189,4 +189,4 @@ def test_the_controllers_own_namespace_is_nobodys() -> None:
     assert fault("acme") == ""
     assert "controller's" in fault("argo")
     assert "system" in fault("kube-system")
-    assert opening.controller_namespace(TARGET) == "argo"
+    assert controller_namespace(TARGET) == "argo"

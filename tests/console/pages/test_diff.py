@@ -1,6 +1,6 @@
 """What changed between two values."""
 
-from console.diff import FieldChange, field_changes
+from console.pages.diff import FieldChange, field_changes
 
 
 def test_nested_values_are_compared_field_by_field() -> None:

@@ -1,4 +1,5 @@
-"""What a Temporal target says about itself: its namespace and its shared queues. Pure."""
+"""A Temporal namespace: the client for it, and what its target's options say: the namespace and
+its shared queues."""
 
 from __future__ import annotations
 
@@ -6,14 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from console.clients import pool
+from console.clients.temporal.client import TemporalClient
 from tenants.contracts import TargetRef
 
-KIND: Final = "TaskQueue"
-OURS: Final = "headroom"
-"""How the identity begins that is written with each change."""
-LEAST_WEIGHT: Final = 1
-"""The smallest weight in milli; the server clamps what is below."""
-NORMAL_WEIGHT: Final = 1000
+_TLS: Final = ("client_cert", "client_key", "server_ca", "server_name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +22,22 @@ class SharedQueue:
     name: str
     base_rate: int | None = None
     queue_rate: int | None = None
+
+
+def client_for(target: TargetRef) -> TemporalClient:
+    """This process's client for the namespace behind a target."""
+    options: dict[str, Any] = {
+        name: str(target.options[name]) for name in _TLS if target.options.get(name)
+    }
+    if isinstance(target.options.get("tls"), bool):
+        options["tls"] = target.options["tls"]
+    return pool.temporal(
+        target.endpoint,
+        namespace(target),
+        api_key=target.credential,
+        timeout=target.timeout,
+        **options,
+    )
 
 
 def namespace(target: TargetRef) -> str:
@@ -49,19 +63,19 @@ def storable(milli: int) -> int:
     return milli if milli <= 2**23 else round(milli / 1000) * 1000
 
 
-def fault_in(options: Mapping[str, Any]) -> str:
-    """What is wrong with the options of a Temporal target; empty when nothing is."""
-    kept = options.get("retention_seconds", 0)
-    if isinstance(kept, bool) or not isinstance(kept, int) or kept < 0:
-        return f"retention_seconds: {kept!r} is not accepted; use whole seconds."
+def options_error(options: Mapping[str, Any]) -> str:
+    """What is wrong with the options of a Temporal target, as a sentence; empty when nothing is."""
+    retention = options.get("retention_seconds", 0)
+    if isinstance(retention, bool) or not isinstance(retention, int) or retention < 0:
+        return f"retention_seconds: {retention!r} is not accepted; use whole seconds."
     declared = options.get("queues") or {}
     if not isinstance(declared, Mapping):
         return "queues: use a mapping of queue names to base_rate and queue_rate."
-    faults = ((name, _fault_in_rates(rates or {})) for name, rates in declared.items())
-    return next((f"Queue {name}: {fault}" for name, fault in faults if fault), "")
+    errors = ((name, _rates_error(rates or {})) for name, rates in declared.items())
+    return next((f"Queue {name}: {error}" for name, error in errors if error), "")
 
 
-def _fault_in_rates(rates: Any) -> str:
+def _rates_error(rates: Any) -> str:
     if not isinstance(rates, Mapping) or rates.keys() - {"base_rate", "queue_rate"}:
         return "it has base_rate and queue_rate, in milli-requests/s, and nothing else."
     for name, rate in rates.items():

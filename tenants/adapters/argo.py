@@ -1,4 +1,5 @@
-"""What the options of an Argo target say, its Argo server, and its controller's version."""
+"""Argo Workflows: the client for the Argo server, and what its target's options may say. The
+cluster that both stand on is opened by `tenants.adapters.kubernetes`."""
 
 from __future__ import annotations
 
@@ -9,23 +10,15 @@ from urllib.parse import urlsplit
 
 from console.clients import credentials
 from console.clients.argo_server import ArgoServer
-from console.clients.kubernetes.client import KubernetesClient
-from console.errors import ExternalError, Refused
+from console.errors import Refused
+from tenants.adapters import kubernetes
 from tenants.contracts import TargetRef
 
-CONTROLLER: Final = "workflow-controller"
 NAMESPACE: Final = "argo"
-DEFINITION: Final = "workflows.argoproj.io"
-EMULATED: Final = "headroom.dev/emulated"
 _DNS_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
-def controller_namespace(target: TargetRef) -> str:
-    """Where the workflow controller runs."""
-    return str(target.options.get("controller_namespace") or NAMESPACE)
-
-
-def server_of(target: TargetRef) -> ArgoServer | None:
+def server_for(target: TargetRef) -> ArgoServer | None:
     """The client for the Argo server behind a target; None where the options name none. Its
     certificate is not the cluster's: it has options of its own."""
     url = str(target.options.get("argo_server") or "")
@@ -40,8 +33,16 @@ def server_of(target: TargetRef) -> ArgoServer | None:
     )
 
 
-def fault_in(options: Mapping[str, Any]) -> str:
-    """What is wrong with the options of an Argo target; empty when nothing is."""
+def controller_namespace(target: TargetRef) -> str:
+    """Where the workflow controller runs."""
+    return str(target.options.get("controller_namespace") or NAMESPACE)
+
+
+def options_error(options: Mapping[str, Any]) -> str:
+    """What is wrong with the options of an Argo target, the cluster's among them, as a sentence;
+    empty when nothing is."""
+    if error := kubernetes.options_error(options):
+        return error
     server = options.get("argo_server") or ""
     if server and not _is_url(server):
         return f"argo_server: {server!r} is not accepted; use a URL such as https://argo:2746."
@@ -54,9 +55,9 @@ def fault_in(options: Mapping[str, Any]) -> str:
         return "argo_server_ca_file is the path of a file."
     if not isinstance(options.get("argo_server_insecure", False), bool):
         return "argo_server_insecure is true or false."
-    where = options.get("controller_namespace") or NAMESPACE
-    if not isinstance(where, str) or not _DNS_LABEL.fullmatch(where):
-        return f"controller_namespace: {where!r} is not the name of a namespace."
+    namespace = options.get("controller_namespace") or NAMESPACE
+    if not isinstance(namespace, str) or not _DNS_LABEL.fullmatch(namespace):
+        return f"controller_namespace: {namespace!r} is not the name of a namespace."
     return ""
 
 
@@ -72,27 +73,3 @@ def _is_reference(value: object) -> bool:
         return isinstance(value, str) and credentials.parse(value).scheme in ("env", "file")
     except Refused:
         return False
-
-
-def image_version(client: KubernetesClient, where: str) -> str:
-    """The version by the controller's image; empty when the Deployment cannot be read or says
-    none."""
-    try:
-        deployment = client.get("Deployment", CONTROLLER, namespace=where)
-    except Refused:
-        return ""
-    containers = deployment["spec"]["template"]["spec"].get("containers") or ()
-    for container in containers:
-        image, _, tag = str(container.get("image") or "").split("@")[0].rpartition(":")
-        if image and "/" not in tag and "workflow" in image:
-            return tag
-    return ""
-
-
-def is_emulated(client: KubernetesClient) -> bool:
-    """Whether the small controller of the demo keeps the Workflows of this cluster."""
-    try:
-        definition = client.get("CustomResourceDefinition", DEFINITION)
-    except ExternalError:
-        return False
-    return (definition["metadata"].get("labels") or {}).get(EMULATED) == "true"

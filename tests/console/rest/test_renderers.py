@@ -9,7 +9,7 @@ import pytest
 from rest_framework.renderers import JSONRenderer
 
 from console.access.models import Role
-from console.renderers import FastJSONRenderer
+from console.rest.renderers import FastJSONRenderer
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from console.access.models import User
 from console.audit.models import Entry
 from console.audit.services import Actor, build, record_all
+from console.database.keyset import keyset_page
 from console.errors import DomainError
-from console.selectors import keyset_page
 
 AT = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 

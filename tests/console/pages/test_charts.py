@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.charts import HeadroomBar, Sparkline
+from console.pages.charts import HeadroomBar, Sparkline
 
 LIMITS = st.none() | st.integers(0, 10**15)
 

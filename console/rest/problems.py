@@ -1,0 +1,136 @@
+"""Refusals as problems (RFC 9457): one body for every error that a REST answer may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from console.errors import DomainError, ExternalError
+from console.request import current_request_id
+
+# A name, not an address: RFC 9457 allows a URI that is only an identifier.
+_TYPES = "urn:headroom:problem:"
+_PROBLEM = "application/problem+json"
+
+
+def problem(
+    *, code: str, title: str, status_code: int, detail: str, **extra: Any
+) -> dict[str, Any]:
+    """The body of a problem. `code` is stable; `detail` is for people."""
+    return {
+        "type": f"{_TYPES}{code}",
+        "title": title,
+        "status": status_code,
+        "detail": detail,
+        "code": code,
+        "request_id": current_request_id.get(),
+        **extra,
+    }
+
+
+def problem_json(
+    error: Exception,
+    context: dict[str, Any],  # noqa: ARG001 - DRF's signature
+) -> Response | None:
+    """DRF's exception handler: every refusal is application/problem+json; a bug stays a bug."""
+    body, headers = _described(error)
+    if body is None:
+        return None
+    set_rollback()
+    response = Response(body, status=body["status"], headers=headers)
+    response.content_type = _PROBLEM
+    return response
+
+
+def _described(error: Exception) -> tuple[dict[str, Any] | None, dict[str, str]]:
+    if isinstance(error, DomainError):
+        return _domain(error), {}
+    if isinstance(error, ExternalError):
+        wait = {} if error.retry_after is None else {"Retry-After": str(int(error.retry_after) + 1)}
+        return _external(error), wait
+    if isinstance(error, Http404):
+        error = exceptions.NotFound()
+    elif isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied(str(error) or None)
+    if isinstance(error, exceptions.APIException):
+        return _framework(error), _headers(error)
+    return None, {}
+
+
+def _domain(error: DomainError) -> dict[str, Any]:
+    extra: dict[str, Any] = {}
+    if error.field:
+        extra["field"] = error.field
+        extra["errors"] = [
+            {"field": each["field"], "code": each["code"], "detail": each["message"]}
+            for each in error.detail.get("problems", ())
+        ] or [{"field": error.field, "code": error.code, "detail": error.message}]
+    if error.detail:
+        extra["context"] = error.detail
+    return problem(
+        code=error.code,
+        title="The request cannot be met",
+        status_code=error.status,
+        detail=error.message,
+        **extra,
+    )
+
+
+def _external(error: ExternalError) -> dict[str, Any]:
+    return problem(
+        code=error.code,
+        title="An outside system did not do what was asked",
+        status_code=status.HTTP_503_SERVICE_UNAVAILABLE
+        if error.retryable
+        else status.HTTP_502_BAD_GATEWAY,
+        detail=error.message,
+        retryable=error.retryable,
+    )
+
+
+def _framework(error: exceptions.APIException) -> dict[str, Any]:
+    if isinstance(error, exceptions.ValidationError):
+        errors = list(_flat("", error.get_full_details()))
+        return problem(
+            code="invalid",
+            title="Some fields are not valid",
+            status_code=status.HTTP_400_BAD_REQUEST,
+            detail="; ".join(f"{item['field']}: {item['detail']}" for item in errors[:5]),
+            errors=errors,
+        )
+    code = error.get_codes()
+    return problem(
+        code=code if isinstance(code, str) else error.default_code,
+        title=str(error.default_detail).rstrip("."),
+        status_code=error.status_code,
+        detail=str(error.detail),
+    )
+
+
+def _flat(path: str, details: Any) -> Iterator[dict[str, str]]:
+    """DRF's nested details as a flat list; a field is a dotted path, list items by index."""
+    if isinstance(details, dict) and set(details) == {"message", "code"}:
+        name = path.removesuffix(".non_field_errors") or "non_field_errors"
+        yield {"field": name, "code": str(details["code"]), "detail": str(details["message"])}
+    elif isinstance(details, dict):
+        for key, value in details.items():
+            yield from _flat(f"{path}.{key}" if path else str(key), value)
+    else:
+        is_leaf = all(isinstance(i, dict) and set(i) == {"message", "code"} for i in details)
+        for index, value in enumerate(details):
+            yield from _flat(path if is_leaf else f"{path}.{index}", value)
+
+
+def _headers(error: exceptions.APIException) -> dict[str, str]:
+    headers = {}
+    if challenge := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if wait := getattr(error, "wait", None):
+        headers["Retry-After"] = str(int(wait))
+    return headers
