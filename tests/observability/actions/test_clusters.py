@@ -12,7 +12,7 @@ import pytest
 from console.clients import pool
 from console.clients.kubernetes.client import KubernetesClient
 from console.errors import Conflict, NotFound, Refused
-from deploy.local.argo.cluster import Cluster
+from deploy.emulators.argo.cluster import Cluster
 from observability.engines.argo.controls import ArgoControls
 from observability.engines.contracts import Engine, Status
 from observability.engines.kubernetes.controls import KubernetesControls

@@ -6,7 +6,7 @@ import pytest
 
 from console.clients import pool
 from console.errors import Unreachable
-from deploy.local.programs import kube_binaries
+from deploy.demo.parts.programs import kube_binaries
 from observability.engines.contracts import Status
 from observability.engines.kubernetes.source import KubernetesSource
 from tests.observability.engines.clusters import site_in
