@@ -9,7 +9,8 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
-from console.access.models import Permission, User
+from console.access.contracts import Permission
+from console.access.models import User
 from observability.engines.contracts import (
     ENGINE_LABELS,
     LONGEST_MESSAGE,
