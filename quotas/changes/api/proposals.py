@@ -105,8 +105,9 @@ class ProposalDetail(TaggedDetail):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, **_: Any) -> Response:
         """Gives a draft up."""
-        found = self.get_object()
+        found = get_object_or_404(self.get_queryset(), pk=self.kwargs["pk"])
         require(request, permission_for(found.kind))
+        self.check_match(found)
         proposals.discard(proposal=found, actor=actor_of(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
