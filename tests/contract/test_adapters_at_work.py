@@ -14,7 +14,8 @@ from quotas.enforcement.diff import diff
 from quotas.enforcement.ports import Result, Work
 from quotas.plans.contracts import Policy
 from tenants.contracts import PlacementRef, TargetRef
-from tests.contract.clusters import PLAN, POLICY, WANTED, Site, enforced, numbers, until
+from tests.cluster_admin import until
+from tests.contract.clusters import PLAN, POLICY, WANTED, Site, enforced, numbers
 from tests.contract.planes import limits
 
 

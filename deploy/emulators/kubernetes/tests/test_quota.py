@@ -2,7 +2,12 @@
 
 import re
 
-from tests.contract.kubernetes_api import Api, eventually, pod, quota
+from tests.kubernetes_api import (
+    Api,
+    eventually,
+    pod,
+    quota,
+)
 
 
 def test_a_quota_counts_and_refuses(api: Api) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from deploy.emulators.argo import names
-from deploy.emulators.argo.run import Made
-from tests.deploy.argo_world import Lab, pod_template
+from deploy.emulators.argo.run import PodCreation
+from deploy.emulators.argo.tests.memory_cluster import Lab, pod_template
 
 OK = pod_template("ok")
 BAD = pod_template("bad", metadata={"annotations": {"headroom.dev/ends": "error"}})
@@ -37,7 +37,7 @@ def test_a_workflow_of_one_pod_runs_to_its_end() -> None:
     lab = Lab()
     lab.submit("one", OK)
     lab.round()
-    workflow = lab.world.workflows["one"]
+    workflow = lab.cluster.workflows["one"]
     assert workflow["metadata"]["labels"][names.PHASE] == "Running"
     assert workflow["metadata"]["labels"][names.COMPLETED] == "false"
     assert workflow["metadata"]["annotations"][names.POD_NAMES] == "v2"
@@ -49,10 +49,10 @@ def test_a_workflow_of_one_pod_runs_to_its_end() -> None:
         None,
     )
     assert {"type": "Completed", "status": "True"} in status["conditions"]
-    labels = lab.world.workflows["one"]["metadata"]["labels"]
+    labels = lab.cluster.workflows["one"]["metadata"]["labels"]
     assert (labels[names.PHASE], labels[names.COMPLETED]) == ("Succeeded", "true")
     assert labels["headroom.dev/emulated"] == "true"
-    reasons = [event["reason"] for event in lab.world.events]
+    reasons = [event["reason"] for event in lab.cluster.events]
     assert reasons == ["WorkflowRunning", "WorkflowSucceeded"]
 
 
@@ -82,7 +82,7 @@ def test_steps_go_group_by_group_and_know_their_parameters() -> None:
     nodes = lab.nodes("s")
     assert nodes["s"] == ("Steps", "Succeeded", "")
     assert nodes["s[1].c"] == ("Skipped", "Skipped", "when 'Succeeded == Failed' evaluated false")
-    said = {pod["metadata"]["annotations"]["to"] for pod in lab.world.pods_there.values()}
+    said = {pod["metadata"]["annotations"]["to"] for pod in lab.cluster.pods_there.values()}
     assert said == {"x", "u", "v"}
     graph = lab.status("s")["nodes"]
     assert graph["s"]["children"] == [names.node_id("s", "s[0]")]
@@ -198,7 +198,7 @@ def test_a_terminated_workflow_has_no_exit_handler() -> None:
     lab.round(1)
     assert lab.status("t")["message"] == "Stopped with strategy 'Terminate'"
     assert "t.onExit" not in lab.nodes("t")
-    assert lab.world.pods_there == {}
+    assert lab.cluster.pods_there == {}
 
 
 def test_a_deadline_ends_what_runs_and_nothing_new_starts() -> None:
@@ -212,7 +212,7 @@ def test_a_deadline_ends_what_runs_and_nothing_new_starts() -> None:
         "Failed",
         "Step exceeded its deadline",
     )
-    assert lab.world.pods_there == {}
+    assert lab.cluster.pods_there == {}
 
 
 def test_a_suspended_workflow_starts_nothing_new_until_it_is_resumed() -> None:
@@ -242,16 +242,16 @@ def test_a_suspend_step_waits_for_its_time() -> None:
 def test_a_quota_refusal_is_a_wait_and_any_other_is_an_error() -> None:
     lab = Lab(requeue=timedelta(seconds=10))
     text = 'pods "q" is forbidden: exceeded quota: headroom, requested: pods=1'
-    lab.world.refusal = Made(text, waits=True)
+    lab.cluster.refusal = PodCreation(text, waits=True)
     lab.submit("q", OK)
     lab.round()
     assert (lab.status("q")["phase"], lab.nodes("q")["q"][1:]) == ("Running", ("Pending", text))
-    lab.world.refusal = Made()
+    lab.cluster.refusal = PodCreation()
     lab.round(5)
-    assert lab.world.pods_there == {}
+    assert lab.cluster.pods_there == {}
     lab.round(6)
     assert lab.nodes("q")["q"] == ("Pod", "Pending", "")
-    lab.world.refusal = Made("must specify limits.cpu")
+    lab.cluster.refusal = PodCreation("must specify limits.cpu")
     lab.submit("e", OK)
     lab.round()
     assert (lab.status("e")["phase"], lab.status("e")["message"]) == (
@@ -264,7 +264,7 @@ def test_a_pod_that_vanished_is_an_error() -> None:
     lab = Lab()
     lab.submit("v", OK)
     lab.round()
-    lab.world.pods_there.clear()
+    lab.cluster.pods_there.clear()
     lab.round(5)
     assert lab.status("v")["phase"] == "Running"
     lab.round(6)
@@ -287,5 +287,5 @@ def test_parallelism_of_a_run_leaves_no_trace_but_holds_its_pods_back() -> None:
     group = [{"name": f"s{number}", "template": "ok"} for number in range(4)]
     lab.submit("p", steps("main", group), OK, parallelism=2)
     lab.round()
-    assert len(lab.world.pods_there) == 2
+    assert len(lab.cluster.pods_there) == 2
     assert lab.finish("p")["progress"] == "4/4"

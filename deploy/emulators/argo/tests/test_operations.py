@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from deploy.emulators.argo import again, listing, names
+from deploy.emulators.argo import listing, names, operations
 from deploy.emulators.argo.archive import Archive
-from tests.deploy.argo_world import Lab, pod_template
+from deploy.emulators.argo.tests.memory_cluster import Lab, pod_template
 
 OK = pod_template("ok")
 BAD = pod_template("bad", metadata={"annotations": {"headroom.dev/ends": "error"}})
@@ -22,10 +22,10 @@ def step(template: str, name: str = "") -> dict[str, str]:
 
 def retry(lab: Lab, name: str) -> dict[str, Any]:
     """What the server does, in a cluster in memory."""
-    made, pods = again.retried(lab.world.workflows[name], lab.now)
+    made, pods = operations.retried(lab.cluster.workflows[name], lab.now)
     for pod in pods:
-        lab.world.delete("Pod", "acme", pod)
-    lab.world.workflows[name] = made
+        lab.cluster.delete("Pod", "acme", pod)
+    lab.cluster.workflows[name] = made
     return made
 
 
@@ -33,21 +33,21 @@ def failed(lab: Lab, *templates: dict[str, Any], **spec: Any) -> dict[str, Any]:
     """A workflow that has failed."""
     lab.submit("wf", *templates, **spec)
     assert lab.finish("wf")["phase"] == "Failed"
-    return lab.world.workflows["wf"]
+    return lab.cluster.workflows["wf"]
 
 
 def test_a_retry_is_the_same_object_without_what_failed() -> None:
     lab = Lab()
     main = {"name": "main", "steps": [[step("ok")], [step("bad")], [step("ok", "last")]]}
     before = copy.deepcopy(failed(lab, main, OK, BAD, onExit="ok"))
-    before["metadata"]["labels"][again.ARCHIVING] = "Archived"
-    lab.world.workflows["wf"] = copy.deepcopy(before)
+    before["metadata"]["labels"][operations.ARCHIVING] = "Archived"
+    lab.cluster.workflows["wf"] = copy.deepcopy(before)
     lab.now = lab.now.replace(hour=14)
     made = retry(lab, "wf")
     labels, status = made["metadata"]["labels"], made["status"]
     assert made["metadata"]["uid"] == before["metadata"]["uid"]
     assert names.COMPLETED not in labels
-    assert again.ARCHIVING not in labels
+    assert operations.ARCHIVING not in labels
     assert labels[names.PHASE] == "Failed"  # Argo leaves it as it was
     assert labels[f"{names.PREFIX}action"] == "Retry"
     assert (status["phase"], status.get("message")) == ("", None)
@@ -60,7 +60,7 @@ def test_a_retry_is_the_same_object_without_what_failed() -> None:
         "wf[0].ok": "Succeeded",
         "wf[1]": "Running",
     }
-    assert sorted(lab.world.pods_there) == [names.pod_name("wf", "wf[0].ok", "ok")]
+    assert sorted(lab.cluster.pods_there) == [names.pod_name("wf", "wf[0].ok", "ok")]
     kept = status["nodes"].values()
     assert not {child for node in kept for child in node.get("children", ())} - set(status["nodes"])
 
@@ -71,7 +71,7 @@ def test_a_retried_workflow_runs_to_its_end() -> None:
     failed(lab, main, OK, BAD)
     retry(lab, "wf")
     template = next(
-        one for one in lab.world.workflows["wf"]["spec"]["templates"] if one["name"] == "bad"
+        one for one in lab.cluster.workflows["wf"]["spec"]["templates"] if one["name"] == "bad"
     )
     template["metadata"]["annotations"]["headroom.dev/ends"] = "completed"
     status = lab.finish("wf")
@@ -115,7 +115,7 @@ def test_attempts_of_a_retry_node_begin_anew_and_those_before_a_success_stay() -
 def test_a_retried_workflow_waits_in_the_queue_with_its_steps() -> None:
     lab = Lab()
     failed(lab, {"name": "main", "steps": [[step("ok")], [step("bad")]]}, OK, BAD)
-    lab.world.labels["acme"] = "1"
+    lab.cluster.labels["acme"] = "1"
     lab.submit("other", OK)
     lab.round()
     retry(lab, "wf")
@@ -129,8 +129,8 @@ def test_only_what_failed_is_retried() -> None:
     lab = Lab()
     lab.submit("wf", OK)
     for _ in range(2):
-        with pytest.raises(again.NotPossibleError, match="must be Failed/Error to retry"):
-            again.retried(lab.world.workflows["wf"], lab.now)
+        with pytest.raises(operations.NotPossibleError, match="must be Failed/Error to retry"):
+            operations.retried(lab.cluster.workflows["wf"], lab.now)
         lab.finish("wf")
 
 
@@ -139,10 +139,10 @@ def test_a_resubmission_is_a_new_object_that_says_where_it_is_from() -> None:
     old = failed(lab, BAD, shutdown=None)
     old["metadata"] |= {"generateName": "nightly-"}
     old["metadata"]["labels"] |= {"team": "blue", f"{names.PREFIX}creator": "ann"}
-    made = again.resubmitted(old, lab.now)
+    made = operations.resubmitted(old, lab.now)
     assert made["metadata"]["name"].startswith("nightly-")
     labels = made["metadata"]["labels"]
-    assert (labels["team"], labels[again.FROM]) == ("blue", "wf")
+    assert (labels["team"], labels[operations.FROM]) == ("blue", "wf")
     gone = (names.PHASE, names.COMPLETED, f"{names.PREFIX}creator")
     assert not [name for name in gone if name in labels]
     assert "status" not in made
@@ -152,10 +152,10 @@ def test_a_resubmission_is_a_new_object_that_says_where_it_is_from() -> None:
 def test_a_memoized_resubmission_runs_only_what_failed() -> None:
     lab = Lab()
     old = failed(lab, {"name": "main", "steps": [[step("ok")], [step("bad")]]}, OK, BAD)
-    made = again.resubmitted(old, lab.now, memoized=True)
+    made = operations.resubmitted(old, lab.now, memoized=True)
     name = made["metadata"]["name"]
     made["metadata"] |= {"uid": "new", "creationTimestamp": names.stamp(lab.now)}
-    lab.world.workflows[name] = made
+    lab.cluster.workflows[name] = made
     lab.round()
     nodes = lab.nodes(name)
     original = names.node_id("wf", "wf[0].ok")
@@ -169,30 +169,30 @@ def test_a_step_that_waits_is_resumed_by_its_selector_or_with_all() -> None:
     main = {"name": "main", "steps": [[step("wait", "approve")], [step("ok")]]}
     lab.submit("wf", main, WAIT, OK)
     lab.round()
-    there = lab.world.workflows["wf"]
-    with pytest.raises(again.NotPossibleError, match="no suspend nodes matching"):
-        again.resumed(there, lab.now, "displayName=other")
-    with pytest.raises(again.NotPossibleError, match="unable to parse"):
-        again.resumed(there, lab.now, "approve")
+    there = lab.cluster.workflows["wf"]
+    with pytest.raises(operations.NotPossibleError, match="no suspend nodes matching"):
+        operations.resumed(there, lab.now, "displayName=other")
+    with pytest.raises(operations.NotPossibleError, match="unable to parse"):
+        operations.resumed(there, lab.now, "approve")
     for selector in ("displayName=approve", ""):
-        nodes = again.resumed(there, lab.now, selector)["status"]["nodes"].values()
+        nodes = operations.resumed(there, lab.now, selector)["status"]["nodes"].values()
         node = next(one for one in nodes if one["displayName"] == "approve")
-        assert (node["phase"], node["message"]) == ("Succeeded", f"Resumed by: {again.ACTOR}")
-    lab.world.workflows["wf"] = again.resumed(there, lab.now)
+        assert (node["phase"], node["message"]) == ("Succeeded", f"Resumed by: {operations.ACTOR}")
+    lab.cluster.workflows["wf"] = operations.resumed(there, lab.now)
     assert lab.finish("wf")["phase"] == "Succeeded"
 
 
 def test_suspending_and_shutting_down_is_in_the_spec_and_not_after_the_end() -> None:
     lab = Lab()
     lab.submit("wf", OK)
-    there = lab.world.workflows["wf"]
-    assert again.suspended(there)["spec"]["suspend"] is True
-    assert "suspend" not in again.resumed(again.suspended(there), lab.now)["spec"]
-    assert again.shut_down(there, "Stop")["spec"]["shutdown"] == "Stop"
+    there = lab.cluster.workflows["wf"]
+    assert operations.suspended(there)["spec"]["suspend"] is True
+    assert "suspend" not in operations.resumed(operations.suspended(there), lab.now)["spec"]
+    assert operations.shut_down(there, "Stop")["spec"]["shutdown"] == "Stop"
     lab.finish("wf")
-    over = lab.world.workflows["wf"]
-    for act in (again.suspended, lambda wf: again.shut_down(wf, "Stop")):
-        with pytest.raises(again.NotPossibleError, match="completed workflow"):
+    over = lab.cluster.workflows["wf"]
+    for act in (operations.suspended, lambda wf: operations.shut_down(wf, "Stop")):
+        with pytest.raises(operations.NotPossibleError, match="completed workflow"):
             act(over)
 
 

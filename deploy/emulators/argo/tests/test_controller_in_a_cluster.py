@@ -15,13 +15,13 @@ from deploy.emulators.argo import names
 from deploy.emulators.argo.__main__ import main
 from deploy.emulators.argo.cluster import Cluster
 from deploy.emulators.argo.controller import Controller
-from tests.contract.clusters import Site, until
+from tests.cluster_admin import Administrator, until
 
 LEASE = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
 
 
 @pytest.fixture
-def space(site: Site) -> Iterator[str]:
+def space(site: Administrator) -> Iterator[str]:
     name = f"flow-{uuid4().hex[:8]}"
     site.client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     yield name
@@ -29,7 +29,7 @@ def space(site: Site) -> Iterator[str]:
 
 
 @pytest.fixture
-def cluster(site: Site, space: str) -> Cluster:
+def cluster(site: Administrator, space: str) -> Cluster:
     """With the definition of Workflows served. Other tests share it: only `space` is managed."""
     found = Cluster(f"kubeconfig:{site.kubeconfig}", space)
     assert found.install()
@@ -37,7 +37,7 @@ def cluster(site: Site, space: str) -> Cluster:
     return found
 
 
-def submit(site: Site, space: str, name: str, **spec: Any) -> None:
+def submit(site: Administrator, space: str, name: str, **spec: Any) -> None:
     template = {"name": "main", "container": {"image": "example.invalid/work:1"}}
     site.client.create(
         {
@@ -49,7 +49,7 @@ def submit(site: Site, space: str, name: str, **spec: Any) -> None:
     )
 
 
-def end_pod(site: Site, space: str, name: str, code: int) -> None:
+def end_pod(site: Administrator, space: str, name: str, code: int) -> None:
     """What a kubelet would write, by the status subresource."""
     terminated = {
         "exitCode": code,
@@ -76,7 +76,9 @@ def end_pod(site: Site, space: str, name: str, code: int) -> None:
     )
 
 
-def test_a_workflow_is_run_through_the_api(site: Site, cluster: Cluster, space: str) -> None:
+def test_a_workflow_is_run_through_the_api(
+    site: Administrator, cluster: Cluster, space: str
+) -> None:
     submit(site, space, "one")
     controller = Controller(cluster)
     controller.round(datetime.now(UTC))
@@ -99,7 +101,9 @@ def test_a_workflow_is_run_through_the_api(site: Site, cluster: Cluster, space: 
     assert {"WorkflowRunning", "WorkflowFailed"} <= reasons
 
 
-def test_a_quota_refusal_is_seen_as_a_wait(site: Site, cluster: Cluster, space: str) -> None:
+def test_a_quota_refusal_is_seen_as_a_wait(
+    site: Administrator, cluster: Cluster, space: str
+) -> None:
     site.client.create(
         {
             "apiVersion": "v1",
@@ -121,7 +125,7 @@ def test_a_quota_refusal_is_seen_as_a_wait(site: Site, cluster: Cluster, space: 
 
 
 def test_the_label_and_the_lock_of_a_namespace_bind(
-    site: Site, cluster: Cluster, space: str
+    site: Administrator, cluster: Cluster, space: str
 ) -> None:
     site.kubectl("label", "namespace", space, f"{names.LIMIT}=1")
     site.client.create(
@@ -154,7 +158,7 @@ def test_the_label_and_the_lock_of_a_namespace_bind(
 
 
 def test_it_refuses_to_start_where_a_real_controller_is_at_work(
-    site: Site, cluster: Cluster, space: str, capsys: pytest.CaptureFixture[str]
+    site: Administrator, cluster: Cluster, space: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lease = {
         **LEASE,
@@ -177,7 +181,7 @@ def test_it_refuses_to_start_where_a_real_controller_is_at_work(
 
 
 def test_it_leaves_namespaces_alone_that_it_does_not_manage(
-    site: Site, cluster: Cluster, space: str
+    site: Administrator, cluster: Cluster, space: str
 ) -> None:
     other = f"{space}-other"
     site.client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": other}})

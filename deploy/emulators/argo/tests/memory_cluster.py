@@ -9,7 +9,7 @@ from typing import Any
 
 from deploy.emulators.argo import names
 from deploy.emulators.argo.controller import Controller
-from deploy.emulators.argo.run import Made
+from deploy.emulators.argo.run import PodCreation
 
 Obj = dict[str, Any]
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -20,8 +20,8 @@ def pod_template(name: str, **more: Any) -> Obj:
     return {"name": name, "container": {"image": "example.invalid/work:1"}, **more}
 
 
-class Memory:
-    """Meets deploy.emulators.argo.controller.World."""
+class MemoryCluster:
+    """Meets deploy.emulators.argo.controller.WorkflowCluster."""
 
     def __init__(self) -> None:
         self.workflows: dict[str, Obj] = {}
@@ -29,7 +29,7 @@ class Memory:
         self.labels: dict[str, str] = {}
         self.config: dict[tuple[str, str, str], str] = {}
         self.events: list[Obj] = []
-        self.refusal = Made()
+        self.refusal = PodCreation()
         self.version = 0
         self.is_raced = False
 
@@ -63,12 +63,12 @@ class Memory:
         self.events.append(obj)
         return True
 
-    def create_pod(self, pod: Obj) -> Made:
+    def create_pod(self, pod: Obj) -> PodCreation:
         if self.refusal.refused:
             return self.refusal
         made = {**copy.deepcopy(pod), "status": {"phase": "Pending"}}
         self.pods_there.setdefault(pod["metadata"]["name"], made)
-        return Made()
+        return PodCreation()
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         (self.workflows if kind == "Workflow" else self.pods_there).pop(name, None)
@@ -89,19 +89,19 @@ class Lab:
     """A controller over a cluster in memory; time passes only as told."""
 
     def __init__(self, **options: Any) -> None:
-        self.world = Memory()
+        self.cluster = MemoryCluster()
         self.now = START
         self._options = options
-        self.controller = Controller(self.world, **options)
+        self.controller = Controller(self.cluster, **options)
 
     def restart(self) -> None:
         """The controller forgets everything."""
-        self.controller = Controller(self.world, **self._options)
+        self.controller = Controller(self.cluster, **self._options)
 
     def submit(self, name: str, *templates: Obj, namespace: str = "acme", **spec: Any) -> None:
         """A new Workflow; its first template is the entry."""
-        self.world.version += 1
-        self.world.workflows[name] = {
+        self.cluster.version += 1
+        self.cluster.workflows[name] = {
             "apiVersion": "argoproj.io/v1alpha1",
             "kind": "Workflow",
             "metadata": {
@@ -120,7 +120,7 @@ class Lab:
 
     def play(self, seconds: float = 1) -> None:
         """Every pod runs to its end as its annotations say, and the controller looks."""
-        for pod in list(self.world.pods_there.values()):
+        for pod in list(self.cluster.pods_there.values()):
             if pod["status"]["phase"] in ("Pending", "Running"):
                 end(pod, self.now)
         self.round(seconds)
@@ -135,12 +135,12 @@ class Lab:
         raise AssertionError(f"{name} never ends: {self.status(name)}")
 
     def status(self, name: str) -> Obj:
-        status: Obj = self.world.workflows[name].get("status") or {}
+        status: Obj = self.cluster.workflows[name].get("status") or {}
         return status
 
     def edit(self, name: str, **spec: Any) -> None:
         """What kubectl would merge into the spec."""
-        self.world.workflows[name]["spec"].update(spec)
+        self.cluster.workflows[name]["spec"].update(spec)
 
     def nodes(self, name: str) -> dict[str, tuple[str, str, str]]:
         """By node name: type, phase, message."""

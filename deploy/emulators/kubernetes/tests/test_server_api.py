@@ -4,7 +4,12 @@ import re
 
 import pytest
 
-from tests.contract.kubernetes_api import MERGE, Api, eventually, fields_of
+from tests.kubernetes_api import (
+    MERGE,
+    Api,
+    eventually,
+    fields_of,
+)
 
 STORED = {
     "1000m": "1",

@@ -11,13 +11,12 @@ from django.db.backends.base.operations import BaseDatabaseOperations
 from hypothesis import settings
 
 from deploy.demo.parts.programs import kube_binaries
+from deploy.emulators.kubernetes.server import Emulator
 from tests import servers, shared_cluster
 
 # A property is slow when the machine is busy with servers, which says nothing about the code.
 settings.register_profile("headroom", deadline=None)
 settings.load_profile("headroom")
-
-NO_CLUSTER = "no Kubernetes control plane: set KUBEBUILDER_ASSETS"
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -76,7 +75,7 @@ def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Cluster]:
     Skipped where the machine has none. Users for RoleBindings: `shared_cluster.USERS`.
     """
     if kube_binaries() is None:
-        pytest.skip(NO_CLUSTER)
+        pytest.skip(servers.NO_CLUSTER)
     home = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" not in os.environ:
         yield shared_cluster.attach(home, os.getpid())
@@ -90,6 +89,15 @@ def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Cluster]:
 def kubeconfig(kube: servers.Cluster) -> Path:
     """The shared control plane's kubeconfig, for the administrator."""
     return kube.kubeconfig
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Emulator]:
+    """A Kubernetes emulator of this worker, with the users of the shared control plane."""
+    with Emulator() as running:
+        for name, groups in shared_cluster.USERS.items():
+            running.add_user(name, groups=groups)
+        yield running
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -15,10 +15,9 @@ from temporalio.client import Client
 from deploy.demo.parts import programs
 from deploy.demo.parts.kubernetes import ClusterFiles
 from deploy.demo.stack.part import Part
+from deploy.demo.stack.state import ROOT
 from tests import servers
 from tests.postgres import postgres
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def kubectl(kubeconfig: Path, *arguments: str) -> str:

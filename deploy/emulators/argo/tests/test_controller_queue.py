@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from deploy.emulators.argo import names
-from tests.deploy.argo_world import Lab, pod_template
+from deploy.emulators.argo.tests.memory_cluster import Lab, pod_template
 
 OK = pod_template("ok")
 KEY = ("acme", "headroom-limits", "gpu")
@@ -19,7 +19,7 @@ def phases(lab: Lab, *listed: str) -> list[str]:
 
 def test_a_namespace_runs_as_many_as_its_label_says() -> None:
     lab = Lab(namespace_parallelism=1)
-    lab.world.labels["acme"] = "2"
+    lab.cluster.labels["acme"] = "2"
     for name in ("a", "b", "c"):
         lab.submit(name, OK)
     lab.submit("g1", OK, namespace="globex")
@@ -31,7 +31,7 @@ def test_a_namespace_runs_as_many_as_its_label_says() -> None:
     queued = lab.status("c")
     assert queued["message"] == names.POSTPONED
     assert "startedAt" not in queued
-    assert lab.world.workflows["c"]["metadata"]["labels"][names.COMPLETED] == "false"
+    assert lab.cluster.workflows["c"]["metadata"]["labels"][names.COMPLETED] == "false"
     lab.play()
     lab.round()
     assert phases(lab, "a", "c", "g2") == ["Succeeded", "Running", "Running"]
@@ -39,7 +39,7 @@ def test_a_namespace_runs_as_many_as_its_label_says() -> None:
 
 def test_a_limit_of_0_is_no_limit_and_what_is_no_number_says_nothing() -> None:
     lab = Lab(namespace_parallelism=1)
-    lab.world.labels |= {"acme": "0", "globex": "abc"}
+    lab.cluster.labels |= {"acme": "0", "globex": "abc"}
     for number in range(3):
         lab.submit(f"a{number}", OK)
         lab.submit(f"g{number}", OK, namespace="globex")
@@ -50,21 +50,21 @@ def test_a_limit_of_0_is_no_limit_and_what_is_no_number_says_nothing() -> None:
 
 def test_a_lowered_limit_evicts_nobody() -> None:
     lab = Lab()
-    lab.world.labels["acme"] = "2"
+    lab.cluster.labels["acme"] = "2"
     for name in ("a", "b", "c"):
         lab.submit(name, OK)
     lab.round()
-    lab.world.labels["acme"] = "1"
+    lab.cluster.labels["acme"] = "1"
     lab.round()
     assert phases(lab, "a", "b", "c") == ["Running", "Running", "Pending"]
-    lab.world.delete("Workflow", "acme", "a")
+    lab.cluster.delete("Workflow", "acme", "a")
     lab.round()
     assert phases(lab, "b", "c") == ["Running", "Pending"]
 
 
 def test_the_highest_priority_goes_first_and_then_the_oldest() -> None:
     lab = Lab()
-    lab.world.labels["acme"] = "1"
+    lab.cluster.labels["acme"] = "1"
     lab.submit("first", OK)
     lab.round(1)
     lab.submit("old", OK)
@@ -78,7 +78,7 @@ def test_the_highest_priority_goes_first_and_then_the_oldest() -> None:
 
 def test_a_terminated_workflow_leaves_the_queue_and_a_stopped_one_waits_on() -> None:
     lab = Lab()
-    lab.world.labels["acme"] = "1"
+    lab.cluster.labels["acme"] = "1"
     for name in ("a", "ended", "stopped"):
         lab.submit(name, OK)
     lab.round()
@@ -91,8 +91,8 @@ def test_a_terminated_workflow_leaves_the_queue_and_a_stopped_one_waits_on() -> 
 
 def test_a_workflow_that_waits_for_a_lock_keeps_its_slot() -> None:
     lab = Lab()
-    lab.world.labels["acme"] = "2"
-    lab.world.config[KEY] = "1"
+    lab.cluster.labels["acme"] = "2"
+    lab.cluster.config[KEY] = "1"
     lab.submit("a", OK, synchronization=GPU)
     lab.submit("b", OK, synchronization=GPU)
     lab.submit("c", OK)
@@ -113,14 +113,14 @@ def test_a_workflow_that_waits_for_a_lock_keeps_its_slot() -> None:
 
 def test_a_lock_that_was_lowered_says_how_many_hold_too_much() -> None:
     lab = Lab()
-    lab.world.config[KEY] = "2"
+    lab.cluster.config[KEY] = "2"
     for name in ("a", "b", "c"):
         lab.submit(name, OK, synchronization=GPU)
     lab.round()
-    lab.world.config[KEY] = "1"
+    lab.cluster.config[KEY] = "1"
     lab.round()
     assert lab.status("c")["message"] == f"Waiting for {LOCK} lock. Lock status: -1/1"
-    lab.world.config[KEY] = "0"
+    lab.cluster.config[KEY] = "0"
     lab.round()
     assert phases(lab, "a", "b", "c") == ["Running", "Running", "Pending"]
 
@@ -149,7 +149,7 @@ def test_a_step_waits_for_its_mutex_while_its_workflow_runs() -> None:
     assert node["synchronizationStatus"] == {"waiting": "acme/Mutex/one"}
     held = lab.status("a")["synchronization"]["mutex"]["holding"]
     assert held == [{"mutex": "acme/Mutex/one", "holder": "acme/a/a"}]
-    assert list(lab.world.pods_there) == ["a"]
+    assert list(lab.cluster.pods_there) == ["a"]
     lab.play()
     lab.round()
     assert lab.nodes("b")["b"] == ("Pod", "Pending", "")
@@ -158,28 +158,28 @@ def test_a_step_waits_for_its_mutex_while_its_workflow_runs() -> None:
 
 def test_a_deleted_workflow_frees_slot_and_lock() -> None:
     lab = Lab()
-    lab.world.config[KEY] = "1"
-    lab.world.labels["acme"] = "2"
+    lab.cluster.config[KEY] = "1"
+    lab.cluster.labels["acme"] = "2"
     for name in ("a", "b", "c"):
         lab.submit(name, OK, synchronization=GPU)
     lab.round()
-    lab.world.delete("Workflow", "acme", "a")
+    lab.cluster.delete("Workflow", "acme", "a")
     lab.round()
     assert phases(lab, "b", "c") == ["Running", "Pending"]
 
 
 def test_a_restart_knows_from_the_objects_who_runs_and_who_holds() -> None:
     lab = Lab()
-    lab.world.config[KEY] = "1"
-    lab.world.labels["acme"] = "1"
+    lab.cluster.config[KEY] = "1"
+    lab.cluster.labels["acme"] = "1"
     lab.submit("a", OK, synchronization=GPU)
     lab.submit("b", OK, synchronization=GPU)
     lab.round()
     lab.restart()
     lab.round()
     assert phases(lab, "a", "b") == ["Running", "Pending"]
-    assert len(lab.world.pods_there) == 1
-    lab.world.labels["acme"] = "2"
+    assert len(lab.cluster.pods_there) == 1
+    lab.cluster.labels["acme"] = "2"
     lab.round()
     assert "Waiting for" in lab.status("b")["message"]
     assert lab.finish("b")["phase"] == "Succeeded"
@@ -188,12 +188,12 @@ def test_a_restart_knows_from_the_objects_who_runs_and_who_holds() -> None:
 def test_a_write_that_lost_a_race_is_made_again() -> None:
     lab = Lab()
     lab.submit("a", OK)
-    lab.world.is_raced = True
+    lab.cluster.is_raced = True
     lab.round()
     assert phases(lab, "a") == [""]
     lab.round()
     assert phases(lab, "a") == ["Running"]
-    assert len(lab.world.pods_there) == 1
+    assert len(lab.cluster.pods_there) == 1
     assert lab.finish("a")["phase"] == "Succeeded"
 
 
@@ -207,9 +207,9 @@ def test_a_finished_workflow_goes_when_its_time_is_over() -> None:
     lab.round()
     lab.play()
     lab.round(10)
-    assert sorted(lab.world.workflows) == ["good", "kept"]
+    assert sorted(lab.cluster.workflows) == ["good", "kept"]
     lab.round(60)
-    assert sorted(lab.world.workflows) == ["kept"]
+    assert sorted(lab.cluster.workflows) == ["kept"]
 
 
 def test_nothing_is_written_where_nothing_has_changed() -> None:
