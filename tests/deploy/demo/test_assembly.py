@@ -83,7 +83,7 @@ def test_no_two_parts_share_a_port_or_a_name(state: State, monkeypatch: pytest.M
 
 def test_django_is_told_where_everything_is(state: State) -> None:
     stack = assembly.assemble(state, 8123)
-    env = stack.surroundings.environment()
+    env = stack.config.environment()
     by_name = {part.name: part for part in stack.parts}
     assert env["CELERY_BROKER_URL"] == f"redis://127.0.0.1:{by_name['valkey'].port}/0"
     assert env["HEADROOM_DEMO_TEMPORAL"] == f"127.0.0.1:{by_name['temporal'].port}"
@@ -97,18 +97,18 @@ def test_the_summary_has_the_address_the_sign_in_and_the_kubectl_line(state: Sta
     stack = assembly.assemble(state, 8123)
     state.credentials.write_text(json.dumps({"username": "ada", "password": "pass phrase"}))
     units = [Unit(part, status=Status.READY) for part in stack.parts]
-    said = summary(stack.surroundings, units, 12.3)
+    said = summary(stack.config, units, 12.3)
     assert "Ready in 12 s" in said
     assert "http://127.0.0.1:8123" in said
     assert "ada / pass phrase" in said
-    assert f"kubectl --kubeconfig {stack.surroundings.kubeconfig}" in said
+    assert f"kubectl --kubeconfig {stack.config.kubeconfig}" in said
     units[0].status = Status.FAILED
-    assert "these parts failed: valkey" in summary(stack.surroundings, units, 12.3)
+    assert "these parts failed: valkey" in summary(stack.config, units, 12.3)
 
 
 def test_every_step_and_server_of_headroom_comes_after_the_migrations(state: State) -> None:
-    surroundings = assembly.assemble(state, 8000).surroundings
-    for part in console.parts(surroundings, targets=()):
+    config = assembly.assemble(state, 8000).config
+    for part in console.parts(config, targets=()):
         if part.name in celery_workers.WORKERS:
             continue  # a Celery app of its own, which knows nothing of our database
         assert part.name == "migrate" or {"migrate", "seed"} & set(part.after)
@@ -118,7 +118,7 @@ def test_the_emulated_argo_server_is_not_for_a_cluster_of_the_users_own(
     state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack = assembly.assemble(state, 8000)
-    env = stack.surroundings.environment()
+    env = stack.config.environment()
     flows = next(part for part in stack.parts if part.name == "argo")
     assert env["HEADROOM_DEMO_ARGO_SERVER"] == f"http://127.0.0.1:{flows.port}"
     token = Path(env["HEADROOM_DEMO_ARGO_TOKEN"].removeprefix("file:"))
@@ -128,6 +128,6 @@ def test_the_emulated_argo_server_is_not_for_a_cluster_of_the_users_own(
     own.write_text("{}")
     monkeypatch.setenv("DEMO_KUBECONFIG", str(own))
     stack = assembly.assemble(state, 8000)
-    assert stack.surroundings.environment()["HEADROOM_DEMO_ARGO_SERVER"] == ""
+    assert stack.config.environment()["HEADROOM_DEMO_ARGO_SERVER"] == ""
     flows = next(part for part in stack.parts if part.name == "argo")
     assert "--server-port" not in flows.argv

@@ -22,14 +22,14 @@ DUMMY = """
 import sys
 from deploy.demo import commands
 from deploy.demo.assembly import Stack
-from deploy.demo.parts.console import Surroundings
+from deploy.demo.parts.console import StackConfig
 from deploy.demo.stack.part import Part
 
 def assemble(state, port):
     code = "import time; print('up', flush=True); time.sleep(600)"
     log = state.logs / "server.log"
     server = Part(name="server", argv=(sys.executable, "-c", code), log=log)
-    known = Surroundings(state=state, web_port=port, valkey_port=1, temporal_port=2,
+    known = StackConfig(state=state, web_port=port, valkey_port=1, temporal_port=2,
                          temporal_ui_port=3, kubeconfig=state.directory / "k", kubernetes="real")
     return Stack([server], known)
 

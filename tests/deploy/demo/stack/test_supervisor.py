@@ -24,19 +24,19 @@ SLEEPS = "import time; print('up', flush=True); time.sleep(60)"
 
 
 @dataclass
-class Heard:
+class Reported:
     """What the supervisor reported."""
 
-    news: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     recorded: list[list[Identity]] = field(default_factory=list)
-    settled: list[float] = field(default_factory=list)
+    started: list[float] = field(default_factory=list)
 
     def reports(self) -> Reports:
         return Reports(
-            look=lambda units: None,
-            news=self.news.append,
+            show=lambda units: None,
+            message=self.messages.append,
             record=self.recorded.append,
-            settled=lambda units, seconds: self.settled.append(seconds),
+            started=lambda units, seconds: self.started.append(seconds),
         )
 
 
@@ -47,16 +47,16 @@ def part(home: Path, name: str, code: str = SLEEPS, **options: object) -> Part:
 
 
 @pytest.fixture
-def heard() -> Heard:
-    return Heard()
+def reported() -> Reported:
+    return Reported()
 
 
 @pytest.fixture
-def supervise(heard: Heard) -> Iterator[Callable[..., Supervisor]]:
+def supervise(reported: Reported) -> Iterator[Callable[..., Supervisor]]:
     made: list[Supervisor] = []
 
     def make(*parts: Part) -> Supervisor:
-        made.append(Supervisor(list(parts), heard.reports(), pause_scale=0.01))
+        made.append(Supervisor(list(parts), reported.reports(), pause_scale=0.01))
         return made[-1]
 
     yield make
@@ -93,17 +93,17 @@ def test_a_part_waits_for_what_it_needs(
 
 
 def test_the_start_is_announced_once_when_everything_is_ready(
-    tmp_path: Path, supervise: Callable[..., Supervisor], heard: Heard
+    tmp_path: Path, supervise: Callable[..., Supervisor], reported: Reported
 ) -> None:
     supervisor = supervise(part(tmp_path, "one"), part(tmp_path, "two"))
-    tick_until(supervisor, lambda: bool(heard.settled))
+    tick_until(supervisor, lambda: bool(reported.started))
     for _ in range(5):
         supervisor.tick()
-    assert len(heard.settled) == 1
+    assert len(reported.started) == 1
 
 
 def test_a_part_that_is_killed_is_started_again_and_reported(
-    tmp_path: Path, supervise: Callable[..., Supervisor], heard: Heard
+    tmp_path: Path, supervise: Callable[..., Supervisor], reported: Reported
 ) -> None:
     supervisor = supervise(part(tmp_path, "server"))
     unit = supervisor.units["server"]
@@ -112,11 +112,11 @@ def test_a_part_that_is_killed_is_started_again_and_reported(
     assert unit.running is not None
     unit.running.signal(signal.SIGKILL)
     tick_until(supervisor, lambda: unit.status is Status.READY and pid_of(unit) != first)
-    assert heard.news == ["server was ended by SIGKILL; starting it again in 0.0 s"]
+    assert reported.messages == ["server was ended by SIGKILL; starting it again in 0.0 s"]
 
 
 def test_a_part_that_dies_five_times_is_given_up_with_its_last_words(
-    tmp_path: Path, supervise: Callable[..., Supervisor], heard: Heard
+    tmp_path: Path, supervise: Callable[..., Supervisor], reported: Reported
 ) -> None:
     code = "import sys; sys.exit('no such database')"
     broken = part(tmp_path, "broken", code, ready=lambda: False)
@@ -126,18 +126,18 @@ def test_a_part_that_dies_five_times_is_given_up_with_its_last_words(
     assert units["broken"].status is Status.FAILED
     assert units["broken"].deaths == GIVE_UP_AFTER
     assert units["needs-it"].note == "not started: broken failed"
-    assert "no such database" in heard.news
-    assert f"The whole log of broken: {broken.log}" in heard.news
-    assert heard.settled, "the others are announced all the same"
+    assert "no such database" in reported.messages
+    assert f"The whole log of broken: {broken.log}" in reported.messages
+    assert reported.started, "the others are announced all the same"
 
 
 def test_a_part_that_never_gets_ready_counts_as_dead(
-    tmp_path: Path, supervise: Callable[..., Supervisor], heard: Heard
+    tmp_path: Path, supervise: Callable[..., Supervisor], reported: Reported
 ) -> None:
     supervisor = supervise(part(tmp_path, "mute", ready=lambda: False, start_timeout=0.2))
     unit = supervisor.units["mute"]
     tick_until(supervisor, lambda: unit.deaths == 1)
-    assert heard.news[0].startswith("mute was not ready after 0 s")
+    assert reported.messages[0].startswith("mute was not ready after 0 s")
 
 
 def test_an_essential_step_that_fails_ends_the_stack(
@@ -178,7 +178,7 @@ def signal_only_the_parent(pid: int) -> None:
 
 
 def test_stopping_goes_by_rank_and_leaves_nothing(
-    tmp_path: Path, supervise: Callable[..., Supervisor], heard: Heard
+    tmp_path: Path, supervise: Callable[..., Supervisor], reported: Reported
 ) -> None:
     said = tmp_path / "order"
     code = (
@@ -195,12 +195,12 @@ def test_stopping_goes_by_rank_and_leaves_nothing(
         for p in (store, client)
     ]  # fmt: skip
     supervisor = supervise(*parts)
-    tick_until(supervisor, lambda: bool(heard.settled))
+    tick_until(supervisor, lambda: bool(reported.started))
     groups = [pid_of(unit) for unit in supervisor.units.values()]
     supervisor.stop()
     assert said.read_text().split() == ["client", "store"]
     assert not any(group_exists(group) for group in groups)
-    assert heard.recorded[-1] == []
+    assert reported.recorded[-1] == []
 
 
 def test_a_part_that_ignores_the_signal_is_killed(
