@@ -172,3 +172,21 @@ def test_requirement_files_match_pyproject() -> None:
         for entry in [*wanted, *(item for item in extra if isinstance(item, str))]:
             package = re.split(r"[\[<>=~! ]", entry, maxsplit=1)[0].lower()
             assert re.search(rf"^{re.escape(package)}(\[.*\])?==", text, re.M), (name, package)
+
+
+def _asks_by_hand(path: Path) -> bool:
+    """Whether a module asks a role or a token for a permission instead of `console.access.rights`,
+    which knows of both."""
+    return any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"may", "allows"}
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    )
+
+
+def test_rights_are_asked_for_in_one_place() -> None:
+    asking = {str(path.relative_to(ROOT)) for path in product_modules() if _asks_by_hand(path)}
+    # `visible_to` of rows asks the role alone: no scope of a token narrows whose rows are seen.
+    rows = {name for name in asking if name.endswith("models.py")}
+    assert asking - rows == {"console/access/rights.py"}

@@ -5,8 +5,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 
-from console.access.gate import SignedInRequest, actor_of, requires
-from console.access.models import ApiToken, Permission, Role, User
+from console.access.contracts import Permission
+from console.access.models import ApiToken, Role, User
+from console.access.rights import SignedInRequest, actor_of, requires
 from console.audit.models import Entry, Outcome
 
 pytestmark = pytest.mark.django_db

@@ -1,33 +1,20 @@
-"""The door for machines: bearer tokens, permissions that deny unless a view says otherwise, and
-POSTs that are safe to repeat (`Idempotent`).
-
-    class TenantView(APIView):
-        required_permissions = {"GET": Permission.VIEW, "POST": Permission.ADMINISTER}
-
-HEAD is GET; OPTIONS needs what GET needs. A method that is not in the mapping is denied.
-"""
+"""POSTs that are safe to repeat."""
 
 from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 from django.http import Http404, HttpResponse
 from django.http.request import RawPostDataException
 from django.utils import timezone
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import APIException, AuthenticationFailed, UnsupportedMediaType
-from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.exceptions import APIException, UnsupportedMediaType
 from rest_framework.request import Request
 
-from console.access.gate import actor_of
-from console.access.models import ApiToken, IdempotencyKey, Permission, User
-from console.audit import services as audit
-from console.audit.models import Outcome
+from console.access.models import IdempotencyKey, User
 from console.errors import DomainError, ExternalError
 
 if TYPE_CHECKING:
@@ -35,107 +22,12 @@ if TYPE_CHECKING:
 
     _View = APIView
 else:
-    # rest_framework.views imports this module (its default classes): a mixin needs no base.
+    # rest_framework.views imports what this package gives it by default: a mixin needs no base.
     _View = object
 
-_TOUCH_EVERY = timedelta(minutes=1)
 _KEEP = timedelta(hours=24)
 _LONGEST_REQUEST = timedelta(minutes=15)
 _MAX_KEY = 255
-
-
-class TokenAuthentication(BaseAuthentication):
-    """`Authorization: Bearer hr_…`; sets request.user and request.auth (the ApiToken)."""
-
-    keyword = "Bearer"
-
-    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
-        """The token and its owner; None when no token was sent."""
-        words = get_authorization_header(request).split()
-        if not words or words[0].lower() != b"bearer":
-            return None
-        if len(words) != 2:
-            raise AuthenticationFailed("Send one token: Authorization: Bearer hr_…")
-        now = timezone.now()
-        digest = ApiToken.digest_of(words[1].decode("latin-1"))
-        token = ApiToken.objects.usable(at=now).select_related("user").filter(digest=digest).first()
-        if token is None:
-            raise AuthenticationFailed("This token is unknown, expired or revoked.")
-        stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - _TOUCH_EVERY)
-        if token.last_used_at is None or token.last_used_at < now - _TOUCH_EVERY:
-            ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=now)
-        return token.user, token
-
-    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - DRF's signature
-        """What a 401 asks for."""
-        return self.keyword
-
-
-class RolePermission(BasePermission):
-    """Lets a request through when its owner's role grants what the view asks for this method."""
-
-    schema_views: ClassVar = frozenset({"SpectacularAPIView", "SpectacularSwaggerSplitView"})
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        """False without a sign-in, without a declaration, or without the role."""
-        user = request.user
-        if not isinstance(user, User) or user.password_is_one_time:
-            return False
-        if type(view).__name__ in self.schema_views:
-            return user.may(Permission.VIEW)
-        needed = _needed(request, view)
-        if needed is not None and granted(request, needed):
-            return True
-        if request.method not in SAFE_METHODS:
-            _record_refusal(request, needed)
-        self.message = _refusal(request, needed)
-        return False
-
-
-def _needed(request: Request, view: APIView) -> Permission | None:
-    declared: dict[str, Permission] = getattr(view, "required_permissions", {})
-    method = "GET" if request.method in SAFE_METHODS else str(request.method)
-    return declared.get(method)
-
-
-def granted(request: Request, permission: Permission) -> bool:
-    """Whether the role of whoever asks grants a permission, and the scope of the token too."""
-    user = request.user
-    return isinstance(user, User) and user.may(permission) and _in_scope(request, permission)
-
-
-def require(request: Request, permission: Permission) -> None:
-    """For views that let some in who may only look: 403 for whoever is not granted `permission`;
-    the attempt is in the ledger."""
-    if not granted(request, permission):
-        _record_refusal(request, permission)
-        raise PermissionDenied(_refusal(request, permission))
-
-
-def _in_scope(request: Request, needed: Permission) -> bool:
-    return not isinstance(request.auth, ApiToken) or request.auth.allows(needed)
-
-
-def _refusal(request: Request, needed: Permission | None) -> str:
-    if needed is None:
-        return f"{request.method} is not open to anybody here."
-    if not _in_scope(request, needed):
-        return (
-            f"This token's scope does not include “{needed.label}”; issue one with a wider scope."
-        )
-    return f"Your role does not include “{needed.label}”."
-
-
-def _record_refusal(request: Request, needed: Permission | None) -> None:
-    audit.record(
-        actor=actor_of(request),
-        action="access.refused",
-        object_type="endpoint",
-        object_id=request.path[:64],
-        object_label=f"{request.method} {request.path}",
-        outcome=Outcome.REFUSED,
-        message=f"Needs the permission {needed.value}." if needed else "Not declared.",
-    )
 
 
 class Idempotent(_View):

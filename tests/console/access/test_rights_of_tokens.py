@@ -9,13 +9,17 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from console.access.models import ApiToken, Role, TokenScope, User
+from console.audit.models import Entry, Outcome
+from quotas.changes.models import Proposal, ProposalStatus
+from quotas.changes.rules.payload import KINDS
+from quotas.changes.rules.rights import FOR_OPERATORS
 from tests.observability.jobs.factories import make_run, make_target
 
 pytestmark = pytest.mark.django_db
 
 
 def client(role: str, scope: str) -> Client:
-    user = User.objects.create_user(f"{role}-{scope}", role=role)
+    user, _ = User.objects.get_or_create(username=f"{role}-{scope}", defaults={"role": role})
     token = ApiToken.issue(user=user, name="ci", scope=scope)
     return Client(headers={"Authorization": f"Bearer {token}"})
 
@@ -49,6 +53,43 @@ def test_acting_on_a_job_needs_role_and_scope(role: str, scope: str, is_let_in: 
 def test_an_operators_scope_administers_nothing() -> None:
     assert send(Role.ADMIN, TokenScope.OPERATE, "bundles/", {}).status_code == 403
     assert send(Role.ADMIN, TokenScope.ALL, "bundles/", {}).status_code != 403
+
+
+def test_an_operators_token_of_an_admin_proposes_nothing_that_is_for_admins() -> None:
+    """Neither does it learn what is wrong with what it sent: that is looked at afterwards."""
+    make_target("cluster", "kubernetes")
+    for path in ("proposals/", "preview/"):
+        for kind in sorted(set(KINDS) - FOR_OPERATORS):
+            sent = {"kind": kind, "payload": {"nothing": "that is right"}}
+            answer = send(Role.ADMIN, TokenScope.OPERATE, path, sent)
+            assert answer.status_code == 403, (path, kind)
+            assert "scope" in answer.json()["detail"]
+            assert send(Role.ADMIN, TokenScope.ALL, path, sent).status_code == 422, (path, kind)
+    refused = Entry.objects.filter(outcome=Outcome.REFUSED, action="access.refused")
+    assert refused.count() == 2 * len(set(KINDS) - FOR_OPERATORS)
+
+
+def test_an_operators_token_of_an_admin_proposes_what_operators_may() -> None:
+    sent = {"kind": "Suspend", "payload": {"nothing": "that is right"}}
+    assert send(Role.ADMIN, TokenScope.OPERATE, "proposals/", sent).status_code == 422
+    assert send(Role.ADMIN, TokenScope.READ, "proposals/", sent).status_code == 403
+    sent["kind"] = "Nonsense"
+    problem = send(Role.OPERATOR, TokenScope.ALL, "proposals/", sent).json()
+    assert problem["code"] == "unknown_change"
+
+
+def test_an_operators_token_of_an_admin_applies_and_discards_nothing_that_is_for_admins() -> None:
+    draft = Proposal.objects.create(
+        kind="PublishPlan", payload={}, title="A plan", author_name="ann"
+    )
+    path = f"/api/v1/proposals/{draft.pk}/"
+    machine = client(Role.ADMIN, TokenScope.OPERATE)
+    given = {"fingerprint": draft.fingerprint, "reason": "because"}
+    applied = machine.post(f"{path}apply/", given, content_type="application/json")
+    assert (applied.status_code, "scope" in applied.json()["detail"]) == (403, True)
+    assert machine.delete(path, headers={"If-Match": "*"}).status_code == 403
+    draft.refresh_from_db()
+    assert draft.status == ProposalStatus.DRAFT
 
 
 def test_the_page_makes_tokens_that_only_read_unless_asked_otherwise() -> None:
