@@ -19,7 +19,7 @@ from quotas.changes.selectors.standing import blocked, costs
 from quotas.enforcement.diff import changes_digest
 from quotas.enforcement.ports import Change as ObjectChange
 from quotas.enforcement.ports import FieldChange, Operation
-from quotas.enforcement.services.planning import Look, Prospect, plan_changes
+from quotas.enforcement.reconcile.planning import PlacementPlan, PlanResult, plan_changes
 from quotas.plans.contracts import TenantHistory
 from quotas.plans.effective import effective_limits
 from quotas.plans.rules import Severity, validate_limits
@@ -79,7 +79,7 @@ def base_of(scope: Scope, outlooks: Mapping[str, Outlook]) -> dict[str, Any]:
     }
 
 
-def _look(change: c.Change, scope: Scope, outlooks: Mapping[str, Outlook]) -> Look:
+def _look(change: c.Change, scope: Scope, outlooks: Mapping[str, Outlook]) -> PlanResult:
     limits = {tenant.pk: outlooks[tenant.slug].after for tenant in scope.tenants if tenant.pk}
     extra: dict[int, list[PlacementRef]] = defaultdict(list)
     for placement in scope.coming:
@@ -104,12 +104,10 @@ def _look(change: c.Change, scope: Scope, outlooks: Mapping[str, Outlook]) -> Lo
 
 
 def _preview(
-    change: c.Change, scope: Scope, outlooks: Mapping[str, Outlook], look: Look, now: datetime
+    change: c.Change, scope: Scope, outlooks: Mapping[str, Outlook], look: PlanResult, now: datetime
 ) -> c.Preview:
     rows = {each.pk: each for each in (*scope.placements, *scope.coming)}
-    pairs = [
-        (pk, item) for pk, prospect in sorted(look.prospects.items()) for item in prospect.changes
-    ]
+    pairs = [(pk, item) for pk, plan in sorted(look.plans.items()) for item in plan.changes]
     operations = Counter(item.operation for _, item in pairs)
     stays = [each for outlook in outlooks.values() for each in compare.kept(outlook)]
     what_it_costs = costs(look, rows)
@@ -128,7 +126,7 @@ def _preview(
         placements=len(rows),
         limits=compare.limit_changes(outlooks.values()),
         settings=compare.setting_changes(outlooks.values()),
-        hurt=tuple(_hurt(look.prospects, rows, outlooks)),
+        hurt=tuple(_hurt(look.plans, rows, outlooks)),
         kept=tuple(stays[:MOST_KEPT]),
         kept_total=len(stays),
         kept_tenants=len({each.tenant for each in stays}),
@@ -161,18 +159,18 @@ def _fingerprint(
 
 
 def _hurt(
-    prospects: Mapping[int, Prospect],
+    plans: Mapping[int, PlacementPlan],
     rows: Mapping[int, Placement],
     outlooks: Mapping[str, Outlook],
 ) -> Iterator[c.Hurt]:
-    for pk, prospect in sorted(prospects.items()):
+    for pk, plan in sorted(plans.items()):
         placement = rows[pk]
-        if not prospect.site.ref.leaving:
+        if not plan.placement.leaving:
             yield from compare.hurt(
                 outlooks[placement.tenant.slug],
                 target=placement.target.slug,
                 location=placement.location,
-                usage=prospect.observed.usage,
+                usage=plan.observed.usage,
             )
 
 
@@ -201,7 +199,7 @@ def _field(item: FieldChange) -> c.FieldDelta:
 
 
 def _warnings(
-    change: c.Change, scope: Scope, outlooks: Mapping[str, Outlook], look: Look
+    change: c.Change, scope: Scope, outlooks: Mapping[str, Outlook], look: PlanResult
 ) -> Iterator[str]:
     yield from scope.warnings
     if isinstance(change, c.Suspend):
@@ -212,7 +210,7 @@ def _warnings(
     if without and not isinstance(change, c.Offboard | c.Displace):
         yield f"{_counted(len(without), 'tenant')} without a plan: nothing is enforced for them."
     said: Counter[str] = Counter(
-        text for prospect in look.prospects.values() for text in prospect.compiled.warnings
+        text for plan in look.plans.values() for text in plan.compiled.warnings
     )
     said.update(_surprises(outlooks.values()))
     for text, times in said.most_common():

@@ -13,8 +13,8 @@ from console.access.gate import SignedInRequest, requires
 from console.access.models import Permission
 from console.database.keyset import Page, keyset_page
 from quotas.enforcement.models import Condition
-from quotas.enforcement.selectors import tenants as lists
-from quotas.enforcement.selectors.tenant import tenant_page
+from quotas.enforcement.selectors import tenant_list as lists
+from quotas.enforcement.selectors.tenant_page import tenant_page
 from quotas.plans.models import Plan
 from tenants.models import Target, Tenant, TenantStatus
 
