@@ -10,10 +10,10 @@ import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
 
 from console import health
 from console.errors import DomainError, ExternalError
+from console.pages.partials import ANY, render_partial_or_page
 from console.request import current_request_id
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -85,8 +85,8 @@ class DomainErrors:
         if not isinstance(error, DomainError | ExternalError):
             return None
         status = error.status if isinstance(error, DomainError) else 502
-        template = "errors/problem.html"
-        if getattr(request, "htmx", False):
-            template = "errors/_problem.html"
         context = {"problem": error, "site_name": settings.SITE_NAME}
-        return render(request, template, context, status=status)
+        parts = {ANY: "errors/_problem.html"}
+        return render_partial_or_page(
+            request, "errors/problem.html", context, partials=parts, status=status
+        )

@@ -145,7 +145,7 @@ def plans(sample: Sample) -> None:
 def do(change: c.Change, reason: str = REASON) -> None:
     """Proposes, previews and applies, as a person would."""
     proposal = proposals.propose(change=change, actor=ACTOR)
-    preview = proposals.compute_preview(proposal=proposal, now=timezone.now())
+    preview = proposals.update_preview(proposal=proposal, now=timezone.now())
     proposals.apply(proposal=proposal, fingerprint=preview.fingerprint, reason=reason, actor=ACTOR)
 
 

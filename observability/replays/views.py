@@ -14,6 +14,7 @@ from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
 from console.database.keyset import keyset_page
 from console.errors import DomainError
+from console.pages.partials import ANY, render_partial_or_page
 from observability.jobs.models import Engine, JobRun
 from observability.replays import selectors as reads
 from observability.replays.forms import BundleForm, ReplayForm, ReplayHereForm, RetireForm
@@ -78,9 +79,8 @@ def replay_list(request: SignedInRequest) -> HttpResponse:
         "rows": reads.progress_of(page.rows),
         "moving": any(replay.is_open for replay in page.rows),
     }
-    partial = request.htmx and request.htmx.target == "replays-table"
-    template = "replays/_replays_table.html" if partial else "replays/list.html"
-    return render(request, template, context)
+    parts = {"replays-table": "replays/_replays_table.html"}
+    return render_partial_or_page(request, "replays/list.html", context, partials=parts)
 
 
 @requires(Permission.OPERATE)
@@ -124,10 +124,13 @@ def replay_detail(request: SignedInRequest, pk: int) -> HttpResponse:
         "verdict": verdict,
         "verdicts": [choice for choice in Verdict.choices if choice[0]],
     }
-    partial = request.htmx and request.htmx.target == "replay-live"
-    template = "replays/_replay_live.html" if partial else "replays/replay.html"
-    # 286 tells htmx to stop polling: nothing will change by itself any more.
-    return render(request, template, context, status=286 if partial and not replay.is_open else 200)
+    return render_partial_or_page(
+        request,
+        "replays/replay.html",
+        context,
+        partials={"replay-live": "replays/_replay_live.html"},
+        is_final=not replay.is_open,
+    )
 
 
 @requires(Permission.OPERATE)
@@ -155,8 +158,12 @@ def panel(request: SignedInRequest, pk: int) -> HttpResponseBase:
         "results": reads.latest_results(run),
     }
     moving = any(result.replay.is_open for result in context["results"])  # type: ignore[attr-defined]  # a list of results
-    template = "replays/_panel.html" if request.htmx else "replays/panel.html"
-    return render(request, template, {**context, "moving": moving})
+    return render_partial_or_page(
+        request,
+        "replays/panel.html",
+        {**context, "moving": moving},
+        partials={ANY: "replays/_panel.html"},
+    )
 
 
 @requires(Permission.OPERATE)

@@ -176,7 +176,7 @@ class SettingChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Hurt:
+class OverLimit:
     """A tenant that uses more than the new limit already, and what will happen, in words."""
 
     tenant: str
@@ -192,7 +192,7 @@ class Hurt:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class ShadowedLimit:
     """A limit that stays as it is because the tenant's own lease or override wins."""
 
     tenant: str
@@ -260,8 +260,8 @@ class TargetCost:
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What applying a change would do. `objects` holds at most the first 5,000 of
-    `objects_total`; `kept` the first 500 of `kept_total`; `base` is what the fingerprint was made
-    from, so that a later preview can say what has changed since."""
+    `objects_total`; `shadowed` the first 500 of `shadowed_total`; `base` is what the fingerprint
+    was made from, so that a later preview can say what has changed since."""
 
     title: str
     at: str
@@ -269,10 +269,10 @@ class Preview:
     placements: int
     limits: tuple[LimitChange, ...]
     settings: tuple[SettingChange, ...]
-    hurt: tuple[Hurt, ...]
-    kept: tuple[Kept, ...]
-    kept_total: int
-    kept_tenants: int
+    over_limit: tuple[OverLimit, ...]
+    shadowed: tuple[ShadowedLimit, ...]
+    shadowed_total: int
+    shadowed_tenants: int
     objects: tuple[ObjectDelta, ...]
     objects_total: int
     creates: int

@@ -18,6 +18,13 @@ from quotas.enforcement.serializers.rollouts import rollout_url
 from tenants.models import Sharing
 
 MOST_OBJECTS = 100
+FORMER_NAMES = {
+    "hurt": "over_limit",
+    "kept": "shadowed",
+    "kept_total": "shadowed_total",
+    "kept_tenants": "shadowed_tenants",
+}
+"""Fields of a preview under the names that they had once, which scripts may still read."""
 _text, _moment = serializers.CharField, serializers.DateTimeField
 _integer, _flag = serializers.IntegerField, serializers.BooleanField
 _objects, _texts = serializers.ListField, serializers.ListField
@@ -28,7 +35,7 @@ _WRITTEN = _text(
 )
 _SLUGS = serializers.ListField(child=_text(), help_text="Slugs of tenants.")
 
-ORDERED = described(
+APPLIED = described(
     "Ordered",
     "The rollout that pushes the change, and what its preview said.",
     id=_integer(help_text="Of the rollout."),
@@ -135,12 +142,18 @@ PREVIEW = described(
     placements=_integer(),
     limits=_objects(child=serializers.DictField()),
     settings=_objects(child=serializers.DictField()),
-    hurt=_objects(
+    over_limit=_objects(
         child=serializers.DictField(), help_text="Who uses more than the new limit already."
     ),
-    kept=_objects(child=serializers.DictField(), help_text="Where a lease or override wins."),
-    kept_total=_integer(),
-    kept_tenants=_integer(),
+    shadowed=_objects(
+        child=serializers.DictField(), help_text="Where a lease or override wins over the plan."
+    ),
+    shadowed_total=_integer(),
+    shadowed_tenants=_integer(),
+    hurt=_objects(child=serializers.DictField(), help_text="The former name of `over_limit`."),
+    kept=_objects(child=serializers.DictField(), help_text="The former name of `shadowed`."),
+    kept_total=_integer(help_text="The former name of `shadowed_total`."),
+    kept_tenants=_integer(help_text="The former name of `shadowed_tenants`."),
     objects=_objects(child=serializers.DictField()),
     objects_total=_integer(),
     creates=_integer(),
@@ -215,8 +228,8 @@ def example_of(name: str) -> OpenApiExample:
     return OpenApiExample(name, value=EXAMPLES[name], request_only=True)
 
 
-def ordered_row(proposal: Proposal, rollout: Rollout) -> Row:
-    """An applied proposal and its rollout as `ORDERED` describes them."""
+def applied_row(proposal: Proposal, rollout: Rollout) -> Row:
+    """An applied proposal and its rollout as `APPLIED` describes them."""
     seen = proposal.preview or {}
     return {
         "id": rollout.pk,
@@ -260,5 +273,7 @@ def proposal_detail(proposal: Proposal) -> Row:
 
 def preview_row(seen: dict[str, Any]) -> Row:
     """A preview (as a proposal stores it) as `PREVIEW` describes it."""
-    said = {name: value for name, value in seen.items() if name != "base"}
-    return {"summary": sentence(seen), **said, "objects": list(seen["objects"])[:MOST_OBJECTS]}
+    shown = {name: value for name, value in seen.items() if name != "base"}
+    former = {old: seen[new] for old, new in FORMER_NAMES.items()}
+    objects = list(seen["objects"])[:MOST_OBJECTS]
+    return {"summary": sentence(seen), **shown, **former, "objects": objects}

@@ -7,7 +7,7 @@ from django.utils import timezone
 from console.celery import app
 from console.errors import DomainError
 from quotas.changes.models import Proposal
-from quotas.changes.services import leaving, proposals
+from quotas.changes.services import offboarding, proposals
 from quotas.changes.services.proposals import PREVIEW_TASK
 
 
@@ -18,7 +18,7 @@ def compute_preview(proposal_id: int) -> None:
     if proposal is None:
         return
     try:
-        proposals.compute_preview(proposal=proposal, now=timezone.now())
+        proposals.update_preview(proposal=proposal, now=timezone.now())
     except DomainError:
         return  # `progress` says it to whoever waits for the preview
 
@@ -26,4 +26,4 @@ def compute_preview(proposal_id: int) -> None:
 @app.task(name="quotas.changes.tasks.finish_offboarding")
 def finish_offboarding() -> None:
     """Forgets placements that are empty, and tenants that have none left."""
-    leaving.finish_offboarding(at=timezone.now())
+    offboarding.finish_offboarding(at=timezone.now())

@@ -196,7 +196,7 @@ class House:
     def change(self, change: Change, reason: str = "a test") -> Rollout:
         """Proposed, previewed and applied, as a person does it."""
         draft = proposals.propose(change=change, actor=FAULTS)
-        seen = proposals.compute_preview(proposal=draft, now=timezone.now())
+        seen = proposals.update_preview(proposal=draft, now=timezone.now())
         return proposals.apply(
             proposal=draft, fingerprint=seen.fingerprint, reason=reason, actor=FAULTS
         )

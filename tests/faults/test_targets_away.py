@@ -105,7 +105,7 @@ def test_a_target_that_hangs_is_given_up_in_time_while_others_go_on_and_heals_wh
     until(lambda: condition("lab") == Condition.UNREACHABLE, what=house.logs())
     until(lambda: sorted(states(rollout)) == [ItemState.DONE, ItemState.WAITING])
     draft = proposals.propose(change=SetOverride(slugs, "pods", 8), actor=FAULTS)
-    seen = proposals.compute_preview(proposal=draft, now=timezone.now())
+    seen = proposals.update_preview(proposal=draft, now=timezone.now())
     assert [(one.cause, one.target) for one in seen.blocked] == [("unreachable", "lab")]
     assert {one.target for one in seen.objects} == {"other"}
     plane.apiserver.resume()

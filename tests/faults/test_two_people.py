@@ -52,7 +52,7 @@ def test_of_two_people_who_publish_a_plan_at_once_one_is_told_and_nothing_is_ove
     for pods, who in ((20, "alice"), (30, "bob")):
         change = PublishPlan("standard", 1, {"pods": pods})
         draft = proposals.propose(change=change, actor=actors[who])
-        proposals.compute_preview(proposal=draft, now=timezone.now())
+        proposals.update_preview(proposal=draft, now=timezone.now())
         threads.append(threading.Thread(target=publish, args=(pods, draft, who)))
     for thread in threads:
         thread.start()
@@ -78,7 +78,7 @@ def test_a_preview_that_the_cluster_has_overtaken_is_refused_and_says_what_chang
     process_queue(target.pk)
     change = SetOverride((placement.tenant.slug,), "pods", 12)
     draft = proposals.propose(change=change, actor=FAULTS)
-    seen = proposals.compute_preview(proposal=draft, now=timezone.now())
+    seen = proposals.update_preview(proposal=draft, now=timezone.now())
     hands.edit(placement.location, pods="50")
 
     with pytest.raises(DomainError) as refused:
@@ -91,7 +91,7 @@ def test_a_preview_that_the_cluster_has_overtaken_is_refused_and_says_what_chang
     assert (since["target"], since["path"]) == ("lab", "spec.hard[pods]")
     assert not Override.objects.exists()
     assert hands.hard(placement.location) == {"pods": "50"}
-    again = proposals.compute_preview(proposal=draft, now=timezone.now())
+    again = proposals.update_preview(proposal=draft, now=timezone.now())
     proposals.apply(proposal=draft, fingerprint=again.fingerprint, reason="yes", actor=FAULTS)
     process_queue(target.pk)
     assert hands.hard(placement.location) == {"pods": "12"}

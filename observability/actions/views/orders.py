@@ -15,14 +15,12 @@ from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
 from console.database.keyset import keyset_page
 from console.errors import DomainError
+from console.pages.partials import render_partial_or_page
 from observability.actions.forms import ListFilter
 from observability.actions.models import Order
 from observability.actions.selectors import pages as reads
 from observability.actions.services.batches import stop
 from observability.actions.services.notes import repeatable
-
-STOP_POLLING = 286
-"""Tells htmx that nothing will change by itself any more."""
 
 
 @requires(Permission.VIEW)
@@ -44,10 +42,13 @@ def order(request: SignedInRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(
         Order.objects.select_related("target", "tenant", "run", "user"), pk=pk
     )
-    live = request.htmx and request.htmx.target == "order-live"
-    status = STOP_POLLING if live and not found.is_open else 200
-    template = "actions/_order_live.html" if live else "actions/order.html"
-    return render(request, template, _context(request, found), status=status)
+    return render_partial_or_page(
+        request,
+        "actions/order.html",
+        _context(request, found),
+        partials={"order-live": "actions/_order_live.html"},
+        is_final=not found.is_open,
+    )
 
 
 @requires(Permission.OPERATE)

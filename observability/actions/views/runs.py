@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET
 from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
 from console.errors import DomainError
+from console.pages.partials import ANY, render_partial_or_page
 from observability.actions.forms import STEPS_ID, AskForm, add_problems
 from observability.actions.models import OrderStatus
 from observability.actions.rules.catalogue import find_verb
@@ -30,8 +31,8 @@ def panel(request: SignedInRequest, pk: int) -> HttpResponse:
     """Buttons for what is possible now, reasons for what is not, and what was done."""
     run = _run(pk)
     context = {"run": run, "panel": panel_of(run)}
-    template = "actions/_panel.html" if request.htmx else "actions/panel.html"
-    return render(request, template, context)
+    parts = {ANY: "actions/_panel.html"}
+    return render_partial_or_page(request, "actions/panel.html", context, partials=parts)
 
 
 @requires(Permission.OPERATE)

@@ -14,6 +14,7 @@ from console.access.gate import SignedInRequest, requires
 from console.access.models import Permission, SavedLink
 from console.database.keyset import Page, keyset_page
 from console.errors import DomainError
+from console.pages.partials import ANY, render_partial_or_page
 from observability.jobs.models import JobRun
 from observability.jobs.rules.query import CHIPS, Query, parse
 from observability.jobs.selectors import explorer as reads
@@ -69,8 +70,9 @@ def facets(request: SignedInRequest) -> HttpResponse:
     except DomainError:
         query = Query()
     found = reads.facets(query, now=timezone.now())
-    template = "jobs/_facets.html" if request.htmx else "jobs/facets.html"
-    return render(request, template, {"facets": found, "link": _link(query)})
+    context = {"facets": found, "link": _link(query)}
+    parts = {ANY: "jobs/_facets.html"}
+    return render_partial_or_page(request, "jobs/facets.html", context, partials=parts)
 
 
 @requires(Permission.VIEW)

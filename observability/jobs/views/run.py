@@ -12,15 +12,19 @@ from django.views.decorators.http import require_GET
 
 from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
+from console.pages.partials import (
+    ANY,
+    STOP_POLLING,
+    render_partial_or_page,
+    vary_on_partial,
+    wants_partial,
+)
 from observability.jobs.models import JobRun
 from observability.jobs.selectors import events as reads
 from observability.jobs.selectors import run as page
 from observability.jobs.selectors.limits_then import limits_then
 from observability.jobs.selectors.tree import related
 from observability.jobs.services.history import take_away
-
-# htmx stops polling on this status: nothing will change by itself any more.
-_STOP = 286
 
 
 def _run(pk: int) -> JobRun:
@@ -67,7 +71,7 @@ def run_live(request: SignedInRequest, pk: int) -> HttpResponse:
         "news": max(run.event_count - known, 0),
         "swap": True,
     }
-    status = 200 if run.is_open else _STOP
+    status = 200 if run.is_open else STOP_POLLING
     return render(request, "jobs/_run_live.html", context, status=status)
 
 
@@ -76,8 +80,8 @@ def run_live(request: SignedInRequest, pk: int) -> HttpResponse:
 def run_events(request: SignedInRequest, pk: int) -> HttpResponse:
     """One page of events. Whoever opens this address gets the whole page at that place."""
     place = f"{reverse('jobs:run', args=[pk])}?{urlencode(request.GET.dict())}"
-    if not request.htmx:
-        return HttpResponseRedirect(f"{place}#events")
+    if not wants_partial(request):
+        return vary_on_partial(HttpResponseRedirect(f"{place}#events"))
     run, now = _run(pk), timezone.now()
     shown = reads.events_of(
         run,
@@ -87,7 +91,7 @@ def run_events(request: SignedInRequest, pk: int) -> HttpResponse:
     )
     response = render(request, "jobs/_run_events.html", {"run": run, "events": shown})
     response["HX-Push-Url"] = place
-    return response
+    return vary_on_partial(response)
 
 
 @requires(Permission.VIEW)
@@ -97,8 +101,9 @@ def run_event(request: SignedInRequest, pk: int, event: int) -> HttpResponse:
     run = _run(pk)
     found = get_object_or_404(run.events, pk=event)
     row = reads.event_row(run, found, page.subject_of(run, now=timezone.now()))
-    template = "jobs/_run_payload.html" if request.htmx else "jobs/run_event.html"
-    return render(request, template, {"run": run, "row": row})
+    parts = {ANY: "jobs/_run_payload.html"}
+    context = {"run": run, "row": row}
+    return render_partial_or_page(request, "jobs/run_event.html", context, partials=parts)
 
 
 @requires(Permission.OPERATE)

@@ -25,7 +25,7 @@ from console.rest.serializers import REASON
 from console.rest.views import READ
 from quotas.changes import contracts as c
 from quotas.changes import serializers as said
-from quotas.changes.api.orders import Orders
+from quotas.changes.api.endpoints import ChangeEndpoint
 from quotas.changes.rules.policy import parse_policy
 from quotas.plans import api as reads
 from quotas.plans import serializers as plans
@@ -33,7 +33,7 @@ from quotas.plans.models import Lease, Override, Plan
 from quotas.plans.rules import parse_limits
 from quotas.plans.services.plans import create_plan
 
-_ACCEPTED: Any = {202: said.ORDERED}
+_ACCEPTED: Any = {202: said.APPLIED}
 
 
 class PlanList(Idempotent, reads.PlanReads):
@@ -64,13 +64,13 @@ class PlanList(Idempotent, reads.PlanReads):
         return Response(row, status=status.HTTP_201_CREATED)
 
 
-class VersionList(Orders, reads.VersionReads):
+class VersionList(ChangeEndpoint, reads.VersionReads):
     """The versions of a plan, newest first, each with its limits."""
 
     required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
     change = c.PublishPlan
 
-    def said_by_address(self, **kwargs: Any) -> dict[str, Any]:
+    def url_fields(self, **kwargs: Any) -> dict[str, Any]:
         return {"plan": get_object_or_404(Plan, slug=kwargs["slug"]).slug}
 
     @extend_schema(
@@ -84,7 +84,7 @@ class VersionList(Orders, reads.VersionReads):
         return self.order(request, slug=slug)
 
 
-class LeaseList(Orders, reads.LeaseReads):
+class LeaseList(ChangeEndpoint, reads.LeaseReads):
     """Leases, the newest first: those in force, to come and over."""
 
     required_permissions: ClassVar = {**READ, "POST": Permission.OPERATE}
@@ -98,13 +98,13 @@ class LeaseList(Orders, reads.LeaseReads):
         return self.order(request)
 
 
-class LeaseEnd(Orders, APIView):
+class LeaseEnd(ChangeEndpoint, APIView):
     """Ends a lease."""
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
     change = c.EndLease
 
-    def said_by_address(self, **kwargs: Any) -> dict[str, Any]:
+    def url_fields(self, **kwargs: Any) -> dict[str, Any]:
         return {"lease": get_object_or_404(Lease, pk=kwargs["pk"]).pk}
 
     @extend_schema(request=REASON, responses=_ACCEPTED)
@@ -113,7 +113,7 @@ class LeaseEnd(Orders, APIView):
         return self.order(request, pk=pk)
 
 
-class OverrideList(Orders, reads.OverrideReads):
+class OverrideList(ChangeEndpoint, reads.OverrideReads):
     """Overrides, the newest first: those in force and those that ended."""
 
     required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
@@ -129,13 +129,13 @@ class OverrideList(Orders, reads.OverrideReads):
         return self.order(request)
 
 
-class OverrideEnd(Orders, APIView):
+class OverrideEnd(ChangeEndpoint, APIView):
     """Ends an override."""
 
     required_permissions: ClassVar = {"POST": Permission.ADMINISTER}
     change = c.EndOverride
 
-    def said_by_address(self, **kwargs: Any) -> dict[str, Any]:
+    def url_fields(self, **kwargs: Any) -> dict[str, Any]:
         return {"override": get_object_or_404(Override, pk=kwargs["pk"]).pk}
 
     @extend_schema(request=REASON, responses=_ACCEPTED)

@@ -31,14 +31,14 @@ from console.rest.views import (
     TaggedDetail,
 )
 from quotas.changes import serializers as said
-from quotas.changes.api.orders import require_right
+from quotas.changes.api.endpoints import require_right
 from quotas.changes.contracts import Change
 from quotas.changes.filters import ProposalFilters
 from quotas.changes.models import Proposal
 from quotas.changes.rules.payload import parse_change
-from quotas.changes.selectors.ahead import look_ahead, preview_json
 from quotas.changes.selectors.scope import scope_of
 from quotas.changes.services import proposals
+from quotas.changes.services.preview import compute_preview, preview_json
 
 _EXAMPLE = OpenApiExample(
     "A smaller plan",
@@ -132,7 +132,7 @@ class ProposalApply(Idempotent, APIView):
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
 
-    @extend_schema(request=said.APPLY, responses={202: said.ORDERED})
+    @extend_schema(request=said.APPLY, responses={202: said.APPLIED})
     def post(self, request: Request, pk: int) -> Response:
         """Does what the preview with this fingerprint said, or refuses: 409 `stale_preview`, with
         what has changed since in `context.since` and the new fingerprint in
@@ -151,7 +151,7 @@ class ProposalApply(Idempotent, APIView):
             actor=actor_of(request),
             confirm=confirm,
         )
-        row = said.ordered_row(found, rollout)
+        row = said.applied_row(found, rollout)
         headers = {"Location": str(row["url"])}
         return Response(row, status=status.HTTP_202_ACCEPTED, headers=headers)
 
@@ -174,7 +174,7 @@ class DryRun(Idempotent, APIView):
                 f"This concerns {tenants} tenants; a preview of more than {proposals.LARGE} is "
                 "computed by a worker: POST it to /api/v1/proposals/ instead.",
             )
-        seen = look_ahead(change, now, progress=lambda _: None)
+        seen = compute_preview(change, now, progress=lambda _: None)
         return Response(said.preview_row(preview_json(seen)))
 
 

@@ -15,14 +15,14 @@ from console.rest.serializers import REASON
 from console.rest.views import READ
 from quotas.changes import contracts as c
 from quotas.changes import serializers as said
-from quotas.changes.api.orders import Orders
+from quotas.changes.api.endpoints import ChangeEndpoint
 from quotas.enforcement.api import tenants as reads
 from tenants.models import Placement, Tenant
 
-_ACCEPTED: Any = {202: said.ORDERED}
+_ACCEPTED: Any = {202: said.APPLIED}
 
 
-class TenantList(Orders, reads.TenantReads):
+class TenantList(ChangeEndpoint, reads.TenantReads):
     """Tenants by slug, each with its plan and how enforcement stands."""
 
     required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
@@ -36,14 +36,14 @@ class TenantList(Orders, reads.TenantReads):
         return self.order(request)
 
 
-class OfTenants(Orders, APIView):
+class TenantsEndpoint(ChangeEndpoint, APIView):
     """A change of the one tenant in the URL, for those that take several."""
 
-    def said_by_address(self, **kwargs: Any) -> dict[str, Any]:
+    def url_fields(self, **kwargs: Any) -> dict[str, Any]:
         return {"tenants": [get_object_or_404(Tenant, slug=kwargs["slug"]).slug]}
 
 
-class TenantSuspend(OfTenants):
+class TenantSuspend(TenantsEndpoint):
     """Stops a tenant's new work."""
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
@@ -55,7 +55,7 @@ class TenantSuspend(OfTenants):
         return self.order(request, slug=slug)
 
 
-class TenantResume(OfTenants):
+class TenantResume(TenantsEndpoint):
     """Lets a tenant work again."""
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
@@ -67,7 +67,7 @@ class TenantResume(OfTenants):
         return self.order(request, slug=slug)
 
 
-class TenantMove(OfTenants):
+class TenantMove(TenantsEndpoint):
     """Puts a tenant on a plan."""
 
     required_permissions: ClassVar = {"POST": Permission.ADMINISTER}
@@ -79,13 +79,13 @@ class TenantMove(OfTenants):
         return self.order(request, slug=slug)
 
 
-class TenantOffboard(Orders, APIView):
+class TenantOffboard(ChangeEndpoint, APIView):
     """Takes a tenant away."""
 
     required_permissions: ClassVar = {"POST": Permission.ADMINISTER}
     change = c.Offboard
 
-    def said_by_address(self, **kwargs: Any) -> dict[str, Any]:
+    def url_fields(self, **kwargs: Any) -> dict[str, Any]:
         return {"tenant": get_object_or_404(Tenant, slug=kwargs["slug"]).slug}
 
     @extend_schema(request=said.CONFIRMED, responses=_ACCEPTED)
@@ -94,7 +94,7 @@ class TenantOffboard(Orders, APIView):
         return self.order(request, slug=slug)
 
 
-class PlacementList(Orders, reads.PlacementReads):
+class PlacementList(ChangeEndpoint, reads.PlacementReads):
     """Who is placed where, and how it stands there."""
 
     required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
@@ -106,13 +106,13 @@ class PlacementList(Orders, reads.PlacementReads):
         return self.order(request)
 
 
-class PlacementRemove(Orders, APIView):
+class PlacementRemove(ChangeEndpoint, APIView):
     """Removes a placement."""
 
     required_permissions: ClassVar = {"POST": Permission.ADMINISTER}
     change = c.Displace
 
-    def said_by_address(self, **kwargs: Any) -> dict[str, Any]:
+    def url_fields(self, **kwargs: Any) -> dict[str, Any]:
         return {"placement": get_object_or_404(Placement, pk=kwargs["pk"]).pk}
 
     @extend_schema(request=said.CONFIRMED, responses=_ACCEPTED)
@@ -121,14 +121,14 @@ class PlacementRemove(Orders, APIView):
         return self.order(request, pk=pk)
 
 
-class OfPlacements(Orders, APIView):
+class PlacementsEndpoint(ChangeEndpoint, APIView):
     """A change of the one placement in the URL, for those that take several."""
 
-    def said_by_address(self, **kwargs: Any) -> dict[str, Any]:
+    def url_fields(self, **kwargs: Any) -> dict[str, Any]:
         return {"placements": [get_object_or_404(Placement, pk=kwargs["pk"]).pk]}
 
 
-class PlacementRepair(OfPlacements):
+class PlacementRepair(PlacementsEndpoint):
     """Writes the intent again."""
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
@@ -140,7 +140,7 @@ class PlacementRepair(OfPlacements):
         return self.order(request, pk=pk)
 
 
-class PlacementTakeOver(OfPlacements):
+class PlacementTakeOver(PlacementsEndpoint):
     """Takes fields over."""
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}

@@ -11,18 +11,23 @@ from django.http import QueryDict
 from console.access.forms import ReasonForm
 from console.errors import DomainError
 from quotas.changes.contracts import PublishPlan
-from quotas.changes.forms.faults import problems_of
+from quotas.changes.forms.errors import problems_of
 from quotas.changes.forms.rows import Row, Rows
 from quotas.changes.rules.catalogue import SECTIONS, offer_of
+from quotas.changes.rules.form_text import (
+    exception_document,
+    limit_text,
+    peer_of,
+    ports_of,
+)
 from quotas.changes.rules.policy import LEVELS, parse_policy
-from quotas.changes.rules.written import exception_of, peer_of, ports_of, written
 from quotas.plans.contracts import PlanTerms, Policy, policy_to_json
 from quotas.plans.limits import parse_key, parse_limit
 from quotas.plans.rules import Severity, validate_limits
 from tenants.models import dns_label
 
 LIMIT_FIELDS = ("key", "value")
-HOLE_FIELDS = ("name", "direction", "peer", "ports")
+EXCEPTION_FIELDS = ("name", "direction", "peer", "ports")
 
 
 class PlanForm(ReasonForm):
@@ -98,9 +103,11 @@ class PlanEditor:
         self.rows = Rows(
             "limit",
             LIMIT_FIELDS,
-            rows=[{"key": key, "value": written(key, limits[key])} for key in in_order(limits)],
+            rows=[{"key": key, "value": limit_text(key, limits[key])} for key in in_order(limits)],
         )
-        self.holes = Rows("hole", HOLE_FIELDS, rows=_holes(policy), needed=("name", "peer"))
+        self.exceptions = Rows(
+            "exception", EXCEPTION_FIELDS, rows=_exception_rows(policy), needed=("name", "peer")
+        )
         self.form = PolicyForm(data, initial=policy_to_json(policy))
         if data is None:
             self.limits = dict(limits)
@@ -111,7 +118,7 @@ class PlanEditor:
         """True when a button that adds or removes a row was pressed: the page is shown again."""
         if self.data is None:
             return False
-        pressed = [self.rows.turn(self.data), self.holes.turn(self.data)]
+        pressed = [self.rows.turn(self.data), self.exceptions.turn(self.data)]
         self._hint()
         return any(pressed)
 
@@ -120,7 +127,7 @@ class PlanEditor:
         if self.data is None:
             return False
         self.rows.read(self.data)
-        self.holes.read(self.data)
+        self.exceptions.read(self.data)
         self._read_limits()
         self._hint()
         self.form.is_valid()
@@ -128,7 +135,7 @@ class PlanEditor:
         if not self.rows.has_errors:
             self._look_closely()
         return not (
-            self.problems or self.form.errors or self.rows.has_errors or self.holes.has_errors
+            self.problems or self.form.errors or self.rows.has_errors or self.exceptions.has_errors
         )
 
     def change(self, plan: str) -> PublishPlan:
@@ -176,7 +183,9 @@ class PlanEditor:
 
     def _read_policy(self) -> None:
         document = dict(self.form.cleaned_data)
-        document["network_exceptions"] = [exception_of(**row.values) for row in self.holes]
+        document["network_exceptions"] = [
+            exception_document(**row.values) for row in self.exceptions
+        ]
         try:
             self.policy = parse_policy(document)
         except DomainError as error:
@@ -192,7 +201,9 @@ class PlanEditor:
             self.form.add_error(short, message)
         elif short.startswith("network_exceptions["):
             number, _, field = short.removeprefix("network_exceptions[").partition("]")
-            self.holes.rows[int(number)].errors[_HOLE_NAMES.get(field[1:], "peer")] = message
+            self.exceptions.rows[int(number)].errors[_EXCEPTION_COLUMNS.get(field[1:], "peer")] = (
+                message
+            )
         else:
             self.problems.append(message)
 
@@ -201,7 +212,7 @@ class PlanEditor:
             row.hint = hint_of(row)
 
 
-_HOLE_NAMES = {"name": "name", "direction": "direction", "ports": "ports"}
+_EXCEPTION_COLUMNS = {"name": "name", "direction": "direction", "ports": "ports"}
 
 
 def in_order(keys: Iterable[str]) -> list[str]:
@@ -219,15 +230,15 @@ def hint_of(row: Row) -> str:
     return f"{offer.label} – {offer.help}"
 
 
-def _holes(policy: Policy) -> list[dict[str, str]]:
+def _exception_rows(policy: Policy) -> list[dict[str, str]]:
     return [
         {
-            "name": hole.name,
-            "direction": hole.direction,
-            "peer": peer_of(hole),
-            "ports": ports_of(hole),
+            "name": exception.name,
+            "direction": exception.direction,
+            "peer": peer_of(exception),
+            "ports": ports_of(exception),
         }
-        for hole in policy.network_exceptions
+        for exception in policy.network_exceptions
     ]
 
 

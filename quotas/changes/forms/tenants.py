@@ -11,7 +11,7 @@ from console.access.forms import ReasonForm
 from console.access.models import User
 from console.errors import DomainError
 from quotas.changes.contracts import MovePlan, Onboard, Place
-from quotas.changes.forms.faults import problems_of
+from quotas.changes.forms.errors import problems_of
 from quotas.changes.forms.fields import ChoiceOfRow, LabelsField
 from quotas.changes.forms.limits import ManyForm
 from quotas.changes.forms.rows import Row, Rows

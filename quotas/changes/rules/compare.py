@@ -10,8 +10,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from quotas.changes.contracts import Difference, Hurt, Kept, LimitChange, SettingChange
-from quotas.changes.rules.wording import UNSET, amount, effect
+from quotas.changes.contracts import (
+    Difference,
+    LimitChange,
+    OverLimit,
+    SettingChange,
+    ShadowedLimit,
+)
+from quotas.changes.rules.titles import UNSET, amount, effect
 from quotas.enforcement.ports import Usage
 from quotas.plans.contracts import (
     EffectiveLimits,
@@ -27,7 +33,7 @@ _MOST_DIFFERENCES = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class TenantDiff:
     """One tenant before and after the change. None where nothing is in force."""
 
     tenant: str
@@ -35,12 +41,12 @@ class Outlook:
     after: EffectiveLimits | None
 
 
-def limit_changes(outlooks: Iterable[Outlook]) -> tuple[LimitChange, ...]:
+def limit_changes(diffs: Iterable[TenantDiff]) -> tuple[LimitChange, ...]:
     """Every limit whose value changes, equal steps counted together, in order of key."""
     steps: Counter[tuple[str, Any, Any]] = Counter()
-    for outlook in outlooks:
-        for key in changed_keys(outlook.before, outlook.after):
-            steps[key, _value(outlook.before, key), _value(outlook.after, key)] += 1
+    for diff in diffs:
+        for key in changed_keys(diff.before, diff.after):
+            steps[key, _value(diff.before, key), _value(diff.after, key)] += 1
     ordered = sorted(steps.items(), key=lambda item: (item[0][0], str(item[0][1:])))
     return tuple(
         LimitChange(
@@ -56,11 +62,11 @@ def limit_changes(outlooks: Iterable[Outlook]) -> tuple[LimitChange, ...]:
     )
 
 
-def setting_changes(outlooks: Iterable[Outlook]) -> tuple[SettingChange, ...]:
+def setting_changes(diffs: Iterable[TenantDiff]) -> tuple[SettingChange, ...]:
     """Plan, suspension and policy: what changes beside the limits, equal steps together."""
     steps: Counter[tuple[str, str, str]] = Counter()
-    for outlook in outlooks:
-        before, after = _settings(outlook.before), _settings(outlook.after)
+    for diff in diffs:
+        before, after = _settings(diff.before), _settings(diff.after)
         for name in sorted(before.keys() | after.keys()):
             old, new = before.get(name, UNSET), after.get(name, UNSET)
             if old != new:
@@ -68,19 +74,21 @@ def setting_changes(outlooks: Iterable[Outlook]) -> tuple[SettingChange, ...]:
     return tuple(SettingChange(*step, tenants) for step, tenants in sorted(steps.items()))
 
 
-def hurt(outlook: Outlook, *, target: str, location: str, usage: Iterable[Usage]) -> Iterator[Hurt]:
+def over_limit(
+    diff: TenantDiff, *, target: str, location: str, usage: Iterable[Usage]
+) -> Iterator[OverLimit]:
     """The limits that this change moves below what is used there already."""
-    after = outlook.after
+    after = diff.after
     if after is None:
         return
-    changing = set(changed_keys(outlook.before, after))
+    changing = set(changed_keys(diff.before, after))
     for use in usage:
         limit = after.limits[use.key].value if use.key in after.limits else None
         if use.key not in changing or limit is None or use.used is None or use.used <= limit:
             continue
         key = _key(use.key)
-        yield Hurt(
-            tenant=outlook.tenant,
+        yield OverLimit(
+            tenant=diff.tenant,
             target=target,
             location=location,
             key=use.key,
@@ -93,9 +101,9 @@ def hurt(outlook: Outlook, *, target: str, location: str, usage: Iterable[Usage]
         )
 
 
-def kept(outlook: Outlook) -> Iterator[Kept]:
+def shadowed(diff: TenantDiff) -> Iterator[ShadowedLimit]:
     """Limits where the plan changes but the tenant's own lease or override wins."""
-    before, after = outlook.before, outlook.after
+    before, after = diff.before, diff.after
     if before is None or after is None:
         return
     for key, limit in sorted(after.limits.items()):
@@ -105,8 +113,8 @@ def kept(outlook: Outlook) -> Iterator[Kept]:
             continue
         if (old.in_plan, old.plan_value) == (limit.in_plan, limit.plan_value):
             continue
-        yield Kept(
-            tenant=outlook.tenant,
+        yield ShadowedLimit(
+            tenant=diff.tenant,
             key=key,
             label=_key(key).label,
             value_text=amount(key, limit.value),
@@ -118,9 +126,9 @@ def kept(outlook: Outlook) -> Iterator[Kept]:
         )
 
 
-def intent_digest(outlook: Outlook) -> str:
+def intent_digest(diff: TenantDiff) -> str:
     """A fingerprint of what is intended for one tenant before and after."""
-    return fingerprint([_intent(outlook.before), _intent(outlook.after)])[:12]
+    return fingerprint([_intent(diff.before), _intent(diff.after)])[:12]
 
 
 def fingerprint(content: Any) -> str:

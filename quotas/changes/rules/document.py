@@ -75,10 +75,10 @@ def policy_document(policy: Policy) -> dict[str, Any]:
     content["network_exceptions"] = [
         {
             name: value
-            for name, value in hole.items()
+            for name, value in exception.items()
             if value and value != getattr(_BARE_EXCEPTION, name)
         }
-        for hole in content["network_exceptions"]
+        for exception in content["network_exceptions"]
     ]
     return content
 

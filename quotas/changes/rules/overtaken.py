@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from quotas.changes.rules.written import peer_of, ports_of
+from quotas.changes.rules.form_text import peer_of, ports_of
 from quotas.plans.charts import human, label_of
 from quotas.plans.contracts import PlanTerms, Policy
 
@@ -50,14 +50,18 @@ def _limit(key: str, limits: Mapping[str, int | None]) -> str:
 
 
 def _policy(policy: Policy) -> dict[str, str]:
-    holes = [
-        " ".join(filter(None, (hole.name, hole.direction, peer_of(hole), ports_of(hole))))
-        for hole in policy.network_exceptions
+    exceptions = [
+        " ".join(
+            filter(
+                None, (exception.name, exception.direction, peer_of(exception), ports_of(exception))
+            )
+        )
+        for exception in policy.network_exceptions
     ]
     return {
         "Pod security": policy.pod_security,
         "Priority class": policy.priority_class or UNSET,
         "Tenant role": policy.tenant_role or UNSET,
         "Closed network": "yes" if policy.network_isolated else "no",
-        "Exceptions of the network": "; ".join(holes) or "none",
+        "Exceptions of the network": "; ".join(exceptions) or "none",
     }

@@ -34,44 +34,48 @@ def parse_policy(document: Any) -> Policy:
     isolated = document.get("network_isolated", True)
     if not isinstance(isolated, bool):
         raise _wrong("policy.network_isolated", isolated, "use true or false")
-    holes = document.get("network_exceptions", [])
-    if not isinstance(holes, list | tuple):
-        raise _wrong("policy.network_exceptions", holes, "use a list")
-    for number, hole in enumerate(holes):
-        _check_exception(f"policy.network_exceptions[{number}]", hole)
-    names = [hole["name"] for hole in holes]
+    exceptions = document.get("network_exceptions", [])
+    if not isinstance(exceptions, list | tuple):
+        raise _wrong("policy.network_exceptions", exceptions, "use a list")
+    for number, exception in enumerate(exceptions):
+        _check_exception(f"policy.network_exceptions[{number}]", exception)
+    names = [exception["name"] for exception in exceptions]
     if len(set(names)) < len(names):
         raise _wrong("policy.network_exceptions", names, "give each exception a name of its own")
     return policy_from_json(document)
 
 
-def _check_exception(path: str, hole: Any) -> None:
-    _mapping(path, hole, {item.name for item in fields(NetworkException)})
-    name = hole.get("name")
+def _check_exception(path: str, exception: Any) -> None:
+    _mapping(path, exception, {item.name for item in fields(NetworkException)})
+    name = exception.get("name")
     if not isinstance(name, str) or not _NAME.match(name):
         raise _wrong(f"{path}.name", name, "use lower-case letters, digits and hyphens")
-    if hole.get("direction") not in DIRECTIONS:
-        raise _wrong(f"{path}.direction", hole.get("direction"), f"use {' or '.join(DIRECTIONS)}")
-    _check_peer(path, hole)
-    ports = hole.get("ports", [])
+    if exception.get("direction") not in DIRECTIONS:
+        raise _wrong(
+            f"{path}.direction", exception.get("direction"), f"use {' or '.join(DIRECTIONS)}"
+        )
+    _check_peer(path, exception)
+    ports = exception.get("ports", [])
     if not isinstance(ports, list | tuple) or not all(_is_port(port) for port in ports):
         raise _wrong(f"{path}.ports", ports, "use a list of pairs such as [TCP, 443]")
 
 
-def _check_peer(path: str, hole: Mapping[str, Any]) -> None:
-    given = [name for name in ("cidr", "namespace", "everything") if hole.get(name)]
+def _check_peer(path: str, exception: Mapping[str, Any]) -> None:
+    given = [name for name in ("cidr", "namespace", "everything") if exception.get(name)]
     if len(given) != 1:
         raise _wrong(path, given, "give exactly one of cidr, namespace and everything")
-    if hole.get("cidr"):
+    if exception.get("cidr"):
         try:
-            ipaddress.ip_network(hole["cidr"])
+            ipaddress.ip_network(exception["cidr"])
         except ValueError:
-            raise _wrong(f"{path}.cidr", hole["cidr"], "use a network such as 10.0.0.0/8") from None
-    namespace = hole.get("namespace", "")
+            raise _wrong(
+                f"{path}.cidr", exception["cidr"], "use a network such as 10.0.0.0/8"
+            ) from None
+    namespace = exception.get("namespace", "")
     if not isinstance(namespace, str) or (namespace and not _NAME.match(namespace)):
         raise _wrong(f"{path}.namespace", namespace, "use the name of a namespace")
-    if hole.get("everything", False) not in (True, False):
-        raise _wrong(f"{path}.everything", hole["everything"], "use true or false")
+    if exception.get("everything", False) not in (True, False):
+        raise _wrong(f"{path}.everything", exception["everything"], "use true or false")
 
 
 def _is_port(port: Any) -> bool:

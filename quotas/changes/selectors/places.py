@@ -38,7 +38,7 @@ def placements_numbered(numbers: Sequence[int], *, field: str = "placements") ->
     return found
 
 
-def coming_placement(tenant: Tenant, place: c.Place, number: int) -> Placement:
+def planned_placement(tenant: Tenant, place: c.Place, number: int) -> Placement:
     """An unsaved placement under a number below zero. Raises DomainError when its target is not
     known, its adapter does not take the location, or somebody is there ("taken", 409)."""
     target = Target.objects.filter(slug=place.target).first()

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from quotas.changes.models import Proposal
-from quotas.changes.rules.wording import UNSET
+from quotas.changes.rules.titles import UNSET
 
 SHOWN = 100
 """So many tenants are listed where a list could be long; the rest is counted."""
@@ -62,12 +62,12 @@ class PreviewPage:
     confirm: str
     limits: Sequence[LimitLine]
     settings: Sequence[Mapping[str, Any]]
-    hurt: Sequence[Mapping[str, Any]]
-    hurt_total: int
-    hurt_tenants: int
-    kept: Sequence[Mapping[str, Any]]
-    kept_total: int
-    kept_tenants: int
+    over_limit: Sequence[Mapping[str, Any]]
+    over_limit_total: int
+    over_limit_tenants: int
+    shadowed: Sequence[Mapping[str, Any]]
+    shadowed_total: int
+    shadowed_tenants: int
     obstacles: Sequence[Obstacle]
     costs: Sequence[Mapping[str, Any]]
     calls: int
@@ -97,7 +97,7 @@ def preview_page(proposal: Proposal) -> PreviewPage | None:
     seen = proposal.preview
     if not seen:
         return None
-    hurt = seen["hurt"]
+    over_limit = seen["over_limit"]
     return PreviewPage(
         sentence=sentence(seen),
         at=datetime.fromisoformat(seen["at"]),
@@ -105,12 +105,12 @@ def preview_page(proposal: Proposal) -> PreviewPage | None:
         confirm=seen["confirm"],
         limits=_limit_lines(seen),
         settings=seen["settings"],
-        hurt=hurt[:SHOWN],
-        hurt_total=len(hurt),
-        hurt_tenants=len({each["tenant"] for each in hurt}),
-        kept=seen["kept"][:SHOWN],
-        kept_total=seen["kept_total"],
-        kept_tenants=seen["kept_tenants"],
+        over_limit=over_limit[:SHOWN],
+        over_limit_total=len(over_limit),
+        over_limit_tenants=len({each["tenant"] for each in over_limit}),
+        shadowed=seen["shadowed"][:SHOWN],
+        shadowed_total=seen["shadowed_total"],
+        shadowed_tenants=seen["shadowed_tenants"],
         obstacles=[_obstacle(each) for each in seen["blocked"]],
         costs=seen["costs"],
         calls=seen["calls"],
@@ -125,7 +125,7 @@ def preview_page(proposal: Proposal) -> PreviewPage | None:
 
 
 def sentence(seen: Mapping[str, Any]) -> str:
-    """The answer: how many tenants, objects and targets, and who is hurt."""
+    """The answer: how many tenants, objects and targets, and who is over the new limits."""
     tenants, objects = seen["tenants"], seen["objects_total"]
     targets = sum(1 for each in seen["costs"] if each["objects"])
     deleted = seen["deletes"]
@@ -139,9 +139,9 @@ def sentence(seen: Mapping[str, Any]) -> str:
         said += f" on {_count(targets, 'target')}"
     if 0 < deleted < objects:
         said += f" ({deleted:,} deleted)"
-    hurt = len({each["tenant"] for each in seen["hurt"]})
-    if hurt:
-        return f"{said}; {hurt} already use{'s' if hurt == 1 else ''} more than the new limits."
+    over = len({each["tenant"] for each in seen["over_limit"]})
+    if over:
+        return f"{said}; {over} already use{'s' if over == 1 else ''} more than the new limits."
     if any(_direction(each) == "lowered" for each in seen["limits"]):
         return f"{said}; nobody uses more than the new limits."
     return f"{said}."
@@ -150,7 +150,7 @@ def sentence(seen: Mapping[str, Any]) -> str:
 def _limit_lines(seen: Mapping[str, Any]) -> list[LimitLine]:
     over: dict[tuple[str, int], set[str]] = defaultdict(set)
     effects: dict[str, str] = {}
-    for each in seen["hurt"]:
+    for each in seen["over_limit"]:
         over[each["key"], each["limit"]].add(each["tenant"])
         effects[each["key"]] = each["effect"]
     lines = [

@@ -11,9 +11,9 @@ from console.errors import DomainError
 from quotas.changes import contracts as c
 from quotas.changes.rules.policy import parse_policy
 from quotas.changes.selectors.places import (
-    coming_placement,
     loaded,
     placements_numbered,
+    planned_placement,
     some,
     unknown,
 )
@@ -40,14 +40,14 @@ class Scope:
     """The rows behind a change.
 
     `placements` are those that will be written to, `leaving` the ids of those to be emptied,
-    `coming` those that do not exist yet (unsaved, ids -1, -2, …). `terms` and `version` say where
+    `planned` those that do not exist yet (unsaved, ids -1, -2, …). `terms` and `version` say where
     a change of plan leads; a plan version that is yet to be published has no row.
     """
 
     tenants: Sequence[Tenant] = ()
     placements: Sequence[Placement] = ()
     leaving: frozenset[int] = frozenset()
-    coming: Sequence[Placement] = ()
+    planned: Sequence[Placement] = ()
     terms: PlanTerms | None = None
     policy: Policy | None = None
     version: PlanVersion | None = None
@@ -119,7 +119,7 @@ def _resume(change: c.Resume, _: datetime) -> Scope:
 
 def _place(change: c.Place, _: datetime) -> Scope:
     (tenant,) = tenants_named([change.tenant], field="tenant")
-    return Scope(tenants=[tenant], coming=[coming_placement(tenant, change, -1)])
+    return Scope(tenants=[tenant], planned=[planned_placement(tenant, change, -1)])
 
 
 def _displace(change: c.Displace, _: datetime) -> Scope:
@@ -145,13 +145,13 @@ def _onboard(change: c.Onboard, _: datetime) -> Scope:
         raise DomainError("invalid", f"Slug: {change.slug!r}: {dns_label.message}", field="slug")
     version = latest_version(_plan(change.plan))
     tenant = Tenant(slug=change.slug, name=change.name, group=change.group)
-    coming = [
-        coming_placement(tenant, place, -n) for n, place in enumerate(change.placements, start=1)
+    planned = [
+        planned_placement(tenant, place, -n) for n, place in enumerate(change.placements, start=1)
     ]
-    warnings = () if coming else ("The tenant is placed nowhere yet: nothing is enforced.",)
+    warnings = () if planned else ("The tenant is placed nowhere yet: nothing is enforced.",)
     return Scope(
         tenants=[tenant],
-        coming=coming,
+        planned=planned,
         version=version,
         terms=load_terms([version.pk])[version.pk],
         warnings=warnings,

@@ -122,7 +122,7 @@ def _publish(document: PlanDocument, base: int, reason: str, actor: Actor) -> Ap
     change = PublishPlan(document.plan, base, document.limits, document.policy)
     draft = proposals.propose(change=change, actor=actor)
     try:
-        preview = proposals.compute_preview(proposal=draft, now=timezone.now())
+        preview = proposals.update_preview(proposal=draft, now=timezone.now())
         rollout = proposals.apply(
             proposal=draft, fingerprint=preview.fingerprint, reason=reason, actor=actor
         )

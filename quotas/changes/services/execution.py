@@ -23,8 +23,8 @@ from tenants.models import Placement, Tenant
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """Who wants a change carried out, why and when. `said` is what every verb is given."""
+class ApplyContext:
+    """Who wants a change carried out, why and when. `arguments` are what every verb is given."""
 
     actor: Actor
     reason: str
@@ -33,23 +33,23 @@ class Order:
     source: str
 
     @property
-    def said(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
         """The arguments that all verbs share."""
         return {"actor": self.actor, "reason": self.reason, "at": self.at}
 
 
-def carry_out(change: c.Change, scope: Scope, order: Order) -> Rollout:
+def carry_out(change: c.Change, scope: Scope, context: ApplyContext) -> Rollout:
     """Writes the intent of `change` and the rollout that pushes it. Call it in a transaction."""
-    placements = _STEPS[type(change)](change, scope, order)
+    placements = _STEPS[type(change)](change, scope, context)
     return create_rollout(
         kind=_KINDS.get(type(change), RolloutKind.CHANGE),
-        title=order.title,
-        reason=order.reason,
-        actor=order.actor,
+        title=context.title,
+        reason=context.reason,
+        actor=context.actor,
         placements=placements,
-        source=order.source,
+        source=context.source,
         force=isinstance(change, c.TakeOver),
-        at=order.at,
+        at=context.at,
     )
 
 
@@ -59,7 +59,7 @@ _KINDS: dict[type[Any], RolloutKind] = {
 }
 
 
-def _publish(change: c.PublishPlan, scope: Scope, order: Order) -> Sequence[Placement]:
+def _publish(change: c.PublishPlan, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
     if scope.policy is None:
         raise ValueError("a plan version is published with its policy")
     publish_version(
@@ -67,103 +67,105 @@ def _publish(change: c.PublishPlan, scope: Scope, order: Order) -> Sequence[Plac
         base_version=change.base_version,
         limits=change.limits,
         policy=scope.policy,
-        **order.said,
+        **context.arguments,
     )
     return _new_intent(scope)
 
 
-def _move(_: c.MovePlan, scope: Scope, order: Order) -> Sequence[Placement]:
+def _move(_: c.MovePlan, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
     if scope.version is None:
         raise ValueError("tenants are moved to a version that exists")
-    subscribe(tenants=scope.tenants, version=scope.version, **order.said)
+    subscribe(tenants=scope.tenants, version=scope.version, **context.arguments)
     return _new_intent(scope)
 
 
-def _lease(change: c.GrantLease, scope: Scope, order: Order) -> Sequence[Placement]:
+def _lease(change: c.GrantLease, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
     adjustments.grant_lease(
         tenants=scope.tenants,
         key=change.key,
         value=change.value,
         until=change.until,
-        **order.said,
+        **context.arguments,
     )
     return _new_intent(scope)
 
 
-def _end_lease(_: c.EndLease, scope: Scope, order: Order) -> Sequence[Placement]:
+def _end_lease(_: c.EndLease, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
     if isinstance(scope.row, Lease):
-        adjustments.end_lease(lease=scope.row, **order.said)
+        adjustments.end_lease(lease=scope.row, **context.arguments)
     return _new_intent(scope)
 
 
-def _override(change: c.SetOverride, scope: Scope, order: Order) -> Sequence[Placement]:
+def _override(change: c.SetOverride, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
     adjustments.set_override(
-        tenants=scope.tenants, key=change.key, value=change.value, **order.said
+        tenants=scope.tenants, key=change.key, value=change.value, **context.arguments
     )
     return _new_intent(scope)
 
 
-def _end_override(_: c.EndOverride, scope: Scope, order: Order) -> Sequence[Placement]:
+def _end_override(_: c.EndOverride, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
     if isinstance(scope.row, Override):
-        adjustments.end_override(override=scope.row, **order.said)
+        adjustments.end_override(override=scope.row, **context.arguments)
     return _new_intent(scope)
 
 
-def _suspend(_: c.Suspend, scope: Scope, order: Order) -> Sequence[Placement]:
-    suspensions.suspend(tenants=scope.tenants, **order.said)
+def _suspend(_: c.Suspend, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
+    suspensions.suspend(tenants=scope.tenants, **context.arguments)
     return _new_intent(scope)
 
 
-def _resume(_: c.Resume, scope: Scope, order: Order) -> Sequence[Placement]:
-    suspensions.resume(tenants=scope.tenants, **order.said)
+def _resume(_: c.Resume, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
+    suspensions.resume(tenants=scope.tenants, **context.arguments)
     return _new_intent(scope)
 
 
-def _place(_: c.Place, scope: Scope, order: Order) -> Sequence[Placement]:
-    return _place_all(scope, scope.tenants[0], order)
+def _place(_: c.Place, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
+    return _place_all(scope, scope.tenants[0], context)
 
 
-def _displace(_: c.Displace, scope: Scope, order: Order) -> Sequence[Placement]:
-    tenants.leave(placements=scope.placements, actor=order.actor, reason=order.reason)
+def _displace(_: c.Displace, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
+    tenants.leave(placements=scope.placements, actor=context.actor, reason=context.reason)
     return scope.placements
 
 
-def _onboard(change: c.Onboard, scope: Scope, order: Order) -> Sequence[Placement]:
+def _onboard(change: c.Onboard, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
     tenant = tenants.create_tenant(
         slug=change.slug,
         name=change.name,
         labels=change.labels,
         contact=change.contact,
         group=change.group,
-        actor=order.actor,
-        reason=order.reason,
+        actor=context.actor,
+        reason=context.reason,
     )
     if scope.version is not None:
-        subscribe(tenants=[tenant], version=scope.version, **order.said)
-    return _place_all(scope, tenant, order)
+        subscribe(tenants=[tenant], version=scope.version, **context.arguments)
+    return _place_all(scope, tenant, context)
 
 
-def _offboard(_: c.Offboard, scope: Scope, order: Order) -> Sequence[Placement]:
-    tenants.offboard(tenants=scope.tenants, actor=order.actor, reason=order.reason)
-    tenants.leave(placements=scope.placements, actor=order.actor, reason=order.reason)
-    unsubscribe(tenants=scope.tenants, **order.said)
-    adjustments.end_all(tenants=scope.tenants, **order.said)
+def _offboard(_: c.Offboard, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
+    tenants.offboard(tenants=scope.tenants, actor=context.actor, reason=context.reason)
+    tenants.leave(placements=scope.placements, actor=context.actor, reason=context.reason)
+    unsubscribe(tenants=scope.tenants, **context.arguments)
+    adjustments.end_all(tenants=scope.tenants, **context.arguments)
     return _new_intent(scope)
 
 
-def _again(change: c.Repair | c.TakeOver, scope: Scope, order: Order) -> Sequence[Placement]:
+def _again(
+    change: c.Repair | c.TakeOver, scope: Scope, context: ApplyContext
+) -> Sequence[Placement]:
     action = "placement.repair" if isinstance(change, c.Repair) else "placement.take_over"
     audit.record_all(
         [
             audit.build(
-                actor=order.actor,
+                actor=context.actor,
                 action=action,
                 object_type="placement",
                 object_id=placement.pk,
                 object_label=str(placement),
                 tenant=placement.tenant.slug,
-                reason=order.reason,
-                at=order.at,
+                reason=context.reason,
+                at=context.at,
             )
             for placement in scope.placements
         ]
@@ -171,7 +173,7 @@ def _again(change: c.Repair | c.TakeOver, scope: Scope, order: Order) -> Sequenc
     return scope.placements
 
 
-_STEPS: dict[type[Any], Callable[[Any, Scope, Order], Sequence[Placement]]] = {
+_STEPS: dict[type[Any], Callable[[Any, Scope, ApplyContext], Sequence[Placement]]] = {
     c.PublishPlan: _publish,
     c.MovePlan: _move,
     c.GrantLease: _lease,
@@ -194,20 +196,20 @@ def _new_intent(scope: Scope) -> Sequence[Placement]:
     return scope.placements
 
 
-def _place_all(scope: Scope, tenant: Tenant, order: Order) -> Sequence[Placement]:
-    for coming in scope.coming:
+def _place_all(scope: Scope, tenant: Tenant, context: ApplyContext) -> Sequence[Placement]:
+    for planned in scope.planned:
         # Somebody left this place and it is empty: its row makes room.
-        left = emptied().filter(pk__in=same_place(coming)).select_related("tenant", "target")
-        tenants.remove_placements(placements=list(left), actor=order.actor, reason=order.reason)
+        left = emptied().filter(pk__in=same_place(planned)).select_related("tenant", "target")
+        tenants.remove_placements(placements=list(left), actor=context.actor, reason=context.reason)
     return [
         tenants.place(
             tenant=tenant,
-            target=coming.target,
-            location=coming.location,
-            sharing=coming.sharing,
-            fairness_key=coming.fairness_key,
-            actor=order.actor,
-            reason=order.reason,
+            target=planned.target,
+            location=planned.location,
+            sharing=planned.sharing,
+            fairness_key=planned.fairness_key,
+            actor=context.actor,
+            reason=context.reason,
         )
-        for coming in scope.coming
+        for planned in scope.planned
     ]

@@ -27,10 +27,15 @@ from quotas.changes.contracts import Change, Offboard, Preview
 from quotas.changes.models import Proposal, ProposalStatus
 from quotas.changes.rules.compare import since
 from quotas.changes.rules.payload import parse_change, payload_of
-from quotas.changes.rules.wording import title
-from quotas.changes.selectors.ahead import base_of, look_ahead, outlooks_of, preview_json
+from quotas.changes.rules.titles import title
 from quotas.changes.selectors.scope import Scope, scope_of
-from quotas.changes.services.execution import Order, carry_out
+from quotas.changes.services.execution import ApplyContext, carry_out
+from quotas.changes.services.preview import (
+    base_of,
+    compute_preview,
+    preview_json,
+    tenant_diffs,
+)
 from quotas.enforcement.models import Rollout
 from tenants.models import Tenant
 
@@ -69,17 +74,19 @@ def request_preview(*, proposal: Proposal) -> Preview | None:
         if celery.enqueue(PREVIEW_TASK, proposal.pk):
             proposal.refresh_from_db()
             return None
-    return compute_preview(proposal=proposal, now=now)
+    return update_preview(proposal=proposal, now=now)
 
 
-def compute_preview(*, proposal: Proposal, now: datetime) -> Preview:
+def update_preview(*, proposal: Proposal, now: datetime) -> Preview:
     """Looks ahead and stores what it saw on the draft.
 
     Raises DomainError: "not_a_draft" (409), or as `scope_of` does; `progress` then says why.
     """
     _require_draft(proposal)
     try:
-        preview = look_ahead(change_of(proposal), now, progress=partial(_progress, proposal.pk))
+        preview = compute_preview(
+            change_of(proposal), now, progress=partial(_progress, proposal.pk)
+        )
     except DomainError as error:
         _progress(proposal.pk, f"Not possible: {error.message}")
         raise
@@ -138,7 +145,7 @@ def _apply(
     _require_draft(proposal)
     change = change_of(proposal)
     # The planes are read before the transaction: no network while the database holds locks.
-    live = look_ahead(change, timezone.now(), progress=lambda _: None)
+    live = compute_preview(change, timezone.now(), progress=lambda _: None)
     _require_confirmed(live, change, confirm)
     if live.fingerprint != fingerprint:
         raise _stale(proposal, live)
@@ -148,8 +155,8 @@ def _apply(
         now = timezone.now()
         _claim(proposal, said, now)
         scope = _same_rows(proposal, change, live, now)
-        order = Order(actor, said, now, live.title, f"change:{proposal.pk}")
-        rollout = carry_out(change, scope, order)
+        context = ApplyContext(actor, said, now, live.title, f"change:{proposal.pk}")
+        rollout = carry_out(change, scope, context)
         Proposal.objects.filter(pk=proposal.pk).update(rollout=rollout)
     proposal.refresh_from_db()
     return rollout
@@ -171,7 +178,7 @@ def _lock(live: Preview) -> None:
 def _same_rows(proposal: Proposal, change: Change, live: Preview, now: datetime) -> Scope:
     """The scope again, if the rows still say what the preview was computed from."""
     scope = scope_of(change, now)
-    base = base_of(scope, outlooks_of(change, scope, now))
+    base = base_of(scope, tenant_diffs(change, scope, now))
     if any(live.base[name] != value for name, value in base.items()):
         raise _stale(proposal, live)
     return scope

@@ -16,7 +16,12 @@ from quotas.changes.contracts import Change, MovePlan, Resume, Suspend
 from quotas.changes.forms.limits import ManyForm, ManyLimitForm
 from quotas.changes.forms.tenants import ManyMoveForm
 from quotas.changes.rules.catalogue import offers
-from quotas.changes.views.asking import RESUME, SUSPEND, ask, require_right
+from quotas.changes.views.proposal_flow import (
+    RESUME,
+    SUSPEND,
+    propose_from_form,
+    require_right,
+)
 
 
 @requires(Permission.OPERATE)
@@ -43,8 +48,10 @@ def bulk(request: SignedInRequest) -> HttpResponse:
         "form": form,
     }
     if asked is None:
-        return render(request, "changes/ask.html", context)
-    return ask(request, form, make, template="changes/ask.html", context=context)
+        return render(request, "changes/change_form.html", context)
+    return propose_from_form(
+        request, form, make, template="changes/change_form.html", context=context
+    )
 
 
 Bulk = tuple[str, tuple[str, ...], Any, Callable[[], Change]]

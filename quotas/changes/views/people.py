@@ -13,8 +13,8 @@ from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
 from console.errors import DomainError
 from quotas.changes.forms import tenants as forms
-from quotas.changes.forms.faults import add_domain_error
-from quotas.changes.views.asking import sent
+from quotas.changes.forms.errors import add_domain_error
+from quotas.changes.views.proposal_flow import bound_data
 from quotas.enforcement.services import edits
 from tenants import services as tenants
 from tenants.models import Membership, Tenant
@@ -26,7 +26,9 @@ _NAMES = ("name", "contact", "group", "labels", "generation")
 def tenant_edit(request: SignedInRequest, slug: str) -> HttpResponse:
     """What people read about a tenant, and who belongs to it."""
     tenant = get_object_or_404(Tenant, slug=slug)
-    form = forms.TenantForm(sent(request), initial={name: getattr(tenant, name) for name in _NAMES})
+    form = forms.TenantForm(
+        bound_data(request), initial={name: getattr(tenant, name) for name in _NAMES}
+    )
     if request.method == "POST" and form.is_valid():
         given = dict(form.cleaned_data)
         try:

@@ -12,9 +12,9 @@ from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
 from console.errors import DomainError
 from quotas.changes.contracts import Change, Displace, EndLease, EndOverride, Repair, TakeOver
-from quotas.changes.forms.faults import add_domain_error
+from quotas.changes.forms.errors import add_domain_error
 from quotas.changes.forms.placements import DriftPolicyForm
-from quotas.changes.views.asking import ask, sent
+from quotas.changes.views.proposal_flow import bound_data, propose_from_form
 from quotas.enforcement.models import PlacementState
 from quotas.enforcement.services import edits
 from quotas.plans.charts import human, label_of
@@ -30,7 +30,7 @@ def repair(request: SignedInRequest, pk: int) -> HttpResponse:
         f"Writes what is intended for {placement} again, field by field.",
         "Fields that a controller of somebody else holds are left alone; take them over for that.",
     ]
-    return _ask(request, placement.tenant, Repair((pk,)), f"Repair {placement}", lines)
+    return _propose(request, placement.tenant, Repair((pk,)), f"Repair {placement}", lines)
 
 
 @requires(Permission.OPERATE)
@@ -46,7 +46,7 @@ def take_over(request: SignedInRequest, pk: int) -> HttpResponse:
         "change it there as well, or the two undo each other.",
     ]
     title = f"Take over {placement}"
-    return _ask(request, placement.tenant, TakeOver((pk,)), title, lines, danger=True)
+    return _propose(request, placement.tenant, TakeOver((pk,)), title, lines, danger=True)
 
 
 @requires(Permission.ADMINISTER)
@@ -59,14 +59,14 @@ def displace(request: SignedInRequest, pk: int) -> HttpResponse:
         f"{placement.tenant} keeps its plan, its other placements and its history.",
     ]
     title = f"Remove {placement}"
-    return _ask(request, placement.tenant, Displace(pk), title, lines, danger=True)
+    return _propose(request, placement.tenant, Displace(pk), title, lines, danger=True)
 
 
 @requires(Permission.OPERATE)
 def drift_policy(request: SignedInRequest, pk: int) -> HttpResponse:
     """What to do about drift at one placement: heal it, hold it, or as its target says."""
     placement = _placement(pk)
-    form = DriftPolicyForm(sent(request))
+    form = DriftPolicyForm(bound_data(request))
     form.offer(placement)
     if request.method == "POST" and form.is_valid():
         try:
@@ -98,7 +98,7 @@ def end_lease(request: SignedInRequest, pk: int) -> HttpResponse:
         f"It would end by itself on {lease.ends_at:%-d %b %Y at %H:%M} UTC.",
         "From now on the plan (or another lease or override) says the limit again.",
     ]
-    return _ask(request, lease.tenant, EndLease(pk), f"End a lease of {lease.tenant}", lines)
+    return _propose(request, lease.tenant, EndLease(pk), f"End a lease of {lease.tenant}", lines)
 
 
 @requires(Permission.ADMINISTER)
@@ -111,14 +111,14 @@ def end_override(request: SignedInRequest, pk: int) -> HttpResponse:
         "From now on the plan (or a lease) says the limit again.",
     ]
     title = f"End an override of {override.tenant}"
-    return _ask(request, override.tenant, EndOverride(pk), title, lines)
+    return _propose(request, override.tenant, EndOverride(pk), title, lines)
 
 
 def _placement(pk: int) -> Placement:
     return get_object_or_404(Placement.objects.select_related("tenant", "target"), pk=pk)
 
 
-def _ask(
+def _propose(
     request: SignedInRequest,
     tenant: Tenant,
     change: Change,
@@ -128,6 +128,10 @@ def _ask(
     danger: bool = False,
 ) -> HttpResponse:
     context = {"tenant": tenant, "title": title, "lines": lines, "danger": danger}
-    return ask(
-        request, Form(sent(request)), lambda: change, template="changes/ask.html", context=context
+    return propose_from_form(
+        request,
+        Form(bound_data(request)),
+        lambda: change,
+        template="changes/change_form.html",
+        context=context,
     )

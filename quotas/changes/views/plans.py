@@ -12,13 +12,13 @@ from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
 from console.errors import DomainError
 from quotas.changes.contracts import PublishPlan
-from quotas.changes.forms.faults import add_domain_error
+from quotas.changes.forms.errors import add_domain_error
 from quotas.changes.forms.plans import ArchiveForm, PlanEditor, PlanForm
 from quotas.changes.models import Proposal
 from quotas.changes.rules.catalogue import offers
 from quotas.changes.rules.overtaken import three_ways
 from quotas.changes.services import proposals
-from quotas.changes.views.asking import preview_of, sent
+from quotas.changes.views.proposal_flow import bound_data, propose_and_preview
 from quotas.plans.contracts import Policy, policy_from_json
 from quotas.plans.models import Plan, PlanVersion
 from quotas.plans.selectors import load_terms
@@ -28,8 +28,8 @@ from quotas.plans.services import plans
 @requires(Permission.ADMINISTER)
 def plan_new(request: SignedInRequest) -> HttpResponse:
     """A new plan with its version 1. Nobody has it yet, so there is nothing to preview."""
-    form = PlanForm(sent(request))
-    editor = PlanEditor(limits={}, policy=Policy(), data=sent(request))
+    form = PlanForm(bound_data(request))
+    editor = PlanEditor(limits={}, policy=Policy(), data=bound_data(request))
     if editor.turned():
         return _editor(request, editor, form=PlanForm(initial=request.POST.dict()))
     if request.method == "POST" and _both_valid(form, editor):
@@ -68,7 +68,7 @@ def plan_edit(request: SignedInRequest, slug: str) -> HttpResponse:
         return _editor(request, editor, plan=plan, latest=latest, base=base)
     if request.method == "POST" and editor.is_valid():
         try:
-            return preview_of(request, editor.change(slug))
+            return propose_and_preview(request, editor.change(slug))
         except DomainError as error:
             if error.code == "plan_moved_on":
                 latest = plans.latest_version(plan)
@@ -81,7 +81,7 @@ def plan_edit(request: SignedInRequest, slug: str) -> HttpResponse:
 def plan_archive(request: SignedInRequest, slug: str) -> HttpResponse:
     """Takes a plan off the list of offers."""
     plan = get_object_or_404(Plan, slug=slug)
-    form = ArchiveForm(sent(request), slug=slug)
+    form = ArchiveForm(bound_data(request), slug=slug)
     if request.method == "POST" and form.is_valid():
         try:
             plans.archive_plan(
@@ -113,7 +113,9 @@ def _start(
     limits, policy = terms.limits, terms.policy
     if draft:
         limits, policy = draft.limits, policy_from_json(draft.policy)
-    editor = PlanEditor(limits=limits, policy=policy, base_version=base.number, data=sent(request))
+    editor = PlanEditor(
+        limits=limits, policy=policy, base_version=base.number, data=bound_data(request)
+    )
     return editor, base
 
 
@@ -155,7 +157,7 @@ def _editor(
         context["ways"] = three_ways(terms[base.pk], terms[latest.pk], editor.terms)
         # Sending the form again is on top of the newer version: both have been seen now.
         editor.base_version = latest.number
-    wrong = bool(editor.problems or editor.rows.has_errors or editor.holes.has_errors)
+    wrong = bool(editor.problems or editor.rows.has_errors or editor.exceptions.has_errors)
     wrong = wrong or bool(form and form.is_bound and form.errors)
     wrong = wrong or bool(editor.form.is_bound and editor.form.errors)
     is_refused = request.method == "POST" and (wrong or overtaken)

@@ -15,12 +15,13 @@ from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
 from console.database.keyset import keyset_page
 from console.errors import DomainError
-from quotas.changes.forms.faults import add_domain_error
+from console.pages.partials import ANY, render_partial_or_page, wants_partial
+from quotas.changes.forms.errors import add_domain_error
 from quotas.changes.forms.proposals import ApplyForm
 from quotas.changes.models import Proposal, ProposalStatus
 from quotas.changes.selectors.preview_page import objects_page, preview_page
 from quotas.changes.services import drafts, proposals
-from quotas.changes.views.asking import permission_for, require_right
+from quotas.changes.views.proposal_flow import permission_for, require_right
 
 STALE_AFTER = 120
 """Seconds after which the page offers to look again; applying looks again in any case."""
@@ -46,9 +47,11 @@ def proposal_list(request: SignedInRequest) -> HttpResponse:
 def proposal(request: SignedInRequest, pk: int) -> HttpResponse:
     """The preview of one change: nothing is written until it is applied."""
     found = get_object_or_404(Proposal.objects.select_related("rollout"), pk=pk)
-    if request.htmx and request.htmx.target == "preview-wait":
-        return _waiting(request, found)
-    return _page(request, found, ApplyForm(initial={"reason": found.reason}))
+    response = _page(request, found, ApplyForm(initial={"reason": found.reason}))
+    if wants_partial(request, "preview-wait") and not _is_awaited(found):
+        # The preview is there (or cannot be): the page loads itself anew.
+        response["HX-Refresh"] = "true"
+    return response
 
 
 @requires(Permission.VIEW)
@@ -57,9 +60,8 @@ def proposal_objects(request: SignedInRequest, pk: int) -> HttpResponse:
     """The objects of a preview, filtered and page by page: a partial of its page."""
     found = get_object_or_404(Proposal, pk=pk)
     context = {"proposal": found, **_objects(request, found)}
-    if request.htmx:
-        return render(request, "changes/_objects.html", context)
-    return render(request, "changes/proposal_objects.html", context)
+    parts = {ANY: "changes/_objects.html"}
+    return render_partial_or_page(request, "changes/proposal_objects.html", context, partials=parts)
 
 
 @requires(Permission.VIEW)
@@ -195,19 +197,16 @@ def _page(
         **_objects(request, found),
     }
     status = status or (422 if form.is_bound and form.errors else 200)
-    return render(request, "changes/proposal.html", context, status=status)
+    parts = {"preview-wait": "changes/_waiting.html"}
+    return render_partial_or_page(
+        request, "changes/proposal.html", context, partials=parts, status=status
+    )
 
 
-def _waiting(request: SignedInRequest, found: Proposal) -> HttpResponse:
-    """How far the preview is; once it is there (or cannot be), the page loads itself anew."""
-    response = render(request, "changes/_waiting.html", {"proposal": found})
-    if (
-        found.preview
-        or found.status != ProposalStatus.DRAFT
-        or found.progress.startswith("Not possible")
-    ):
-        response["HX-Refresh"] = "true"
-    return response
+def _is_awaited(found: Proposal) -> bool:
+    """Whether a worker still computes the preview."""
+    impossible = found.progress.startswith("Not possible")
+    return found.status == ProposalStatus.DRAFT and not found.preview and not impossible
 
 
 def _objects(request: SignedInRequest, found: Proposal) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from django.views.decorators.http import require_GET
 from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
 from console.errors import DomainError
-from quotas.changes.forms.faults import add_domain_error
+from quotas.changes.forms.errors import add_domain_error
 from quotas.changes.forms.targets import OPTION_FIELDS, TargetForm, shown_options
-from quotas.changes.views.asking import sent
+from quotas.changes.views.proposal_flow import bound_data
 from quotas.enforcement.adapters import registry
 from quotas.enforcement.services import edits
 from tenants.models import Target
@@ -25,7 +25,7 @@ _NAMES = ("slug", "name", "kind", "endpoint", "credential", "drift_policy", "con
 @requires(Permission.ADMINISTER)
 def target_new(request: SignedInRequest) -> HttpResponse:
     """A new target."""
-    form = TargetForm(sent(request), kinds=_kinds(), is_new=True)
+    form = TargetForm(bound_data(request), kinds=_kinds(), is_new=True)
     if request.method == "POST" and form.is_valid():
         try:
             target = edits.add_target(
@@ -48,7 +48,7 @@ def target_edit(request: SignedInRequest, slug: str) -> HttpResponse:
     """Everything of a target but its short name and kind."""
     target = get_object_or_404(Target, slug=slug)
     initial = {name: getattr(target, name) for name in _NAMES} | shown_options(target.options)
-    form = TargetForm(sent(request), kinds=_kinds(), is_new=False, initial=initial)
+    form = TargetForm(bound_data(request), kinds=_kinds(), is_new=False, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             edits.edit_target(

@@ -14,15 +14,21 @@ from quotas.changes.contracts import Change, Offboard, Resume, Suspend
 from quotas.changes.forms import tenants as forms
 from quotas.changes.forms.limits import LimitForm
 from quotas.changes.rules.catalogue import offers
-from quotas.changes.selectors.standing_limits import standing_limits
-from quotas.changes.views.asking import RESUME, SUSPEND, ask, preview_of, sent
+from quotas.changes.selectors.current_limits import current_limits
+from quotas.changes.views.proposal_flow import (
+    RESUME,
+    SUSPEND,
+    bound_data,
+    propose_and_preview,
+    propose_from_form,
+)
 from tenants.models import Placement, Target, Tenant
 
 
 @requires(Permission.ADMINISTER)
 def onboard(request: SignedInRequest) -> HttpResponse:
     """A new tenant with its plan and its placements, in one step."""
-    form = forms.OnboardForm(sent(request), initial={"plan": request.GET.get("plan", "")})
+    form = forms.OnboardForm(bound_data(request), initial={"plan": request.GET.get("plan", "")})
     rows = forms.place_rows()
     context = {"rows": rows, "targets": Target.objects.order_by("slug"), "form": form}
     if request.method != "POST":
@@ -37,7 +43,7 @@ def onboard(request: SignedInRequest) -> HttpResponse:
         places = forms.places_of(rows, form.cleaned_data["slug"])
         if not rows.has_errors:
             try:
-                return preview_of(request, form.change(places))
+                return propose_and_preview(request, form.change(places))
             except DomainError as error:
                 forms.blame_rows(rows, form, error)
     if not len(rows):
@@ -52,18 +58,18 @@ def limits(request: SignedInRequest, slug: str) -> HttpResponse:
     may_override = request.user.may(Permission.ADMINISTER)
     if request.POST.get("how") == "override" and not may_override:
         refuse(request, permission=Permission.ADMINISTER)
-    standing, plan = standing_limits(tenant, now=timezone.now())
-    chosen = next((line for line in standing if line.key == request.GET.get("key")), None)
-    initial = {"key": chosen.key, "value": chosen.written} if chosen else {}
-    form = LimitForm(sent(request), may_override=may_override, initial=initial)
+    current, plan = current_limits(tenant, now=timezone.now())
+    chosen = next((line for line in current if line.key == request.GET.get("key")), None)
+    initial = {"key": chosen.key, "value": chosen.form_text} if chosen else {}
+    form = LimitForm(bound_data(request), may_override=may_override, initial=initial)
     context = {
         "tenant": tenant,
-        "standing": standing,
+        "current": current,
         "plan": plan,
         "chosen": chosen,
         "offers": offers(),
     }
-    return ask(
+    return propose_from_form(
         request,
         form,
         lambda: form.change((slug,)),
@@ -89,11 +95,11 @@ def _plain(
 ) -> HttpResponse:
     tenant = get_object_or_404(Tenant, slug=slug)
     context = {"tenant": tenant, "title": f"{verb} {slug}", "lines": lines}
-    return ask(
+    return propose_from_form(
         request,
-        Form(sent(request)),
+        Form(bound_data(request)),
         lambda: change,
-        template="changes/ask.html",
+        template="changes/change_form.html",
         context=context,
     )
 
@@ -102,15 +108,19 @@ def _plain(
 def place(request: SignedInRequest, slug: str) -> HttpResponse:
     """One more place for a tenant."""
     tenant = get_object_or_404(Tenant, slug=slug)
-    form = forms.PlaceForm(sent(request))
+    form = forms.PlaceForm(bound_data(request))
     placed = Placement.objects.filter(tenant=tenant).select_related("target")
     context = {
         "tenant": tenant,
         "title": f"Place {slug}",
         "lines": [f"Placed already: {each}" for each in placed],
     }
-    return ask(
-        request, form, lambda: form.change(slug), template="changes/ask.html", context=context
+    return propose_from_form(
+        request,
+        form,
+        lambda: form.change(slug),
+        template="changes/change_form.html",
+        context=context,
     )
 
 
@@ -118,15 +128,19 @@ def place(request: SignedInRequest, slug: str) -> HttpResponse:
 def move(request: SignedInRequest, slug: str) -> HttpResponse:
     """Another plan for a tenant."""
     tenant = get_object_or_404(Tenant, slug=slug)
-    form = forms.MoveForm(sent(request))
-    _, plan = standing_limits(tenant, now=timezone.now())
+    form = forms.MoveForm(bound_data(request))
+    _, plan = current_limits(tenant, now=timezone.now())
     context = {
         "tenant": tenant,
         "title": f"Move {slug} to a plan",
         "lines": [f"It has {plan} now." if plan else "It has no plan now: nothing is limited."],
     }
-    return ask(
-        request, form, lambda: form.change((slug,)), template="changes/ask.html", context=context
+    return propose_from_form(
+        request,
+        form,
+        lambda: form.change((slug,)),
+        template="changes/change_form.html",
+        context=context,
     )
 
 
@@ -134,7 +148,7 @@ def move(request: SignedInRequest, slug: str) -> HttpResponse:
 def offboard(request: SignedInRequest, slug: str) -> HttpResponse:
     """The end of a tenant: its name is typed, then the preview lists what is deleted."""
     tenant = get_object_or_404(Tenant, slug=slug)
-    form = forms.OffboardForm(sent(request), slug=slug)
+    form = forms.OffboardForm(bound_data(request), slug=slug)
     placed = Placement.objects.filter(tenant=tenant).select_related("target")
     context = {
         "tenant": tenant,
@@ -149,10 +163,10 @@ def offboard(request: SignedInRequest, slug: str) -> HttpResponse:
             "lies in a namespace that Headroom made. The preview lists each object.",
         ],
     }
-    return ask(
+    return propose_from_form(
         request,
         form,
         lambda: Offboard(slug, form.cleaned_data["confirm"]),
-        template="changes/ask.html",
+        template="changes/change_form.html",
         context=context,
     )

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET
 from console.access.gate import SignedInRequest, requires
 from console.access.models import Permission
 from console.database.keyset import keyset_page
+from console.pages.partials import ANY, render_partial_or_page
 from quotas.enforcement.models import Drift, Rollout
 from quotas.enforcement.selectors import overview as reads
 from quotas.plans.models import Plan
@@ -24,9 +25,8 @@ _FOUND = 6
 def overview(request: SignedInRequest) -> HttpResponse:
     """What needs somebody, first."""
     context = {"page": reads.overview(now=timezone.now())}
-    partial = request.htmx and request.htmx.target == "overview-live"
-    template = "enforcement/_overview_live.html" if partial else "enforcement/overview.html"
-    return render(request, template, context)
+    parts = {"overview-live": "enforcement/_overview_live.html"}
+    return render_partial_or_page(request, "enforcement/overview.html", context, partials=parts)
 
 
 @requires(Permission.VIEW)
@@ -58,8 +58,8 @@ def search(request: SignedInRequest) -> HttpResponse:
     """Tenants, placements, plans, targets and rollouts by part of a name: a few of each."""
     words = request.GET.get("q", "").strip()
     context = {"q": words, **(_search(request, words) if words else {})}
-    template = "enforcement/_search.html" if request.htmx else "enforcement/search.html"
-    return render(request, template, context)
+    parts = {ANY: "enforcement/_search.html"}
+    return render_partial_or_page(request, "enforcement/search.html", context, partials=parts)
 
 
 def _search(request: SignedInRequest, words: str) -> dict[str, object]:

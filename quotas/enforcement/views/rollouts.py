@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
 from console.database.keyset import keyset_page
+from console.pages.partials import render_partial_or_page, wants_partial
 from quotas.enforcement.forms import GroupActionForm
 from quotas.enforcement.models import ItemState, Rollout, RolloutKind
 from quotas.enforcement.reconcile import operations
@@ -39,9 +42,8 @@ def rollout_list(request: SignedInRequest) -> HttpResponse:
         "filters": filters,
         "kinds": RolloutKind.choices,
     }
-    partial = request.htmx and request.htmx.target == "rollouts-table"
-    template = "enforcement/_rollouts_table.html" if partial else "enforcement/rollout_list.html"
-    return render(request, template, context)
+    parts = {"rollouts-table": "enforcement/_rollouts_table.html"}
+    return render_partial_or_page(request, "enforcement/rollout_list.html", context, partials=parts)
 
 
 @requires(Permission.VIEW)
@@ -50,29 +52,31 @@ def rollout_detail(request: SignedInRequest, pk: int) -> HttpResponse:
     """Progress per target, then only what is not fine, then every object."""
     rollout = get_object_or_404(Rollout, pk=pk)
     progress = reads.progress(rollout, now=timezone.now())
-    # 286 tells htmx to stop polling: nothing will change by itself any more.
-    status = 200 if progress.live else 286
-    if request.htmx and request.htmx.target == "rollout-live":
-        context = {"progress": progress, "rollout": rollout}
-        return render(request, "enforcement/_rollout_live.html", context, status=status)
     filters = {name: request.GET.get(name, "") for name in ("state", "target")}
-    page = keyset_page(
-        reads.items(rollout, **filters),
-        cursor=request.GET.get("cursor", ""),
-        key=("id",),
-        descending=False,
-    )
-    if request.htmx and request.htmx.target == "rollout-items":
-        context = {"page": page, "filters": filters}
-        return render(request, "enforcement/_rollout_items.html", context, status=status)
-    context = {
+    context: dict[str, Any] = {
         "rollout": rollout,
         "progress": progress,
-        "page": page,
         "filters": filters,
         "states": ItemState.choices,
     }
-    return render(request, "enforcement/rollout.html", context)
+    # The live part, which is asked for most, shows no items.
+    if not wants_partial(request, "rollout-live"):
+        context["page"] = keyset_page(
+            reads.items(rollout, **filters),
+            cursor=request.GET.get("cursor", ""),
+            key=("id",),
+            descending=False,
+        )
+    return render_partial_or_page(
+        request,
+        "enforcement/rollout.html",
+        context,
+        partials={
+            "rollout-live": "enforcement/_rollout_live.html",
+            "rollout-items": "enforcement/_rollout_items.html",
+        },
+        is_final=not progress.live,
+    )
 
 
 @requires(Permission.OPERATE)

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from console.access.gate import SignedInRequest, actor_of, requires
 from console.access.models import Permission
+from console.pages.partials import render_partial_or_page, wants_partial
 from quotas.enforcement.reconcile import operations
 from quotas.enforcement.selectors.overview import target_lines
 from quotas.enforcement.selectors.targets import target_page
@@ -22,9 +23,8 @@ def target_list(request: SignedInRequest) -> HttpResponse:
     """Every target with its health and what is managed there."""
     off = Target.objects.filter(enabled=False).order_by("slug")
     context = {"targets": target_lines(), "disabled": off}
-    partial = request.htmx and request.htmx.target == "targets-table"
-    template = "enforcement/_targets_table.html" if partial else "enforcement/target_list.html"
-    return render(request, template, context)
+    parts = {"targets-table": "enforcement/_targets_table.html"}
+    return render_partial_or_page(request, "enforcement/target_list.html", context, partials=parts)
 
 
 @requires(Permission.VIEW)
@@ -33,9 +33,8 @@ def target_detail(request: SignedInRequest, slug: str) -> HttpResponse:
     """Health over 24 h, versions, what is managed, what is left alone."""
     target = get_object_or_404(Target, slug=slug)
     context = {"page": target_page(target, now=timezone.now()), "target": target}
-    partial = request.htmx and request.htmx.target == "target-live"
-    template = "enforcement/_target_live.html" if partial else "enforcement/target.html"
-    return render(request, template, context)
+    parts = {"target-live": "enforcement/_target_live.html"}
+    return render_partial_or_page(request, "enforcement/target.html", context, partials=parts)
 
 
 @requires(Permission.OPERATE)
@@ -44,7 +43,7 @@ def target_test(request: SignedInRequest, slug: str) -> HttpResponse:
     """Reaches out now and says what was found: latency, version, missing permissions."""
     target = get_object_or_404(Target, slug=slug)
     report = operations.test_connection(target=target, actor=actor_of(request), now=timezone.now())
-    if request.htmx:
+    if wants_partial(request):
         return render(
             request, "enforcement/_target_test.html", {"report": report, "target": target}
         )

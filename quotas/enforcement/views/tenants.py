@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import fields
 
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from console.access.gate import SignedInRequest, requires
 from console.access.models import Permission
 from console.database.keyset import Page, keyset_page
+from console.pages.partials import render_partial_or_page
 from quotas.enforcement.models import Condition
 from quotas.enforcement.selectors import tenant_list as lists
 from quotas.enforcement.selectors.tenant_page import tenant_page
@@ -36,10 +37,8 @@ def tenant_list(request: SignedInRequest) -> HttpResponse:
         "plans": Plan.objects.order_by("slug").values_list("slug", flat=True),
         "targets": Target.objects.order_by("slug").values_list("slug", flat=True),
     }
-    template = "enforcement/tenant_list.html"
-    if request.htmx and request.htmx.target == "tenants-table":
-        template = "enforcement/_tenants_table.html"
-    return render(request, template, context)
+    parts = {"tenants-table": "enforcement/_tenants_table.html"}
+    return render_partial_or_page(request, "enforcement/tenant_list.html", context, partials=parts)
 
 
 @requires(Permission.VIEW)
@@ -50,7 +49,5 @@ def tenant_detail(request: SignedInRequest, slug: str) -> HttpResponse:
         Tenant.objects.visible_to(request.user).select_related("state"), slug=slug
     )
     context = {"page": tenant_page(tenant, now=timezone.now()), "tenant": tenant}
-    template = "enforcement/tenant.html"
-    if request.htmx and request.htmx.target == "tenant-live":
-        template = "enforcement/_tenant_live.html"
-    return render(request, template, context)
+    parts = {"tenant-live": "enforcement/_tenant_live.html"}
+    return render_partial_or_page(request, "enforcement/tenant.html", context, partials=parts)

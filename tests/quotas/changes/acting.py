@@ -14,7 +14,7 @@ from quotas.enforcement.models import ItemState, Rollout, RolloutItem
 def preview(change: Change, actor: Actor) -> tuple[Proposal, Preview]:
     """A draft and its preview."""
     draft = proposals.propose(change=change, actor=actor)
-    return draft, proposals.compute_preview(proposal=draft, now=timezone.now())
+    return draft, proposals.update_preview(proposal=draft, now=timezone.now())
 
 
 def carry_out(change: Change, actor: Actor, *, confirm: str = "") -> Rollout:

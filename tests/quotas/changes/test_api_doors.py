@@ -11,7 +11,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from console.access.models import GRANTS, Permission, Role
 from console.audit.models import Entry, Outcome
-from quotas.changes.api.orders import Orders, permission_for
+from quotas.changes.api.endpoints import ChangeEndpoint, permission_for
 from tests.rest import Rest
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -56,7 +56,7 @@ def test_every_endpoint_says_what_it_needs() -> None:
 
 
 def test_what_an_endpoint_needs_is_what_its_change_needs() -> None:
-    orders = {view for view in ENDPOINTS.values() if issubclass(view, Orders)}
+    orders = {view for view in ENDPOINTS.values() if issubclass(view, ChangeEndpoint)}
     assert len(orders) > 12
     for view in orders:
         needed = view.required_permissions["POST"]  # type: ignore[attr-defined]  # checked above

@@ -35,8 +35,13 @@ def test_a_proposal_shows_what_would_happen_and_writes_nothing(
     assert body["fingerprint"] == seen["fingerprint"] != ""
     assert "base" not in seen
     assert (seen["tenants"], seen["objects_total"], len(seen["objects"])) == (3, 4, 4)
-    (hurt,) = seen["hurt"]
-    assert (hurt["tenant"], hurt["used_text"], hurt["limit"]) == ("acme", "35 cores", 30_000)
+    (over_limit,) = seen["over_limit"]
+    assert (over_limit["tenant"], over_limit["used_text"], over_limit["limit"]) == (
+        "acme",
+        "35 cores",
+        30_000,
+    )
+    assert seen["hurt"] == seen["over_limit"]  # the former name, for scripts
     assert "1 already uses more" in seen["summary"]
     assert PlanVersion.objects.count() == 1
     assert Rollout.objects.count() == 0
@@ -128,7 +133,7 @@ def test_a_large_preview_is_computed_by_a_worker_and_polled(
     body = response.json()
     assert (body["preview"], body["progress"]) == (None, "Waiting for a worker")
     draft = Proposal.objects.get(pk=body["id"])
-    proposals.compute_preview(proposal=draft, now=draft.created_at)
+    proposals.update_preview(proposal=draft, now=draft.created_at)
     assert admin.get(f"proposals/{draft.pk}/").json()["preview"]["tenants"] == 3
     dry = admin.post("preview/", LESS)
     assert (dry.status_code, dry.json()["code"]) == (422, "too_large")

@@ -12,8 +12,8 @@ from console.errors import DomainError
 from console.request import current_request_id
 from quotas.changes import contracts as c
 from quotas.changes.models import Proposal, ProposalStatus
-from quotas.changes.selectors.ahead import look_ahead
 from quotas.changes.services import proposals
+from quotas.changes.services.preview import compute_preview
 from quotas.enforcement.models import Rollout, RolloutKind
 from quotas.plans.models import PlanVersion, Subscription
 from tests.quotas.changes.acting import carry_out, preview
@@ -84,12 +84,12 @@ def test_whoever_loses_the_race_inside_the_transaction_writes_nothing(
     mine = Proposal.objects.get(pk=draft.pk)
 
     def slow(*args: object, **kwargs: object) -> object:
-        found = look_ahead(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
-        monkeypatch.setattr(proposals, "look_ahead", look_ahead)
+        found = compute_preview(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
+        monkeypatch.setattr(proposals, "compute_preview", compute_preview)
         proposals.apply(proposal=draft, actor=alice, **said)
         return found
 
-    monkeypatch.setattr(proposals, "look_ahead", slow)
+    monkeypatch.setattr(proposals, "compute_preview", slow)
     with pytest.raises(DomainError) as refused:
         proposals.apply(proposal=mine, actor=bob, **said)
     assert refused.value.code == "not_a_draft"
@@ -103,12 +103,12 @@ def test_rows_that_change_between_the_look_and_the_transaction_make_it_stale(
     other, theirs = preview(c.SetOverride(("acme",), "requests.cpu", 1000), bob)
 
     def slow(*args: object, **kwargs: object) -> object:
-        found = look_ahead(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
-        monkeypatch.setattr(proposals, "look_ahead", look_ahead)
+        found = compute_preview(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
+        monkeypatch.setattr(proposals, "compute_preview", compute_preview)
         proposals.apply(proposal=other, fingerprint=theirs.fingerprint, reason="faster", actor=bob)
         return found
 
-    monkeypatch.setattr(proposals, "look_ahead", slow)
+    monkeypatch.setattr(proposals, "compute_preview", slow)
     with pytest.raises(DomainError) as refused:
         proposals.apply(proposal=draft, fingerprint=seen.fingerprint, reason="slower", actor=alice)
     assert refused.value.code == "stale_preview"

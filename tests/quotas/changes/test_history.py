@@ -16,7 +16,7 @@ from console.errors import DomainError
 from quotas.changes import contracts as c
 from quotas.changes.rules.history import affected, after
 from quotas.changes.selectors.scope import scope_of
-from quotas.changes.services.execution import Order, carry_out
+from quotas.changes.services.execution import ApplyContext, carry_out
 from quotas.plans.contracts import EffectiveLimits, TenantHistory
 from quotas.plans.effective import effective_limits
 from quotas.plans.models import Lease, Override, Plan, PlanVersion
@@ -123,7 +123,7 @@ def _step_and_compare(step: tuple[Any, ...], now: datetime) -> None:
     foreseen = {
         pk: after(history, change, now, terms=scope.terms) for pk, history in histories.items()
     }
-    carry_out(change, scope, Order(ALICE, "because", now, "t", "change:1"))
+    carry_out(change, scope, ApplyContext(ALICE, "because", now, "t", "change:1"))
     written = load_histories(None)
     for pk, history in foreseen.items():
         for moment in (now, now + timedelta(minutes=7), now + timedelta(hours=9)):

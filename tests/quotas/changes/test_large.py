@@ -99,12 +99,12 @@ def test_why_a_preview_is_not_possible_is_on_the_row(house: SimpleNamespace, ali
 def test_an_applied_change_is_not_previewed_again(house: SimpleNamespace, alice: Actor) -> None:
     carry_out(PUBLISH, alice)
     with pytest.raises(DomainError, match="applied already"):
-        proposals.compute_preview(proposal=Proposal.objects.get(), now=timezone.now())
+        proposals.update_preview(proposal=Proposal.objects.get(), now=timezone.now())
 
 
 def test_what_is_not_shown_is_counted(
     house: SimpleNamespace, alice: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("quotas.changes.selectors.ahead.MOST_OBJECTS", 1)
+    monkeypatch.setattr("quotas.changes.services.preview.MOST_OBJECTS", 1)
     _, seen = preview(PUBLISH, alice)
     assert (len(seen.objects), seen.objects_total) == (1, 4)

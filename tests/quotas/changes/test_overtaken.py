@@ -28,9 +28,9 @@ def test_what_publishing_would_do_to_the_newer_version_is_said(
 
 
 def test_a_policy_that_changed_meanwhile_is_shown_too() -> None:
-    hole = NetworkException("web", "egress", cidr="0.0.0.0/0", ports=(("TCP", 443),))
+    exception = NetworkException("web", "egress", cidr="0.0.0.0/0", ports=(("TCP", 443),))
     base, mine = PlanTerms("standard", 1, {}), PlanTerms("standard", 2, {})
-    policy = Policy(tenant_role="", network_isolated=False, network_exceptions=(hole,))
+    policy = Policy(tenant_role="", network_isolated=False, network_exceptions=(exception,))
     ways = three_ways(base, PlanTerms("standard", 2, {}, policy), mine)
     assert [(way.label, way.theirs, way.verdict) for way in ways] == [
         ("Tenant role", "not set", "undoes"),

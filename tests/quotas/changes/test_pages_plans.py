@@ -27,6 +27,13 @@ def rows(*pairs: tuple[str, str]) -> dict[str, Any]:
     return {"limit-key": [key for key, _ in pairs], "limit-value": [value for _, value in pairs]}
 
 
+def exceptions(
+    *, name: Any, direction: Any = "egress", peer: Any = "", ports: Any = ""
+) -> dict[str, Any]:
+    given = {"name": name, "direction": direction, "peer": peer, "ports": ports}
+    return {f"exception-{field}": value for field, value in given.items()}
+
+
 STANDARD = rows(
     ("requests.cpu", "40"), ("pods", "100"), ("container.default.cpu", "500m"),
     ("container.defaultRequest.cpu", "100m"), ("temporal.queue_rate", "20/s"),
@@ -49,8 +56,8 @@ def test_a_version_is_edited_previewed_and_published(house: SimpleNamespace) -> 
         **STANDARD, **POLICY, "base_version": "1",
         **rows(("cpu", "30"), ("count/jobs.batch", "50"), ("requests.nvidia.com/gpu", "unlimited"),
                ("pods@PriorityClass=high", "0"), ("", "")),
-        "hole-name": ["dns", ""], "hole-direction": ["egress", "egress"],
-        "hole-peer": ["kube-system", ""], "hole-ports": ["UDP/53, TCP/53", ""],
+        "exception-name": ["dns", ""], "exception-direction": ["egress", "egress"],
+        "exception-peer": ["kube-system", ""], "exception-ports": ["UDP/53, TCP/53", ""],
     }  # fmt: skip
     proposed = admin.post(EDIT, given)
     assert proposed.status_code == 302, said(proposed)
@@ -65,8 +72,11 @@ def test_a_version_is_edited_previewed_and_published(house: SimpleNamespace) -> 
         "requests.cpu": "30", "count/jobs.batch": "50", "requests.nvidia.com/gpu": "unlimited",
         "pods@PriorityClass=high": "0",
     }  # fmt: skip
-    (hole,) = terms["policy"]["network_exceptions"]
-    assert (hole["namespace"], hole["ports"]) == ("kube-system", [["UDP", 53], ["TCP", 53]])
+    (exception,) = terms["policy"]["network_exceptions"]
+    assert (exception["namespace"], exception["ports"]) == (
+        "kube-system",
+        [["UDP", 53], ["TCP", 53]],
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,22 +99,19 @@ def test_a_version_is_edited_previewed_and_published(house: SimpleNamespace) -> 
         ({"tenant_role": "no role!"}, "policy.tenant_role: 'no role!' is not accepted"),
         ({"pod_security": "lax"}, "lax is not one of the available choices"),
         (
-            {"hole-name": "a", "hole-direction": "egress", "hole-peer": "10.0.0.0/99",
-             "hole-ports": ""},
+            exceptions(name="a", peer="10.0.0.0/99"),
             "use a network such as 10.0.0.0/8",
         ),
         (
-            {"hole-name": "a", "hole-direction": "egress", "hole-peer": "", "hole-ports": "TCP/0"},
+            exceptions(name="a", ports="TCP/0"),
             "give exactly one of cidr, namespace and everything",
         ),
         (
-            {"hole-name": "a", "hole-direction": "egress", "hole-peer": "everything",
-             "hole-ports": "TCP/http"},
+            exceptions(name="a", peer="everything", ports="TCP/http"),
             "use a list of pairs such as [TCP, 443]",
         ),
         (
-            {"hole-name": ["a", "a"], "hole-direction": ["egress"] * 2, "hole-peer": ["b", "c"],
-             "hole-ports": ["", ""]},
+            exceptions(name=["a", "a"], direction=["egress"] * 2, peer=["b", "c"], ports=["", ""]),
             "give each exception a name of its own",
         ),
     ],
@@ -137,8 +144,8 @@ def test_rows_are_added_and_removed_without_javascript(house: SimpleNamespace) -
     less = admin.post(EDIT, {**given, "remove": "limit:1"}).content.decode()
     assert 'value="pods"' not in less.split("<datalist")[0]
     assert 'value="requests.cpu"' in less.split("<datalist")[0]
-    hole = admin.post(EDIT, {**given, "add": "hole"})
-    assert hole.content.count(b'name="hole-name"') == 1 + 1
+    exception = admin.post(EDIT, {**given, "add": "exception"})
+    assert exception.content.count(b'name="exception-name"') == 1 + 1
     assert Proposal.objects.count() == 0
 
 

@@ -16,8 +16,8 @@ from console.access.models import Role
 from console.audit.services import Actor
 from quotas.changes import contracts as c
 from quotas.changes.models import Proposal, ProposalStatus
-from quotas.changes.selectors.ahead import preview_json
 from quotas.changes.services import proposals
+from quotas.changes.services.preview import preview_json
 from quotas.enforcement.models import Rollout
 from quotas.plans.services import adjustments
 from tests.quotas.changes.acting import preview
@@ -183,7 +183,7 @@ def test_a_large_preview_is_waited_for_with_its_progress(
     assert b"fingerprint" not in page.content
     htmx: dict[str, Any] = {"headers": {"HX-Request": "true", "HX-Target": "preview-wait"}}
     assert "HX-Refresh" not in admin.get(page_of(draft), **htmx)
-    proposals.compute_preview(proposal=draft, now=timezone.now())
+    proposals.update_preview(proposal=draft, now=timezone.now())
     assert admin.get(page_of(draft), **htmx)["HX-Refresh"] == "true"
 
 

@@ -11,7 +11,7 @@ import pytest
 from console.errors import DomainError
 from quotas.changes import contracts as c
 from quotas.changes.rules.payload import KINDS, parse_change, payload_of
-from quotas.changes.rules.wording import title
+from quotas.changes.rules.titles import title
 
 UNTIL = datetime(2026, 11, 22, 18, tzinfo=UTC)
 PLACE = c.Place("hooli", "lab", "hooli")

@@ -19,12 +19,12 @@ def test_what_is_missing_has_its_default() -> None:
 
 def test_a_whole_policy_is_read() -> None:
     policy = parse_policy({"pod_security": "restricted", "network_exceptions": [DNS]})
-    hole = NetworkException("dns", "egress", namespace="kube-system", ports=(("UDP", 53),))
-    assert policy == Policy(pod_security="restricted", network_exceptions=(hole,))
+    exception = NetworkException("dns", "egress", namespace="kube-system", ports=(("UDP", 53),))
+    assert policy == Policy(pod_security="restricted", network_exceptions=(exception,))
 
 
-def _with(hole: Any) -> dict[str, Any]:
-    return {"network_exceptions": [hole]}
+def _with(exception: Any) -> dict[str, Any]:
+    return {"network_exceptions": [exception]}
 
 
 BARE = {"name": "x", "direction": "egress"}

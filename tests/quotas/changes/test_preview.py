@@ -48,11 +48,13 @@ def test_who_uses_more_than_the_new_limit_is_named(
     plane.memory.used["lab", "acme"] = {"requests.cpu": 35_000, "pods": 500}
     plane.memory.used["lab", "initech"] = {"requests.cpu": 30_000}
     _, seen = preview(PUBLISH, alice)
-    (hurt,) = seen.hurt  # pods were over their limit before: this change does not hurt them
-    assert (hurt.tenant, hurt.target, hurt.used_text, hurt.limit_text) == (
+    (over_limit,) = (
+        seen.over_limit
+    )  # pods were over their limit before: this change does not over_limit them
+    assert (over_limit.tenant, over_limit.target, over_limit.used_text, over_limit.limit_text) == (
         "acme", "lab", "35 cores", "30 cores",
     )  # fmt: skip
-    assert hurt.effect == "nothing is evicted; new pods are refused until there is room"
+    assert over_limit.effect == "nothing is evicted; new pods are refused until there is room"
 
 
 def test_whoever_has_an_override_of_their_own_is_unchanged(
@@ -63,11 +65,11 @@ def test_whoever_has_an_override_of_their_own_is_unchanged(
     carry_out(c.GrantLease(("globex",), "requests.cpu", None, until), alice)
     _, seen = preview(PUBLISH, alice)
     assert [step.tenants for step in seen.limits] == [1]
-    assert {(each.tenant, each.source, each.value_text) for each in seen.kept} == {
+    assert {(each.tenant, each.source, each.value_text) for each in seen.shadowed} == {
         ("acme", "override", "60 cores"),
         ("globex", "lease", "∞"),
     }
-    assert (seen.kept_total, seen.kept_tenants) == (2, 2)
+    assert (seen.shadowed_total, seen.shadowed_tenants) == (2, 2)
 
 
 def test_objects_are_shown_field_by_field(

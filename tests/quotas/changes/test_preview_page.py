@@ -38,7 +38,7 @@ def test_pages_of_objects_end_where_there_are_no_more(db: None) -> None:
         (
             {
                 "tenants": 1200, "objects_total": 2400, "costs": [{"objects": 9}, {"objects": 9}],
-                "hurt": [{"tenant": "a"}, {"tenant": "a"}, {"tenant": "b"}],
+                "over_limit": [{"tenant": "a"}, {"tenant": "a"}, {"tenant": "b"}],
             },
             "1,200 tenants, 2,400 objects on 2 targets; 2 already use more than the new limits.",
         ),
@@ -57,7 +57,7 @@ def test_pages_of_objects_end_where_there_are_no_more(db: None) -> None:
     ],
 )  # fmt: skip
 def test_the_sentence_says_it_all(seen: dict[str, Any], expected: str) -> None:
-    assert sentence({"deletes": 0, "costs": [], "hurt": [], "limits": [], **seen}) == expected
+    assert sentence({"deletes": 0, "costs": [], "over_limit": [], "limits": [], **seen}) == expected
 
 
 @pytest.mark.parametrize(
@@ -80,11 +80,11 @@ def test_zero_unlimited_and_unset_are_told_apart(
         "before_text": texts[0], "after_text": texts[1], "tenants": 1,
     }  # fmt: skip
     seen = dict.fromkeys(
-        ("tenants", "objects_total", "deletes", "creates", "updates", "calls", "kept_total",
-         "kept_tenants"), 0,
+        ("tenants", "objects_total", "deletes", "creates", "updates", "calls", "shadowed_total",
+         "shadowed_tenants"), 0,
     )  # fmt: skip
     lists: dict[str, Any] = {
-        name: [] for name in ("hurt", "costs", "settings", "kept", "blocked", "warnings")
+        name: [] for name in ("over_limit", "costs", "settings", "shadowed", "blocked", "warnings")
     }
     rest = {"at": "2026-11-22T12:00:00+00:00", "confirm": "", "seconds": 0.0, "limits": [line]}
     page = preview_page(Proposal(preview={**seen, **lists, **rest}))

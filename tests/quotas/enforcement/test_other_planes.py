@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from quotas.changes.rules.catalogue import SECTIONS, offers
-from quotas.changes.rules.wording import effect
+from quotas.changes.rules.titles import effect
 from quotas.enforcement.charts import feature_facts
 from quotas.enforcement.ports import Compiled, Observed
 from quotas.enforcement.rules import limit_rows

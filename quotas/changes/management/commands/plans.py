@@ -104,7 +104,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{applied.plan}: written, v{applied.version}")
 
     def _say_preview(self, preview: Preview) -> None:
-        for each in preview.hurt:
+        for each in preview.over_limit:
             self.stdout.write(
                 f"  {each.tenant} on {each.target} uses {each.used_text} of {each.label}, the new "
                 f"limit is {each.limit_text}: {each.effect}"

@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quotas.changes.rules.catalogue import offers
-from quotas.changes.rules.written import exception_of, peer_of, ports_of, written
+from quotas.changes.rules.form_text import (
+    exception_document,
+    limit_text,
+    peer_of,
+    ports_of,
+)
 from quotas.plans.contracts import NetworkException
 from quotas.plans.limits import parse_key, parse_limit
 
@@ -21,11 +26,11 @@ def test_what_the_editor_shows_reads_back_exactly(key: str, value: int | None) -
         value = min(value, parse_key(key).largest)
     if value is None and parse_key(key).required:
         value = 1000
-    assert parse_limit(parse_key(key), written(key, value)) == value
+    assert parse_limit(parse_key(key), limit_text(key, value)) == value
 
 
 @pytest.mark.parametrize(
-    ("hole", "peer", "ports"),
+    ("exception", "peer", "ports"),
     [
         (NetworkException("a", "egress", everything=True), "everything", ""),
         (
@@ -39,14 +44,14 @@ def test_what_the_editor_shows_reads_back_exactly(key: str, value: int | None) -
     ],
 )  # fmt: skip
 def test_exceptions_of_the_network_are_one_row_each(
-    hole: NetworkException, peer: str, ports: str
+    exception: NetworkException, peer: str, ports: str
 ) -> None:
-    assert (peer_of(hole), ports_of(hole)) == (peer, ports)
-    document = exception_of(name="a", direction=hole.direction, peer=peer, ports=ports)
-    assert document.get("cidr", "") == hole.cidr
-    assert document.get("namespace", "") == hole.namespace
-    assert document.get("everything", False) == hole.everything
-    assert [tuple(port) for port in document.get("ports", [])] == list(hole.ports)
-    assert exception_of(name="a", direction="egress", peer="b", ports="80")["ports"] == [
+    assert (peer_of(exception), ports_of(exception)) == (peer, ports)
+    document = exception_document(name="a", direction=exception.direction, peer=peer, ports=ports)
+    assert document.get("cidr", "") == exception.cidr
+    assert document.get("namespace", "") == exception.namespace
+    assert document.get("everything", False) == exception.everything
+    assert [tuple(port) for port in document.get("ports", [])] == list(exception.ports)
+    assert exception_document(name="a", direction="egress", peer="b", ports="80")["ports"] == [
         ["TCP", 80]
     ]

@@ -19,7 +19,7 @@ from quotas.changes.contracts import Change
 from quotas.changes.models import Proposal
 from quotas.changes.rules.payload import parse_change
 from quotas.changes.rules.rights import is_for_operators
-from quotas.changes.serializers import ordered_row
+from quotas.changes.serializers import applied_row
 from quotas.changes.services import proposals
 from quotas.enforcement.models import Rollout
 
@@ -43,15 +43,15 @@ def require_right(request: Request, kind: str) -> None:
         refuse(request._request, permission=permission)
 
 
-class Orders(Idempotent, _View):
+class ChangeEndpoint(Idempotent, _View):
     """Gives a view the POST that makes one change of `change`.
 
-    `said_by_address` gives the fields that the URL says; a body that says them too is refused.
+    `url_fields` gives the fields that the URL says; a body that says them too is refused.
     """
 
     change: ClassVar[type[Any]]
 
-    def said_by_address(self, **_: Any) -> dict[str, Any]:
+    def url_fields(self, **_: Any) -> dict[str, Any]:
         """Fields of the change that stand in the URL."""
         return {}
 
@@ -59,7 +59,7 @@ class Orders(Idempotent, _View):
         """202 with the rollout."""
         body = body_of(request)
         reason = take_reason(body)
-        fixed = self.said_by_address(**kwargs)
+        fixed = self.url_fields(**kwargs)
         for name in fixed:
             if name in body:
                 raise DomainError(
@@ -70,7 +70,7 @@ class Orders(Idempotent, _View):
         proposal, rollout = carry_out(
             change, actor=actor_of(request), reason=reason, confirm=confirm
         )
-        row = ordered_row(proposal, rollout)
+        row = applied_row(proposal, rollout)
         headers = {"Location": str(row["url"])}
         return Response(row, status=status.HTTP_202_ACCEPTED, headers=headers)
 
@@ -84,7 +84,7 @@ def carry_out(
     """Proposes, previews and applies a change. Where that is refused nothing stays behind."""
     draft = proposals.propose(change=change, actor=actor)
     try:
-        preview = proposals.compute_preview(proposal=draft, now=timezone.now())
+        preview = proposals.update_preview(proposal=draft, now=timezone.now())
         rollout = proposals.apply(
             proposal=draft,
             fingerprint=preview.fingerprint,

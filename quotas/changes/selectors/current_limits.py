@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from quotas.changes.rules.catalogue import SECTIONS
-from quotas.changes.rules.written import written
+from quotas.changes.rules.form_text import limit_text
 from quotas.enforcement.models import PlacementState
 from quotas.plans.charts import describe, human
 from quotas.plans.contracts import EffectiveLimit, EffectiveLimits, Source
@@ -17,22 +17,22 @@ from tenants.models import Tenant
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """One limit in force. `written` is its value as the form takes it."""
+class CurrentLimit:
+    """One limit in force. `form_text` is its value as the form takes it."""
 
     key: str
     label: str
     section: str
     help: str
     value: str
-    written: str
+    form_text: str
     used: str
     source: str
     note: str
     until: datetime | None
 
 
-def standing_limits(tenant: Tenant, *, now: datetime) -> tuple[Sequence[Standing], str]:
+def current_limits(tenant: Tenant, *, now: datetime) -> tuple[Sequence[CurrentLimit], str]:
     """Every limit in force of a tenant, by section and name, and the plan it has, in words."""
     history = load_current([tenant.pk], now).get(tenant.pk)
     limits = effective_limits(history, now) if history else None
@@ -57,17 +57,17 @@ def _used(tenant: Tenant) -> dict[str, int]:
     return found
 
 
-def _line(limit: EffectiveLimit, limits: EffectiveLimits, used: dict[str, int]) -> Standing:
+def _line(limit: EffectiveLimit, limits: EffectiveLimits, used: dict[str, int]) -> CurrentLimit:
     known = describe(limit.key)
     from_plan = limit.source == Source.PLAN
     plan = human(limit.key, limit.plan_value) if limit.in_plan else "not set"
-    return Standing(
+    return CurrentLimit(
         key=limit.key,
         label=known.label if known else limit.key,
         section=SECTIONS[known.group] if known else next(iter(SECTIONS.values())),
         help=known.help if known else "",
         value=human(limit.key, limit.value),
-        written=written(limit.key, limit.value) if known else "",
+        form_text=limit_text(limit.key, limit.value) if known else "",
         used=human(limit.key, used[limit.key]) if limit.key in used else "",
         source=f"plan {limits.plan} v{limits.version}" if from_plan else str(limit.source),
         note="" if from_plan else f"{limit.author}: {limit.reason} (plan: {plan})",

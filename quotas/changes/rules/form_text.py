@@ -11,7 +11,7 @@ from quotas.plans.limits import format_limit, parse_key, parse_limit
 from quotas.plans.quantities import humanize
 
 
-def written(key: str, value: int | None) -> str:
+def limit_text(key: str, value: int | None) -> str:
     """The text of a value for a form: `12 GiB` where that is exact, else `12884901889`."""
     parsed = parse_key(key)
     if value is None:
@@ -24,17 +24,17 @@ def written(key: str, value: int | None) -> str:
     return shown if exact else format_limit(parsed, value)
 
 
-def peer_of(hole: NetworkException) -> str:
+def peer_of(exception: NetworkException) -> str:
     """Where a network exception leads, in one text: a network, a namespace, or `everything`."""
-    return "everything" if hole.everything else hole.cidr or hole.namespace
+    return "everything" if exception.everything else exception.cidr or exception.namespace
 
 
-def ports_of(hole: NetworkException) -> str:
+def ports_of(exception: NetworkException) -> str:
     """`TCP/443, UDP/53`; empty for all ports."""
-    return ", ".join(f"{protocol}/{number}" for protocol, number in hole.ports)
+    return ", ".join(f"{protocol}/{number}" for protocol, number in exception.ports)
 
 
-def exception_of(*, name: str, direction: str, peer: str, ports: str) -> Mapping[str, Any]:
+def exception_document(*, name: str, direction: str, peer: str, ports: str) -> Mapping[str, Any]:
     """A network exception as JSON, from one row of the form; `parse_policy` checks it.
 
     `peer` is a network (`10.0.0.0/8`, `2001:db8::/32`), the name of a namespace, or `everything`.

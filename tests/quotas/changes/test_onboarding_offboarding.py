@@ -12,7 +12,7 @@ from console.audit.models import Entry
 from console.audit.services import Actor
 from console.errors import DomainError
 from quotas.changes import contracts as c
-from quotas.changes.services.leaving import KEPT, finish_offboarding
+from quotas.changes.services.offboarding import KEPT, finish_offboarding
 from quotas.changes.tasks import finish_offboarding as finish_task
 from quotas.enforcement.models import RolloutItem
 from quotas.plans.models import Lease, Override, PlanVersion, Subscription

@@ -10,12 +10,12 @@ from typing import Any
 
 from quotas.changes import contracts as c
 from quotas.changes.rules import compare
-from quotas.changes.rules.compare import Outlook
+from quotas.changes.rules.compare import TenantDiff
 from quotas.changes.rules.history import after
 from quotas.changes.rules.payload import payload_of
-from quotas.changes.rules.wording import title
+from quotas.changes.rules.titles import title
 from quotas.changes.selectors.scope import Scope, scope_of
-from quotas.changes.selectors.standing import blocked, costs
+from quotas.changes.services.obstacles import blocked, costs
 from quotas.enforcement.diff import changes_digest
 from quotas.enforcement.ports import Change as ObjectChange
 from quotas.enforcement.ports import FieldChange, Operation
@@ -28,29 +28,29 @@ from tenants.contracts import PlacementRef
 from tenants.models import Placement, Tenant
 
 MOST_OBJECTS = 5000
-MOST_KEPT = 500
+MOST_SHADOWED = 500
 Progress = Callable[[str], None]
 
 
-def look_ahead(change: c.Change, now: datetime, *, progress: Progress) -> c.Preview:
+def compute_preview(change: c.Change, now: datetime, *, progress: Progress) -> c.Preview:
     """What applying `change` at `now` would do. Reads rows and the planes, writes nothing.
 
     `progress` is told in a few words what is being done. Raises DomainError as `scope_of` does.
     """
     scope = scope_of(change, now)
     progress(f"Working out the limits of {len(scope.tenants)} tenants")
-    outlooks = outlooks_of(change, scope, now)
-    progress(f"Looking at {len(scope.placements) + len(scope.coming)} placements")
-    look = _look(change, scope, outlooks)
+    diffs = tenant_diffs(change, scope, now)
+    progress(f"Looking at {len(scope.placements) + len(scope.planned)} placements")
+    look = _look(change, scope, diffs)
     progress("Putting it together")
-    return _preview(change, scope, outlooks, look, now)
+    return _preview(change, scope, diffs, look, now)
 
 
-def outlooks_of(change: c.Change, scope: Scope, now: datetime) -> dict[str, Outlook]:
+def tenant_diffs(change: c.Change, scope: Scope, now: datetime) -> dict[str, TenantDiff]:
     """Every tenant of the scope before and after, by slug."""
     stored = load_current([tenant.pk for tenant in scope.tenants if tenant.pk], now)
     return {
-        tenant.slug: _outlook(change, _history(tenant, stored, now), scope, now)
+        tenant.slug: _tenant_diff(change, _history(tenant, stored, now), scope, now)
         for tenant in scope.tenants
     }
 
@@ -61,29 +61,31 @@ def _history(tenant: Tenant, stored: Mapping[int, TenantHistory], now: datetime)
     return TenantHistory(slug=tenant.slug, created_at=now)
 
 
-def _outlook(change: c.Change, history: TenantHistory, scope: Scope, now: datetime) -> Outlook:
-    return Outlook(
+def _tenant_diff(
+    change: c.Change, history: TenantHistory, scope: Scope, now: datetime
+) -> TenantDiff:
+    return TenantDiff(
         history.slug,
         effective_limits(history, now),
         effective_limits(after(history, change, now, terms=scope.terms), now),
     )
 
 
-def base_of(scope: Scope, outlooks: Mapping[str, Outlook]) -> dict[str, Any]:
+def base_of(scope: Scope, diffs: Mapping[str, TenantDiff]) -> dict[str, Any]:
     """What a fingerprint depends on beside the planes: rows only, cheap to read again."""
     return {
-        "tenants": {slug: compare.intent_digest(each) for slug, each in outlooks.items()},
+        "tenants": {slug: compare.intent_digest(each) for slug, each in diffs.items()},
         "placements": sorted(
-            [each.pk, str(each), each.leaving] for each in (*scope.placements, *scope.coming)
+            [each.pk, str(each), each.leaving] for each in (*scope.placements, *scope.planned)
         ),
     }
 
 
-def _look(change: c.Change, scope: Scope, outlooks: Mapping[str, Outlook]) -> PlanResult:
-    limits = {tenant.pk: outlooks[tenant.slug].after for tenant in scope.tenants if tenant.pk}
+def _look(change: c.Change, scope: Scope, diffs: Mapping[str, TenantDiff]) -> PlanResult:
+    limits = {tenant.pk: diffs[tenant.slug].after for tenant in scope.tenants if tenant.pk}
     extra: dict[int, list[PlacementRef]] = defaultdict(list)
-    for placement in scope.coming:
-        limits[placement.pk] = outlooks[placement.tenant.slug].after
+    for placement in scope.planned:
+        limits[placement.pk] = diffs[placement.tenant.slug].after
         if placement.target.enabled:
             extra[placement.target_id].append(placement.ref())
     staying = []
@@ -104,12 +106,12 @@ def _look(change: c.Change, scope: Scope, outlooks: Mapping[str, Outlook]) -> Pl
 
 
 def _preview(
-    change: c.Change, scope: Scope, outlooks: Mapping[str, Outlook], look: PlanResult, now: datetime
+    change: c.Change, scope: Scope, diffs: Mapping[str, TenantDiff], look: PlanResult, now: datetime
 ) -> c.Preview:
-    rows = {each.pk: each for each in (*scope.placements, *scope.coming)}
+    rows = {each.pk: each for each in (*scope.placements, *scope.planned)}
     pairs = [(pk, item) for pk, plan in sorted(look.plans.items()) for item in plan.changes]
     operations = Counter(item.operation for _, item in pairs)
-    stays = [each for outlook in outlooks.values() for each in compare.kept(outlook)]
+    stays = [each for diff in diffs.values() for each in compare.shadowed(diff)]
     what_it_costs = costs(look, rows)
     held_up = blocked(
         look,
@@ -117,19 +119,19 @@ def _preview(
         force=isinstance(change, c.TakeOver),
         over_edits=isinstance(change, c.Repair),
     )
-    base = base_of(scope, outlooks)
+    base = base_of(scope, diffs)
     base["away"] = sorted({each.target for each in held_up if each.cause in _AWAY})
     return c.Preview(
         title=title(change),
         at=now.isoformat(),
         tenants=len(scope.tenants),
         placements=len(rows),
-        limits=compare.limit_changes(outlooks.values()),
-        settings=compare.setting_changes(outlooks.values()),
-        hurt=tuple(_hurt(look.plans, rows, outlooks)),
-        kept=tuple(stays[:MOST_KEPT]),
-        kept_total=len(stays),
-        kept_tenants=len({each.tenant for each in stays}),
+        limits=compare.limit_changes(diffs.values()),
+        settings=compare.setting_changes(diffs.values()),
+        over_limit=tuple(_over_limit(look.plans, rows, diffs)),
+        shadowed=tuple(stays[:MOST_SHADOWED]),
+        shadowed_total=len(stays),
+        shadowed_tenants=len({each.tenant for each in stays}),
         objects=tuple(_object(rows[pk], item) for pk, item in pairs[:MOST_OBJECTS]),
         objects_total=len(pairs),
         creates=operations[Operation.CREATE],
@@ -140,7 +142,7 @@ def _preview(
         calls=sum(each.calls for each in what_it_costs),
         seconds=max((each.seconds for each in what_it_costs), default=0.0),
         reads=look.reads,
-        warnings=tuple(_warnings(change, scope, outlooks, look)),
+        warnings=tuple(_warnings(change, scope, diffs, look)),
         confirm=scope.confirm,
         fingerprint=_fingerprint(change, base, pairs),
         base=base,
@@ -158,16 +160,16 @@ def _fingerprint(
     return compare.fingerprint([type(change).__name__, payload, base, changes_digest(pairs)])
 
 
-def _hurt(
+def _over_limit(
     plans: Mapping[int, PlacementPlan],
     rows: Mapping[int, Placement],
-    outlooks: Mapping[str, Outlook],
-) -> Iterator[c.Hurt]:
+    diffs: Mapping[str, TenantDiff],
+) -> Iterator[c.OverLimit]:
     for pk, plan in sorted(plans.items()):
         placement = rows[pk]
         if not plan.placement.leaving:
-            yield from compare.hurt(
-                outlooks[placement.tenant.slug],
+            yield from compare.over_limit(
+                diffs[placement.tenant.slug],
                 target=placement.target.slug,
                 location=placement.location,
                 usage=plan.observed.usage,
@@ -199,31 +201,31 @@ def _field(item: FieldChange) -> c.FieldDelta:
 
 
 def _warnings(
-    change: c.Change, scope: Scope, outlooks: Mapping[str, Outlook], look: PlanResult
+    change: c.Change, scope: Scope, diffs: Mapping[str, TenantDiff], look: PlanResult
 ) -> Iterator[str]:
     yield from scope.warnings
     if isinstance(change, c.Suspend):
         yield "What runs goes on; nothing new starts until the tenants are resumed."
     if isinstance(change, c.Offboard | c.Displace) and scope.placements:
         yield "Everything that carries Headroom's label there is deleted, and what runs with it."
-    without = [slug for slug, each in outlooks.items() if each.after is None]
+    without = [slug for slug, each in diffs.items() if each.after is None]
     if without and not isinstance(change, c.Offboard | c.Displace):
         yield f"{_counted(len(without), 'tenant')} without a plan: nothing is enforced for them."
     said: Counter[str] = Counter(
         text for plan in look.plans.values() for text in plan.compiled.warnings
     )
-    said.update(_surprises(outlooks.values()))
+    said.update(_surprises(diffs.values()))
     for text, times in said.most_common():
         yield text if times == 1 else f"{text} ({times} times)"
 
 
-def _surprises(outlooks: Iterable[Outlook]) -> Iterator[str]:
+def _surprises(diffs: Iterable[TenantDiff]) -> Iterator[str]:
     """What plan, leases and overrides together make that nobody would have published as a plan."""
     known: dict[tuple[Any, ...], list[str]] = {}
-    for outlook in outlooks:
-        if outlook.after is None or outlook.after == outlook.before:
+    for diff in diffs:
+        if diff.after is None or diff.after == diff.before:
             continue
-        values = {key: limit.value for key, limit in outlook.after.limits.items()}
+        values = {key: limit.value for key, limit in diff.after.limits.items()}
         same = tuple(sorted(values.items(), key=lambda item: item[0]))
         if same not in known:
             known[same] = [

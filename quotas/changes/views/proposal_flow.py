@@ -13,7 +13,7 @@ from console.access.gate import SignedInRequest, actor_of, refuse
 from console.access.models import Permission
 from console.errors import DomainError
 from quotas.changes.contracts import Change
-from quotas.changes.forms.faults import add_domain_error
+from quotas.changes.forms.errors import add_domain_error
 from quotas.changes.rules.rights import is_for_operators
 from quotas.changes.services import proposals
 
@@ -40,7 +40,7 @@ def require_right(request: SignedInRequest, kind: str) -> None:
         refuse(request, permission=permission)
 
 
-def preview_of(request: SignedInRequest, change: Change) -> HttpResponse:
+def propose_and_preview(request: SignedInRequest, change: Change) -> HttpResponse:
     """Proposes the change and leads to its preview. Raises DomainError where it cannot be made."""
     require_right(request, type(change).__name__)
     actor = actor_of(request)
@@ -53,7 +53,7 @@ def preview_of(request: SignedInRequest, change: Change) -> HttpResponse:
     return redirect("changes:proposal", pk=proposal.pk)
 
 
-def ask(
+def propose_from_form(
     request: SignedInRequest,
     form: Form,
     make: Callable[[], Change],
@@ -64,13 +64,13 @@ def ask(
     """Shows the form; once it is valid, leads to the preview of the change that `make` gives."""
     if request.method == "POST" and form.is_valid():
         try:
-            return preview_of(request, make())
+            return propose_and_preview(request, make())
         except DomainError as error:
             add_domain_error(form, error)
     status = 422 if form.is_bound and form.errors else 200
     return render(request, template, {**context, "form": form}, status=status)
 
 
-def sent(request: SignedInRequest) -> Any:
+def bound_data(request: SignedInRequest) -> Any:
     """The form data of a POST, None otherwise: what Django's forms take as `data`."""
     return request.POST if request.method == "POST" else None
