@@ -9,7 +9,8 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
-from console.access.models import Permission, User
+from console.access.contracts import Permission
+from console.access.models import User
 from observability.jobs.contracts import (
     LONGEST_MESSAGE,
     LONGEST_TITLE,

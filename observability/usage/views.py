@@ -7,8 +7,8 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from console.access.gate import SignedInRequest, requires
-from console.access.models import Permission
+from console.access.contracts import Permission
+from console.access.rights import SignedInRequest, requires
 from observability.usage import charts
 from observability.usage.models import SLOT_SECONDS, SLOTS, Trail
 from quotas.enforcement.models import PlacementState

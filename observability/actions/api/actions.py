@@ -13,9 +13,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from console.access.api import Idempotent, require
-from console.access.gate import actor_of
-from console.access.models import Permission, User
+from console.access.contracts import Permission
+from console.access.idempotency import Idempotent
+from console.access.models import User
+from console.access.rights import actor_of, require
 from console.errors import DomainError
 from console.rest.body import (
     body_of,

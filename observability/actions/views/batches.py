@@ -8,8 +8,8 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from console.access.gate import SignedInRequest, actor_of, requires
-from console.access.models import Permission
+from console.access.contracts import Permission
+from console.access.rights import SignedInRequest, actor_of, requires
 from console.errors import DomainError, ExternalError
 from observability.actions.contracts import Verb
 from observability.actions.forms import ApplyForm, BatchForm, add_problems

@@ -9,8 +9,8 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET
 
-from console.access.gate import SignedInRequest, actor_of, requires
-from console.access.models import Permission
+from console.access.contracts import Permission
+from console.access.rights import SignedInRequest, actor_of, requires
 from console.errors import DomainError
 from console.pages.partials import ANY, render_partial_or_page
 from observability.actions.forms import STEPS_ID, AskForm, add_problems

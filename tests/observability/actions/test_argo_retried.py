@@ -18,11 +18,11 @@ from console.audit.models import Entry
 from console.audit.services import Actor
 from console.clients.argo_server import ArgoServer
 from console.errors import DomainError, NotFound, Refused
-from deploy.local.argo import names
-from deploy.local.argo.archive import Archive
-from deploy.local.argo.cluster import Cluster
-from deploy.local.argo.controller import Controller
-from deploy.local.argo.server import VERSION, Answers, serve
+from deploy.emulators.argo import names
+from deploy.emulators.argo.archive import Archive
+from deploy.emulators.argo.cluster import Cluster
+from deploy.emulators.argo.controller import Controller
+from deploy.emulators.argo.server import VERSION, Answers, serve
 from observability.actions.models import Order, OrderStatus
 from observability.actions.services.orders import Asking, act
 from observability.jobs.contracts import EventKind, LinkKind, Status

@@ -12,7 +12,7 @@ import pytest
 from console.clients import pool
 from console.clients.kubernetes.client import KubernetesClient
 from console.errors import Conflict, NotFound, Refused
-from deploy.local.argo.cluster import Cluster
+from deploy.emulators.argo.cluster import Cluster
 from observability.actions.adapters.argo import ArgoControls
 from observability.actions.adapters.kubernetes import KubernetesControls
 from observability.actions.contracts import Answer, Deed, RunFacts

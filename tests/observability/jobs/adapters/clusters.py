@@ -13,8 +13,8 @@ from uuid import uuid4
 from console.clients import pool
 from console.clients.kubernetes.client import KubernetesClient
 from console.errors import ExternalError, NotFound
-from deploy.local.argo.definition import definition
-from deploy.local.emulator.server import Emulator
+from deploy.emulators.argo.definition import definition
+from deploy.emulators.kubernetes.server import Emulator
 from tenants.contracts import TargetRef
 
 CPU = "requests.cpu"

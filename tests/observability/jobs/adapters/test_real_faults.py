@@ -6,7 +6,7 @@ import pytest
 
 from console.clients import pool
 from console.errors import Unreachable
-from deploy.local.programs import kube_binaries
+from deploy.demo.parts.programs import kube_binaries
 from observability.jobs.adapters.kubernetes.source import KubernetesSource
 from observability.jobs.contracts import Status
 from tests.observability.jobs.adapters.clusters import site_in

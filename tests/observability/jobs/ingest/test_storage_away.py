@@ -11,7 +11,7 @@ from django.utils import timezone
 from moto.server import ThreadedMotoServer
 from pytest_django import Settings
 
-from deploy.local.ports import any_free
+from deploy.ports import any_free
 from observability.jobs.contracts import Status
 from observability.jobs.ingest.passes import Read
 from observability.jobs.models import ArchiveState, JobDocument, JobRun

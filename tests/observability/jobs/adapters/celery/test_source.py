@@ -13,7 +13,7 @@ from console.clients import pool
 from console.clients.celery.client import CeleryClient
 from console.clients.celery.events import EventStream
 from console.errors import NotFound, Unreachable
-from deploy.local.ports import any_free
+from deploy.ports import any_free
 from observability.jobs.adapters.celery import workers as silence
 from observability.jobs.adapters.celery.source import CelerySource
 from observability.jobs.contracts import RunRef, Status

@@ -11,8 +11,8 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from console.clients.temporal.client import TemporalClient
-from deploy.examples.endings import activities, workflows
-from deploy.examples.start_endings import start_all
+from deploy.demo.workloads.start_temporal_endings import start_all
+from deploy.demo.workloads.temporal_endings import activities, workflows
 from observability.jobs.adapters.temporal.source import TemporalSource
 from observability.jobs.contracts import EventKind, EventSeen, RunSeen
 from tenants.contracts import TargetRef
@@ -64,7 +64,7 @@ class Endings:
 
 @pytest.fixture(scope="package")
 def endings(temporal_address: str) -> Endings:
-    """Everything that deploy/examples can do, done and read."""
+    """Everything that deploy/demo/workloads can do, done and read."""
     namespace = new_namespace(temporal_address)
     reading = Reading(TemporalSource(), target_of(temporal_address, namespace))
     return Endings(reading, asyncio.run(_end_all(temporal_address, namespace, reading)))

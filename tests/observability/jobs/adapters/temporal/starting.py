@@ -11,7 +11,7 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from deploy.examples.endings import activities, workflows
+from deploy.demo.workloads.temporal_endings import activities, workflows
 from tests.observability.jobs.adapters.temporal.reading import Reading
 
 QUEUE = "endings"

@@ -16,7 +16,7 @@ from temporalio.client import Client
 
 from console.clients.temporal.fairness import PROBE_TYPE
 from console.errors import NotFound
-from deploy.examples.endings import ApprovalFlow, Order
+from deploy.demo.workloads.temporal_endings import ApprovalFlow, Order
 from observability.jobs.contracts import EventKind, Status
 from tenants.adapters.temporal import client_for
 from tests.observability.jobs.adapters.temporal.reading import Reading

@@ -14,7 +14,7 @@ from temporalio.client import Client
 from console.clients.temporal import trail
 from console.clients.temporal.bucket import TokenBucket
 from console.errors import ExternalError, Unreachable
-from deploy.examples.endings import Order
+from deploy.demo.workloads.temporal_endings import Order
 from observability.jobs.adapters.temporal import inlining, windows
 from observability.jobs.adapters.temporal.cursor import Cursor
 from observability.jobs.adapters.temporal.source import TemporalSource
