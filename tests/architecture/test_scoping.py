@@ -24,7 +24,7 @@ SELECTORS: dict[str, dict[str, str]] = {
         **dict.fromkeys(("facts_of", "plan_rows", "terms_of", "version_rows"), EVERYBODY),
     },
     "quotas/enforcement": {
-        **dict.fromkeys(("open_placements", "sites", "takeable"), NOBODY),
+        **dict.fromkeys(("open_placements", "placement_refs", "takeable"), NOBODY),
         **dict.fromkeys(
             ("_conditions", "_groups", "_targets", "item_states", "items", "pace"), GIVEN
         ),
