@@ -16,10 +16,10 @@ from observability.engines.contracts import (
     ChangePage,
     EventKind,
     FailureKind,
-    GapSeen,
     RunRef,
-    RunSeen,
+    RunSnapshot,
     Status,
+    TrailGap,
 )
 from observability.engines.unstructured import (
     LAST,
@@ -103,9 +103,9 @@ def digest_of(places: Iterable[str], *more: str) -> str:
     return hashlib.sha256("\n".join([*sorted(places), "", *more]).encode()).hexdigest()[:32]
 
 
-def packed(runs: Iterable[RunSeen]) -> Iterator[tuple[RunSeen, ...]]:
+def packed(runs: Iterable[RunSnapshot]) -> Iterator[tuple[RunSnapshot, ...]]:
     """Runs in pages that are bounded in number and bytes."""
-    page: list[RunSeen] = []
+    page: list[RunSnapshot] = []
     size = 0
     for run in runs:
         weight = len(run.document or b"")
@@ -119,10 +119,10 @@ def packed(runs: Iterable[RunSeen]) -> Iterator[tuple[RunSeen, ...]]:
 
 
 def change_pages(
-    runs: Iterable[RunSeen], before: Mapping[str, Any], after: Position
+    runs: Iterable[RunSnapshot], before: Mapping[str, Any], after: Position
 ) -> Iterator[ChangePage]:
     """Pages of runs; only the last one moves the cursor."""
-    held: tuple[RunSeen, ...] = ()
+    held: tuple[RunSnapshot, ...] = ()
     for page in packed(runs):
         if held:
             yield ChangePage(held, before)
@@ -130,15 +130,15 @@ def change_pages(
     yield ChangePage(held, after.cursor())
 
 
-def gap_since(position: Position | None, now: datetime) -> tuple[GapSeen, ...]:
+def gap_since(position: Position | None, now: datetime) -> tuple[TrailGap, ...]:
     """The time about which the cluster can no longer tell what happened."""
     if position is None:
         return ()
     cause = "The cluster no longer knows what changed in between; what is there was read again."
-    return (GapSeen(min(position.heard_at, now), now, cause),)
+    return (TrailGap(min(position.heard_at, now), now, cause),)
 
 
-def vanished_run(ref: RunRef, now: datetime) -> RunSeen:
+def vanished_run(ref: RunRef, now: datetime) -> RunSnapshot:
     """A run that we know and that the engine no longer has, and nobody saw it go."""
     numbers, _, flags = ref.revision.partition(" ")
     is_open = ref.status in OPEN
@@ -150,7 +150,7 @@ def vanished_run(ref: RunRef, now: datetime) -> RunSeen:
         seq=LAST,
         message=VANISHED if is_open else "It was gone at the next look.",
     )
-    return RunSeen(
+    return RunSnapshot(
         external_id=ref.external_id,
         run_id=ref.run_id,
         location=ref.location,

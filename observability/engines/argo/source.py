@@ -29,9 +29,9 @@ from observability.engines.contracts import (
     Engine,
     History,
     RunRef,
-    RunSeen,
+    RunSnapshot,
 )
-from observability.engines.ports import Known
+from observability.engines.ports import KnownRuns
 from observability.engines.unstructured import Object, namespace_of, uid_of
 from observability.engines.watching import (
     DUE_EVERY,
@@ -69,7 +69,7 @@ class ArgoSource:
         target: TargetRef,
         placements: Sequence[PlacementRef],
         cursor: Mapping[str, Any],
-        known: Known,
+        known: KnownRuns,
         now: datetime,
         wait: float,
     ) -> Iterator[ChangePage]:
@@ -118,7 +118,7 @@ class _Look:
         self,
         target: TargetRef,
         placements: Sequence[PlacementRef],
-        known: Known,
+        known: KnownRuns,
         clock: Clock,
     ) -> None:
         self._target, self._known, self._clock = target, known, clock
@@ -192,7 +192,7 @@ class _Look:
 
     def _changed(
         self, items: Iterable[Object], missing: dict[tuple[str, str], RunRef]
-    ) -> Iterator[RunSeen]:
+    ) -> Iterator[RunSnapshot]:
         """The runs that are not known as they are; what is there is no longer missing."""
         for seen in self._attempts.resolve(items):
             for run in self._runs(seen):
@@ -212,7 +212,7 @@ class _Look:
         yield from change_pages(runs, position.cursor(), after)
         return after
 
-    def _due_run(self, ref: RunRef) -> RunSeen | None:
+    def _due_run(self, ref: RunRef) -> RunSnapshot | None:
         now = self._clock.now()
         uid, attempt = split_run_id(ref.run_id)
         try:
@@ -245,13 +245,13 @@ class _Look:
             yield from change_pages(self._seen_in(condensed(changes)), before, position)
             self._position = position
 
-    def _seen_in(self, changes: Iterable[Change]) -> Iterator[RunSeen]:
+    def _seen_in(self, changes: Iterable[Change]) -> Iterator[RunSnapshot]:
         for change in changes:
             gone = change.verb == "DELETED"
             for seen in self._attempts.resolve([change.object], deleted=gone):
                 yield from self._runs(seen)
 
-    def _runs(self, seen: WorkflowSeen) -> Iterator[RunSeen]:
+    def _runs(self, seen: WorkflowSeen) -> Iterator[RunSnapshot]:
         """The run, after the one before it where that ended unseen."""
         now = self._clock.now()
         run = run_of(seen, now)

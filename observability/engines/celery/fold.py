@@ -26,15 +26,15 @@ from observability.engines.celery.places import (
 from observability.engines.celery.texts import root_message
 from observability.engines.celery.translate import moment, row_of, whole
 from observability.engines.contracts import (
-    EventSeen,
     FailureKind,
     LinkKind,
     Progress,
-    RunSeen,
+    RunEvent,
+    RunSnapshot,
     Status,
     run_key,
 )
-from observability.engines.ports import Known
+from observability.engines.ports import KnownRuns
 
 REMEMBERED: Final = 50_000
 
@@ -66,7 +66,7 @@ class _Look:
     attributes: dict[str, Any] = field(default_factory=dict)
     links: dict[LinkKind, str] = field(default_factory=dict)
     progress: Progress | None = None
-    rows: list[EventSeen] = field(default_factory=list)
+    rows: list[RunEvent] = field(default_factory=list)
 
 
 class Fold:
@@ -80,7 +80,7 @@ class Fold:
         self._begun: OrderedDict[str, int] = OrderedDict()
         self._remembered = remembered
 
-    def runs(self, events: Iterable[CeleryEvent], known: Known) -> list[RunSeen]:
+    def runs(self, events: Iterable[CeleryEvent], known: KnownRuns) -> list[RunSnapshot]:
         """The runs that the task events of a batch tell of, in whatever order they came."""
         tasks = sorted(
             (event for event in events if event.uuid and event.type.startswith("task-")),
@@ -94,7 +94,7 @@ class Fold:
 
     # -- attempts ---------------------------------------------------------------------------------
 
-    def _recall(self, tasks: Sequence[CeleryEvent], known: Known) -> None:
+    def _recall(self, tasks: Sequence[CeleryEvent], known: KnownRuns) -> None:
         """Asks our rows for the attempts of tasks whose events do not tell."""
         strange = {
             event.uuid
@@ -173,8 +173,8 @@ class Fold:
             if queue:
                 look.known.setdefault("queue", queue)
 
-    def _run(self, uuid: str, look: _Look) -> RunSeen:
-        return RunSeen(
+    def _run(self, uuid: str, look: _Look) -> RunSnapshot:
+        return RunSnapshot(
             external_id=uuid,
             run_id="",
             location=self.location,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from observability.engines.contracts import EventKind, EventSeen, FailureKind
+from observability.engines.contracts import EventKind, FailureKind, RunEvent
 from observability.engines.kubernetes.endings import (
     Ending,
     condition_of,
@@ -56,7 +56,7 @@ def _age(pod: Object) -> tuple[str, str]:
     return text(metadata_of(pod).get("creationTimestamp")), name_of(pod)
 
 
-def pod_events(pod: Object, attempt: int, otherwise: datetime) -> Iterator[EventSeen]:
+def pod_events(pod: Object, attempt: int, otherwise: datetime) -> Iterator[RunEvent]:
     """Everything that a pod says about itself, oldest first as a rule."""
     uid, name = uid_of(pod), name_of(pod)
     step: dict[str, Any] = {"step": uid, "step_name": name, "attempt": attempt}
@@ -85,7 +85,7 @@ def pod_events(pod: Object, attempt: int, otherwise: datetime) -> Iterator[Event
         yield _ended(ending, pod, node, step)
 
 
-def _scheduling(pod: Object, node: str, step: dict[str, Any]) -> Iterator[EventSeen]:
+def _scheduling(pod: Object, node: str, step: dict[str, Any]) -> Iterator[RunEvent]:
     condition = condition_of(pod, "PodScheduled")
     at = moment(condition.get("lastTransitionTime"))
     if at is None:
@@ -110,7 +110,7 @@ def _scheduling(pod: Object, node: str, step: dict[str, Any]) -> Iterator[EventS
         )
 
 
-def _waiting(pod: Object, created: datetime, step: dict[str, Any]) -> Iterator[EventSeen]:
+def _waiting(pod: Object, created: datetime, step: dict[str, Any]) -> Iterator[RunEvent]:
     """Containers that cannot begin. Their state has no time: it follows the scheduling."""
     scheduled = moment(condition_of(pod, "PodScheduled").get("lastTransitionTime"))
     for container in containers_of(pod):
@@ -133,7 +133,7 @@ def _waiting(pod: Object, created: datetime, step: dict[str, Any]) -> Iterator[E
         )
 
 
-def _restarts(pod: Object, step: dict[str, Any]) -> Iterator[EventSeen]:
+def _restarts(pod: Object, step: dict[str, Any]) -> Iterator[RunEvent]:
     """The last end of each container that was started again inside its pod."""
     for container in containers_of(pod):
         count = whole(container.get("restartCount"))
@@ -157,7 +157,7 @@ def _restarts(pod: Object, step: dict[str, Any]) -> Iterator[EventSeen]:
         )
 
 
-def _ended(ending: Ending, pod: Object, node: str, step: dict[str, Any]) -> EventSeen:
+def _ended(ending: Ending, pod: Object, node: str, step: dict[str, Any]) -> RunEvent:
     name = name_of(pod)
     detail = {
         "pod": name,
@@ -185,7 +185,7 @@ def _ended(ending: Ending, pod: Object, node: str, step: dict[str, Any]) -> Even
     )
 
 
-def stopped_event(pod: Object, attempt: int, at: datetime, why: str) -> EventSeen:
+def stopped_event(pod: Object, attempt: int, at: datetime, why: str) -> RunEvent:
     """A pod that was removed before it had ended: stopped with its Job, or lost."""
     lost = not why
     return event(

@@ -17,7 +17,7 @@ from observability.engines.contracts import (
     Engine,
     History,
     RunRef,
-    RunSeen,
+    RunSnapshot,
 )
 from observability.engines.kubernetes.reading import (
     WANTS,
@@ -32,7 +32,7 @@ from observability.engines.kubernetes.state import (
     flags_of,
 )
 from observability.engines.kubernetes.translate import GRACE, run_of
-from observability.engines.ports import Known
+from observability.engines.ports import KnownRuns
 from observability.engines.unstructured import name_of, uid_of
 from observability.engines.watching import (
     DUE_EVERY,
@@ -68,7 +68,7 @@ class KubernetesSource:
         target: TargetRef,
         placements: Sequence[PlacementRef],
         cursor: Mapping[str, Any],
-        known: Known,
+        known: KnownRuns,
         now: datetime,
         wait: float,
     ) -> Iterator[ChangePage]:
@@ -98,7 +98,7 @@ class _Look:
         self,
         client: KubernetesClient,
         placements: Sequence[PlacementRef],
-        known: Known,
+        known: KnownRuns,
         clock: Clock,
     ) -> None:
         self._client, self._known, self._clock = client, known, clock
@@ -154,7 +154,7 @@ class _Look:
 
     def _changed(
         self, jobs: Iterable[JobSeen], missing: dict[tuple[str, str], RunRef]
-    ) -> Iterator[RunSeen]:
+    ) -> Iterator[RunSnapshot]:
         """The runs of Jobs that are not known as they are; what is there is no longer missing."""
         for some in _some(jobs):
             for seen in self._with_revisions(some):
@@ -181,7 +181,7 @@ class _Look:
         yield from change_pages(runs, position.cursor(), after)
         return after
 
-    def _due_run(self, ref: RunRef) -> RunSeen | None:
+    def _due_run(self, ref: RunRef) -> RunSnapshot | None:
         now = self._clock.now()
         try:
             seen = read_job(self._client, ref.location, ref.external_id)
@@ -213,7 +213,7 @@ class _Look:
             yield from change_pages(self._runs(marks), before, position)
             self._position = position
 
-    def _runs(self, marks: Marks) -> Iterator[RunSeen]:
+    def _runs(self, marks: Marks) -> Iterator[RunSnapshot]:
         for some in _some(marks.jobs(self._client)):
             for seen in self._with_revisions(some):
                 yield run_of(seen, self._clock.now())

@@ -9,9 +9,9 @@ from typing import Any, Final
 from observability.engines.contracts import (
     Engine,
     EventKind,
-    EventSeen,
     FailureKind,
-    RunSeen,
+    RunEvent,
+    RunSnapshot,
     Status,
     run_key,
 )
@@ -69,13 +69,13 @@ GRACE: Final = timedelta(seconds=60)
 """How long after its time a clean-up is not called overdue: controllers are busy too."""
 
 
-def run_of(seen: JobSeen, now: datetime) -> RunSeen:
+def run_of(seen: JobSeen, now: datetime) -> RunSnapshot:
     """The run as it is now, with its events, and its document once it has ended."""
     return _Translation(seen, now).run()
 
 
 class _Translation:
-    """One Job on its way into a RunSeen."""
+    """One Job on its way into a RunSnapshot."""
 
     def __init__(self, seen: JobSeen, now: datetime) -> None:
         job = seen.job
@@ -90,7 +90,7 @@ class _Translation:
         self.attempts = attempts_of(seen.pods, parallel=wide > 1)
         self.outcome = outcome_of(seen, self.denials, now)
 
-    def run(self) -> RunSeen:
+    def run(self) -> RunSnapshot:
         """All of it."""
         job, outcome = self.job, self.outcome
         events = tuple(sorted(self._events(), key=lambda one: (one.seq, one.key)))
@@ -98,7 +98,7 @@ class _Translation:
         ended = outcome is not None
         removed = self.seen.deleted and is_finished(job)
         give = ended and (DOCUMENTED not in self.seen.told or not self.seen.deleted)
-        return RunSeen(
+        return RunSnapshot(
             external_id=name_of(job),
             run_id=uid_of(job),
             location=namespace_of(job),
@@ -197,7 +197,7 @@ class _Translation:
 
     # -- events ------------------------------------------------------------------------------
 
-    def _events(self) -> Iterator[EventSeen]:
+    def _events(self) -> Iterator[RunEvent]:
         yield event(
             self.created, EventKind.CREATED, "Job created", "created", actor=self._creator()
         )
@@ -226,7 +226,7 @@ class _Translation:
             return f"The Job was ending: {text(failing.get('reason'), 80)}."
         return "The Job was suspended." if self.spec.get("suspend") is True else ""
 
-    def _suspension(self) -> Iterator[EventSeen]:
+    def _suspension(self) -> Iterator[RunEvent]:
         condition = condition_of(self.job, "Suspended")
         at = moment(condition.get("lastTransitionTime"))
         if at is None:
@@ -244,7 +244,7 @@ class _Translation:
             detail={"spec_changed_at": changed.isoformat() if changed else None},
         )
 
-    def _denied(self, denials: Denials) -> EventSeen:
+    def _denied(self, denials: Denials) -> RunEvent:
         refusal = denials.refusal
         by = f" by quota {refusal.quota}" if refusal else ""
         return event(
@@ -257,7 +257,7 @@ class _Translation:
             detail=denials.detail(),
         )
 
-    def _end(self) -> Iterator[EventSeen]:
+    def _end(self) -> Iterator[RunEvent]:
         outcome = self.outcome
         if outcome is None:
             return
@@ -279,7 +279,7 @@ class _Translation:
         )
         yield from self._cleanup(outcome)
 
-    def _cleanup(self, outcome: Outcome) -> Iterator[EventSeen]:
+    def _cleanup(self, outcome: Outcome) -> Iterator[RunEvent]:
         due = self._cleanup_at()
         if self.seen.deleted and GONE not in self.seen.told:
             words = "Removed itself as planned" if due else "Removed"

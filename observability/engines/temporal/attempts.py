@@ -7,16 +7,16 @@ from datetime import datetime
 from typing import Any
 
 from console.clients.temporal.records import Fault, PendingActivity
-from observability.engines.contracts import EventKind, EventSeen
+from observability.engines.contracts import EventKind, RunEvent
 from observability.engines.temporal.checkpoints import attempt_key, checkpoint
 from observability.engines.temporal.faults import decisive, facts_of, root_message
 
 
 def started(
     at: datetime, *, scheduled: int, name: str, attempt: int, worker: str, build: str
-) -> EventSeen:
+) -> RunEvent:
     """An attempt began on a worker."""
-    return EventSeen(
+    return RunEvent(
         key=attempt_key(attempt, "1-started"),
         seq=scheduled,
         at=at,
@@ -32,13 +32,13 @@ def started(
 
 def failed(
     fault: Fault, at: datetime, *, scheduled: int, name: str, attempt: int, worker: str = ""
-) -> Iterator[EventSeen]:
+) -> Iterator[RunEvent]:
     """An attempt failed and another one follows; the last heartbeat of one that timed out."""
     outer = decisive(fault)
     timed_out = outer is not None and outer.kind == "timeout"
     if outer is not None and outer.heartbeat is not None:
         yield checkpoint(outer.heartbeat, at, scheduled=scheduled, name=name, attempt=attempt)
-    yield EventSeen(
+    yield RunEvent(
         key=attempt_key(attempt, "3-failed"),
         seq=scheduled,
         at=at,
@@ -57,7 +57,7 @@ def _how(*, timed_out: bool) -> str:
     return "timed out" if timed_out else "failed"
 
 
-def pending(activity: PendingActivity, *, scheduled: int, now: datetime) -> Iterator[EventSeen]:
+def pending(activity: PendingActivity, *, scheduled: int, now: datetime) -> Iterator[RunEvent]:
     """What an activity that has not ended tells and the history does not (yet)."""
     name, attempt = activity.type, activity.attempt
     running = activity.state in {"started", "cancel_requested", "pause_requested"}
@@ -91,13 +91,13 @@ def pending(activity: PendingActivity, *, scheduled: int, now: datetime) -> Iter
         yield _paused(activity, activity.paused_at, scheduled)
 
 
-def _retry(activity: PendingActivity, at: datetime, scheduled: int) -> EventSeen:
+def _retry(activity: PendingActivity, at: datetime, scheduled: int) -> RunEvent:
     detail: dict[str, Any] = {"maximum_attempts": activity.maximum_attempts or None}
     if activity.next_attempt_at is not None:
         detail["next_attempt_at"] = activity.next_attempt_at.isoformat()
     if activity.retry_seconds is not None:
         detail["wait_seconds"] = activity.retry_seconds
-    return EventSeen(
+    return RunEvent(
         key=attempt_key(activity.attempt, "0-retry"),
         seq=scheduled,
         at=at,
@@ -110,8 +110,8 @@ def _retry(activity: PendingActivity, at: datetime, scheduled: int) -> EventSeen
     )
 
 
-def _paused(activity: PendingActivity, at: datetime, scheduled: int) -> EventSeen:
-    return EventSeen(
+def _paused(activity: PendingActivity, at: datetime, scheduled: int) -> RunEvent:
+    return RunEvent(
         key=attempt_key(activity.attempt, f"4-paused-{int(at.timestamp() * 1000)}"),
         seq=scheduled,
         at=at,

@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 
 from console.clients.temporal.records import Heartbeat
-from observability.engines.contracts import EventKind, EventSeen, Progress
+from observability.engines.contracts import EventKind, Progress, RunEvent
 
 _DONE: Final = ("done", "next", "completed", "processed", "current", "progress", "position")
 _TOTAL: Final = ("total", "of", "count", "size")
@@ -46,10 +46,10 @@ def _number(value: Any) -> int | None:
 
 def checkpoint(
     heartbeat: Heartbeat, at: datetime, *, scheduled: int, name: str, attempt: int
-) -> EventSeen:
+) -> RunEvent:
     """A heartbeat of one attempt. However often it is seen, it has the same key."""
     how_far = progress(heartbeat, at)
-    return EventSeen(
+    return RunEvent(
         key=attempt_key(attempt, f"2-{heartbeat.digest}"),
         seq=scheduled,
         at=at,

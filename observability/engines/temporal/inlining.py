@@ -9,7 +9,7 @@ from typing import Final
 
 from console.clients.temporal.records import RunHistory, RunRow
 from console.clients.temporal.trail import Fetching, TrailReader
-from observability.engines.contracts import RunSeen
+from observability.engines.contracts import RunSnapshot
 from observability.engines.temporal import runs
 from observability.engines.temporal.telling import tell
 
@@ -50,7 +50,7 @@ def _comes_along(row: RunRow) -> bool:
 
 def with_histories(
     reader: TrailReader, rows: Sequence[RunRow], where: str
-) -> Iterator[tuple[RunSeen, ...]]:
+) -> Iterator[tuple[RunSnapshot, ...]]:
     """The rows as runs, in pages; short histories of closed ones come along. While a page is
     stored, the histories of the next one are on their way."""
     ahead: deque[tuple[list[RunRow], list[RunRow], Fetching]] = deque()
@@ -77,13 +77,13 @@ def _page(
     short: Sequence[RunRow],
     fetching: Fetching,
     where: str,
-) -> tuple[RunSeen, ...]:
+) -> tuple[RunSnapshot, ...]:
     told = {row.run_id: one for row, one in zip(short, fetching.result(), strict=True)}
     found = [_run(row, told.get(row.run_id), where) for row in rows]
     return (*found, *_bases(reader, found, where))
 
 
-def _bases(reader: TrailReader, found: Sequence[RunSeen], where: str) -> Iterator[RunSeen]:
+def _bases(reader: TrailReader, found: Sequence[RunSnapshot], where: str) -> Iterator[RunSnapshot]:
     """The runs from which some of these were reset: nothing tells of it on their own side."""
     resets = [(run, event) for run in found if (event := runs.reset_of(run)) is not None]
     bases = [(run.external_id, str(event.detail["base_run_id"])) for run, event in resets]
@@ -92,7 +92,7 @@ def _bases(reader: TrailReader, found: Sequence[RunSeen], where: str) -> Iterato
             yield runs.reset_base(base, run, event.at, where)
 
 
-def _run(row: RunRow, told: RunHistory | None, where: str) -> RunSeen:
+def _run(row: RunRow, told: RunHistory | None, where: str) -> RunSnapshot:
     run = runs.seen(row, where)
     if told is None or not told.closed:
         return run

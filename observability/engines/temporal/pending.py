@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from console.clients.temporal.records import RunDescription, RunHistory
-from observability.engines.contracts import EventSeen
+from observability.engines.contracts import RunEvent
 from observability.engines.temporal import attempts
 
 _MOST: Final = 20_000
@@ -42,7 +42,7 @@ class Schedules:
 
 def pending_events(
     found: RunDescription, schedules: Schedules, created_at: datetime
-) -> Iterator[EventSeen]:
+) -> Iterator[RunEvent]:
     """Attempts, retries and checkpoints of the activities that have not ended."""
     for activity in found.activities:
         scheduled = schedules.of(found.row.run_id, activity.activity_id)

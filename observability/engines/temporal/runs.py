@@ -16,12 +16,12 @@ from observability.engines.contracts import (
     TENANT_ATTRIBUTE,
     TRACE_MEMO,
     EventKind,
-    EventSeen,
     FailureKind,
     LinkKind,
     Progress,
+    RunEvent,
     RunRef,
-    RunSeen,
+    RunSnapshot,
     Status,
     run_key,
 )
@@ -52,9 +52,9 @@ def status_of(word: str) -> Status:
     return _STATUSES.get(word, Status.RUNNING)
 
 
-def seen(row: RunRow, namespace: str) -> RunSeen:
+def seen(row: RunRow, namespace: str) -> RunSnapshot:
     """A run as visibility shows it. A description knows more about an open one."""
-    return RunSeen(
+    return RunSnapshot(
         external_id=row.workflow_id,
         run_id=row.run_id,
         location=namespace,
@@ -87,7 +87,7 @@ def covers(revision: str, row: RunRow) -> bool:
     return status == row.status and known >= (row.history_length, row.transitions)
 
 
-def described(found: RunDescription, namespace: str) -> RunSeen:
+def described(found: RunDescription, namespace: str) -> RunSnapshot:
     """A run as it is now; the revision of an open one changes with every heartbeat and retry."""
     run = seen(found.row, namespace)
     if run.status not in OPEN:
@@ -124,7 +124,7 @@ def pending_progress(found: RunDescription) -> Progress | None:
     return max(beats, key=lambda one: one.at, default=None)
 
 
-def refined(run: RunSeen, story: Story) -> RunSeen:
+def refined(run: RunSnapshot, story: Story) -> RunSnapshot:
     """The run with what only its history knows."""
     first, last = story.first, story.last
     run = replace(
@@ -150,7 +150,7 @@ def refined(run: RunSeen, story: Story) -> RunSeen:
     return replace(run, failure=failure, failure_kind=kind)
 
 
-def _from_start(run: RunSeen, actor: str, detail: Mapping[str, Any]) -> RunSeen:
+def _from_start(run: RunSnapshot, actor: str, detail: Mapping[str, Any]) -> RunSnapshot:
     parent = run.parent
     if detail.get("parent_workflow_id"):
         where = str(detail.get("parent_namespace") or run.location)
@@ -193,10 +193,10 @@ def _failure(story: Story, ending: Status | None) -> tuple[str, FailureKind]:
     return "", FailureKind.NONE
 
 
-def from_history(ref: RunRef, story: Story) -> RunSeen:
+def from_history(ref: RunRef, story: Story) -> RunSnapshot:
     """A run that only its history was asked for."""
     first = story.first
-    run = RunSeen(
+    run = RunSnapshot(
         external_id=ref.external_id,
         run_id=ref.run_id,
         location=ref.location,
@@ -208,16 +208,18 @@ def from_history(ref: RunRef, story: Story) -> RunSeen:
     return refined(run, story)
 
 
-def reset_of(run: RunSeen) -> EventSeen | None:
+def reset_of(run: RunSnapshot) -> RunEvent | None:
     """The event by which this run came out of another one."""
     resets = (event for event in run.events if event.kind is EventKind.RESET)
     return next((one for one in resets if one.detail.get("new_run_id") == run.run_id), None)
 
 
-def reset_base(found: RunDescription, told: RunSeen, at: datetime, namespace: str) -> RunSeen:
+def reset_base(
+    found: RunDescription, told: RunSnapshot, at: datetime, namespace: str
+) -> RunSnapshot:
     """The run that `told` was reset from: its side of the reset."""
     run = seen(found.row, namespace)
-    event = EventSeen(
+    event = RunEvent(
         key=f"reset/{told.run_id}",
         seq=max(found.row.history_length, 1),
         at=at,
@@ -230,9 +232,9 @@ def reset_base(found: RunDescription, told: RunSeen, at: datetime, namespace: st
     )
 
 
-def vanished(ref: RunRef, now: datetime) -> RunSeen:
+def vanished(ref: RunRef, now: datetime) -> RunSnapshot:
     """A run that was open when last seen and that the server no longer has."""
-    return RunSeen(
+    return RunSnapshot(
         external_id=ref.external_id,
         run_id=ref.run_id,
         location=ref.location,
@@ -262,7 +264,7 @@ def _links(row: RunRow, namespace: str) -> dict[LinkKind, str]:
     return {kind: value for kind, value in found.items() if 0 < len(value) <= _LONGEST_LINK}
 
 
-def _own_chain(run: RunSeen) -> dict[LinkKind, str]:
+def _own_chain(run: RunSnapshot) -> dict[LinkKind, str]:
     return {LinkKind.CHAIN: _chain(run.location, run.external_id, run.run_id)}
 
 
@@ -276,7 +278,7 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def waiting(run: RunSeen, found: RunDescription, story: Story) -> RunSeen:
+def waiting(run: RunSnapshot, found: RunDescription, story: Story) -> RunSnapshot:
     """The run as waiting when no worker has ever taken it up."""
     untouched = story.first is not None and story.began_at is None and not found.activities
     if run.status is Status.RUNNING and untouched:

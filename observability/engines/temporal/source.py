@@ -17,12 +17,12 @@ from observability.engines.contracts import (
     TEMPORAL_HISTORY,
     ChangePage,
     Engine,
-    GapSeen,
     History,
     RunRef,
-    RunSeen,
+    RunSnapshot,
+    TrailGap,
 )
-from observability.engines.ports import Known
+from observability.engines.ports import KnownRuns
 from observability.engines.temporal import runs
 from observability.engines.temporal.cursor import OVERLAP, Cursor, read
 from observability.engines.temporal.inlining import with_histories
@@ -61,7 +61,7 @@ class TemporalSource:
         target: TargetRef,
         placements: Sequence[PlacementRef],  # noqa: ARG002  # attribution is ingest's
         cursor: Mapping[str, Any],
-        known: Known,
+        known: KnownRuns,
         now: datetime,
         wait: float,
     ) -> Iterator[ChangePage]:
@@ -151,7 +151,7 @@ def _closed(ref: RunRef, told: RunHistory, after: int) -> History:
 class _Look:
     """One reading of a namespace, from a cursor on."""
 
-    def __init__(self, reader: TrailReader, where: str, known: Known, cursor: Cursor) -> None:
+    def __init__(self, reader: TrailReader, where: str, known: KnownRuns, cursor: Cursor) -> None:
         self._reader = reader
         self._where = where
         self._known = known
@@ -167,7 +167,7 @@ class _Look:
         if kept > self._cursor.closed:
             # Said once: from here on it is catching up.
             self._cursor = replace(self._cursor, current=False)
-            gap = GapSeen(
+            gap = TrailGap(
                 self._cursor.closed, kept, "Nobody read for longer than Temporal keeps closed runs"
             )
             yield replace(self.page(()), gaps=(gap,))
@@ -197,7 +197,7 @@ class _Look:
             row for row, name in zip(rows, ids, strict=True) if _is_new(row, revisions.get(name))
         ]
 
-    def open_runs(self, now: datetime) -> Iterator[RunSeen]:
+    def open_runs(self, now: datetime) -> Iterator[RunSnapshot]:
         """Those that we know to be open and that changed, of the next few in turn."""
         turn = self._cursor.turn
         # What an earlier setting of the namespace left behind says nothing about this one.
@@ -215,7 +215,7 @@ class _Look:
             if run.revision != ref.revision:
                 yield run
 
-    def page(self, found: tuple[RunSeen, ...], *, caught_up: bool = False) -> ChangePage:
+    def page(self, found: tuple[RunSnapshot, ...], *, caught_up: bool = False) -> ChangePage:
         """Runs with the place to go on from."""
         if caught_up:
             self._cursor = replace(self._cursor, current=True)

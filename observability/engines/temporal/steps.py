@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Any, Final
 
 from console.clients.temporal.records import Fault, TrailEvent
-from observability.engines.contracts import EventKind, EventSeen
+from observability.engines.contracts import EventKind, RunEvent
 from observability.engines.temporal import attempts
 from observability.engines.temporal.checkpoints import checkpoint, progress
 from observability.engines.temporal.faults import decisive
 from observability.engines.temporal.story import Step, Story, seen
 
 UNNAMED: Final = "an activity"
-Found = Iterable[EventSeen]
+Found = Iterable[RunEvent]
 
 
 def _scheduled(story: Story, event: TrailEvent) -> Found:
@@ -38,7 +38,7 @@ def _attempt_started(story: Story, event: TrailEvent) -> Found:
     step = story.steps.setdefault(event.ref, Step("", ""))
     step.attempt, step.worker = event.attempt, event.actor
     story.attempts = max(story.attempts, event.attempt)
-    found: list[EventSeen] = []
+    found: list[RunEvent] = []
     if event.fault is not None:
         _note_progress(story, event.fault, event.at)
         found.extend(
@@ -69,7 +69,7 @@ def _note_progress(story: Story, fault: Fault, at: datetime) -> None:
         story.progress = progress(outer.heartbeat, at)
 
 
-def _of_step(event: TrailEvent, step: Step, kind: EventKind, title: str, **more: Any) -> EventSeen:
+def _of_step(event: TrailEvent, step: Step, kind: EventKind, title: str, **more: Any) -> RunEvent:
     return seen(
         event,
         kind,
@@ -98,7 +98,7 @@ def _step_failed(story: Story, event: TrailEvent) -> Found:
 def _step_timed_out(story: Story, event: TrailEvent) -> Found:
     step = _step(story, event)
     outer = decisive(event.fault)
-    found: list[EventSeen] = []
+    found: list[RunEvent] = []
     if event.fault is not None:
         _note_progress(story, event.fault, event.at)
     if outer is not None and outer.heartbeat is not None:

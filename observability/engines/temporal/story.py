@@ -11,8 +11,8 @@ from console.clients.temporal.records import TrailEvent
 from observability.engines.contracts import (
     LONGEST_TITLE,
     EventKind,
-    EventSeen,
     Progress,
+    RunEvent,
 )
 from observability.engines.temporal.faults import facts_of, root_message
 
@@ -31,7 +31,7 @@ class Step:
 class Story:
     """What a history says. `first` and `last` are its first and last event (of those read)."""
 
-    events: list[EventSeen] = field(default_factory=list)
+    events: list[RunEvent] = field(default_factory=list)
     steps: dict[int, Step] = field(default_factory=dict)
     first: TrailEvent | None = None
     last: TrailEvent | None = None
@@ -51,14 +51,14 @@ def seen(
     *,
     detail: Mapping[str, Any] | None = None,
     **more: Any,
-) -> EventSeen:
+) -> RunEvent:
     """An event of the trail for an event of the history."""
     facts = {**event.detail, **(detail or {})}
     if event.fault is not None:
         facts.update(facts_of(event.fault))
     more.setdefault("actor", event.actor)
     more.setdefault("message", event.message or root_message(event.fault))
-    return EventSeen(
+    return RunEvent(
         key=str(event.id),
         seq=event.id,
         at=event.at,

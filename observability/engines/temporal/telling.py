@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Final
 
 from console.clients.temporal.records import TrailEvent
-from observability.engines.contracts import EventKind, EventSeen
+from observability.engines.contracts import EventKind, RunEvent
 from observability.engines.temporal import steps
 from observability.engines.temporal.faults import is_non_determinism
 from observability.engines.temporal.story import Story, seen
 from observability.engines.temporal.wording import WORDINGS, Wording
 
 WORKFLOW_TASK: Final = "workflow-task"
-Found = Iterable[EventSeen]
+Found = Iterable[RunEvent]
 
 
 def tell(events: Iterable[TrailEvent], after: int = 0) -> Story:

@@ -11,7 +11,7 @@ from observability.engines.contracts import (
     EventKind,
     FailureKind,
     LinkKind,
-    RunSeen,
+    RunSnapshot,
     Status,
 )
 from observability.engines.denials import refusal_of
@@ -76,7 +76,7 @@ def pod(uid: str = "p1", phase: str = "Running", reason: str = "", **more: Any) 
     }
 
 
-def seen(found: Object, *pods: Object, **more: Any) -> RunSeen:
+def seen(found: Object, *pods: Object, **more: Any) -> RunSnapshot:
     """The run of a Job."""
     return run_of(JobSeen(found, pods, **more), NOW)
 

@@ -16,7 +16,7 @@ from observability.engines.argo import packing
 from observability.engines.argo.packing import nodes_of, unpack
 from observability.engines.argo.state import WorkflowSeen
 from observability.engines.argo.translate import run_of
-from observability.engines.contracts import RunSeen
+from observability.engines.contracts import RunSnapshot
 from tests.observability.engines.recorded import node, nodes, workflow
 
 NOW = datetime(2026, 11, 22, 10, 6, tzinfo=UTC)
@@ -33,7 +33,7 @@ def packed(sort: str, content: bytes) -> str:
     return base64.b64encode(PACKERS[sort](content)).decode()
 
 
-def seen(found: dict[str, Any]) -> RunSeen:
+def seen(found: dict[str, Any]) -> RunSnapshot:
     """The run of an object."""
     return run_of(WorkflowSeen(found), NOW)
 

@@ -13,7 +13,7 @@ from observability.engines.contracts import (
     EventKind,
     FailureKind,
     LinkKind,
-    RunSeen,
+    RunSnapshot,
     Status,
 )
 from tests.observability.engines.recorded import (
@@ -109,12 +109,12 @@ ENDINGS: dict[str, tuple[str, str, dict[str, Any], Status, FailureKind]] = {
 }
 
 
-def seen(found: dict[str, Any], **more: Any) -> RunSeen:
+def seen(found: dict[str, Any], **more: Any) -> RunSnapshot:
     """The run of an object."""
     return run_of(WorkflowSeen(found, **more), NOW)
 
 
-def kinds(run: RunSeen) -> list[EventKind]:
+def kinds(run: RunSnapshot) -> list[EventKind]:
     """The kinds of its events, in order."""
     return [event.kind for event in run.events]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from console.clients.celery.values import CeleryEvent
 from observability.engines.celery.fold import Fold
 from observability.engines.celery.places import place_of, revision
-from observability.engines.contracts import FailureKind, LinkKind, RunSeen
+from observability.engines.contracts import FailureKind, LinkKind, RunSnapshot
 from tests.observability.engines.celery.hearing import (
     Rows,
     event,
@@ -40,7 +40,7 @@ RETRIED = [
 ]
 
 
-def run_of(*events: CeleryEvent) -> RunSeen:
+def run_of(*events: CeleryEvent) -> RunSnapshot:
     (run,) = Fold("sample").runs(events, Rows())
     return run
 

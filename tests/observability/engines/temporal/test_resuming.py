@@ -15,7 +15,7 @@ from console.clients.temporal import trail
 from console.clients.temporal.bucket import TokenBucket
 from console.errors import ExternalError, Unreachable
 from deploy.demo.workloads.temporal_endings import Order
-from observability.engines.contracts import GapSeen, Status
+from observability.engines.contracts import Status, TrailGap
 from observability.engines.temporal import inlining, windows
 from observability.engines.temporal.cursor import Cursor
 from observability.engines.temporal.source import TemporalSource
@@ -156,7 +156,7 @@ def test_who_was_away_for_longer_than_runs_are_kept_says_what_may_be_missing(
     names = end_many(reading, 2)
     left = datetime.now(UTC) - timedelta(days=3)
     reading.rows.cursor = Cursor(closed=left, started=left, current=True).stored()
-    gaps: list[GapSeen] = []
+    gaps: list[TrailGap] = []
     for page in reading.pages():
         gaps += page.gaps
         reading.rows.store(page)
