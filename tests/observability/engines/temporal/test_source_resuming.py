@@ -16,7 +16,7 @@ from console.clients.temporal.bucket import TokenBucket
 from console.errors import ExternalError, Unreachable
 from deploy.demo.workloads.temporal_endings import Order
 from observability.engines.contracts import Status, TrailGap
-from observability.engines.temporal import inlining, windows
+from observability.engines.temporal import visibility
 from observability.engines.temporal.cursor import Cursor
 from observability.engines.temporal.source import TemporalSource
 from tenants.adapters.temporal import client_for
@@ -60,8 +60,8 @@ def test_reading_that_stops_anywhere_loses_and_doubles_nothing(
     names = end_many(reading, 24)
     # Beginning anew so often asks more than one reader may of a server that others use too.
     monkeypatch.setitem(trail._buckets, client_for(reading.target), TokenBucket(90, 35.0))
-    monkeypatch.setattr(windows, "FULL", 9)
-    monkeypatch.setattr(inlining, "MOST_RUNS", 4)
+    monkeypatch.setattr(visibility, "FULL", 9)
+    monkeypatch.setattr(visibility, "MOST_RUNS", 4)
     whole = Reading(TemporalSource(), reading.target)
     whole.catch_up()
     for _ in range(200):
