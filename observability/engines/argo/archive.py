@@ -9,13 +9,13 @@ from typing import Final
 
 from console.clients.argo_server import ArgoServer
 from console.errors import NotFound
+from observability.engines.argo.runs import run_of
 from observability.engines.argo.state import (
-    WorkflowSeen,
+    WorkflowSnapshot,
     is_completed,
     is_retry_of,
     split_run_id,
 )
-from observability.engines.argo.translate import run_of
 from observability.engines.contracts import OPEN, RunRef, RunSnapshot
 from observability.engines.ports import KnownRuns
 from observability.engines.unstructured import Object, name_of, uid_of
@@ -67,7 +67,7 @@ class Archive:
         if is_retry_of(ref.revision, found):
             return None
         numbers, _, _ = ref.revision.partition(" ")
-        seen = WorkflowSeen(found, attempt, ref.revision, archived=True)
+        seen = WorkflowSnapshot(found, attempt, ref.revision, archived=True)
         return replace(run_of(seen, now), revision=f"{numbers}.1 dg", cleaned_at=now)
 
     def _unknown(self, some: Sequence[Object], now: datetime) -> Iterator[RunSnapshot]:
@@ -76,5 +76,5 @@ class Archive:
         known = self._known.revisions(ids)
         for item, id in zip(some, ids, strict=True):
             if id not in known and id[1] and is_completed(item):
-                run = run_of(WorkflowSeen(item, archived=True), now)
+                run = run_of(WorkflowSnapshot(item, archived=True), now)
                 yield replace(run, needs_history=True, document=None, cleaned_at=now)

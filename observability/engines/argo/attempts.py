@@ -11,7 +11,7 @@ from typing import Final
 from console.clients.kubernetes.watch import Change
 from observability.engines.argo.state import (
     ENDED,
-    WorkflowSeen,
+    WorkflowSnapshot,
     flags_of,
     is_completed,
     is_retry_of,
@@ -54,7 +54,7 @@ class Attempts:
 
     def resolve(
         self, objects: Iterable[Object], *, deleted: bool = False
-    ) -> Iterator[WorkflowSeen]:
+    ) -> Iterator[WorkflowSnapshot]:
         """Each object as a run. Whoever takes one tells `give` before taking the next."""
         rest = iter(objects)
         while some := list(islice(rest, AT_ONCE)):
@@ -64,7 +64,7 @@ class Attempts:
                 attempt, revision = self._latest(name, uid, *found[uid])
                 if revision and is_retry_of(revision, item):
                     attempt, revision = attempt + 1, ""
-                yield WorkflowSeen(item, attempt, revision, deleted)
+                yield WorkflowSnapshot(item, attempt, revision, deleted)
 
     def give(self, run: RunSnapshot) -> None:
         """Remember a run that was given and may not be stored yet."""
@@ -72,7 +72,7 @@ class Attempts:
         if len(self._given) > REMEMBERED:
             self._given.popitem(last=False)
 
-    def unfinished_before(self, seen: WorkflowSeen) -> str:
+    def unfinished_before(self, seen: WorkflowSnapshot) -> str:
         """The run id of the attempt before, if its end was never seen; else empty."""
         if not seen.attempt or seen.before:
             return ""
@@ -120,7 +120,7 @@ class Attempts:
         return False
 
 
-def unseen_end(seen: WorkflowSeen, id: str, at: datetime) -> RunSnapshot:
+def unseen_end(seen: WorkflowSnapshot, id: str, at: datetime) -> RunSnapshot:
     """The end of an attempt that was retried while nobody looked."""
     workflow = seen.workflow
     created = moment(metadata_of(workflow).get("creationTimestamp")) or at

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from observability.engines.argo.compressed_nodes import Nodes
 from observability.engines.argo.messages import (
     exit_code,
     failure_kind,
     resumed_by,
     wait_of,
 )
-from observability.engines.argo.packing import Nodes
 from observability.engines.argo.state import BAD, WORKING
 from observability.engines.contracts import EventKind, FailureKind, RunEvent
 from observability.engines.unstructured import (

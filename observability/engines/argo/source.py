@@ -14,15 +14,15 @@ from console.clients.kubernetes.watch import Change, Expired, Want, pages, watch
 from console.errors import NotFound, Refused, Unreachable
 from observability.engines.argo.archive import Archive
 from observability.engines.argo.attempts import Attempts, condensed, unseen_end
+from observability.engines.argo.runs import document_of, run_of
 from observability.engines.argo.state import (
     GRACE,
     OVERDUE,
-    WorkflowSeen,
+    WorkflowSnapshot,
     flags_of,
     is_retry_of,
     split_run_id,
 )
-from observability.engines.argo.translate import document_of, run_of
 from observability.engines.contracts import (
     JSON_DOCUMENT,
     ChangePage,
@@ -84,7 +84,7 @@ class ArgoSource:
         found = _whole(target, run, uid)
         if is_retry_of(run.revision, found):
             raise NotFound(f"Workflow {run.external_id} was retried by hand, which overwrote this")
-        seen = run_of(WorkflowSeen(found, attempt), run.created_at)
+        seen = run_of(WorkflowSnapshot(found, attempt), run.created_at)
         return History(
             events=tuple(one for one in seen.events if one.seq > after),
             document=document_of(found),
@@ -223,7 +223,7 @@ class _Look:
             return vanished_run(ref, now)
         if OVERDUE in flags_of(ref.revision):
             return None
-        return run_of(WorkflowSeen(found, attempt, ref.revision), now)
+        return run_of(WorkflowSnapshot(found, attempt, ref.revision), now)
 
     # -- what is new -------------------------------------------------------------------------
 
@@ -251,7 +251,7 @@ class _Look:
             for seen in self._attempts.resolve([change.object], deleted=gone):
                 yield from self._runs(seen)
 
-    def _runs(self, seen: WorkflowSeen) -> Iterator[RunSnapshot]:
+    def _runs(self, seen: WorkflowSnapshot) -> Iterator[RunSnapshot]:
         """The run, after the one before it where that ended unseen."""
         now = self._clock.now()
         run = run_of(seen, now)

@@ -12,8 +12,8 @@ from itertools import islice
 from typing import Final
 
 from console.clients.celery.values import TaskOnWorker
-from observability.engines.celery.places import WITH_WORKER, place_of, revision
-from observability.engines.celery.translate import microseconds, moment
+from observability.engines.celery.events import microseconds, moment
+from observability.engines.celery.revisions import WITH_WORKER, format_revision, parse_revision
 from observability.engines.celery.workers import Silence
 from observability.engines.contracts import (
     EventKind,
@@ -78,12 +78,12 @@ def ended_unseen(
     alive = set(heard)
     for run in open_runs:
         strange = run.external_id not in there and run.external_id not in alive
-        place = place_of(run.revision)
-        if run.status is not Status.RUNNING or not strange or place is None:
+        revision = parse_revision(run.revision)
+        if run.status is not Status.RUNNING or not strange or revision is None:
             continue
         event = RunEvent(
-            key=f"unseen-end:{place[2]}",
-            seq=place[2] + 1,
+            key=f"unseen-end:{revision[2]}",
+            seq=revision[2] + 1,
             at=moment(at_us),
             kind=EventKind.LOST,
             title="No worker has it any more",
@@ -97,7 +97,7 @@ def ended_unseen(
             status=Status.LOST,
             created_at=run.created_at,
             closed_at=moment(at_us),
-            revision=revision((place[0], WITH_WORKER, place[2] + 1)),
+            revision=format_revision((revision[0], WITH_WORKER, revision[2] + 1)),
             failure=UNKNOWN_END,
             failure_kind=FailureKind.OTHER,
             events=(event,),
@@ -127,7 +127,7 @@ def silenced(lost: Silence, attempt: int, location: str) -> RunSnapshot:
         status=Status.LOST,
         created_at=moment(lost.started_us),
         closed_at=moment(max(lost.heard_us, lost.started_us)),
-        revision=revision((attempt, WITH_WORKER, max(lost.heard_us, lost.started_us + 1))),
+        revision=format_revision((attempt, WITH_WORKER, max(lost.heard_us, lost.started_us + 1))),
         worker=lost.hostname,
         failure=message,
         failure_kind=FailureKind.WORKER_LOST,

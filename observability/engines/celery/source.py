@@ -19,14 +19,14 @@ import structlog
 from console.clients.celery.client import CeleryClient
 from console.clients.celery.values import EventBatch
 from console.errors import ExternalError, NotFound
-from observability.engines.celery.fold import Fold
+from observability.engines.celery.events import moment
 from observability.engines.celery.gaps import (
     ended_unseen,
     pages,
     silenced,
     told,
 )
-from observability.engines.celery.translate import moment
+from observability.engines.celery.runs import Fold
 from observability.engines.celery.workers import SILENT_AFTER, Workers
 from observability.engines.contracts import (
     ChangePage,

@@ -21,17 +21,17 @@ from observability.engines.contracts import (
 )
 from observability.engines.kubernetes.reading import (
     WANTS,
-    Census,
-    Marks,
+    ChangedJobs,
+    JobListing,
     read_job,
 )
+from observability.engines.kubernetes.runs import GRACE, run_of
 from observability.engines.kubernetes.state import (
     OVERDUE,
-    JobSeen,
+    JobSnapshot,
     document_of,
     flags_of,
 )
-from observability.engines.kubernetes.translate import GRACE, run_of
 from observability.engines.ports import KnownRuns
 from observability.engines.unstructured import name_of, uid_of
 from observability.engines.watching import (
@@ -141,7 +141,7 @@ class _Look:
         extra = frozenset(ref.location for ref in missing.values()) - self._places
         due = list(self._known.due_runs(self._clock.now() - GRACE))
         missing |= {(ref.external_id, ref.run_id): ref for ref in due}
-        census = Census(self._client)
+        census = JobListing(self._client)
         now = self._clock.now()
         after = Position(census.versions, self._digest, now, now + DUE_EVERY, tuple(sorted(extra)))
         for page in packed(self._changed(census.jobs(self._places | extra), missing)):
@@ -153,7 +153,7 @@ class _Look:
         return after
 
     def _changed(
-        self, jobs: Iterable[JobSeen], missing: dict[tuple[str, str], RunRef]
+        self, jobs: Iterable[JobSnapshot], missing: dict[tuple[str, str], RunRef]
     ) -> Iterator[RunSnapshot]:
         """The runs of Jobs that are not known as they are; what is there is no longer missing."""
         for some in _some(jobs):
@@ -163,7 +163,7 @@ class _Look:
                 if run.revision != seen.before:
                     yield run
 
-    def _with_revisions(self, some: Sequence[JobSeen]) -> Iterator[JobSeen]:
+    def _with_revisions(self, some: Sequence[JobSnapshot]) -> Iterator[JobSnapshot]:
         ids = [(name_of(seen.job), uid_of(seen.job)) for seen in some]
         revisions = self._known.revisions(ids)
         for seen, id in zip(some, ids, strict=True):
@@ -206,20 +206,20 @@ class _Look:
                 quiet = position.at({}, now).cursor()
                 yield ChangePage((), quiet, through=now, caught_up=True)
                 continue
-            marks = Marks(namespaces)
+            marks = ChangedJobs(namespaces)
             for change in batch:
                 marks.see(change)
             before, position = position.cursor(), position.at(marks.versions, now)
             yield from change_pages(self._runs(marks), before, position)
             self._position = position
 
-    def _runs(self, marks: Marks) -> Iterator[RunSnapshot]:
+    def _runs(self, marks: ChangedJobs) -> Iterator[RunSnapshot]:
         for some in _some(marks.jobs(self._client)):
             for seen in self._with_revisions(some):
                 yield run_of(seen, self._clock.now())
 
 
-def _some(jobs: Iterable[JobSeen]) -> Iterator[list[JobSeen]]:
+def _some(jobs: Iterable[JobSnapshot]) -> Iterator[list[JobSnapshot]]:
     """Jobs in lists of MOST_RUNS."""
     rest = iter(jobs)
     while some := list(islice(rest, MOST_RUNS)):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 from console.clients.celery.values import EventBatch, Outage, TaskOnWorker
-from observability.engines.celery.fold import Fold
+from observability.engines.celery.events import microseconds
 from observability.engines.celery.gaps import (
     ended_unseen,
     pages,
     silenced,
     told,
 )
-from observability.engines.celery.translate import microseconds
+from observability.engines.celery.runs import Fold
 from observability.engines.celery.workers import SILENT_AFTER, Workers
 from observability.engines.contracts import TrailGap
 from tests.observability.engines.celery.hearing import (

@@ -51,7 +51,7 @@ _TITLES: Final = {
 _NOTABLE: Final = frozenset({"SpecError", "SpecWarning", "ArtifactGCError"})
 
 
-class Happenings:
+class WorkflowEvents:
     """What happened to one Workflow."""
 
     def __init__(self, facts: Facts) -> None:

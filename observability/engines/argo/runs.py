@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 
+from observability.engines.argo.compressed_nodes import NOT_FETCHED, nodes_of
+from observability.engines.argo.events import WorkflowEvents
 from observability.engines.argo.facts import Facts
-from observability.engines.argo.happenings import Happenings
-from observability.engines.argo.packing import NOT_FETCHED, nodes_of
 from observability.engines.argo.state import (
     ENDED,
     FINAL,
@@ -17,7 +17,7 @@ from observability.engines.argo.state import (
     OVERDUE,
     PAUSED,
     PREFIX,
-    WorkflowSeen,
+    WorkflowSnapshot,
     gone_at,
     instance_of,
     is_suspended,
@@ -57,7 +57,7 @@ from observability.engines.unstructured import (
 )
 
 
-def run_of(seen: WorkflowSeen, now: datetime) -> RunSnapshot:
+def run_of(seen: WorkflowSnapshot, now: datetime) -> RunSnapshot:
     """The run as it is now, with its events, and its document once it has ended."""
     return _Translation(seen, now).run()
 
@@ -97,7 +97,7 @@ class _Translation(Facts):
     def run(self) -> RunSnapshot:
         """All of it."""
         workflow, outcome = self.workflow, self.outcome
-        events = tuple(sorted(Happenings(self).events(), key=lambda one: (one.seq, one.key)))
+        events = tuple(sorted(WorkflowEvents(self).events(), key=lambda one: (one.seq, one.key)))
         finished = phase_of(workflow) in FINAL
         give = outcome is not None and (ENDED not in self.seen.told or not self.seen.deleted)
         return RunSnapshot(

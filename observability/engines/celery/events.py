@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from console.clients.celery.recorded import was_cut
 from console.clients.celery.values import CeleryEvent
-from observability.engines.celery.texts import root_message
+from observability.engines.celery.failures import root_message
 from observability.engines.contracts import (
     LONGEST_MESSAGE,
     LONGEST_TITLE,

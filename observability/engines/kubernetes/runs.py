@@ -15,19 +15,22 @@ from observability.engines.contracts import (
     Status,
     run_key,
 )
-from observability.engines.kubernetes.endings import (
+from observability.engines.kubernetes.denials import Denials, denials_of
+from observability.engines.kubernetes.pods import (
+    attempts_of,
     condition_of,
     ending_of,
+    pod_events,
     started_of,
     status_of,
+    stopped_event,
 )
-from observability.engines.kubernetes.pods import attempts_of, pod_events, stopped_event
 from observability.engines.kubernetes.state import (
     DENIED,
     DOCUMENTED,
     GONE,
     OVERDUE,
-    JobSeen,
+    JobSnapshot,
     Outcome,
     document_of,
     gone_at,
@@ -37,7 +40,6 @@ from observability.engines.kubernetes.state import (
     revision_of,
     type_of,
 )
-from observability.engines.kubernetes.warnings import Denials, denials_of
 from observability.engines.unstructured import (
     EMULATED_LABEL,
     LAST,
@@ -69,7 +71,7 @@ GRACE: Final = timedelta(seconds=60)
 """How long after its time a clean-up is not called overdue: controllers are busy too."""
 
 
-def run_of(seen: JobSeen, now: datetime) -> RunSnapshot:
+def run_of(seen: JobSnapshot, now: datetime) -> RunSnapshot:
     """The run as it is now, with its events, and its document once it has ended."""
     return _Translation(seen, now).run()
 
@@ -77,7 +79,7 @@ def run_of(seen: JobSeen, now: datetime) -> RunSnapshot:
 class _Translation:
     """One Job on its way into a RunSnapshot."""
 
-    def __init__(self, seen: JobSeen, now: datetime) -> None:
+    def __init__(self, seen: JobSnapshot, now: datetime) -> None:
         job = seen.job
         self.seen, self.job, self.now = seen, job, now
         self.spec = mapping(job.get("spec"))
