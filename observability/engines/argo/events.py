@@ -10,7 +10,6 @@ from observability.engines.argo.facts import Facts
 from observability.engines.argo.messages import wait_of
 from observability.engines.argo.state import (
     GONE,
-    GRACE,
     PAUSED,
     PREFIX,
     gone_at,
@@ -31,6 +30,7 @@ from observability.engines.unstructured import (
     moment,
     text,
 )
+from observability.engines.watching import GRACE
 
 _ACTIONS: Final = {
     "Suspend": (EventKind.PAUSED, "Suspended"),

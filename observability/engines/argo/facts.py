@@ -7,7 +7,6 @@ from datetime import datetime
 from observability.engines.argo.compressed_nodes import Nodes, nodes_of
 from observability.engines.argo.nodes import Walk
 from observability.engines.argo.state import (
-    GRACE,
     PREFIX,
     WorkflowSnapshot,
     cleanup_at,
@@ -24,6 +23,7 @@ from observability.engines.unstructured import (
     name_of,
     text,
 )
+from observability.engines.watching import GRACE
 
 
 class Facts:

@@ -32,7 +32,6 @@ ENDED: Final = "d"
 PAUSED: Final = "p"
 GONE: Final = "g"
 OVERDUE: Final = "o"
-GRACE: Final = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)

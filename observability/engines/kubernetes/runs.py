@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from observability.engines.contracts import (
     Engine,
@@ -66,9 +66,7 @@ from observability.engines.unstructured import (
     uid_of,
     whole,
 )
-
-GRACE: Final = timedelta(seconds=60)
-"""How long after its time a clean-up is not called overdue: controllers are busy too."""
+from observability.engines.watching import GRACE
 
 
 def run_of(seen: JobSnapshot, now: datetime) -> RunSnapshot:
