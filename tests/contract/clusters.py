@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -18,6 +16,7 @@ from quotas.enforcement.ports import ObservedObject
 from quotas.plans.contracts import NetworkException, Policy
 from tenants.contracts import PlacementRef
 from tests.contract.planes import Plane, limits
+from tests.waiting import PATIENCE, until
 
 PLAN: dict[str, int | None] = {
     "requests.cpu": 4_000,
@@ -58,7 +57,7 @@ class Site(Plane):
     @property
     def client(self) -> KubernetesClient:
         """An administrator who is not Headroom."""
-        return pool.kubernetes(f"kubeconfig:{self.kubeconfig}", timeout=15.0)
+        return pool.kubernetes(f"kubeconfig:{self.kubeconfig}", timeout=PATIENCE)
 
     def kubectl(self, *args: str) -> str:
         """Run kubectl as somebody with a terminal would."""
@@ -91,14 +90,6 @@ class Site(Plane):
     def quota(self, placement: PlacementRef) -> dict[str, Any]:
         """Our quota as stored."""
         return self.client.get("ResourceQuota", "headroom", namespace=placement.location)
-
-
-def until(check: Callable[[], object], seconds: float = 60.0) -> None:
-    """Wait for controllers to do their part."""
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
 
 
 def enforced(site: Site, placement: PlacementRef, resource: str, amount: str) -> None:

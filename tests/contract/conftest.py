@@ -9,10 +9,11 @@ import pytest
 from deploy.emulators.argo.definition import definition
 from deploy.emulators.kubernetes.server import Emulator
 from tenants.contracts import PlacementRef, TargetRef
-from tests.contract.clusters import Site, numbers, until
+from tests.contract.clusters import Site, numbers
 from tests.contract.kubernetes_api import Api
 from tests.servers import Cluster
 from tests.shared_cluster import USERS
+from tests.waiting import until
 
 
 @pytest.fixture(scope="session")

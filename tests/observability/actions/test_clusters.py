@@ -18,7 +18,7 @@ from observability.actions.adapters.kubernetes import KubernetesControls
 from observability.actions.contracts import Answer, Deed, RunFacts
 from observability.jobs.contracts import Engine, Status
 from tenants.contracts import TargetRef
-from tests.observability.actions.patients import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
 ACTOR = "workflows.argoproj.io/"

@@ -11,9 +11,9 @@ from typing import Any
 from observability.jobs.contracts import OPEN, ChangePage, EventSeen, GapSeen, RunRef, RunSeen
 from observability.jobs.ports import Source
 from tenants.contracts import PlacementRef, TargetRef
+from tests.waiting import PATIENCE
 
 Place = tuple[str, str]
-PATIENCE = 60.0
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import Any
 from observability.jobs.adapters.temporal.source import TemporalSource
 from observability.jobs.contracts import OPEN, ChangePage, EventSeen, History, RunRef, RunSeen
 from tenants.contracts import TargetRef
+from tests.waiting import until
 
 Name = tuple[str, str]
 KEPT = (
@@ -116,12 +116,11 @@ class Reading:
             self.rows.keep(history.run, history.events)
         return history
 
-    def until(self, good: Callable[[], bool], *, seconds: float = 60) -> None:
+    def until(self, good: Callable[[], bool]) -> None:
         """Catches up until something is there."""
-        deadline = time.monotonic() + seconds
-        while True:
+
+        def caught_up() -> bool:
             self.catch_up()
-            if good():
-                return
-            assert time.monotonic() < deadline, "it never came"
-            time.sleep(0.1)
+            return good()
+
+        until(caught_up, "it never came")
