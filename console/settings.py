@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "quotas.changes",
     "observability.usage",
     "observability.jobs",
+    "observability.ingest",
     "observability.actions",
     "observability.replays",
 ]

@@ -15,7 +15,8 @@ from console.access.rights import SignedInRequest, actor_of, requires
 from console.database.keyset import keyset_page
 from console.errors import DomainError
 from console.pages.partials import ANY, render_partial_or_page
-from observability.jobs.models import Engine, JobRun
+from observability.engines.contracts import Engine
+from observability.jobs.models import JobRun
 from observability.replays import selectors as reads
 from observability.replays.forms import BundleForm, ReplayForm, ReplayHereForm, RetireForm
 from observability.replays.models import Replay, ReplayResult, Verdict, WorkflowBundle

@@ -13,7 +13,7 @@ from deploy.demo.seed.__main__ import steady_job
 from deploy.demo.workloads import celery_labels
 from deploy.demo.workloads.namespaces import LABEL, create_job, is_ours
 from deploy.emulators.kubernetes.server import Emulator
-from observability.jobs.contracts import (
+from observability.engines.contracts import (
     PARENT_HEADER,
     REQUEST_HEADER,
     TENANT_HEADER,

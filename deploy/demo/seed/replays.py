@@ -16,7 +16,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 django.setup()
 
 from console.audit.services import Actor  # noqa: E402 - Django has to be set up first
-from observability.jobs.models import ArchiveState, Engine, JobRun  # noqa: E402
+from observability.engines.contracts import Engine  # noqa: E402
+from observability.jobs.models import ArchiveState, JobRun  # noqa: E402
 from observability.replays.models import Replay, WorkflowBundle  # noqa: E402
 from observability.replays.services import bundles, picking, replays  # noqa: E402
 

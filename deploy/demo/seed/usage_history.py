@@ -6,7 +6,7 @@ import math
 import random
 import time
 
-from observability.usage.models import SLOT_SECONDS, SLOTS, Trail
+from observability.usage.models import SLOT_SECONDS, SLOTS, UsageSamples
 from quotas.enforcement.models import PlacementState
 
 
@@ -28,8 +28,8 @@ def trails() -> None:
             if entry.get("used")
         }
         if values:
-            made.append(Trail(placement_id=state.placement_id, slot=newest, values=values))
-    Trail.objects.bulk_create(made, ignore_conflicts=True)
+            made.append(UsageSamples(placement_id=state.placement_id, slot=newest, values=values))
+    UsageSamples.objects.bulk_create(made, ignore_conflicts=True)
 
 
 def _daylight(slot: int) -> float:

@@ -31,13 +31,13 @@ from console.rest.views import (
     RowList,
 )
 from observability.actions import serializers as said
-from observability.actions.contracts import FieldKind
 from observability.actions.filters import OrderFilters
 from observability.actions.models import Order
-from observability.actions.rules.catalogue import find_verb
 from observability.actions.selectors.facts import offers
 from observability.actions.selectors.pages import SHOWN, listed, of_run
 from observability.actions.services.orders import Asking, act
+from observability.engines.catalogue import find_verb
+from observability.engines.verbs import FieldKind
 from observability.jobs.models import JobRun
 
 _FIELDS = ("verb", "reason", "arguments", "confirm", "seen_status")

@@ -15,11 +15,11 @@ from console.errors import DomainError
 from console.pages.partials import ANY, render_partial_or_page
 from observability.actions.forms import STEPS_ID, AskForm, add_problems
 from observability.actions.models import OrderStatus
-from observability.actions.rules.catalogue import find_verb
-from observability.actions.rules.possible import find
 from observability.actions.selectors.facts import facts_of, offers
 from observability.actions.selectors.pages import panel_of
 from observability.actions.services.orders import Asking, act
+from observability.engines.catalogue import find_verb
+from observability.engines.verbs import find
 from observability.jobs.models import JobRun
 
 _TONES = {OrderStatus.DONE: messages.SUCCESS, OrderStatus.REFUSED: messages.ERROR}
