@@ -1,6 +1,6 @@
 """Real servers for tests and benches: on free ports, in directories of their own, quick to fail.
 
-The shared fixtures are in `tests/conftest.py`; a test that stops or pauses a server starts one of
+The shared fixtures are in `conftest.py`; a test that stops or pauses a server starts one of
 its own with the context managers here.
 """
 
@@ -23,6 +23,8 @@ from deploy.demo.parts.temporal import TemporalPorts, temporal
 from deploy.demo.parts.valkey import valkey as valkey_part
 from deploy.demo.stack.part import Part
 from deploy.demo.stack.processes import Running, log_tail
+
+NO_CLUSTER = "no Kubernetes control plane: set KUBEBUILDER_ASSETS"
 
 
 class ServerError(Exception):

@@ -31,7 +31,7 @@ NO_BUDGETS: Final = {"timedelta", "Duration"}
 
 def sources() -> Iterator[Path]:
     """Every module of the tests that the rule is for, wherever it lies."""
-    found = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "deploy").rglob("test_*.py")]
+    found = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "deploy").glob("**/tests/*.py")]
     for path in sorted(found):
         if not any(part in f"{path.relative_to(ROOT)}" for part in LEFT_OUT):
             yield path

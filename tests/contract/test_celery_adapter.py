@@ -11,7 +11,7 @@ from console.clients import pool
 from console.clients.celery.client import CeleryClient
 from console.errors import Unreachable
 from deploy.ports import any_free
-from quotas.enforcement.ports import Observed, Operation, Result, Work
+from quotas.enforcement.ports import ApplyResult, Observed, Operation, PlacementChanges
 from quotas.plans.contracts import EffectiveLimits
 from tenants.contracts import PlacementRef, TargetRef
 from tests.contract.planes import Plane, limits
@@ -92,7 +92,7 @@ def test_without_a_limit_the_worker_is_free_again(plane: Plane, client: CeleryCl
 def test_an_edit_by_hand_is_seen_and_not_taken_for_a_new_worker(
     plane: Plane, client: CeleryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("quotas.enforcement.adapters.celery.look.NEW", 0.0)
+    monkeypatch.setattr("quotas.enforcement.adapters.celery.observe.NEW", 0.0)
     plane.settle(wanted(1_000), ACME)
     with client.control() as control:
         control.rate_limit("reports.build", "99/s", to=["acme@limits"])
@@ -204,9 +204,9 @@ def test_a_broker_that_is_away_is_unreachable_for_everybody() -> None:
         dead.adapter.probe(target=dead.target)
     with pytest.raises(Unreachable):
         dead.see(ACME)
-    results: list[Result] = []
+    results: list[ApplyResult] = []
     change = dead.compare(wanted(1_000), ACME, Observed())
-    work = [Work(one, change) for one in (ACME, GLOBEX)]
+    work = [PlacementChanges(one, change) for one in (ACME, GLOBEX)]
     dead.adapter.apply(target=dead.target, work=work, on_result=results.append)
     assert [type(one.error) for one in results] == [Unreachable, Unreachable]
 

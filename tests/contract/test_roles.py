@@ -17,7 +17,7 @@ from quotas.enforcement.adapters.argo.adapter import ArgoAdapter
 from quotas.enforcement.adapters.kubernetes.adapter import KubernetesAdapter
 from tenants.adapters.kubernetes import client_for
 from tenants.contracts import TargetRef
-from tests.contract.kubernetes_api import APPLY, Api
+from tests.kubernetes_api import APPLY, Api
 from tests.servers import Cluster
 from tests.waiting import until
 

@@ -12,10 +12,10 @@ from pytest_django import DjangoDbBlocker
 from console.clients import pool
 from deploy.demo.parts.programs import kube_binaries
 from tests import servers
-from tests.conftest import NO_CLUSTER
 from tests.faults.house import House
 from tests.faults.surroundings import connected, copied, migrate, sending_to
 from tests.postgres import postgres
+from tests.servers import NO_CLUSTER
 
 Build = Callable[[str], House]
 

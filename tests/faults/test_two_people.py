@@ -14,7 +14,7 @@ from quotas.changes.contracts import PublishPlan, SetOverride
 from quotas.changes.models import Proposal
 from quotas.changes.services import proposals
 from quotas.enforcement.models import Rollout
-from quotas.enforcement.reconcile.drain import drain
+from quotas.enforcement.reconcile.queue import process_queue
 from quotas.plans.models import Override, PlanVersion
 from tests.faults.conftest import Build
 from tests.faults.hands import Hands
@@ -33,7 +33,7 @@ def test_of_two_people_who_publish_a_plan_at_once_one_is_told_and_nothing_is_ove
     target = house.cluster(kube.kubeconfig)
     (placement,) = house.place(house.tenants(1, house.plan(pods=10)), target)
     house.order([placement])
-    drain(target.pk)
+    process_queue(target.pk)
     start = threading.Barrier(2, timeout=PATIENCE)
     outcomes: dict[int, Rollout | DomainError] = {}
 
@@ -64,7 +64,7 @@ def test_of_two_people_who_publish_a_plan_at_once_one_is_told_and_nothing_is_ove
     (refusal,) = [one for one in outcomes.values() if isinstance(one, DomainError)]
     assert (refusal.status, refusal.code in {"stale_preview", "plan_moved_on"}) == (409, True)
     assert list(PlanVersion.objects.values_list("number", flat=True).order_by("number")) == [1, 2]
-    drain(target.pk)
+    process_queue(target.pk)
     assert Hands(kube.kubeconfig).hard(placement.location) == {"pods": str(winner)}
     assert Entry.objects.filter(action="change.apply", outcome="refused").count() == 1
 
@@ -76,7 +76,7 @@ def test_a_preview_that_the_cluster_has_overtaken_is_refused_and_says_what_chang
     target = house.cluster(kube.kubeconfig)
     (placement,) = house.place(house.tenants(1, house.plan(pods=10)), target)
     house.order([placement])
-    drain(target.pk)
+    process_queue(target.pk)
     change = SetOverride((placement.tenant.slug,), "pods", 12)
     draft = proposals.propose(change=change, actor=FAULTS)
     seen = proposals.update_preview(proposal=draft, now=timezone.now())
@@ -94,5 +94,5 @@ def test_a_preview_that_the_cluster_has_overtaken_is_refused_and_says_what_chang
     assert hands.hard(placement.location) == {"pods": "50"}
     again = proposals.update_preview(proposal=draft, now=timezone.now())
     proposals.apply(proposal=draft, fingerprint=again.fingerprint, reason="yes", actor=FAULTS)
-    drain(target.pk)
+    process_queue(target.pk)
     assert hands.hard(placement.location) == {"pods": "12"}

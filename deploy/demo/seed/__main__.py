@@ -41,10 +41,10 @@ from quotas.changes import contracts as c  # noqa: E402
 from quotas.changes.services import proposals  # noqa: E402
 from quotas.enforcement.adapters.registry import adapter_for, kinds  # noqa: E402
 from quotas.enforcement.models import OPEN_STATES, RolloutItem  # noqa: E402
-from quotas.enforcement.reconcile.drain import drain  # noqa: E402
+from quotas.enforcement.reconcile.planning import target_ref  # noqa: E402
 from quotas.enforcement.reconcile.probe import probe  # noqa: E402
+from quotas.enforcement.reconcile.queue import process_queue  # noqa: E402
 from quotas.enforcement.reconcile.sweep import sweep  # noqa: E402
-from quotas.enforcement.services.planning import target_ref  # noqa: E402
 from quotas.plans import rules  # noqa: E402
 from quotas.plans.models import Plan  # noqa: E402
 from quotas.plans.services.plans import create_plan  # noqa: E402
@@ -155,7 +155,7 @@ def settle(seconds: float = 60) -> None:
     waiting = RolloutItem.objects.filter(state__in=OPEN_STATES)
     while waiting.exists() and time.monotonic() < deadline:
         for target in Target.objects.all():
-            drain(target.pk)
+            process_queue(target.pk)
         time.sleep(0.1)
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from quotas.changes.contracts import Blocked, TargetCost
 from quotas.enforcement.adapters import registry
 from quotas.enforcement.models import TargetState
-from quotas.enforcement.ports import Work
-from quotas.enforcement.rules import leave_to_write
-from quotas.enforcement.services.planning import Look, Prospect, target_ref
+from quotas.enforcement.ports import PlacementChanges
+from quotas.enforcement.reconcile.planning import PlacementPlan, PlanResult, target_ref
+from quotas.enforcement.rules import split_by_owner
 from tenants.models import DriftPolicy, Placement
 
 _FEW = 10
@@ -19,7 +19,7 @@ _FOLLOWS = "the change will follow by itself when it is back"
 
 
 def blocked(
-    look: Look, rows: Mapping[int, Placement], *, force: bool, over_edits: bool
+    look: PlanResult, rows: Mapping[int, Placement], *, force: bool, over_edits: bool
 ) -> tuple[Blocked, ...]:
     """Everything that cannot be pushed now, one entry per cause and target. `force` takes fields
     over from everybody, `over_edits` from one-off edits as targets that heal do."""
@@ -31,11 +31,11 @@ def blocked(
     )
 
 
-def costs(look: Look, rows: Mapping[int, Placement]) -> tuple[TargetCost, ...]:
+def costs(look: PlanResult, rows: Mapping[int, Placement]) -> tuple[TargetCost, ...]:
     """What the changes cost on each target that can be reached, in order of name."""
-    by_target: dict[int, list[tuple[Placement, Prospect]]] = defaultdict(list)
-    for pk, prospect in look.prospects.items():
-        by_target[rows[pk].target_id].append((rows[pk], prospect))
+    by_target: dict[int, list[tuple[Placement, PlacementPlan]]] = defaultdict(list)
+    for pk, plan in look.plans.items():
+        by_target[rows[pk].target_id].append((rows[pk], plan))
     latency = dict(
         TargetState.objects.filter(target__in=by_target).values_list("target_id", "latency_ms")
     )
@@ -43,9 +43,9 @@ def costs(look: Look, rows: Mapping[int, Placement]) -> tuple[TargetCost, ...]:
     return tuple(sorted(found, key=lambda each: each.target))
 
 
-def _cost(pairs: Sequence[tuple[Placement, Prospect]], latency: float | None) -> TargetCost:
+def _cost(pairs: Sequence[tuple[Placement, PlacementPlan]], latency: float | None) -> TargetCost:
     target = pairs[0][0].target
-    work = [Work(each.site.ref, each.changes) for _, each in pairs if each.changes]
+    work = [PlacementChanges(each.placement, each.changes) for _, each in pairs if each.changes]
     adapter = registry.adapter_for(target.kind)
     calls = adapter.cost(target=target_ref(target), work=work)
     seconds = adapter.seconds(
@@ -61,7 +61,7 @@ def _cost(pairs: Sequence[tuple[Placement, Prospect]], latency: float | None) ->
     )
 
 
-def _away(look: Look, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
+def _away(look: PlanResult, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
     by_target: dict[int, list[Placement]] = defaultdict(list)
     for row in rows.values():
         by_target[row.target_id].append(row)
@@ -76,35 +76,35 @@ def _away(look: Look, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
             yield _entry("unreachable", text, there)
 
 
-def _unseen(look: Look, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
+def _unseen(look: PlanResult, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
     groups: dict[tuple[int, str], list[Placement]] = defaultdict(list)
-    for pk, message in look.unseen.items():
+    for pk, message in look.unobserved.items():
         groups[rows[pk].target_id, message].append(rows[pk])
     for (_, message), there in groups.items():
         yield _entry("unseen", f"Could not be read: {message}", there)
 
 
-def _refused(look: Look, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
+def _refused(look: PlanResult, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
     groups: dict[tuple[int, str, str], list[Placement]] = defaultdict(list)
-    for pk, prospect in look.prospects.items():
-        for refusal in prospect.compiled.refusals:
+    for pk, plan in look.plans.items():
+        for refusal in plan.compiled.refusals:
             groups[rows[pk].target_id, refusal.key, refusal.message].append(rows[pk])
     for (_, key, message), there in groups.items():
         yield _entry("refused", message, there, key=key)
 
 
 def _held(
-    look: Look, rows: Mapping[int, Placement], *, force: bool, over_edits: bool
+    look: PlanResult, rows: Mapping[int, Placement], *, force: bool, over_edits: bool
 ) -> Iterator[Blocked]:
     groups: dict[tuple[int, str], list[Placement]] = defaultdict(list)
-    for pk, prospect in look.prospects.items():
-        leave = leave_to_write(
-            prospect.changes,
-            prospect.observed,
+    for pk, plan in look.plans.items():
+        split = split_by_owner(
+            plan.changes,
+            plan.observed,
             force=force,
-            over_edits=over_edits or prospect.site.drift_policy == DriftPolicy.HEAL,
+            over_edits=over_edits or plan.placement.drift_policy == DriftPolicy.HEAL,
         )
-        for owner in sorted(set(leave.owners.values())):
+        for owner in sorted(set(split.owners.values())):
             groups[rows[pk].target_id, owner].append(rows[pk])
     for (_, owner), there in groups.items():
         target = there[0].target.slug

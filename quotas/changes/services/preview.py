@@ -19,7 +19,7 @@ from quotas.changes.services.obstacles import blocked, costs
 from quotas.enforcement.diff import changes_digest
 from quotas.enforcement.ports import Change as ObjectChange
 from quotas.enforcement.ports import FieldChange, Operation
-from quotas.enforcement.services.planning import Look, Prospect, plan_changes
+from quotas.enforcement.reconcile.planning import PlacementPlan, PlanResult, plan_changes
 from quotas.plans.contracts import TenantHistory
 from quotas.plans.effective import effective_limits
 from quotas.plans.rules import Severity, validate_limits
@@ -81,7 +81,7 @@ def base_of(scope: Scope, diffs: Mapping[str, TenantDiff]) -> dict[str, Any]:
     }
 
 
-def _look(change: c.Change, scope: Scope, diffs: Mapping[str, TenantDiff]) -> Look:
+def _look(change: c.Change, scope: Scope, diffs: Mapping[str, TenantDiff]) -> PlanResult:
     limits = {tenant.pk: diffs[tenant.slug].after for tenant in scope.tenants if tenant.pk}
     extra: dict[int, list[PlacementRef]] = defaultdict(list)
     for placement in scope.planned:
@@ -106,12 +106,10 @@ def _look(change: c.Change, scope: Scope, diffs: Mapping[str, TenantDiff]) -> Lo
 
 
 def _preview(
-    change: c.Change, scope: Scope, diffs: Mapping[str, TenantDiff], look: Look, now: datetime
+    change: c.Change, scope: Scope, diffs: Mapping[str, TenantDiff], look: PlanResult, now: datetime
 ) -> c.Preview:
     rows = {each.pk: each for each in (*scope.placements, *scope.planned)}
-    pairs = [
-        (pk, item) for pk, prospect in sorted(look.prospects.items()) for item in prospect.changes
-    ]
+    pairs = [(pk, item) for pk, plan in sorted(look.plans.items()) for item in plan.changes]
     operations = Counter(item.operation for _, item in pairs)
     stays = [each for diff in diffs.values() for each in compare.shadowed(diff)]
     what_it_costs = costs(look, rows)
@@ -130,7 +128,7 @@ def _preview(
         placements=len(rows),
         limits=compare.limit_changes(diffs.values()),
         settings=compare.setting_changes(diffs.values()),
-        over_limit=tuple(_over_limit(look.prospects, rows, diffs)),
+        over_limit=tuple(_over_limit(look.plans, rows, diffs)),
         shadowed=tuple(stays[:MOST_SHADOWED]),
         shadowed_total=len(stays),
         shadowed_tenants=len({each.tenant for each in stays}),
@@ -163,18 +161,18 @@ def _fingerprint(
 
 
 def _over_limit(
-    prospects: Mapping[int, Prospect],
+    plans: Mapping[int, PlacementPlan],
     rows: Mapping[int, Placement],
     diffs: Mapping[str, TenantDiff],
 ) -> Iterator[c.OverLimit]:
-    for pk, prospect in sorted(prospects.items()):
+    for pk, plan in sorted(plans.items()):
         placement = rows[pk]
-        if not prospect.site.ref.leaving:
+        if not plan.placement.leaving:
             yield from compare.over_limit(
                 diffs[placement.tenant.slug],
                 target=placement.target.slug,
                 location=placement.location,
-                usage=prospect.observed.usage,
+                usage=plan.observed.usage,
             )
 
 
@@ -203,7 +201,7 @@ def _field(item: FieldChange) -> c.FieldDelta:
 
 
 def _warnings(
-    change: c.Change, scope: Scope, diffs: Mapping[str, TenantDiff], look: Look
+    change: c.Change, scope: Scope, diffs: Mapping[str, TenantDiff], look: PlanResult
 ) -> Iterator[str]:
     yield from scope.warnings
     if isinstance(change, c.Suspend):
@@ -214,7 +212,7 @@ def _warnings(
     if without and not isinstance(change, c.Offboard | c.Displace):
         yield f"{_counted(len(without), 'tenant')} without a plan: nothing is enforced for them."
     said: Counter[str] = Counter(
-        text for prospect in look.prospects.values() for text in prospect.compiled.warnings
+        text for plan in look.plans.values() for text in plan.compiled.warnings
     )
     said.update(_surprises(diffs.values()))
     for text, times in said.most_common():
