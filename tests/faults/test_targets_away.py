@@ -13,8 +13,9 @@ from quotas.changes.contracts import SetOverride
 from quotas.changes.services import proposals
 from quotas.enforcement.models import Condition, ItemState, Rollout, TargetState, TenantState
 from tests.faults.hands import Hands
-from tests.faults.house import FAULTS, House, states, until
+from tests.faults.house import FAULTS, House, states
 from tests.servers import Cluster, KubeControlPlane, temporal_server
+from tests.waiting import until
 
 TENANTS = 60
 
