@@ -17,9 +17,8 @@ from quotas.enforcement.adapters.argo.adapter import ArgoAdapter
 from quotas.enforcement.adapters.kubernetes.adapter import KubernetesAdapter
 from tenants.adapters.kubernetes import client_for
 from tenants.contracts import TargetRef
-from tests.kubernetes_api import APPLY, Api
+from tests.kubernetes_api import APPLY, Api, eventually
 from tests.servers import Cluster
-from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
 
@@ -57,7 +56,7 @@ def account(kube: Cluster) -> Iterator[TargetRef]:
         made = TargetRef(1, "lab", "kubernetes", kube.url, "env:HEADROOM_ACCOUNT", options=options)
         # The server learns of new roles a moment after it has stored them.
         each = [Permission("patch", "resourcequotas"), Permission("list", "pods"), *ACTIONS]
-        until(lambda: client_for(made).permissions(each) == [])
+        eventually(lambda: client_for(made).permissions(each) == [])
         yield made
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -25,9 +26,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from deploy.ports import any_free
 from tests.e2e.browser import find
-from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / "screenshots"
@@ -51,7 +50,7 @@ class Demo:
             check=True,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=30,
         ).stdout.strip()
 
     def hard(self, tenant: str, name: str) -> str:
@@ -63,10 +62,16 @@ class Demo:
         )
 
 
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """`make demo` in a directory of its own, on a port of its own."""
-    home, port = tmp_path_factory.mktemp("demo"), any_free()
+    home, port = tmp_path_factory.mktemp("demo"), _free_port()
     state, log = home / "state", home / "up.log"
     env = {**os.environ, "DEMO_STATE_DIR": str(state), "DEMO_PORT": str(port)}
     with log.open("w") as output:
@@ -89,7 +94,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     finally:
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(PATIENCE)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
         _keep_logs(state)
@@ -109,7 +114,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
             return
         if process.poll() is not None:
             pytest.fail(f"The demo ended with {process.returncode}:\n{text[-3000:]}")
-        time.sleep(0.5)  # clock: between looks
+        time.sleep(0.5)
     pytest.fail(f"The demo was not ready in {START_SECONDS} s:\n{log.read_text()[-3000:]}")
 
 
@@ -127,7 +132,7 @@ def browser() -> Iterator[Browser]:
     assert path, "No Chromium: run this through make e2e"
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
                  "--disable-component-update", "--disable-sync", "--no-first-run"]  # fmt: skip
-    expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
+    expect.set_options(timeout=30_000)  # a busy machine is slow, not wrong
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, args=arguments)
         yield started
@@ -172,7 +177,7 @@ def open_page(
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(120_000)  # a whole page as a picture, on a busy machine
+        page.set_default_timeout(60_000)  # a whole page as a picture, on a busy machine
         page.on("request", lambda request: _same_host(request.url, demo.url, problems))
         page.on("pageerror", lambda error: problems.append(f"script error: {error}"))
         if user in sessions:

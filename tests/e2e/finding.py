@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 from playwright.sync_api import Page
 
-from tests.waiting import PATIENCE
+PATIENCE = 120.0
+"""Seconds in which the demo brings forth at least one run of every kind."""
 
 
 def run_page(page: Page, query: str) -> str:

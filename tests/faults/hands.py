@@ -11,7 +11,6 @@ from typing import Any
 
 from console.clients import pool
 from console.clients.kubernetes.client import KubernetesClient
-from tests.waiting import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class Hands:
     @property
     def client(self) -> KubernetesClient:
         """To look at what is there."""
-        return pool.kubernetes(f"kubeconfig:{self.kubeconfig}", timeout=PATIENCE)
+        return pool.kubernetes(f"kubeconfig:{self.kubeconfig}", timeout=15.0)
 
     def kubectl(self, *words: str, stdin: str = "") -> str:
         """What it printed. Raises AssertionError with its complaint."""
@@ -39,7 +38,7 @@ class Hands:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=60,
             check=False,
         )
 

@@ -18,7 +18,6 @@ from kombu import pools
 
 from console.celery import app
 from console.env import database
-from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,7 +30,7 @@ def manage(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "SECRET_KEY": "x" * 50, **env},
         capture_output=True,
         text=True,
-        timeout=2 * PATIENCE,
+        timeout=120,
         check=False,
     )
 

@@ -11,8 +11,6 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.waiting import PATIENCE
-
 
 @dataclass
 class Fake:
@@ -66,10 +64,10 @@ def argo_server() -> Iterator[Fake]:
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
-    assert ready.wait(PATIENCE)
+    assert ready.wait(10)
     yield found
     loop.call_soon_threadsafe(stop.set)
-    thread.join(PATIENCE)
+    thread.join(10)
     loop.close()
 
 

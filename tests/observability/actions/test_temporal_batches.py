@@ -19,9 +19,8 @@ from observability.actions.services.carrying import work
 from observability.actions.services.previews import BatchAsking, preview
 from observability.engines.contracts import Status
 from observability.jobs.models import JobEvent
-from tests.observability.actions.patients import Ward
+from tests.observability.actions.patients import Ward, until
 from tests.observability.jobs.factories import make_run, make_target, make_tenant
-from tests.waiting import until
 
 pytestmark = [pytest.mark.temporal, pytest.mark.django_db]
 
@@ -58,7 +57,7 @@ def asking(query: str, verb: str, **more: Any) -> BatchAsking:
 
 def carried_out(order: Order) -> Order:
     """The order once its batch is over."""
-    while work(order_id=order.pk, seconds=5):  # clock: then again
+    while work(order_id=order.pk, seconds=5):
         pass
     order.refresh_from_db()
     return order
@@ -138,7 +137,7 @@ def test_a_slow_batch_shows_its_progress_and_can_be_stopped(
     until(lambda: preview(asking(query, "terminate"), now=timezone.now()).total == 5)
     slow = asking(query, "terminate", rate=1, confirm="5", expected=5)
     order = ask_batch(asking=slow, actor=olga)
-    assert work(order_id=order.pk, seconds=1.5)  # clock: of five, by its rate
+    assert work(order_id=order.pk, seconds=1.5)
     order.refresh_from_db()
     assert order.status == OrderStatus.RUNNING
     assert 1 <= order.done <= 3

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,9 @@ from console.errors import ExternalError, NotFound
 from deploy.emulators.argo.definition import definition
 from deploy.emulators.kubernetes.server import Emulator
 from tenants.contracts import TargetRef
-from tests.waiting import PATIENCE, until
 
 CPU = "requests.cpu"
+PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Site:
     @property
     def client(self) -> KubernetesClient:
         """The administrator's."""
-        return pool.kubernetes(f"kubeconfig:{self.kubeconfig}", timeout=PATIENCE)
+        return pool.kubernetes(f"kubeconfig:{self.kubeconfig}", timeout=20.0)
 
     def target(self, kind: str, **options: Any) -> TargetRef:
         """The cluster as a target, with fewer connections than there are watches."""
@@ -54,12 +55,15 @@ class Site:
                 "spec": {"hard": {CPU: amount}},
             }
         )
+        deadline = time.monotonic() + PATIENCE
 
         def hard() -> Any:
             quota = self.client.get("ResourceQuota", "headroom", namespace=self.namespace)
             return (quota.get("status") or {}).get("hard")
 
-        until(hard, "the quota is not enforced")
+        while not hard():
+            assert time.monotonic() < deadline, "the quota is not enforced"
+            time.sleep(0.05)
 
     def job(self, name: str, *, cpu: str = "10m", notes: Any = (), **spec: Any) -> str:
         """Create a Job whose pod runs as its annotations say; its uid."""
@@ -115,16 +119,16 @@ def site_in(kubeconfig: Path) -> Site:
 
 def serve_workflows(kubeconfig: Path) -> None:
     """Have a real API server serve Workflows."""
-    client = pool.kubernetes(f"kubeconfig:{kubeconfig}", timeout=PATIENCE)
+    client = pool.kubernetes(f"kubeconfig:{kubeconfig}", timeout=20.0)
     client.apply(definition(), "headroom-test")
-
-    def served() -> bool:
-        with suppress(NotFound, ExternalError):
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
             client.list("Workflow")
-            return True
-        return False
-
-    until(served, "the API server does not serve Workflows")
+            return
+        except (NotFound, ExternalError):
+            assert time.monotonic() < deadline, "the API server does not serve Workflows"
+            time.sleep(0.1)
 
 
 @contextmanager

@@ -15,8 +15,7 @@ from deploy.emulators.argo import names
 from deploy.emulators.argo.__main__ import main
 from deploy.emulators.argo.cluster import Cluster
 from deploy.emulators.argo.controller import Controller
-from tests.cluster_admin import Administrator
-from tests.waiting import until
+from tests.cluster_admin import Administrator, until
 
 LEASE = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
 
