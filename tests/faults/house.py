@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -31,8 +30,8 @@ from quotas.plans.services.subscriptions import subscribe
 from tenants.models import Placement, Target, Tenant
 from tests.faults.surroundings import ROOT
 from tests.servers import Server, ValkeyServer
+from tests.waiting import until
 
-PATIENCE = 60.0
 # As small as the settings allow: the tests wait for real leases, claims and sweeps to pass.
 QUICK = {
     "CLAIM_SECONDS": "5",
@@ -41,14 +40,6 @@ QUICK = {
     "TARGET_TIMEOUT_SECONDS": "2",
 }
 FAULTS = Actor.command("faults")
-
-
-def until(check: Callable[[], object], seconds: float = PATIENCE, *, what: str = "") -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, what or "it did not happen in time"
-        time.sleep(0.05)
 
 
 @dataclass
@@ -108,7 +99,7 @@ class House:
             env={**self.environment(**env), "PYTHONPATH": str(ROOT)},
             log=log,
             ready=probes.log_says(log, says),
-            stop_timeout=3.0,
+            stop_timeout=3.0,  # clock: then it is killed, which tests of this house survive
         )
         server = Server(part)
         self.stack.callback(server.kill)
@@ -203,16 +194,13 @@ class House:
 
     # -- looking -----------------------------------------------------------------------------
 
-    def finished(self, rollout: Rollout, seconds: float = PATIENCE) -> None:
+    def finished(self, rollout: Rollout) -> None:
         """Wait until a rollout has ended; every item of it well."""
 
         def ended() -> bool:
             return Rollout.objects.filter(pk=rollout.pk, finished_at__isnull=False).exists()
 
-        deadline = time.monotonic() + seconds
-        while not ended():
-            assert time.monotonic() < deadline, f"{list(states(rollout))}\n{self.logs()}"
-            time.sleep(0.05)
+        until(ended, what=lambda: f"{list(states(rollout))}\n{self.logs()}")
         assert set(states(rollout)) == {"done"}, list(messages(rollout))
 
     def quiet(self) -> bool:

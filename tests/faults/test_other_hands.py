@@ -15,8 +15,9 @@ from quotas.enforcement.reconcile.queue import process_queue
 from quotas.enforcement.reconcile.sweep import sweep
 from tenants.models import DriftPolicy, Placement
 from tests.faults.hands import Hands, quota
-from tests.faults.house import House, until
+from tests.faults.house import House
 from tests.servers import Cluster
+from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
 PODS = "spec.hard[pods]"

@@ -12,8 +12,9 @@ from quotas.changes.kinds.adjustments import SetOverride
 from quotas.changes.services import proposals
 from quotas.enforcement.models import Condition, ItemState, Rollout, TargetState, TenantState
 from tests.faults.hands import Hands
-from tests.faults.house import FAULTS, House, states, until
+from tests.faults.house import FAULTS, House, states
 from tests.servers import Cluster, KubeControlPlane, temporal_server
+from tests.waiting import until
 
 TENANTS = 60
 

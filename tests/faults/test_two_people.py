@@ -21,6 +21,7 @@ from tests.faults.conftest import Build
 from tests.faults.hands import Hands
 from tests.faults.house import FAULTS
 from tests.servers import Cluster
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.cluster
 
@@ -34,7 +35,7 @@ def test_of_two_people_who_publish_a_plan_at_once_one_is_told_and_nothing_is_ove
     (placement,) = house.place(house.tenants(1, house.plan(pods=10)), target)
     house.order([placement])
     process_queue(target.pk)
-    start = threading.Barrier(2, timeout=30)
+    start = threading.Barrier(2, timeout=PATIENCE)
     outcomes: dict[int, Rollout | DomainError] = {}
 
     def publish(pods: int, draft: Proposal, who: str) -> None:
@@ -57,7 +58,7 @@ def test_of_two_people_who_publish_a_plan_at_once_one_is_told_and_nothing_is_ove
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
 
     (winner,) = [pods for pods, outcome in outcomes.items() if isinstance(outcome, Rollout)]
     (refusal,) = [one for one in outcomes.values() if isinstance(one, DomainError)]

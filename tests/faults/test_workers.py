@@ -17,8 +17,9 @@ from quotas.plans.models import Lease
 from tenants.models import Placement
 from tests.bench.kubernetes import OURS, requests
 from tests.faults.conftest import Build
-from tests.faults.house import House, states, until
+from tests.faults.house import House, states
 from tests.servers import Cluster, KubeControlPlane
+from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
 TENANTS = 60

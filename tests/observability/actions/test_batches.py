@@ -127,12 +127,13 @@ def test_it_is_done_in_chunks_and_one_worker_at_a_time(
         return None
 
     fake.meanwhile = somebody_else
+    # clock: a part takes longer than that by its rate
     assert work(order_id=order.pk, seconds=0.01)
     done = len(fake.deeds)
     assert 0 < done < 6
     assert second == [False] * done
     fake.meanwhile = None
-    while work(order_id=order.pk, seconds=0.01):
+    while work(order_id=order.pk, seconds=0.01):  # clock: likewise
         pass
     assert len(fake.deeds) == 6
     order.refresh_from_db()

@@ -18,7 +18,7 @@ from observability.engines.contracts import Engine, Status
 from observability.engines.kubernetes.controls import KubernetesControls
 from observability.engines.verbs import Answer, Deed, RunFacts
 from tenants.contracts import TargetRef
-from tests.observability.actions.patients import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
 ACTOR = "workflows.argoproj.io/"

@@ -15,7 +15,8 @@ from observability.engines.contracts import Engine, Status
 from observability.engines.temporal.controls import TemporalControls
 from observability.engines.verbs import Answer, Deed, RunFacts
 from tenants.contracts import TargetRef
-from tests.observability.actions.patients import Ward, until
+from tests.observability.actions.patients import Ward
+from tests.waiting import until
 
 pytestmark = pytest.mark.temporal
 Handle = WorkflowHandle[Any, Any]
@@ -180,6 +181,8 @@ def test_a_run_that_does_not_exist_and_a_server_that_is_away(ward: Ward, target:
     handle = ward.handle("nobody", str(uuid4()))
     with pytest.raises(NotFound):
         do(target, handle, "cancel")
-    away = TargetRef(2, "away", "temporal", "127.0.0.1:1", "", timeout=2.0)
+    away = TargetRef(
+        2, "away", "temporal", "127.0.0.1:1", "", timeout=2.0
+    )  # clock: nobody is there
     with pytest.raises(Unreachable):
         do(away, handle, "cancel")

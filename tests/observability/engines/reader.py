@@ -18,9 +18,9 @@ from observability.engines.contracts import (
 )
 from observability.engines.ports import Source
 from tenants.contracts import PlacementRef, TargetRef
+from tests.waiting import PATIENCE
 
 Place = tuple[str, str]
-PATIENCE = 60.0
 
 
 @dataclass

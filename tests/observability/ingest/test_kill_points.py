@@ -19,6 +19,7 @@ from observability.ingest.passes import Read
 from observability.jobs.models import IngestState, JobDocument, JobEvent, JobLink, JobRun
 from observability.jobs.services import archive, documents
 from tests.observability.jobs.fakes import ScriptedSource, event, history, look
+from tests.properties import examples
 
 pytestmark = pytest.mark.django_db
 Reading = Callable[[], Read]
@@ -191,9 +192,11 @@ def pages(draw: st.DrawFn) -> list[list[RunSeen]]:
 
 
 # Some 300 kills, each with all the reading that follows: minutes, where others use the cores too.
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(12),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(pages())
 def test_whatever_the_engine_says_it_may_be_killed_anywhere(

@@ -25,6 +25,7 @@ from quotas.plans.selectors import load_histories
 from quotas.plans.services.plans import create_plan
 from quotas.plans.services.subscriptions import subscribe
 from tenants.models import Tenant
+from tests.properties import examples
 from tests.quotas.changes.planes import MemoryAdapter
 
 ALICE = Actor.command("test")
@@ -81,7 +82,7 @@ def comparable(limits: EffectiveLimits | None) -> Any:
 
 @pytest.mark.django_db
 @settings(
-    max_examples=40,
+    max_examples=examples(40),
     deadline=None,
     # Shrinking a sequence that takes a database takes longer than reading it.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],

@@ -22,6 +22,7 @@ from observability.jobs.rules.merge import Known as Merged
 from observability.jobs.rules.merge import known as first_known
 from observability.jobs.rules.merge import merged, news
 from tenants.contracts import TargetRef
+from tests.waiting import PATIENCE
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 T0 = 1_795_000_000.0
@@ -87,12 +88,12 @@ class Listener:
         self.cursor: dict[str, object] = {}
         self.pages: list[ChangePage] = []
 
-    def read(self, enough: Callable[[], object], *, seconds: float = 60) -> None:
+    def read(self, enough: Callable[[], object]) -> None:
         """Pages until it is enough."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + PATIENCE
         pages = self.source.changes(
             target=self.target, placements=(), cursor=self.cursor, known=self.rows, now=NOW,
-            wait=seconds,
+            wait=PATIENCE,
         )  # fmt: skip
         with closing(pages) as reading:  # type: ignore[type-var]  # a generator, told as an iterator
             for page in reading:

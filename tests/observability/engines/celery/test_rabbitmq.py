@@ -11,7 +11,8 @@ from console.clients.celery.client import CeleryClient
 from tests import rabbitmq
 from tests.observability.engines.celery.hearing import Listener
 from tests.servers import Server
-from tests.workers import celery_worker, until
+from tests.waiting import PATIENCE, until
+from tests.workers import celery_worker
 
 QUEUE = "acme-tasks"
 HOST = "acme@rabbit"
@@ -44,20 +45,20 @@ def test_tasks_are_heard_limits_are_told_and_a_restart_is_a_gap(broker: Server, 
         bad = client.send("invoices.check", args=[7, -1.5], queue=QUEUE).uuid
         listener.read(listener.ended(good, bad))
         assert (listener.rows.status(good), listener.rows.status(bad)) == ("succeeded", "failed")
-        with client.control(wait=5) as control:
-            assert control.active_queues() == {HOST: (QUEUE,)}
+        with client.control(wait=PATIENCE) as control:
+            assert control.active_queues(to=[HOST]) == {HOST: (QUEUE,)}
             control.rate_limit("reports.build", "+2.5/s", to=[HOST])
             told = {one.name: one.rate_limit for one in control.registered(to=[HOST])[HOST]}
         assert told["reports.build"] == "+2.5/s"
         listener.pages.clear()
         broker.restart()
-        listener.read(lambda: any(page.gaps for page in listener.pages), seconds=120)
-        until(lambda: _answers(client), seconds=120)
+        listener.read(lambda: any(page.gaps for page in listener.pages))
+        until(lambda: _answers(client))
         after = client.send("reports.build", args=[1, 0.01], queue=QUEUE).uuid
         listener.read(listener.ended(after))
         assert listener.rows.status(after) == "succeeded"
 
 
 def _answers(client: CeleryClient) -> bool:
-    with client.control(wait=2) as control:
+    with client.control(wait=2) as control:  # clock: asked again and again
         return control.ping() == (HOST,)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from observability.engines.contracts import (
 )
 from observability.engines.temporal.source import TemporalSource
 from tenants.contracts import TargetRef
+from tests.waiting import until
 
 Name = tuple[str, str]
 KEPT = (
@@ -123,12 +123,11 @@ class Reading:
             self.rows.keep(history.run, history.events)
         return history
 
-    def until(self, good: Callable[[], bool], *, seconds: float = 60) -> None:
+    def until(self, good: Callable[[], bool]) -> None:
         """Catches up until something is there."""
-        deadline = time.monotonic() + seconds
-        while True:
+
+        def caught_up() -> bool:
             self.catch_up()
-            if good():
-                return
-            assert time.monotonic() < deadline, "it never came"
-            time.sleep(0.1)
+            return good()
+
+        until(caught_up, "it never came")
