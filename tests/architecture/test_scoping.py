@@ -35,8 +35,7 @@ SELECTORS: dict[str, dict[str, str]] = {
         ),
     },
     "quotas/changes": {
-        **dict.fromkeys(("_end_lease", "_end_override", "_of_tenants", "_offboard"), NOBODY),
-        **dict.fromkeys(("_onboard", "same_place", "tenants_named"), NOBODY),
+        **dict.fromkeys(("same_place", "scope_of_tenants", "tenants_named"), NOBODY),
         **dict.fromkeys(("_used", "emptied", "placements_numbered"), GIVEN),
     },
     "observability/jobs": {

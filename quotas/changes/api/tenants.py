@@ -12,11 +12,14 @@ from rest_framework.views import APIView
 
 from console.access.contracts import Permission
 from console.access.rights import person_of
-from console.rest.serializers import REASON
+from console.rest.serializers import ReasonOnly
 from console.rest.views import READ
-from quotas.changes import contracts as c
-from quotas.changes import serializers as said
 from quotas.changes.api.endpoints import ChangeEndpoint
+from quotas.changes.kinds.lifecycle import Offboard, Onboard, Resume, Suspend
+from quotas.changes.kinds.placements import Displace, Place
+from quotas.changes.kinds.plans import MovePlan
+from quotas.changes.kinds.repairs import Repair, TakeOver
+from quotas.changes.serializers import proposals as said
 from quotas.enforcement.api import tenants as reads
 from tenants.models import Placement, Tenant
 
@@ -27,7 +30,7 @@ class TenantList(ChangeEndpoint, reads.TenantReads):
     """Tenants by slug, each with its plan and how enforcement stands."""
 
     required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
-    change = c.Onboard
+    change = Onboard
 
     @extend_schema(
         request=said.NEW_TENANT, responses=_ACCEPTED, examples=[said.example_of("NewTenant")]
@@ -54,9 +57,9 @@ class TenantSuspend(TenantsEndpoint):
     """Stops a tenant's new work."""
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
-    change = c.Suspend
+    change = Suspend
 
-    @extend_schema(request=REASON, responses=_ACCEPTED)
+    @extend_schema(request=ReasonOnly, responses=_ACCEPTED)
     def post(self, request: Request, slug: str) -> Response:
         """Stops new work on every plane; what runs goes on."""
         return self.order(request, slug=slug)
@@ -66,9 +69,9 @@ class TenantResume(TenantsEndpoint):
     """Lets a tenant work again."""
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
-    change = c.Resume
+    change = Resume
 
-    @extend_schema(request=REASON, responses=_ACCEPTED)
+    @extend_schema(request=ReasonOnly, responses=_ACCEPTED)
     def post(self, request: Request, slug: str) -> Response:
         """Lets new work start again on every plane."""
         return self.order(request, slug=slug)
@@ -78,7 +81,7 @@ class TenantMove(TenantsEndpoint):
     """Puts a tenant on a plan."""
 
     required_permissions: ClassVar = {"POST": Permission.ADMINISTER}
-    change = c.MovePlan
+    change = MovePlan
 
     @extend_schema(request=said.MOVE, responses=_ACCEPTED)
     def post(self, request: Request, slug: str) -> Response:
@@ -90,7 +93,7 @@ class TenantOffboard(ChangeEndpoint, APIView):
     """Takes a tenant away."""
 
     required_permissions: ClassVar = {"POST": Permission.ADMINISTER}
-    change = c.Offboard
+    change = Offboard
 
     def url_fields(self, **kwargs: Any) -> dict[str, Any]:
         return {
@@ -109,7 +112,7 @@ class PlacementList(ChangeEndpoint, reads.PlacementReads):
     """Who is placed where, and how it stands there."""
 
     required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
-    change = c.Place
+    change = Place
 
     @extend_schema(request=said.NEW_PLACEMENT, responses=_ACCEPTED)
     def post(self, request: Request) -> Response:
@@ -121,7 +124,7 @@ class PlacementRemove(ChangeEndpoint, APIView):
     """Removes a placement."""
 
     required_permissions: ClassVar = {"POST": Permission.ADMINISTER}
-    change = c.Displace
+    change = Displace
 
     def url_fields(self, **kwargs: Any) -> dict[str, Any]:
         return {
@@ -153,9 +156,9 @@ class PlacementRepair(PlacementsEndpoint):
     """Writes the intent again."""
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
-    change = c.Repair
+    change = Repair
 
-    @extend_schema(request=REASON, responses=_ACCEPTED)
+    @extend_schema(request=ReasonOnly, responses=_ACCEPTED)
     def post(self, request: Request, pk: int) -> Response:
         """Writes what is intended over what drifted or failed there."""
         return self.order(request, pk=pk)
@@ -165,9 +168,9 @@ class PlacementTakeOver(PlacementsEndpoint):
     """Takes fields over."""
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
-    change = c.TakeOver
+    change = TakeOver
 
-    @extend_schema(request=REASON, responses=_ACCEPTED)
+    @extend_schema(request=ReasonOnly, responses=_ACCEPTED)
     def post(self, request: Request, pk: int) -> Response:
         """Takes the fields there over from their other owners."""
         return self.order(request, pk=pk)
