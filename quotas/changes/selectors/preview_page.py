@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from console.pages.plural import plural
 from quotas.changes.models import Proposal
 from quotas.changes.rules.titles import UNSET
 
@@ -130,18 +131,18 @@ def sentence(preview: Mapping[str, Any]) -> str:
     targets = sum(1 for each in preview["costs"] if each["objects"])
     deleted = preview["deletes"]
     if not objects:
-        text = f"{_count(tenants, 'tenant')}, nothing to write on any target"
+        text = f"{plural(tenants, 'tenant')}, nothing to write on any target"
     elif deleted == objects:
-        text = f"{_count(tenants, 'tenant')}, {_count(objects, 'object')} deleted"
+        text = f"{plural(tenants, 'tenant')}, {plural(objects, 'object')} deleted"
     else:
-        text = f"{_count(tenants, 'tenant')}, {_count(objects, 'object')}"
+        text = f"{plural(tenants, 'tenant')}, {plural(objects, 'object')}"
     if objects:
-        text += f" on {_count(targets, 'target')}"
+        text += f" on {plural(targets, 'target')}"
     if 0 < deleted < objects:
         text += f" ({deleted:,} deleted)"
     over = len({each["tenant"] for each in preview["over_limit"]})
     if over:
-        return f"{text}; {over} already use{'s' if over == 1 else ''} more than the new limits."
+        return f"{text}; {plural(over, 'already uses', 'already use')} more than the new limits."
     if any(_direction(each) == "lowered" for each in preview["limits"]):
         return f"{text}; nobody uses more than the new limits."
     return f"{text}."
@@ -236,7 +237,3 @@ def objects_page(proposal: Proposal, *, tenant: str, target: str, number: int) -
         targets=sorted(Counter(each["target"] for each in every).items()),
         unlisted=preview["objects_total"] - len(every),
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
