@@ -96,9 +96,7 @@ def version_numbered(plan: Plan, number: int) -> PlanVersion:
     return version
 
 
-def policy_of(plan: object, number: object) -> Policy:
+def policy_of(plan: str, number: int) -> Policy:
     """The policy of a plan version; the default one where there is no such version."""
-    if not isinstance(plan, str) or not isinstance(number, int):
-        return Policy()
     rows = PlanVersion.objects.filter(plan__slug=plan, number=number)
     return policy_from_json(rows.values_list("policy", flat=True).first() or {})
