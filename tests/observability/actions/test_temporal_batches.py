@@ -19,28 +19,28 @@ from observability.actions.services.carrying import work
 from observability.actions.services.previews import BatchAsking, preview
 from observability.engines.contracts import Status
 from observability.jobs.models import JobEvent
-from tests.observability.actions.patients import Ward
 from tests.observability.jobs.factories import make_run, make_target, make_tenant
+from tests.observability.waiting_workflows import WorkflowWorker
 from tests.waiting import until
 
 pytestmark = [pytest.mark.temporal, pytest.mark.django_db]
 
 
 @pytest.fixture(scope="module")
-def ward(temporal_address: str) -> Iterator[Ward]:
+def worker(temporal_address: str) -> Iterator[WorkflowWorker]:
     client = pool.temporal(temporal_address)
     client.ensure_search_attributes({"TenantId": "Keyword"})
-    made = Ward(temporal_address)
+    made = WorkflowWorker(temporal_address)
     yield made
     made.stop()
 
 
 @pytest.fixture
-def patients(ward: Ward, temporal_address: str) -> list[WorkflowHandle[Any, Any]]:
+def workflows(worker: WorkflowWorker, temporal_address: str) -> list[WorkflowHandle[Any, Any]]:
     """Three of acme, one of globex; the namespace is the target `engine`."""
     make_target(endpoint=temporal_address)
-    made = [ward.admit(tenant=tenant) for tenant in ("acme", "acme", "acme", "globex")]
-    query = f"TaskQueue='{ward.queue}' AND ExecutionStatus='Running'"
+    made = [worker.start_waiting(tenant=tenant) for tenant in ("acme", "acme", "acme", "globex")]
+    query = f"TaskQueue='{worker.queue}' AND ExecutionStatus='Running'"
     until(lambda: preview(asking(query, "cancel"), now=timezone.now()).total >= 4)
     return made
 
@@ -65,12 +65,12 @@ def carried_out(order: Order) -> Order:
 
 
 def test_a_batch_by_query_keeps_the_operator_in_temporal_and_in_the_ledger(
-    ward: Ward,
-    patients: list[WorkflowHandle[Any, Any]],
+    worker: WorkflowWorker,
+    workflows: list[WorkflowHandle[Any, Any]],
     olga: Actor,
     enqueued: list[Any],
 ) -> None:
-    first = patients[0]
+    first = workflows[0]
     known = make_run(
         make_target(),
         status=Status.RUNNING,
@@ -78,14 +78,14 @@ def test_a_batch_by_query_keeps_the_operator_in_temporal_and_in_the_ledger(
         external_id=first.id,
         run_id=str(first.result_run_id),
     )
-    query = f"TaskQueue='{ward.queue}' AND TenantId='acme' AND ExecutionStatus='Running'"
+    query = f"TaskQueue='{worker.queue}' AND TenantId='acme' AND ExecutionStatus='Running'"
     found = preview(asking(query, "terminate"), now=timezone.now())
     assert found.tenants == {"acme": 3}
     assert {each[2] for each in found.sample} == {"running"}
     order = carried_out(ask_batch(asking=asking(query, "terminate", confirm="3"), actor=olga))
     assert (order.status, order.done, order.bad) == (OrderStatus.DONE, 3, 0), order.message
-    assert [ward.status(each) for each in patients] == ["terminated"] * 3 + ["running"]
-    ended = ward.events(first, "WORKFLOW_EXECUTION_TERMINATED")[0]
+    assert [worker.status(each) for each in workflows] == ["terminated"] * 3 + ["running"]
+    ended = worker.events(first, "WORKFLOW_EXECUTION_TERMINATED")[0]
     there = ended.workflow_execution_terminated_event_attributes
     assert there.identity == "headroom:olga"
     assert "wrong price list (by olga through Headroom)" in there.reason
@@ -98,14 +98,17 @@ def test_a_batch_by_query_keeps_the_operator_in_temporal_and_in_the_ledger(
     assert (note.actor, note.title) == ("olga", "Terminate: done")
     known.refresh_from_db()
     assert known.history_due
-    ward.run(patients[3].terminate())
+    worker.run(workflows[3].terminate())
 
 
 def test_signal_and_reset_by_query(
-    ward: Ward, patients: list[WorkflowHandle[Any, Any]], olga: Actor, enqueued: list[Any]
+    worker: WorkflowWorker,
+    workflows: list[WorkflowHandle[Any, Any]],
+    olga: Actor,
+    enqueued: list[Any],
 ) -> None:
-    query = f"TaskQueue='{ward.queue}' AND TenantId='globex' AND ExecutionStatus='Running'"
-    one = patients[3]
+    query = f"TaskQueue='{worker.queue}' AND TenantId='globex' AND ExecutionStatus='Running'"
+    one = workflows[3]
     reset = asking(query, "reset", arguments={"point": "last"})
     order = carried_out(ask_batch(asking=reset, actor=olga))
     assert (order.status, order.done) == (OrderStatus.DONE, 1)
@@ -114,27 +117,30 @@ def test_signal_and_reset_by_query(
     signal = asking(query, "signal", arguments={"name": "go", "input": "[1, 2]"})
     order = carried_out(ask_batch(asking=signal, actor=olga))
     assert order.done == 1
-    assert ward.run(ward.handle(one.id, "").result()) == [1, 2]
-    for each in patients[:3]:
-        ward.run(each.terminate())
+    assert worker.run(worker.handle(one.id, "").result()) == [1, 2]
+    for each in workflows[:3]:
+        worker.run(each.terminate())
 
 
 def test_a_query_that_cannot_be_read_is_refused_before_anything_is_written(
-    ward: Ward, patients: list[WorkflowHandle[Any, Any]], olga: Actor, enqueued: list[Any]
+    worker: WorkflowWorker,
+    workflows: list[WorkflowHandle[Any, Any]],
+    olga: Actor,
+    enqueued: list[Any],
 ) -> None:
     with pytest.raises(ExternalError, match="query"):
         ask_batch(asking=asking("TenantId=acme", "cancel"), actor=olga)
     assert Order.objects.count() == Entry.objects.count() == 0
-    for each in patients:
-        ward.run(each.terminate())
+    for each in workflows:
+        worker.run(each.terminate())
 
 
 def test_a_slow_batch_shows_its_progress_and_can_be_stopped(
-    ward: Ward, temporal_address: str, olga: Actor, enqueued: list[Any]
+    worker: WorkflowWorker, temporal_address: str, olga: Actor, enqueued: list[Any]
 ) -> None:
     make_target(endpoint=temporal_address)
-    many = [ward.admit(tenant="initech") for _ in range(5)]
-    query = f"TaskQueue='{ward.queue}' AND TenantId='initech' AND ExecutionStatus='Running'"
+    many = [worker.start_waiting(tenant="initech") for _ in range(5)]
+    query = f"TaskQueue='{worker.queue}' AND TenantId='initech' AND ExecutionStatus='Running'"
     until(lambda: preview(asking(query, "terminate"), now=timezone.now()).total == 5)
     slow = asking(query, "terminate", rate=1, confirm="5", expected=5)
     order = ask_batch(asking=slow, actor=olga)
@@ -145,7 +151,7 @@ def test_a_slow_batch_shows_its_progress_and_can_be_stopped(
     stop(order=order, actor=olga, reason="wrong query", now=timezone.now())
     order = carried_out(order)
     assert order.status == OrderStatus.CANCELLED, order.message
-    left = [each for each in many if ward.status(each) == "running"]
+    left = [each for each in many if worker.status(each) == "running"]
     assert len(left) == 5 - order.done
     for each in left:
-        ward.run(each.terminate())
+        worker.run(each.terminate())

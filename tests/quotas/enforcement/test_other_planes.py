@@ -11,7 +11,7 @@ from quotas.enforcement.ports import Compiled, Observed
 from quotas.enforcement.rules import limit_rows
 from quotas.plans.contracts import Group
 from quotas.plans.limits import parse_key
-from tests.contract.planes import limits
+from tests.contract.adapter_harness import limits
 
 LIMITS = limits(
     {

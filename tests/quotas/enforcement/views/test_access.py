@@ -7,7 +7,7 @@ import pytest
 from console.access.models import Role
 from console.audit.models import Entry
 from tenants.models import Target
-from tests.quotas.enforcement.pages import SignIn, tenant
+from tests.quotas.enforcement.page_rows import SignIn, tenant
 
 READS = ["/", "/tenants/", "/tenants/acme/", "/rollouts/", "/targets/", "/targets/lab/", "/drift/",
          "/search/?q=a", "/targets/dots/"]  # fmt: skip

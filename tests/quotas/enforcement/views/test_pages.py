@@ -21,7 +21,7 @@ from quotas.enforcement.models import (
 from tenants.models import Target, Tenant
 from tests.quotas.enforcement.conftest import order
 from tests.quotas.enforcement.fakes import FakePlane
-from tests.quotas.enforcement.pages import SignIn, tenant
+from tests.quotas.enforcement.page_rows import SignIn, tenant
 
 
 def test_the_list_takes_as_many_queries_for_fifty_tenants_as_for_one(

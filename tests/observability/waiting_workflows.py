@@ -35,7 +35,7 @@ async def fail(name: str) -> None:
 
 
 @workflow.defn
-class Patient:
+class WaitingWorkflow:
     """Waits for the signal `go`, and says what came with it."""
 
     def __init__(self) -> None:
@@ -62,11 +62,11 @@ class Patient:
         self._said.append(value)
 
 
-class Ward:
-    """Starts patients and looks at them."""
+class WorkflowWorker:
+    """Starts workflows and looks at them."""
 
     def __init__(self, address: str) -> None:
-        self.queue = f"ward-{uuid4().hex[:8]}"
+        self.queue = f"worker-{uuid4().hex[:8]}"
         self._ready: Future[tuple[asyncio.AbstractEventLoop, Client, asyncio.Event]] = Future()
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._work(address)), daemon=True
@@ -81,7 +81,7 @@ class Ward:
             async with Worker(
                 client,
                 task_queue=self.queue,
-                workflows=[Patient],
+                workflows=[WaitingWorkflow],
                 activities=[fail],
                 workflow_runner=UnsandboxedWorkflowRunner(),
                 disable_eager_activity_execution=True,
@@ -102,14 +102,16 @@ class Ward:
         """Runs a coroutine with the worker's loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
 
-    def admit(self, *, activity: bool = False, tenant: str = "") -> WorkflowHandle[Any, Any]:
-        """Starts a patient and waits until it waits."""
+    def start_waiting(
+        self, *, activity: bool = False, tenant: str = ""
+    ) -> WorkflowHandle[Any, Any]:
+        """Starts a workflow and waits until it waits."""
         attributes = TypedSearchAttributes([SearchAttributePair(TENANT, tenant)] if tenant else [])
         handle = self.run(
             self._client.start_workflow(
-                Patient.run,
+                WaitingWorkflow.run,
                 activity,
-                id=f"patient-{uuid4().hex[:8]}",
+                id=f"workflow-{uuid4().hex[:8]}",
                 task_queue=self.queue,
                 search_attributes=attributes,
             )

@@ -15,7 +15,7 @@ from tests.waiting import PATIENCE
 
 
 @dataclass(frozen=True)
-class Hands:
+class KubectlUser:
     """An administrator of the cluster who is not Headroom."""
 
     kubeconfig: Path

@@ -40,7 +40,7 @@ LIMITS: Final[dict[str, int | None]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Cast:
+class SampleRows:
     """A target and the placements on it."""
 
     target: Target
@@ -68,7 +68,7 @@ def target(slug: str, kind: str, **values: Any) -> Target:
 
 def settle_in(
     where: Target, version: PlanVersion, slugs: Sequence[str], *, queue: str = ""
-) -> Cast:
+) -> SampleRows:
     """Tenants on the plan and on the target; with `queue`, on a shared task queue."""
     Tenant.objects.bulk_create([Tenant(slug=slug, name=slug.title()) for slug in slugs])
     tenants = list(Tenant.objects.filter(slug__in=slugs).order_by("slug"))
@@ -87,37 +87,37 @@ def settle_in(
         ]
     )  # fmt: skip
     rows = Placement.objects.filter(target=where, tenant__in=tenants).order_by("pk")
-    return Cast(where, tuple(rows.values_list("pk", flat=True)))
+    return SampleRows(where, tuple(rows.values_list("pk", flat=True)))
 
 
-def order(cast: Cast) -> None:
+def order(rows: SampleRows) -> None:
     """The rollout of a change of everybody's plan: the rows that the queue carries out."""
     create_rollout(
         kind=RolloutKind.CHANGE,
         title="First push",
         reason="bench",
         actor=BENCH,
-        placements=cast.placements,
+        placements=rows.placements,
         at=timezone.now(),
     )
 
 
-def carry_out(cast: Cast) -> None:
+def carry_out(rows: SampleRows) -> None:
     """Drains the target. Raises AssertionError unless every placement ended well."""
-    process_queue(cast.target.pk)
-    bad = RolloutItem.objects.filter(target=cast.target).exclude(state=ItemState.DONE)
+    process_queue(rows.target.pk)
+    bad = RolloutItem.objects.filter(target=rows.target).exclude(state=ItemState.DONE)
     for item in bad[:3]:
         raise AssertionError(f"{item}: {item.code} {item.message}")
 
 
-def manifests(cast: Cast) -> list[dict[str, Any]]:
+def manifests(rows: SampleRows) -> list[dict[str, Any]]:
     """What the loop will write, in the order of stages: for peers to write the very same."""
-    placements = placement_refs(cast.target)
+    placements = placement_refs(rows.target)
     limits = current_limits(
         {placement.tenant_id for placement in placements.values()}, timezone.now()
     )
-    adapter = registry.adapter_for(cast.target.kind)
-    ref = target_ref(cast.target)
+    adapter = registry.adapter_for(rows.target.kind)
+    ref = target_ref(rows.target)
     written = [
         wanted
         for placement in placements.values()

@@ -28,7 +28,7 @@ from quotas.plans.models import PlanVersion
 from quotas.plans.services.plans import create_plan
 from quotas.plans.services.subscriptions import subscribe
 from tenants.models import Placement, Target, Tenant
-from tests.faults.surroundings import ROOT
+from tests.faults.processes import ROOT
 from tests.servers import Server, ValkeyServer
 from tests.waiting import until
 
@@ -43,7 +43,7 @@ FAULTS = Actor.command("faults")
 
 
 @dataclass
-class House:
+class Installation:
     """Where things are, and what runs."""
 
     home: Path
@@ -57,7 +57,7 @@ class House:
     # -- processes ---------------------------------------------------------------------------
 
     def environment(self, **env: str) -> dict[str, str]:
-        """Of every process of this house."""
+        """Of every process of this installation."""
         mine = {
             "DATABASE_URL": self.url,
             "CELERY_BROKER_URL": self.broker.url,
@@ -99,7 +99,7 @@ class House:
             env={**self.environment(**env), "PYTHONPATH": str(ROOT)},
             log=log,
             ready=probes.log_says(log, says),
-            stop_timeout=3.0,  # clock: then it is killed, which tests of this house survive
+            stop_timeout=3.0,  # clock: then it is killed, which tests of this installation survive
         )
         server = Server(part)
         self.stack.callback(server.kill)

@@ -1,5 +1,5 @@
-"""What a house stands on: its own database and broker, which this process uses as well, as a web
-process would."""
+"""What an installation stands on: `manage.py` in a process, and its own database and broker, which
+this process uses as well, as a web process would."""
 
 from __future__ import annotations
 

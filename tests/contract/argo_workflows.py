@@ -7,8 +7,8 @@ from uuid import uuid4
 
 from quotas.enforcement.ports import Observed
 from tenants.contracts import PlacementRef
+from tests.contract.adapter_harness import limits
 from tests.contract.clusters import Site
-from tests.contract.planes import limits
 
 PLAN: dict[str, int | None] = {"argo.parallelism": 5, "argo.semaphore.gpu": 2}
 WANTED = limits(PLAN)

@@ -13,8 +13,8 @@ from quotas.enforcement.models import Condition, Drift, ItemState, PlacementStat
 from quotas.enforcement.reconcile.queue import process_queue
 from quotas.enforcement.reconcile.sweep import sweep
 from tenants.models import DriftPolicy, Placement
-from tests.faults.hands import Hands, quota
-from tests.faults.house import House
+from tests.faults.installation import Installation
+from tests.faults.kubectl_user import KubectlUser, quota
 from tests.servers import Cluster
 from tests.waiting import until
 
@@ -26,9 +26,9 @@ PODS = "spec.hard[pods]"
 class Scene:
     """One tenant whose limits are enforced on the real API server, and somebody with kubectl."""
 
-    house: House
+    installation: Installation
     placement: Placement
-    hands: Hands
+    kubectl_user: KubectlUser
 
     @property
     def where(self) -> str:
@@ -50,14 +50,14 @@ class Scene:
 
 
 @pytest.fixture
-def scene(house: House, kube: Cluster) -> Scene:
-    target = house.cluster(kube.kubeconfig)
-    version = house.plan(pods=10, container__default__cpu=250)
-    (placement,) = house.place(house.tenants(1, version), target)
-    rollout = house.order([placement])
+def scene(installation: Installation, kube: Cluster) -> Scene:
+    target = installation.cluster(kube.kubeconfig)
+    version = installation.plan(pods=10, container__default__cpu=250)
+    (placement,) = installation.place(installation.tenants(1, version), target)
+    rollout = installation.order([placement])
     process_queue(target.pk)
-    house.finished(rollout)
-    made = Scene(house, placement, Hands(kube.kubeconfig))
+    installation.finished(rollout)
+    made = Scene(installation, placement, KubectlUser(kube.kubeconfig))
     made.look()
     assert made.state.condition == Condition.SYNCED
     return made
@@ -74,9 +74,9 @@ def sides(entry: Entry) -> tuple[list[str], list[str]]:
 
 
 def test_an_edit_is_healed_and_the_ledger_says_whose_it_was(scene: Scene) -> None:
-    scene.hands.edit(scene.where, pods="99")
+    scene.kubectl_user.edit(scene.where, pods="99")
     scene.look()
-    assert scene.hands.hard(scene.where) == {"pods": "10"}
+    assert scene.kubectl_user.hard(scene.where) == {"pods": "10"}
     assert scene.state.condition == Condition.SYNCED
     drift = Drift.objects.get(placement=scene.placement)
     assert (drift.outcome, drift.owner) == ("healed", "kubectl-edit")
@@ -88,17 +88,17 @@ def test_an_edit_is_healed_and_the_ledger_says_whose_it_was(scene: Scene) -> Non
 
 def test_an_edit_is_shown_and_held_until_somebody_repairs_it(scene: Scene) -> None:
     hold(scene)
-    scene.hands.edit(scene.where, pods="99")
+    scene.kubectl_user.edit(scene.where, pods="99")
     scene.look()
     scene.look()
-    assert scene.hands.hard(scene.where) == {"pods": "99"}
+    assert scene.kubectl_user.hard(scene.where) == {"pods": "99"}
     assert scene.state.condition == Condition.DRIFTED
     assert "kubectl-edit" in scene.state.message
     assert Drift.objects.get(placement=scene.placement).outcome == "open"
     assert sides(scene.entry("drift.found")) == (["10"], ["99"])
-    scene.house.change(Repair((scene.placement.pk,)))
+    scene.installation.change(Repair((scene.placement.pk,)))
     process_queue(scene.placement.target_id)
-    assert scene.hands.hard(scene.where) == {"pods": "10"}
+    assert scene.kubectl_user.hard(scene.where) == {"pods": "10"}
     assert scene.state.condition == Condition.SYNCED
     assert Drift.objects.get(placement=scene.placement).outcome == "healed"
 
@@ -106,21 +106,23 @@ def test_an_edit_is_shown_and_held_until_somebody_repairs_it(scene: Scene) -> No
 def test_a_field_that_argocd_applies_is_named_left_alone_and_can_be_taken_over(
     scene: Scene,
 ) -> None:
-    scene.hands.declare(scene.where, "argocd", pods="99")
+    scene.kubectl_user.declare(scene.where, "argocd", pods="99")
     scene.look()
     assert scene.state.condition == Condition.CONFLICT
     assert scene.state.owners == {PODS: "argocd"}
-    rollout = scene.house.change(SetOverride((scene.placement.tenant.slug,), "pods", 12))
+    rollout = scene.installation.change(SetOverride((scene.placement.tenant.slug,), "pods", 12))
     process_queue(scene.placement.target_id)
     item = RolloutItem.objects.get(rollout=rollout)
     assert (item.state, item.owners) == (ItemState.CONFLICT, {PODS: "argocd"})
     assert "argocd" in item.message
-    assert scene.hands.hard(scene.where) == {"pods": "99"}
+    assert scene.kubectl_user.hard(scene.where) == {"pods": "99"}
 
-    taking = scene.house.change(TakeOver((scene.placement.pk,)), reason="agreed with the team")
+    taking = scene.installation.change(
+        TakeOver((scene.placement.pk,)), reason="agreed with the team"
+    )
     process_queue(scene.placement.target_id)
-    scene.house.finished(taking)
-    assert scene.hands.hard(scene.where) == {"pods": "12"}
+    scene.installation.finished(taking)
+    assert scene.kubectl_user.hard(scene.where) == {"pods": "12"}
     assert scene.state.condition == Condition.SYNCED
     entry = scene.entry("fields.takeover")
     assert sides(entry) == (["99"], ["12"])
@@ -129,32 +131,32 @@ def test_a_field_that_argocd_applies_is_named_left_alone_and_can_be_taken_over(
 
 
 def test_a_namespace_deleted_behind_our_back_comes_back_with_everything(scene: Scene) -> None:
-    before = scene.hands.ours(scene.where)
+    before = scene.kubectl_user.ours(scene.where)
     assert {kind for kind, _ in before} >= {"Namespace", "ResourceQuota", "LimitRange"}
-    scene.hands.kubectl("delete", "namespace", scene.where, "--wait=true")
+    scene.kubectl_user.kubectl("delete", "namespace", scene.where, "--wait=true")
     scene.look()
-    assert scene.hands.ours(scene.where) == before
-    assert scene.hands.hard(scene.where) == {"pods": "10"}
+    assert scene.kubectl_user.ours(scene.where) == before
+    assert scene.kubectl_user.hard(scene.where) == {"pods": "10"}
     assert scene.state.condition == Condition.SYNCED
     assert scene.entry("drift.heal").object_label == f"lab/{scene.where}"
 
 
 def test_a_deleted_object_is_made_again(scene: Scene) -> None:
-    before = scene.hands.ours(scene.where)
-    scene.hands.kubectl("-n", scene.where, "delete", "resourcequota,networkpolicy", "--all")
-    assert scene.hands.ours(scene.where) < before
+    before = scene.kubectl_user.ours(scene.where)
+    scene.kubectl_user.kubectl("-n", scene.where, "delete", "resourcequota,networkpolicy", "--all")
+    assert scene.kubectl_user.ours(scene.where) < before
     scene.look()
-    assert scene.hands.ours(scene.where) == before
+    assert scene.kubectl_user.ours(scene.where) == before
     assert Drift.objects.get(placement=scene.placement).outcome == "healed"
 
 
 def test_the_quota_of_gke_is_counted_and_left_alone(scene: Scene) -> None:
     name = "gke-resource-quotas"
     theirs = quota(name, scene.where, pods="4", services="5")
-    scene.hands.kubectl("create", "-f", "-", stdin=json.dumps(theirs))
+    scene.kubectl_user.kubectl("create", "-f", "-", stdin=json.dumps(theirs))
 
     def gke() -> tuple[object, set[str]]:
-        found = scene.hands.client.get("ResourceQuota", name, namespace=scene.where)
+        found = scene.kubectl_user.client.get("ResourceQuota", name, namespace=scene.where)
         managers = {one["manager"] for one in found["metadata"]["managedFields"]}
         return found["spec"], managers
 
@@ -165,10 +167,10 @@ def test_the_quota_of_gke_is_counted_and_left_alone(scene: Scene) -> None:
     until(counted)
     assert any("gke-resource-quotas" in one for one in scene.state.foreign)
     assert scene.state.condition == Condition.SYNCED
-    scene.house.change(SetOverride((scene.placement.tenant.slug,), "pods", 12))
+    scene.installation.change(SetOverride((scene.placement.tenant.slug,), "pods", 12))
     process_queue(scene.placement.target_id)
     scene.look()
-    assert scene.hands.hard(scene.where) == {"pods": "12"}
+    assert scene.kubectl_user.hard(scene.where) == {"pods": "12"}
     spec, managers = gke()
     assert spec == theirs["spec"]
     assert not any(manager.startswith("headroom") for manager in managers)
