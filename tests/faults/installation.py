@@ -18,7 +18,7 @@ from console.audit.services import Actor
 from deploy.demo.stack import probes
 from deploy.demo.stack.part import Part
 from deploy.demo.stack.processes import log_tail
-from quotas.changes.contracts import Change
+from quotas.changes.kinds.change import ProposedChange
 from quotas.changes.services import proposals
 from quotas.enforcement.models import OPEN_STATES, Rollout, RolloutItem
 from quotas.enforcement.reconcile.probe import probe
@@ -184,10 +184,10 @@ class Installation:
         """Somebody who may change everything."""
         return Actor.person(User.objects.create_user(name, role=Role.ADMIN))
 
-    def change(self, change: Change, reason: str = "a test") -> Rollout:
+    def change(self, change: ProposedChange, reason: str = "a test") -> Rollout:
         """Proposed, previewed and applied, as a person does it."""
-        draft = proposals.propose(change=change, actor=FAULTS)
-        seen = proposals.update_preview(proposal=draft, now=timezone.now())
+        draft, seen = proposals.propose(change=change, actor=FAULTS)
+        assert seen is not None
         return proposals.apply(
             proposal=draft, fingerprint=seen.fingerprint, reason=reason, actor=FAULTS
         )

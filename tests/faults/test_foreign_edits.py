@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from console.audit.models import Entry
-from quotas.changes.contracts import Repair, SetOverride, TakeOver
+from quotas.changes.kinds.adjustments import SetOverride
+from quotas.changes.kinds.repairs import Repair, TakeOver
 from quotas.enforcement.models import Condition, Drift, ItemState, PlacementState, RolloutItem
 from quotas.enforcement.reconcile.queue import process_queue
 from quotas.enforcement.reconcile.sweep import sweep

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from quotas.changes.contracts import Resume, Suspend
+from quotas.changes.kinds.lifecycle import Resume, Suspend
 from quotas.enforcement.models import Condition, TenantState
 from quotas.enforcement.reconcile.queue import process_queue
 from tenants.models import Placement, Sharing, Target, TenantStatus

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from console.audit.models import Entry
 from console.errors import DomainError
-from quotas.changes.contracts import PublishPlan, SetOverride
+from quotas.changes.kinds.adjustments import SetOverride
+from quotas.changes.kinds.plans import PublishPlan
 from quotas.changes.models import Proposal
 from quotas.changes.services import proposals
 from quotas.enforcement.models import Rollout
@@ -52,8 +53,7 @@ def test_of_two_people_who_publish_a_plan_at_once_one_is_told_and_nothing_is_ove
     threads = []
     for pods, who in ((20, "alice"), (30, "bob")):
         change = PublishPlan("standard", 1, {"pods": pods})
-        draft = proposals.propose(change=change, actor=actors[who])
-        proposals.update_preview(proposal=draft, now=timezone.now())
+        draft, _ = proposals.propose(change=change, actor=actors[who])
         threads.append(threading.Thread(target=publish, args=(pods, draft, who)))
     for thread in threads:
         thread.start()
@@ -78,8 +78,8 @@ def test_a_preview_that_the_cluster_has_overtaken_is_refused_and_says_what_chang
     installation.order([placement])
     process_queue(target.pk)
     change = SetOverride((placement.tenant.slug,), "pods", 12)
-    draft = proposals.propose(change=change, actor=FAULTS)
-    seen = proposals.update_preview(proposal=draft, now=timezone.now())
+    draft, seen = proposals.propose(change=change, actor=FAULTS)
+    assert seen is not None
     kubectl_user.edit(placement.location, pods="50")
 
     with pytest.raises(DomainError) as refused:

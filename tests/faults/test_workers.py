@@ -11,7 +11,7 @@ from django.utils import timezone
 from console.audit.models import Entry
 from console.clients import pool
 from console.clients.kubernetes.client import KubernetesClient
-from quotas.changes.contracts import GrantLease, SetOverride
+from quotas.changes.kinds.adjustments import GrantLease, SetOverride
 from quotas.enforcement.models import ItemState, Rollout, RolloutItem, TargetState
 from quotas.plans.models import Lease
 from tenants.models import Placement

@@ -10,8 +10,9 @@ from rest_framework import serializers
 
 from console.rest.serializers import described
 from console.rest.views import Row
+from quotas.changes.kinds.payload import shown
+from quotas.changes.kinds.registry import KINDS
 from quotas.changes.models import Proposal, ProposalStatus
-from quotas.changes.rules.payload import KINDS
 from quotas.changes.selectors.preview_page import sentence
 from quotas.enforcement.models import Rollout
 from quotas.enforcement.serializers.rollouts import rollout_url
@@ -265,7 +266,7 @@ def proposal_detail(proposal: Proposal) -> Row:
     """A proposal as `PROPOSAL_DETAIL` describes it."""
     return {
         **proposal_row(proposal),
-        "payload": proposal.payload,
+        "payload": shown(proposal.payload),
         "fingerprint": proposal.fingerprint,
         "preview": preview_row(proposal.preview) if proposal.preview else None,
     }

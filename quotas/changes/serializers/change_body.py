@@ -3,49 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, fields
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any
 
 from console.errors import DomainError
-from quotas.changes import contracts as c
-from quotas.changes.rules.policy import parse_policy
-from quotas.plans.contracts import LARGEST, policy_to_json
-from quotas.plans.limits import format_limit, parse_key, parse_limit
+from quotas.changes.kinds.change import ProposedChange
+from quotas.changes.kinds.payload import kind_named
+from quotas.changes.kinds.placements import Place
+from quotas.changes.rules.policy import completed_policy
+from quotas.changes.selectors.scope import policy_of
+from quotas.plans.contracts import LARGEST, Policy
+from quotas.plans.limits import parse_key, parse_limit
 from quotas.plans.rules import parse_limits
 
-KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(c.Change)}
 _LONGEST = 300
 _MOST = 100_000
 
 
-def payload_of(change: c.Change) -> dict[str, Any]:
-    """The change as JSON; `parse_change` reads it back. Limits are exact texts, times are ISO."""
-    document = asdict(change)
-    if isinstance(change, c.PublishPlan):
-        document["limits"] = _texts(change.limits)
-    if isinstance(change, c.GrantLease | c.SetOverride):
-        document["value"] = format_limit(parse_key(change.key), change.value)
-    if isinstance(change, c.GrantLease):
-        document["until"] = change.until.isoformat()
-    return {
-        name: list(value) if isinstance(value, tuple) else value for name, value in document.items()
-    }
-
-
-def parse_change(kind: str, payload: Any) -> c.Change:
+def parse_change(kind: str, payload: Any) -> ProposedChange:
     """The change that a kind and its JSON say.
 
     Limits may be written as people do (`"40"`, `"96Gi"`, `"20/s"`, `"unlimited"`, null); a number
     means what it would mean as text. Raises DomainError: "unknown_change", or "invalid_change" with
     the first field as `field` and {field, code, message} of every fault in detail["problems"].
     """
-    made = KINDS.get(kind)
-    if made is None:
-        raise DomainError(
-            "unknown_change", f"Kind: {kind!r} is not a change; use one of {', '.join(KINDS)}.",
-            field="kind",
-        )  # fmt: skip
+    made = kind_named(kind)
     if not isinstance(payload, Mapping):
         raise _fault("", payload, "send an object with the fields of the change")
     values, problems = _read(made, payload)
@@ -56,8 +39,7 @@ def parse_change(kind: str, payload: Any) -> c.Change:
             field=problems[0].field,
             detail={"problems": _listed(problems)},
         )
-    change: c.Change = made(**values)
-    return change
+    return made(**values)
 
 
 def _read(made: type[Any], payload: Mapping[str, Any]) -> tuple[dict[str, Any], list[DomainError]]:
@@ -87,10 +69,6 @@ def _listed(problems: list[DomainError]) -> list[dict[str, Any]]:
             {"field": problem.field, "code": problem.code, "message": problem.message}
         ]
     return listed
-
-
-def _texts(limits: Mapping[str, int | None]) -> dict[str, str]:
-    return {key: format_limit(parse_key(key), value) for key, value in limits.items()}
 
 
 def _text(name: str, value: Any, _: Any) -> str:
@@ -153,10 +131,12 @@ def _limits(name: str, value: Any, _: Any) -> dict[str, int | None]:
     return parse_limits(value)
 
 
-def _policy(_: str, value: Any, __: Any) -> dict[str, Any]:
-    given = dict(value) if isinstance(value, Mapping) else value
-    complete = policy_to_json(parse_policy(given))
-    return {name: complete[name] for name in given}
+def _policy(_: str, value: Any, payload: Mapping[str, Any]) -> Policy | None:
+    if value == {}:
+        return None
+    completed_policy(Policy(), value)
+    before = policy_of(payload.get("plan"), payload.get("base_version"))
+    return completed_policy(before, value)
 
 
 def _until(name: str, value: Any, _: Any) -> datetime:
@@ -190,16 +170,16 @@ def _placements(name: str, value: Any, payload: Mapping[str, Any]) -> tuple[Any,
     return tuple(_onboard_place(f"{name}[{n}]", each, payload) for n, each in enumerate(value))
 
 
-def _onboard_place(path: str, value: Any, payload: Mapping[str, Any]) -> c.Place:
+def _onboard_place(path: str, value: Any, payload: Mapping[str, Any]) -> Place:
     if not isinstance(value, Mapping):
         raise _fault(path, value, "use an object with target and location")
-    values, problems = _read(c.Place, {"tenant": payload["slug"], **value})
+    values, problems = _read(Place, {"tenant": payload["slug"], **value})
     if not problems and values["tenant"] != payload["slug"]:
         problems.append(_fault("tenant", values["tenant"], f"it can only be {payload['slug']}"))
     if problems:
         first = problems[0]
         raise DomainError(first.code, f"{path}: {first.message}", field=f"{path}.{first.field}")
-    return c.Place(**values)
+    return Place(**values)
 
 
 def _fault(name: str, value: Any, remedy: str) -> DomainError:
