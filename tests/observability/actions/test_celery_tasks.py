@@ -15,7 +15,7 @@ from console.clients.celery.values import CeleryEvent
 from console.errors import Refused, Unreachable
 from observability.engines.celery.controls import CeleryControls
 from observability.engines.contracts import Engine, Status
-from observability.engines.verbs import Answer, Deed, Recorded, RunFacts
+from observability.engines.verbs import ActionRequest, Answer, Recorded, RunFacts
 from tenants.contracts import TargetRef
 from tests.servers import Server, ValkeyServer
 from tests.waiting import PATIENCE, until
@@ -80,8 +80,8 @@ def act(target: TargetRef, uuid: str, verb: str, **more: Any) -> Answer:
         1, Engine.CELERY, "celery/sample/x/", uuid, "", "sample", "reports.build",
         Status.RUNNING, **{"queue": QUEUE, **more},
     )  # fmt: skip
-    deed = Deed(str(uuid4()), verb, {}, "wrong month", "olga")
-    return CeleryControls().perform(run=run, target=target, deed=deed)
+    request = ActionRequest(str(uuid4()), verb, {}, "wrong month", "olga")
+    return CeleryControls().perform(run=run, target=target, request=request)
 
 
 def test_a_waiting_task_is_revoked_and_a_running_one_is_killed(

@@ -13,7 +13,7 @@ from temporalio.client import WorkflowHandle
 from console.errors import Conflict, NotFound, Refused, Unreachable
 from observability.engines.contracts import Engine, Status
 from observability.engines.temporal.controls import TemporalControls
-from observability.engines.verbs import Answer, Deed, RunFacts
+from observability.engines.verbs import ActionRequest, Answer, RunFacts
 from tenants.contracts import TargetRef
 from tests.observability.waiting_workflows import WorkflowWorker
 from tests.waiting import until
@@ -42,8 +42,8 @@ def facts(handle: Handle) -> RunFacts:
 
 
 def do(target: TargetRef, handle: Handle, verb: str, *, uid: str = "", **arguments: Any) -> Answer:
-    deed = Deed(uid or str(uuid4()), verb, arguments, "it hangs", "olga")
-    return TemporalControls().perform(run=facts(handle), target=target, deed=deed)
+    request = ActionRequest(uid or str(uuid4()), verb, arguments, "it hangs", "olga")
+    return TemporalControls().perform(run=facts(handle), target=target, request=request)
 
 
 def test_cancel_names_the_operator_and_twice_is_once(

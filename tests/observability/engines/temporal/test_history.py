@@ -18,16 +18,16 @@ from observability.engines.contracts import (
     RunRef,
     Status,
 )
-from observability.engines.temporal.checkpoints import progress
-from observability.engines.temporal.faults import kind_of, root_message
+from observability.engines.temporal.activities import progress
+from observability.engines.temporal.failures import kind_of, root_message
+from observability.engines.temporal.history import reduce_history
 from observability.engines.temporal.runs import (
     covers,
     from_history,
     refined,
-    seen,
+    snapshot,
 )
-from observability.engines.temporal.telling import tell
-from tests.observability.engines.temporal.test_cursor import row
+from tests.observability.engines.temporal.test_visibility import row
 
 BEGIN = datetime(2026, 11, 22, tzinfo=UTC)
 TYPES = [
@@ -54,16 +54,16 @@ WRAPPED = Fault("Activity task failed", "activity", type="charge", cause=REFUSED
 @given(st.lists(st.tuples(st.sampled_from(TYPES), st.integers(0, 30)), max_size=30))
 def test_no_order_of_events_breaks_the_story(found: list[tuple[str, int]]) -> None:
     events = [event(n + 1, kind, ref=ref) for n, (kind, ref) in enumerate(found)]
-    story = tell(events)
+    story = reduce_history(events)
     keys = [(one.seq, one.key) for one in story.events]
     assert all(one.title for one in story.events)
     assert len(keys) >= len(set(keys))
-    run = refined(seen(row(1, BEGIN), "default"), story)
+    run = refined(snapshot(row(1, BEGIN), "default"), story)
     assert not run.needs_history
 
 
 def test_a_final_timeout_keeps_the_last_checkpoint() -> None:
-    story = tell(
+    story = reduce_history(
         [
             event(5, "activity_task_scheduled", name="count", subject="1"),
             event(6, "activity_task_started", ref=5, attempt=3, actor="worker-1", fault=LOST),
@@ -86,9 +86,9 @@ def test_a_final_timeout_keeps_the_last_checkpoint() -> None:
 
 
 def test_the_end_of_a_history_says_nothing_about_workers_it_does_not_know() -> None:
-    story = tell([event(40, "workflow_task_completed", actor="a", build="1")], after=30)
+    story = reduce_history([event(40, "workflow_task_completed", actor="a", build="1")], after=30)
     assert story.events == []
-    story = tell(
+    story = reduce_history(
         [
             event(30, "workflow_task_completed", actor="a", build="1"),
             event(40, "workflow_task_completed", actor="a", build="1"),
@@ -105,7 +105,7 @@ def test_the_end_of_a_history_says_nothing_about_workers_it_does_not_know() -> N
 
 
 def test_events_that_are_known_are_only_referred_to() -> None:
-    story = tell(
+    story = reduce_history(
         [
             event(5, "activity_task_scheduled", name="count", subject="1"),
             event(31, "activity_task_completed", ref=5, actor="w"),
@@ -177,7 +177,7 @@ def ref(status: Status = Status.FAILED) -> RunRef:
 def test_a_run_ends_as_its_last_event_says(
     events: list[TrailEvent], status: Status, failure: str, kind: FailureKind
 ) -> None:
-    run = from_history(ref(), tell(events))
+    run = from_history(ref(), reduce_history(events))
     assert (run.status, run.failure, run.failure_kind) == (status, failure, kind)
     assert run.closed_at == BEGIN + timedelta(seconds=9)
 

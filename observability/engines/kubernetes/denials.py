@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from observability.engines.denials import Refusal, refusal_of
+from observability.engines.quota_refusals import Refusal, refusal_of
 from observability.engines.unstructured import (
     Object,
     created_of,

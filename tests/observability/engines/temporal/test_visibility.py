@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from console.clients.temporal.records import RunRow, RunRows
 from console.clients.temporal.trail import TrailReader
-from observability.engines.temporal import cursor, windows
+from observability.engines.temporal import cursor, visibility
 from observability.engines.temporal.cursor import BEGINNING, Cursor, read
-from observability.engines.temporal.windows import portions
+from observability.engines.temporal.visibility import visibility_pages
 
 END = datetime(2026, 11, 22, tzinfo=UTC)
 _BOUND = re.compile(r"CloseTime (>=|<) '([^']+)'")
@@ -74,13 +74,13 @@ def _closed(one: RunRow) -> datetime:
 
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(windows, "FULL", 5)
+    monkeypatch.setattr(visibility, "FULL", 5)
     monkeypatch.setattr(cursor, "FULL", 5)
 
 
-def walk(there: Visibility, begin: datetime = BEGINNING) -> list[windows.Portion]:
+def walk(there: Visibility, begin: datetime = BEGINNING) -> list[visibility.VisibilityPage]:
     reader = cast("TrailReader", there)
-    return list(portions(reader, "CloseTime IS NOT NULL", "CloseTime", begin, END))
+    return list(visibility_pages(reader, "CloseTime IS NOT NULL", "CloseTime", begin, END))
 
 
 ages = st.lists(

@@ -10,14 +10,13 @@ from observability.engines.argo.facts import Facts
 from observability.engines.argo.messages import wait_of
 from observability.engines.argo.state import (
     GONE,
-    GRACE,
     PAUSED,
     PREFIX,
     gone_at,
     is_suspended,
     phase_of,
 )
-from observability.engines.contracts import EventKind, EventSeen, Status
+from observability.engines.contracts import EventKind, RunEvent, Status
 from observability.engines.unstructured import (
     LAST,
     annotations_of,
@@ -31,6 +30,7 @@ from observability.engines.unstructured import (
     moment,
     text,
 )
+from observability.engines.watching import GRACE
 
 _ACTIONS: Final = {
     "Suspend": (EventKind.PAUSED, "Suspended"),
@@ -51,13 +51,13 @@ _TITLES: Final = {
 _NOTABLE: Final = frozenset({"SpecError", "SpecWarning", "ArtifactGCError"})
 
 
-class Happenings:
+class WorkflowEvents:
     """What happened to one Workflow."""
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
 
-    def events(self) -> Iterator[EventSeen]:
+    def events(self) -> Iterator[RunEvent]:
         """All of them, in no order."""
         yield self._created()
         yield from self._waiting()
@@ -75,7 +75,7 @@ class Happenings:
         yield from self._notes()
         yield from self._end()
 
-    def _created(self) -> EventSeen:
+    def _created(self) -> RunEvent:
         scheduled = annotations_of(self._facts.workflow).get(f"{PREFIX}scheduled-time")
         source = {
             "cron_workflow": self._facts.label("cron-workflow"),
@@ -98,7 +98,7 @@ class Happenings:
             detail={name: value for name, value in source.items() if value},
         )
 
-    def _waiting(self) -> Iterator[EventSeen]:
+    def _waiting(self) -> Iterator[RunEvent]:
         if phase_of(self._facts.workflow) != "Pending":
             return
         said = text(self._facts.status.get("message"))
@@ -114,7 +114,7 @@ class Happenings:
                 detail=wait.detail,
             )
 
-    def _actions(self) -> Iterator[EventSeen]:
+    def _actions(self) -> Iterator[RunEvent]:
         """The last thing that a person did through the engine's own server, and a shutdown."""
         action = self._facts.label("action")
         begun = self._facts.started or self._facts.created
@@ -129,7 +129,7 @@ class Happenings:
             words = f"{shutdown} asked for"
             yield event(at, EventKind.CANCEL_REQUESTED, words, "shutdown", shutdown, order=45)
 
-    def _suspension(self) -> Iterator[EventSeen]:
+    def _suspension(self) -> Iterator[RunEvent]:
         """Suspended and resumed as a whole, where no action says it."""
         now, before = is_suspended(self._facts.workflow), PAUSED in self._facts.seen.told
         action = self._facts.label("action")
@@ -146,7 +146,7 @@ class Happenings:
             key = ("resumed", self._facts.seen.before.partition(" ")[0])
             yield event(self._facts.now, EventKind.RESUMED, words, *key, order=44)
 
-    def _steps_done(self) -> Iterator[EventSeen]:
+    def _steps_done(self) -> Iterator[RunEvent]:
         """The controller's count of steps, as of the last step that ended."""
         said = text(self._facts.status.get("progress"), 40)
         ends = [moment(node.get("finishedAt")) for node in self._facts.nodes.by_id.values()]
@@ -163,7 +163,7 @@ class Happenings:
             detail={"done": progress.done, "total": progress.total, "source": "steps"},
         )
 
-    def _notes(self) -> Iterator[EventSeen]:
+    def _notes(self) -> Iterator[RunEvent]:
         for condition in mappings(self._facts.status.get("conditions")):
             kind = text(condition.get("type"), 40)
             if kind in _NOTABLE and condition.get("status") == "True":
@@ -177,7 +177,7 @@ class Happenings:
                 at, EventKind.NOTE, words, "not_loaded", order=10, message=self._facts.nodes.missing
             )
 
-    def _end(self) -> Iterator[EventSeen]:
+    def _end(self) -> Iterator[RunEvent]:
         outcome = self._facts.outcome
         if outcome is None:
             return
@@ -198,7 +198,7 @@ class Happenings:
         )
         yield from self._cleanup(outcome.at)
 
-    def _cleanup(self, ended_at: datetime) -> Iterator[EventSeen]:
+    def _cleanup(self, ended_at: datetime) -> Iterator[RunEvent]:
         due = self._facts.cleanup_at
         if self._facts.seen.deleted and GONE not in self._facts.seen.told:
             words = "Removed itself as planned" if due else "Removed"

@@ -12,9 +12,9 @@ from console.errors import NotFound
 from observability.engines.argo.source import ArgoSource
 from observability.engines.contracts import RunRef, Status
 from tests.console.clients.argo import argo_server
+from tests.observability.engines.argo.recorded import EXIT, one, workflow
 from tests.observability.engines.clusters import Site, emulated
 from tests.observability.engines.reader import Reader
-from tests.observability.engines.recorded import EXIT, one, workflow
 
 
 def archived(site: Site, uid: str, name: str = "wf") -> dict[str, Any]:

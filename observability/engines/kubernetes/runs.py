@@ -4,30 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from observability.engines.contracts import (
     Engine,
     EventKind,
-    EventSeen,
     FailureKind,
-    RunSeen,
+    RunEvent,
+    RunSnapshot,
     Status,
     run_key,
 )
-from observability.engines.kubernetes.endings import (
+from observability.engines.kubernetes.denials import Denials, denials_of
+from observability.engines.kubernetes.pods import (
+    attempts_of,
     condition_of,
     ending_of,
+    pod_events,
     started_of,
     status_of,
+    stopped_event,
 )
-from observability.engines.kubernetes.pods import attempts_of, pod_events, stopped_event
 from observability.engines.kubernetes.state import (
     DENIED,
     DOCUMENTED,
     GONE,
     OVERDUE,
-    JobSeen,
+    JobSnapshot,
     Outcome,
     document_of,
     gone_at,
@@ -37,7 +40,6 @@ from observability.engines.kubernetes.state import (
     revision_of,
     type_of,
 )
-from observability.engines.kubernetes.warnings import Denials, denials_of
 from observability.engines.unstructured import (
     EMULATED_LABEL,
     LAST,
@@ -64,20 +66,18 @@ from observability.engines.unstructured import (
     uid_of,
     whole,
 )
-
-GRACE: Final = timedelta(seconds=60)
-"""How long after its time a clean-up is not called overdue: controllers are busy too."""
+from observability.engines.watching import GRACE
 
 
-def run_of(seen: JobSeen, now: datetime) -> RunSeen:
+def run_of(seen: JobSnapshot, now: datetime) -> RunSnapshot:
     """The run as it is now, with its events, and its document once it has ended."""
     return _Translation(seen, now).run()
 
 
 class _Translation:
-    """One Job on its way into a RunSeen."""
+    """One Job on its way into a RunSnapshot."""
 
-    def __init__(self, seen: JobSeen, now: datetime) -> None:
+    def __init__(self, seen: JobSnapshot, now: datetime) -> None:
         job = seen.job
         self.seen, self.job, self.now = seen, job, now
         self.spec = mapping(job.get("spec"))
@@ -90,7 +90,7 @@ class _Translation:
         self.attempts = attempts_of(seen.pods, parallel=wide > 1)
         self.outcome = outcome_of(seen, self.denials, now)
 
-    def run(self) -> RunSeen:
+    def run(self) -> RunSnapshot:
         """All of it."""
         job, outcome = self.job, self.outcome
         events = tuple(sorted(self._events(), key=lambda one: (one.seq, one.key)))
@@ -98,7 +98,7 @@ class _Translation:
         ended = outcome is not None
         removed = self.seen.deleted and is_finished(job)
         give = ended and (DOCUMENTED not in self.seen.told or not self.seen.deleted)
-        return RunSeen(
+        return RunSnapshot(
             external_id=name_of(job),
             run_id=uid_of(job),
             location=namespace_of(job),
@@ -197,7 +197,7 @@ class _Translation:
 
     # -- events ------------------------------------------------------------------------------
 
-    def _events(self) -> Iterator[EventSeen]:
+    def _events(self) -> Iterator[RunEvent]:
         yield event(
             self.created, EventKind.CREATED, "Job created", "created", actor=self._creator()
         )
@@ -226,7 +226,7 @@ class _Translation:
             return f"The Job was ending: {text(failing.get('reason'), 80)}."
         return "The Job was suspended." if self.spec.get("suspend") is True else ""
 
-    def _suspension(self) -> Iterator[EventSeen]:
+    def _suspension(self) -> Iterator[RunEvent]:
         condition = condition_of(self.job, "Suspended")
         at = moment(condition.get("lastTransitionTime"))
         if at is None:
@@ -244,7 +244,7 @@ class _Translation:
             detail={"spec_changed_at": changed.isoformat() if changed else None},
         )
 
-    def _denied(self, denials: Denials) -> EventSeen:
+    def _denied(self, denials: Denials) -> RunEvent:
         refusal = denials.refusal
         by = f" by quota {refusal.quota}" if refusal else ""
         return event(
@@ -257,7 +257,7 @@ class _Translation:
             detail=denials.detail(),
         )
 
-    def _end(self) -> Iterator[EventSeen]:
+    def _end(self) -> Iterator[RunEvent]:
         outcome = self.outcome
         if outcome is None:
             return
@@ -279,7 +279,7 @@ class _Translation:
         )
         yield from self._cleanup(outcome)
 
-    def _cleanup(self, outcome: Outcome) -> Iterator[EventSeen]:
+    def _cleanup(self, outcome: Outcome) -> Iterator[RunEvent]:
         due = self._cleanup_at()
         if self.seen.deleted and GONE not in self.seen.told:
             words = "Removed itself as planned" if due else "Removed"

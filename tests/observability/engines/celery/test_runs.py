@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.clients.celery.values import CeleryEvent
-from observability.engines.celery.fold import Fold
-from observability.engines.celery.places import place_of, revision
-from observability.engines.contracts import FailureKind, LinkKind, RunSeen
+from observability.engines.celery.revisions import format_revision, parse_revision
+from observability.engines.celery.runs import Fold
+from observability.engines.contracts import FailureKind, LinkKind, RunSnapshot
 from tests.observability.engines.celery.hearing import (
     Rows,
     event,
@@ -40,7 +40,7 @@ RETRIED = [
 ]
 
 
-def run_of(*events: CeleryEvent) -> RunSeen:
+def run_of(*events: CeleryEvent) -> RunSnapshot:
     (run,) = Fold("sample").runs(events, Rows())
     return run
 
@@ -191,10 +191,10 @@ def test_memory_is_bounded() -> None:
     fold = Fold("sample", remembered=10)
     fold.runs([received(index, uuid=f"u{index}") for index in range(100)], Rows())
     assert fold.attempt_of("u99") == 1
-    assert len(fold._places) == 10
+    assert len(fold._revisions) == 10
 
 
 def test_a_revision_is_read_back_and_nothing_else_is() -> None:
-    assert place_of(revision((2, 1, 77))) == (2, 1, 77)
+    assert parse_revision(format_revision((2, 1, 77))) == (2, 1, 77)
     for strange in ("", "77", "1-2", "1-2-3-x", "-1-2-3"):
-        assert place_of(strange) is None
+        assert parse_revision(strange) is None

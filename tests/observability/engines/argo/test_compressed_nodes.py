@@ -12,12 +12,12 @@ import orjson
 import pytest
 import zstandard
 
-from observability.engines.argo import packing
-from observability.engines.argo.packing import nodes_of, unpack
-from observability.engines.argo.state import WorkflowSeen
-from observability.engines.argo.translate import run_of
-from observability.engines.contracts import RunSeen
-from tests.observability.engines.recorded import node, nodes, workflow
+from observability.engines.argo import compressed_nodes
+from observability.engines.argo.compressed_nodes import nodes_of, unpack
+from observability.engines.argo.runs import run_of
+from observability.engines.argo.state import WorkflowSnapshot
+from observability.engines.contracts import RunSnapshot
+from tests.observability.engines.argo.recorded import node, nodes, workflow
 
 NOW = datetime(2026, 11, 22, 10, 6, tzinfo=UTC)
 STEPS = nodes(node("wf", "Steps"), node("work"))
@@ -33,9 +33,9 @@ def packed(sort: str, content: bytes) -> str:
     return base64.b64encode(PACKERS[sort](content)).decode()
 
 
-def seen(found: dict[str, Any]) -> RunSeen:
+def seen(found: dict[str, Any]) -> RunSnapshot:
     """The run of an object."""
-    return run_of(WorkflowSeen(found), NOW)
+    return run_of(WorkflowSnapshot(found), NOW)
 
 
 @pytest.mark.parametrize("sort", PACKERS)
@@ -60,7 +60,7 @@ def test_the_archived_record_has_the_steps_unpacked() -> None:
 
 @pytest.mark.parametrize("sort", PACKERS)
 def test_what_unpacks_to_too_much_is_refused(sort: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packing, "MOST_BYTES", 2**20)
+    monkeypatch.setattr(compressed_nodes, "MOST_BYTES", 2**20)
     with pytest.raises(ValueError, match=r"more than 1 MiB|too much memory"):
         unpack(packed(sort, b"a" * 2**22))
 

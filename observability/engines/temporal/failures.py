@@ -30,13 +30,13 @@ def root_message(fault: Fault | None) -> str:
     if fault is None:
         return ""
     outer = decisive(fault)
-    deepest = next((one for one in reversed(list(chain(fault))) if one.message), None)
+    deepest = next((link for link in reversed(list(chain(fault))) if link.message), None)
     if outer is None or deepest is None:
         return fault.type
-    said = _typed(deepest)
+    message = _typed(deepest)
     if outer.timeout and outer is not deepest:
-        return f"{timeout_words(outer.timeout)}; last failure: {said}"
-    return said
+        return f"{timeout_words(outer.timeout)}; last failure: {message}"
+    return message
 
 
 def _typed(fault: Fault) -> str:
@@ -53,15 +53,17 @@ def timeout_words(timeout: str) -> str:
 
 def decisive(fault: Fault | None) -> Fault | None:
     """The outermost failure that is not merely "an activity failed"."""
-    found = list(chain(fault))
-    return next((one for one in found if one.kind not in _WRAPPERS), found[-1] if found else None)
+    faults = list(chain(fault))
+    return next(
+        (link for link in faults if link.kind not in _WRAPPERS), faults[-1] if faults else None
+    )
 
 
 def kind_of(fault: Fault | None) -> FailureKind:
     """Which kind of failure it is, as the trail calls it."""
     if fault is None:
         return FailureKind.NONE
-    if any(is_non_determinism(one) for one in chain(fault)):
+    if any(is_non_determinism(link) for link in chain(fault)):
         return FailureKind.NON_DETERMINISM
     outer = decisive(fault)
     return _KINDS.get(outer.kind, FailureKind.OTHER) if outer else FailureKind.OTHER
@@ -75,7 +77,7 @@ def is_non_determinism(fault: Fault) -> bool:
 
 def stack_of(fault: Fault | None) -> str:
     """The deepest stack."""
-    return next((one.stack for one in reversed(list(chain(fault))) if one.stack), "")
+    return next((link.stack for link in reversed(list(chain(fault))) if link.stack), "")
 
 
 def facts_of(fault: Fault | None) -> dict[str, Any]:
@@ -93,7 +95,7 @@ def facts_of(fault: Fault | None) -> dict[str, Any]:
         "details": list(deepest.details),
     }
     facts: dict[str, Any] = {name: fact for name, fact in every.items() if fact}
-    messages = [one.message for one in chain(fault) if one.message]
+    messages = [link.message for link in chain(fault) if link.message]
     if len(messages) > 1:
         facts["causes"] = messages
     return facts

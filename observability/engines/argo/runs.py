@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 
+from observability.engines.argo.compressed_nodes import NOT_FETCHED, nodes_of
+from observability.engines.argo.events import WorkflowEvents
 from observability.engines.argo.facts import Facts
-from observability.engines.argo.happenings import Happenings
-from observability.engines.argo.packing import NOT_FETCHED, nodes_of
 from observability.engines.argo.state import (
     ENDED,
     FINAL,
@@ -17,7 +17,7 @@ from observability.engines.argo.state import (
     OVERDUE,
     PAUSED,
     PREFIX,
-    WorkflowSeen,
+    WorkflowSnapshot,
     gone_at,
     instance_of,
     is_suspended,
@@ -30,11 +30,11 @@ from observability.engines.argo.state import (
 )
 from observability.engines.contracts import (
     Engine,
-    EventSeen,
     FailureKind,
     LinkKind,
     Progress,
-    RunSeen,
+    RunEvent,
+    RunSnapshot,
     run_key,
 )
 from observability.engines.unstructured import (
@@ -57,7 +57,7 @@ from observability.engines.unstructured import (
 )
 
 
-def run_of(seen: WorkflowSeen, now: datetime) -> RunSeen:
+def run_of(seen: WorkflowSnapshot, now: datetime) -> RunSnapshot:
     """The run as it is now, with its events, and its document once it has ended."""
     return _Translation(seen, now).run()
 
@@ -92,15 +92,15 @@ def document_of(workflow: Object) -> bytes:
 
 
 class _Translation(Facts):
-    """One Workflow on its way into a RunSeen."""
+    """One Workflow on its way into a RunSnapshot."""
 
-    def run(self) -> RunSeen:
+    def run(self) -> RunSnapshot:
         """All of it."""
         workflow, outcome = self.workflow, self.outcome
-        events = tuple(sorted(Happenings(self).events(), key=lambda one: (one.seq, one.key)))
+        events = tuple(sorted(WorkflowEvents(self).events(), key=lambda one: (one.seq, one.key)))
         finished = phase_of(workflow) in FINAL
         give = outcome is not None and (ENDED not in self.seen.told or not self.seen.deleted)
-        return RunSeen(
+        return RunSnapshot(
             external_id=name_of(workflow),
             run_id=self.seen.run_id,
             location=namespace_of(workflow),
@@ -163,7 +163,7 @@ class _Translation(Facts):
         ]
         return max(hosts)[1] if hosts else ""
 
-    def _progress(self, events: tuple[EventSeen, ...]) -> Progress | None:
+    def _progress(self, events: tuple[RunEvent, ...]) -> Progress | None:
         ours = [one for one in events if not one.step]  # an annotation knows better than counts
         return progress_of(one for one in ours if one.detail.get("source") != "steps") or (
             progress_of(ours)

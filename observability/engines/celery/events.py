@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from console.clients.celery.recorded import was_cut
 from console.clients.celery.values import CeleryEvent
-from observability.engines.celery.texts import root_message
+from observability.engines.celery.failures import root_message
 from observability.engines.contracts import (
     LONGEST_MESSAGE,
     LONGEST_TITLE,
     EventKind,
-    EventSeen,
     FailureKind,
+    RunEvent,
 )
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,13 +38,13 @@ def microseconds(at: datetime) -> int:
     return (at - EPOCH) // timedelta(microseconds=1)
 
 
-def row_of(event: CeleryEvent, attempt: int) -> EventSeen | None:
+def row_of(event: CeleryEvent, attempt: int) -> RunEvent | None:
     """The row of an event; None for one that says nothing of its own (labels)."""
     words = _WORDS.get(event.type)
     if words is None:
         return None
     kind, title, message, detail = words(event.fields)
-    return EventSeen(
+    return RunEvent(
         key=f"{event.type}:{event.us}:{event.hostname}"[:160],
         seq=event.us,
         at=moment(event.us),

@@ -1,6 +1,6 @@
 """Many events of many tasks as a few looks at runs.
 
-How late a look is, is said by its `revision`, see places. What is remembered of a task between
+How late a look is, is said by its `revision`, see revisions. What is remembered of a task between
 batches is the number of its attempt; it is bounded, and found again in our rows.
 """
 
@@ -12,29 +12,29 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from console.clients.celery.values import CeleryEvent
-from observability.engines.celery.places import (
+from observability.engines.celery.events import moment, row_of, whole
+from observability.engines.celery.failures import root_message
+from observability.engines.celery.revisions import (
     ENDED,
     GIVEN_UP,
     SENT,
     WITH_WORKER,
-    Place,
+    Revision,
+    format_revision,
     late,
-    place_of,
-    revision,
+    parse_revision,
     with_worker,
 )
-from observability.engines.celery.texts import root_message
-from observability.engines.celery.translate import moment, row_of, whole
 from observability.engines.contracts import (
-    EventSeen,
     FailureKind,
     LinkKind,
     Progress,
-    RunSeen,
+    RunEvent,
+    RunSnapshot,
     Status,
     run_key,
 )
-from observability.engines.ports import Known
+from observability.engines.ports import KnownRuns
 
 REMEMBERED: Final = 50_000
 
@@ -56,7 +56,7 @@ _STATES: Final[Mapping[str, tuple[int, Status]]] = {
 class _Look:
     """What a batch says of one task."""
 
-    place: Place
+    revision: Revision
     status: Status
     created_us: int
     began_us: int | None = None
@@ -66,7 +66,7 @@ class _Look:
     attributes: dict[str, Any] = field(default_factory=dict)
     links: dict[LinkKind, str] = field(default_factory=dict)
     progress: Progress | None = None
-    rows: list[EventSeen] = field(default_factory=list)
+    rows: list[RunEvent] = field(default_factory=list)
 
 
 class Fold:
@@ -76,11 +76,11 @@ class Fold:
         """`location` is where all runs of the target live."""
         self.location = location
         self.queues: dict[str, str] = {}
-        self._places: OrderedDict[str, Place] = OrderedDict()
+        self._revisions: OrderedDict[str, Revision] = OrderedDict()
         self._begun: OrderedDict[str, int] = OrderedDict()
         self._remembered = remembered
 
-    def runs(self, events: Iterable[CeleryEvent], known: Known) -> list[RunSeen]:
+    def runs(self, events: Iterable[CeleryEvent], known: KnownRuns) -> list[RunSnapshot]:
         """The runs that the task events of a batch tell of, in whatever order they came."""
         tasks = sorted(
             (event for event in events if event.uuid and event.type.startswith("task-")),
@@ -94,25 +94,25 @@ class Fold:
 
     # -- attempts ---------------------------------------------------------------------------------
 
-    def _recall(self, tasks: Sequence[CeleryEvent], known: Known) -> None:
+    def _recall(self, tasks: Sequence[CeleryEvent], known: KnownRuns) -> None:
         """Asks our rows for the attempts of tasks whose events do not tell."""
         strange = {
             event.uuid
             for event in tasks
-            if event.uuid not in self._places and whole(event.fields.get("retries")) is None
+            if event.uuid not in self._revisions and whole(event.fields.get("retries")) is None
         }
         told = {event.uuid for event in tasks if whole(event.fields.get("retries")) is not None}
         missing = sorted(strange - told)
         for start in range(0, len(missing), 500):
             chunk = missing[start : start + 500]
             for (uuid, _), text in known.revisions([(uuid, "") for uuid in chunk]).items():
-                place = place_of(text)
-                if place is not None:
-                    self._places[uuid] = with_worker(place)
+                revision = parse_revision(text)
+                if revision is not None:
+                    self._revisions[uuid] = with_worker(revision)
 
     def attempt_of(self, uuid: str) -> int:
         """The attempt that a task is at, as far as we remember."""
-        return self._places.get(uuid, (1, SENT, 0))[0]
+        return self._revisions.get(uuid, (1, SENT, 0))[0]
 
     def _attempt(self, event: CeleryEvent) -> int:
         retries = whole(event.fields.get("retries"))
@@ -132,28 +132,28 @@ class Fold:
         while len(self._begun) > self._remembered:
             self._begun.popitem(last=False)
 
-    def _remember(self, uuid: str, place: Place) -> None:
-        if place[1] == SENT:  # a retry is sent before the worker says that it gave up
+    def _remember(self, uuid: str, revision: Revision) -> None:
+        if revision[1] == SENT:  # a retry is sent before the worker says that it gave up
             return
-        before = self._places.get(uuid)
-        if before is None or late(place) > late(before):
-            self._places[uuid] = place
-        self._places.move_to_end(uuid)
-        while len(self._places) > self._remembered:
-            self._places.popitem(last=False)
+        before = self._revisions.get(uuid)
+        if before is None or late(revision) > late(before):
+            self._revisions[uuid] = revision
+        self._revisions.move_to_end(uuid)
+        while len(self._revisions) > self._remembered:
+            self._revisions.popitem(last=False)
 
     # -- one event --------------------------------------------------------------------------------
 
     def _take(self, looks: dict[str, _Look], event: CeleryEvent) -> None:
         attempt = self._attempt(event)
         phase, status = _state(event)
-        place = (attempt, phase, event.us)
-        self._remember(event.uuid, place)
+        revision = (attempt, phase, event.us)
+        self._remember(event.uuid, revision)
         look = looks.get(event.uuid)
         if look is None:
-            look = looks[event.uuid] = _Look(place, status, event.us)
-        if late(place) >= late(look.place):
-            look.place, look.status = place, status
+            look = looks[event.uuid] = _Look(revision, status, event.us)
+        if late(revision) >= late(look.revision):
+            look.revision, look.status = revision, status
             look.closed_us = event.us if phase == ENDED else None
         look.created_us = min(look.created_us, event.us)
         if phase != SENT:
@@ -173,15 +173,15 @@ class Fold:
             if queue:
                 look.known.setdefault("queue", queue)
 
-    def _run(self, uuid: str, look: _Look) -> RunSeen:
-        return RunSeen(
+    def _run(self, uuid: str, look: _Look) -> RunSnapshot:
+        return RunSnapshot(
             external_id=uuid,
             run_id="",
             location=self.location,
             type=look.known.pop("type", ""),
             status=look.status,
             created_at=moment(look.created_us),
-            revision=revision(look.place),
+            revision=format_revision(look.revision),
             began_at=None if look.began_us is None else moment(look.began_us),
             closed_at=None if look.closed_us is None else moment(look.closed_us),
             attempts=look.attempts,

@@ -15,8 +15,8 @@ from console.clients.temporal import trail
 from console.clients.temporal.bucket import TokenBucket
 from console.errors import ExternalError, Unreachable
 from deploy.demo.workloads.temporal_endings import Order
-from observability.engines.contracts import GapSeen, Status
-from observability.engines.temporal import inlining, windows
+from observability.engines.contracts import Status, TrailGap
+from observability.engines.temporal import visibility
 from observability.engines.temporal.cursor import Cursor
 from observability.engines.temporal.source import TemporalSource
 from tenants.adapters.temporal import client_for
@@ -60,8 +60,8 @@ def test_reading_that_stops_anywhere_loses_and_doubles_nothing(
     names = end_many(reading, 24)
     # Beginning anew so often asks more than one reader may of a server that others use too.
     monkeypatch.setitem(trail._buckets, client_for(reading.target), TokenBucket(90, 35.0))
-    monkeypatch.setattr(windows, "FULL", 9)
-    monkeypatch.setattr(inlining, "MOST_RUNS", 4)
+    monkeypatch.setattr(visibility, "FULL", 9)
+    monkeypatch.setattr(visibility, "MOST_RUNS", 4)
     whole = Reading(TemporalSource(), reading.target)
     whole.catch_up()
     for _ in range(200):
@@ -156,7 +156,7 @@ def test_who_was_away_for_longer_than_runs_are_kept_says_what_may_be_missing(
     names = end_many(reading, 2)
     left = datetime.now(UTC) - timedelta(days=3)
     reading.rows.cursor = Cursor(closed=left, started=left, current=True).stored()
-    gaps: list[GapSeen] = []
+    gaps: list[TrailGap] = []
     for page in reading.pages():
         gaps += page.gaps
         reading.rows.store(page)

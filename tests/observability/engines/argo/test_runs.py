@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from observability.engines.argo.state import WorkflowSeen, is_retry_of
-from observability.engines.argo.translate import run_of
+from observability.engines.argo.runs import run_of
+from observability.engines.argo.state import WorkflowSnapshot, is_retry_of
 from observability.engines.contracts import (
     EventKind,
     FailureKind,
     LinkKind,
-    RunSeen,
+    RunSnapshot,
     Status,
 )
-from tests.observability.engines.recorded import (
+from tests.observability.engines.argo.recorded import (
     EXIT,
     FINISHED,
     FLAVOURS,
@@ -109,12 +109,12 @@ ENDINGS: dict[str, tuple[str, str, dict[str, Any], Status, FailureKind]] = {
 }
 
 
-def seen(found: dict[str, Any], **more: Any) -> RunSeen:
+def seen(found: dict[str, Any], **more: Any) -> RunSnapshot:
     """The run of an object."""
-    return run_of(WorkflowSeen(found, **more), NOW)
+    return run_of(WorkflowSnapshot(found, **more), NOW)
 
 
-def kinds(run: RunSeen) -> list[EventKind]:
+def kinds(run: RunSnapshot) -> list[EventKind]:
     """The kinds of its events, in order."""
     return [event.kind for event in run.events]
 
@@ -260,7 +260,7 @@ def test_a_run_is_due_to_remove_itself_as_its_strategy_says() -> None:
     assert failed.cleanup_at == finished + timedelta(seconds=61)
     errored = seen(workflow("Error", EXIT, spec=ttl))
     assert errored.cleanup_at == finished + timedelta(seconds=601)
-    late = run_of(WorkflowSeen(workflow("Failed", EXIT, spec=ttl)), NOW + timedelta(minutes=5))
+    late = run_of(WorkflowSnapshot(workflow("Failed", EXIT, spec=ttl)), NOW + timedelta(minutes=5))
     assert [one.key for one in late.events if one.kind is EventKind.CLEANUP] == ["overdue"]
 
 

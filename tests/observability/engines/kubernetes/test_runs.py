@@ -11,12 +11,12 @@ from observability.engines.contracts import (
     EventKind,
     FailureKind,
     LinkKind,
-    RunSeen,
+    RunSnapshot,
     Status,
 )
-from observability.engines.denials import refusal_of
-from observability.engines.kubernetes.state import JobSeen, revision_of, type_of
-from observability.engines.kubernetes.translate import run_of
+from observability.engines.kubernetes.runs import run_of
+from observability.engines.kubernetes.state import JobSnapshot, revision_of, type_of
+from observability.engines.quota_refusals import refusal_of
 
 Object = dict[str, Any]
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
@@ -76,9 +76,9 @@ def pod(uid: str = "p1", phase: str = "Running", reason: str = "", **more: Any) 
     }
 
 
-def seen(found: Object, *pods: Object, **more: Any) -> RunSeen:
+def seen(found: Object, *pods: Object, **more: Any) -> RunSnapshot:
     """The run of a Job."""
-    return run_of(JobSeen(found, pods, **more), NOW)
+    return run_of(JobSnapshot(found, pods, **more), NOW)
 
 
 LATE = condition("Failed", "DeadlineExceeded")
@@ -231,10 +231,10 @@ def test_jobs_of_one_kind_have_one_type(name: str, metadata: Object, type: str) 
 
 
 def test_revisions_never_go_down_when_pods_and_events_go() -> None:
-    full = JobSeen(job(), (pod(),), (warning(1),))
+    full = JobSnapshot(job(), (pod(),), (warning(1),))
     before = revision_of(full, frozenset("q"))
     assert before == "100.101.102 q"
-    assert revision_of(JobSeen(job(), before=before), frozenset("q")) == before
+    assert revision_of(JobSnapshot(job(), before=before), frozenset("q")) == before
 
 
 def test_a_clean_up_is_planned_overdue_or_done() -> None:

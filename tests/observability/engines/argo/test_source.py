@@ -13,9 +13,7 @@ import pytest
 from console.errors import NotFound, Refused
 from observability.engines.argo.source import ArgoSource
 from observability.engines.contracts import EventKind, RunRef, Status
-from tests.observability.engines.clusters import Site, emulated
-from tests.observability.engines.reader import Reader
-from tests.observability.engines.recorded import (
+from tests.observability.engines.argo.recorded import (
     EXIT,
     FINISHED,
     P,
@@ -24,7 +22,8 @@ from tests.observability.engines.recorded import (
     one,
     workflow,
 )
-from tests.waiting import PATIENCE
+from tests.observability.engines.clusters import Site, emulated
+from tests.observability.engines.reader import PATIENCE, Reader
 
 LATER, LATER_END = "2026-11-22T11:00:00Z", "2026-11-22T11:05:00Z"
 

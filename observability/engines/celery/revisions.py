@@ -9,30 +9,30 @@ that is delivered again after its worker was lost goes on.
 from __future__ import annotations
 
 SENT, WITH_WORKER, GIVEN_UP, ENDED = range(4)
-Place = tuple[int, int, int]
+Revision = tuple[int, int, int]
 """Attempt, phase, microseconds."""
 
 
-def late(place: Place) -> tuple[int, ...]:
-    """Orders places: a greater one is later."""
-    return (int(place[1] == ENDED), *place)
+def late(revision: Revision) -> tuple[int, ...]:
+    """Orders revisions: a greater one is later."""
+    return (int(revision[1] == ENDED), *revision)
 
 
-def revision(place: Place) -> str:
+def format_revision(revision: Revision) -> str:
     """How late a look is."""
-    return "-".join(map(str, late(place)))
+    return "-".join(map(str, late(revision)))
 
 
-def place_of(text: str) -> Place | None:
-    """What `revision` wrote; None for anything else."""
+def parse_revision(text: str) -> Revision | None:
+    """What `format_revision` wrote; None for anything else."""
     parts = text.split("-")
     if len(parts) != 4 or not all(part.isdecimal() for part in parts):
         return None
     return int(parts[1]), int(parts[2]), int(parts[3])
 
 
-def with_worker(place: Place) -> Place:
+def with_worker(revision: Revision) -> Revision:
     """What the worker is at, from where the run is: a retry may have been sent that it has not told
     of yet."""
-    attempt, phase, us = place
-    return (attempt - 1, WITH_WORKER, us) if phase == SENT and attempt > 1 else place
+    attempt, phase, us = revision
+    return (attempt - 1, WITH_WORKER, us) if phase == SENT and attempt > 1 else revision
