@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from console.errors import Refused, Unreachable
+from console.pages.plural import plural
 from observability.engines.celery.verbs import VERBS, call_of
 from observability.engines.contracts import PARENT_HEADER, TENANT_HEADER, Engine
 from observability.engines.verbs import ActionRequest, Answer, Availability, RunFacts, by_status
