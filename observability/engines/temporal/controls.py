@@ -39,14 +39,14 @@ class TemporalControls:
         """By pages of a thousand, half a second each."""
         return [
             RunFound(
-                external_id=each.workflow_id,
-                run_id=each.run_id,
-                type=each.type,
-                is_open=each.status in {"running", "paused"},
-                status=each.status,
-                tenant=each.tenant,
+                external_id=row.workflow_id,
+                run_id=row.run_id,
+                type=row.type,
+                is_open=row.status in {"running", "paused"},
+                status=row.status,
+                tenant=row.tenant,
             )
-            for each in find_runs(client_for(target), query, most=most)
+            for row in find(client_for(target), query, most=most)
         ]
 
 
@@ -103,13 +103,13 @@ def _reset_activity(operations: Operations, run: Execution, request: ActionReque
 
 
 def _priority(operations: Operations, run: Execution, request: ActionRequest) -> Answer:
-    said = request.arguments
+    arguments = request.arguments
     operations.set_priority(
         run,
         _doing(request),
-        key=int(said.get("priority_key", 0)),
-        fairness=str(said.get("fairness_key", "")),
-        weight=float(said.get("fairness_weight", 0.0)),
+        key=int(arguments.get("priority_key", 0)),
+        fairness=str(arguments.get("fairness_key", "")),
+        weight=float(arguments.get("fairness_weight", 0.0)),
     )
     return Answer("What the run schedules from now on has the new priority.")
 
