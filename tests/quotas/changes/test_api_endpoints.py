@@ -14,7 +14,7 @@ from quotas.changes.models import Proposal, ProposalStatus
 from quotas.enforcement.models import Rollout
 from quotas.plans.models import Lease, Override, PlanVersion, Subscription
 from tenants.models import Placement, Tenant, TenantStatus
-from tests.quotas.changes.planes import MemoryAdapter
+from tests.quotas.changes.memory_adapter import MemoryAdapter
 from tests.rest import Rest
 
 WHY = {"reason": "because of the audit"}

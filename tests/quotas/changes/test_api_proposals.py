@@ -12,7 +12,7 @@ from quotas.changes.models import Proposal, ProposalStatus
 from quotas.changes.services import proposals
 from quotas.enforcement.models import Rollout
 from quotas.plans.models import PlanVersion
-from tests.quotas.changes.planes import MemoryAdapter
+from tests.quotas.changes.memory_adapter import MemoryAdapter
 from tests.rest import Rest
 
 WHY = {"reason": "too generous"}

@@ -15,7 +15,7 @@ from observability.engines.celery.gaps import (
 from observability.engines.celery.runs import Fold
 from observability.engines.celery.workers import SILENT_AFTER, Workers
 from observability.engines.contracts import TrailGap
-from tests.observability.engines.celery.hearing import (
+from tests.observability.engines.celery.event_listener import (
     NOW,
     Rows,
     event,
