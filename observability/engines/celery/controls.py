@@ -38,7 +38,7 @@ class CeleryControls:
             raise Unreachable("no worker answered in time: a revoke reaches only workers that run")
         replies = "; ".join(f"{worker}: {text or 'ok'}" for worker, text in sorted(answers.items()))
         return Answer(
-            f"{len(answers)} worker{'s' if len(answers) > 1 else ''} took it. {replies}"[:1000],
+            f"{plural(len(answers), 'worker')} took it. {replies}"[:1000],
             {"workers": sorted(answers)},
         )
 
