@@ -52,18 +52,18 @@ def about(warning: Object) -> tuple[str, str]:
 
 def by_uid(pods: Iterable[Object]) -> dict[str, list[Object]]:
     """Pods by the uid of their Job."""
-    found: dict[str, list[Object]] = defaultdict(list)
+    pods_by_uid: dict[str, list[Object]] = defaultdict(list)
     for pod in pods:
-        found[job_of(pod)[1]].append(pod)
-    return found
+        pods_by_uid[job_of(pod)[1]].append(pod)
+    return pods_by_uid
 
 
 def warnings_by_uid(warnings: Iterable[Object]) -> dict[str, list[Object]]:
     """Kubernetes Events by the uid of the Job that they are about."""
-    found: dict[str, list[Object]] = defaultdict(list)
+    warnings_of: dict[str, list[Object]] = defaultdict(list)
     for warning in warnings:
-        found[about(warning)[1]].append(warning)
-    return found
+        warnings_of[about(warning)[1]].append(warning)
+    return warnings_of
 
 
 class JobListing:
@@ -178,8 +178,8 @@ class _Space:
     def _objects(self, marks: Sequence[tuple[str, _Mark]]) -> dict[str, Object]:
         known = {uid: mark.job for uid, mark in marks if mark.job is not None}
         missing = {mark.name for uid, mark in marks if uid not in known}
-        found = self._list(JOBS) if len(missing) > FEW else self._get(sorted(missing))
-        for job in found:
+        jobs = self._list(JOBS) if len(missing) > FEW else self._get(sorted(missing))
+        for job in jobs:
             if name_of(job) in missing:
                 known.setdefault(uid_of(job), job)
         return known

@@ -123,12 +123,12 @@ def _draft(request: SignedInRequest, plan: Plan) -> PublishPlan | None:
     number = request.GET.get("proposal", "")
     if not number.isdigit():
         return None
-    found = (
+    proposal = (
         Proposal.objects.visible_to(request.user)
         .filter(pk=int(number), kind=PublishPlan.__name__)
         .first()
     )
-    change = proposals.change_of(found) if found else None
+    change = proposals.change_of(proposal) if proposal else None
     return change if isinstance(change, PublishPlan) and change.plan == plan.slug else None
 
 
