@@ -170,7 +170,7 @@ def test_an_operator_neither_applies_nor_discards_what_admins_propose(
     ("body", "field"),
     [
         ({"kind": "Explode", "payload": {}}, "kind"),
-        ({"kind": "Suspend", "payload": []}, ""),
+        ({"kind": "Suspend", "payload": []}, "payload"),
         ({"kind": "Suspend", "payload": {}}, "tenants"),
         ({"kind": "Suspend", "payload": {"tenants": ["acme"]}, "reason": "x"}, "reason"),
     ],
