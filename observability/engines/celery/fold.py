@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from console.chunks import chunks
 from console.clients.celery.values import CeleryEvent
 from observability.engines.celery.places import (
     ENDED,
@@ -103,8 +104,7 @@ class Fold:
         }
         told = {event.uuid for event in tasks if whole(event.fields.get("retries")) is not None}
         missing = sorted(strange - told)
-        for start in range(0, len(missing), 500):
-            chunk = missing[start : start + 500]
+        for chunk in chunks(missing, 500):
             for (uuid, _), text in known.revisions([(uuid, "") for uuid in chunk]).items():
                 place = place_of(text)
                 if place is not None:

@@ -8,9 +8,9 @@ knowing how.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
 from typing import Final
 
+from console.chunks import chunks
 from console.clients.celery.values import TaskOnWorker
 from observability.engines.celery.places import WITH_WORKER, place_of, revision
 from observability.engines.celery.translate import microseconds, moment
@@ -32,9 +32,7 @@ UNKNOWN_END: Final = "Ended while nobody listened to its events: how is not know
 
 def pages(runs: Iterable[RunSeen]) -> Iterator[tuple[RunSeen, ...]]:
     """Runs in pages of bounded size."""
-    left = iter(runs)
-    while page := tuple(islice(left, MOST)):
-        yield page
+    return map(tuple, chunks(runs, MOST))
 
 
 def told(open_runs: Iterable[RunRef], gap: GapSeen) -> Iterator[RunSeen]:

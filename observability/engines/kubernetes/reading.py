@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
 
+from console.chunks import chunks
 from console.clients.kubernetes.client import KubernetesClient
 from console.clients.kubernetes.watch import Change, Want, pages
 from console.errors import NotFound
@@ -147,8 +148,8 @@ class Marks:
             if mark.name:
                 spaces[mark.namespace].append((uid, mark))
         for namespace, marks in spaces.items():
-            for start in range(0, len(marks), NAMES_AT_ONCE):
-                yield from _Space(client, namespace).jobs(marks[start : start + NAMES_AT_ONCE])
+            for chunk in chunks(marks, NAMES_AT_ONCE):
+                yield from _Space(client, namespace).jobs(chunk)
 
 
 class _Space:

@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
+from console.chunks import chunks
 from console.clients.kubernetes.client import KubernetesClient
 from console.clients.kubernetes.watch import Expired, watch
 from console.errors import NotFound, Unreachable
@@ -156,7 +157,7 @@ class _Look:
         self, jobs: Iterable[JobSeen], missing: dict[tuple[str, str], RunRef]
     ) -> Iterator[RunSeen]:
         """The runs of Jobs that are not known as they are; what is there is no longer missing."""
-        for some in _some(jobs):
+        for some in chunks(jobs, MOST_RUNS):
             for seen in self._with_revisions(some):
                 missing.pop((name_of(seen.job), uid_of(seen.job)), None)
                 run = run_of(seen, self._clock.now())
@@ -214,13 +215,6 @@ class _Look:
             self._position = position
 
     def _runs(self, marks: Marks) -> Iterator[RunSeen]:
-        for some in _some(marks.jobs(self._client)):
+        for some in chunks(marks.jobs(self._client), MOST_RUNS):
             for seen in self._with_revisions(some):
                 yield run_of(seen, self._clock.now())
-
-
-def _some(jobs: Iterable[JobSeen]) -> Iterator[list[JobSeen]]:
-    """Jobs in lists of MOST_RUNS."""
-    rest = iter(jobs)
-    while some := list(islice(rest, MOST_RUNS)):
-        yield some

@@ -11,9 +11,10 @@ from django.db.models import Exists, OuterRef, Q
 
 from console.audit import services as audit
 from console.audit.services import Actor
+from console.chunks import chunks
 from quotas.enforcement.models import OPEN_STATES, Rollout, RolloutItem, RolloutKind, TargetState
 from quotas.enforcement.reconcile.states import finish_rollouts
-from quotas.enforcement.selectors.loop import chunks, takeable
+from quotas.enforcement.selectors.loop import takeable
 from quotas.enforcement.services.rollouts import create_rollout
 from quotas.plans.selectors import boundaries_between
 from tenants.models import Placement, Target, TenantStatus

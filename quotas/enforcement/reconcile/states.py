@@ -12,6 +12,8 @@ from django.db.models import Count
 
 from console.audit import services as audit
 from console.audit.models import Entry
+from console.backoff import backoff
+from console.chunks import chunks
 from console.errors import ExternalError, Throttled
 from quotas.enforcement import rules
 from quotas.enforcement.models import (
@@ -26,7 +28,6 @@ from quotas.enforcement.models import (
     TenantState,
 )
 from quotas.enforcement.reconcile import ledger
-from quotas.enforcement.selectors.loop import chunks
 from tenants.models import Placement, Target, Tenant, TenantStatus
 
 STATE_FIELDS = [
@@ -152,7 +153,8 @@ def target_down(target_id: int, error: ExternalError, now: datetime) -> None:
     """
     state = TargetState.objects.get(target_id=target_id)
     failures = state.failures + 1
-    wait = rules.backoff(failures, base=2, cap=60, jitter=random.random())  # noqa: S311 - jitter
+    jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
+    wait = backoff(failures, first=2, longest=60, spread=0.5 + jitter)
     changed: dict[str, Any] = {
         "failures": failures,
         "not_before": now + timedelta(seconds=max(wait, error.retry_after or 0)),

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from console.audit import services as audit
 from console.audit.services import Actor
+from console.chunks import chunks
 from console.errors import DomainError
 from quotas.plans.models import PlanVersion, Subscription
 from tenants.models import Tenant
@@ -107,7 +108,7 @@ def version_values(version: PlanVersion) -> dict[str, Any]:
 
 def _open_subscriptions(tenant_ids: Collection[int]) -> list[Subscription]:
     found: list[Subscription] = []
-    for ids in _batches(list(tenant_ids)):
+    for ids in chunks(tenant_ids, _BATCH):
         rows = Subscription.objects.filter(tenant_id__in=ids, ends_at=None)
         found += rows.select_related("version__plan")
     return found
@@ -116,11 +117,7 @@ def _open_subscriptions(tenant_ids: Collection[int]) -> list[Subscription]:
 def _end(held: Mapping[int, Subscription], tenant_ids: Iterable[int], at: datetime) -> None:
     """Ends open subscriptions at `at`, or where they began should another clock be ahead."""
     ending = [held[pk].pk for pk in tenant_ids if pk in held]
-    for ids in _batches(ending):
+    for ids in chunks(ending, _BATCH):
         Subscription.objects.filter(pk__in=ids, ends_at=None).update(
             ends_at=Greatest("starts_at", Value(at))
         )
-
-
-def _batches(ids: list[int]) -> list[list[int]]:
-    return [ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH)]
