@@ -25,14 +25,9 @@ from dataclasses import replace
 from typing import Final
 
 from console.errors import DomainError
-from quotas.plans.contracts import Group, LimitKey, Plane, Scope, Unit, quota_name, scope_selector
+from quotas.plans.contracts import Group, LimitKey, Scope, Unit
 from quotas.plans.errors import LONGEST_KEY, invalid_limit, unknown_key
-from quotas.plans.quantities import UNLIMITED, format_amount, parse_amount
-
-__all__ = [
-    "UNLIMITED", "Group", "LimitKey", "Plane", "Scope", "Unit", "check_value", "format_limit",
-    "parse_key", "parse_limit", "quota_name", "scope_selector",
-]  # fmt: skip
+from quotas.plans.quantities import format_amount, parse_amount
 
 _DNS: Final = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _NAME: Final = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
