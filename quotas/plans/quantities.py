@@ -169,18 +169,18 @@ def _refusal(text: str, why: str) -> DomainError:
 
 
 def _take_apart(text: str) -> _Written:
-    found = _FORM.fullmatch(text) if len(text) <= _LONGEST_TEXT else None
-    if found is None or not (found[2] or found[4]):
+    match = _FORM.fullmatch(text) if len(text) <= _LONGEST_TEXT else None
+    if match is None or not (match[2] or match[4]):
         raise _refusal(
             text,
             "a quantity is a number with an optional suffix (m, k, M, G, T, P, E, Ki, Mi, Gi, Ti,"
             " Pi, Ei), such as 500m, 1.5 or 12Gi",
         )
-    whole = found[2].lstrip("0") or "0"
-    written = _Written(text=text, whole=whole, fraction=found[4], suffix=found[5])
+    whole = match[2].lstrip("0") or "0"
+    written = _Written(text=text, whole=whole, fraction=match[4], suffix=match[5])
     if abs(written.power) > _LARGEST_EXPONENT:
         raise _refusal(text, f"the exponent must lie between ±{_LARGEST_EXPONENT}")
-    if found[1] == "-" and written.value:
+    if match[1] == "-" and written.value:
         raise _refusal(text, "a limit cannot be negative; use 0 for none or unlimited for no limit")
     return written
 
@@ -226,17 +226,17 @@ def _without_unit(text: str, unit: Unit) -> str:
         Unit.BYTES: r"(.*[0-9.])\s*([KMGTPE]i|[kMGTPE])?B?",
         Unit.MILLI_PER_SECOND: r"(.*?)\s*/\s*s",
     }.get(unit)
-    found = re.fullmatch(pattern, text, re.ASCII) if pattern else None
-    return "".join(part or "" for part in found.groups()) if found else text
+    match = re.fullmatch(pattern, text, re.ASCII) if pattern else None
+    return "".join(part or "" for part in match.groups()) if match else text
 
 
 def _duration(text: str) -> int:
     """Seconds, from a bare number or from parts such as `1h30m`, spaces between them allowed."""
     joined = re.sub(r"(?<=[0-9]) +(?=[a-z])|(?<=[a-z]) +(?=[0-9])", "", text[: _LONGEST_TEXT + 1])
-    found = _DURATION.fullmatch(f"{joined}s" if re.fullmatch("[0-9]+", joined) else joined)
-    if found is None or not any(found.groups()) or len(joined) > _LONGEST_TEXT:
+    match = _DURATION.fullmatch(f"{joined}s" if re.fullmatch("[0-9]+", joined) else joined)
+    if match is None or not any(match.groups()) or len(joined) > _LONGEST_TEXT:
         raise _refusal(text, f"a duration is {EXAMPLES[Unit.SECONDS]}")
-    parts = zip(found.groups("0"), _SECONDS_IN.values(), strict=True)
+    parts = zip(match.groups("0"), _SECONDS_IN.values(), strict=True)
     seconds = sum(int(number) * size for number, size in parts)
     if seconds > LARGEST:
         raise _refusal(text, f"it is longer than {LARGEST} seconds")

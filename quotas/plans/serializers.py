@@ -182,7 +182,7 @@ def subscription_row(row: Subscription, now: datetime) -> Row:
 
 def adjustment_row(row: Lease | Override, now: datetime) -> Row:
     """A lease or an override as `LEASE` and `OVERRIDE` describe them."""
-    said = {
+    fields = {
         "id": row.pk,
         "tenant": row.tenant.slug,
         **amount(row.key, row.value),
@@ -194,12 +194,12 @@ def adjustment_row(row: Lease | Override, now: datetime) -> Row:
         "active": _active(row, now),
         "created_at": row.created_at,
     }
-    return {**said, "ended_by": row.ended_by} if isinstance(row, Lease) else said
+    return {**fields, "ended_by": row.ended_by} if isinstance(row, Lease) else fields
 
 
-def effective_row(tenant: str, at: datetime, found: EffectiveLimits | None) -> Row:
+def effective_row(tenant: str, at: datetime, limits: EffectiveLimits | None) -> Row:
     """Effective limits as `EFFECTIVE_LIMITS` describes them."""
-    if found is None:
+    if limits is None:
         return {
             "tenant": tenant,
             "at": at,
@@ -212,11 +212,11 @@ def effective_row(tenant: str, at: datetime, found: EffectiveLimits | None) -> R
     return {
         "tenant": tenant,
         "at": at,
-        "plan": {"slug": found.plan, "version": found.version},
-        "suspended": found.suspended,
-        "suspended_reason": found.suspended_reason,
-        "policy": policy_to_json(found.policy),
-        "limits": [_effective(limit) for _, limit in sorted(found.limits.items())],
+        "plan": {"slug": limits.plan, "version": limits.version},
+        "suspended": limits.suspended,
+        "suspended_reason": limits.suspended_reason,
+        "policy": policy_to_json(limits.policy),
+        "limits": [_effective(limit) for _, limit in sorted(limits.limits.items())],
     }
 
 

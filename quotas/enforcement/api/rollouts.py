@@ -34,7 +34,7 @@ from quotas.enforcement.filters import DriftFilters, ItemFilters, RolloutFilters
 from quotas.enforcement.models import Drift, Rollout, RolloutItem
 from quotas.enforcement.selectors.rest_lists import item_states
 from quotas.enforcement.selectors.rollouts import progress
-from quotas.enforcement.serializers import rollouts as said
+from quotas.enforcement.serializers import rollouts as serializers
 from quotas.enforcement.services.rollouts import retry_items
 
 
@@ -43,14 +43,14 @@ class RolloutList(RowList):
 
     required_permissions: ClassVar = READ
     queryset = Rollout.objects.all()
-    serializer_class = said.ROLLOUT
+    serializer_class = serializers.ROLLOUT
     filterset_class = RolloutFilters
     cursor_key = ("created_at", "id")
     cursor_descending = True
 
     def shape(self, rows: Sequence[Rollout]) -> list[Row]:
         states = item_states([row.pk for row in rows])
-        return [said.rollout_row(row, states[row.pk]) for row in rows]
+        return [serializers.rollout_row(row, states[row.pk]) for row in rows]
 
 
 class RolloutDetail(RowDetail):
@@ -58,12 +58,12 @@ class RolloutDetail(RowDetail):
 
     required_permissions: ClassVar = READ
     queryset = Rollout.objects.all()
-    serializer_class = said.ROLLOUT_DETAIL
+    serializer_class = serializers.ROLLOUT_DETAIL
 
     def shape(self, row: Rollout) -> Row:
         live = progress(row, now=timezone.now())
-        targets = [said.progress_row(target) for target in live.targets]
-        return {**said.rollout_row(row, item_states([row.pk])[row.pk]), "targets": targets}
+        targets = [serializers.progress_row(target) for target in live.targets]
+        return {**serializers.rollout_row(row, item_states([row.pk])[row.pk]), "targets": targets}
 
 
 class ItemList(RowList):
@@ -71,7 +71,7 @@ class ItemList(RowList):
 
     required_permissions: ClassVar = READ
     queryset = RolloutItem.objects.select_related("tenant", "target", "placement")
-    serializer_class = said.ITEM
+    serializer_class = serializers.ITEM
     filterset_class = ItemFilters
 
     def get_queryset(self) -> QuerySet[RolloutItem]:
@@ -79,7 +79,7 @@ class ItemList(RowList):
         return self.queryset.filter(rollout=rollout)
 
     def shape(self, rows: Sequence[RolloutItem]) -> list[Row]:
-        return [said.item_row(row) for row in rows]
+        return [serializers.item_row(row) for row in rows]
 
 
 class RolloutRetry(Idempotent, APIView):
@@ -87,7 +87,7 @@ class RolloutRetry(Idempotent, APIView):
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
 
-    @extend_schema(request=said.RETRY, responses={202: said.RETRIED})
+    @extend_schema(request=serializers.RETRY, responses={202: serializers.RETRIED})
     def post(self, request: Request, pk: int) -> Response:
         """Lets failed, refused, conflicting and backing-off items try again now."""
         rollout = get_object_or_404(Rollout, pk=pk)
@@ -105,7 +105,7 @@ class RolloutRetry(Idempotent, APIView):
             force=force,
         )
         rollout.refresh_from_db()
-        row = said.rollout_row(rollout, item_states([pk])[pk])
+        row = serializers.rollout_row(rollout, item_states([pk])[pk])
         return Response({"retried": retried, "rollout": row}, status=status.HTTP_202_ACCEPTED)
 
 
@@ -114,13 +114,13 @@ class DriftList(RowList):
 
     required_permissions: ClassVar = READ
     queryset = Drift.objects.select_related("tenant", "target", "placement")
-    serializer_class = said.DRIFT
+    serializer_class = serializers.DRIFT
     filterset_class = DriftFilters
     cursor_key = ("found_at", "id")
     cursor_descending = True
 
     def shape(self, rows: Sequence[Drift]) -> list[Row]:
-        return [said.drift_row(row) for row in rows]
+        return [serializers.drift_row(row) for row in rows]
 
 
 def _items(value: Any) -> set[int] | None:

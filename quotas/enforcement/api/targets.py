@@ -36,7 +36,7 @@ from quotas.enforcement.filters import TargetFilters
 from quotas.enforcement.models import TargetState
 from quotas.enforcement.reconcile import operations
 from quotas.enforcement.selectors.rest_lists import placements_by
-from quotas.enforcement.serializers import targets as said
+from quotas.enforcement.serializers import targets as serializers
 from quotas.enforcement.services import edits
 from tenants.models import Target
 from tenants.services import TARGET_FIELDS
@@ -49,15 +49,15 @@ class TargetList(Idempotent, RowList):
 
     required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
     queryset = Target.objects.select_related("state")
-    serializer_class = said.TARGET
+    serializer_class = serializers.TARGET
     filterset_class = TargetFilters
     cursor_key = ("slug",)
 
     def shape(self, rows: Sequence[Target]) -> list[Row]:
         placed = placements_by("target_id", [target.pk for target in rows])
-        return [said.target_row(target, placed.get(target.pk, 0)) for target in rows]
+        return [serializers.target_row(target, placed.get(target.pk, 0)) for target in rows]
 
-    @extend_schema(request=said.NEW_TARGET, responses={201: said.TARGET})
+    @extend_schema(request=serializers.NEW_TARGET, responses={201: serializers.TARGET})
     def post(self, request: Request) -> Response:
         """A new target. The credential is a reference to where it is, never the secret."""
         body = body_of(request)
@@ -72,7 +72,7 @@ class TargetList(Idempotent, RowList):
             reason=reason,
             **_settings(body, _NEW),
         )
-        return Response(said.target_row(target, 0), status=status.HTTP_201_CREATED)
+        return Response(serializers.target_row(target, 0), status=status.HTTP_201_CREATED)
 
 
 class TargetDetail(TaggedDetail):
@@ -80,7 +80,7 @@ class TargetDetail(TaggedDetail):
 
     required_permissions: ClassVar = {**READ, "PATCH": Permission.ADMINISTER}
     queryset = Target.objects.select_related("state")
-    serializer_class = said.TARGET
+    serializer_class = serializers.TARGET
     lookup_field = "slug"
 
     def etag_of(self, instance: Target) -> str:
@@ -88,9 +88,9 @@ class TargetDetail(TaggedDetail):
         return f"{instance.pk}-{instance.generation}"
 
     def shape(self, row: Target) -> Row:
-        return said.target_row(row, placements_by("target_id", [row.pk]).get(row.pk, 0))
+        return serializers.target_row(row, placements_by("target_id", [row.pk]).get(row.pk, 0))
 
-    @extend_schema(request=said.TARGET_EDIT)
+    @extend_schema(request=serializers.TARGET_EDIT)
     def patch(self, request: Request, **_: Any) -> Response:
         """Changes the settings that are sent; slug and kind never change."""
         target = self.get_object()
@@ -113,7 +113,7 @@ class TargetTest(Idempotent, APIView):
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
 
-    @extend_schema(request=None, responses=said.TARGET_TEST)
+    @extend_schema(request=None, responses=serializers.TARGET_TEST)
     def post(self, request: Request, slug: str) -> Response:
         """Reaches out now: latency, version, features, permissions that are missing."""
         target = get_object_or_404(Target, slug=slug)
@@ -121,7 +121,7 @@ class TargetTest(Idempotent, APIView):
             target=target, actor=actor_of(request), now=timezone.now()
         )
         state = TargetState.objects.filter(target=target).first()
-        return Response({"ok": report.ok, "summary": report.summary, **said.health(state)})
+        return Response({"ok": report.ok, "summary": report.summary, **serializers.health(state)})
 
 
 class TargetSync(Idempotent, APIView):
@@ -129,7 +129,7 @@ class TargetSync(Idempotent, APIView):
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
 
-    @extend_schema(request=None, responses={202: said.SYNC})
+    @extend_schema(request=None, responses={202: serializers.SYNC})
     def post(self, request: Request, slug: str) -> Response:
         """Asks a worker to compare everything there with what is intended, now."""
         target = get_object_or_404(Target, slug=slug)

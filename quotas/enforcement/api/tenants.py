@@ -30,7 +30,7 @@ from console.rest.views import (
 from quotas.enforcement.filters import PlacementFilters, TenantListFilters
 from quotas.enforcement.selectors.rest_lists import placements_by, plans_held
 from quotas.enforcement.selectors.tenant_page import tenant_page
-from quotas.enforcement.serializers import tenants as said
+from quotas.enforcement.serializers import tenants as serializers
 from quotas.enforcement.services import edits
 from tenants.models import Placement, Tenant
 
@@ -39,7 +39,7 @@ class TenantReads(RowList):
     """Tenants by slug, each with its plan and how enforcement stands."""
 
     queryset = Tenant.objects.select_related("state")
-    serializer_class = said.TENANT
+    serializer_class = serializers.TENANT
     filterset_class = TenantListFilters
     cursor_key = ("slug",)
 
@@ -47,7 +47,7 @@ class TenantReads(RowList):
         ids = [tenant.pk for tenant in rows]
         plans, placed = plans_held(ids), placements_by("tenant_id", ids)
         return [
-            said.tenant_row(tenant, plans.get(tenant.pk), placed.get(tenant.pk, 0))
+            serializers.tenant_row(tenant, plans.get(tenant.pk), placed.get(tenant.pk, 0))
             for tenant in rows
         ]
 
@@ -57,7 +57,7 @@ class TenantDetail(TaggedDetail):
 
     required_permissions: ClassVar = {**READ, "PATCH": Permission.ADMINISTER}
     queryset = Tenant.objects.select_related("state")
-    serializer_class = said.TENANT
+    serializer_class = serializers.TENANT
     lookup_field = "slug"
 
     def etag_of(self, instance: Tenant) -> str:
@@ -66,9 +66,9 @@ class TenantDetail(TaggedDetail):
 
     def shape(self, row: Tenant) -> Row:
         plan, placed = plans_held([row.pk]), placements_by("tenant_id", [row.pk])
-        return said.tenant_row(row, plan.get(row.pk), placed.get(row.pk, 0))
+        return serializers.tenant_row(row, plan.get(row.pk), placed.get(row.pk, 0))
 
-    @extend_schema(request=said.TENANT_EDIT)
+    @extend_schema(request=serializers.TENANT_EDIT)
     def patch(self, request: Request, **_: Any) -> Response:
         """Changes name, labels (as a whole), contact or group; what is left out stays. A new group
         is pushed to the tenant's placements at once."""
@@ -97,12 +97,12 @@ class TenantHeadroom(APIView):
 
     required_permissions: ClassVar = READ
 
-    @extend_schema(operation_id="tenant_headroom", responses=said.HEADROOM)
+    @extend_schema(operation_id="tenant_headroom", responses=serializers.HEADROOM)
     def get(self, _: Request, slug: str) -> Response:
         """Intended, enforced and used of every limit, per placement, fullest first."""
         tenant = get_object_or_404(Tenant.objects.select_related("state"), slug=slug)
         page = tenant_page(tenant, now=timezone.now())
-        rows = [said.headroom_row(panel) for panel in page.placements]
+        rows = [serializers.headroom_row(panel) for panel in page.placements]
         return Response({"tenant": slug, "condition": page.condition, "placements": rows})
 
 
@@ -112,11 +112,11 @@ class PlacementReads(RowList):
     queryset = Placement.objects.select_related("tenant", "target", "state").defer(
         "state__limits", "state__differences", "state__foreign"
     )
-    serializer_class = said.PLACEMENT
+    serializer_class = serializers.PLACEMENT
     filterset_class = PlacementFilters
 
     def shape(self, rows: Sequence[Placement]) -> list[Row]:
-        return [said.placement_row(row) for row in rows]
+        return [serializers.placement_row(row) for row in rows]
 
 
 class PlacementDetail(TaggedDetail):
@@ -124,16 +124,16 @@ class PlacementDetail(TaggedDetail):
 
     required_permissions: ClassVar = {**READ, "PATCH": Permission.OPERATE}
     queryset = Placement.objects.select_related("tenant", "target", "state")
-    serializer_class = said.PLACEMENT_DETAIL
+    serializer_class = serializers.PLACEMENT_DETAIL
 
     def etag_of(self, instance: Placement) -> str:
         """What is intended there: its generation, and what to do about drift."""
         return f"{instance.pk}-{instance.generation}-{instance.drift_policy}"
 
     def shape(self, row: Placement) -> Row:
-        return said.placement_detail(row)
+        return serializers.placement_detail(row)
 
-    @extend_schema(request=said.PLACEMENT_EDIT)
+    @extend_schema(request=serializers.PLACEMENT_EDIT)
     def patch(self, request: Request, **_: Any) -> Response:
         """Says what to do about drift there: heal, hold, or "" for what the target says. Drift that
         was held is repaired at once when it is to be healed."""

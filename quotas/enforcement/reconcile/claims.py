@@ -50,6 +50,6 @@ def claim_end() -> datetime:
 def _renew(target_id: int, token: str) -> bool:
     """Items that were claimed with the target stay claimed with it."""
     until = claim_end()
-    held = TargetState.objects.filter(target_id=target_id).renew(token=token, until=until)
+    renewed = TargetState.objects.filter(target_id=target_id).renew(token=token, until=until)
     RolloutItem.objects.filter(claim=token, state=ItemState.RUNNING).update(claimed_until=until)
-    return held
+    return renewed

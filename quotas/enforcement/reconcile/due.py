@@ -123,7 +123,9 @@ def _not_compared_since(tenant_ids: list[int], passed: dict[int, datetime]) -> l
         .filter(~Exists(waiting), target__enabled=True, state__observed_at__isnull=False)
         .values_list("pk", "tenant_id", "state__observed_at")
     )
-    return [pk for pk, tenant_id, seen in rows if seen and seen < passed[tenant_id]]
+    return [
+        pk for pk, tenant_id, observed_at in rows if observed_at and observed_at < passed[tenant_id]
+    ]
 
 
 def finish_rollouts_without_items(now: datetime) -> int:

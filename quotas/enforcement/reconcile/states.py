@@ -50,12 +50,12 @@ def load_states(target: Target, ids: Collection[int] | None = None) -> dict[int,
     rows = PlacementState.objects.filter(placement__target=target)
     if ids is None:
         return {state.placement_id: state for state in rows}
-    found = {
+    known = {
         state.placement_id: state
         for chunk in chunks(ids)
         for state in PlacementState.objects.filter(placement_id__in=chunk)
     }
-    return {pk: found.get(pk) or PlacementState(placement_id=pk) for pk in ids}
+    return {pk: known.get(pk) or PlacementState(placement_id=pk) for pk in ids}
 
 
 def save_states(states: Collection[PlacementState]) -> None:
@@ -119,7 +119,7 @@ def _summary(tenant_id: int, status: str, rows: list[Any]) -> TenantState:
     full = rules.tightest(
         (target, location, limits or {}) for _, target, location, *_, limits in rows
     )
-    seen = [row[6] for row in rows]
+    observed = [row[6] for row in rows]
     return TenantState(
         tenant_id=tenant_id,
         condition=condition,
@@ -128,7 +128,7 @@ def _summary(tenant_id: int, status: str, rows: list[Any]) -> TenantState:
         message=(worst[5] or "") if worst else "",
         fullness=full[0]["fullness"] if full else None,
         tightest=full,
-        observed_at=min(seen) if seen and all(seen) else None,
+        observed_at=min(observed) if observed and all(observed) else None,
     )
 
 
