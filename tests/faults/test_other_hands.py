@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import pytest
 
 from console.audit.models import Entry
-from quotas.changes.contracts import Repair, SetOverride, TakeOver
+from quotas.changes.kinds.adjustments import SetOverride
+from quotas.changes.kinds.repairs import Repair, TakeOver
 from quotas.enforcement.models import Condition, Drift, ItemState, PlacementState, RolloutItem
 from quotas.enforcement.reconcile.queue import process_queue
 from quotas.enforcement.reconcile.sweep import sweep
 from tenants.models import DriftPolicy, Placement
 from tests.faults.hands import Hands, quota
-from tests.faults.house import House, until
+from tests.faults.house import House
 from tests.servers import Cluster
+from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
 PODS = "spec.hard[pods]"

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from console.audit.models import Entry
 from console.errors import DomainError
-from quotas.changes.contracts import PublishPlan, SetOverride
+from quotas.changes.kinds.adjustments import SetOverride
+from quotas.changes.kinds.plans import PublishPlan
 from quotas.changes.models import Proposal
 from quotas.changes.services import proposals
 from quotas.enforcement.models import Rollout
@@ -20,6 +21,7 @@ from tests.faults.conftest import Build
 from tests.faults.hands import Hands
 from tests.faults.house import FAULTS
 from tests.servers import Cluster
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.cluster
 
@@ -33,7 +35,7 @@ def test_of_two_people_who_publish_a_plan_at_once_one_is_told_and_nothing_is_ove
     (placement,) = house.place(house.tenants(1, house.plan(pods=10)), target)
     house.order([placement])
     process_queue(target.pk)
-    start = threading.Barrier(2, timeout=30)
+    start = threading.Barrier(2, timeout=PATIENCE)
     outcomes: dict[int, Rollout | DomainError] = {}
 
     def publish(pods: int, draft: Proposal, who: str) -> None:
@@ -51,13 +53,12 @@ def test_of_two_people_who_publish_a_plan_at_once_one_is_told_and_nothing_is_ove
     threads = []
     for pods, who in ((20, "alice"), (30, "bob")):
         change = PublishPlan("standard", 1, {"pods": pods})
-        draft = proposals.propose(change=change, actor=actors[who])
-        proposals.update_preview(proposal=draft, now=timezone.now())
+        draft, _ = proposals.propose(change=change, actor=actors[who])
         threads.append(threading.Thread(target=publish, args=(pods, draft, who)))
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
 
     (winner,) = [pods for pods, outcome in outcomes.items() if isinstance(outcome, Rollout)]
     (refusal,) = [one for one in outcomes.values() if isinstance(one, DomainError)]
@@ -77,8 +78,8 @@ def test_a_preview_that_the_cluster_has_overtaken_is_refused_and_says_what_chang
     house.order([placement])
     process_queue(target.pk)
     change = SetOverride((placement.tenant.slug,), "pods", 12)
-    draft = proposals.propose(change=change, actor=FAULTS)
-    seen = proposals.update_preview(proposal=draft, now=timezone.now())
+    draft, seen = proposals.propose(change=change, actor=FAULTS)
+    assert seen is not None
     hands.edit(placement.location, pods="50")
 
     with pytest.raises(DomainError) as refused:

@@ -27,7 +27,7 @@ from observability.actions.models import Order, OrderStatus
 from observability.actions.services.orders import Asking, act
 from observability.engines.contracts import EventKind, LinkKind, Status
 from observability.ingest.claims import claimed
-from observability.ingest.passes import read_target
+from observability.ingest.reading import read_target
 from observability.jobs.models import JobEvent, JobRun
 from observability.jobs.services import archive
 from tenants.models import Placement, Target
@@ -60,7 +60,7 @@ class Lab:
         """The trail looks."""
         with claimed(self.target.pk) as claim:
             assert claim is not None
-            read_target(self.target.pk, token=claim.token, wait=0.5)
+            read_target(self.target.pk, token=claim.token, wait=0.5)  # clock: read again and again
 
     def end(self, pod: str, code: int) -> None:
         """What a kubelet writes at the end of a pod."""
