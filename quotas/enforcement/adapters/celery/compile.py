@@ -55,8 +55,8 @@ def compiled(
         others = ", ".join(sorted(members.other_queues))
         why = (
             f"{', '.join(sorted(members.shared))} consumes {others} beside {placement.location},"
-            " and Celery's rate limits count per worker and task type: this tenant's rate would slow"
-            " the others down. Give the queue workers of its own."
+            " and Celery's rate limits count per worker and task type: this tenant's rate would"
+            " slow the others down. Give the queue workers of its own."
         )
         return Compiled(refusals=(Refusal(RATE, "shared_worker", why),))
     return Compiled((_wanted(placement, target, rate, limited=True),))
