@@ -18,12 +18,6 @@ from console.access.models import User
 from console.access.rights import actor_of
 from console.audit.services import require_reason
 from console.errors import DomainError
-from console.rest.body import (
-    body_of,
-    refuse_rest,
-    take_reason,
-    take_text,
-)
 from console.rest.views import (
     READ,
     Row,
@@ -31,7 +25,7 @@ from console.rest.views import (
     TaggedDetail,
 )
 from tenants import serializers, services
-from tenants.models import Membership, MembershipRole, Tenant
+from tenants.models import Membership, Tenant
 
 
 class MemberList(Idempotent, RowList):
@@ -49,15 +43,12 @@ class MemberList(Idempotent, RowList):
     def shape(self, rows: Sequence[Membership]) -> list[Row]:
         return [serializers.member_row(row) for row in rows]
 
-    @extend_schema(request=serializers.NEW_MEMBER, responses={201: serializers.MEMBER})
+    @extend_schema(request=serializers.NewMember, responses={201: serializers.MEMBER})
     def post(self, request: Request, slug: str) -> Response:
         """Makes somebody who can sign in a member of the tenant."""
         tenant = get_object_or_404(Tenant, slug=slug)
-        body = body_of(request)
-        reason = take_reason(body)
-        name = take_text(body, "user")
-        role = take_text(body, "role", MembershipRole.MEMBER)
-        refuse_rest(body, ("user", "role", "reason"))
+        body = serializers.NewMember.read(request)
+        name = body["user"]
         user = User.objects.filter(username=name).first()
         if user is None:
             raise DomainError(
@@ -66,7 +57,11 @@ class MemberList(Idempotent, RowList):
                 field="user",
             )
         made = services.add_member(
-            tenant=tenant, user=user, role=role, actor=actor_of(request), reason=reason
+            tenant=tenant,
+            user=user,
+            role=body["role"],
+            actor=actor_of(request),
+            reason=body["reason"],
         )
         return Response(serializers.member_row(made), status=status.HTTP_201_CREATED)
 

@@ -19,15 +19,9 @@ from rest_framework.views import APIView
 from console.access.contracts import Permission
 from console.access.idempotency import Idempotent
 from console.access.rights import actor_of
-from console.rest.body import (
-    body_of,
-    refuse_rest,
-    take_reason,
-    take_text,
-)
 from console.rest.parameters import moment_of
 from console.rest.preconditions import tag
-from console.rest.serializers import REASON
+from console.rest.serializers import ReasonOnly
 from console.rest.views import (
     READ,
     Row,
@@ -73,15 +67,12 @@ class PlanDetail(TaggedDetail):
     def shape(self, row: Plan) -> Row:
         return serializers.plan_row(row, *facts_of([row])[row.pk])
 
-    @extend_schema(request=serializers.PLAN_EDIT)
+    @extend_schema(request=serializers.PlanEdit)
     def patch(self, request: Request, **_: Any) -> Response:
         """Changes the name and the description; what is left out stays."""
         plan = self.get_object()
-        body = body_of(request)
-        reason = take_reason(body)
-        given = {name: take_text(body, name) for name in ("name", "description") if name in body}
-        refuse_rest(body, ("name", "description", "reason"))
-        plan = update_plan(plan=plan, actor=actor_of(request), reason=reason, **given)
+        body = serializers.PlanEdit.read(request)
+        plan = update_plan(plan=plan, actor=actor_of(request), **body)
         self._instance = plan
         return Response(self.shape(plan))
 
@@ -91,14 +82,12 @@ class PlanArchive(Idempotent, APIView):
 
     required_permissions: ClassVar = {"POST": Permission.ADMINISTER}
 
-    @extend_schema(request=REASON, responses=serializers.PLAN)
+    @extend_schema(request=ReasonOnly, responses=serializers.PLAN)
     def post(self, request: Request, slug: str) -> Response:
         """Archives a plan that nobody has."""
         plan = get_object_or_404(Plan, slug=slug)
-        body = body_of(request)
-        reason = take_reason(body)
-        refuse_rest(body, ("reason",))
-        plan = archive_plan(plan=plan, actor=actor_of(request), reason=reason)
+        body = ReasonOnly.read(request)
+        plan = archive_plan(plan=plan, actor=actor_of(request), reason=body["reason"])
         return Response(serializers.plan_row(plan, *facts_of([plan])[plan.pk]))
 
 

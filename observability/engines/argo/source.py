@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from console.clients.argo_server import ArgoServer
 from console.clients.kubernetes.client import KubernetesClient
-from console.clients.kubernetes.watch import Change, Want, pages, watch
+from console.clients.kubernetes.kinds import Selection
+from console.clients.kubernetes.watch import WatchEvent, pages, watch
 from console.errors import NotFound, Refused
 from observability.engines.argo.archive import Archive
 from observability.engines.argo.attempts import Attempts, condensed, unseen_end
@@ -45,7 +46,7 @@ from tenants.adapters.argo import server_for
 from tenants.adapters.kubernetes import client_for
 from tenants.contracts import PlacementRef, TargetRef
 
-WORKFLOWS: Final = Want("Workflow")
+WORKFLOWS: Final = Selection("Workflow")
 PAGE: Final = 25
 """Workflows in one request: each may be a megabyte."""
 GATHER: Final = 0.1
@@ -158,10 +159,10 @@ class _Workflows(ListAndWatch):
 
     def _changed(self, items: Iterable[Object], missing: Missing) -> Iterator[RunSnapshot]:
         """The runs that are not known as they are; what is there is no longer missing."""
-        for seen in self._attempts.resolve(items):
-            for run in self._runs(seen):
+        for snapshot in self._attempts.resolve(items):
+            for run in self._runs(snapshot):
                 missing.pop((run.external_id, run.run_id), None)
-                if run.revision != seen.before:
+                if run.revision != snapshot.before:
                     yield run
 
     # -- what is due -------------------------------------------------------------------------
@@ -198,18 +199,18 @@ class _Workflows(ListAndWatch):
             yield from change_pages(self._snapshots(condensed(changes)), before, position)
             self._position = position
 
-    def _snapshots(self, changes: Iterable[Change]) -> Iterator[RunSnapshot]:
+    def _snapshots(self, changes: Iterable[WatchEvent]) -> Iterator[RunSnapshot]:
         for change in changes:
             gone = change.verb == "DELETED"
-            for seen in self._attempts.resolve([change.object], deleted=gone):
-                yield from self._runs(seen)
+            for snapshot in self._attempts.resolve([change.object], deleted=gone):
+                yield from self._runs(snapshot)
 
-    def _runs(self, seen: WorkflowSnapshot) -> Iterator[RunSnapshot]:
+    def _runs(self, snapshot: WorkflowSnapshot) -> Iterator[RunSnapshot]:
         """The run, after the one before it where that ended unseen."""
         now = self._clock.now()
-        run = run_of(seen, now)
-        unfinished = self._attempts.unfinished_before(seen)
+        run = run_of(snapshot, now)
+        unfinished = self._attempts.unfinished_before(snapshot)
         if unfinished:
-            yield unseen_end(seen, unfinished, run.created_at)
+            yield unseen_end(snapshot, unfinished, run.created_at)
         self._attempts.give(run)
         yield run

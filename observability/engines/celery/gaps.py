@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from console.chunks import chunks
-from console.clients.celery.values import TaskOnWorker
+from console.clients.celery.records import TaskOnWorker
 from observability.engines.celery.events import microseconds, moment
 from observability.engines.celery.revisions import WITH_WORKER, format_revision, parse_revision
 from observability.engines.celery.workers import Silence
@@ -35,7 +35,7 @@ def pages(runs: Iterable[RunSnapshot]) -> Iterator[tuple[RunSnapshot, ...]]:
     return map(tuple, chunks(runs, MOST))
 
 
-def told(open_runs: Iterable[RunRef], gap: TrailGap) -> Iterator[RunSnapshot]:
+def gap_notes(open_runs: Iterable[RunRef], gap: TrailGap) -> Iterator[RunSnapshot]:
     """The runs that were open in a gap, each with an event that says so."""
     us = microseconds(gap.starts_at)
     event = RunEvent(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from console.chunks import chunks
-from console.clients.celery.values import CeleryEvent
+from console.clients.celery.records import CeleryEvent
 from observability.engines.celery.events import moment, row_of, whole
 from observability.engines.celery.failures import root_message
 from observability.engines.celery.revisions import (
@@ -102,8 +102,8 @@ class Fold:
             for event in tasks
             if event.uuid not in self._revisions and whole(event.fields.get("retries")) is None
         }
-        told = {event.uuid for event in tasks if whole(event.fields.get("retries")) is not None}
-        missing = sorted(strange - told)
+        telling = {event.uuid for event in tasks if whole(event.fields.get("retries")) is not None}
+        missing = sorted(strange - telling)
         for chunk in chunks(missing, 500):
             for (uuid, _), text in known.revisions([(uuid, "") for uuid in chunk]).items():
                 revision = parse_revision(text)
@@ -118,13 +118,13 @@ class Fold:
         retries = whole(event.fields.get("retries"))
         if retries is not None:
             return max(retries, 0) + 1
-        found = self.attempt_of(event.uuid)
+        attempt = self.attempt_of(event.uuid)
         if event.type == "task-started":
-            self._begin(event.uuid, found)
+            self._begin(event.uuid, attempt)
         elif event.type == "task-retried":
             # The next attempt may be with a worker, held until its time, before this is told.
-            return self._begun.get(event.uuid, found)
-        return found
+            return self._begun.get(event.uuid, attempt)
+        return attempt
 
     def _begin(self, uuid: str, attempt: int) -> None:
         self._begun[uuid] = attempt

@@ -10,7 +10,8 @@ from typing import Final
 
 from console.chunks import chunks
 from console.clients.kubernetes.client import KubernetesClient
-from console.clients.kubernetes.watch import Change, Want, pages
+from console.clients.kubernetes.kinds import Selection
+from console.clients.kubernetes.watch import WatchEvent, pages
 from console.errors import NotFound
 from observability.engines.kubernetes.pods import ending_of
 from observability.engines.kubernetes.state import JobSnapshot, is_finished
@@ -27,9 +28,9 @@ from observability.engines.watching import Column
 
 JOB_NAME: Final = "batch.kubernetes.io/job-name"
 _ABOUT_JOBS: Final = "involvedObject.kind=Job,type=Warning"
-JOBS: Final = Want("Job")
-PODS: Final = Want("Pod", labels=JOB_NAME)
-WARNINGS: Final = Want("Event", fields=_ABOUT_JOBS)
+JOBS: Final = Selection("Job")
+PODS: Final = Selection("Pod", labels=JOB_NAME)
+WARNINGS: Final = Selection("Event", fields=_ABOUT_JOBS)
 WANTS: Final = (JOBS, PODS, WARNINGS)
 NAMES_AT_ONCE: Final = 50
 FEW: Final = 4
@@ -52,25 +53,25 @@ def about(warning: Object) -> tuple[str, str]:
 
 def by_uid(pods: Iterable[Object]) -> dict[str, list[Object]]:
     """Pods by the uid of their Job."""
-    found: dict[str, list[Object]] = defaultdict(list)
+    pods_by_uid: dict[str, list[Object]] = defaultdict(list)
     for pod in pods:
-        found[job_of(pod)[1]].append(pod)
-    return found
+        pods_by_uid[job_of(pod)[1]].append(pod)
+    return pods_by_uid
 
 
 def warnings_by_uid(warnings: Iterable[Object]) -> dict[str, list[Object]]:
     """Kubernetes Events by the uid of the Job that they are about."""
-    found: dict[str, list[Object]] = defaultdict(list)
+    warnings_of: dict[str, list[Object]] = defaultdict(list)
     for warning in warnings:
-        found[about(warning)[1]].append(warning)
-    return found
+        warnings_of[about(warning)[1]].append(warning)
+    return warnings_of
 
 
 class JobListing:
     """Every Job of the cluster, namespace by namespace: one list request per kind and page."""
 
     def __init__(self, client: KubernetesClient) -> None:
-        self._jobs, self._pods, self._warnings = (Column(client, want) for want in WANTS)
+        self._jobs, self._pods, self._warnings = (Column(client, selection) for selection in WANTS)
 
     @property
     def versions(self) -> dict[str, str]:
@@ -114,17 +115,17 @@ class ChangedJobs:
         self._marks: dict[str, _Mark] = {}
         self.versions: dict[str, str] = {}
 
-    def see(self, change: Change) -> None:
+    def see(self, change: WatchEvent) -> None:
         """Take note of one change."""
         if change.version:
-            self.versions[change.want.kind] = change.version
+            self.versions[change.selection.kind] = change.version
         item = change.object
         if change.verb == "BOOKMARK" or namespace_of(item) not in self._namespaces:
             return
-        if change.want == JOBS:
+        if change.selection == JOBS:
             mark = self._mark(item, name_of(item), uid_of(item))
             mark.job, mark.deleted = item, change.verb == "DELETED"
-        elif change.want == PODS:
+        elif change.selection == PODS:
             self._see_pod(item, deleted=change.verb == "DELETED")
         elif change.verb != "DELETED":  # events expire, which says nothing about the Job
             self._mark(item, *about(item)).warned = True
@@ -178,8 +179,8 @@ class _Space:
     def _objects(self, marks: Sequence[tuple[str, _Mark]]) -> dict[str, Object]:
         known = {uid: mark.job for uid, mark in marks if mark.job is not None}
         missing = {mark.name for uid, mark in marks if uid not in known}
-        found = self._list(JOBS) if len(missing) > FEW else self._get(sorted(missing))
-        for job in found:
+        jobs = self._list(JOBS) if len(missing) > FEW else self._get(sorted(missing))
+        for job in jobs:
             if name_of(job) in missing:
                 known.setdefault(uid_of(job), job)
         return known
@@ -195,7 +196,7 @@ class _Space:
         """The pods of Jobs by name."""
         if names:
             listed = ",".join(sorted(set(names)))
-            yield from self._list(Want("Pod", labels=f"{JOB_NAME} in ({listed})"))
+            yield from self._list(Selection("Pod", labels=f"{JOB_NAME} in ({listed})"))
 
     def warnings(self, names: Sequence[str]) -> Iterator[Object]:
         """The warnings about Jobs by name; about many, those about all of the namespace."""
@@ -204,10 +205,10 @@ class _Space:
             return
         for name in names:
             fields = f"{_ABOUT_JOBS},involvedObject.name={name}"
-            yield from self._list(Want("Event", fields=fields))
+            yield from self._list(Selection("Event", fields=fields))
 
-    def _list(self, want: Want) -> Iterator[Object]:
-        inside = Want(want.kind, self._namespace, want.labels, want.fields)
+    def _list(self, selection: Selection) -> Iterator[Object]:
+        inside = Selection(selection.kind, self._namespace, selection.labels, selection.fields)
         for page in pages(self._client, inside):
             yield from page.objects
 

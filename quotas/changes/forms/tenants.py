@@ -243,9 +243,9 @@ class MemberForm(ReasonForm):
     def clean_user(self) -> User:
         """The person of that name."""
         given = str(self.cleaned_data["user"]).strip()
-        found = User.objects.filter(username=given).first()
-        if found is None:
+        user = User.objects.filter(username=given).first()
+        if user is None:
             raise forms.ValidationError(
                 f"{given!r}: there is nobody of that name; invite the person under People first."
             )
-        return found
+        return user

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.clients.celery.values import CeleryEvent
+from console.clients.celery.records import CeleryEvent
 from observability.engines.celery.revisions import format_revision, parse_revision
 from observability.engines.celery.runs import Fold
 from observability.engines.contracts import FailureKind, LinkKind, RunSnapshot
-from tests.observability.engines.celery.hearing import (
+from tests.observability.engines.celery.event_listener import (
     Rows,
     event,
     received,
