@@ -157,7 +157,7 @@ class _Jobs(ListAndWatch):
                 continue
             changed = ChangedJobs(namespaces)
             for change in batch:
-                changed.see(change)
+                changed.add(change)
             before, position = position.cursor(), position.at(changed.versions, now)
             yield from change_pages(self._runs(changed), before, position)
             self._position = position
