@@ -76,7 +76,6 @@ class News:
     attempts: int | None = None
     progress: Mapping[str, Any] | None = None
     cleaned_at: datetime | None = None
-    emulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,6 @@ class Known:
     attempts: int = 0
     progress: Mapping[str, Any] | None = None
     cleaned_at: datetime | None = None
-    emulated: bool = False
     marks: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -125,7 +123,6 @@ def news(seen: RunSeen, *, masker: Masker, tenant_id: int | None = None) -> News
         attempts=seen.attempts,
         progress=_progress(seen.progress, masker),
         cleaned_at=seen.cleaned_at,
-        emulated=seen.emulated,
     )
 
 
@@ -180,7 +177,6 @@ def known(first: News) -> Known:
         attempts=first.attempts or 0,
         progress=first.progress,
         cleaned_at=first.cleaned_at,
-        emulated=first.emulated,
     )
 
 
@@ -197,7 +193,6 @@ def merged(old: Known, new: News) -> Known:
         attempts=max(old.attempts, new.attempts or 0),
         progress=_later(old.progress, new.progress),
         cleaned_at=_earliest(old.cleaned_at, new.cleaned_at),
-        emulated=old.emulated or new.emulated,
     )
 
 

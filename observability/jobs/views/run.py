@@ -28,7 +28,7 @@ from observability.jobs.services.history import take_away
 
 
 def _run(pk: int) -> JobRun:
-    return get_object_or_404(JobRun.objects.select_related("target", "tenant"), pk=pk)
+    return get_object_or_404(JobRun.objects.select_related("target__state", "tenant"), pk=pk)
 
 
 @requires(Permission.VIEW)
