@@ -31,7 +31,7 @@ def test_whose_build_a_target_is_stands_beside_its_name(
     sign_in: SignIn, lab: Target, version: str, build: str
 ) -> None:
     client = sign_in(Role.VIEWER)
-    TargetState.objects.create(target=lab, version=version)
+    TargetState.objects.update_or_create(target=lab, defaults={"version": version})
     for path in ("/", "/targets/", f"/targets/{lab.slug}/"):
         assert f">{build}</span>" in client.get(path).content.decode()
     TargetState.objects.update(version="v1.37.2")
