@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 from django.db.backends.base.operations import BaseDatabaseOperations
+from django.test import override_settings
 from hypothesis import settings
 
 from deploy.demo.parts.programs import kube_binaries
 from deploy.emulators.kubernetes.server import Emulator
-from tests import servers, shared_cluster
+from tests import run_parts, servers, shared_cluster
 
 # A property is slow when the machine is busy with servers, which says nothing about the code.
 settings.register_profile("headroom", deadline=None)
+settings.register_profile("quick", settings.get_profile("headroom"), max_examples=25)
 settings.load_profile("headroom")
 
 
@@ -28,10 +30,26 @@ def pytest_xdist_auto_num_workers() -> int | None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--only-database`: leave out what a second run on another database would only repeat."""
+    """`--only-database`: leave out what a second run on another database would only repeat.
+    `--quick`: leave out what starts a server."""
     parser.addoption(
         "--only-database", action="store_true", help="only tests that use the database"
     )
+    parser.addoption("--quick", action="store_true", help="skip a test when it starts a server")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Carry out `--quick`: no list of tests that could grow stale, each is skipped by itself."""
+    if config.getoption("--quick"):
+        servers.forbid("starts a server, and this run is --quick")
+        settings.load_profile("quick")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell `make test`, which shows the failures of all its parts at its very end."""
+    path = os.environ.get(run_parts.REPORT)
+    if path:
+        run_parts.write_report(Path(path), terminalreporter.stats)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -98,6 +116,13 @@ def emulator() -> Iterator[Emulator]:
         for name, groups in shared_cluster.USERS.items():
             running.add_user(name, groups=groups)
         yield running
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _passwords_are_hashed_in_no_time() -> Iterator[None]:
+    """The real hasher takes half a second of the processor's time on purpose."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,13 +2,12 @@
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from console.clients import pool
 from console.clients.kubernetes.client import KubernetesClient
+from tests.waiting import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,7 @@ class Administrator:
     @property
     def client(self) -> KubernetesClient:
         """A client that Headroom does not use."""
-        return pool.kubernetes(f"kubeconfig:{self.kubeconfig}", timeout=15.0)
+        return pool.kubernetes(f"kubeconfig:{self.kubeconfig}", timeout=PATIENCE)
 
     def kubectl(self, *args: str) -> str:
         """Run kubectl as somebody with a terminal would."""
@@ -30,11 +29,3 @@ class Administrator:
         done = subprocess.run([program, *reach, *args], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
-
-
-def until(check: Callable[[], object], seconds: float = 60.0) -> None:
-    """Wait for controllers to do their part."""
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)

@@ -2,11 +2,11 @@
 
 import json
 import ssl
-import time
-from collections.abc import Callable
 from http.client import HTTPConnection, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
+
+from tests.waiting import PATIENCE, until
 
 Json = dict[str, Any]
 MERGE = "application/merge-patch+json"
@@ -31,10 +31,10 @@ class Api:
         if address.scheme == "https":
             trusting = ssl._create_unverified_context()  # noqa: S323 - our own server on loopback
             link: HTTPConnection = HTTPSConnection(
-                address.hostname or "", address.port, context=trusting, timeout=20
+                address.hostname or "", address.port, context=trusting, timeout=PATIENCE
             )
         else:
-            link = HTTPConnection(address.hostname or "", address.port, timeout=20)
+            link = HTTPConnection(address.hostname or "", address.port, timeout=PATIENCE)
         headers = {
             "Authorization": f"Bearer {self.token}",
             "Content-Type": sort or "application/json",
@@ -80,24 +80,13 @@ class Api:
         return self.call("PATCH", path, body, APPLY)
 
 
-def eventually(look: Callable[[], Any], seconds: float = 60.0) -> Any:
-    """Return the first true answer."""
-    end = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found:
-            return found
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.05)
-
-
 def quota(api: Api, name: str, hard: dict[str, str], **spec: Any) -> None:
     """Create a quota and wait until it is enforced."""
     status, answer = api.post(
         "resourcequotas", {"metadata": {"name": name}, "spec": {"hard": hard, **spec}}
     )
     assert status == 201, answer
-    eventually(lambda: api.get("resourcequotas", name).get("status", {}).get("used"))
+    until(lambda: api.get("resourcequotas", name).get("status", {}).get("used"))
 
 
 def pod(name: str, requests: dict[str, str] | None = None, **spec: Any) -> Json:

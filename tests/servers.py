@@ -12,6 +12,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
+
+import pytest
 
 from deploy import ports
 from deploy.demo.parts.kubernetes import ClusterFiles, ControlPlane, KubePorts
@@ -28,12 +31,27 @@ class ServerError(Exception):
     """A server did not start; its text has the end of the log."""
 
 
+_forbidden: Final[list[str]] = []
+
+
+def forbid(reason: str) -> None:
+    """From now on a test that starts a server is skipped at that moment, for this reason."""
+    _forbidden.append(reason)
+
+
+def skip_if_forbidden() -> None:
+    """Stands before whatever makes a server ready; `Server.launch` calls it by itself."""
+    if _forbidden:
+        pytest.skip(_forbidden[-1])
+
+
 class Server:
     """One part that a test controls. Starting it again keeps its port and its data."""
 
     def __init__(self, part: Part) -> None:
         """Nothing is started yet."""
         self.part = part
+        self.paused = False
         self._running: Running | None = None
 
     @property
@@ -64,6 +82,7 @@ class Server:
 
     def launch(self) -> None:
         """Start it without waiting."""
+        skip_if_forbidden()
         if self._running is None:
             self._running = Running(self.part)
 
@@ -79,7 +98,7 @@ class Server:
                 self.kill()
                 message = f"{self.part.name} did not become ready (exit code {code}):\n{tail}"
                 raise ServerError(message)
-            time.sleep(0.02)
+            time.sleep(0.02)  # clock: between looks
 
     def _is_ready(self, running: Running) -> bool:
         if self.part.once:
@@ -107,11 +126,13 @@ class Server:
         """SIGSTOP: it accepts connections and never answers, as a target that hangs."""
         if self._running is not None:
             self._running.signal(signal.SIGSTOP)
+            self.paused = True
 
     def resume(self) -> None:
         """SIGCONT."""
         if self._running is not None:
             self._running.signal(signal.SIGCONT)
+            self.paused = False
 
 
 class ValkeyServer(Server):

@@ -23,10 +23,10 @@ from urllib.parse import urlsplit
 from console.access.models import User
 from console.audit.services import Actor
 from console.clients import pool
-from quotas.changes.contracts import SetOverride
+from quotas.changes.kinds.adjustments import SetOverride
 from quotas.changes.services import proposals
 from quotas.enforcement.reconcile.probe import probe
-from tests.bench import cast, programs
+from tests.bench import programs, sample_rows
 from tests.bench.browser import Browser, session_of
 from tests.bench.figures import Figure, less_is_better, percentile, progress
 from tests.bench.kubernetes import settle
@@ -42,11 +42,13 @@ PATIENCE: Final = 30.0
 def run(home: Path) -> list[Figure]:
     """Percentiles over the changes, in milliseconds."""
     with kube_control_plane() as plane, valkey() as broker:
-        target = cast.target("lab", "kubernetes", credential=f"kubeconfig:{plane.kubeconfig}")
+        target = sample_rows.target(
+            "lab", "kubernetes", credential=f"kubeconfig:{plane.kubeconfig}"
+        )
         slugs = [f"c-{index:04d}" for index in range(TENANTS)]
-        people = cast.settle_in(target, cast.plan(), slugs)
-        cast.order(people)
-        cast.carry_out(people)
+        people = sample_rows.settle_in(target, sample_rows.plan(), slugs)
+        sample_rows.order(people)
+        sample_rows.carry_out(people)
         probe(target.pk)
         settle(plane)
         env = {"CELERY_BROKER_URL": broker.url}
@@ -76,8 +78,7 @@ def _click(browser: Browser, seen: Watch) -> list[tuple[float, float, float]]:
     for number in range(WARM + CHANGES):
         pods = 300 + number
         change = SetOverride((SLUG,), "pods", pods)
-        proposal = proposals.propose(change=change, actor=author)
-        preview = proposals.request_preview(proposal=proposal)
+        proposal, preview = proposals.propose(change=change, actor=author)
         if preview is None:
             raise AssertionError("a preview of one tenant is computed at once")
         form = {"fingerprint": preview.fingerprint, "reason": "bench", "confirm": ""}

@@ -10,8 +10,9 @@ from uuid import uuid4
 from quotas.enforcement.ports import ObservedObject
 from quotas.plans.contracts import NetworkException, Policy
 from tenants.contracts import PlacementRef
-from tests.cluster_admin import Administrator, until
-from tests.contract.planes import Plane, limits
+from tests.cluster_admin import Administrator
+from tests.contract.adapter_harness import Plane, limits
+from tests.waiting import until
 
 PLAN: dict[str, int | None] = {
     "requests.cpu": 4_000,

@@ -9,9 +9,9 @@ import pytest
 from deploy.emulators.argo.definition import definition
 from deploy.emulators.kubernetes.server import Emulator
 from tenants.contracts import PlacementRef, TargetRef
-from tests.cluster_admin import until
 from tests.contract.clusters import Site, numbers
 from tests.servers import Cluster
+from tests.waiting import until
 
 
 @pytest.fixture(

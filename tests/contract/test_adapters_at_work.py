@@ -14,9 +14,9 @@ from quotas.enforcement.diff import diff
 from quotas.enforcement.ports import ApplyResult, PlacementChanges
 from quotas.plans.contracts import Policy
 from tenants.contracts import PlacementRef, TargetRef
-from tests.cluster_admin import until
+from tests.contract.adapter_harness import limits
 from tests.contract.clusters import PLAN, POLICY, WANTED, Site, enforced, numbers
-from tests.contract.planes import limits
+from tests.waiting import until
 
 
 def test_use_comes_from_the_quota_and_is_counted_again(site: Site, placement: PlacementRef) -> None:
@@ -214,7 +214,9 @@ def test_a_dead_cluster_is_unreachable_and_every_placement_hears_of_it(
         '"contexts":[{"name":"x","context":{"cluster":"x","user":"x"}}],'
         f'"clusters":[{{"name":"x","cluster":{{"server":"http://127.0.0.1:{port}"}}}}]}}'
     )
-    dead = replace(site.target, credential=f"kubeconfig:{path}", timeout=3.0)
+    dead = replace(
+        site.target, credential=f"kubeconfig:{path}", timeout=3.0
+    )  # clock: it is not there
     placements = [
         PlacementRef(next(numbers), "acme", "lab", "kubernetes", f"gone-{index}")
         for index in range(20)

@@ -9,8 +9,8 @@ from deploy.emulators.argo.names import VERSION
 from quotas.enforcement.models import TargetState
 from quotas.enforcement.ports import Operation
 from tenants.contracts import PlacementRef, TargetRef
-from tests.contract.clusters import Site, numbers
-from tests.contract.flows import (
+from tests.contract.adapter_harness import limits
+from tests.contract.argo_workflows import (
     LABEL,
     PATH,
     PLAN,
@@ -21,7 +21,7 @@ from tests.contract.flows import (
     used,
     workflow,
 )
-from tests.contract.planes import limits
+from tests.contract.clusters import Site, numbers
 
 
 def test_a_new_placement_gets_its_namespace_its_label_and_its_locks(

@@ -14,8 +14,9 @@ from console.clients.temporal.client import TemporalClient
 from quotas.enforcement.ports import ApplyResult, Operation, PlacementChanges
 from tenants.contracts import PlacementRef, TargetRef
 from tests import servers
-from tests.contract.activity_worker import COUNTS, ActivityWorker, ran, until
-from tests.contract.planes import Plane, limits
+from tests.contract.activity_worker import COUNTS, ActivityWorker, ran
+from tests.contract.adapter_harness import Plane, limits
+from tests.waiting import until
 
 pytestmark = pytest.mark.temporal
 numbers = count(1)

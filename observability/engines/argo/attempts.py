@@ -8,10 +8,10 @@ from datetime import datetime
 from itertools import islice
 from typing import Final
 
-from console.clients.kubernetes.watch import Change
+from console.clients.kubernetes.watch import WatchEvent
 from observability.engines.argo.state import (
     ENDED,
-    WorkflowSeen,
+    WorkflowSnapshot,
     flags_of,
     is_completed,
     is_retry_of,
@@ -21,10 +21,10 @@ from observability.engines.argo.state import (
 from observability.engines.contracts import (
     EventKind,
     FailureKind,
-    RunSeen,
+    RunSnapshot,
     Status,
 )
-from observability.engines.ports import Known
+from observability.engines.ports import KnownRuns
 from observability.engines.unstructured import (
     Object,
     event,
@@ -48,36 +48,36 @@ UNSEEN_END: Final = (
 class Attempts:
     """Finds the attempt of objects among the runs that are known, and those given meanwhile."""
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: KnownRuns) -> None:
         self._known = known
         self._given: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     def resolve(
         self, objects: Iterable[Object], *, deleted: bool = False
-    ) -> Iterator[WorkflowSeen]:
+    ) -> Iterator[WorkflowSnapshot]:
         """Each object as a run. Whoever takes one tells `give` before taking the next."""
         rest = iter(objects)
         while some := list(islice(rest, AT_ONCE)):
-            found = self._last(some)
+            latest = self._last(some)
             for item in some:
                 name, uid = name_of(item), uid_of(item)
-                attempt, revision = self._latest(name, uid, *found[uid])
+                attempt, revision = self._latest(name, uid, *latest[uid])
                 if revision and is_retry_of(revision, item):
                     attempt, revision = attempt + 1, ""
-                yield WorkflowSeen(item, attempt, revision, deleted)
+                yield WorkflowSnapshot(item, attempt, revision, deleted)
 
-    def give(self, run: RunSeen) -> None:
+    def give(self, run: RunSnapshot) -> None:
         """Remember a run that was given and may not be stored yet."""
         self._given[(run.external_id, run.run_id)] = run.revision
         if len(self._given) > REMEMBERED:
             self._given.popitem(last=False)
 
-    def unfinished_before(self, seen: WorkflowSeen) -> str:
+    def unfinished_before(self, snapshot: WorkflowSnapshot) -> str:
         """The run id of the attempt before, if its end was never seen; else empty."""
-        if not seen.attempt or seen.before:
+        if not snapshot.attempt or snapshot.before:
             return ""
-        id = run_id(uid_of(seen.workflow), seen.attempt - 1)
-        place = (name_of(seen.workflow), id)
+        id = run_id(uid_of(snapshot.workflow), snapshot.attempt - 1)
+        place = (name_of(snapshot.workflow), id)
         revision = self._given.get(place) or self._known.revisions([place]).get(place, "")
         return "" if ENDED in flags_of(revision) else id
 
@@ -89,7 +89,7 @@ class Attempts:
 
     def _last(self, some: Sequence[Object]) -> dict[str, tuple[int, str]]:
         """The last known attempt of each object and its revision, by uid."""
-        found = {uid_of(item): (0, "") for item in some}
+        latest = {uid_of(item): (0, "") for item in some}
         asking, start = list(some), 0
         while asking and start < MOST:
             revisions = self._known.revisions(
@@ -99,33 +99,33 @@ class Attempts:
                     for number in range(start, start + GUESS)
                 ]
             )
-            asking = [item for item in asking if self._note(item, start, revisions, found)]
+            asking = [item for item in asking if self._note(item, start, revisions, latest)]
             start += GUESS
-        return found
+        return latest
 
     def _note(
         self,
         item: Object,
         start: int,
         revisions: Mapping[tuple[str, str], str],
-        found: dict[str, tuple[int, str]],
+        latest: dict[str, tuple[int, str]],
     ) -> bool:
         """Take the highest attempt of a row of guesses; whether there may be a higher one."""
         name, uid = name_of(item), uid_of(item)
         for number in range(start + GUESS - 1, start - 1, -1):
             revision = revisions.get((name, run_id(uid, number)))
             if revision is not None:
-                found[uid] = (number, revision)
+                latest[uid] = (number, revision)
                 return number == start + GUESS - 1
         return False
 
 
-def unseen_end(seen: WorkflowSeen, id: str, at: datetime) -> RunSeen:
+def unseen_end(snapshot: WorkflowSnapshot, id: str, at: datetime) -> RunSnapshot:
     """The end of an attempt that was retried while nobody looked."""
-    workflow = seen.workflow
+    workflow = snapshot.workflow
     created = moment(metadata_of(workflow).get("creationTimestamp")) or at
     ended = event(at, EventKind.FAILED, "Ended unseen", "closed", order=90, message=UNSEEN_END)
-    return RunSeen(
+    return RunSnapshot(
         external_id=name_of(workflow),
         run_id=id,
         location=namespace_of(workflow),
@@ -140,9 +140,9 @@ def unseen_end(seen: WorkflowSeen, id: str, at: datetime) -> RunSeen:
     )
 
 
-def condensed(changes: Sequence[Change]) -> list[Change]:
+def condensed(changes: Sequence[WatchEvent]) -> list[WatchEvent]:
     """The last change of each object, and those before it that a retry by hand overwrote."""
-    kept: list[Change] = []
+    kept: list[WatchEvent] = []
     last: dict[str, int] = {}
     for change in changes:
         if change.verb == "BOOKMARK":

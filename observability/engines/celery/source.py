@@ -17,26 +17,26 @@ from typing import Any, Final
 import structlog
 
 from console.clients.celery.client import CeleryClient
-from console.clients.celery.values import EventBatch
+from console.clients.celery.records import EventBatch
 from console.errors import ExternalError, NotFound
-from observability.engines.celery.fold import Fold
+from observability.engines.celery.events import moment
 from observability.engines.celery.gaps import (
     ended_unseen,
+    gap_notes,
     pages,
     silenced,
-    told,
 )
-from observability.engines.celery.translate import moment
+from observability.engines.celery.runs import Fold
 from observability.engines.celery.workers import SILENT_AFTER, Workers
 from observability.engines.contracts import (
     ChangePage,
     Engine,
-    GapSeen,
     History,
     RunRef,
-    RunSeen,
+    RunSnapshot,
+    TrailGap,
 )
-from observability.engines.ports import Known
+from observability.engines.ports import KnownRuns
 from tenants.adapters.celery import app_name, client_for
 from tenants.contracts import PlacementRef, TargetRef
 
@@ -64,7 +64,7 @@ class CelerySource:
         target: TargetRef,
         placements: Sequence[PlacementRef],
         cursor: Mapping[str, Any],
-        known: Known,
+        known: KnownRuns,
         now: datetime,
         wait: float,
     ) -> Iterator[ChangePage]:
@@ -105,13 +105,13 @@ class _Reading:
     target: TargetRef
     client: CeleryClient
     cursor: dict[str, Any]
-    known: Known
+    known: KnownRuns
     memory: _Memory
     sweep: bool = False
 
     def pages(self, wait: float) -> Iterator[ChangePage]:
         """Pages until nothing came for `wait` seconds."""
-        active = said = time.monotonic()
+        active = last_page = time.monotonic()
         first = True
         stream = self.client.events().batches(most=BATCH, within=min(WITHIN, max(wait, 0.05)))
         with closing(stream) as batches:
@@ -121,8 +121,8 @@ class _Reading:
                 yield from self._lost_time(batch)
                 runs = self._runs(batch)
                 clock = time.monotonic()
-                if runs or first or self.sweep or clock - said > SIGN_OF_LIFE:
-                    said = clock
+                if runs or first or self.sweep or clock - last_page > SIGN_OF_LIFE:
+                    last_page = clock
                     yield self._page(runs, batch.at_us)
                 yield from self._second_look(batch.at_us)
                 first = False
@@ -134,7 +134,7 @@ class _Reading:
     # -- pages --------------------------------------------------------------------------------
 
     def _page(
-        self, runs: Sequence[RunSeen], at_us: int, gaps: tuple[GapSeen, ...] = ()
+        self, runs: Sequence[RunSnapshot], at_us: int, gaps: tuple[TrailGap, ...] = ()
     ) -> ChangePage:
         self.cursor["at"] = max(at_us, int(self.cursor.get("at") or 0))
         self.memory.at_us = self.cursor["at"]
@@ -148,7 +148,7 @@ class _Reading:
             sweep=sweep,
         )
 
-    def _runs(self, batch: EventBatch) -> list[RunSeen]:
+    def _runs(self, batch: EventBatch) -> list[RunSnapshot]:
         self.memory.workers.take(batch)
         self._ask_queues(batch.at_us)
         runs = self.memory.fold.runs(batch.events, self.known)
@@ -190,10 +190,10 @@ class _Reading:
         yield from self._gap(outage.from_us, max(outage.to_us, outage.from_us), outage.cause)
 
     def _gap(self, from_us: int, to_us: int, cause: str) -> Iterator[ChangePage]:
-        gap = GapSeen(moment(from_us), moment(to_us), cause[:300])
+        gap = TrailGap(moment(from_us), moment(to_us), cause[:300])
         # The cursor stays where it was until the runs were told: who stops in between tells again.
-        gaps: tuple[GapSeen, ...] = (gap,)
-        for runs in pages(told(self.known.open_runs(), gap)):
+        gaps: tuple[TrailGap, ...] = (gap,)
+        for runs in pages(gap_notes(self.known.open_runs(), gap)):
             yield self._page(runs, int(self.cursor.get("at") or from_us), gaps)
             gaps = ()
         if gaps:
@@ -230,13 +230,13 @@ class _Reading:
     def _learn_queues(self, hosts: Sequence[str] | None) -> list[str]:
         try:
             with self.client.control() as control:
-                found = control.active_queues(to=hosts)
+                queues_by_host = control.active_queues(to=hosts)
         except ExternalError as error:
             log.warning("celery.unasked", target=self.target.slug, error=error.message)
             return []
-        for host, queues in found.items():
+        for host, queues in queues_by_host.items():
             if len(queues) == 1:
                 self.memory.fold.queues[host] = queues[0]
             else:
                 self.memory.fold.queues.pop(host, None)
-        return list(found)
+        return list(queues_by_host)

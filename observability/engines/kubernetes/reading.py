@@ -9,10 +9,11 @@ from itertools import groupby
 from typing import Final
 
 from console.clients.kubernetes.client import KubernetesClient
-from console.clients.kubernetes.watch import Change, Want, pages
+from console.clients.kubernetes.kinds import Selection
+from console.clients.kubernetes.watch import WatchEvent, pages
 from console.errors import NotFound
-from observability.engines.kubernetes.endings import ending_of
-from observability.engines.kubernetes.state import JobSeen, is_finished
+from observability.engines.kubernetes.pods import ending_of
+from observability.engines.kubernetes.state import JobSnapshot, is_finished
 from observability.engines.unstructured import (
     Object,
     mapping,
@@ -26,9 +27,9 @@ from observability.engines.watching import Column
 
 JOB_NAME: Final = "batch.kubernetes.io/job-name"
 _ABOUT_JOBS: Final = "involvedObject.kind=Job,type=Warning"
-JOBS: Final = Want("Job")
-PODS: Final = Want("Pod", labels=JOB_NAME)
-WARNINGS: Final = Want("Event", fields=_ABOUT_JOBS)
+JOBS: Final = Selection("Job")
+PODS: Final = Selection("Pod", labels=JOB_NAME)
+WARNINGS: Final = Selection("Event", fields=_ABOUT_JOBS)
 WANTS: Final = (JOBS, PODS, WARNINGS)
 NAMES_AT_ONCE: Final = 50
 FEW: Final = 4
@@ -51,25 +52,25 @@ def about(warning: Object) -> tuple[str, str]:
 
 def by_uid(pods: Iterable[Object]) -> dict[str, list[Object]]:
     """Pods by the uid of their Job."""
-    found: dict[str, list[Object]] = defaultdict(list)
+    pods_by_uid: dict[str, list[Object]] = defaultdict(list)
     for pod in pods:
-        found[job_of(pod)[1]].append(pod)
-    return found
+        pods_by_uid[job_of(pod)[1]].append(pod)
+    return pods_by_uid
 
 
 def warnings_by_uid(warnings: Iterable[Object]) -> dict[str, list[Object]]:
     """Kubernetes Events by the uid of the Job that they are about."""
-    found: dict[str, list[Object]] = defaultdict(list)
+    warnings_of: dict[str, list[Object]] = defaultdict(list)
     for warning in warnings:
-        found[about(warning)[1]].append(warning)
-    return found
+        warnings_of[about(warning)[1]].append(warning)
+    return warnings_of
 
 
-class Census:
+class JobListing:
     """Every Job of the cluster, namespace by namespace: one list request per kind and page."""
 
     def __init__(self, client: KubernetesClient) -> None:
-        self._jobs, self._pods, self._warnings = (Column(client, want) for want in WANTS)
+        self._jobs, self._pods, self._warnings = (Column(client, selection) for selection in WANTS)
 
     @property
     def versions(self) -> dict[str, str]:
@@ -80,7 +81,7 @@ class Census:
             WARNINGS.kind: self._warnings.version,
         }
 
-    def jobs(self, namespaces: frozenset[str]) -> Iterator[JobSeen]:
+    def jobs(self, namespaces: frozenset[str]) -> Iterator[JobSnapshot]:
         """The Jobs of some namespaces."""
         for namespace, jobs in groupby(self._jobs, key=namespace_of):
             if namespace not in namespaces:
@@ -89,7 +90,7 @@ class Census:
             warnings = warnings_by_uid(self._warnings.take(namespace))
             for job in jobs:
                 uid = uid_of(job)
-                yield JobSeen(job, pods.get(uid, ()), warnings.get(uid, ()))
+                yield JobSnapshot(job, pods.get(uid, ()), warnings.get(uid, ()))
 
 
 @dataclass(slots=True)
@@ -105,7 +106,7 @@ class _Mark:
     removed: set[str] = field(default_factory=set)
 
 
-class Marks:
+class ChangedJobs:
     """The Jobs that a batch of changes concerns, by uid."""
 
     def __init__(self, namespaces: frozenset[str]) -> None:
@@ -113,17 +114,17 @@ class Marks:
         self._marks: dict[str, _Mark] = {}
         self.versions: dict[str, str] = {}
 
-    def see(self, change: Change) -> None:
+    def see(self, change: WatchEvent) -> None:
         """Take note of one change."""
         if change.version:
-            self.versions[change.want.kind] = change.version
+            self.versions[change.selection.kind] = change.version
         item = change.object
         if change.verb == "BOOKMARK" or namespace_of(item) not in self._namespaces:
             return
-        if change.want == JOBS:
+        if change.selection == JOBS:
             mark = self._mark(item, name_of(item), uid_of(item))
             mark.job, mark.deleted = item, change.verb == "DELETED"
-        elif change.want == PODS:
+        elif change.selection == PODS:
             self._see_pod(item, deleted=change.verb == "DELETED")
         elif change.verb != "DELETED":  # events expire, which says nothing about the Job
             self._mark(item, *about(item)).warned = True
@@ -140,7 +141,7 @@ class Marks:
     def _mark(self, item: Object, name: str, uid: str) -> _Mark:
         return self._marks.setdefault(uid, _Mark(namespace_of(item), name))
 
-    def jobs(self, client: KubernetesClient) -> Iterator[JobSeen]:
+    def jobs(self, client: KubernetesClient) -> Iterator[JobSnapshot]:
         """What there is now of each of them; those of which nothing is left are left out."""
         spaces: dict[str, list[tuple[str, _Mark]]] = defaultdict(list)
         for uid, mark in self._marks.items():
@@ -157,7 +158,7 @@ class _Space:
     def __init__(self, client: KubernetesClient, namespace: str) -> None:
         self._client, self._namespace = client, namespace
 
-    def jobs(self, marks: Sequence[tuple[str, _Mark]]) -> Iterator[JobSeen]:
+    def jobs(self, marks: Sequence[tuple[str, _Mark]]) -> Iterator[JobSnapshot]:
         """What there is now."""
         known = self._objects(marks)
         present = [(uid, mark, known[uid]) for uid, mark in marks if uid in known]
@@ -166,7 +167,7 @@ class _Space:
         warnings = warnings_by_uid(self.warnings(sorted(set(asking.values()))))
         for uid, mark, job in present:
             merged = mark.pods | {uid_of(pod): pod for pod in pods.get(uid, ())}
-            yield JobSeen(
+            yield JobSnapshot(
                 job,
                 tuple(merged.values()),
                 warnings.get(uid, ()) if uid in asking else (),
@@ -177,8 +178,8 @@ class _Space:
     def _objects(self, marks: Sequence[tuple[str, _Mark]]) -> dict[str, Object]:
         known = {uid: mark.job for uid, mark in marks if mark.job is not None}
         missing = {mark.name for uid, mark in marks if uid not in known}
-        found = self._list(JOBS) if len(missing) > FEW else self._get(sorted(missing))
-        for job in found:
+        jobs = self._list(JOBS) if len(missing) > FEW else self._get(sorted(missing))
+        for job in jobs:
             if name_of(job) in missing:
                 known.setdefault(uid_of(job), job)
         return known
@@ -194,7 +195,7 @@ class _Space:
         """The pods of Jobs by name."""
         if names:
             listed = ",".join(sorted(set(names)))
-            yield from self._list(Want("Pod", labels=f"{JOB_NAME} in ({listed})"))
+            yield from self._list(Selection("Pod", labels=f"{JOB_NAME} in ({listed})"))
 
     def warnings(self, names: Sequence[str]) -> Iterator[Object]:
         """The warnings about Jobs by name; about many, those about all of the namespace."""
@@ -203,18 +204,18 @@ class _Space:
             return
         for name in names:
             fields = f"{_ABOUT_JOBS},involvedObject.name={name}"
-            yield from self._list(Want("Event", fields=fields))
+            yield from self._list(Selection("Event", fields=fields))
 
-    def _list(self, want: Want) -> Iterator[Object]:
-        inside = Want(want.kind, self._namespace, want.labels, want.fields)
+    def _list(self, selection: Selection) -> Iterator[Object]:
+        inside = Selection(selection.kind, self._namespace, selection.labels, selection.fields)
         for page in pages(self._client, inside):
             yield from page.objects
 
 
-def read_job(client: KubernetesClient, namespace: str, name: str) -> JobSeen:
+def read_job(client: KubernetesClient, namespace: str, name: str) -> JobSnapshot:
     """One Job by name. Raises NotFound."""
     job = client.get("Job", name, namespace=namespace)
     space = _Space(client, namespace)
     pods = [pod for pod in space.pods([name]) if job_of(pod)[1] == uid_of(job)]
     warnings = [one for one in space.warnings([name]) if about(one)[1] == uid_of(job)]
-    return JobSeen(job, pods, warnings)
+    return JobSnapshot(job, pods, warnings)

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from console.clients.temporal.operations import Doing, Execution, Operations
-from console.clients.temporal.queries import find
+from console.clients.temporal.operations import Execution, OperationContext, Operations
+from console.clients.temporal.visibility_query import find_runs
 from observability.engines.contracts import Engine
 from observability.engines.temporal.verbs import VERBS
-from observability.engines.verbs import Answer, Deed, Possible, RunFacts, RunFound, by_status
+from observability.engines.verbs import (
+    ActionRequest,
+    Answer,
+    Availability,
+    RunFacts,
+    RunFound,
+    by_status,
+)
 from tenants.adapters.temporal import client_for
 from tenants.contracts import TargetRef
 
@@ -19,95 +26,95 @@ class TemporalControls:
 
     engine = Engine.TEMPORAL
 
-    def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Possible]:
+    def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Availability]:
         """By the run's status alone."""
         return by_status(VERBS, run, target.options)
 
-    def perform(self, *, run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
+    def perform(self, *, run: RunFacts, target: TargetRef, request: ActionRequest) -> Answer:
         """One call, under the operator's name."""
         operations = Operations(client_for(target))
-        return _DOINGS[deed.verb](operations, Execution(run.external_id, run.run_id), deed)
+        return _DOINGS[request.verb](operations, Execution(run.external_id, run.run_id), request)
 
     def find(self, *, target: TargetRef, query: str, most: int) -> Sequence[RunFound]:
         """By pages of a thousand, half a second each."""
         return [
             RunFound(
-                external_id=each.workflow_id,
-                run_id=each.run_id,
-                type=each.type,
-                is_open=each.status in {"running", "paused"},
-                status=each.status,
-                tenant=each.tenant,
+                external_id=row.workflow_id,
+                run_id=row.run_id,
+                type=row.type,
+                is_open=row.status in {"running", "paused"},
+                status=row.status,
+                tenant=row.tenant,
             )
-            for each in find(client_for(target), query, most=most)
+            for row in find_runs(client_for(target), query, most=most)
         ]
 
 
-def _doing(deed: Deed) -> Doing:
-    return Doing(deed.identity, deed.stated, deed.id)
+def _context(request: ActionRequest) -> OperationContext:
+    return OperationContext(request.identity, request.stated, request.id)
 
 
-def _cancel(operations: Operations, run: Execution, deed: Deed) -> Answer:
-    operations.cancel(run, _doing(deed))
+def _cancel(operations: Operations, run: Execution, request: ActionRequest) -> Answer:
+    operations.cancel(run, _context(request))
     return Answer("Temporal took the request to cancel; the workflow decides when it ends.")
 
 
-def _terminate(operations: Operations, run: Execution, deed: Deed) -> Answer:
-    operations.terminate(run, _doing(deed))
+def _terminate(operations: Operations, run: Execution, request: ActionRequest) -> Answer:
+    operations.terminate(run, _context(request))
     return Answer("Temporal has terminated the run.")
 
 
-def _reset(operations: Operations, run: Execution, deed: Deed) -> Answer:
-    chosen = deed.arguments.get("point", "last")
-    point = int(deed.arguments["event"]) if chosen == "event" else str(chosen)
-    new_run, event = operations.reset(run, point, _doing(deed))
+def _reset(operations: Operations, run: Execution, request: ActionRequest) -> Answer:
+    chosen = request.arguments.get("point", "last")
+    point = int(request.arguments["event"]) if chosen == "event" else str(chosen)
+    new_run, event = operations.reset(run, point, _context(request))
     return Answer(f"A new run goes on from event {event}.", {"run_id": new_run, "event": event})
 
 
-def _signal(operations: Operations, run: Execution, deed: Deed) -> Answer:
-    name = str(deed.arguments["name"])
-    operations.signal(run, name, str(deed.arguments.get("input", "")), _doing(deed))
+def _signal(operations: Operations, run: Execution, request: ActionRequest) -> Answer:
+    name = str(request.arguments["name"])
+    operations.signal(run, name, str(request.arguments.get("input", "")), _context(request))
     return Answer(f"Temporal has recorded the signal {name}.")
 
 
-def _pause(operations: Operations, run: Execution, deed: Deed) -> Answer:
-    activity = str(deed.arguments["activity"])
-    operations.pause_activity(run, activity, _doing(deed))
+def _pause(operations: Operations, run: Execution, request: ActionRequest) -> Answer:
+    activity = str(request.arguments["activity"])
+    operations.pause_activity(run, activity, _context(request))
     return Answer(f"Activity {activity} is paused.")
 
 
-def _unpause(operations: Operations, run: Execution, deed: Deed) -> Answer:
-    activity = str(deed.arguments["activity"])
-    again = bool(deed.arguments.get("reset_attempts"))
-    operations.unpause_activity(run, activity, _doing(deed), reset_attempts=again)
+def _unpause(operations: Operations, run: Execution, request: ActionRequest) -> Answer:
+    activity = str(request.arguments["activity"])
+    again = bool(request.arguments.get("reset_attempts"))
+    operations.unpause_activity(run, activity, _context(request), reset_attempts=again)
     return Answer(f"Activity {activity} goes on.")
 
 
-def _reset_activity(operations: Operations, run: Execution, deed: Deed) -> Answer:
-    activity = str(deed.arguments["activity"])
+def _reset_activity(operations: Operations, run: Execution, request: ActionRequest) -> Answer:
+    activity = str(request.arguments["activity"])
     operations.reset_activity(
         run,
         activity,
-        _doing(deed),
-        keep_paused=bool(deed.arguments.get("keep_paused", True)),
-        reset_heartbeat=bool(deed.arguments.get("reset_heartbeat")),
+        _context(request),
+        keep_paused=bool(request.arguments.get("keep_paused", True)),
+        reset_heartbeat=bool(request.arguments.get("reset_heartbeat")),
     )
     return Answer(f"Activity {activity} begins with attempt 1 again.")
 
 
-def _priority(operations: Operations, run: Execution, deed: Deed) -> Answer:
-    said = deed.arguments
+def _priority(operations: Operations, run: Execution, request: ActionRequest) -> Answer:
+    arguments = request.arguments
     operations.set_priority(
         run,
-        _doing(deed),
-        key=int(said.get("priority_key", 0)),
-        fairness=str(said.get("fairness_key", "")),
-        weight=float(said.get("fairness_weight", 0.0)),
+        _context(request),
+        key=int(arguments.get("priority_key", 0)),
+        fairness=str(arguments.get("fairness_key", "")),
+        weight=float(arguments.get("fairness_weight", 0.0)),
     )
     return Answer("What the run schedules from now on has the new priority.")
 
 
-_DOINGS: Final[Mapping[str, Callable[[Operations, Execution, Deed], Answer]]] = {
+_DOINGS: Final[Mapping[str, Callable[[Operations, Execution, ActionRequest], Answer]]] = {
     "cancel": _cancel,
     "terminate": _terminate,
     "reset": _reset,

@@ -19,28 +19,28 @@ _FOLLOWS = "the change will follow by itself when it is back"
 
 
 def blocked(
-    look: PlanResult, rows: Mapping[int, Placement], *, force: bool, over_edits: bool
+    result: PlanResult, rows: Mapping[int, Placement], *, force: bool, over_edits: bool
 ) -> tuple[Blocked, ...]:
     """Everything that cannot be pushed now, one entry per cause and target. `force` takes fields
     over from everybody, `over_edits` from one-off edits as targets that heal do."""
     return (
-        *_away(look, rows),
-        *_unseen(look, rows),
-        *_refused(look, rows),
-        *_held(look, rows, force=force, over_edits=over_edits),
+        *_unreachable(result, rows),
+        *_unobserved(result, rows),
+        *_refused(result, rows),
+        *_conflicts(result, rows, force=force, over_edits=over_edits),
     )
 
 
-def costs(look: PlanResult, rows: Mapping[int, Placement]) -> tuple[TargetCost, ...]:
+def costs(result: PlanResult, rows: Mapping[int, Placement]) -> tuple[TargetCost, ...]:
     """What the changes cost on each target that can be reached, in order of name."""
     by_target: dict[int, list[tuple[Placement, PlacementPlan]]] = defaultdict(list)
-    for pk, plan in look.plans.items():
+    for pk, plan in result.plans.items():
         by_target[rows[pk].target_id].append((rows[pk], plan))
     latency = dict(
         TargetState.objects.filter(target__in=by_target).values_list("target_id", "latency_ms")
     )
-    found = [_cost(pairs, latency.get(target)) for target, pairs in by_target.items()]
-    return tuple(sorted(found, key=lambda each: each.target))
+    target_costs = [_cost(pairs, latency.get(target)) for target, pairs in by_target.items()]
+    return tuple(sorted(target_costs, key=lambda each: each.target))
 
 
 def _cost(pairs: Sequence[tuple[Placement, PlacementPlan]], latency: float | None) -> TargetCost:
@@ -61,7 +61,7 @@ def _cost(pairs: Sequence[tuple[Placement, PlacementPlan]], latency: float | Non
     )
 
 
-def _away(look: PlanResult, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
+def _unreachable(result: PlanResult, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
     by_target: dict[int, list[Placement]] = defaultdict(list)
     for row in rows.values():
         by_target[row.target_id].append(row)
@@ -70,34 +70,34 @@ def _away(look: PlanResult, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
         if not target.enabled:
             text = f"{target.slug} is disabled; the change will follow when it is enabled."
             yield _entry("disabled", text, there)
-        elif target_id in look.failures:
-            said = look.failures[target_id].rstrip(".")
-            text = f"{target.slug} cannot be reached ({said}); {_FOLLOWS}."
+        elif target_id in result.failures:
+            reason = result.failures[target_id].rstrip(".")
+            text = f"{target.slug} cannot be reached ({reason}); {_FOLLOWS}."
             yield _entry("unreachable", text, there)
 
 
-def _unseen(look: PlanResult, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
+def _unobserved(result: PlanResult, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
     groups: dict[tuple[int, str], list[Placement]] = defaultdict(list)
-    for pk, message in look.unobserved.items():
+    for pk, message in result.unobserved.items():
         groups[rows[pk].target_id, message].append(rows[pk])
     for (_, message), there in groups.items():
         yield _entry("unseen", f"Could not be read: {message}", there)
 
 
-def _refused(look: PlanResult, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
+def _refused(result: PlanResult, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
     groups: dict[tuple[int, str, str], list[Placement]] = defaultdict(list)
-    for pk, plan in look.plans.items():
+    for pk, plan in result.plans.items():
         for refusal in plan.compiled.refusals:
             groups[rows[pk].target_id, refusal.key, refusal.message].append(rows[pk])
     for (_, key, message), there in groups.items():
         yield _entry("refused", message, there, key=key)
 
 
-def _held(
-    look: PlanResult, rows: Mapping[int, Placement], *, force: bool, over_edits: bool
+def _conflicts(
+    result: PlanResult, rows: Mapping[int, Placement], *, force: bool, over_edits: bool
 ) -> Iterator[Blocked]:
     groups: dict[tuple[int, str], list[Placement]] = defaultdict(list)
-    for pk, plan in look.plans.items():
+    for pk, plan in result.plans.items():
         split = split_by_owner(
             plan.changes,
             plan.observed,

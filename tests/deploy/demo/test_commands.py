@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from deploy.demo import commands
 from deploy.demo.stack.part import CannotStartError
 from deploy.demo.stack.processes import identify
 from deploy.demo.stack.state import State
+from tests.waiting import PATIENCE, until
 
 # The command with tiny programs instead of servers; the first argument is the command.
 DUMMY = """
@@ -36,13 +36,6 @@ def assemble(state, port):
 commands.assemble = assemble
 sys.exit(commands.main(sys.argv[1:]))
 """
-
-
-def wait_for(done: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -75,7 +68,7 @@ def demo(state: State) -> Iterator[Command]:
         return process
 
     yield run
-    run("stop").wait(timeout=60)
+    run("stop").wait(timeout=PATIENCE)
     for process in started:
         process.kill()
         process.wait()
@@ -86,9 +79,9 @@ def demo(state: State) -> Iterator[Command]:
 def started(demo: Command, state: State) -> tuple[subprocess.Popen[str], int]:
     """A running demo, and the pid of its one part."""
     supervisor = demo("up")
-    wait_for(lambda: bool(state.recorded()) and state.supervisor() is not None)
+    until(lambda: bool(state.recorded()) and state.supervisor() is not None)
     pid = state.recorded()[0].pid
-    wait_for(lambda: b"sleep(600)" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    until(lambda: b"sleep(600)" in Path(f"/proc/{pid}/cmdline").read_bytes())
     return supervisor, pid
 
 
@@ -121,7 +114,7 @@ def test_a_port_that_is_none_is_refused(value: str, monkeypatch: pytest.MonkeyPa
 def test_a_second_start_says_that_the_first_one_runs(demo: Command, state: State) -> None:
     _, pid = started(demo, state)
     second = demo("up")
-    said, _ = second.communicate(timeout=60)
+    said, _ = second.communicate(timeout=PATIENCE)
     assert second.returncode == 0
     assert "The demo is running already: http://127.0.0.1:" in said
     assert runs(pid)
@@ -134,7 +127,7 @@ def test_a_signal_stops_what_it_started_and_nothing_else(
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as bystander:
         supervisor, pid = started(demo, state)
         supervisor.send_signal(number)
-        said, _ = supervisor.communicate(timeout=60)
+        said, _ = supervisor.communicate(timeout=PATIENCE)
         assert said.endswith("Stopped.\n")
         assert supervisor.returncode == 0
         assert not runs(pid)
@@ -144,17 +137,17 @@ def test_a_signal_stops_what_it_started_and_nothing_else(
 
 def test_stop_ends_a_demo_from_another_terminal(demo: Command, state: State) -> None:
     supervisor, pid = started(demo, state)
-    said, _ = demo("stop").communicate(timeout=60)
+    said, _ = demo("stop").communicate(timeout=PATIENCE)
     assert said == "Stopped.\n"
-    assert supervisor.wait(timeout=60) == 0
+    assert supervisor.wait(timeout=PATIENCE) == 0
     assert not runs(pid)
 
 
 def test_parts_do_not_outlive_a_killed_supervisor(demo: Command, state: State) -> None:
     supervisor, pid = started(demo, state)
     supervisor.kill()
-    supervisor.wait(timeout=60)
-    wait_for(lambda: not runs(pid))
+    supervisor.wait(timeout=PATIENCE)
+    until(lambda: not runs(pid))
 
 
 def test_stop_finds_a_leftover_child_and_spares_a_recycled_number(
@@ -172,19 +165,19 @@ def test_stop_finds_a_leftover_child_and_spares_a_recycled_number(
         identity, recycled = identify(ours.pid), identify(other.pid)
         assert identity is not None
         assert recycled is not None
-        wait_for(lambda: Path(f"/proc/{ours.pid}/environ").read_bytes().find(b"DEMO_STATE") > 0)
+        until(lambda: Path(f"/proc/{ours.pid}/environ").read_bytes().find(b"DEMO_STATE") > 0)
         earlier = type(recycled)(recycled.pid, recycled.began - 1)
         state.record([identity, earlier])
         monkeypatch.setattr(commands, "group_exists", lambda group: ours.poll() is None)
         assert commands.clear_leftovers(state) == 1
-        assert ours.wait(timeout=60) == -signal.SIGTERM
+        assert ours.wait(timeout=PATIENCE) == -signal.SIGTERM
         assert other.poll() is None
         other.kill()
 
 
 def test_reset_deletes_its_own_directory_only(demo: Command, state: State, tmp_path: Path) -> None:
     started(demo, state)
-    said, _ = demo("reset").communicate(timeout=60)
+    said, _ = demo("reset").communicate(timeout=PATIENCE)
     assert said == f"Stopped.\nDeleted {state.directory}.\n"
     assert not state.directory.exists()
     foreign = tmp_path / "documents"

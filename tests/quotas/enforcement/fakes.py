@@ -140,9 +140,8 @@ class FakePlane:
             pending = self.failing.get(item.placement.location, [])
             error = pending.pop(0) if pending else self._write(target.id, item)
             done = () if error else item.changes
-            on_result(
-                ApplyResult(item.placement, done, error, calls=len(item.changes), seconds=0.01)
-            )
+            calls, took = len(item.changes), 0.01
+            on_result(ApplyResult(item.placement, done, error, calls=calls, seconds=took))
 
     def _write(self, target_id: int, item: PlacementChanges) -> Exception | None:
         for change in item.changes:

@@ -15,7 +15,8 @@ from deploy.emulators.argo import names
 from deploy.emulators.argo.__main__ import main
 from deploy.emulators.argo.cluster import Cluster
 from deploy.emulators.argo.controller import Controller
-from tests.cluster_admin import Administrator, until
+from tests.cluster_admin import Administrator
+from tests.waiting import until
 
 LEASE = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
 

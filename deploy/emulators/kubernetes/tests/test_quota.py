@@ -4,10 +4,10 @@ import re
 
 from tests.kubernetes_api import (
     Api,
-    eventually,
     pod,
     quota,
 )
+from tests.waiting import until
 
 
 def test_a_quota_counts_and_refuses(api: Api) -> None:
@@ -20,7 +20,7 @@ def test_a_quota_counts_and_refuses(api: Api) -> None:
         "used: requests.cpu=600m, limited: requests.cpu=1",
     )
     used = {"pods": "1", "requests.cpu": "600m"}
-    eventually(lambda: api.get("resourcequotas", "q")["status"]["used"] == used)
+    until(lambda: api.get("resourcequotas", "q")["status"]["used"] == used)
 
 
 def test_a_quota_on_cpu_wants_it_named(api: Api) -> None:
@@ -46,7 +46,7 @@ def test_a_limit_range_gives_defaults_and_refuses_the_rest(api: Api) -> None:
         "limitranges", {"metadata": {"name": "l"}, "spec": {"limits": [item]}}
     )
     assert (status, answer["spec"]["limits"][0]["defaultRequest"]) == (201, {"cpu": "1"})
-    given = eventually(lambda: api.post("pods", pod("a"), "?dryRun=All")[1])
+    given = until(lambda: api.post("pods", pod("a"), "?dryRun=All")[1])
     container = given["spec"]["containers"][0]
     assert container["resources"] == {"limits": {"cpu": "1"}, "requests": {"cpu": "1"}}
     body = pod("b")
@@ -75,6 +75,6 @@ def test_a_held_back_job_says_why_and_goes_on_later(api: Api) -> None:
     assert re.fullmatch(
         r'Error creating: pods "j-[a-z0-9]{5}" is forbidden: exceeded quota: q, '
         r"requested: requests.cpu=1, used: requests.cpu=1, limited: requests.cpu=1",
-        eventually(denied),
+        until(denied),
     )
-    assert eventually(lambda: api.get("jobs", "j", kind="Job")["status"].get("completionTime"))
+    assert until(lambda: api.get("jobs", "j", kind="Job")["status"].get("completionTime"))

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from deploy.emulators.kubernetes.server import Emulator
+from tests.waiting import HANGS, PATIENCE, until
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def emulator() -> Iterator[Emulator]:
 
 
 def call(
-    emulator: Emulator, method: str, path: str, body: object = None, timeout: float = 10
+    emulator: Emulator, method: str, path: str, body: object = None, timeout: float = PATIENCE
 ) -> tuple[int, Any, dict[str, str]]:
     link = HTTPConnection("127.0.0.1", emulator.port, timeout=timeout)
     headers = {
@@ -56,9 +57,9 @@ def test_only_the_named_verb_and_resource_fail(emulator: Emulator) -> None:
 
 
 def test_a_hanging_server_makes_clients_give_up(emulator: Emulator) -> None:
-    emulator.hang(5)
+    emulator.hang(HANGS)
     with pytest.raises(TimeoutError):
-        call(emulator, "GET", "/api/v1/namespaces", timeout=0.2)
+        call(emulator, "GET", "/api/v1/namespaces", timeout=0.2)  # clock: it hangs
     emulator.hang(0)
     assert call(emulator, "GET", "/api/v1/namespaces")[0] == 200
 
@@ -89,13 +90,13 @@ def test_a_stopped_server_comes_back_on_its_port_with_its_objects(emulator: Emul
 
 
 def test_stopping_does_not_wait_for_watches(emulator: Emulator) -> None:
-    link = HTTPConnection("127.0.0.1", emulator.port, timeout=10)
+    link = HTTPConnection("127.0.0.1", emulator.port, timeout=PATIENCE)
     headers = {"Authorization": f"Bearer {emulator.token()}"}
     link.request("GET", "/api/v1/namespaces?watch=1", headers=headers)
     link.getresponse().readline()
     start = time.monotonic()
     emulator.stop()
-    assert time.monotonic() - start < 9  # the watch would last for half an hour
+    assert time.monotonic() - start < PATIENCE  # the watch would last for half an hour
     link.close()
 
 
@@ -127,11 +128,9 @@ def test_a_pod_waits_for_a_node_with_room() -> None:
         body = {"metadata": {"name": "big"}, "spec": {"containers": [container]}}
         path = "/api/v1/namespaces/default/pods"
         assert call(emulator, "POST", path, body)[0] == 201
-        end = time.monotonic() + 60
-        while not (
-            found := call(emulator, "GET", f"{path}/big")[1]["status"].get("conditions", [])
-        ):
-            assert time.monotonic() < end
+        found = until(
+            lambda: call(emulator, "GET", f"{path}/big")[1]["status"].get("conditions", [])
+        )
         assert found[0]["message"] == "0/1 nodes are available: 1 Insufficient cpu."
 
 
@@ -143,6 +142,6 @@ def test_it_runs_as_a_program_that_writes_a_kubeconfig(tmp_path: Path) -> None:
         assert process.stdout.readline().startswith("serving on http://127.0.0.1:")
         config = yaml.safe_load(kubeconfig.read_text())
         process.terminate()
-        assert process.wait(60) == 0
+        assert process.wait(PATIENCE) == 0
     assert config["current-context"] == "local"
     assert config["clusters"][0]["cluster"]["server"].startswith("http://127.0.0.1:")

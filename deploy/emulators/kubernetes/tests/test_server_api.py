@@ -7,9 +7,9 @@ import pytest
 from tests.kubernetes_api import (
     MERGE,
     Api,
-    eventually,
     fields_of,
 )
+from tests.waiting import until
 
 STORED = {
     "1000m": "1",
@@ -119,7 +119,7 @@ def test_an_update_owns_what_it_changes(api: Api) -> None:
 
 def test_applying_the_same_again_writes_nothing(api: Api) -> None:
     api.apply("q", "first", {"pods": "5"})
-    eventually(lambda: api.get("resourcequotas", "q").get("status", {}).get("used"))
+    until(lambda: api.get("resourcequotas", "q").get("status", {}).get("used"))
     before = api.get("resourcequotas", "q")
     status, after = api.apply("q", "first", {"pods": "5"})
     assert (status, after["metadata"]) == (200, before["metadata"])
@@ -173,7 +173,7 @@ def test_a_binding_lets_a_group_work_in_one_namespace(
     url, _, tokens = server
     member = Api(url, tokens["member"], api.namespace)
     outsider = Api(url, tokens["outsider"], api.namespace)
-    eventually(lambda: member.post("configmaps", {"metadata": {"name": "m"}})[0] == 201)
+    until(lambda: member.post("configmaps", {"metadata": {"name": "m"}})[0] == 201)
     status, answer = outsider.call("GET", outsider.path("resourcequotas", "q"))
     assert (status, answer["message"]) == (
         403,
@@ -192,4 +192,4 @@ def test_deleting_a_namespace_takes_its_content_along(api: Api) -> None:
     assert (status, answer["status"]["phase"]) == (200, "Terminating")
     status, answer = api.post("configmaps", {"metadata": {"name": "late"}})
     assert (status, answer["details"]["causes"][0]["reason"]) == (403, "NamespaceTerminating")
-    eventually(lambda: api.call("GET", path)[0] == 404, seconds=20)
+    until(lambda: api.call("GET", path)[0] == 404)

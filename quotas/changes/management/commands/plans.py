@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from console.audit.services import Actor, require_reason
 from console.errors import DomainError
 from console.pages.diff import FieldChange
+from console.pages.plural import plural
 from quotas.changes.contracts import Preview
 from quotas.changes.rules import document as yaml_form
 from quotas.changes.services.documents import Applied, PlanDifference, apply_document, compare
@@ -55,10 +56,10 @@ class Command(BaseCommand):
         plans = Plan.objects.filter(slug__in=wanted) if wanted else Plan.objects.all()
         if not wanted:
             plans = plans.filter(archived_at=None)
-        found = {plan.slug: plan for plan in plans.order_by("slug")}
-        if missing := sorted(set(wanted) - found.keys()):
+        by_slug = {plan.slug: plan for plan in plans.order_by("slug")}
+        if missing := sorted(set(wanted) - by_slug.keys()):
             _fail(f"There is no plan {', '.join(missing)}.")
-        self.stdout.write(yaml_form.dump(export_plan(plan) for plan in found.values()), ending="")
+        self.stdout.write(yaml_form.dump(export_plan(plan) for plan in by_slug.values()), ending="")
 
     def _diff(self, options: dict[str, Any]) -> None:
         differences = [compare(each) for each in _read(options["file"])]
@@ -85,8 +86,8 @@ class Command(BaseCommand):
             self.stdout.write(f"{difference.plan}: no change")
         elif difference.terms:
             base, count = difference.base, difference.tenants
-            noun = "tenant" if count == 1 else "tenants"
-            self.stdout.write(f"{difference.plan}: v{base} → v{base + 1} for {count} {noun}")
+            tenants = plural(count, "tenant")
+            self.stdout.write(f"{difference.plan}: v{base} → v{base + 1} for {tenants}")
         else:
             self.stdout.write(f"{difference.plan}: texts only, no new version")
         for change in difference.changes:

@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +18,9 @@ from deploy.demo.stack.supervisor import (
     Supervisor,
     Unit,
 )
+from tests.waiting import PATIENCE, until
 
-SLEEPS = "import time; print('up', flush=True); time.sleep(60)"
+SLEEPS = "import time; print('up', flush=True); time.sleep(600)"
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Reported:
 
 def part(home: Path, name: str, code: str = SLEEPS, **options: object) -> Part:
     log = home / f"{name}.log"
-    base: dict[str, object] = {"ready": lambda: log.read_bytes() != b"", "stop_timeout": 30.0}
+    base: dict[str, object] = {"ready": lambda: log.read_bytes() != b"", "stop_timeout": PATIENCE}
     return Part(name=name, argv=(sys.executable, "-c", code), log=log, **(base | options))  # type: ignore[arg-type] # options of a Part by name
 
 
@@ -64,14 +64,16 @@ def supervise(reported: Reported) -> Iterator[Callable[..., Supervisor]]:
         supervisor.stop()
 
 
-def tick_until(supervisor: Supervisor, done: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, {
-            name: (unit.status, unit.note) for name, unit in supervisor.units.items()
-        }
-        supervisor.tick()
-        time.sleep(0.01)
+def tick_until(supervisor: Supervisor, done: Callable[[], bool]) -> None:
+    def ticked() -> bool:
+        if not done():
+            supervisor.tick()
+        return done()
+
+    until(
+        ticked,
+        lambda: str({name: (unit.status, unit.note) for name, unit in supervisor.units.items()}),
+    )
 
 
 def pid_of(unit: Unit) -> int:
@@ -134,7 +136,9 @@ def test_a_part_that_dies_five_times_is_given_up_with_its_last_words(
 def test_a_part_that_never_gets_ready_counts_as_dead(
     tmp_path: Path, supervise: Callable[..., Supervisor], reported: Reported
 ) -> None:
-    supervisor = supervise(part(tmp_path, "mute", ready=lambda: False, start_timeout=0.2))
+    # clock: it never is
+    never = part(tmp_path, "mute", ready=lambda: False, start_timeout=0.2)
+    supervisor = supervise(never)
     unit = supervisor.units["mute"]
     tick_until(supervisor, lambda: unit.deaths == 1)
     assert reported.messages[0].startswith("mute was not ready after 0 s")
@@ -154,7 +158,7 @@ def test_children_of_a_dead_part_do_not_hold_on_to_its_port(
 ) -> None:
     code = (
         "import subprocess, sys\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
         "print(child.pid, flush=True); child.wait()"
     )
     supervisor = supervise(part(tmp_path, "parent", code))
@@ -165,9 +169,7 @@ def test_children_of_a_dead_part_do_not_hold_on_to_its_port(
     assert unit.running is not None
     signal_only_the_parent(group)
     tick_until(supervisor, lambda: unit.deaths == 1)
-    deadline = time.monotonic() + 60
-    while group_exists(group) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: not group_exists(group))
     assert not group_exists(group)
     assert not Path(f"/proc/{child.pid}").exists()
 
@@ -185,13 +187,13 @@ def test_stopping_goes_by_rank_and_leaves_nothing(
         "import signal, sys, time\n"
         "def end(*_):\n"
         f"    open({str(said)!r}, 'a').write(sys.argv[1] + ' '); sys.exit()\n"
-        "signal.signal(signal.SIGTERM, end); print('up', flush=True); time.sleep(60)"
+        "signal.signal(signal.SIGTERM, end); print('up', flush=True); time.sleep(600)"
     )
     store = part(tmp_path, "store", stop_rank=30)
     client = part(tmp_path, "client", stop_rank=10)
     parts = [
         Part(name=p.name, argv=(sys.executable, "-c", code, p.name), log=p.log,
-             ready=p.ready, stop_rank=p.stop_rank, stop_timeout=30.0)
+             ready=p.ready, stop_rank=p.stop_rank, stop_timeout=PATIENCE)
         for p in (store, client)
     ]  # fmt: skip
     supervisor = supervise(*parts)
@@ -207,7 +209,8 @@ def test_a_part_that_ignores_the_signal_is_killed(
     tmp_path: Path, supervise: Callable[..., Supervisor]
 ) -> None:
     code = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPS}"
-    supervisor = supervise(part(tmp_path, "stubborn", code, stop_timeout=0.2))
+    never = part(tmp_path, "stubborn", code, stop_timeout=0.2)  # clock: it never ends
+    supervisor = supervise(never)
     unit = supervisor.units["stubborn"]
     tick_until(supervisor, lambda: unit.status is Status.READY)
     group = pid_of(unit)

@@ -17,7 +17,7 @@ from quotas.enforcement.reconcile.queue import claim_items, process_queue
 from quotas.enforcement.reconcile.sweep import sweep
 from tests.quotas.enforcement.conftest import order
 from tests.quotas.enforcement.fakes import FakePlane, make_target, make_tenants, make_version, move
-from tests.workers import until
+from tests.waiting import until
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sent")]
 

@@ -31,9 +31,9 @@ from tests.quotas.enforcement.fakes import (
     move,
     unreachable,
 )
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.django_db
-PATIENCE = 10
 
 
 def test_a_click_does_not_wait_for_a_sweep_that_looks(plane: FakePlane) -> None:

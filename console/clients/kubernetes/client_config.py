@@ -1,0 +1,129 @@
+"""Reading a credential with the official SDK: addresses, TLS and tokens. All of it may block."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from dataclasses import dataclass, field
+
+import yaml
+from kubernetes import config
+from kubernetes.client import Configuration
+from kubernetes.config import ConfigException
+
+from console.clients.credentials import Reference, Secret
+from console.errors import Refused
+
+# The SDK's messages quote whole parts of the kubeconfig, tokens included; this much is harmless.
+_HARMLESS = re.compile(r"Expected (?:key|object with name) [\w.@:/-]+|Service [\w/ ]+\.")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a credential alone may not say. `server` and the rest only matter for bare tokens."""
+
+    server: str = ""
+    ca_file: str = ""
+    insecure_skip_tls_verify: bool = False
+    connections: int = 16
+    request_timeout: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Everything that a session needs to know about a target."""
+
+    configuration: Configuration = field(repr=False)
+    tls: ssl.SSLContext | None
+    base: str
+    proxy: str | None
+    server_name: str | None
+
+
+def load(credential: Reference, options: Options) -> Loaded:
+    """Read the credential into the SDK's configuration and a TLS context.
+
+    Refused (code `credential`) when it cannot be used; the message holds no secret.
+    """
+    configuration = Configuration()
+    try:
+        _fill(configuration, credential, options)
+        tls = _tls(configuration)
+    except (ssl.SSLError, OSError) as problem:
+        reason = getattr(problem, "strerror", None) or type(problem).__name__
+        raise Refused(f"TLS material cannot be used: {reason}", code="credential") from None
+    except (
+        ConfigException,
+        yaml.YAMLError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        ValueError,
+    ) as bad:
+        # Not chained and hardly quoted: these errors repeat the text around the mistake.
+        match = _HARMLESS.search(str(bad)) if isinstance(bad, ConfigException) else None
+        hint = match[0] if match else "not a usable kubeconfig"
+        raise Refused(f"the credential cannot be used: {hint}", code="credential") from None
+    return Loaded(
+        configuration,
+        tls,
+        base=str(configuration.host).rstrip("/"),
+        proxy=configuration.proxy or None,
+        server_name=configuration.tls_server_name or None,
+    )
+
+
+def _fill(configuration: Configuration, credential: Reference, options: Options) -> None:
+    if credential.scheme == "in-cluster":
+        config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]  # the SDK's
+        return
+    secret = credential.read()
+    if credential.scheme == "kubeconfig":
+        config.load_kube_config(  # type: ignore[no-untyped-call]  # the SDK's
+            str(credential.path()),
+            context=credential.context or None,
+            client_configuration=configuration,
+            persist_config=False,
+        )
+    elif "clusters:" in secret.value or '"clusters"' in secret.value:
+        config.load_kube_config_from_dict(  # type: ignore[no-untyped-call]  # the SDK's
+            yaml.safe_load(secret.value), client_configuration=configuration, persist_config=False
+        )
+    else:
+        _fill_from_token(configuration, secret, options)
+        return
+    if "exec:" in secret.value and not (configuration.api_key or configuration.cert_file):
+        # The SDK only logs this and goes on as anonymous.
+        raise Refused("the kubeconfig's credential plugin gave no credential", code="credential")
+
+
+def _fill_from_token(configuration: Configuration, token: Secret, options: Options) -> None:
+    if not options.server:
+        raise Refused("a bare token needs the server's address", code="credential")
+    configuration.host = options.server
+    configuration.api_key["BearerToken"] = f"Bearer {token.value}"
+    configuration.verify_ssl = not options.insecure_skip_tls_verify
+    configuration.ssl_ca_cert = options.ca_file or None
+
+
+def _tls(configuration: Configuration) -> ssl.SSLContext | None:
+    if not str(configuration.host).startswith("https"):
+        return None
+    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert or None)
+    if not configuration.verify_ssl:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    # Kubernetes' own CAs are often older than what Python 3.13's strict mode accepts.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if configuration.cert_file:
+        context.load_cert_chain(configuration.cert_file, configuration.key_file)
+    return context
+
+
+def headers_of(configuration: Configuration) -> dict[str, str]:
+    """The headers of every request; asks the SDK for a fresh token when the old one expired."""
+    headers = {"User-Agent": "headroom", "Accept": "application/json"}
+    token = configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+    if token:
+        headers["Authorization"] = token
+    return headers

@@ -1,0 +1,298 @@
+"""Reading runs: visibility, histories and descriptions, as plain values.
+
+Goes to the service directly: the SDK's own list and describe fail on a paused workflow. Every verb
+raises Unreachable, Throttled, Refused or NotFound (console.errors) within the client's time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import weakref
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from typing import Final, TypeVar
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent as ProtoEvent
+from temporalio.api.workflowservice.v1 import (
+    CountWorkflowExecutionsRequest,
+    CountWorkflowExecutionsResponse,
+    DescribeWorkflowExecutionRequest,
+    GetWorkflowExecutionHistoryRequest,
+    GetWorkflowExecutionHistoryResponse,
+    GetWorkflowExecutionHistoryReverseRequest,
+    ListWorkflowExecutionsRequest,
+)
+
+from console.clients import bridge
+from console.clients.temporal.client import TemporalClient
+from console.clients.temporal.events import is_closing, room_for, translate
+from console.clients.temporal.records import (
+    HistoryEvent,
+    RunDescription,
+    RunHistory,
+    VisibilityPage,
+)
+from console.clients.temporal.runs import run_description, visibility_row
+from console.clients.temporal.token_bucket import TokenBucket
+from console.errors import NotFound, Unreachable
+
+LARGEST_PAGE: Final = 1000
+"""The server gives no more rows than this, whatever is asked."""
+REVERSE_PAGE: Final = 200
+READERS: Final = 6
+"""Histories fetched at once: enough to keep one core of the server busy beside ours."""
+LONG: Final = 60.0
+"""Seconds that a page, or a history of many pages, may take."""
+
+T = TypeVar("T")
+Ref = tuple[str, str]
+# A server allows 10 queries of visibility a second and namespace, and no more than that at once;
+# others want some of them too.
+_buckets: weakref.WeakKeyDictionary[TemporalClient, TokenBucket] = weakref.WeakKeyDictionary()
+
+
+class Fetching:
+    """Histories that are on their way."""
+
+    def __init__(self, future: concurrent.futures.Future[list[RunHistory | None]]) -> None:
+        self._future = future
+
+    def result(self) -> list[RunHistory | None]:
+        """All of them in the order in which they were asked for; None for those that are gone."""
+        try:
+            return self._future.result(LONG + 1)
+        except TimeoutError:
+            self._future.cancel()
+            raise Unreachable(f"no histories within {LONG:g} s") from None
+        except concurrent.futures.CancelledError:
+            raise Unreachable("the process is stopping") from None
+
+    def cancel(self) -> None:
+        """Gives up on them."""
+        self._future.cancel()
+
+
+class HistoryReader:
+    """The runs of a client's namespace."""
+
+    def __init__(self, client: TemporalClient) -> None:
+        self._client = client
+        bucket = _buckets.get(client)
+        if bucket is None:
+            bucket = _buckets.setdefault(client, TokenBucket(burst=10, rate=8.0))
+        self._bucket = bucket
+
+    def rows(self, query: str, *, size: int = LARGEST_PAGE, token: bytes = b"") -> VisibilityPage:
+        """One page of the runs that a visibility query finds (`ExecutionStatus = 'Running'`):
+        open ones first, then closed ones by the time they closed, newest first."""
+        request = ListWorkflowExecutionsRequest(
+            namespace=self._client.namespace, page_size=size, next_page_token=token, query=query
+        )
+
+        async def go(deadline: float) -> VisibilityPage:
+            await self._bucket.take(deadline)
+            answer = await self._client.connection.call(
+                lambda client: client.workflow_service.list_workflow_executions,
+                request,
+                what="list workflows",
+                deadline=deadline,
+            )
+            rows = tuple(map(visibility_row, answer.executions))
+            return VisibilityPage(rows, answer.next_page_token)
+
+        return self._client.run(go, LONG)
+
+    def count(self, query: str) -> int:
+        """How many runs a visibility query finds."""
+        request = CountWorkflowExecutionsRequest(namespace=self._client.namespace, query=query)
+
+        async def go(deadline: float) -> int:
+            await self._bucket.take(deadline)
+            answer: CountWorkflowExecutionsResponse = await self._client.connection.call(
+                lambda client: client.workflow_service.count_workflow_executions,
+                request,
+                what="count workflows",
+                deadline=deadline,
+            )
+            return answer.count
+
+        return self._client.run(go, LONG)
+
+    def describe(self, workflow_id: str, run_id: str) -> RunDescription:
+        """What one run is doing now. NotFound when the server no longer has it."""
+        description = self.describe_all([(workflow_id, run_id)])[0]
+        if description is None:
+            raise NotFound(f"no workflow {workflow_id} with run {run_id}")
+        return description
+
+    def describe_all(self, refs: Sequence[Ref]) -> list[RunDescription | None]:
+        """As `describe`, several at once and in their order; None for those that are gone."""
+
+        async def one(ref: Ref, deadline: float) -> RunDescription | None:
+            request = DescribeWorkflowExecutionRequest(
+                namespace=self._client.namespace, execution=_execution(ref)
+            )
+            try:
+                answer = await self._client.connection.call(
+                    lambda client: client.workflow_service.describe_workflow_execution,
+                    request,
+                    what=f"describe workflow {ref[0][:200]}",
+                    deadline=deadline,
+                )
+            except NotFound:
+                return None
+            return run_description(answer)
+
+        return self._client.run(lambda deadline: _each(refs, one, deadline), LONG)
+
+    def history(self, workflow_id: str, run_id: str) -> RunHistory:
+        """The whole history of one run. NotFound when the server no longer has it."""
+
+        async def go(deadline: float) -> RunHistory:
+            return await self._whole((workflow_id, run_id), deadline)
+
+        return self._client.run(go, LONG)
+
+    def fetch(self, refs: Sequence[Ref]) -> Fetching:
+        """Begins to fetch several whole histories and returns at once. For short ones: all of them
+        are in memory."""
+
+        async def one(ref: Ref, deadline: float) -> RunHistory | None:
+            try:
+                return await self._whole(ref, deadline)
+            except NotFound:
+                return None
+
+        async def go() -> list[RunHistory | None]:
+            return await _each(refs, one, asyncio.get_running_loop().time() + LONG)
+
+        return Fetching(bridge.submit(go()))
+
+    def history_after(
+        self, workflow_id: str, run_id: str, after: int, *, activities: Collection[str] = ()
+    ) -> RunHistory:
+        """The events of one run after the one with the id `after`, read from the end, so that it
+        costs about what is new. What those and the pending `activities` (ids) refer to comes along
+        (the scheduling of an activity, the last workflow task before), with smaller ids.
+        `document` is None."""
+
+        async def go(deadline: float) -> RunHistory:
+            newest_first: list[ProtoEvent] = []
+            token = b""
+            while True:
+                answer = await self._client.connection.call(
+                    lambda client: client.workflow_service.get_workflow_execution_history_reverse,
+                    GetWorkflowExecutionHistoryReverseRequest(
+                        namespace=self._client.namespace,
+                        execution=_execution((workflow_id, run_id)),
+                        maximum_page_size=REVERSE_PAGE,
+                        next_page_token=token,
+                    ),
+                    what=f"read the end of the history of {workflow_id[:200]}",
+                    deadline=deadline,
+                )
+                newest_first.extend(answer.history.events)
+                token = answer.next_page_token
+                if not token or reaches_back(newest_first, after, activities):
+                    return _ending(newest_first)
+
+        return self._client.run(go, LONG)
+
+    async def _whole(self, ref: Ref, deadline: float) -> RunHistory:
+        translated: list[HistoryEvent] = []
+        written: list[bytes] = []
+        last, token = ProtoEvent(), b""
+        while True:
+            page = await self._page(ref, token, deadline)
+            token = page.next_page_token
+            events = page.history.events
+            # Of many pages nobody knows how many more will come.
+            several = bool(token or written)
+            translated.extend(translate(events, room_for(len(events) * (4 if several else 1))))
+            # Messages of one repeated field are joined by writing one after the other, so that a
+            # long history is never held as messages.
+            # The same history is the same bytes: the archive knows it by its digest.
+            written.append(page.history.SerializeToString(deterministic=True))
+            if events:
+                last = events[-1]
+            if not token:
+                return RunHistory(
+                    tuple(translated), last.event_id, is_closing(last), b"".join(written)
+                )
+
+    async def _page(
+        self, ref: Ref, token: bytes, deadline: float
+    ) -> GetWorkflowExecutionHistoryResponse:
+        return await self._client.connection.call(
+            lambda client: client.workflow_service.get_workflow_execution_history,
+            GetWorkflowExecutionHistoryRequest(
+                namespace=self._client.namespace, execution=_execution(ref), next_page_token=token
+            ),
+            what=f"read the history of {ref[0][:200]}",
+            deadline=deadline,
+        )
+
+
+def _execution(ref: Ref) -> WorkflowExecution:
+    return WorkflowExecution(workflow_id=ref[0], run_id=ref[1])
+
+
+async def _each(
+    refs: Sequence[Ref], one: Callable[[Ref, float], Coroutine[object, None, T]], deadline: float
+) -> list[T]:
+    """`one` of each, a few at a time, in order. The first error ends them all."""
+    limit = asyncio.Semaphore(READERS)
+
+    async def limited(ref: Ref) -> T:
+        async with limit:
+            return await one(ref, deadline)
+
+    tasks = [asyncio.ensure_future(limited(ref)) for ref in refs]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def reaches_back(
+    newest_first: Sequence[ProtoEvent], after: int, activities: Collection[str]
+) -> bool:
+    """Whether events, newest first, go back to all that those after `after` refer to."""
+    oldest = newest_first[-1].event_id if newest_first else 0
+    if oldest > after:
+        return False
+    if oldest <= 1:
+        return True
+    scheduled = {
+        event.activity_task_scheduled_event_attributes.activity_id
+        for event in newest_first
+        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
+    }
+    if not scheduled.issuperset(activities):
+        return False
+    refs = (
+        event.ref for event in translate((one for one in newest_first if one.event_id > after), 0)
+    )
+    return min((ref for ref in refs if ref), default=oldest) >= oldest and (
+        oldest <= after - REVERSE_PAGE or _has_worker(newest_first, after)
+    )
+
+
+def _has_worker(newest_first: Sequence[ProtoEvent], after: int) -> bool:
+    return any(
+        event.event_id <= after and event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+        for event in newest_first
+    )
+
+
+def _ending(newest_first: Sequence[ProtoEvent]) -> RunHistory:
+    last = newest_first[0] if newest_first else ProtoEvent()
+    return RunHistory(
+        events=translate(reversed(newest_first), room_for(len(newest_first))),
+        last_id=last.event_id,
+        closed=is_closing(last),
+        document=None,
+    )
