@@ -33,7 +33,9 @@ class TemporalControls:
     def perform(self, *, run: RunFacts, target: TargetRef, request: ActionRequest) -> Answer:
         """One call, under the operator's name."""
         operations = Operations(client_for(target))
-        return _DOINGS[request.verb](operations, Execution(run.external_id, run.run_id), request)
+        return _OPERATIONS[request.verb](
+            operations, Execution(run.external_id, run.run_id), request
+        )
 
     def find(self, *, target: TargetRef, query: str, most: int) -> Sequence[RunFound]:
         """By pages of a thousand, half a second each."""
@@ -114,7 +116,7 @@ def _priority(operations: Operations, run: Execution, request: ActionRequest) ->
     return Answer("What the run schedules from now on has the new priority.")
 
 
-_DOINGS: Final[Mapping[str, Callable[[Operations, Execution, ActionRequest], Answer]]] = {
+_OPERATIONS: Final[Mapping[str, Callable[[Operations, Execution, ActionRequest], Answer]]] = {
     "cancel": _cancel,
     "terminate": _terminate,
     "reset": _reset,

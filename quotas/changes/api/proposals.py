@@ -26,7 +26,8 @@ from console.rest.views import (
 )
 from quotas.changes.filters import ProposalFilters
 from quotas.changes.kinds.change import ProposedChange
-from quotas.changes.kinds.registry import KINDS, permission_for
+from quotas.changes.kinds.payload import kind_named
+from quotas.changes.kinds.registry import permission_for
 from quotas.changes.models import Proposal
 from quotas.changes.serializers import change_bodies as bodies
 from quotas.changes.serializers import proposals as shapes
@@ -160,8 +161,9 @@ class DryRun(Idempotent, APIView):
 def _change_of(request: Request) -> ProposedChange:
     """The change in the body. Of its fields only the kind is looked at before it is known whether
     whoever asks may make such changes."""
-    kind = request.data.get("kind") if isinstance(request.data, Mapping) else None
-    if isinstance(kind, str) and kind in KINDS:
-        require(request, permission_for(kind))
+    sent: Any = request.data
+    kind = sent.get("kind") if isinstance(sent, Mapping) else None
+    if isinstance(kind, str) and kind:
+        require(request, kind_named(kind).permission)
     body = bodies.Propose.read(request)
-    return bodies.change_of(KINDS[body["kind"]], body["payload"])
+    return bodies.change_of(kind_named(body["kind"]), body["payload"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, fields
-from functools import cache
 from typing import Any, ClassVar, get_type_hints
 
 from rest_framework.exceptions import ValidationError
@@ -61,15 +60,10 @@ def body_of(
 
 def change_of(kind: type[ProposedChange], payload: Mapping[str, Any]) -> ProposedChange:
     """The change that a payload says. Raises InvalidBody with every field that is not right."""
-    body = _payload(kind)(data=payload)
+    body = _PAYLOADS[kind.__name__](data=payload)
     if not body.is_valid():
         raise InvalidBody(body.errors)
     return kind.of(body.validated_data)
-
-
-@cache
-def _payload(kind: type[ProposedChange]) -> type[ChangeBody]:
-    return _class(f"{kind.__name__}Payload", kind, _fields(kind, ()))
 
 
 def _class(name: str, kind: type[ProposedChange], made: Mapping[str, Any]) -> type[ChangeBody]:
@@ -100,6 +94,11 @@ def _field(annotation: Any, *, required: bool, allow_null: bool) -> Any:
     if allow_null:
         options["allow_null"] = True
     return FIELDS[annotation](**options)
+
+
+_PAYLOADS = {
+    name: _class(f"{name}Payload", kind, _fields(kind, ())) for name, kind in KINDS.items()
+}
 
 
 class NewPlan(Body):

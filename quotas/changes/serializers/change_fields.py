@@ -45,7 +45,7 @@ class NameField(TextField):
 class NamesField(ListOf):
     """Slugs, each once."""
 
-    child = NameField()
+    child: Any = NameField()
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs = {"help_text": "Slugs of tenants.", **kwargs}

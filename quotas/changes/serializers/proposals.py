@@ -48,8 +48,15 @@ OBJECT = described(
     target=_text(),
     location=_text(),
     operation=_text(help_text="create, update or delete."),
-    object=_text(),
-    fields=_objects(child=serializers.DictField()),
+    object=_text(help_text="Its name for people, made of the next four."),
+    kind=_text(),
+    namespace=_text(),
+    name=_text(),
+    part=_text(help_text="A share of an object that several tenants own together."),
+    fields=_objects(
+        child=serializers.DictField(),
+        help_text="path, before, after, key, and the owner where it is somebody else.",
+    ),
 )
 PREVIEW = described(
     "Preview",

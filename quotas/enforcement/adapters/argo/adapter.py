@@ -70,11 +70,11 @@ class ArgoAdapter:
         """The controller's version (empty when nothing tells it) and our permissions. Features:
         `user`, `workflows_served`, and `controller`: by what its version is known."""
         client = client_for(target)
-        found = client.probe()
-        served = _SERVED in found.kinds
+        cluster = client.probe()
+        served = _SERVED in cluster.kinds
         version, known_by = _version(client, target)
         features: dict[str, Any] = {
-            "user": found.user,
+            "user": cluster.user,
             "workflows_served": served,
             "controller": known_by,
         }
@@ -87,7 +87,7 @@ class ArgoAdapter:
                 f" Deployment {_CONTROLLER} in {controller_namespace(target)} tells."
             )
         return Health(
-            latency_ms=found.latency_ms,
+            latency_ms=cluster.latency_ms,
             version=version or "unknown",
             features=features,
             missing=tuple(map(str, client.permissions(_NEEDED))),
@@ -123,11 +123,11 @@ def _version(client: KubernetesClient, target: TargetRef) -> tuple[str, str]:
     server = server_for(target)
     if server is not None:
         try:
-            said = server.version()
+            version = server.version()
         except ExternalError:
-            said = ""
-        if said:
-            return said, "Argo server"
+            version = ""
+        if version:
+            return version, "Argo server"
     if tag := _image_version(client, controller_namespace(target)):
         return tag, "image"
     annotated = _annotated_version(client)
