@@ -6,6 +6,8 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from django.contrib.messages import constants as levels
+
 from console import env, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -59,6 +61,15 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "console.middleware.DomainErrors",
 ]
+
+# The tone of a note on a page; what only informs has none.
+MESSAGE_TAGS = {
+    levels.DEBUG: "",
+    levels.INFO: "",
+    levels.SUCCESS: "good",
+    levels.WARNING: "warn",
+    levels.ERROR: "bad",
+}
 
 ROOT_URLCONF = "console.urls"
 WSGI_APPLICATION = "console.wsgi.application"
