@@ -18,11 +18,11 @@ export PYTHONUNBUFFERED := 1
 
 setup:  ## .venv with everything that development needs
 	@$(NEED_PYTHON)
-	@"$(PYTHON)" deploy/local/bootstrap.py dev
+	@"$(PYTHON)" deploy/demo/bootstrap.py dev
 
 setup-demo:  ## .venv with what `make demo` needs; keeps a development .venv as it is
 	@$(NEED_PYTHON)
-	@"$(PYTHON)" deploy/local/bootstrap.py demo
+	@"$(PYTHON)" deploy/demo/bootstrap.py demo
 
 lock: setup  ## pins and hashes from pyproject.toml
 	$(COMPILE) pyproject.toml --group dev -o requirements/dev.txt
@@ -31,13 +31,13 @@ lock: setup  ## pins and hashes from pyproject.toml
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 
 demo: setup-demo  ## the whole stack with sample data; Ctrl-C stops it
-	@exec $(BIN)/python -m deploy.local.stack up
+	@exec $(BIN)/python -m deploy.demo up
 
 demo-stop: setup-demo  ## stop a demo that runs elsewhere, or what a killed one left
-	@$(BIN)/python -m deploy.local.stack stop
+	@$(BIN)/python -m deploy.demo stop
 
 demo-reset: setup-demo  ## stop it and delete its data
-	@$(BIN)/python -m deploy.local.stack reset
+	@$(BIN)/python -m deploy.demo reset
 
 test: test-sqlite test-postgres e2e  ## everything
 
@@ -48,7 +48,7 @@ test-postgres: setup  ## the tests that use the database, on PostgreSQL
 	$(BIN)/python -m tests.with_postgres $(BIN)/pytest --only-database $(PYTEST)
 
 e2e: setup  ## browser tests
-	@browser=$$($(BIN)/python -m deploy.local.browser) && \
+	@browser=$$($(BIN)/python -m tests.e2e.browser) && \
 	CHROMIUM="$$browser" $(BIN)/pytest --override-ini addopts=--strict-markers --timeout=900 tests/e2e
 
 check: setup  ## format, lint, types, layers, templates, migrations, architecture

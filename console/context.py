@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.http import HttpRequest
 
-from console.access.models import Permission, User
+from console.access.contracts import Permission
+from console.access.rights import granted
 
 THEMES = ("auto", "light", "dark")
 
@@ -49,17 +50,15 @@ class Frame:
 
 def frame(request: HttpRequest) -> dict[str, Frame]:
     """Context processor: `frame` for base.html. One look at the session, no further queries."""
-    user = getattr(request, "user", None)
-    person = user if isinstance(user, User) else None
     theme = request.COOKIES.get("theme", "auto")
     return {
         "frame": Frame(
             site_name=settings.SITE_NAME,
             demo=settings.DEMO,
             theme=theme if theme in THEMES else "auto",
-            nav=_navigation(request.path) if person and person.may(Permission.VIEW) else (),
-            may_operate=bool(person and person.may(Permission.OPERATE)),
-            may_administer=bool(person and person.may(Permission.ADMINISTER)),
+            nav=_navigation(request.path) if granted(request, Permission.VIEW) else (),
+            may_operate=granted(request, Permission.OPERATE),
+            may_administer=granted(request, Permission.ADMINISTER),
             at_people=request.path.startswith("/access/people/"),
         )
     }

@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "quotas.changes",
     "observability.usage",
     "observability.jobs",
+    "observability.ingest",
     "observability.actions",
     "observability.replays",
 ]
@@ -165,10 +166,10 @@ STORAGES = {
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "console.access.api.TokenAuthentication",
+        "console.access.tokens.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["console.access.api.RolePermission"],
+    "DEFAULT_PERMISSION_CLASSES": ["console.access.rights.RolePermission"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "console.rest.pagination.CursorPagination",
@@ -184,7 +185,7 @@ SPECTACULAR_SETTINGS = {
     "jobs that ran: their trail, replays of it, and actions on them.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["console.access.api.RolePermission"],
+    "SERVE_PERMISSIONS": ["console.access.rights.RolePermission"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "filter": True, "defaultModelsExpandDepth": 0},

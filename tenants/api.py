@@ -12,9 +12,10 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from console.access.api import Idempotent
-from console.access.gate import actor_of
-from console.access.models import Permission, User
+from console.access.contracts import Permission
+from console.access.idempotency import Idempotent
+from console.access.models import User
+from console.access.rights import actor_of
 from console.audit.services import require_reason
 from console.errors import DomainError
 from console.rest.body import (

@@ -8,7 +8,8 @@ from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
 
-from console.access.models import Permission, User
+from console.access.contracts import Permission
+from console.access.models import User
 from tenants.contracts import PlacementRef, TargetRef
 
 DNS_1123 = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
@@ -88,6 +89,10 @@ class Tenant(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+    def has_member(self, user: User) -> bool:
+        """Whether this person belongs to it, whatever role they have in the console."""
+        return self.memberships.filter(user=user).exists()
 
 
 class MembershipRole(models.TextChoices):

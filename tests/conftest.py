@@ -10,7 +10,7 @@ import pytest
 from django.db.backends.base.operations import BaseDatabaseOperations
 from hypothesis import settings
 
-from deploy.local.programs import kube_binaries
+from deploy.demo.parts.programs import kube_binaries
 from tests import servers, shared_cluster
 
 # A property is slow when the machine is busy with servers, which says nothing about the code.

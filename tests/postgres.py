@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.local import ports, probes
-from deploy.local.parts import Part
+from deploy import ports
+from deploy.demo.stack import probes
+from deploy.demo.stack.part import Part
 from tests.servers import Server, ServerError, directory
 
 NOBODY = 65534

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from deploy.local import ports, probes
-from deploy.local.parts import Part
+from deploy import ports
+from deploy.demo.stack import probes
+from deploy.demo.stack.part import Part
 from tests.servers import Server, directory
 
 _PLACES = ("/usr/lib/rabbitmq/bin", "/opt/rabbitmq/sbin", "/usr/local/sbin")

@@ -13,13 +13,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.local import ports
-from deploy.local.kubernetes import ClusterFiles, ControlPlane, KubePorts
-from deploy.local.parts import Part
-from deploy.local.processes import Running, log_tail
-from deploy.local.programs import KubeBinaries, kube_binaries
-from deploy.local.temporal import TemporalPorts, temporal
-from deploy.local.valkey import valkey as valkey_part
+from deploy import ports
+from deploy.demo.parts.kubernetes import ClusterFiles, ControlPlane, KubePorts
+from deploy.demo.parts.programs import KubeBinaries, kube_binaries
+from deploy.demo.parts.temporal import TemporalPorts, temporal
+from deploy.demo.parts.valkey import valkey as valkey_part
+from deploy.demo.stack.part import Part
+from deploy.demo.stack.processes import Running, log_tail
 
 
 class ServerError(Exception):

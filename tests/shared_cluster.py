@@ -13,7 +13,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from deploy.local.processes import identify, log_tail
+from deploy.demo.stack.processes import identify, log_tail
 from tests.servers import Cluster, ServerError, kube_control_plane
 
 PATIENCE = 150.0  # of tests that have 180 s; three servers start one after the other

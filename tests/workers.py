@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from deploy.local import probes
-from deploy.local.parts import Part
-from deploy.local.state import ROOT
+from deploy.demo.stack import probes
+from deploy.demo.stack.part import Part
+from deploy.demo.stack.state import ROOT
 from tests.servers import Server, directory
 
 
@@ -23,7 +23,15 @@ def celery_worker(
         part = Part(
             name="sample-worker",
             argv=(
-                *(sys.executable, "-m", "celery", "-A", "deploy.examples.tasks", "worker", "-E"),
+                *(
+                    sys.executable,
+                    "-m",
+                    "celery",
+                    "-A",
+                    "deploy.demo.workloads.celery_tasks",
+                    "worker",
+                    "-E",
+                ),
                 *("-Q", ",".join(queues), "-n", name, "-c", str(processes)),
                 *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
             ),

@@ -11,6 +11,8 @@ from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
 from django.db import models
 
+from console.access.contracts import Permission
+
 
 class Role(models.TextChoices):
     """Console roles; each may do all that the ones below it may. Nobody is something too."""
@@ -19,15 +21,6 @@ class Role(models.TextChoices):
     OPERATOR = "operator", "Operator"
     VIEWER = "viewer", "Viewer"
     NOBODY = "", "No console role"
-
-
-class Permission(models.TextChoices):
-    """What a page or endpoint asks for."""
-
-    OWN = "own", "See what belongs to one's own tenants"
-    VIEW = "view", "See everything in the console"
-    OPERATE = "operate", "Leases, suspend and resume, repair, retry"
-    ADMINISTER = "administer", "Plans, tenants, placements, targets, people"
 
 
 GRANTS: dict[str, frozenset[Permission]] = {

@@ -22,6 +22,7 @@ from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
 from console.access import services
+from console.access.contracts import Permission
 from console.access.forms import (
     PasswordForm,
     PersonForm,
@@ -30,8 +31,8 @@ from console.access.forms import (
     SignInForm,
     TokenForm,
 )
-from console.access.gate import SignedInRequest, actor_of, requires
-from console.access.models import ApiToken, Permission, User
+from console.access.models import ApiToken, User
+from console.access.rights import SignedInRequest, actor_of, requires
 from console.errors import DomainError
 
 

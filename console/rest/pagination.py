@@ -1,6 +1,6 @@
 """Cursor pages of REST lists, by keyset: as quick on the last page as on the first.
 
-class TenantList(Idempotent, ListCreateAPIView):         # from console.access.api
+class TenantList(Idempotent, ListCreateAPIView):         # from console.access.idempotency
     required_permissions = {"GET": Permission.VIEW, "POST": Permission.ADMINISTER}
     cursor_key = ("slug",)                               # unique together, never null, indexed
 """

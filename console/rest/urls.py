@@ -12,13 +12,13 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from console.access.models import Permission
+from console.access.contracts import Permission
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # drf-spectacular's registry is untyped
     """How the schema describes the token."""
 
-    target_class = "console.access.api.TokenAuthentication"
+    target_class = "console.access.tokens.TokenAuthentication"
     name = "token"
 
     def get_security_definition(

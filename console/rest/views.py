@@ -18,7 +18,7 @@ from rest_framework.generics import GenericAPIView, ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from console.access.models import Permission
+from console.access.contracts import Permission
 from console.errors import DomainError
 from console.rest.preconditions import Preconditions
 

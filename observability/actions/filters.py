@@ -5,14 +5,14 @@ from __future__ import annotations
 import django_filters as df
 
 from observability.actions.models import OrderStatus
-from observability.jobs.models import Engine
+from observability.jobs.models import ENGINE_CHOICES
 
 
 class OrderFilters(df.FilterSet):
     """Actions."""
 
     status = df.ChoiceFilter(choices=OrderStatus.choices)
-    engine = df.ChoiceFilter(choices=Engine.choices)
+    engine = df.ChoiceFilter(choices=ENGINE_CHOICES)
     verb = df.CharFilter(label="Name of a verb.")
     actor = df.CharFilter(label="Who asked for it.")
     tenant = df.CharFilter(field_name="tenant__slug", label="Slug of a tenant.")

@@ -9,8 +9,9 @@ from django import forms
 
 from console.access.forms import ReasonForm
 from console.errors import DomainError
-from observability.actions.contracts import FASTEST, Argument, FieldKind, Verb
+from observability.actions.contracts import FASTEST
 from observability.actions.models import OrderStatus
+from observability.engines.verbs import Argument, FieldKind, Verb
 from observability.jobs.charts.words import visible
 from tenants.models import Target
 

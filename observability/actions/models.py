@@ -11,10 +11,11 @@ from django.db import models
 from django.db.models import F, Q
 
 from console.audit.models import ActorKind
-from observability.actions.contracts import ORDER_KEY, Deed, Verb
-from observability.actions.rules.catalogue import find_verb
-from observability.jobs.contracts import Engine as _Engine
-from observability.jobs.models import Engine, JobRun
+from observability.actions.contracts import ORDER_KEY
+from observability.engines.catalogue import find_verb
+from observability.engines.contracts import Engine
+from observability.engines.verbs import Deed, Verb
+from observability.jobs.models import ENGINE_CHOICES, JobRun
 from tenants.models import Target, Tenant
 
 
@@ -83,7 +84,7 @@ class Order(models.Model):
     tenant = models.ForeignKey(
         Tenant, on_delete=models.PROTECT, related_name="orders", null=True, blank=True
     )
-    engine = models.CharField(max_length=12, choices=Engine.choices)
+    engine = models.CharField(max_length=12, choices=ENGINE_CHOICES)
     verb = models.CharField(max_length=20)
     arguments = models.JSONField(default=dict)
     reason = models.TextField()
@@ -145,7 +146,7 @@ class Order(models.Model):
     @property
     def about(self) -> Verb | None:
         """The verb's description; None for a verb that is no more."""
-        return find_verb(_Engine(self.engine), self.verb)
+        return find_verb(Engine(self.engine), self.verb)
 
     @property
     def what(self) -> str:

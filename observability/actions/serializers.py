@@ -8,12 +8,13 @@ from rest_framework import serializers as s
 
 from console.rest.serializers import described
 from console.rest.views import Row
-from observability.actions.contracts import FASTEST, Possible
+from observability.actions.contracts import FASTEST
 from observability.actions.models import ItemStatus, Order, OrderItem, OrderStatus, Selection
-from observability.actions.rules.catalogue import VERBS
 from observability.actions.services.notes import repeatable
 from observability.actions.services.previews import Preview
-from observability.jobs.models import Engine
+from observability.engines.catalogue import VERBS
+from observability.engines.verbs import Possible
+from observability.jobs.models import ENGINE_CHOICES
 
 _NAMES = sorted({verb.name for verb in VERBS})
 
@@ -22,7 +23,7 @@ ORDER = described(
     "One thing that was asked to be done to a run, or to many.",
     id=s.IntegerField(),
     url=s.CharField(),
-    engine=s.ChoiceField(choices=Engine.choices),
+    engine=s.ChoiceField(choices=ENGINE_CHOICES),
     verb=s.ChoiceField(choices=_NAMES),
     run=s.IntegerField(allow_null=True, help_text="Null for a batch."),
     label=s.CharField(),
@@ -86,7 +87,7 @@ ASK = described(
 BATCH = described(
     "BatchRequest",
     "What shall be done to many runs. With `dry_run` they are only counted.",
-    engine=s.ChoiceField(choices=Engine.choices),
+    engine=s.ChoiceField(choices=ENGINE_CHOICES),
     verb=s.ChoiceField(choices=_NAMES),
     query=s.CharField(required=False, help_text="As on the page Jobs; or the engine's own."),
     ids=s.ListField(child=s.IntegerField(), required=False, help_text="Runs, instead of a query."),

@@ -9,8 +9,10 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
-from console.access.models import Permission, User
-from observability.jobs.contracts import (
+from console.access.contracts import Permission
+from console.access.models import User
+from observability.engines.contracts import (
+    ENGINE_LABELS,
     LONGEST_MESSAGE,
     LONGEST_TITLE,
     OPEN,
@@ -18,24 +20,15 @@ from observability.jobs.contracts import (
     RunRef,
     run_key,
 )
-from observability.jobs.contracts import Status as _Status
+from observability.engines.contracts import Status as _Status
 from tenants.models import Target, Tenant
 
-
-class Engine(models.TextChoices):
-    """observability.jobs.contracts.Engine, as people read it."""
-
-    TEMPORAL = "temporal", "Temporal"
-    ARGO = "argo", "Argo Workflows"
-    CELERY = "celery", "Celery"
-    KUBERNETES = "kubernetes", "Kubernetes"
-
-
+ENGINE_CHOICES = [(engine.value, label) for engine, label in ENGINE_LABELS.items()]
 STATUS_CHOICES = [(status.value, label) for status, label in STATUS_LABELS.items()]
 
 
 class Attribution(models.TextChoices):
-    """observability.jobs.contracts.TenantSource, as people read it."""
+    """observability.engines.contracts.TenantSource, as people read it."""
 
     NONE = "unattributed", "Unattributed"
     DECLARED = "declared", "Declared by whoever started it"
@@ -68,7 +61,7 @@ class JobRunQuerySet(models.QuerySet["JobRun"]):
 class JobRun(models.Model):
     """One run of a job on one target. See contracts.RunSeen for what the columns mean."""
 
-    engine = models.CharField(max_length=12, choices=Engine.choices)
+    engine = models.CharField(max_length=12, choices=ENGINE_CHOICES)
     target = models.ForeignKey(Target, models.PROTECT, related_name="runs", db_index=False)
     external_id = models.CharField(max_length=1000)
     run_id = models.CharField(max_length=100, blank=True)

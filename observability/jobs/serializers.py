@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from console.rest.serializers import described
 from console.rest.views import Row
-from observability.jobs.models import STATUS_CHOICES, ArchiveState, Attribution, Engine
+from observability.jobs.models import ENGINE_CHOICES, STATUS_CHOICES, ArchiveState, Attribution
 
 _text, _moment = serializers.CharField, serializers.DateTimeField
 _integer, _flag = serializers.IntegerField, serializers.BooleanField
@@ -25,7 +25,7 @@ _RENAMED: Final = {"target__slug": "target", "tenant__slug": "tenant", "parent_k
 RUN_FIELDS: Final[dict[str, Any]] = {
     "id": _integer(),
     "key": _text(help_text="How other runs name it: ENGINE/LOCATION/EXTERNAL_ID/RUN_ID."),
-    "engine": serializers.ChoiceField(choices=Engine.choices),
+    "engine": serializers.ChoiceField(choices=ENGINE_CHOICES),
     "target": _text(),
     "location": _text(help_text="Namespace, or queue of Celery."),
     "external_id": _text(help_text="Workflow id, Job or Workflow name, task id."),

@@ -10,7 +10,8 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
-from console.access.models import Permission, User
+from console.access.contracts import Permission
+from console.access.models import User
 from observability.jobs.models import JobRun
 from tenants.models import dns_label
 

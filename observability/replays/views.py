@@ -10,12 +10,13 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from console.access.gate import SignedInRequest, actor_of, requires
-from console.access.models import Permission
+from console.access.contracts import Permission
+from console.access.rights import SignedInRequest, actor_of, requires
 from console.database.keyset import keyset_page
 from console.errors import DomainError
 from console.pages.partials import ANY, render_partial_or_page
-from observability.jobs.models import Engine, JobRun
+from observability.engines.contracts import Engine
+from observability.jobs.models import JobRun
 from observability.replays import selectors as reads
 from observability.replays.forms import BundleForm, ReplayForm, ReplayHereForm, RetireForm
 from observability.replays.models import Replay, ReplayResult, Verdict, WorkflowBundle

@@ -1,4 +1,4 @@
-"""Trails as sparklines. Pure."""
+"""Samples of use as sparklines. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def spark(values: Sequence[int | None], *, unit: Unit, limit: int | None) -> Spa
 
 
 def aligned(line: Sequence[int | None], *, missing: int, slots: int) -> list[int | None]:
-    """A trail's line as exactly `slots` values that end now: `missing` slots nobody looked at."""
+    """Samples as exactly `slots` values that end now: `missing` slots nobody looked at."""
     ended = [*line, *([None] * missing)][-slots:]
     return [None] * (slots - len(ended)) + ended
 

@@ -1,4 +1,4 @@
-"""Takes what the loop has seen into the trails: one slot of 15 minutes per limit and placement."""
+"""Takes what the loop has seen into samples: one slot of 15 minutes per limit and placement."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from observability.usage.models import SLOT_SECONDS, SLOTS, Trail
+from observability.usage.models import SLOT_SECONDS, SLOTS, UsageSamples
 from quotas.enforcement.models import PlacementState
 
 _BATCH = 1000
@@ -31,20 +31,21 @@ def sample(*, now: datetime) -> int:
 
 
 def _write(batch: Mapping[int, Mapping[str, Any]], slot: int) -> int:
-    known = {trail.placement_id: trail for trail in Trail.objects.filter(placement__in=batch)}
-    new: list[Trail] = []
-    changed: list[Trail] = []
+    stored = UsageSamples.objects.filter(placement__in=batch)
+    known = {samples.placement_id: samples for samples in stored}
+    new: list[UsageSamples] = []
+    changed: list[UsageSamples] = []
     for placement, used in _used(batch):
-        trail = known.get(placement)
-        if trail is None:
+        samples = known.get(placement)
+        if samples is None:
             values: Values = {key: [value] for key, value in used.items()}
-            new.append(Trail(placement_id=placement, slot=slot, values=values))
+            new.append(UsageSamples(placement_id=placement, slot=slot, values=values))
         else:
-            trail.values = merged(trail.values, used, shift=slot - trail.slot)
-            trail.slot = max(slot, trail.slot)
-            changed.append(trail)
-    Trail.objects.bulk_create(new, ignore_conflicts=True)
-    Trail.objects.bulk_update(changed, ["slot", "values"], batch_size=500)
+            samples.values = merged(samples.values, used, shift=slot - samples.slot)
+            samples.slot = max(slot, samples.slot)
+            changed.append(samples)
+    UsageSamples.objects.bulk_create(new, ignore_conflicts=True)
+    UsageSamples.objects.bulk_update(changed, ["slot", "values"], batch_size=500)
     return len(new) + len(changed)
 
 
@@ -61,7 +62,7 @@ def _used(batch: Mapping[int, Mapping[str, Any]]) -> Iterator[tuple[int, dict[st
 def merged(
     values: Mapping[str, list[int | None]], used: Mapping[str, int], *, shift: int
 ) -> Values:
-    """The trail moved on by `shift` slots (0: the same slot) with the new values in its last one.
+    """Samples moved on by `shift` slots (0: the same slot) with the new values in the last one.
 
     Keys that have not been seen for a whole day are dropped. A clock that went backwards (negative
     shift) writes into the newest slot.

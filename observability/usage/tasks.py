@@ -1,4 +1,4 @@
-"""Celery: keeps the trails going."""
+"""Celery: takes samples of use."""
 
 from __future__ import annotations
 

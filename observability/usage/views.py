@@ -7,10 +7,10 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from console.access.gate import SignedInRequest, requires
-from console.access.models import Permission
+from console.access.contracts import Permission
+from console.access.rights import SignedInRequest, requires
 from observability.usage import charts
-from observability.usage.models import SLOT_SECONDS, SLOTS, Trail
+from observability.usage.models import SLOT_SECONDS, SLOTS, UsageSamples
 from quotas.enforcement.models import PlacementState
 from quotas.plans.charts import unit_of
 from tenants.models import Placement
@@ -21,18 +21,18 @@ from tenants.models import Placement
 def sparks(request: SignedInRequest, pk: int) -> HttpResponse:
     """One sparkline per limit, each swapped into its own cell of the limits table."""
     placement = get_object_or_404(Placement.objects.visible_to(request.user), pk=pk)
-    trail = Trail.objects.filter(placement=placement).first()
+    samples = UsageSamples.objects.filter(placement=placement).first()
     state = PlacementState.objects.filter(placement=placement).first()
     limits = charts.limits_of(state.limits) if state else {}
     lines = {}
-    if trail is not None:
-        missing = max(int(timezone.now().timestamp()) // SLOT_SECONDS - trail.slot, 0)
+    if samples is not None:
+        missing = max(int(timezone.now().timestamp()) // SLOT_SECONDS - samples.slot, 0)
         lines = {
             key: charts.spark(
                 charts.aligned(values, missing=missing, slots=SLOTS),
                 unit=unit_of(key),
                 limit=limits.get(key),
             )
-            for key, values in trail.values.items()
+            for key, values in samples.values.items()
         }
     return render(request, "usage/_sparks.html", {"placement": placement, "lines": lines})

@@ -17,7 +17,7 @@ from typing import Final
 import django
 from django.core.management import call_command
 
-from deploy.local.programs import kube_binaries
+from deploy.demo.parts.programs import kube_binaries
 from tests.bench.figures import Bench, progress, show
 from tests.servers import directory
 

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from redis import Redis
 
-from deploy.local import ports
+from deploy import ports
 from observability.jobs.models import IngestGap, IngestState, JobEvent, JobRun
 from tenants.models import Target
 from tests.bench import cast

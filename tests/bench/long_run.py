@@ -17,7 +17,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.utils import timezone
 
-from observability.jobs.contracts import EventKind, EventSeen, Status
+from observability.engines.contracts import EventKind, EventSeen, Status
 
 DETAIL: Final = {"input": [{"order": 4711, "note": "x" * 200}], "task_queue": "invoices"}
 
@@ -52,9 +52,9 @@ def story(count: int, begun: datetime) -> Iterator[EventSeen]:
 
 def fill(count: int) -> None:
     """The run with its events; prints its id and a session's cookie."""
-    from observability.jobs.ingest.events import event_rows
-    from observability.jobs.ingest.reader import masker
-    from observability.jobs.ingest.writes import insert_events
+    from observability.ingest.events import event_rows
+    from observability.ingest.reader import masker
+    from observability.ingest.writes import insert_events
     from observability.jobs.models import JobRun
     from tenants.services import create_tenant
     from tests.bench import cast

@@ -13,8 +13,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from console.access.api import Idempotent
-from console.access.models import ApiToken, Permission, Role, User
+from console.access.contracts import Permission
+from console.access.idempotency import Idempotent
+from console.access.models import ApiToken, Role, User
 from console.audit.models import Entry
 from console.errors import Conflict, DomainError, Throttled
 from console.rest.preconditions import Preconditions

@@ -9,8 +9,9 @@ from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import path
 
-from console.access.gate import SignedInRequest, requires
-from console.access.models import Permission, Role, User
+from console.access.contracts import Permission
+from console.access.models import Role, User
+from console.access.rights import SignedInRequest, requires
 from console.errors import DomainError, Unreachable
 from console.urls import urlpatterns as real_urls
 

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from deploy.local.argo.definition import definition
-from deploy.local.emulator.server import Emulator
+from deploy.emulators.argo.definition import definition
+from deploy.emulators.kubernetes.server import Emulator
 from tenants.contracts import PlacementRef, TargetRef
 from tests.contract.clusters import Site, numbers, until
 from tests.contract.kubernetes_api import Api

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from console.errors import Conflict, ExternalError, Unreachable
-from deploy.local.ports import any_free
+from deploy.ports import any_free
 from quotas.enforcement.diff import diff
 from quotas.enforcement.ports import Result, Work
 from quotas.plans.contracts import Policy

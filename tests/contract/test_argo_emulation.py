@@ -11,10 +11,10 @@ from uuid import uuid4
 import pytest
 
 from console.errors import NotFound
-from deploy.local.argo import names
-from deploy.local.argo.__main__ import main
-from deploy.local.argo.cluster import Cluster
-from deploy.local.argo.controller import Controller
+from deploy.emulators.argo import names
+from deploy.emulators.argo.__main__ import main
+from deploy.emulators.argo.cluster import Cluster
+from deploy.emulators.argo.controller import Controller
 from tests.contract.clusters import Site, until
 
 LEASE = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}

@@ -10,7 +10,7 @@ import pytest
 from console.clients import pool
 from console.clients.celery.client import CeleryClient
 from console.errors import Unreachable
-from deploy.local.ports import any_free
+from deploy.ports import any_free
 from quotas.enforcement.ports import Observed, Operation, Result, Work
 from quotas.plans.contracts import EffectiveLimits
 from tenants.contracts import PlacementRef, TargetRef

@@ -11,8 +11,8 @@ import yaml
 
 from console.clients.contracts import Permission
 from console.clients.kubernetes.kinds import KINDS
-from observability.jobs.adapters.argo.source import WORKFLOWS
-from observability.jobs.adapters.kubernetes.reading import WANTS
+from observability.engines.argo.source import WORKFLOWS
+from observability.engines.kubernetes.reading import WANTS
 from quotas.enforcement.adapters.argo.adapter import ArgoAdapter
 from quotas.enforcement.adapters.kubernetes.adapter import KubernetesAdapter
 from tenants.adapters.kubernetes import client_for

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from deploy.local.argo import names
-from deploy.local.argo.controller import Controller
-from deploy.local.argo.run import Made
+from deploy.emulators.argo import names
+from deploy.emulators.argo.controller import Controller
+from deploy.emulators.argo.run import Made
 
 Obj = dict[str, Any]
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -21,7 +21,7 @@ def pod_template(name: str, **more: Any) -> Obj:
 
 
 class Memory:
-    """Meets deploy.local.argo.controller.World."""
+    """Meets deploy.emulators.argo.controller.World."""
 
     def __init__(self) -> None:
         self.workflows: dict[str, Obj] = {}

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from deploy.local.argo import again, listing, names
-from deploy.local.argo.archive import Archive
+from deploy.emulators.argo import again, listing, names
+from deploy.emulators.argo.archive import Archive
 from tests.deploy.argo_world import Lab, pod_template
 
 OK = pod_template("ok")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from deploy.local.argo import names
+from deploy.emulators.argo import names
 from tests.deploy.argo_world import Lab, pod_template
 
 OK = pod_template("ok")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from deploy.local.argo import names
-from deploy.local.argo.run import Made
+from deploy.emulators.argo import names
+from deploy.emulators.argo.run import Made
 from tests.deploy.argo_world import Lab, pod_template
 
 OK = pod_template("ok")

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import assembly, console, programs, sample_app
-from deploy.local.parts import CannotStartError
-from deploy.local.programs import KubeBinaries
-from deploy.local.state import State
-from deploy.local.supervisor import Status, Unit
-from deploy.local.welcome import welcome
+from deploy.demo import assembly
+from deploy.demo.parts import celery_workers, console, programs
+from deploy.demo.parts.programs import KubeBinaries
+from deploy.demo.stack.part import CannotStartError
+from deploy.demo.stack.state import State
+from deploy.demo.stack.supervisor import Status, Unit
+from deploy.demo.summary import summary
 
 
 @pytest.fixture
@@ -92,23 +93,23 @@ def test_django_is_told_where_everything_is(state: State) -> None:
     assert by_name["web"].env == by_name["worker"].env == env
 
 
-def test_the_welcome_has_the_address_the_sign_in_and_the_kubectl_line(state: State) -> None:
+def test_the_summary_has_the_address_the_sign_in_and_the_kubectl_line(state: State) -> None:
     stack = assembly.assemble(state, 8123)
     state.credentials.write_text(json.dumps({"username": "ada", "password": "pass phrase"}))
     units = [Unit(part, status=Status.READY) for part in stack.parts]
-    said = welcome(stack.surroundings, units, 12.3)
+    said = summary(stack.surroundings, units, 12.3)
     assert "Ready in 12 s" in said
     assert "http://127.0.0.1:8123" in said
     assert "ada / pass phrase" in said
     assert f"kubectl --kubeconfig {stack.surroundings.kubeconfig}" in said
     units[0].status = Status.FAILED
-    assert "these parts failed: valkey" in welcome(stack.surroundings, units, 12.3)
+    assert "these parts failed: valkey" in summary(stack.surroundings, units, 12.3)
 
 
 def test_every_step_and_server_of_headroom_comes_after_the_migrations(state: State) -> None:
     surroundings = assembly.assemble(state, 8000).surroundings
     for part in console.parts(surroundings, targets=()):
-        if part.name in sample_app.WORKERS:
+        if part.name in celery_workers.WORKERS:
             continue  # a Celery app of its own, which knows nothing of our database
         assert part.name == "migrate" or {"migrate", "seed"} & set(part.after)
 

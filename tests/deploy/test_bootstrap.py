@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from deploy.local import bootstrap
+from deploy.demo import bootstrap
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.local.emulator.server import Emulator
+from deploy.emulators.kubernetes.server import Emulator
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_a_pod_waits_for_a_node_with_room() -> None:
 
 def test_it_runs_as_a_program_that_writes_a_kubeconfig(tmp_path: Path) -> None:
     kubeconfig = tmp_path / "kubeconfig"
-    argv = [sys.executable, "-m", "deploy.local.emulator", "--kubeconfig", str(kubeconfig)]
+    argv = [sys.executable, "-m", "deploy.emulators.kubernetes", "--kubeconfig", str(kubeconfig)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("serving on http://127.0.0.1:")

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from kubernetes import client as kube
 
-from deploy.examples import trail
-from deploy.examples.cluster import LABEL, create_job, is_ours
-from deploy.examples.sample import SampleTenant
-from deploy.examples.seed import steady_job
-from deploy.local.emulator.server import Emulator
-from observability.jobs.contracts import (
+from deploy.demo.sample import SampleTenant
+from deploy.demo.seed.__main__ import steady_job
+from deploy.demo.workloads import celery_labels
+from deploy.demo.workloads.namespaces import LABEL, create_job, is_ours
+from deploy.emulators.kubernetes.server import Emulator
+from observability.engines.contracts import (
     PARENT_HEADER,
     REQUEST_HEADER,
     TENANT_HEADER,
@@ -46,7 +46,7 @@ def jobs(api: Any, namespace: str) -> list[str]:
 
 def test_the_file_that_celery_apps_copy_names_the_headers_that_are_read() -> None:
     headers = (TENANT_HEADER, PARENT_HEADER, REQUEST_HEADER, TRACE_HEADER)
-    assert set(trail.LABELS) == set(headers)
+    assert set(celery_labels.LABELS) == set(headers)
 
 
 def test_a_namespace_of_somebody_else_gets_no_sample_job(api: Any) -> None:

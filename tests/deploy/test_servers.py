@@ -12,9 +12,9 @@ from google.protobuf.duration_pb2 import Duration
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, RegisterNamespaceRequest
 from temporalio.client import Client
 
-from deploy.local import programs
-from deploy.local.kubernetes import ClusterFiles
-from deploy.local.parts import Part
+from deploy.demo.parts import programs
+from deploy.demo.parts.kubernetes import ClusterFiles
+from deploy.demo.stack.part import Part
 from tests import servers
 from tests.postgres import postgres
 

@@ -11,18 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import ports, stack
-from deploy.local.parts import CannotStartError
-from deploy.local.processes import identify
-from deploy.local.state import State
+from deploy import ports
+from deploy.demo import commands
+from deploy.demo.stack.part import CannotStartError
+from deploy.demo.stack.processes import identify
+from deploy.demo.stack.state import State
 
 # The command with tiny programs instead of servers; the first argument is the command.
 DUMMY = """
 import sys
-from deploy.local import stack
-from deploy.local.assembly import Stack
-from deploy.local.console import Surroundings
-from deploy.local.parts import Part
+from deploy.demo import commands
+from deploy.demo.assembly import Stack
+from deploy.demo.parts.console import Surroundings
+from deploy.demo.stack.part import Part
 
 def assemble(state, port):
     code = "import time; print('up', flush=True); time.sleep(600)"
@@ -32,8 +33,8 @@ def assemble(state, port):
                          temporal_ui_port=3, kubeconfig=state.directory / "k", kubernetes="real")
     return Stack([server], known)
 
-stack.assemble = assemble
-sys.exit(stack.main(sys.argv[1:]))
+commands.assemble = assemble
+sys.exit(commands.main(sys.argv[1:]))
 """
 
 
@@ -103,7 +104,7 @@ def test_a_busy_port_is_one_clear_message_and_nothing_is_started(
         port = other.getsockname()[1]
         monkeypatch.setenv("DEMO_PORT", str(port))
         monkeypatch.setenv("DEMO_STATE_DIR", str(state.directory))
-        assert stack.main(["up"]) == 1
+        assert commands.main(["up"]) == 1
     said = capsys.readouterr()
     assert said.err.startswith(f"Port {port} is in use by another program. Choose another one:")
     assert "make demo DEMO_PORT=" in said.err
@@ -114,7 +115,7 @@ def test_a_busy_port_is_one_clear_message_and_nothing_is_started(
 def test_a_port_that_is_none_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEMO_PORT", value)
     with pytest.raises(CannotStartError, match=f"DEMO_PORT={value} is not a port"):
-        stack.wanted_port()
+        commands.wanted_port()
 
 
 def test_a_second_start_says_that_the_first_one_runs(demo: Command, state: State) -> None:
@@ -174,8 +175,8 @@ def test_stop_finds_a_leftover_child_and_spares_a_recycled_number(
         wait_for(lambda: Path(f"/proc/{ours.pid}/environ").read_bytes().find(b"DEMO_STATE") > 0)
         earlier = type(recycled)(recycled.pid, recycled.began - 1)
         state.record([identity, earlier])
-        monkeypatch.setattr(stack, "group_exists", lambda group: ours.poll() is None)
-        assert stack.clear_leftovers(state) == 1
+        monkeypatch.setattr(commands, "group_exists", lambda group: ours.poll() is None)
+        assert commands.clear_leftovers(state) == 1
         assert ours.wait(timeout=60) == -signal.SIGTERM
         assert other.poll() is None
         other.kill()

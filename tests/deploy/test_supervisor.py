@@ -10,9 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.parts import Part
-from deploy.local.processes import Identity, group_exists
-from deploy.local.supervisor import GIVE_UP_AFTER, Reports, Status, Supervisor, Unit
+from deploy.demo.stack.part import Part
+from deploy.demo.stack.processes import Identity, group_exists
+from deploy.demo.stack.supervisor import (
+    GIVE_UP_AFTER,
+    Reports,
+    Status,
+    Supervisor,
+    Unit,
+)
 
 SLEEPS = "import time; print('up', flush=True); time.sleep(60)"
 

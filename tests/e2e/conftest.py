@@ -26,7 +26,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from deploy.local.browser import find
+from tests.e2e.browser import find
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / "screenshots"
@@ -76,7 +76,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     env = {**os.environ, "DEMO_STATE_DIR": str(state), "DEMO_PORT": str(port)}
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "deploy.local.stack", "up"],
+            [sys.executable, "-m", "deploy.demo", "up"],
             cwd=ROOT,
             env=env,
             stdout=output,
@@ -118,10 +118,10 @@ def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
     pytest.fail(f"The demo was not ready in {START_SECONDS} s:\n{log.read_text()[-3000:]}")
 
 
-def _kubectl_options(welcome: str) -> tuple[str, ...]:
-    """The options of the command that the welcome text prints."""
-    found = re.search(r"kubectl (--kubeconfig \S+(?: --context \S+)?) get", welcome)
-    assert found, welcome
+def _kubectl_options(summary: str) -> tuple[str, ...]:
+    """The options of the command that the summary prints."""
+    found = re.search(r"kubectl (--kubeconfig \S+(?: --context \S+)?) get", summary)
+    assert found, summary
     return tuple(found.group(1).split())
 
 

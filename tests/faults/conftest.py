@@ -10,7 +10,7 @@ import pytest
 from pytest_django import DjangoDbBlocker
 
 from console.clients import pool
-from deploy.local.programs import kube_binaries
+from deploy.demo.parts.programs import kube_binaries
 from tests import servers
 from tests.conftest import NO_CLUSTER
 from tests.faults.house import House

@@ -16,9 +16,9 @@ from django.utils import timezone
 
 from console.access.models import Role, User
 from console.audit.services import Actor
-from deploy.local import probes
-from deploy.local.parts import Part
-from deploy.local.processes import log_tail
+from deploy.demo.stack import probes
+from deploy.demo.stack.part import Part
+from deploy.demo.stack.processes import log_tail
 from quotas.changes.contracts import Change
 from quotas.changes.services import proposals
 from quotas.enforcement.models import OPEN_STATES, Rollout, RolloutItem

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from console.clients.celery.client import CeleryClient
-from deploy.local import probes
-from deploy.local.parts import Part
+from deploy.demo.stack import probes
+from deploy.demo.stack.part import Part
 from tenants.models import Target
 from tests.faults.house import House, until
 from tests.faults.surroundings import ROOT

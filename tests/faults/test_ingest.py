@@ -10,8 +10,8 @@ from pathlib import Path
 from django.utils import timezone
 from temporalio.client import Client
 
-from deploy.local import probes
-from deploy.local.parts import Part
+from deploy.demo.stack import probes
+from deploy.demo.stack.part import Part
 from observability.jobs.models import IngestState, JobRun
 from tests.faults.house import House, until
 from tests.faults.surroundings import ROOT

@@ -12,23 +12,23 @@ from django.db import connection
 from pytest_django import Settings
 
 from console.errors import Unreachable
-from observability.jobs.adapters import registry
-from observability.jobs.contracts import Engine, Status
-from observability.jobs.ingest.claims import ClaimLost, claimed
-from observability.jobs.ingest.loop import Ingest, read_once
-from observability.jobs.ingest.passes import read_target
+from observability.engines import registry
+from observability.engines.contracts import Engine, Status
+from observability.ingest.claims import ClaimLost, claimed
+from observability.ingest.loop import Ingest, read_once
+from observability.ingest.passes import read_target
 from observability.jobs.models import IngestState, JobRun
 from tenants.models import Target
 from tests.faults.house import House, until
 from tests.observability.jobs.factories import make_target
-from tests.observability.jobs.fakes import ScriptedSource, look
+from tests.observability.jobs.fakes import ScriptedSource, look, reading
 
 
 @pytest.fixture
 def source(monkeypatch: pytest.MonkeyPatch) -> ScriptedSource:
     """Of every Temporal target."""
     scripted = ScriptedSource()
-    monkeypatch.setattr(registry, "_BY_KIND", {"temporal": scripted})
+    monkeypatch.setattr(registry, "_ADAPTERS", reading({"temporal": scripted}))
     return scripted
 
 
@@ -64,7 +64,7 @@ def test_a_broken_target_delays_no_other(
     source: ScriptedSource, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = ScriptedSource(engine=Engine.ARGO, away=Unreachable("connection refused"))
-    monkeypatch.setattr(registry, "_BY_KIND", {"temporal": source, "argo": broken})
+    monkeypatch.setattr(registry, "_ADAPTERS", reading({"temporal": source, "argo": broken}))
     bad = make_target("bad", "argo")
     source.pages = [[look("a")]]
     with running():

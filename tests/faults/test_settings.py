@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoDbBlocker, Settings
 
-from deploy.local.ports import any_free
+from deploy.ports import any_free
 from tests.faults.house import House
 from tests.faults.surroundings import connected, manage
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 from console.access.models import Role, User
 from console.audit.services import Actor
 from observability.actions.models import Order
-from observability.jobs.contracts import EventKind, LinkKind
+from observability.engines.contracts import EventKind, LinkKind
 from observability.jobs.models import JobLink, JobRun
 from observability.replays.models import BundleKind, WorkflowBundle
 from observability.replays.services import replays

@@ -10,7 +10,7 @@ from django.test import Client
 
 from console.access.models import Role, User
 from observability.actions.models import Order
-from observability.jobs.contracts import LinkKind, Status
+from observability.engines.contracts import LinkKind, Status
 from observability.jobs.models import JobLink, JobRun
 from observability.replays.models import Replay
 from tenants.models import Membership, Tenant

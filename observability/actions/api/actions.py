@@ -13,9 +13,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from console.access.api import Idempotent, require
-from console.access.gate import actor_of
-from console.access.models import Permission, User
+from console.access.contracts import Permission
+from console.access.idempotency import Idempotent
+from console.access.models import User
+from console.access.rights import actor_of, require
 from console.errors import DomainError
 from console.rest.body import (
     body_of,
@@ -30,13 +31,13 @@ from console.rest.views import (
     RowList,
 )
 from observability.actions import serializers as said
-from observability.actions.contracts import FieldKind
 from observability.actions.filters import OrderFilters
 from observability.actions.models import Order
-from observability.actions.rules.catalogue import find_verb
 from observability.actions.selectors.facts import offers
 from observability.actions.selectors.pages import SHOWN, listed, of_run
 from observability.actions.services.orders import Asking, act
+from observability.engines.catalogue import find_verb
+from observability.engines.verbs import FieldKind
 from observability.jobs.models import JobRun
 
 _FIELDS = ("verb", "reason", "arguments", "confirm", "seen_status")

@@ -14,9 +14,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from console.access.api import Idempotent
-from console.access.gate import actor_of
-from console.access.models import Permission
+from console.access.contracts import Permission
+from console.access.idempotency import Idempotent
+from console.access.rights import actor_of
 from console.errors import DomainError
 from console.rest.body import (
     body_of,
@@ -34,7 +34,7 @@ from observability.actions.contracts import MOST_RUNS
 from observability.actions.models import Order, OrderItem
 from observability.actions.services.batches import ask_batch, stop
 from observability.actions.services.previews import BatchAsking, preview
-from observability.jobs.models import Engine
+from observability.engines.contracts import ENGINE_LABELS, Engine
 
 _FIELDS = (
     "engine", "verb", "query", "ids", "target", "arguments", "rate", "reason", "expected",
@@ -95,10 +95,10 @@ class BatchItems(RowList):
 
 def _asking(body: dict[str, Any]) -> BatchAsking:
     engine, verb = take_text(body, "engine"), take_text(body, "verb")
-    if engine not in Engine.values:
+    if engine not in ENGINE_LABELS:
         raise DomainError(
             "invalid",
-            f"engine: {engine[:40]!r} does not exist; use {', '.join(Engine.values)}.",
+            f"engine: {engine[:40]!r} does not exist; use {', '.join(Engine)}.",
             field="engine",
         )
     expected = take_number(body, "expected", 0) if "expected" in body else None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from console.errors import DomainError
-from observability.actions.contracts import Argument, FieldKind, Verb
+from observability.engines.verbs import Argument, FieldKind, Verb
 
 _YES: Final = {"true", "on", "1", "yes"}
 _NO: Final = {"false", "off", "0", "no", ""}

@@ -8,10 +8,15 @@ from typing import Final
 from django.conf import settings
 from django.db.models import Max
 
-from observability.actions.adapters.registry import controls_for
-from observability.actions.contracts import Possible, Recorded, RunFacts
-from observability.jobs.adapters.argo.state import run_id, split_run_id
-from observability.jobs.contracts import Engine, EventKind, Status, TenantSource
+from observability.engines.argo.state import run_id, split_run_id
+from observability.engines.contracts import (
+    Engine,
+    EventKind,
+    Status,
+    TenantSource,
+)
+from observability.engines.registry import adapter_for
+from observability.engines.verbs import Possible, Recorded, RunFacts
 from observability.jobs.models import JobEvent, JobRun
 from tenants.contracts import TargetRef
 from tenants.models import Target
@@ -50,7 +55,9 @@ def ref_of(target: Target) -> TargetRef:
 def offers(run: JobRun, facts: RunFacts | None = None) -> list[Possible]:
     """Every verb that makes sense for the run, with the reason where it is not possible now."""
     facts = facts or facts_of(run)
-    found: Sequence[Possible] = controls_for(run.engine).verbs(run=facts, target=ref_of(run.target))
+    found: Sequence[Possible] = adapter_for(run.engine).controls.verbs(
+        run=facts, target=ref_of(run.target)
+    )
     if run.target.enabled:
         return list(found)
     reason = f"The target {run.target.slug} is disabled: nothing is written to it."

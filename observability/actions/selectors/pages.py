@@ -7,11 +7,12 @@ from typing import Final
 
 from django.db.models import QuerySet
 
-from observability.actions.contracts import Possible
 from observability.actions.models import ItemStatus, Order, OrderItem, OrderQuerySet
-from observability.actions.rules.catalogue import VERBS
 from observability.actions.selectors.facts import offers
-from observability.jobs.models import Engine, JobRun
+from observability.engines.catalogue import VERBS
+from observability.engines.contracts import ENGINE_LABELS, Engine
+from observability.engines.verbs import Possible
+from observability.jobs.models import JobRun
 
 SHOWN: Final = 20
 """The latest orders of a run that its panel shows."""
@@ -63,7 +64,7 @@ def batch_verbs() -> list[tuple[str, list[Possible]]]:
     """Verbs that many runs can get, by engine."""
     return [
         (
-            engine.label,
+            ENGINE_LABELS[engine],
             [Possible(verb) for verb in VERBS if verb.engine == engine.value and verb.in_batch],
         )
         for engine in Engine

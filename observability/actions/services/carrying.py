@@ -11,7 +11,6 @@ from typing import Final
 from django.db import transaction
 from django.utils import timezone
 
-from observability.actions.contracts import Answer, RunFacts
 from observability.actions.models import (
     ItemStatus,
     Order,
@@ -22,7 +21,8 @@ from observability.actions.models import (
 )
 from observability.actions.services.notes import OUTCOMES, email_of, leave_note, said
 from observability.actions.services.orders import LEASE, UNANSWERED, attempt, perform, run_now
-from observability.jobs.contracts import Engine, Status
+from observability.engines.contracts import Engine, Status
+from observability.engines.verbs import Answer, RunFacts
 from observability.jobs.models import JobRun
 
 CHUNK_SECONDS: Final = 30.0

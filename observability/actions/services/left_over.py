@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from console.celery import enqueue
-from observability.actions.contracts import Answer
 from observability.actions.models import Order, OrderStatus, Selection
 from observability.actions.services.batches import WORK
 from observability.actions.services.orders import LEASE, UNANSWERED, settle
+from observability.engines.verbs import Answer
 
 
 def settle_left_over(now: datetime) -> int:

@@ -13,7 +13,12 @@ from console.audit import services as audit
 from console.audit.models import ActorKind, Entry, Outcome
 from console.audit.services import Actor
 from observability.actions.models import Order, OrderStatus
-from observability.jobs.contracts import LONGEST_MESSAGE, LONGEST_TITLE, Engine, EventKind
+from observability.engines.contracts import (
+    LONGEST_MESSAGE,
+    LONGEST_TITLE,
+    Engine,
+    EventKind,
+)
 from observability.jobs.models import JobEvent, JobRun
 
 OUTCOMES: Final[Mapping[str, Outcome]] = {

@@ -14,16 +14,15 @@ from django.utils import timezone
 from console.audit.services import Actor, require_reason
 from console.errors import Conflict, DomainError, ExternalError, NotFound, Refused
 from console.request import current_request_id
-from observability.actions.adapters.registry import controls_for
-from observability.actions.contracts import Answer, Deed, Possible, RunFacts, Verb
 from observability.actions.models import OPEN, Order, OrderStatus
 from observability.actions.rules.arguments import read_arguments
-from observability.actions.rules.catalogue import find_verb, verbs_of
-from observability.actions.rules.possible import find
 from observability.actions.selectors.facts import facts_of, offers, ref_of
 from observability.actions.services.notes import OUTCOMES, email_of, leave_note, said
+from observability.engines.catalogue import find_verb, verbs_of
+from observability.engines.contracts import STATUS_LABELS, Status
+from observability.engines.registry import adapter_for
+from observability.engines.verbs import Answer, Deed, Possible, RunFacts, Verb, find
 from observability.jobs.charts.words import visible
-from observability.jobs.contracts import STATUS_LABELS, Status
 from observability.jobs.models import JobRun
 from observability.jobs.rules.bounding import bounded_detail, clean
 from tenants.models import Target
@@ -134,7 +133,9 @@ def perform(facts: RunFacts, target: Target, deed: Deed) -> tuple[OrderStatus, A
 
 def _tried(facts: RunFacts, target: Target, deed: Deed) -> tuple[OrderStatus, Answer]:
     try:
-        answer = controls_for(facts.engine).perform(run=facts, target=ref_of(target), deed=deed)
+        answer = adapter_for(facts.engine).controls.perform(
+            run=facts, target=ref_of(target), deed=deed
+        )
     except (Refused, NotFound, Conflict) as error:
         return OrderStatus.REFUSED, Answer(f"{target.slug} refused: {error.message}")
     except ExternalError as error:

@@ -9,14 +9,14 @@ from datetime import datetime
 from typing import Any, Final
 
 from console.errors import DomainError
-from observability.actions.adapters.registry import controls_for
-from observability.actions.contracts import FASTEST, MOST_RUNS, Verb
-from observability.actions.ports import Queries
+from observability.actions.contracts import FASTEST, MOST_RUNS
 from observability.actions.rules.arguments import read_arguments
-from observability.actions.rules.possible import why_not
 from observability.actions.selectors.facts import ref_of
 from observability.actions.services.orders import verb_of
-from observability.jobs.contracts import OPEN, Status
+from observability.engines.contracts import OPEN, Status
+from observability.engines.ports import Queries
+from observability.engines.registry import adapter_for
+from observability.engines.verbs import Verb, why_not
 from observability.jobs.models import JobRun
 from observability.jobs.rules.query import parse
 from observability.jobs.selectors.search import search_for
@@ -117,7 +117,7 @@ def _verb(asking: BatchAsking) -> Verb:
 
 def _preview_query(asking: BatchAsking, verb: Verb, arguments: dict[str, Any]) -> Preview:
     target = target_of(asking.target)
-    controls = controls_for(asking.engine)
+    controls = adapter_for(asking.engine).controls
     if not isinstance(controls, Queries) or target.kind != asking.engine:
         raise DomainError(
             "invalid",

@@ -8,16 +8,16 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from console.access.gate import SignedInRequest, actor_of, requires
-from console.access.models import Permission
+from console.access.contracts import Permission
+from console.access.rights import SignedInRequest, actor_of, requires
 from console.errors import DomainError, ExternalError
-from observability.actions.contracts import Verb
 from observability.actions.forms import ApplyForm, BatchForm, add_problems
-from observability.actions.rules.catalogue import find_verb
 from observability.actions.selectors.pages import batch_verbs
 from observability.actions.services.batches import ask_batch
 from observability.actions.services.previews import BatchAsking, Preview, preview
-from observability.jobs.models import Engine
+from observability.engines.catalogue import find_verb
+from observability.engines.contracts import ENGINE_LABELS, Engine
+from observability.engines.verbs import Verb
 
 
 @requires(Permission.OPERATE)
@@ -67,7 +67,7 @@ def _apply(request: SignedInRequest, verb: Verb, form: BatchForm, found: Preview
 
 def _verb(request: SignedInRequest) -> Verb | None:
     engine, name = request.GET.get("engine", ""), request.GET.get("verb", "")
-    if engine not in Engine.values:
+    if engine not in ENGINE_LABELS:
         return None
     verb = find_verb(engine, name)
     return verb if verb is not None and verb.in_batch else None
@@ -111,7 +111,7 @@ def _preview(
         "preview": found,
         "form": apply,
         "chosen": chosen,
-        "engine": Engine(verb.engine.value).label,
+        "engine": ENGINE_LABELS[Engine(verb.engine.value)],
         "rate": form.cleaned_data["rate"],
         "query": form.cleaned_data["query"],
         "where": form.cleaned_data["where"],

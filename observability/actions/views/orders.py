@@ -10,9 +10,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from console.access.contracts import Permission
 from console.access.forms import ReasonForm
-from console.access.gate import SignedInRequest, actor_of, requires
-from console.access.models import Permission
+from console.access.rights import SignedInRequest, actor_of, requires
 from console.database.keyset import keyset_page
 from console.errors import DomainError
 from console.pages.partials import render_partial_or_page

@@ -9,17 +9,17 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET
 
-from console.access.gate import SignedInRequest, actor_of, requires
-from console.access.models import Permission
+from console.access.contracts import Permission
+from console.access.rights import SignedInRequest, actor_of, requires
 from console.errors import DomainError
 from console.pages.partials import ANY, render_partial_or_page
 from observability.actions.forms import STEPS_ID, AskForm, add_problems
 from observability.actions.models import OrderStatus
-from observability.actions.rules.catalogue import find_verb
-from observability.actions.rules.possible import find
 from observability.actions.selectors.facts import facts_of, offers
 from observability.actions.selectors.pages import panel_of
 from observability.actions.services.orders import Asking, act
+from observability.engines.catalogue import find_verb
+from observability.engines.verbs import find
 from observability.jobs.models import JobRun
 
 _TONES = {OrderStatus.DONE: messages.SUCCESS, OrderStatus.REFUSED: messages.ERROR}

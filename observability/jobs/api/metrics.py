@@ -16,7 +16,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from console.access.models import Permission
+from console.access.contracts import Permission
 from observability.jobs.selectors.ingest import Backlog, Reading, backlogs, readings
 
 

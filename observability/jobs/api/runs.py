@@ -15,9 +15,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from console.access.api import granted
-from console.access.gate import actor_of
-from console.access.models import Permission, User
+from console.access.contracts import Permission
+from console.access.models import User
+from console.access.rights import actor_of, granted, require
 from console.database.keyset import Take
 from console.rest.parameters import moment_of
 from console.rest.views import Row, RowDetail, RowList
@@ -106,8 +106,7 @@ class RunHistory(APIView):
         """The download: for Temporal what `temporal workflow show -o json` prints. Needs the role
         operator, or membership of the run's tenant."""
         run = get_object_or_404(visible_runs(request).select_related("target", "tenant"), pk=pk)
-        if not granted(request, Permission.OPERATE) and not _is_own(run, _user(request)):
-            raise PermissionDenied("Histories hold what jobs were given: they need “operate”.")
+        require(request, Permission.OPERATE, own=run.tenant)
         found = take_away(run=run, actor=actor_of(request))
         response = HttpResponse(found.data, content_type=found.media)
         response["Content-Disposition"] = f'attachment; filename="{found.name}"'
@@ -116,20 +115,14 @@ class RunHistory(APIView):
 
 def tenants_of(request: Request) -> list[int] | None:
     """The tenants whose runs may be found; None: everybody's."""
-    user = _user(request)
-    if user.may(Permission.VIEW):
+    if granted(request, Permission.VIEW):
         return None
-    return list(Tenant.objects.visible_to(user).values_list("pk", flat=True))
+    return list(Tenant.objects.visible_to(_user(request)).values_list("pk", flat=True))
 
 
 def visible_runs(request: Request) -> QuerySet[JobRun]:
     """The runs that whoever asks may know of."""
     return JobRun.objects.visible_to(_user(request))
-
-
-def _is_own(run: JobRun, user: User) -> bool:
-    """Whether it is a run of a tenant whose member they are, whatever role they have besides."""
-    return run.tenant is not None and run.tenant.memberships.filter(user=user).exists()
 
 
 def _user(request: Request) -> User:

@@ -11,9 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from observability.engines.contracts import (
+    BAD,
+    STATUS_LABELS,
+    EventKind,
+    Status,
+)
 from observability.jobs.charts.shapes import Moment, Outline
 from observability.jobs.charts.words import failure_words, span
-from observability.jobs.contracts import BAD, STATUS_LABELS, EventKind, Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
+from observability.engines.contracts import EventKind
 from observability.jobs.charts.shapes import End, Lane, Mark, Moment, Outline, Shape, Span
-from observability.jobs.contracts import EventKind
 
 _SPANS: Final[Mapping[str, Shape]] = {
     EventKind.CREATED: Shape.WAIT,

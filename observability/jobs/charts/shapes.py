@@ -7,8 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from observability.engines.contracts import OPEN
 from observability.jobs.charts.words import glyph_of
-from observability.jobs.contracts import OPEN
 
 
 class Moment(NamedTuple):

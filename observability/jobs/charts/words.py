@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Final
 
-from observability.jobs.contracts import EventKind, FailureKind
+from observability.engines.contracts import EventKind, FailureKind
 
 FAILURES: Final[Mapping[str, str]] = {
     FailureKind.APPLICATION: "The job's own error",

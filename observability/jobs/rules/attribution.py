@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from observability.jobs.contracts import TenantSource
+from observability.engines.contracts import TenantSource
 from tenants.contracts import PlacementRef
 
 Place = tuple[str, str]

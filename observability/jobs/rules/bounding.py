@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from observability.jobs.contracts import MOST_DETAIL
+from observability.engines.contracts import MOST_DETAIL
 
 CUT: Final = "_cut_bytes"
 """Key in a detail that was cut: how many bytes of JSON it had."""

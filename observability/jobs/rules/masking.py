@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
-MASK: Final = "•••"
+from observability.engines.contracts import MASK
+
 VALUE: Final = "value:"
 _SHAPES: Final = (
     # The whole match is blanked, or, where there are groups, what lies between them.

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from observability.jobs.contracts import (
+from observability.engines.contracts import (
     LONGEST_MESSAGE,
     LONGEST_TITLE,
     OPEN,

@@ -16,7 +16,13 @@ from difflib import get_close_matches
 from typing import Final
 
 from console.errors import DomainError
-from observability.jobs.contracts import BAD, OPEN, Engine, FailureKind, Status
+from observability.engines.contracts import (
+    BAD,
+    OPEN,
+    Engine,
+    FailureKind,
+    Status,
+)
 
 LONGEST_QUERY: Final = 500
 MOST_CHIPS: Final = 20

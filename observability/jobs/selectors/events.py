@@ -12,9 +12,10 @@ from typing import Any, Final
 from django.db.models import Count, Q
 
 from console.database.keyset import Page, keyset_page
+from observability.engines import links
+from observability.engines.registry import adapter_for
 from observability.jobs.charts.words import GROUPS, glyph_of, kind_words, span, visible
 from observability.jobs.models import JobEvent, JobRun
-from observability.jobs.rules import links
 
 PAGE: Final = 100
 SHOWN: Final = 1500
@@ -142,7 +143,13 @@ def event_row(
         stack=visible(stack[:most]),
         payload=visible(payload[:most]),
         more=more,
-        link=links.event_link(subject, run.target.options, key=event.key, step=event.step),
+        link=links.event_link(
+            adapter_for(run.engine).links,
+            subject,
+            run.target.options,
+            key=event.key,
+            step=event.step,
+        ),
     )
 
 

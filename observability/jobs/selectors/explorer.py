@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from django.db.models import Q, QuerySet
 
+from observability.engines.contracts import ENGINE_LABELS, STATUS_LABELS, Engine, Status
 from observability.jobs.charts.words import span
-from observability.jobs.contracts import STATUS_LABELS, Status
-from observability.jobs.models import Engine, JobRun
+from observability.jobs.models import JobRun
 from observability.jobs.rules.query import NOBODY, Query
 from observability.jobs.selectors.search import KEY, search_for
 from tenants.models import Target, Tenant
@@ -129,7 +129,7 @@ def _line(run: JobRun, now: datetime) -> Line:
 
 
 def _engine(value: str) -> str:
-    return "Argo" if value == "argo" else str(Engine(value).label)
+    return "Argo" if value == "argo" else str(ENGINE_LABELS[Engine(value)])
 
 
 def _took(run: JobRun, now: datetime) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 
 from django.db.models import Count, QuerySet
 
-from observability.jobs.adapters.registry import source_for
+from observability.engines.registry import source_for
 from observability.jobs.models import ArchiveState, IngestGap, IngestState, JobRun
 from tenants.models import Target
 

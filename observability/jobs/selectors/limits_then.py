@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from console.audit.models import Entry
-from observability.jobs.models import Engine, JobRun
+from observability.engines.contracts import Engine
+from observability.jobs.models import JobRun
 from quotas.plans.charts import describe, human, label_of
 from quotas.plans.contracts import EffectiveLimit, EffectiveLimits, Source
 from quotas.plans.effective import effective_limits

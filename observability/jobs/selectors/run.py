@@ -8,15 +8,16 @@ from typing import Final
 
 from django.db.models.functions import Left
 
+from observability.engines.commands import Command
+from observability.engines.contracts import Engine, EventKind, LinkKind
+from observability.engines.links import Link, links_out
+from observability.engines.links import Subject as Place
+from observability.engines.registry import adapter_for
 from observability.jobs.charts.headline import Headline, Standing, Subject, headline, standing
 from observability.jobs.charts.shapes import Moment, Outline
 from observability.jobs.charts.timeline import Gap, Timeline, draw
 from observability.jobs.charts.words import span
-from observability.jobs.contracts import EventKind, LinkKind
-from observability.jobs.models import Engine, IngestGap, IngestState, JobRun
-from observability.jobs.rules.commands import Command, commands_for
-from observability.jobs.rules.links import Link, links_out
-from observability.jobs.rules.links import Subject as Place
+from observability.jobs.models import IngestGap, IngestState, JobRun
 
 MOST_MOMENTS: Final = 50_000
 """Events that are drawn; of a longer history the latest."""
@@ -162,13 +163,9 @@ def _pod(run: JobRun) -> str:
 
 def ways_of(run: JobRun, subject: Place) -> Ways:
     """Links and commands; expects the target to be loaded."""
+    adapter = adapter_for(run.engine)
     options = run.target.options
     return Ways(
-        links=links_out(subject, options),
-        commands=commands_for(
-            subject,
-            options,
-            endpoint=run.target.endpoint,
-            server=str(options.get("argo_server") or ""),
-        ),
+        links=links_out(adapter.links, subject, options),
+        commands=adapter.commands(subject, options, run.target.endpoint),
     )

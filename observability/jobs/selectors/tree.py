@@ -16,7 +16,7 @@ from typing import Final
 
 from django.db.models import Q, QuerySet
 
-from observability.jobs.contracts import LinkKind
+from observability.engines.contracts import LinkKind
 from observability.jobs.models import JobLink, JobRun
 from observability.jobs.rules.bounding import bounded_id
 from tenants.models import Target

@@ -15,7 +15,7 @@ from django.db import transaction
 
 from console.audit import services as audit
 from console.audit.services import Actor
-from observability.jobs.contracts import TENANT_ATTRIBUTE, Engine, TenantSource
+from observability.engines.contracts import TENANT_ATTRIBUTE, Engine, TenantSource
 from observability.jobs.models import JobRun
 from observability.jobs.rules.attribution import Attributed, Owners
 from tenants.models import Placement, Target, Tenant

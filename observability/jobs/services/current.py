@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.conf import settings
 
 from console.errors import DomainError, NotFound
-from observability.jobs.adapters.registry import source_for
-from observability.jobs.contracts import JSON_DOCUMENT, TEMPORAL_HISTORY
-from observability.jobs.models import ArchiveState, Engine, JobDocument, JobRun
+from observability.engines.contracts import JSON_DOCUMENT, TEMPORAL_HISTORY, Engine
+from observability.engines.registry import source_for
+from observability.jobs.models import ArchiveState, JobDocument, JobRun
 from observability.jobs.services.archive import Document, document_of
 from observability.jobs.services.documents import document_of_rows
 

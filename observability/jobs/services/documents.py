@@ -13,9 +13,9 @@ import structlog
 from django.conf import settings
 
 from console.errors import ExternalError, NotFound
-from observability.jobs.adapters.registry import source_for
-from observability.jobs.contracts import JSON_DOCUMENT
-from observability.jobs.contracts import Engine as EngineName
+from observability.engines.contracts import JSON_DOCUMENT
+from observability.engines.contracts import Engine as EngineName
+from observability.engines.registry import source_for
 from observability.jobs.models import ArchiveState, JobDocument, JobRun
 from observability.jobs.services import archive
 from observability.jobs.services.archive import Packed

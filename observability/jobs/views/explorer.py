@@ -10,8 +10,9 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from console.access.gate import SignedInRequest, requires
-from console.access.models import Permission, SavedLink
+from console.access.contracts import Permission
+from console.access.models import SavedLink
+from console.access.rights import SignedInRequest, requires
 from console.database.keyset import Page, keyset_page
 from console.errors import DomainError
 from console.pages.partials import ANY, render_partial_or_page

@@ -7,8 +7,8 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from console.access.gate import SignedInRequest, requires
-from console.access.models import Permission
+from console.access.contracts import Permission
+from console.access.rights import SignedInRequest, requires
 from observability.jobs.selectors.ingest import Backlog, backlogs, reading
 from tenants.models import Target
 

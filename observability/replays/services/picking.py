@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from console.errors import DomainError
-from observability.jobs.contracts import Engine
+from observability.engines.contracts import Engine
 from observability.jobs.models import JobRun
 from observability.jobs.rules.query import parse
 from observability.jobs.selectors.search import search_for

@@ -12,7 +12,8 @@ from console.audit import services as audit
 from console.audit.services import Actor
 from console.celery import enqueue
 from console.errors import DomainError
-from observability.jobs.models import Engine, JobRun
+from observability.engines.contracts import Engine
+from observability.jobs.models import JobRun
 from observability.replays.models import (
     Replay,
     ReplayResult,

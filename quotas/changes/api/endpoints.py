@@ -9,16 +9,14 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from console.access.api import Idempotent
-from console.access.gate import actor_of, refuse
-from console.access.models import Permission, User
+from console.access.idempotency import Idempotent
+from console.access.rights import actor_of
 from console.audit.services import Actor
 from console.errors import DomainError, ExternalError
 from console.rest.body import body_of, take_reason, take_text
 from quotas.changes.contracts import Change
 from quotas.changes.models import Proposal
 from quotas.changes.rules.payload import parse_change
-from quotas.changes.rules.rights import is_for_operators
 from quotas.changes.serializers import applied_row
 from quotas.changes.services import proposals
 from quotas.enforcement.models import Rollout
@@ -29,18 +27,6 @@ if TYPE_CHECKING:
     _View = APIView
 else:
     _View = object
-
-
-def permission_for(kind: str) -> Permission:
-    """What somebody needs who makes a change of this kind."""
-    return Permission.OPERATE if is_for_operators(kind) else Permission.ADMINISTER
-
-
-def require_right(request: Request, kind: str) -> None:
-    """Refuses whoever may not make changes of this kind; the refusal is in the ledger."""
-    permission = permission_for(kind)
-    if not (isinstance(request.user, User) and request.user.may(permission)):
-        refuse(request._request, permission=permission)
 
 
 class ChangeEndpoint(Idempotent, _View):

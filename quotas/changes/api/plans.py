@@ -11,9 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from console.access.api import Idempotent
-from console.access.gate import actor_of
-from console.access.models import Permission
+from console.access.contracts import Permission
+from console.access.idempotency import Idempotent
+from console.access.rights import actor_of
 from console.rest.body import (
     body_of,
     refuse_rest,

@@ -13,9 +13,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from console.access.api import Idempotent
-from console.access.gate import actor_of
-from console.access.models import Permission
+from console.access.contracts import Permission
+from console.access.idempotency import Idempotent
+from console.access.rights import actor_of, require
 from console.errors import DomainError
 from console.rest.body import (
     body_of,
@@ -31,11 +31,11 @@ from console.rest.views import (
     TaggedDetail,
 )
 from quotas.changes import serializers as said
-from quotas.changes.api.endpoints import require_right
 from quotas.changes.contracts import Change
 from quotas.changes.filters import ProposalFilters
 from quotas.changes.models import Proposal
-from quotas.changes.rules.payload import parse_change
+from quotas.changes.rules.payload import KINDS, parse_change
+from quotas.changes.rules.rights import permission_for
 from quotas.changes.selectors.scope import scope_of
 from quotas.changes.services import proposals
 from quotas.changes.services.preview import compute_preview, preview_json
@@ -106,7 +106,7 @@ class ProposalDetail(TaggedDetail):
     def delete(self, request: Request, **_: Any) -> Response:
         """Gives a draft up."""
         found = self.get_object()
-        require_right(request, found.kind)
+        require(request, permission_for(found.kind))
         proposals.discard(proposal=found, actor=actor_of(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -117,11 +117,10 @@ class ProposalRefresh(Idempotent, APIView):
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
 
     @extend_schema(request=None, responses={200: said.PROPOSAL_DETAIL, 202: said.PROPOSAL_DETAIL})
-    def post(self, request: Request, pk: int) -> Response:
+    def post(self, _: Request, pk: int) -> Response:
         """Computes the preview again, from rows and planes as they are now. 202 while a large one
         is computed; read the proposal until `previewed_at` has moved."""
         found = get_object_or_404(Proposal, pk=pk)
-        require_right(request, found.kind)
         preview = proposals.request_preview(proposal=found)
         code = status.HTTP_202_ACCEPTED if preview is None else status.HTTP_200_OK
         return Response(said.proposal_detail(found), status=code)
@@ -138,7 +137,7 @@ class ProposalApply(Idempotent, APIView):
         what has changed since in `context.since` and the new fingerprint in
         `context.fingerprint`."""
         found = get_object_or_404(Proposal, pk=pk)
-        require_right(request, found.kind)
+        require(request, permission_for(found.kind))
         body = body_of(request)
         reason = take_reason(body)
         fingerprint = take_text(body, "fingerprint")
@@ -179,11 +178,12 @@ class DryRun(Idempotent, APIView):
 
 
 def _change_of(request: Request) -> Change:
-    """The change in the body, if whoever asks may make changes of its kind."""
+    """The change in the body. Of its fields only the kind is looked at before it is known whether
+    whoever asks may make such changes."""
     body = body_of(request)
     kind = take_text(body, "kind")
+    if kind in KINDS:
+        require(request, permission_for(kind))
     payload = body.pop("payload", {})
     refuse_rest(body, ("kind", "payload"))
-    change = parse_change(kind, payload)
-    require_right(request, kind)
-    return change
+    return parse_change(kind, payload)

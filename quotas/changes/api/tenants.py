@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from console.access.models import Permission
+from console.access.contracts import Permission
 from console.rest.serializers import REASON
 from console.rest.views import READ
 from quotas.changes import contracts as c

@@ -1,9 +1,10 @@
-"""Who may make which change. Pure: the words of roles are the frame's."""
+"""Who may make which change."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from console.access.contracts import Permission
 from quotas.changes import contracts as c
 
 FOR_OPERATORS: Final = frozenset(
@@ -12,6 +13,6 @@ FOR_OPERATORS: Final = frozenset(
 """Kinds that keep the service running; all others change what was agreed and are for admins."""
 
 
-def is_for_operators(kind: str) -> bool:
-    """True when an operator may propose and apply changes of this kind."""
-    return kind in FOR_OPERATORS
+def permission_for(kind: str) -> Permission:
+    """What somebody needs who proposes, applies or discards a change of this kind."""
+    return Permission.OPERATE if kind in FOR_OPERATORS else Permission.ADMINISTER

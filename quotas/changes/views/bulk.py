@@ -10,17 +10,17 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
-from console.access.gate import SignedInRequest, requires
-from console.access.models import Permission
+from console.access.contracts import Permission
+from console.access.rights import SignedInRequest, require, requires
 from quotas.changes.contracts import Change, MovePlan, Resume, Suspend
 from quotas.changes.forms.limits import ManyForm, ManyLimitForm
 from quotas.changes.forms.tenants import ManyMoveForm
 from quotas.changes.rules.catalogue import offers
+from quotas.changes.rules.rights import permission_for
 from quotas.changes.views.proposal_flow import (
     RESUME,
     SUSPEND,
     propose_from_form,
-    require_right,
 )
 
 
@@ -34,7 +34,7 @@ def bulk(request: SignedInRequest) -> HttpResponse:
         messages.error(request, f"{action!r} cannot be done with several tenants.")
         return redirect("enforcement:tenants")
     if action == "move_plan":
-        require_right(request, MovePlan.__name__)
+        require(request, permission_for(MovePlan.__name__))
     if not any(each.strip() for each in chosen):
         messages.warning(request, "Select at least one tenant first.")
         return redirect("enforcement:tenants")

@@ -8,9 +8,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from console.access.contracts import Permission
 from console.access.forms import ReasonForm
-from console.access.gate import SignedInRequest, actor_of, requires
-from console.access.models import Permission
+from console.access.rights import SignedInRequest, actor_of, requires
 from console.errors import DomainError
 from quotas.changes.forms import tenants as forms
 from quotas.changes.forms.errors import add_domain_error

@@ -8,8 +8,8 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 
-from console.access.gate import SignedInRequest, actor_of, requires
-from console.access.models import Permission
+from console.access.contracts import Permission
+from console.access.rights import SignedInRequest, actor_of, requires
 from console.errors import DomainError
 from quotas.changes.contracts import Change, Displace, EndLease, EndOverride, Repair, TakeOver
 from quotas.changes.forms.errors import add_domain_error

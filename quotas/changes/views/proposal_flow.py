@@ -9,12 +9,11 @@ from django.forms import Form
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
-from console.access.gate import SignedInRequest, actor_of, refuse
-from console.access.models import Permission
+from console.access.rights import SignedInRequest, actor_of, require
 from console.errors import DomainError
 from quotas.changes.contracts import Change
 from quotas.changes.forms.errors import add_domain_error
-from quotas.changes.rules.rights import is_for_operators
+from quotas.changes.rules.rights import permission_for
 from quotas.changes.services import proposals
 
 SUSPEND = (
@@ -28,21 +27,9 @@ RESUME = (
 )
 
 
-def permission_for(kind: str) -> Permission:
-    """What somebody needs who proposes or applies a change of this kind."""
-    return Permission.OPERATE if is_for_operators(kind) else Permission.ADMINISTER
-
-
-def require_right(request: SignedInRequest, kind: str) -> None:
-    """Refuses whoever may not make changes of this kind; the refusal is in the ledger."""
-    permission = permission_for(kind)
-    if not request.user.may(permission):
-        refuse(request, permission=permission)
-
-
 def propose_and_preview(request: SignedInRequest, change: Change) -> HttpResponse:
     """Proposes the change and leads to its preview. Raises DomainError where it cannot be made."""
-    require_right(request, type(change).__name__)
+    require(request, permission_for(type(change).__name__))
     actor = actor_of(request)
     proposal = proposals.propose(change=change, actor=actor)
     try:

@@ -11,17 +11,17 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from console.access.gate import SignedInRequest, actor_of, requires
-from console.access.models import Permission
+from console.access.contracts import Permission
+from console.access.rights import SignedInRequest, actor_of, granted, require, requires
 from console.database.keyset import keyset_page
 from console.errors import DomainError
 from console.pages.partials import ANY, render_partial_or_page, wants_partial
 from quotas.changes.forms.errors import add_domain_error
 from quotas.changes.forms.proposals import ApplyForm
 from quotas.changes.models import Proposal, ProposalStatus
+from quotas.changes.rules.rights import permission_for
 from quotas.changes.selectors.preview_page import objects_page, preview_page
 from quotas.changes.services import drafts, proposals
-from quotas.changes.views.proposal_flow import permission_for, require_right
 
 STALE_AFTER = 120
 """Seconds after which the page offers to look again; applying looks again in any case."""
@@ -117,7 +117,7 @@ def proposal_apply(request: SignedInRequest, pk: int) -> HttpResponse:
     A preview that no longer holds is shown anew, with what has changed since.
     """
     found = get_object_or_404(Proposal, pk=pk)
-    require_right(request, found.kind)
+    require(request, permission_for(found.kind))
     if "draft" in request.POST:
         return _keep(request, found)
     form = ApplyForm(request.POST)
@@ -135,7 +135,7 @@ def proposal_apply(request: SignedInRequest, pk: int) -> HttpResponse:
 def proposal_discard(request: SignedInRequest, pk: int) -> HttpResponse:
     """Gives a draft up."""
     found = get_object_or_404(Proposal, pk=pk)
-    require_right(request, found.kind)
+    require(request, permission_for(found.kind))
     try:
         proposals.discard(proposal=found, actor=actor_of(request))
     except DomainError as error:
@@ -188,7 +188,7 @@ def _page(
         "since": since or (),
         "is_draft": is_draft,
         "impossible": not page and found.progress.startswith("Not possible"),
-        "may_apply": is_draft and request.user.may(permission_for(found.kind)),
+        "may_apply": is_draft and granted(request, permission_for(found.kind)),
         "needs": permission_for(found.kind).label,
         "edit_plan": found.payload.get("plan") if found.kind == "PublishPlan" else "",
         "is_old": bool(page and is_draft)

@@ -7,13 +7,14 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
-from console.access.gate import SignedInRequest, refuse, requires
-from console.access.models import Permission
+from console.access.contracts import Permission
+from console.access.rights import SignedInRequest, granted, require, requires
 from console.errors import DomainError
-from quotas.changes.contracts import Change, Offboard, Resume, Suspend
+from quotas.changes.contracts import Change, Offboard, Resume, SetOverride, Suspend
 from quotas.changes.forms import tenants as forms
 from quotas.changes.forms.limits import LimitForm
 from quotas.changes.rules.catalogue import offers
+from quotas.changes.rules.rights import permission_for
 from quotas.changes.selectors.current_limits import current_limits
 from quotas.changes.views.proposal_flow import (
     RESUME,
@@ -55,12 +56,13 @@ def onboard(request: SignedInRequest) -> HttpResponse:
 def limits(request: SignedInRequest, slug: str) -> HttpResponse:
     """One limit of a tenant: a lease, or (for admins) an override."""
     tenant = get_object_or_404(Tenant, slug=slug)
-    may_override = request.user.may(Permission.ADMINISTER)
-    if request.POST.get("how") == "override" and not may_override:
-        refuse(request, permission=Permission.ADMINISTER)
+    overriding = permission_for(SetOverride.__name__)
+    if request.POST.get("how") == "override":
+        require(request, overriding)
     current, plan = current_limits(tenant, now=timezone.now())
     chosen = next((line for line in current if line.key == request.GET.get("key")), None)
     initial = {"key": chosen.key, "value": chosen.form_text} if chosen else {}
+    may_override = granted(request, overriding)
     form = LimitForm(bound_data(request), may_override=may_override, initial=initial)
     context = {
         "tenant": tenant,

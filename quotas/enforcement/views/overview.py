@@ -8,8 +8,8 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from console.access.gate import SignedInRequest, requires
-from console.access.models import Permission
+from console.access.contracts import Permission
+from console.access.rights import SignedInRequest, requires
 from console.database.keyset import keyset_page
 from console.pages.partials import ANY, render_partial_or_page
 from quotas.enforcement.models import Drift, Rollout

@@ -10,8 +10,8 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from console.access.gate import SignedInRequest, actor_of, requires
-from console.access.models import Permission
+from console.access.contracts import Permission
+from console.access.rights import SignedInRequest, actor_of, requires
 from console.database.keyset import keyset_page
 from console.pages.partials import render_partial_or_page, wants_partial
 from quotas.enforcement.forms import GroupActionForm

@@ -12,7 +12,7 @@ import pytest
 from console.clients.credentials import Secret
 from console.clients.object_storage import ObjectStorage, StorageOptions
 from console.errors import ExternalError, NotFound, Refused, Unreachable
-from deploy.local import ports
+from deploy import ports
 from tests.object_storage import S3, s3
 
 

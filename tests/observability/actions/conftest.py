@@ -9,7 +9,7 @@ import pytest
 from console.access.models import Role, User
 from console.audit.services import Actor
 from observability.actions.services import batches, left_over
-from observability.jobs.contracts import Status
+from observability.engines.contracts import Status
 from observability.jobs.models import JobRun
 from tests.observability.actions.fakes import FakeControls, controls
 from tests.observability.jobs.factories import make_run, make_tenant

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from django.db import connection
 
 from console.audit.models import Entry
-from observability.actions.adapters import registry
-from observability.actions.contracts import Answer, Deed, Possible, RunFacts, RunFound
-from observability.actions.rules.possible import by_status
-from observability.jobs.contracts import Engine
+from observability.engines import registry
+from observability.engines.catalogue import verbs_of
+from observability.engines.contracts import Engine
+from observability.engines.verbs import Answer, Deed, Possible, RunFacts, RunFound, by_status
 from tenants.contracts import TargetRef
 
 
@@ -31,7 +31,7 @@ class FakeControls:
     failure: Exception | None = None
 
     def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Possible]:
-        return by_status(run, target.options)
+        return by_status(verbs_of(run.engine), run, target.options)
 
     def perform(self, *, run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
         self.deeds.append(deed)
@@ -54,5 +54,6 @@ def controls(engine: Engine = Engine.TEMPORAL) -> Iterator[FakeControls]:
     """These controls in the place of an engine's real ones."""
     fake = FakeControls(engine)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(registry._BY_ENGINE, engine.value, fake)
+        adapter = replace(registry.adapter_for(engine), controls=fake)
+        patch.setitem(registry._ADAPTERS, engine.value, adapter)
         yield fake

@@ -11,7 +11,7 @@ from console.audit.models import Entry
 from console.errors import Refused
 from observability.actions.models import Order
 from observability.actions.services.carrying import work
-from observability.jobs.contracts import Status
+from observability.engines.contracts import Status
 from observability.jobs.models import JobRun
 from tenants.models import Membership
 from tests.observability.actions.fakes import FakeControls

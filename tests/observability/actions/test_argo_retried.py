@@ -18,20 +18,25 @@ from console.audit.models import Entry
 from console.audit.services import Actor
 from console.clients.argo_server import ArgoServer
 from console.errors import DomainError, NotFound, Refused
-from deploy.local.argo import names
-from deploy.local.argo.archive import Archive
-from deploy.local.argo.cluster import Cluster
-from deploy.local.argo.controller import Controller
-from deploy.local.argo.server import VERSION, Answers, serve
+from deploy.emulators.argo import names
+from deploy.emulators.argo.archive import Archive
+from deploy.emulators.argo.cluster import Cluster
+from deploy.emulators.argo.controller import Controller
+from deploy.emulators.argo.server import VERSION, Answers, serve
 from observability.actions.models import Order, OrderStatus
 from observability.actions.services.orders import Asking, act
-from observability.jobs.contracts import EventKind, LinkKind, Status
-from observability.jobs.ingest.claims import claimed
-from observability.jobs.ingest.passes import read_target
+from observability.engines.contracts import EventKind, LinkKind, Status
+from observability.ingest.claims import claimed
+from observability.ingest.passes import read_target
 from observability.jobs.models import JobEvent, JobRun
 from observability.jobs.services import archive
 from tenants.models import Placement, Target
-from tests.observability.jobs.adapters.clusters import Site, emulated, serve_workflows, site_in
+from tests.observability.engines.clusters import (
+    Site,
+    emulated,
+    serve_workflows,
+    site_in,
+)
 from tests.observability.jobs.factories import make_target, make_tenant
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.errors import DomainError
-from observability.actions.contracts import Verb
 from observability.actions.rules.arguments import read_arguments
-from observability.actions.rules.catalogue import VERBS, find_verb
-from observability.jobs.contracts import Engine
+from observability.engines.catalogue import VERBS, find_verb
+from observability.engines.contracts import Engine
+from observability.engines.verbs import Verb
 
 
 def verb(name: str, engine: Engine = Engine.TEMPORAL) -> Verb:

@@ -11,14 +11,14 @@ from django.utils import timezone
 from console.audit.models import Entry
 from console.audit.services import Actor
 from console.errors import DomainError, NotFound
-from observability.actions.contracts import Answer, Deed, RunFacts, RunFound
 from observability.actions.models import ItemStatus, Order, OrderItem, OrderStatus
 from observability.actions.services.batches import WORK, ask_batch, stop
 from observability.actions.services.carrying import work
 from observability.actions.services.left_over import resume_batches, settle_left_over
 from observability.actions.services.orders import LEASE
 from observability.actions.services.previews import BatchAsking, preview
-from observability.jobs.contracts import Status
+from observability.engines.contracts import Status
+from observability.engines.verbs import Answer, Deed, RunFacts, RunFound
 from observability.jobs.models import JobEvent, JobRun
 from tests.observability.actions.fakes import FakeControls
 from tests.observability.jobs.factories import make_run, make_target, make_tenant

@@ -13,9 +13,9 @@ from console.clients import pool
 from console.clients.celery.client import CeleryClient
 from console.clients.celery.values import CeleryEvent
 from console.errors import Refused, Unreachable
-from observability.actions.adapters.celery import CeleryControls
-from observability.actions.contracts import Answer, Deed, Recorded, RunFacts
-from observability.jobs.contracts import Engine, Status
+from observability.engines.celery.controls import CeleryControls
+from observability.engines.contracts import Engine, Status
+from observability.engines.verbs import Answer, Deed, Recorded, RunFacts
 from tenants.contracts import TargetRef
 from tests.observability.actions.patients import until
 from tests.servers import Server, ValkeyServer

@@ -12,11 +12,11 @@ import pytest
 from console.clients import pool
 from console.clients.kubernetes.client import KubernetesClient
 from console.errors import Conflict, NotFound, Refused
-from deploy.local.argo.cluster import Cluster
-from observability.actions.adapters.argo import ArgoControls
-from observability.actions.adapters.kubernetes import KubernetesControls
-from observability.actions.contracts import Answer, Deed, RunFacts
-from observability.jobs.contracts import Engine, Status
+from deploy.emulators.argo.cluster import Cluster
+from observability.engines.argo.controls import ArgoControls
+from observability.engines.contracts import Engine, Status
+from observability.engines.kubernetes.controls import KubernetesControls
+from observability.engines.verbs import Answer, Deed, RunFacts
 from tenants.contracts import TargetRef
 from tests.observability.actions.patients import until
 

@@ -11,11 +11,11 @@ from django.utils import timezone
 from console.audit.models import Entry, Outcome
 from console.audit.services import Actor
 from console.errors import Conflict, DomainError, Refused, Throttled, Unreachable
-from observability.actions.contracts import Answer, Deed, RunFacts
 from observability.actions.models import Order, OrderStatus
 from observability.actions.services.left_over import settle_left_over
 from observability.actions.services.orders import LEASE, Asking, act, ask, carry_out
-from observability.jobs.contracts import EventKind, Status
+from observability.engines.contracts import EventKind, Status
+from observability.engines.verbs import Answer, Deed, RunFacts
 from observability.jobs.models import JobEvent, JobRun
 from tests.observability.actions.fakes import FakeControls
 from tests.observability.jobs.factories import make_run
@@ -285,7 +285,7 @@ def test_an_answer_that_comes_after_all_counts(
 def test_a_note_of_a_run_without_event_numbers_stands_where_it_happened(
     olga: Actor,
 ) -> None:
-    from observability.jobs.contracts import Engine
+    from observability.engines.contracts import Engine
     from tests.observability.actions.fakes import controls
     from tests.observability.jobs.factories import make_target
 

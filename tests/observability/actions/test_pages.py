@@ -11,7 +11,7 @@ from console.access.models import Role
 from console.audit.models import Entry
 from observability.actions.models import Order, OrderStatus
 from observability.actions.services.carrying import work
-from observability.jobs.contracts import EventKind, Status
+from observability.engines.contracts import EventKind, Status
 from observability.jobs.models import JobRun
 from tenants.models import Membership
 from tests.observability.actions.fakes import FakeControls

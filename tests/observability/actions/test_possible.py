@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from observability.actions.adapters.registry import controls_for
-from observability.actions.contracts import Possible, Recorded, RunFacts
-from observability.actions.rules.catalogue import VERBS, find_verb
-from observability.actions.rules.celery import call_of
-from observability.jobs.contracts import Engine, Status
-from observability.jobs.rules.masking import MASK
+from observability.engines.catalogue import VERBS, find_verb
+from observability.engines.celery.verbs import call_of
+from observability.engines.contracts import MASK, Engine, Status
+from observability.engines.registry import adapter_for
+from observability.engines.verbs import Possible, Recorded, RunFacts
 from tenants.contracts import TargetRef
 
 
@@ -23,7 +22,7 @@ def offered(
     engine: Engine, status: Status, options: dict[str, Any] | None = None, **more: Any
 ) -> dict[str, Possible]:
     target = TargetRef(1, "t", engine.value, "", "", options or {})
-    found = controls_for(engine).verbs(run=facts(engine, status, **more), target=target)
+    found = adapter_for(engine).controls.verbs(run=facts(engine, status, **more), target=target)
     return {each.verb.name: each for each in found}
 
 

@@ -17,7 +17,7 @@ from observability.actions.models import Order, OrderStatus
 from observability.actions.services.batches import ask_batch, stop
 from observability.actions.services.carrying import work
 from observability.actions.services.previews import BatchAsking, preview
-from observability.jobs.contracts import Status
+from observability.engines.contracts import Status
 from observability.jobs.models import JobEvent
 from tests.observability.actions.patients import Ward, until
 from tests.observability.jobs.factories import make_run, make_target, make_tenant

@@ -11,9 +11,9 @@ from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import WorkflowHandle
 
 from console.errors import Conflict, NotFound, Refused, Unreachable
-from observability.actions.adapters.temporal import TemporalControls
-from observability.actions.contracts import Answer, Deed, RunFacts
-from observability.jobs.contracts import Engine, Status
+from observability.engines.contracts import Engine, Status
+from observability.engines.temporal.controls import TemporalControls
+from observability.engines.verbs import Answer, Deed, RunFacts
 from tenants.contracts import TargetRef
 from tests.observability.actions.patients import Ward, until
 

@@ -8,7 +8,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from observability.jobs.contracts import EventKind, EventSeen, LinkKind, Status
+from observability.engines.contracts import (
+    EventKind,
+    EventSeen,
+    LinkKind,
+    Status,
+)
 from observability.jobs.models import JobEvent, JobLink, JobRun
 from tenants.models import Target, Tenant
 

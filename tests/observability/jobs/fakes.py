@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from console.errors import ExternalError, NotFound
-from observability.jobs.contracts import (
+from observability.engines import registry
+from observability.engines.contracts import (
     JSON_DOCUMENT,
     ChangePage,
     Engine,
@@ -20,9 +21,12 @@ from observability.jobs.contracts import (
     RunSeen,
     Status,
 )
-from observability.jobs.ports import Known
+from observability.engines.ports import Known, Source
+from observability.engines.registry import EngineAdapter
 from tenants.contracts import PlacementRef, TargetRef
 from tests.observability.jobs.factories import NOON, after
+
+_ADAPTERS = dict(registry._ADAPTERS)
 
 
 def look(name: str, status: Status = Status.RUNNING, revision: str = "1", **fields: Any) -> RunSeen:
@@ -111,3 +115,8 @@ def history(events: int, document: bytes = b'{"events": []}', **fields: Any) -> 
         complete=True,
         **fields,
     )
+
+
+def reading(sources: Mapping[str, Source]) -> dict[str, EngineAdapter]:
+    """The registry's adapters with these sources, and no others."""
+    return {kind: replace(_ADAPTERS[kind], source=source) for kind, source in sources.items()}

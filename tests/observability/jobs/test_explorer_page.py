@@ -11,7 +11,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from console.access.models import Role, User
-from observability.jobs.contracts import Status
+from observability.engines.contracts import Status
 from observability.jobs.models import IngestGap, IngestState, JobRun
 from observability.jobs.rules.words import words_of
 from observability.jobs.selectors import explorer as reads

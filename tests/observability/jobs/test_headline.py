@@ -8,9 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from observability.engines.contracts import (
+    EventKind,
+    EventSeen,
+    FailureKind,
+    Status,
+)
 from observability.jobs.charts.headline import Headline, Subject, headline, standing
 from observability.jobs.charts.shapes import Moment, Outline
-from observability.jobs.contracts import EventKind, EventSeen, FailureKind, Status
 from tests.observability.jobs.factories import NOON, after, retried, seen
 from tests.observability.jobs.test_timeline import EVENTS, MINUTE, moments
 

@@ -15,7 +15,13 @@ from temporalio.client import WorkflowHistory
 from console.access.models import Role, User
 from console.audit.models import Entry
 from console.errors import NotFound, Unreachable
-from observability.jobs.contracts import JSON_DOCUMENT, TEMPORAL_HISTORY, EventKind, History, Status
+from observability.engines.contracts import (
+    JSON_DOCUMENT,
+    TEMPORAL_HISTORY,
+    EventKind,
+    History,
+    Status,
+)
 from observability.jobs.models import ArchiveState, JobDocument, JobRun
 from observability.jobs.services import archive, current
 from tests.observability.jobs.factories import (

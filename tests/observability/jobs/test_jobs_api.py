@@ -10,7 +10,7 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from console.access.models import Role
-from observability.jobs.contracts import EventKind, Status
+from observability.engines.contracts import EventKind, Status
 from observability.jobs.models import JobRun
 from tenants.models import Membership
 from tests.observability.jobs.factories import (

@@ -9,7 +9,7 @@ import pytest
 
 from console.access.models import Role, User
 from console.audit.services import Actor, record
-from observability.jobs.contracts import Status
+from observability.engines.contracts import Status
 from observability.jobs.models import JobRun
 from observability.jobs.selectors.limits_then import LimitRow, limits_then
 from quotas.plans.models import Lease, Override, PlanVersion, Subscription, Suspension

@@ -11,13 +11,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import DjangoAssertNumQueries
 
 from console.access.models import Role, User
-from observability.jobs.adapters import registry
-from observability.jobs.contracts import Status
+from observability.engines import registry
+from observability.engines.contracts import Status
 from observability.jobs.models import IngestGap, IngestState
 from observability.jobs.selectors.ingest import readings
 from tenants.models import Target
 from tests.observability.jobs.factories import make_run, make_target
-from tests.observability.jobs.fakes import ScriptedSource
+from tests.observability.jobs.fakes import ScriptedSource, reading
 from tests.rest import Rest
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def target(monkeypatch: pytest.MonkeyPatch) -> Target:
     """Read until ten seconds ago; the other one never was."""
-    monkeypatch.setattr(registry, "_BY_KIND", {"temporal": ScriptedSource()})
+    monkeypatch.setattr(registry, "_ADAPTERS", reading({"temporal": ScriptedSource()}))
     target = make_target("eu")
     make_target("us")
     now = timezone.now()

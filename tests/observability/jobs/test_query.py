@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.errors import DomainError
-from observability.jobs.contracts import BAD, OPEN, Status
+from observability.engines.contracts import BAD, OPEN, Status
 from observability.jobs.rules.query import CHIPS, LONGEST_QUERY, Chip, Query, parse
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

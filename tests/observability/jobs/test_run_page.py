@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 
 from console.access.models import Role, User
-from observability.jobs.contracts import EventKind, FailureKind, Status
+from observability.engines.contracts import EventKind, FailureKind, Status
 from observability.jobs.models import JobRun
 from tests.observability.jobs.factories import (
     NOON,

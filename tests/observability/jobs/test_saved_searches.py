@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from console.access.models import Role, SavedLink, User
-from observability.jobs.contracts import Status
+from observability.engines.contracts import Status
 from tenants.models import Membership
 from tests.observability.jobs.factories import make_run, make_tenant
 

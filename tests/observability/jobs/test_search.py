@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from console.database.keyset import keyset_page
-from observability.jobs.contracts import Status
+from observability.engines.contracts import Status
 from observability.jobs.models import JobRun
 from observability.jobs.rules.query import parse
 from observability.jobs.rules.words import asked_words, words_of

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from observability.engines.contracts import EventKind, EventSeen, Status
 from observability.jobs.charts.shapes import End, Lane, Moment, Outline, Shape
 from observability.jobs.charts.timeline import (
     MOST_LANES,
@@ -19,7 +20,6 @@ from observability.jobs.charts.timeline import (
     ticks,
 )
 from observability.jobs.charts.wording import lane_words
-from observability.jobs.contracts import EventKind, EventSeen, Status
 from tests.observability.jobs.factories import NOON, after, long_history, retried, seen
 
 MINUTE = after(60)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from observability.jobs.contracts import Status
+from observability.engines.contracts import Status
 from observability.jobs.models import JobRun
 from observability.jobs.selectors.tree import MOST_NODES, Node, related
 from tests.observability.jobs.factories import (

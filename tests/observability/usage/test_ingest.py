@@ -1,4 +1,4 @@
-"""Trails: slots, gaps, and running twice."""
+"""Samples of use: slots, gaps, and running twice."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from observability.usage import charts, ingest
-from observability.usage.models import SLOTS, Trail
+from observability.usage.models import SLOTS, UsageSamples
 from quotas.enforcement.models import PlacementState
 from quotas.plans.contracts import Unit
 from tenants.models import Placement, Target, Tenant
@@ -27,16 +27,16 @@ def placed(db: None) -> PlacementState:
     )
 
 
-def test_a_first_look_starts_a_trail_of_known_values_only(placed: PlacementState) -> None:
+def test_a_first_look_starts_samples_of_known_values_only(placed: PlacementState) -> None:
     assert ingest.sample(now=NOON) == 1
-    assert Trail.objects.get().values == {"pods": [4]}
+    assert UsageSamples.objects.get().values == {"pods": [4]}
 
 
 def test_two_runs_in_one_slot_keep_the_largest_value(placed: PlacementState) -> None:
     ingest.sample(now=NOON)
     PlacementState.objects.update(limits={"pods": {"used": 2}})
     ingest.sample(now=NOON + timedelta(minutes=5))
-    assert Trail.objects.get().values == {"pods": [4]}
+    assert UsageSamples.objects.get().values == {"pods": [4]}
 
 
 def test_slots_in_which_nobody_looked_are_gaps(placed: PlacementState) -> None:
@@ -44,15 +44,15 @@ def test_slots_in_which_nobody_looked_are_gaps(placed: PlacementState) -> None:
     later = NOON + timedelta(minutes=45)
     PlacementState.objects.update(limits={"pods": {"used": 9}}, observed_at=later)
     ingest.sample(now=later)
-    assert Trail.objects.get().values == {"pods": [4, None, None, 9]}
+    assert UsageSamples.objects.get().values == {"pods": [4, None, None, 9]}
 
 
 def test_a_placement_nobody_looked_at_lately_is_left_alone(placed: PlacementState) -> None:
     assert ingest.sample(now=NOON + timedelta(hours=2)) == 0
-    assert not Trail.objects.exists()
+    assert not UsageSamples.objects.exists()
 
 
-def test_a_trail_is_never_longer_than_a_day() -> None:
+def test_samples_are_never_longer_than_a_day() -> None:
     line: list[int | None] = [1] * SLOTS
     assert ingest.merged({"pods": line}, {"pods": 7}, shift=1)["pods"] == [1] * (SLOTS - 1) + [7]
     assert ingest.merged({"pods": line}, {}, shift=10_000) == {}

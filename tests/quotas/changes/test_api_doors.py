@@ -9,9 +9,11 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from console.access.models import GRANTS, Permission, Role
+from console.access.contracts import Permission
+from console.access.models import GRANTS, Role
 from console.audit.models import Entry, Outcome
-from quotas.changes.api.endpoints import ChangeEndpoint, permission_for
+from quotas.changes.api.endpoints import ChangeEndpoint
+from quotas.changes.rules.rights import permission_for
 from tests.rest import Rest
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

@@ -21,7 +21,7 @@ from console.access.models import ApiToken
 from console.audit.services import Actor
 from console.wsgi import application
 from observability.actions.models import Order
-from observability.jobs.contracts import Status
+from observability.engines.contracts import Status
 from observability.jobs.models import JobRun
 from observability.replays.models import Replay
 from quotas.enforcement.models import Drift, PlacementState, TargetState, TenantState

@@ -11,7 +11,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from console.access.models import Permission, Role
+from console.access.contracts import Permission
+from console.access.models import Role
 from console.audit.models import Entry, Outcome
 from console.audit.services import Actor
 from quotas.changes import contracts as c

@@ -11,8 +11,8 @@ import pytest
 from console.clients.celery.client import CeleryClient
 from console.clients.celery.recorded import arguments, was_cut
 from console.errors import ExternalError, Refused, Unreachable
-from deploy.local.ports import any_free
-from deploy.local.state import ROOT
+from deploy.demo.stack.state import ROOT
+from deploy.ports import any_free
 from tests.servers import ValkeyServer
 
 SECRET = "s3cret/word"

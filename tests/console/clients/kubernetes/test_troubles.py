@@ -11,7 +11,7 @@ import pytest
 from console.clients.contracts import Applied
 from console.clients.kubernetes.client import KubernetesClient
 from console.errors import Conflict, ExternalError, NotFound, Refused, Throttled, Unreachable
-from deploy.local.ports import any_free
+from deploy.ports import any_free
 from tests.console.clients.scripted import Answer, Script, scripted
 
 TOKEN = "s3cr3t-token"

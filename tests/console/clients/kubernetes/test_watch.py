@@ -16,7 +16,7 @@ from console.clients.kubernetes import buffer
 from console.clients.kubernetes.client import KubernetesClient
 from console.clients.kubernetes.watch import Expired, Want, pages, watch
 from console.errors import ExternalError, Refused, Unreachable
-from deploy.local.emulator.server import Emulator
+from deploy.emulators.kubernetes.server import Emulator
 
 MAPS = Want("ConfigMap", namespace="acme", labels="of=test")
 

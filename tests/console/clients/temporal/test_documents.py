@@ -19,7 +19,7 @@ from console.clients.temporal.client import TemporalClient
 from console.clients.temporal.documents import history_document, history_json
 from console.clients.temporal.trail import TrailReader
 from console.errors import Refused
-from deploy.local import programs
+from deploy.demo.parts import programs
 
 STARTED = HistoryEvent(event_id=1, event_type=EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED)
 STARTED.event_time.FromNanoseconds(1_795_000_000_123_456_789)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from observability.jobs.contracts import TenantSource
+from observability.engines.contracts import TenantSource
 from observability.jobs.rules.attribution import Attributed, Owners
 from tenants.contracts import PlacementRef
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observability.jobs.contracts import MOST_DETAIL
+from observability.engines.contracts import MASK, MOST_DETAIL
 from observability.jobs.rules.bounding import (
     CUT,
     bounded_detail,
@@ -23,7 +23,7 @@ from observability.jobs.rules.bounding import (
     storable,
     to_json,
 )
-from observability.jobs.rules.masking import MASK, Masker
+from observability.jobs.rules.masking import Masker
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from observability.jobs.rules.masking import MASK, Masker
+from observability.engines.contracts import MASK
+from observability.jobs.rules.masking import Masker
 
 MASKER = Masker(
     ["passw(or)?d", "secret", "token(?!s)", "authorization", "api[-_]?key", "value:XX-\\d+"]

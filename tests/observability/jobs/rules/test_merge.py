@@ -7,7 +7,12 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observability.jobs.contracts import FailureKind, Progress, RunSeen, Status
+from observability.engines.contracts import (
+    FailureKind,
+    Progress,
+    RunSeen,
+    Status,
+)
 from observability.jobs.rules.masking import Masker
 from observability.jobs.rules.merge import Known, known, merged, news
 from tests.observability.jobs.factories import NOON, after

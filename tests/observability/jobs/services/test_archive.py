@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from console.access.models import User
 from console.audit.services import Actor
 from console.errors import DomainError, Unreachable
-from observability.jobs.contracts import Status
+from observability.engines.contracts import Status
 from observability.jobs.models import ArchiveState, JobDocument, JobEvent, JobRun
 from observability.jobs.services import archive, documents, retention
 from quotas.plans.services.plans import create_plan

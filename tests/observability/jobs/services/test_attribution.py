@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from console.audit.models import Entry
-from observability.jobs.contracts import Engine, run_key
+from observability.engines.contracts import Engine, run_key
 from observability.jobs.models import Attribution, JobRun
 from tenants.models import Placement, Target
 from tests.observability.jobs.factories import NOON, make_run, make_target, make_tenant

@@ -1,0 +1,78 @@
+"""Registers the sample's workflow bundles and asks for a replay of the runs that ended first.
+
+Run by the sample's workloads as `python -m deploy.demo.seed.replays`. Doing it again changes
+nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
+django.setup()
+
+from console.audit.services import Actor  # noqa: E402 - Django has to be set up first
+from observability.engines.contracts import Engine  # noqa: E402
+from observability.jobs.models import ArchiveState, JobRun  # noqa: E402
+from observability.replays.models import Replay, WorkflowBundle  # noqa: E402
+from observability.replays.services import bundles, picking, replays  # noqa: E402
+
+ACTOR = Actor.command("demo")
+# What runs, as the server imports it; and what somebody would like to run, in a directory.
+BUNDLES = (
+    ("batches", "build-41", "deploy.demo.workloads.temporal_workflows", "What runs now"),
+    ("batches", "build-42", "batches", "Shall large batches rest half-way?"),
+)
+LAST = 40
+ENOUGH = 25
+PATIENCE = 180.0
+QUERY = "type:SampleBatch status:succeeded"
+
+
+def registered() -> list[WorkflowBundle]:
+    """The bundles, registered where they are not yet."""
+    for name, version, module, reason in BUNDLES:
+        own = WorkflowBundle.objects.filter(name=name, version=version)
+        # An earlier demo's data may have the name that the module had then.
+        own.exclude(modules=[module]).update(modules=[module])
+        if not own.exists():
+            bundles.register(
+                name=name, version=version, modules=[module], actor=ACTOR, reason=reason
+            )
+    return list(WorkflowBundle.objects.filter(name="batches").order_by("version"))
+
+
+def wait_for_runs() -> bool:
+    """Whether enough runs have ended and been archived, in time."""
+    ended = JobRun.objects.filter(
+        engine=Engine.TEMPORAL, type="SampleBatch", archive=ArchiveState.STORED
+    )
+    deadline = time.monotonic() + PATIENCE
+    while ended.count() < ENOUGH:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(1)
+    return True
+
+
+def main() -> int:
+    """Registers, waits, asks."""
+    found = registered()
+    if Replay.objects.exists():
+        return 0
+    if not wait_for_runs():
+        sys.stderr.write("Too few batches have ended: no replay was asked for.\n")
+        return 1
+    for bundle in found:
+        runs, selection = picking.newest(None, QUERY, last=LAST)
+        replay = replays.ask(bundle=bundle, runs=runs, selection=selection, actor=ACTOR)
+        sys.stdout.write(f"Replay {replay.pk} of {len(runs)} runs against {bundle}.\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""Processes that we start, recognise and stop: only ours, whole groups, no recycled pid."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.demo.stack.part import Part
+
+PARENT_DEATH = Path(__file__).with_name("parent_death.py")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A process for ever: its pid, and when it began (clock ticks since boot)."""
+
+    pid: int
+    began: int
+
+    def alive(self) -> bool:
+        """Whether this very process runs, not another one that got its pid."""
+        found = _stat(self.pid)
+        return found is not None and found.began == self.began and found.state != "Z"
+
+
+@dataclass(frozen=True, slots=True)
+class _Stat:
+    pid: int
+    state: str
+    group: int
+    began: int
+
+
+def _stat(pid: int) -> _Stat | None:
+    """What /proc says. The name may contain spaces and brackets, so read from its end."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return _Stat(pid, fields[0], int(fields[2]), int(fields[19]))
+
+
+def identify(pid: int) -> Identity | None:
+    """The identity of a running process."""
+    found = _stat(pid)
+    return None if found is None else Identity(pid, found.began)
+
+
+def _all() -> Iterator[_Stat]:
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit() and (found := _stat(int(entry.name))) is not None:
+            yield found
+
+
+def _pss(pid: int) -> int:
+    """Proportional memory in bytes: what is shared counts once over all who share it."""
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+    except OSError:
+        return 0
+
+
+def memory_by_group(groups: Iterable[int]) -> dict[int, int]:
+    """Bytes of memory (PSS) of each process group."""
+    totals = dict.fromkeys(groups, 0)
+    for found in _all():
+        if found.group in totals:
+            totals[found.group] += _pss(found.pid)
+    return totals
+
+
+def marked(pid: int, mark: tuple[str, str]) -> bool:
+    """Whether a process was started with the environment variable `mark` (name, value)."""
+    wanted = "=".join(mark).encode()
+    try:
+        return wanted in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
+def leftovers(recorded: list[Identity], mark: tuple[str, str]) -> set[int]:
+    """The groups among `recorded` that still have members of ours.
+
+    Ours is the recorded leader itself, or a process in its group that carries our mark (a child
+    that outlived its leader). Anything else that got one of the numbers is left alone.
+    """
+    groups = {identity.pid: identity for identity in recorded}
+    return {
+        found.group
+        for found in _all()
+        if found.group in groups
+        and (found.began == groups[found.group].began or marked(found.pid, mark))
+    }
+
+
+class Running:
+    """A part that has been started, in a session and process group of its own."""
+
+    def __init__(self, part: Part) -> None:
+        """Start it. The log of the life before is kept as `NAME.log.1`."""
+        self.part = part
+        part.log.parent.mkdir(parents=True, exist_ok=True)
+        if part.log.exists():
+            part.log.replace(part.log.with_name(part.log.name + ".1"))
+        wrapper = [sys.executable, "-I", "-S", str(PARENT_DEATH), str(int(part.orphan_signal))]
+        with part.log.open("wb") as log:
+            self._popen = subprocess.Popen(
+                [*wrapper, str(os.getpid()), str(part.user), *part.argv],
+                env={**os.environ, **part.env},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.started = time.monotonic()
+        self.identity = identify(self._popen.pid) or Identity(self._popen.pid, 0)
+
+    @property
+    def pid(self) -> int:
+        """Of the process, and of its group."""
+        return self._popen.pid
+
+    @property
+    def age(self) -> float:
+        """Seconds since its start."""
+        return time.monotonic() - self.started
+
+    def exit_code(self) -> int | None:
+        """None while it runs; negative: ended by that signal."""
+        return self._popen.poll()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the whole group; to one that was paused as well."""
+        signal_group(self.pid, number)
+
+    def gone(self) -> bool:
+        """Whether the process and everything in its group have ended."""
+        return self.exit_code() is not None and not group_exists(self.pid)
+
+    def kill(self) -> None:
+        """End what is left of the group, at once."""
+        signal_group(self.pid, signal.SIGKILL)
+        self._popen.wait()
+
+    def stop(self) -> None:
+        """Ask it to end, wait for its `stop_timeout`, then insist."""
+        self.signal(self.part.stop_signal)
+        self.signal(signal.SIGCONT)
+        deadline = time.monotonic() + self.part.stop_timeout
+        while not self.gone() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.kill()
+
+    def log_tail(self, lines: int = 8) -> str:
+        """The end of its log."""
+        return log_tail(self.part.log, lines)
+
+
+def log_tail(log: Path, lines: int) -> str:
+    """The last lines of a log; empty if there is none."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, log.stat().st_size - 16_384))
+            return "\n".join(stream.read().decode(errors="replace").splitlines()[-lines:])
+    except OSError:
+        return ""
+
+
+def group_exists(group: int) -> bool:
+    """Whether any process is in the group."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # someone else's by now
+        return False
+    return True
+
+
+def signal_group(group: int, number: signal.Signals) -> None:
+    """Signal a group that may have ended already."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)

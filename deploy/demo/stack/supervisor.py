@@ -1,0 +1,226 @@
+"""Starts parts in the order of their needs, starts again what dies, stops everything it started."""
+
+import enum
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deploy.demo.stack.part import Part
+from deploy.demo.stack.processes import Identity, Running, memory_by_group
+
+QUICK = 30.0  # a life shorter than this, in seconds, is a quick death
+GIVE_UP_AFTER = 5
+PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds before the next start, by quick deaths so far
+SETTLE = 1.0  # a part without a probe is ready when it has lived so long
+MEMORY_EVERY = 5.0
+
+
+class Status(enum.StrEnum):
+    """Where a part is in its life."""
+
+    WAITING = "waiting"
+    STARTING = "starting"
+    READY = "ready"
+    DONE = "done"
+    RESTARTING = "restarting"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(slots=True)
+class Unit:
+    """One part and what became of it."""
+
+    part: Part
+    status: Status = Status.WAITING
+    note: str = ""
+    running: Running | None = None
+    deaths: int = 0
+    next_start: float = 0.0
+    memory: int = 0
+    took: float = 0.0
+
+    @property
+    def usable(self) -> bool:
+        """Whether parts that need this one may start."""
+        return self.status in {Status.READY, Status.DONE}
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more is to be waited for at the start."""
+        return self.usable or self.status is Status.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """Whom the supervisor tells: about each look, news worth a line, what runs, and the start."""
+
+    look: Callable[[list[Unit]], None]
+    news: Callable[[str], None]
+    record: Callable[[list[Identity]], None]
+    settled: Callable[[list[Unit], float], None]
+
+
+class Supervisor:
+    """Runs parts until it is told to stop."""
+
+    def __init__(self, parts: list[Part], reports: Reports, *, pause_scale: float = 1.0) -> None:
+        """`pause_scale` scales the pauses before a restart, for tests."""
+        self.units = {part.name: Unit(part) for part in parts}
+        self.reports = reports
+        self.pause_scale = pause_scale
+        self.failed = False
+        self._stops_asked = 0
+        self._asked_at = 0.0
+        self._began = time.monotonic()
+        self._announced = False
+        self._measured = 0.0
+
+    def ask_to_stop(self, *_: object) -> None:
+        """Signal handler. Asked again a second later, it insists at once.
+
+        (One Ctrl-C may arrive twice: from the terminal and from make.)
+        """
+        if not self._stops_asked or time.monotonic() - self._asked_at > 1.0:
+            self._stops_asked += 1
+            self._asked_at = time.monotonic()
+
+    def run(self) -> int:
+        """Supervise until asked to stop or until an essential step fails; the exit code."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self.ask_to_stop)
+        try:
+            while not self._stops_asked and not self.failed:
+                self.tick()
+                time.sleep(0.1)
+        finally:
+            self.stop()
+        return 1 if self.failed else 0
+
+    def tick(self) -> None:
+        """One look at every part."""
+        for unit in self.units.values():
+            self._advance(unit)
+        self._measure()
+        self.reports.look(list(self.units.values()))
+        if not self._announced and all(unit.settled for unit in self.units.values()):
+            self._announced, self._measured = True, 0.0
+            self._measure()
+            self.reports.settled(list(self.units.values()), time.monotonic() - self._began)
+
+    def _advance(self, unit: Unit) -> None:
+        match unit.status:
+            case Status.WAITING:
+                self._start_if_possible(unit)
+            case Status.RESTARTING:
+                if time.monotonic() >= unit.next_start:
+                    self._start(unit)
+            case Status.STARTING | Status.READY:
+                self._watch(unit)
+
+    def _start_if_possible(self, unit: Unit) -> None:
+        blockers = [self.units[name] for name in unit.part.after if name in self.units]
+        missing = [needed for needed in blockers if not needed.usable]
+        if not missing:
+            self._start(unit)
+        elif broken := [needed for needed in missing if needed.status is Status.FAILED]:
+            self._fail(unit, f"not started: {broken[0].part.name} failed")
+        else:
+            unit.note = "for " + ", ".join(needed.part.name for needed in missing)
+
+    def _start(self, unit: Unit) -> None:
+        unit.running = Running(unit.part)
+        unit.status, unit.note = Status.STARTING, ""
+        self._record()
+
+    def _watch(self, unit: Unit) -> None:
+        running = unit.running
+        if running is None:
+            return
+        code = running.exit_code()
+        if code is not None:
+            self._ended(unit, running, code)
+        elif unit.status is Status.STARTING:
+            self._look_whether_ready(unit, running)
+
+    def _look_whether_ready(self, unit: Unit, running: Running) -> None:
+        probe = unit.part.ready
+        is_ready = running.age >= SETTLE if probe is None else probe()
+        if is_ready and not unit.part.once:
+            unit.status, unit.took, unit.note = Status.READY, running.age, unit.part.note
+        elif running.age > unit.part.start_timeout:
+            running.kill()
+            self._died(unit, running, f"was not ready after {unit.part.start_timeout:.0f} s")
+
+    def _ended(self, unit: Unit, running: Running, code: int) -> None:
+        running.kill()  # children that outlived it would hold its ports
+        if unit.part.once and code == 0:
+            unit.status, unit.took, unit.note = Status.DONE, running.age, unit.part.note
+            unit.running, unit.memory = None, 0
+            self._record()
+        else:
+            self._died(unit, running, _how_it_ended(code))
+
+    def _died(self, unit: Unit, running: Running, how: str) -> None:
+        unit.running, unit.memory = None, 0
+        self._record()
+        unit.deaths = unit.deaths + 1 if running.age < QUICK else 1
+        if unit.part.once or unit.deaths >= GIVE_UP_AFTER:
+            self._fail(unit, how if unit.part.once else f"{how}, {unit.deaths} times in a row")
+            self.reports.news(running.log_tail())
+            self.reports.news(f"The whole log of {unit.part.name}: {unit.part.log}")
+            return
+        pause = PAUSES[unit.deaths - 1] * self.pause_scale
+        unit.status, unit.note = Status.RESTARTING, how
+        unit.next_start = time.monotonic() + pause
+        self.reports.news(f"{unit.part.name} {how}; starting it again in {pause:.1f} s")
+
+    def _fail(self, unit: Unit, why: str) -> None:
+        unit.status, unit.note = Status.FAILED, why
+        self.reports.news(f"{unit.part.name} failed: {why}")
+        self.failed = self.failed or unit.part.essential
+
+    def _measure(self) -> None:
+        if time.monotonic() - self._measured < MEMORY_EVERY:
+            return
+        self._measured = time.monotonic()
+        totals = memory_by_group(unit.running.pid for unit in self.units.values() if unit.running)
+        for unit in self.units.values():
+            unit.memory = totals.get(unit.running.pid, 0) if unit.running else 0
+
+    def _record(self) -> None:
+        self.reports.record([unit.running.identity for unit in self.units.values() if unit.running])
+
+    def stop(self) -> None:
+        """Stop every part, in the order of their ranks; each rank together."""
+        units = [unit for unit in self.units.values() if unit.running]
+        for rank in sorted({unit.part.stop_rank for unit in units}):
+            self._stop_together([unit for unit in units if unit.part.stop_rank == rank])
+        self._record()
+
+    def _stop_together(self, units: list[Unit]) -> None:
+        began = time.monotonic()
+        patience = self._stops_asked
+        for unit in units:
+            if unit.running:
+                unit.running.signal(unit.part.stop_signal)
+                unit.running.signal(signal.SIGCONT)  # one that was paused could not hear
+        while any(unit.running for unit in units):
+            for unit in units:
+                late = time.monotonic() - began > unit.part.stop_timeout
+                if unit.running and (unit.running.gone() or late or self._stops_asked > patience):
+                    unit.running.kill()
+                    unit.running, unit.status = None, Status.STOPPED
+                    unit.note, unit.memory = "", 0
+            self.reports.look(list(self.units.values()))
+            time.sleep(0.05)
+
+
+def _how_it_ended(code: int) -> str:
+    if code >= 0:
+        return f"ended with code {code}"
+    try:
+        return f"was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was ended by signal {-code}"

@@ -1,0 +1,244 @@
+"""The controller's rounds: admit, reconcile, write, clean up. Restartable at any time: all that it
+remembers can be told from the objects again."""
+
+import copy
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from console.errors import ExternalError
+from deploy.emulators.argo import names
+from deploy.emulators.argo.archive import Archive
+from deploy.emulators.argo.events import event
+from deploy.emulators.argo.locks import (
+    CannotLockError,
+    Lock,
+    Locks,
+    wanted,
+)
+from deploy.emulators.argo.names import Obj
+from deploy.emulators.argo.queue import Slots, order
+from deploy.emulators.argo.reconcile import finish, label, reconcile
+from deploy.emulators.argo.run import Made, Run, is_done
+
+CLEAN_UP = timedelta(seconds=5)
+"""How often finished workflows are looked at for their time to live."""
+
+
+class World(Protocol):
+    """What the controller needs of a cluster; see cluster.py."""
+
+    def unfinished(self) -> list[Obj]: ...
+    def finished(self) -> list[Obj]: ...
+    def pods(self) -> list[Obj]: ...
+    def limits(self) -> dict[str, str]: ...
+    def limit(self, namespace: str, config_map: str, key: str) -> str | None: ...
+    def update(self, workflow: Obj) -> bool: ...
+    def create(self, obj: Obj) -> bool: ...
+    def create_pod(self, pod: Obj) -> Made: ...
+    def delete(self, kind: str, namespace: str, name: str) -> None: ...
+    def tick_off(self, pods: Iterable[Obj]) -> None: ...
+
+
+class Controller:
+    """`requeue` is how long a refused pod waits for its next try (10 s in the real one). Whatever
+    completes goes to the `archive`."""
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        parallelism: int = 0,
+        namespace_parallelism: int = 0,
+        requeue: timedelta = timedelta(seconds=10),
+        archive: Archive | None = None,
+    ) -> None:
+        self._world = world
+        self._archive = Archive() if archive is None else archive
+        self._slots = Slots(parallelism=parallelism, namespace_parallelism=namespace_parallelism)
+        self._locks = Locks(world.limit)
+        self._requeue = requeue
+        self._not_before: dict[str, tuple[datetime, Made]] = {}
+        self._is_new = True
+        self._cleaned = datetime.min.replace(tzinfo=UTC)
+        self._now = self._cleaned
+
+    def round(self, now: datetime) -> int:
+        """One look at everything; how many workflows were written."""
+        self._now = now
+        unfinished = self._world.unfinished()
+        if self._is_new:
+            self._slots.restore(unfinished)
+            self._locks.restore(unfinished)
+            self._is_new = False
+        self._slots.keep(one["metadata"]["uid"] for one in unfinished)
+        self._locks.keep_owners(_owner(one) for one in unfinished)
+        pods: dict[str, dict[str, Obj]] = defaultdict(dict)
+        for pod in self._world.pods() if unfinished else ():
+            own = pod["metadata"]
+            owners = own.get("ownerReferences") or ()
+            ident = (own.get("annotations") or {}).get(names.NODE_ID, "")
+            pods[next((ref["uid"] for ref in owners), "")][ident] = pod
+        written = self._admit(unfinished)
+        for one in sorted(unfinished, key=order):
+            if one["metadata"]["uid"] in self._slots:
+                written += self._advance(one, pods[one["metadata"]["uid"]])
+        if now - self._cleaned >= CLEAN_UP:
+            self._cleaned = now
+            self._clean_up(now)
+        return written
+
+    # -- the queue -----------------------------------------------------------------------------
+
+    def _admit(self, unfinished: list[Obj]) -> int:
+        waiting = [one for one in unfinished if one["metadata"]["uid"] not in self._slots]
+        if not waiting:
+            return 0
+        written = 0
+        ended = [one for one in waiting if one["spec"].get("shutdown") == "Terminate"]
+        for one in ended:  # not even the queue holds it back
+            written += self._advance(one, {})
+        left = [one for one in waiting if one not in ended]
+        for one in self._slots.admit(left, self._world.limits()):
+            written += self._postpone(one)
+        return written
+
+    def _postpone(self, workflow: Obj) -> bool:
+        if (workflow.get("status") or {}).get("phase"):
+            return False
+        changed = copy.deepcopy(workflow)
+        changed.setdefault("status", {}).update(phase="Pending", message=names.POSTPONED)
+        label(changed)
+        return self._world.update(changed)
+
+    # -- one workflow --------------------------------------------------------------------------
+
+    def _advance(self, workflow: Obj, pods: dict[str, Obj]) -> bool:
+        changed = copy.deepcopy(workflow)
+        run = Run(changed, pods, self, self._now)
+        owner = _owner(workflow)
+        if self._has_own_locks(run, owner):
+            reconcile(run)
+        self._settle_locks(run, owner)
+        if changed == workflow:
+            return False
+        if not self._world.update(changed):
+            return False  # somebody wrote it meanwhile: the next round sees what
+        over = [pod for ident, pod in pods.items() if is_done(run.nodes.get(ident))]
+        self._world.tick_off(over)
+        self._tell(workflow, changed)
+        if "finishedAt" in run.status:
+            self._slots.release(workflow["metadata"]["uid"])
+            self._archive.put([changed])
+        return True
+
+    def _has_own_locks(self, run: Run, owner: str) -> bool:
+        """Workflow-level locks: without them nothing starts, but the slot stays taken."""
+        locks = wanted(run.spec.get("synchronization"), run.namespace)
+        if not locks or run.shutdown == "Terminate":
+            return True
+        try:
+            waiting = self._locks.acquire(locks, owner)
+        except CannotLockError as error:
+            finish(run, "Failed", str(error))
+            return False
+        if not waiting:
+            return True
+        run.waiting[""] = locks
+        run.status |= {"phase": "Pending", "message": waiting}
+        label(run.workflow)
+        return False
+
+    def _settle_locks(self, run: Run, owner: str) -> None:
+        """What is done lets go, and the status says who holds and who waits."""
+        if "finishedAt" in run.status:
+            self._locks.keep(owner, ())
+            run.status.pop("synchronization", None)
+            return
+        alive = [ident for ident, node in run.nodes.items() if not is_done(node)]
+        self._locks.keep(owner, [owner, *(f"{owner}/{ident}" for ident in alive)])
+        waiting: list[Lock] = [lock for locks in run.waiting.values() for lock in locks]
+        shown = self._locks.status(owner, waiting)
+        if shown:
+            run.status["synchronization"] = shown
+        else:
+            run.status.pop("synchronization", None)
+
+    def _tell(self, before: Obj, after: Obj) -> None:
+        """Events, as the real controller emits them; a lost one is no loss."""
+        for reason, message in _news(before, after):
+            try:
+                self._world.create(event(after, reason, message, self._now))
+            except ExternalError:
+                return
+
+    # -- what a run does to the world ------------------------------------------------------------
+
+    def create_pod(self, pod: Obj) -> Made:
+        """See run.Hands; a pod that a quota refused is tried again after a while."""
+        own = pod["metadata"]
+        key = f"{own['namespace']}/{own['name']}"
+        until, made = self._not_before.get(key, (self._now, Made()))
+        if until > self._now:
+            return made
+        made = self._world.create_pod(pod)
+        if made.waits:
+            self._not_before[key] = (self._now + self._requeue, made)
+        else:
+            self._not_before.pop(key, None)
+        return made
+
+    def delete_pod(self, namespace: str, name: str) -> None:
+        """See run.Hands."""
+        self._world.delete("Pod", namespace, name)
+
+    def acquire(self, locks: list[Lock], holder: str) -> str:
+        """See run.Hands."""
+        return self._locks.acquire(locks, holder)
+
+    # -- afterwards ------------------------------------------------------------------------------
+
+    def _clean_up(self, now: datetime) -> None:
+        finished = self._world.finished()
+        self._archive.put(one for one in finished if one.get("status"))
+        for one in finished:
+            ends = _goes_at(one)
+            if ends is not None and now >= ends:
+                own = one["metadata"]
+                self._world.delete("Workflow", own["namespace"], own["name"])
+
+
+def _owner(workflow: Obj) -> str:
+    return f"{workflow['metadata']['namespace']}/{workflow['metadata']['name']}"
+
+
+def _goes_at(workflow: Obj) -> datetime | None:
+    """When a finished workflow is deleted. The time after a failure does not cover errors."""
+    strategy = workflow["spec"].get("ttlStrategy") or {}
+    status = workflow.get("status") or {}
+    field = {"Succeeded": "secondsAfterSuccess", "Failed": "secondsAfterFailure"}.get(
+        status.get("phase", ""), ""
+    )
+    kept = strategy.get(field, strategy.get("secondsAfterCompletion"))
+    finished = names.moment(status.get("finishedAt"))
+    if kept is None or finished is None:
+        return None
+    return finished + timedelta(seconds=int(kept) + 1)
+
+
+def _news(before: Obj, after: Obj) -> list[tuple[str, str]]:
+    was, now = (before.get("status") or {}), after["status"]
+    news = []
+    if now["phase"] == "Running" and was.get("phase") != "Running":
+        news.append(("WorkflowRunning", "Workflow Running"))
+    old = was.get("nodes") or {}
+    for ident, node in (now.get("nodes") or {}).items():
+        bad = node["phase"] in names.BAD and not is_done(old.get(ident))
+        if bad and node["type"] == "Pod":
+            reason = f"WorkflowNode{node['phase']}"
+            news.append((reason, f"{node['phase']} node {node['name']}: {node.get('message', '')}"))
+    if "finishedAt" in now:
+        reason = "WorkflowSucceeded" if now["phase"] == "Succeeded" else "WorkflowFailed"
+        news.append((reason, str(now.get("message") or "Workflow completed")))
+    return news

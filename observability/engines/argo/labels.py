@@ -1,0 +1,74 @@
+"""What actions write on Workflows: who acted, and a new Workflow like an old one. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from observability.engines.unstructured import notes_of
+from observability.engines.verbs import Deed
+
+_ARGO: Final = "workflows.argoproj.io/"
+_LONGEST: Final = 63
+# What belongs to one run of a workflow and not to the next (Argo's own list).
+_NOT_COPIED: Final = frozenset(
+    f"{_ARGO}{name}"
+    for name in (
+        "phase", "completed", "workflow-archiving-status", "creator", "creator-email",
+        "creator-preferred-username", "actor", "actor-email", "actor-preferred-username", "action",
+    )
+)  # fmt: skip
+_STRANGE: Final = re.compile(r"[^A-Za-z0-9_.-]")
+_SUFFIX: Final = 5
+_LONGEST_NAME: Final = 253
+
+
+def label_safe(text: str) -> str:
+    """`text` as a label's value, the way Argo writes users: `@` is `.at.`, else `-`, the last 63
+    characters, beginning and ending with a letter or digit."""
+    said = _STRANGE.sub("-", text.replace("@", ".at."))[-_LONGEST:]
+    return said.strip("-_.")
+
+
+def actor_labels(deed: Deed, action: str) -> dict[str, str]:
+    """Argo's labels of whoever acted last."""
+    labels = {f"{_ARGO}actor": label_safe(deed.operator), f"{_ARGO}action": action}
+    if deed.email:
+        labels[f"{_ARGO}actor-email"] = label_safe(deed.email)
+    return labels
+
+
+def actor_patch(deed: Deed, action: str) -> dict[str, str | None]:
+    """The same as a merge patch: what was said of whoever acted before goes."""
+    gone = dict.fromkeys((f"{_ARGO}actor-email", f"{_ARGO}actor-preferred-username"))
+    return {**gone, **actor_labels(deed, action)}
+
+
+def resubmitted(workflow: Mapping[str, Any], deed: Deed) -> dict[str, Any]:
+    """A new Workflow like this one, named after it and the deed, so that a second try is seen."""
+    old = workflow["metadata"]
+    base = str(old.get("generateName") or f"{old['name']}-")
+    suffix = deed.id.replace("-", "")[:_SUFFIX].lower()
+    labels = {
+        name: value for name, value in (old.get("labels") or {}).items() if name not in _NOT_COPIED
+    }
+    spec = {name: value for name, value in workflow["spec"].items() if name != "shutdown"}
+    metadata: dict[str, Any] = {
+        "name": f"{base[: _LONGEST_NAME - _SUFFIX]}{suffix}",
+        "namespace": old["namespace"],
+        "labels": {
+            **labels,
+            **actor_labels(deed, "Resubmit"),
+            f"{_ARGO}resubmitted-from-workflow": label_safe(str(old["name"])),
+        },
+        "annotations": {**(old.get("annotations") or {}), **notes_of(deed)},
+    }
+    if old.get("ownerReferences"):
+        metadata["ownerReferences"] = old["ownerReferences"]
+    return {
+        "apiVersion": workflow["apiVersion"],
+        "kind": "Workflow",
+        "metadata": metadata,
+        "spec": spec,
+    }

@@ -1,0 +1,141 @@
+"""What the controller's messages mean. They are the only place where it says why. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from observability.engines.contracts import EventKind, FailureKind
+from observability.engines.denials import refusal_of
+
+POSTPONED: Final = "Workflow processing has been postponed"
+RATE_LIMITED: Final = "resource creation rate-limit reached"
+_LOCK: Final = re.compile(
+    r"Waiting for (?P<lock>.{1,300}?) lock(?: \((?P<row>[^)]{1,300})\))?\."
+    r" Lock status: (?P<first>-?\d{1,9})/(?P<limit>-?\d{1,9})"
+)
+_STRATEGY: Final = re.compile(
+    r"(?:Stopped with strategy '|workflow shutdown with strategy:\s{1,2})(?P<how>Stop|Terminate)"
+)
+_CODE: Final = re.compile(r"\(exit code (\d{1,5})\)")
+_RESUMED: Final = re.compile(r"Resumed by: (.{1,200})")
+_READ: Final = 4000
+_KINDS: Final[tuple[tuple[str, FailureKind], ...]] = (
+    ("OOMKilled", FailureKind.OUT_OF_MEMORY),
+    ("Step exceeded its deadline", FailureKind.DEADLINE),
+    ("active on the node longer than the specified deadline", FailureKind.DEADLINE),
+    ("Max duration limit exceeded", FailureKind.TIMEOUT),
+    ("Backoff would exceed max duration limit", FailureKind.TIMEOUT),
+    ("pod deleted", FailureKind.WORKER_LOST),
+    ("exceeded quota", FailureKind.QUOTA),
+    ("failed quota:", FailureKind.QUOTA),
+    ("usage per Container is", FailureKind.QUOTA),
+    ("usage per Pod is", FailureKind.QUOTA),
+    ("Failed to acquire the synchronization lock", FailureKind.QUOTA),
+    ("failed to initialize semaphore", FailureKind.QUOTA),
+    ("Failed to get semaphore limit", FailureKind.QUOTA),
+    ("invalid spec:", FailureKind.INVALID),
+    ("ImagePullBackOff", FailureKind.IMAGE),
+    ("ErrImagePull", FailureKind.IMAGE),
+    ("InvalidImageName", FailureKind.IMAGE),
+    ("low on resource", FailureKind.EVICTED),
+    ("Evicted", FailureKind.EVICTED),
+    ("evicted", FailureKind.EVICTED),
+    ("Preempt", FailureKind.EVICTED),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What something waits for: the kind of its event, a key that stays while the reason does,
+    a title, and values."""
+
+    kind: EventKind
+    key: str
+    title: str
+    detail: dict[str, Any]
+
+
+def failure_kind(message: str, phase: str) -> FailureKind:
+    """Why a node or a workflow ended badly."""
+    said = message[:_READ]
+    if said.strip() == "timeout":
+        return FailureKind.TIMEOUT
+    how = strategy(said)
+    if how:
+        return FailureKind.TERMINATED if how == "Terminate" else FailureKind.CANCELLED
+    for part, kind in _KINDS:
+        if part in said:
+            return kind
+    return FailureKind.OTHER if phase == "Error" else FailureKind.APPLICATION
+
+
+def strategy(message: str) -> str:
+    """`Stop` or `Terminate` where a shutdown is the reason, else empty."""
+    found = _STRATEGY.search(message[:_READ])
+    return found["how"] if found else ""
+
+
+def exit_code(message: str) -> int | None:
+    """The exit code in a message."""
+    found = _CODE.search(message[:_READ])
+    return int(found[1]) if found else None
+
+
+def resumed_by(message: str) -> str:
+    """Who resumed a suspended step."""
+    found = _RESUMED.search(message[:_READ])
+    return found[1].strip() if found else ""
+
+
+def lock_of(message: str) -> dict[str, Any] | None:
+    """Name, limit and what is free of a lock that is waited for; None for another message.
+
+    A ConfigMap's or a mutex's message counts what is free, a database lock's what is held.
+    """
+    found = _LOCK.search(message[:_READ])
+    if found is None:
+        return None
+    first, limit = int(found["first"]), int(found["limit"])
+    free = limit - first if found["row"] else first
+    return {"lock": found["lock"], "limit": limit, "held": limit - free, "available": free}
+
+
+def wait_of(message: str, waiting: str = "") -> Wait | None:
+    """What a pending workflow or node waits for, from its message and, for a node, the lock that
+    its synchronizationStatus names. None when nothing is said."""
+    said = message[:_READ]
+    lock = lock_of(said) or ({"lock": waiting} if waiting else None)
+    if lock is not None:
+        name = str(lock["lock"])
+        detail = {"for": "lock", **lock}
+        return Wait(EventKind.WAITING, f"lock:{name}", f"waits for the lock {name}", detail)
+    refusal = refusal_of(said)
+    if refusal is not None:
+        title = f"was refused by the quota {refusal.quota}"
+        return Wait(EventKind.DENIED, "denied", title, refusal.detail())
+    return _other_wait(said)
+
+
+_OTHERS: Final[tuple[tuple[str, EventKind, str, str], ...]] = (
+    (POSTPONED, EventKind.THROTTLED, "parallelism", "waits for a slot: too many are running"),
+    (RATE_LIMITED, EventKind.THROTTLED, "rate", "waits: the pod creation rate limit is reached"),
+    ("exceeded quota", EventKind.DENIED, "denied", "was refused by a quota"),
+    ("ImagePull", EventKind.WAITING, "image", "waits for its image"),
+    ("InvalidImageName", EventKind.WAITING, "image", "waits for its image"),
+    ("Unschedulable", EventKind.WAITING, "node", "waits for a node"),
+    ("Waiting for a PVC", EventKind.WAITING, "volume", "waits for a volume claim"),
+    ("poisoned state", EventKind.WAITING, "poisoned", "waits for a lock in a poisoned state"),
+    ("auto-restarting", EventKind.RETRY, "restart", "is started again by the controller"),
+    ("Backoff for", EventKind.RETRY, "backoff", "waits before its next attempt"),
+)
+
+
+def _other_wait(said: str) -> Wait | None:
+    for part, kind, key, title in _OTHERS:
+        if part in said:
+            return Wait(kind, key, title, {"for": key})
+    if said:
+        return Wait(EventKind.WAITING, "pending", "waits", {"for": "other"})
+    return None

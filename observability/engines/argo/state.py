@@ -1,0 +1,230 @@
+"""Where a Workflow is: which attempt, whether and how it ended, how a look is named. Near-pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from observability.engines.argo.messages import failure_kind, strategy
+from observability.engines.argo.packing import Nodes
+from observability.engines.contracts import FailureKind, Status
+from observability.engines.unstructured import (
+    Object,
+    labels_of,
+    mapping,
+    metadata_of,
+    micros,
+    moment,
+    text,
+    uid_of,
+    version_of,
+    whole,
+)
+
+PREFIX: Final = "workflows.argoproj.io/"
+FINAL: Final = frozenset({"Succeeded", "Failed", "Error"})
+BAD: Final = frozenset({"Failed", "Error"})
+WORKING: Final = frozenset({"Pod", "Container", "HTTP", "Plugin"})
+"""Types of nodes that do something themselves; the others are made of these."""
+ENDED: Final = "d"
+PAUSED: Final = "p"
+GONE: Final = "g"
+OVERDUE: Final = "o"
+GRACE: Final = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowSeen:
+    """What we have of one run of a Workflow now. A retry by hand keeps name and uid, so `attempt`
+    counts them; `before` is the last revision we gave of this attempt, and `deleted` says that the
+    object is gone."""
+
+    workflow: Object
+    attempt: int = 0
+    before: str = ""
+    deleted: bool = False
+    archived: bool = False
+
+    @property
+    def told(self) -> frozenset[str]:
+        """What was told before, by its flags."""
+        return flags_of(self.before)
+
+    @property
+    def run_id(self) -> str:
+        """The uid, with `#N` from the first retry by hand on."""
+        return run_id(uid_of(self.workflow), self.attempt)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a workflow ended."""
+
+    at: datetime
+    status: Status
+    kind: FailureKind = FailureKind.NONE
+    message: str = ""
+
+
+def run_id(uid: str, attempt: int) -> str:
+    """The run id of an attempt."""
+    return f"{uid}#{attempt}" if attempt else uid
+
+
+def split_run_id(run_id: str) -> tuple[str, int]:
+    """The uid and the attempt behind a run id."""
+    uid, _, number = run_id.partition("#")
+    return uid, int(number) if number.isdecimal() else 0
+
+
+def status_of(workflow: Object) -> dict[str, Any]:
+    """The status, empty before the controller saw it."""
+    return mapping(workflow.get("status"))
+
+
+def spec_of(workflow: Object) -> dict[str, Any]:
+    """The spec."""
+    return mapping(workflow.get("spec"))
+
+
+def phase_of(workflow: Object) -> str:
+    """Empty, Pending, Running, Succeeded, Failed or Error."""
+    return text(status_of(workflow).get("phase"), 20)
+
+
+def is_completed(workflow: Object) -> bool:
+    """Whether the controller is done with it. A retry by hand empties the phase and leaves the
+    phase *label* as it was, so the label counts for nothing."""
+    return phase_of(workflow) in FINAL
+
+
+def started_micros(workflow: Object) -> int:
+    """When it started, in microseconds; 0 when it has not."""
+    at = moment(status_of(workflow).get("startedAt"))
+    return micros(at) if at else 0
+
+
+def revision_of(seen: WorkflowSeen, flags: frozenset[str]) -> str:
+    """`VERSION.STARTED flags`: the object's resource version, when it started (a retry by hand
+    starts it again), and letters for what was told."""
+    version = version_of(seen.workflow)
+    number = version if version.isascii() and version.isdigit() else "0"
+    return f"{number}.{started_micros(seen.workflow)} {''.join(sorted(flags))}".strip()
+
+
+def flags_of(revision: str) -> frozenset[str]:
+    """The flags at the end of a revision."""
+    return frozenset(revision.partition(" ")[2])
+
+
+def is_retry_of(revision: str, workflow: Object) -> bool:
+    """Whether this object is a later attempt than the one that had this revision."""
+    numbers = revision.partition(" ")[0].split(".")
+    before = whole(numbers[1]) if len(numbers) > 1 else 0
+    if ENDED in flags_of(revision) and not is_completed(workflow):
+        return True
+    return bool(before) and started_micros(workflow) not in (0, before)
+
+
+def outcome_of(seen: WorkflowSeen, nodes: Nodes, now: datetime) -> Outcome | None:
+    """How it ended; None while it has not. `now` dates what has no time of its own."""
+    workflow = seen.workflow
+    phase = phase_of(workflow)
+    at = moment(status_of(workflow).get("finishedAt"))
+    if phase in FINAL:
+        return _ended(phase, at or gone_at(workflow, now), status_of(workflow), nodes)
+    if seen.deleted:
+        words = "Deleted before it had finished."
+        return Outcome(gone_at(workflow, now), Status.DELETED, FailureKind.CANCELLED, words)
+    return None
+
+
+def _ended(phase: str, at: datetime, status: Mapping[str, Any], nodes: Nodes) -> Outcome:
+    said = text(status.get("message"))
+    how = strategy(said)
+    # Releases before 4.1.2 say Succeeded of what was terminated while it waited for a lock.
+    if how == "Terminate":
+        return Outcome(at, Status.TERMINATED, FailureKind.TERMINATED, said)
+    if how == "Stop":
+        return Outcome(at, Status.CANCELLED, FailureKind.CANCELLED, said)
+    if phase == "Succeeded":
+        return Outcome(at, Status.SUCCEEDED)
+    root = root_failure(nodes)
+    message = _joined(said, root)
+    kind = failure_kind(said, phase)
+    if root is not None and kind in (FailureKind.APPLICATION, FailureKind.OTHER):
+        kind = failure_kind(text(root.get("message")), text(root.get("phase"), 20))
+    late = kind is FailureKind.DEADLINE
+    return Outcome(at, Status.TIMED_OUT if late else Status.FAILED, kind, message)
+
+
+def root_failure(nodes: Nodes) -> dict[str, Any] | None:
+    """The node that failed last among those that do something themselves, exit handlers last."""
+    bad = [
+        node
+        for node in nodes.by_id.values()
+        if node.get("phase") in BAD and (node.get("type") in WORKING or not node.get("children"))
+    ]
+    return max(bad, key=_weight, default=None)
+
+
+def _weight(node: Mapping[str, Any]) -> tuple[bool, bool, str]:
+    hooked = mapping(node.get("nodeFlag")).get("hooked") is True
+    return not hooked, node.get("type") in WORKING, text(node.get("finishedAt"), 40)
+
+
+def _joined(said: str, root: Mapping[str, Any] | None) -> str:
+    inner = text(root.get("message")) if root else ""
+    if not inner or inner in said:
+        return said
+    name = text(root.get("displayName"), 200) if root else ""
+    told = f"{name}: {inner}" if name else inner
+    # The root first: a list shows the beginning only.
+    return text(f"{told} · {said}" if said else told)
+
+
+def gone_at(workflow: Object, now: datetime) -> datetime:
+    """When an object that is gone was removed, as far as can be told."""
+    return moment(metadata_of(workflow).get("deletionTimestamp")) or now
+
+
+def is_suspended(workflow: Object) -> bool:
+    """Whether no new step may begin."""
+    return spec_of(workflow).get("suspend") is True
+
+
+def open_status(workflow: Object, nodes: Nodes) -> Status:
+    """Where a workflow is that has not ended."""
+    if is_suspended(workflow):
+        return Status.PAUSED
+    if phase_of(workflow) != "Running":
+        return Status.WAITING
+    busy = {
+        text(node.get("type"), 20)
+        for node in nodes.by_id.values()
+        if node.get("phase") in ("Running", "Pending")
+    }
+    return Status.PAUSED if "Suspend" in busy and not busy & WORKING else Status.RUNNING
+
+
+def cleanup_at(workflow: Object) -> datetime | None:
+    """When a finished workflow removes itself. The failure's time does not cover phase Error."""
+    status = status_of(workflow)
+    finished = moment(status.get("finishedAt"))
+    if finished is None or phase_of(workflow) not in FINAL:
+        return None
+    stored = mapping(status.get("storedWorkflowTemplateSpec"))
+    ttl = mapping(spec_of(workflow).get("ttlStrategy")) or mapping(stored.get("ttlStrategy"))
+    own = {"Succeeded": "secondsAfterSuccess", "Failed": "secondsAfterFailure"}
+    special = whole(ttl.get(own.get(phase_of(workflow), "")))
+    after = special if special is not None else whole(ttl.get("secondsAfterCompletion"))
+    if after is None or not 0 <= after < 10**9:
+        return None
+    return finished + timedelta(seconds=after + 1)
+
+
+def instance_of(workflow: Object) -> str:
+    """Which controller instance it belongs to; empty for the one without an id."""
+    return labels_of(workflow).get(f"{PREFIX}controller-instanceid", "")

@@ -1,0 +1,66 @@
+"""Celery's controls: revoking by remote control, sending again from what the events recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from console.errors import Refused, Unreachable
+from observability.engines.celery.verbs import VERBS, call_of
+from observability.engines.contracts import PARENT_HEADER, TENANT_HEADER, Engine
+from observability.engines.verbs import Answer, Deed, Possible, RunFacts, by_status
+from tenants.adapters.celery import client_for
+from tenants.contracts import TargetRef
+
+
+class CeleryControls:
+    """Speaks to the workers of an app over its broker."""
+
+    engine = Engine.CELERY
+
+    def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Possible]:
+        """By status; sending again needs arguments that were recorded as a whole."""
+        return [_with_arguments(each, run) for each in by_status(VERBS, run, target.options)]
+
+    def perform(self, *, run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
+        """One broadcast to the workers, or one message to the queue."""
+        if deed.verb == "retry":
+            return _send_again(run, target, deed)
+        kill = deed.verb == "revoke_terminate"
+        with client_for(target).control() as control:
+            answers = control.revoke(run.external_id, terminate=kill)
+        if not answers:
+            # A worker that is busy may have heard it and answer too late.
+            raise Unreachable("no worker answered in time: a revoke reaches only workers that run")
+        said = "; ".join(f"{worker}: {text or 'ok'}" for worker, text in sorted(answers.items()))
+        return Answer(
+            f"{len(answers)} worker{'s' if len(answers) > 1 else ''} took it. {said}"[:1000],
+            {"workers": sorted(answers)},
+        )
+
+
+def _with_arguments(offered: Possible, run: RunFacts) -> Possible:
+    if offered.verb.name != "retry" or offered.why_not:
+        return offered
+    reason = _unrepeatable(run)
+    return replace(offered, why_not=f"It cannot be sent again: {reason}." if reason else "")
+
+
+def _unrepeatable(run: RunFacts) -> str:
+    """Why the task cannot be sent again; empty when it can."""
+    return call_of(run.recorded)[3] or ("" if run.queue else "nobody saw which queue it was in")
+
+
+def _send_again(run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
+    """The new task's id is the deed's, so that a second try is seen by whoever looks."""
+    task, args, kwargs, _ = call_of(run.recorded)
+    reason = _unrepeatable(run)
+    if reason:
+        raise Refused(f"it cannot be sent again: {reason}")
+    headers = {PARENT_HEADER: run.key}
+    if run.tenant:
+        headers[TENANT_HEADER] = run.tenant
+    sent = client_for(target).send(
+        task, args=args, kwargs=kwargs, queue=run.queue, uuid=deed.id, headers=headers
+    )
+    return Answer(f"Sent to {sent.queue} as {sent.uuid}.", {"task_id": sent.uuid})

@@ -1,0 +1,14 @@
+"""The pages of Flower, the UI that Celery users have. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from observability.engines.links import Link, OwnPages, Subject, path_part
+
+
+def _of_run(base: str, subject: Subject) -> list[Link]:
+    return [Link("Flower: task", f"{base}/task/{path_part(subject.external_id)}")]
+
+
+LINKS: Final = OwnPages("Flower", _of_run)

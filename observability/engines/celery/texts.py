@@ -1,0 +1,59 @@
+"""What Celery's events say about exceptions, as people read it. Pure."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from observability.engines.contracts import LONGEST_MESSAGE, FailureKind
+
+_LAST: Final = re.compile(r"^(?P<type>[A-Za-z_][\w.]*): ?(?P<said>.*)$")
+_REPR: Final = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)\((?P<inner>.*)\)$", re.DOTALL)
+_WRAPPER: Final = "ExceptionWithTraceback"
+_KINDS: Final = {
+    "WorkerLostError": FailureKind.WORKER_LOST,
+    "TimeLimitExceeded": FailureKind.DEADLINE,
+    "SoftTimeLimitExceeded": FailureKind.DEADLINE,
+    "TimeoutError": FailureKind.TIMEOUT,
+    "MemoryError": FailureKind.OUT_OF_MEMORY,
+    "Reject": FailureKind.OTHER,
+    "NotRegistered": FailureKind.INVALID,
+}
+
+
+def root_message(fields: Mapping[str, Any]) -> tuple[str, FailureKind]:
+    """`ValueError: amount is negative` from the event of a failure, and what kind it is.
+
+    The event has the exception's repr, and its traceback, whose last lines say the same; where the
+    process was killed only the traceback says it.
+    """
+    kind, said = _from_repr(str(fields.get("exception") or ""))
+    if kind == _WRAPPER or not (kind or said):
+        kind, said = _from_traceback(str(fields.get("traceback") or ""))
+    text = f"{kind}: {said}" if kind and said else kind or said
+    return text[:LONGEST_MESSAGE], _KINDS.get(kind, FailureKind.APPLICATION)
+
+
+def _from_repr(text: str) -> tuple[str, str]:
+    found = _REPR.match(text.strip())
+    if found is None:
+        return "", text.strip()
+    return found["type"].rpartition(".")[2], _plain(found["inner"].rstrip(","))
+
+
+def _plain(inner: str) -> str:
+    try:
+        value = ast.literal_eval(inner) if inner else ""
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return inner
+    return value if isinstance(value, str) else inner
+
+
+def _from_traceback(text: str) -> tuple[str, str]:
+    for line in reversed(text.strip().splitlines()):
+        found = _LAST.match(line.strip())
+        if found is not None and not found["type"].endswith(_WRAPPER):
+            return found["type"].rpartition(".")[2], found["said"]
+    return "", ""

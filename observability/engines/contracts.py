@@ -1,0 +1,311 @@
+"""The plain values of the job trail: one shape of run and one of event for four engines. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+
+class Engine(StrEnum):
+    """What runs the jobs. The kind of a target of the same name speaks to it."""
+
+    TEMPORAL = "temporal"
+    ARGO = "argo"
+    CELERY = "celery"
+    KUBERNETES = "kubernetes"
+
+
+ENGINE_LABELS: Final[Mapping[Engine, str]] = {
+    Engine.TEMPORAL: "Temporal",
+    Engine.ARGO: "Argo Workflows",
+    Engine.CELERY: "Celery",
+    Engine.KUBERNETES: "Kubernetes",
+}
+
+
+class Status(StrEnum):
+    """Where a run is, in words that fit every engine."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    TERMINATED = "terminated"
+    CONTINUED = "continued"
+    LOST = "lost"
+    DELETED = "deleted"
+
+
+STATUS_LABELS: Final[Mapping[Status, str]] = {
+    Status.WAITING: "Waiting",
+    Status.RUNNING: "Running",
+    Status.PAUSED: "Paused",
+    Status.SUCCEEDED: "Succeeded",
+    Status.FAILED: "Failed",
+    Status.TIMED_OUT: "Timed out",
+    Status.CANCELLED: "Cancelled",
+    Status.TERMINATED: "Terminated",
+    Status.CONTINUED: "Continued as new",
+    Status.LOST: "Worker lost",
+    Status.DELETED: "Deleted unfinished",
+}
+OPEN: Final = frozenset({Status.WAITING, Status.RUNNING, Status.PAUSED})
+BAD: Final = frozenset({Status.FAILED, Status.TIMED_OUT, Status.LOST, Status.DELETED})
+
+
+class FailureKind(StrEnum):
+    """Why a run ended badly, or an attempt did; empty when it did not."""
+
+    NONE = ""
+    APPLICATION = "application"
+    TIMEOUT = "timeout"
+    DEADLINE = "deadline"
+    OUT_OF_MEMORY = "out_of_memory"
+    QUOTA = "quota"
+    WORKER_LOST = "worker_lost"
+    EVICTED = "evicted"
+    IMAGE = "image"
+    CANCELLED = "cancelled"
+    TERMINATED = "terminated"
+    NON_DETERMINISM = "non_determinism"
+    INVALID = "invalid"
+    OTHER = "other"
+
+
+class EventKind(StrEnum):
+    """What happened, in words that fit every engine.
+
+    `waiting` names what for (a lock, a slot, a node); `throttled` and `denied` are limits at work;
+    `checkpoint` is progress that survives a crash (heartbeat); `worker` names who took over;
+    `cleanup` is self-destruction, done or overdue; `gap` says that we were not looking.
+    """
+
+    CREATED = "created"
+    STARTED = "started"
+    SCHEDULED = "scheduled"
+    ATTEMPT_STARTED = "attempt_started"
+    ATTEMPT_FAILED = "attempt_failed"
+    ATTEMPT_TIMED_OUT = "attempt_timed_out"
+    RETRY = "retry"
+    STEP_COMPLETED = "step_completed"
+    CHECKPOINT = "checkpoint"
+    WAITING = "waiting"
+    THROTTLED = "throttled"
+    DENIED = "denied"
+    SIGNAL = "signal"
+    UPDATE = "update"
+    TIMER_STARTED = "timer_started"
+    TIMER_FIRED = "timer_fired"
+    CHILD_STARTED = "child_started"
+    CHILD_CLOSED = "child_closed"
+    WORKER = "worker"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    RESET = "reset"
+    CANCEL_REQUESTED = "cancel_requested"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    TERMINATED = "terminated"
+    CONTINUED = "continued"
+    LOST = "lost"
+    DELETED = "deleted"
+    CLEANUP = "cleanup"
+    GAP = "gap"
+    NOTE = "note"
+
+
+class TenantSource(StrEnum):
+    """How it is known whose run it is."""
+
+    NONE = "unattributed"
+    DECLARED = "declared"
+    PLACEMENT = "placement"
+
+
+class LinkKind(StrEnum):
+    """What runs that belong together have in common."""
+
+    REQUEST = "request"
+    TRACE = "trace"
+    CHAIN = "chain"
+
+
+LONGEST_MESSAGE: Final = 2000
+LONGEST_TITLE: Final = 200
+MOST_DETAIL: Final = 8192
+"""Bytes of JSON kept with one event; the archive has the rest."""
+
+MASK: Final = "•••"
+"""What stands where a secret was."""
+
+# How whoever starts a run says to whom it belongs. Temporal: search attributes or memo entries of
+# the names in MEMO; Kubernetes and Argo: labels, or annotations where a value is too long for a
+# label; Celery: headers.
+TENANT_LABEL: Final = "headroom.dev/tenant"
+PARENT_LABEL: Final = "headroom.dev/parent-run"
+REQUEST_LABEL: Final = "headroom.dev/request-id"
+TRACE_LABEL: Final = "headroom.dev/trace-id"
+TENANT_HEADER: Final = "headroom_tenant"
+PARENT_HEADER: Final = "headroom_parent_run"
+REQUEST_HEADER: Final = "headroom_request_id"
+TRACE_HEADER: Final = "headroom_trace_id"
+TENANT_ATTRIBUTE: Final = "TenantId"
+PARENT_MEMO: Final = "headroom.parent_run"
+REQUEST_MEMO: Final = "headroom.request_id"
+TRACE_MEMO: Final = "headroom.trace_id"
+
+
+def run_key(engine: str, location: str, external_id: str, run_id: str) -> str:
+    """How one run names another across engines: `temporal/NAMESPACE/WORKFLOW_ID/RUN_ID`,
+    `kubernetes/NAMESPACE/JOB/UID`, `argo/NAMESPACE/WORKFLOW/UID`, `celery/APP/TASK_ID/`.
+    A run id that is left out means whichever run has that id."""
+    return f"{engine}/{location}/{external_id}/{run_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class EventSeen:
+    """One thing that happened to a run.
+
+    `key` is the engine's own name of it, unique within the run: reading it twice changes nothing.
+    `seq` orders events: the engine's event number, or microseconds since 1970 where it has none.
+    `step` joins the events of one step (activity id, node id, pod), `step_name` is its name for
+    people. `actor` is the person or worker who did it. `detail` is JSON; ingest masks and
+    bounds it.
+    """
+
+    key: str
+    seq: int
+    at: datetime
+    kind: EventKind
+    title: str
+    step: str = ""
+    step_name: str = ""
+    attempt: int = 0
+    actor: str = ""
+    message: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The last checkpoint: `done` of `total` (None: unknown), and its details as text."""
+
+    at: datetime
+    done: int | None = None
+    total: int | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSeen:
+    """One run as the engine shows it now.
+
+    `external_id` and `run_id` name it there; `location` is where it lives for people and for its
+    run key (Temporal namespace, Kubernetes namespace, Celery queue) and `queue` its task queue.
+    `tenant` is the tenant's slug as the starter declared it, empty when nothing did. `created_at`
+    is when the engine accepted it, `began_at` when it first ran, `closed_at` when it ended.
+    `revision` changes whenever the engine's record of it does, and the numbers in it never go down:
+    of two looks that come out of order, the one with the greater numbers is the later one. None and
+    "" mean "not known from this look" and never overwrite what is known. `parent` is a run key.
+    `cleanup_at` is when it is due to remove itself. With `needs_history` the events must be
+    fetched; `events` are those that came along, and `document` is the engine's own record (see
+    History) where it came along.
+    """
+
+    external_id: str
+    run_id: str
+    location: str
+    type: str
+    status: Status
+    created_at: datetime
+    revision: str
+    queue: str = ""
+    fairness_key: str = ""
+    began_at: datetime | None = None
+    closed_at: datetime | None = None
+    tenant: str = ""
+    attempts: int | None = None
+    failure: str = ""
+    failure_kind: FailureKind = FailureKind.NONE
+    started_by: str = ""
+    worker: str = ""
+    build: str = ""
+    parent: str = ""
+    links: Mapping[LinkKind, str] = field(default_factory=dict)
+    progress: Progress | None = None
+    cleanup_at: datetime | None = None
+    cleaned_at: datetime | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    events: tuple[EventSeen, ...] = ()
+    needs_history: bool = False
+    document: bytes | None = None
+    emulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GapSeen:
+    """A time in which events may have been missed, and why."""
+
+    starts_at: datetime
+    ends_at: datetime
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """Some runs that changed, and where to go on from there.
+
+    Whoever stores `cursor` has everything before it. `through` is the engine's time up to which
+    nothing is missing, None when that cannot be told from this page. A source that waits on an open
+    connection gives a page without runs every few seconds: it says that we still hear the engine.
+    `sweep` asks for a look at the limits of the target (a worker came online).
+    """
+
+    runs: tuple[RunSeen, ...]
+    cursor: Mapping[str, Any]
+    through: datetime | None = None
+    caught_up: bool = False
+    gaps: tuple[GapSeen, ...] = ()
+    sweep: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunRef:
+    """Names a run that we know."""
+
+    id: int
+    external_id: str
+    run_id: str
+    location: str
+    status: Status
+    revision: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A run's events as the engine has them, oldest first, and its own record of them.
+
+    `document` is what the archive keeps, uncompressed, in the form that `media` names:
+    `application/vnd.temporal.history+protobuf` (a temporal.api.history.v1.History) or
+    `application/json`. `run` has what only the history knows (failure, attempts, who started it);
+    `complete` says that nothing can come after.
+    """
+
+    events: tuple[EventSeen, ...]
+    document: bytes
+    media: str
+    run: RunSeen | None = None
+    complete: bool = False
+
+
+TEMPORAL_HISTORY: Final = "application/vnd.temporal.history+protobuf"
+JSON_DOCUMENT: Final = "application/json"

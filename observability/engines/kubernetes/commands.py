@@ -1,0 +1,31 @@
+"""`kubectl` commands for a Job. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from observability.engines.commands import Command, word
+from observability.engines.links import Subject
+
+
+def commands_for(subject: Subject, _options: Mapping[str, Any], _endpoint: str) -> list[Command]:
+    """What to type where."""
+    where = f"--namespace={word(subject.location)}"
+    job = word(f"job/{subject.external_id}")
+    chosen = word(f"job-name={subject.external_id}")
+    found = [
+        Command("Describe", f"kubectl describe {job} {where}"),
+        Command("Pods", f"kubectl get pods {where} --selector={chosen} -o wide"),
+        Command("Logs", f"kubectl logs {job} {where} --all-containers --tail=200"),
+        Command("Events", f"kubectl get events {where} --sort-by=.lastTimestamp"),
+        Command("Quota", f"kubectl describe resourcequota {where}"),
+    ]
+    if subject.pod:
+        pod = word(f"pod/{subject.pod}")
+        found.append(Command("Logs before the restart", f"kubectl logs {pod} {where} --previous"))
+    if subject.is_open:
+        suspend = f'kubectl patch {job} {where} --type=merge -p \'{{"spec":{{"suspend":true}}}}\''
+        found.append(Command("Suspend", suspend, acts=True))
+        found.append(Command("Delete", f"kubectl delete {job} {where}", acts=True))
+    return found

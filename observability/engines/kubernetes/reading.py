@@ -1,0 +1,220 @@
+"""Reading Jobs together with their pods and refusals: all of a cluster, or those that changed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Final
+
+from console.clients.kubernetes.client import KubernetesClient
+from console.clients.kubernetes.watch import Change, Want, pages
+from console.errors import NotFound
+from observability.engines.kubernetes.endings import ending_of
+from observability.engines.kubernetes.state import JobSeen, is_finished
+from observability.engines.unstructured import (
+    Object,
+    mapping,
+    name_of,
+    namespace_of,
+    owners_of,
+    text,
+    uid_of,
+)
+from observability.engines.watching import Column
+
+JOB_NAME: Final = "batch.kubernetes.io/job-name"
+_ABOUT_JOBS: Final = "involvedObject.kind=Job,type=Warning"
+JOBS: Final = Want("Job")
+PODS: Final = Want("Pod", labels=JOB_NAME)
+WARNINGS: Final = Want("Event", fields=_ABOUT_JOBS)
+WANTS: Final = (JOBS, PODS, WARNINGS)
+NAMES_AT_ONCE: Final = 50
+FEW: Final = 4
+"""Up to so many objects of a namespace are asked for one by one."""
+
+
+def job_of(pod: Object) -> tuple[str, str]:
+    """Name and uid of the Job that a pod belongs to; empty strings for none."""
+    for owner in owners_of(pod):
+        if owner.get("kind") == "Job" and owner.get("controller") is True:
+            return text(owner.get("name"), 255), text(owner.get("uid"), 80)
+    return "", ""
+
+
+def about(warning: Object) -> tuple[str, str]:
+    """Name and uid of the object that a Kubernetes Event is about."""
+    involved = mapping(warning.get("involvedObject"))
+    return text(involved.get("name"), 255), text(involved.get("uid"), 80)
+
+
+def by_uid(pods: Iterable[Object]) -> dict[str, list[Object]]:
+    """Pods by the uid of their Job."""
+    found: dict[str, list[Object]] = defaultdict(list)
+    for pod in pods:
+        found[job_of(pod)[1]].append(pod)
+    return found
+
+
+def warnings_by_uid(warnings: Iterable[Object]) -> dict[str, list[Object]]:
+    """Kubernetes Events by the uid of the Job that they are about."""
+    found: dict[str, list[Object]] = defaultdict(list)
+    for warning in warnings:
+        found[about(warning)[1]].append(warning)
+    return found
+
+
+class Census:
+    """Every Job of the cluster, namespace by namespace: one list request per kind and page."""
+
+    def __init__(self, client: KubernetesClient) -> None:
+        self._jobs, self._pods, self._warnings = (Column(client, want) for want in WANTS)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """From where watches miss nothing."""
+        return {
+            JOBS.kind: self._jobs.version,
+            PODS.kind: self._pods.version,
+            WARNINGS.kind: self._warnings.version,
+        }
+
+    def jobs(self, namespaces: frozenset[str]) -> Iterator[JobSeen]:
+        """The Jobs of some namespaces."""
+        for namespace, jobs in groupby(self._jobs, key=namespace_of):
+            if namespace not in namespaces:
+                continue
+            pods = by_uid(self._pods.take(namespace))
+            warnings = warnings_by_uid(self._warnings.take(namespace))
+            for job in jobs:
+                uid = uid_of(job)
+                yield JobSeen(job, pods.get(uid, ()), warnings.get(uid, ()))
+
+
+@dataclass(slots=True)
+class _Mark:
+    """A Job about which something came."""
+
+    namespace: str
+    name: str
+    job: Object | None = None
+    deleted: bool = False
+    warned: bool = False
+    pods: dict[str, Object] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)
+
+
+class Marks:
+    """The Jobs that a batch of changes concerns, by uid."""
+
+    def __init__(self, namespaces: frozenset[str]) -> None:
+        self._namespaces = namespaces
+        self._marks: dict[str, _Mark] = {}
+        self.versions: dict[str, str] = {}
+
+    def see(self, change: Change) -> None:
+        """Take note of one change."""
+        if change.version:
+            self.versions[change.want.kind] = change.version
+        item = change.object
+        if change.verb == "BOOKMARK" or namespace_of(item) not in self._namespaces:
+            return
+        if change.want == JOBS:
+            mark = self._mark(item, name_of(item), uid_of(item))
+            mark.job, mark.deleted = item, change.verb == "DELETED"
+        elif change.want == PODS:
+            self._see_pod(item, deleted=change.verb == "DELETED")
+        elif change.verb != "DELETED":  # events expire, which says nothing about the Job
+            self._mark(item, *about(item)).warned = True
+
+    def _see_pod(self, pod: Object, *, deleted: bool) -> None:
+        name, uid = job_of(pod)
+        if not uid:
+            return
+        mark = self._mark(pod, name, uid)
+        mark.pods[uid_of(pod)] = pod
+        if deleted and ending_of(pod) is None:
+            mark.removed.add(uid_of(pod))
+
+    def _mark(self, item: Object, name: str, uid: str) -> _Mark:
+        return self._marks.setdefault(uid, _Mark(namespace_of(item), name))
+
+    def jobs(self, client: KubernetesClient) -> Iterator[JobSeen]:
+        """What there is now of each of them; those of which nothing is left are left out."""
+        spaces: dict[str, list[tuple[str, _Mark]]] = defaultdict(list)
+        for uid, mark in self._marks.items():
+            if mark.name:
+                spaces[mark.namespace].append((uid, mark))
+        for namespace, marks in spaces.items():
+            for start in range(0, len(marks), NAMES_AT_ONCE):
+                yield from _Space(client, namespace).jobs(marks[start : start + NAMES_AT_ONCE])
+
+
+class _Space:
+    """Some Jobs of one namespace, read with as few requests as will do."""
+
+    def __init__(self, client: KubernetesClient, namespace: str) -> None:
+        self._client, self._namespace = client, namespace
+
+    def jobs(self, marks: Sequence[tuple[str, _Mark]]) -> Iterator[JobSeen]:
+        """What there is now."""
+        known = self._objects(marks)
+        present = [(uid, mark, known[uid]) for uid, mark in marks if uid in known]
+        pods = by_uid(self.pods([mark.name for _, mark, _ in present]))
+        asking = {uid: mark.name for uid, mark, job in present if mark.warned or is_finished(job)}
+        warnings = warnings_by_uid(self.warnings(sorted(set(asking.values()))))
+        for uid, mark, job in present:
+            merged = mark.pods | {uid_of(pod): pod for pod in pods.get(uid, ())}
+            yield JobSeen(
+                job,
+                tuple(merged.values()),
+                warnings.get(uid, ()) if uid in asking else (),
+                frozenset(mark.removed),
+                deleted=mark.deleted,
+            )
+
+    def _objects(self, marks: Sequence[tuple[str, _Mark]]) -> dict[str, Object]:
+        known = {uid: mark.job for uid, mark in marks if mark.job is not None}
+        missing = {mark.name for uid, mark in marks if uid not in known}
+        found = self._list(JOBS) if len(missing) > FEW else self._get(sorted(missing))
+        for job in found:
+            if name_of(job) in missing:
+                known.setdefault(uid_of(job), job)
+        return known
+
+    def _get(self, names: Sequence[str]) -> Iterator[Object]:
+        for name in names:
+            try:
+                yield self._client.get("Job", name, namespace=self._namespace)
+            except NotFound:
+                continue
+
+    def pods(self, names: Sequence[str]) -> Iterator[Object]:
+        """The pods of Jobs by name."""
+        if names:
+            listed = ",".join(sorted(set(names)))
+            yield from self._list(Want("Pod", labels=f"{JOB_NAME} in ({listed})"))
+
+    def warnings(self, names: Sequence[str]) -> Iterator[Object]:
+        """The warnings about Jobs by name; about many, those about all of the namespace."""
+        if len(names) > FEW:
+            yield from self._list(WARNINGS)
+            return
+        for name in names:
+            fields = f"{_ABOUT_JOBS},involvedObject.name={name}"
+            yield from self._list(Want("Event", fields=fields))
+
+    def _list(self, want: Want) -> Iterator[Object]:
+        inside = Want(want.kind, self._namespace, want.labels, want.fields)
+        for page in pages(self._client, inside):
+            yield from page.objects
+
+
+def read_job(client: KubernetesClient, namespace: str, name: str) -> JobSeen:
+    """One Job by name. Raises NotFound."""
+    job = client.get("Job", name, namespace=namespace)
+    space = _Space(client, namespace)
+    pods = [pod for pod in space.pods([name]) if job_of(pod)[1] == uid_of(job)]
+    warnings = [one for one in space.warnings([name]) if about(one)[1] == uid_of(job)]
+    return JobSeen(job, pods, warnings)

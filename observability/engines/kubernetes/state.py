@@ -1,0 +1,184 @@
+"""Where a Job is: what we have of it, whether and how it ended, how a look is named. Near-pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import zip_longest
+from typing import Any, Final
+
+import orjson
+
+from observability.engines.contracts import FailureKind, Status
+from observability.engines.kubernetes.endings import (
+    Ending,
+    condition_of,
+    ending_of,
+    phase_of,
+    status_of,
+)
+from observability.engines.kubernetes.warnings import Denials
+from observability.engines.unstructured import (
+    Object,
+    labels_of,
+    mapping,
+    metadata_of,
+    moment,
+    name_of,
+    owners_of,
+    text,
+    version_of,
+    whole,
+)
+
+_CRON: Final = re.compile(r"-\d{8,}$")
+_LATE: Final = "DeadlineExceeded"
+_STARTED: Final = frozenset({"Running", "Succeeded", "Failed"})
+_COMPLETED: Final = "Complete"
+DENIED: Final = "q"
+DOCUMENTED: Final = "d"
+GONE: Final = "g"
+OVERDUE: Final = "o"
+
+
+@dataclass(frozen=True, slots=True)
+class JobSeen:
+    """What we have of one Job now. `removed` are uids of pods that were deleted before they had
+    ended; `deleted` says that the Job itself is gone; `before` is the last revision we gave.
+    """
+
+    job: Object
+    pods: Sequence[Object] = ()
+    warnings: Sequence[Object] = ()
+    removed: frozenset[str] = frozenset()
+    deleted: bool = False
+    before: str = ""
+
+    @property
+    def told(self) -> frozenset[str]:
+        """What was told before, by its flags."""
+        return flags_of(self.before)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a Job ended."""
+
+    at: datetime
+    status: Status
+    kind: FailureKind = FailureKind.NONE
+    reason: str = ""
+    message: str = ""
+
+
+def is_finished(job: Object) -> bool:
+    """Whether a Job is complete or failed."""
+    return any(condition_of(job, kind).get("status") == "True" for kind in (_COMPLETED, "Failed"))
+
+
+def type_of(job: Object) -> str:
+    """What kind of job it is for people: a label, else the name without its generated end."""
+    labels, name = labels_of(job), name_of(job)
+    said = labels.get("app.kubernetes.io/name") or labels.get("app")
+    if said:
+        return text(said, 200)
+    for owner in owners_of(job):
+        if owner.get("kind") == "CronJob":
+            return text(owner.get("name"), 200) or name
+    prefix = text(metadata_of(job).get("generateName"), 200).rstrip("-")
+    if prefix and name.startswith(prefix):
+        return prefix
+    return _CRON.sub("", name)
+
+
+def revision_of(seen: JobSeen, flags: frozenset[str]) -> str:
+    """`JOB.PODS.EVENTS` as resource versions (of the last two the highest), then flags: letters
+    that say what was told already, so that a later look need not tell it again.
+
+    None of the numbers falls below that of the last revision: pods and events go, looks at the
+    events are rare, and neither makes this look an older one.
+    """
+    before = [int(one) for one in seen.before.partition(" ")[0].split(".") if one.isdigit()]
+    found = [_highest([seen.job]), _highest(seen.pods), _highest(seen.warnings)]
+    numbers = [max(pair) for pair in zip_longest(found, before, fillvalue=0)]
+    return f"{'.'.join(map(str, numbers))} {''.join(sorted(flags))}".strip()
+
+
+def _highest(items: Sequence[Object]) -> int:
+    versions = [version_of(item) for item in items]
+    return max((int(one) for one in versions if one.isascii() and one.isdigit()), default=0)
+
+
+def flags_of(revision: str) -> frozenset[str]:
+    """The flags at the end of a revision."""
+    return frozenset(revision.partition(" ")[2])
+
+
+def outcome_of(seen: JobSeen, denials: Denials | None, now: datetime) -> Outcome | None:
+    """How it ended; None while it has not. `now` dates what has no time of its own."""
+    complete = condition_of(seen.job, _COMPLETED)
+    if complete.get("status") == "True":
+        at = moment(status_of(seen.job).get("completionTime")) or _when(complete, now)
+        return Outcome(at, Status.SUCCEEDED, reason=text(complete.get("reason"), 80))
+    failed = condition_of(seen.job, "Failed")
+    if failed.get("status") == "True":
+        return _failure(seen, denials, failed, now)
+    if seen.deleted:
+        words = "Deleted before it had finished."
+        return Outcome(gone_at(seen, now), Status.DELETED, FailureKind.CANCELLED, message=words)
+    return None
+
+
+def _failure(
+    seen: JobSeen, denials: Denials | None, condition: Mapping[str, Any], now: datetime
+) -> Outcome:
+    reason, said = text(condition.get("reason"), 80), text(condition.get("message"), 500)
+    last = _last_failure(seen.pods)
+    message = said or reason
+    if denials and not seen.pods:
+        message = f"{message}. No pod was ever admitted: {denials.words()}"
+        kind = FailureKind.QUOTA
+    else:
+        kind = last.kind if last else FailureKind.APPLICATION
+        if reason == _LATE:
+            kind = FailureKind.DEADLINE
+            message = f"{message}. The last pod: {last.words()}" if last else message
+        elif last:
+            # A list shows the beginning only: what the pod died of, not that it was the last try.
+            message = f"{last.words()}. {message}"
+    status = Status.TIMED_OUT if reason == _LATE else Status.FAILED
+    return Outcome(_when(condition, now), status, kind, reason, text(message))
+
+
+def _last_failure(pods: Sequence[Object]) -> Ending | None:
+    found = [ending for ending in map(ending_of, pods) if ending]
+    bad = [ending for ending in found if not ending.succeeded]
+    return max(bad, key=lambda ending: ending.at, default=None)
+
+
+def _when(condition: Mapping[str, Any], otherwise: datetime) -> datetime:
+    return moment(condition.get("lastTransitionTime")) or otherwise
+
+
+def gone_at(seen: JobSeen, now: datetime) -> datetime:
+    """When a Job that is gone was removed, as far as can be told."""
+    return moment(metadata_of(seen.job).get("deletionTimestamp")) or now
+
+
+def open_status(seen: JobSeen) -> Status:
+    """Where a Job is that has not ended."""
+    if mapping(seen.job.get("spec")).get("suspend") is True:
+        return Status.PAUSED
+    status = status_of(seen.job)
+    begun = bool(whole(status.get("failed")) or whole(status.get("succeeded")))
+    phases = {phase_of(pod) for pod in seen.pods}
+    return Status.RUNNING if begun or phases & _STARTED else Status.WAITING
+
+
+def document_of(seen: JobSeen) -> bytes:
+    """The cluster's own record of a Job: itself, its pods, its warnings, as JSON."""
+    pods = sorted(seen.pods, key=name_of)
+    document = {"job": seen.job, "pods": pods, "events": sorted(seen.warnings, key=name_of)}
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)

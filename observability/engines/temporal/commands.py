@@ -1,0 +1,38 @@
+"""`temporal` commands for a workflow run. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from observability.engines.commands import Command, word
+from observability.engines.links import Subject
+
+
+def commands_for(subject: Subject, options: Mapping[str, Any], endpoint: str) -> list[Command]:
+    """What to type where; `endpoint` is the address of the server, where the target has one."""
+    where = f" --namespace {word(subject.location)}"
+    if endpoint:
+        where += f" --address {word(endpoint)}"
+    if options.get("tls") is True:
+        where += " --tls"
+    run = f" --workflow-id={word(subject.external_id)}"
+    if subject.run_id:
+        run += f" --run-id={word(subject.run_id)}"
+    workflow = f"temporal workflow {{}}{where}{run}"
+    found = [
+        Command("Describe", workflow.format("describe")),
+        Command("History", workflow.format("show")),
+        Command("History as JSON", f"{workflow.format('show')} --output json"),
+    ]
+    if subject.queue:
+        queue = f"temporal task-queue describe{where} --task-queue={word(subject.queue)}"
+        found.append(Command("Task queue", queue))
+    if subject.is_open:
+        found.append(Command("Call stack", workflow.format("stack")))
+        found.append(Command("Cancel", workflow.format("cancel"), acts=True))
+        stop = f"{workflow.format('terminate')} --reason 'WHY'"
+        found.append(Command("Terminate", stop, acts=True))
+    reset = f"{workflow.format('reset')} --type LastWorkflowTask --reason 'WHY'"
+    found.append(Command("Reset to the last workflow task", reset, acts=True))
+    return found

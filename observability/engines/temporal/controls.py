@@ -1,0 +1,119 @@
+"""Temporal's controls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from console.clients.temporal.operations import Doing, Execution, Operations
+from console.clients.temporal.queries import find
+from observability.engines.contracts import Engine
+from observability.engines.temporal.verbs import VERBS
+from observability.engines.verbs import Answer, Deed, Possible, RunFacts, RunFound, by_status
+from tenants.adapters.temporal import client_for
+from tenants.contracts import TargetRef
+
+
+class TemporalControls:
+    """Speaks to a Temporal namespace."""
+
+    engine = Engine.TEMPORAL
+
+    def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Possible]:
+        """By the run's status alone."""
+        return by_status(VERBS, run, target.options)
+
+    def perform(self, *, run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
+        """One call, under the operator's name."""
+        operations = Operations(client_for(target))
+        return _DOINGS[deed.verb](operations, Execution(run.external_id, run.run_id), deed)
+
+    def find(self, *, target: TargetRef, query: str, most: int) -> Sequence[RunFound]:
+        """By pages of a thousand, half a second each."""
+        return [
+            RunFound(
+                external_id=each.workflow_id,
+                run_id=each.run_id,
+                type=each.type,
+                is_open=each.status in {"running", "paused"},
+                status=each.status,
+                tenant=each.tenant,
+            )
+            for each in find(client_for(target), query, most=most)
+        ]
+
+
+def _doing(deed: Deed) -> Doing:
+    return Doing(deed.identity, deed.stated, deed.id)
+
+
+def _cancel(operations: Operations, run: Execution, deed: Deed) -> Answer:
+    operations.cancel(run, _doing(deed))
+    return Answer("Temporal took the request to cancel; the workflow decides when it ends.")
+
+
+def _terminate(operations: Operations, run: Execution, deed: Deed) -> Answer:
+    operations.terminate(run, _doing(deed))
+    return Answer("Temporal has terminated the run.")
+
+
+def _reset(operations: Operations, run: Execution, deed: Deed) -> Answer:
+    chosen = deed.arguments.get("point", "last")
+    point = int(deed.arguments["event"]) if chosen == "event" else str(chosen)
+    new_run, event = operations.reset(run, point, _doing(deed))
+    return Answer(f"A new run goes on from event {event}.", {"run_id": new_run, "event": event})
+
+
+def _signal(operations: Operations, run: Execution, deed: Deed) -> Answer:
+    name = str(deed.arguments["name"])
+    operations.signal(run, name, str(deed.arguments.get("input", "")), _doing(deed))
+    return Answer(f"Temporal has recorded the signal {name}.")
+
+
+def _pause(operations: Operations, run: Execution, deed: Deed) -> Answer:
+    activity = str(deed.arguments["activity"])
+    operations.pause_activity(run, activity, _doing(deed))
+    return Answer(f"Activity {activity} is paused.")
+
+
+def _unpause(operations: Operations, run: Execution, deed: Deed) -> Answer:
+    activity = str(deed.arguments["activity"])
+    again = bool(deed.arguments.get("reset_attempts"))
+    operations.unpause_activity(run, activity, _doing(deed), reset_attempts=again)
+    return Answer(f"Activity {activity} goes on.")
+
+
+def _reset_activity(operations: Operations, run: Execution, deed: Deed) -> Answer:
+    activity = str(deed.arguments["activity"])
+    operations.reset_activity(
+        run,
+        activity,
+        _doing(deed),
+        keep_paused=bool(deed.arguments.get("keep_paused", True)),
+        reset_heartbeat=bool(deed.arguments.get("reset_heartbeat")),
+    )
+    return Answer(f"Activity {activity} begins with attempt 1 again.")
+
+
+def _priority(operations: Operations, run: Execution, deed: Deed) -> Answer:
+    said = deed.arguments
+    operations.set_priority(
+        run,
+        _doing(deed),
+        key=int(said.get("priority_key", 0)),
+        fairness=str(said.get("fairness_key", "")),
+        weight=float(said.get("fairness_weight", 0.0)),
+    )
+    return Answer("What the run schedules from now on has the new priority.")
+
+
+_DOINGS: Final[Mapping[str, Callable[[Operations, Execution, Deed], Answer]]] = {
+    "cancel": _cancel,
+    "terminate": _terminate,
+    "reset": _reset,
+    "signal": _signal,
+    "pause_activity": _pause,
+    "unpause_activity": _unpause,
+    "reset_activity": _reset_activity,
+    "set_priority": _priority,
+}

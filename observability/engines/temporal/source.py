@@ -1,0 +1,231 @@
+"""Reads the runs of a Temporal namespace."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from console.clients.temporal.fairness import PROBE_TYPE
+from console.clients.temporal.records import RunDescription, RunHistory, RunRow
+from console.clients.temporal.trail import TrailReader
+from observability.engines.contracts import (
+    OPEN,
+    TEMPORAL_HISTORY,
+    ChangePage,
+    Engine,
+    GapSeen,
+    History,
+    RunRef,
+    RunSeen,
+)
+from observability.engines.ports import Known
+from observability.engines.temporal import runs
+from observability.engines.temporal.cursor import OVERLAP, Cursor, read
+from observability.engines.temporal.inlining import with_histories
+from observability.engines.temporal.pending import Schedules, pending_events
+from observability.engines.temporal.telling import tell
+from observability.engines.temporal.windows import portions
+from tenants.adapters.temporal import client_for, namespace
+from tenants.contracts import PlacementRef, TargetRef
+
+LOOKS: Final = 100
+"""Open runs that are described in one round; the next round goes on with the others."""
+RESTS: Final = 4.0
+"""After looking at open runs, no other look for this many times as long as that one took."""
+SHORTEST_RETENTION: Final = timedelta(hours=1)
+"""Whoever was away for less has missed nothing."""
+PAUSE: Final = 1.0
+"""Seconds between two rounds: three queries of visibility each, of ten a second."""
+_OURS: Final = f"WorkflowType != '{PROBE_TYPE}'"
+"""Headroom's own probes are nobody's jobs."""
+_OPEN: Final = f"{_OURS} AND CloseTime IS NULL"
+_CLOSED: Final = f"{_OURS} AND CloseTime IS NOT NULL"
+
+
+class TemporalSource:
+    """The runs of a target's namespace. Meets observability.engines.ports.Source."""
+
+    engine = Engine.TEMPORAL
+
+    def __init__(self) -> None:
+        self._schedules = Schedules()
+        self._rests: dict[int, float] = {}
+
+    def changes(
+        self,
+        *,
+        target: TargetRef,
+        placements: Sequence[PlacementRef],  # noqa: ARG002  # attribution is ingest's
+        cursor: Mapping[str, Any],
+        known: Known,
+        now: datetime,
+        wait: float,
+    ) -> Iterator[ChangePage]:
+        """See ports.Source. Open runs come by the time they started, then what closed, oldest
+        first, then those that we know to be open are looked at in turn."""
+        client = client_for(target)
+        look = _Look(TrailReader(client), namespace(target), known, read(cursor))
+        began = quiet_since = time.monotonic()
+        if look.away(now) > SHORTEST_RETENTION:
+            yield from look.missed(now, client.retention())
+        while True:
+            news = 0
+            at = now + timedelta(seconds=time.monotonic() - began)
+            for page in look.round(at):
+                news += len(page.runs)
+                yield page
+            changed = self._look_at_open(target, look, at)
+            news += len(changed.runs)
+            yield changed
+            if news:
+                quiet_since = time.monotonic()
+            left = quiet_since + wait - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(PAUSE, left))
+
+    def _look_at_open(self, target: TargetRef, look: _Look, at: datetime) -> ChangePage:
+        """The last page of a round. With very many open runs not each round looks at some."""
+        begun = time.monotonic()
+        if begun < self._rests.get(target.id, 0.0):
+            return look.page((), caught_up=True)
+        page = look.page(tuple(look.open_runs(at)), caught_up=True)
+        ended = time.monotonic()
+        self._rests[target.id] = ended + RESTS * (ended - begun)
+        return page
+
+    def history(self, *, target: TargetRef, run: RunRef, after: int) -> History:
+        """See ports.Source. Of an open run that was read before only the end is read, and there
+        is no document; of one that closed everything is read, once."""
+        reader = TrailReader(client_for(target))
+        if run.status not in OPEN:
+            return _closed(run, reader.history(run.external_id, run.run_id), after)
+        found = reader.describe(run.external_id, run.run_id)
+        if after and found.row.closed_at is None:
+            told = reader.history_after(
+                run.external_id,
+                run.run_id,
+                after,
+                activities=self._schedules.missing(run.run_id, found),
+            )
+            if not told.closed:
+                return self._open(target, found, told, after)
+        told = reader.history(run.external_id, run.run_id)
+        return self._open(target, found, told, after)
+
+    def _open(
+        self, target: TargetRef, found: RunDescription, told: RunHistory, after: int
+    ) -> History:
+        where = namespace(target)
+        story = tell(told.events, after)
+        run = runs.refined(runs.described(found, where), story)
+        run = runs.waiting(run, found, story)
+        events = list(story.events)
+        if not told.closed:
+            self._schedules.learn(found.row.run_id, told)
+            events += pending_events(found, self._schedules, run.created_at)
+        return History(
+            events=tuple(sorted(events, key=lambda event: (event.seq, event.key))),
+            document=told.document or b"",
+            media=TEMPORAL_HISTORY,
+            run=run,
+            complete=told.closed,
+        )
+
+
+def _closed(ref: RunRef, told: RunHistory, after: int) -> History:
+    story = tell(told.events, after)
+    return History(
+        events=tuple(sorted(story.events, key=lambda event: (event.seq, event.key))),
+        document=told.document or b"",
+        media=TEMPORAL_HISTORY,
+        run=runs.from_history(ref, story),
+        complete=told.closed,
+    )
+
+
+class _Look:
+    """One reading of a namespace, from a cursor on."""
+
+    def __init__(self, reader: TrailReader, where: str, known: Known, cursor: Cursor) -> None:
+        self._reader = reader
+        self._where = where
+        self._known = known
+        self._cursor = cursor
+
+    def away(self, now: datetime) -> timedelta:
+        """For how long nobody has looked; nothing when nobody was ever up to date."""
+        return now - self._cursor.closed if self._cursor.current else timedelta()
+
+    def missed(self, now: datetime, retention: int | None) -> Iterator[ChangePage]:
+        """The gap between the last look and what the namespace still keeps."""
+        kept = now - timedelta(seconds=retention) if retention is not None else self._cursor.closed
+        if kept > self._cursor.closed:
+            # Said once: from here on it is catching up.
+            self._cursor = replace(self._cursor, current=False)
+            gap = GapSeen(
+                self._cursor.closed, kept, "Nobody read for longer than Temporal keeps closed runs"
+            )
+            yield replace(self.page(()), gaps=(gap,))
+
+    def round(self, at: datetime) -> Iterator[ChangePage]:
+        """Everything that visibility has and we do not, in pages."""
+        yield from self._windows("started", _OPEN, "StartTime", at)
+        yield from self._windows("closed", _CLOSED, "CloseTime", at)
+
+    def _windows(self, name: str, query: str, column: str, at: datetime) -> Iterator[ChangePage]:
+        begin = getattr(self._cursor, name)
+        for portion in portions(self._reader, query, column, begin, max(at, begin)):
+            for found in with_histories(self._reader, self._new(portion.rows), self._where):
+                yield self.page(found)
+            if portion.ends_at is not None:
+                # The end of the last window is read again next time.
+                to = min(portion.ends_at, at - OVERLAP)
+                before, self._cursor = self._cursor, self._cursor.advanced(name, to)
+                if before != self._cursor and to < at - OVERLAP:
+                    yield self.page(())
+
+    def _new(self, rows: Sequence[RunRow]) -> list[RunRow]:
+        """The rows whose revision we do not have; of open ones visibility knows none."""
+        ids = [(row.workflow_id, row.run_id) for row in rows]
+        revisions = self._known.revisions(ids)
+        return [
+            row for row, name in zip(rows, ids, strict=True) if _is_new(row, revisions.get(name))
+        ]
+
+    def open_runs(self, now: datetime) -> Iterator[RunSeen]:
+        """Those that we know to be open and that changed, of the next few in turn."""
+        turn = self._cursor.turn
+        # What an earlier setting of the namespace left behind says nothing about this one.
+        ours = (ref for ref in self._known.open_runs() if ref.location == self._where)
+        later = (ref for ref in ours if ref.id > turn)
+        refs = heapq.nsmallest(LOOKS, later, key=lambda ref: ref.id)
+        # After the last one it is the first one's turn again.
+        self._cursor = replace(self._cursor, turn=refs[-1].id if len(refs) == LOOKS else 0)
+        described = self._reader.describe_all([(ref.external_id, ref.run_id) for ref in refs])
+        for ref, found in zip(refs, described, strict=True):
+            if found is None:
+                yield runs.vanished(ref, now)
+                continue
+            run = runs.described(found, self._where)
+            if run.revision != ref.revision:
+                yield run
+
+    def page(self, found: tuple[RunSeen, ...], *, caught_up: bool = False) -> ChangePage:
+        """Runs with the place to go on from."""
+        if caught_up:
+            self._cursor = replace(self._cursor, current=True)
+        return ChangePage(
+            runs=found,
+            cursor=self._cursor.stored(),
+            through=self._cursor.through(),
+            caught_up=caught_up,
+        )
+
+
+def _is_new(row: RunRow, revision: str | None) -> bool:
+    return revision is None or (row.closed_at is not None and not runs.covers(revision, row))

@@ -1,0 +1,309 @@
+"""What both readers of Kubernetes objects need: values out of untyped JSON, times, correlation.
+
+Objects come from whoever may write them, so nothing here trusts a type: what is not what it should
+be counts as absent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+
+from observability.engines.contracts import (
+    LONGEST_MESSAGE,
+    LONGEST_TITLE,
+    PARENT_LABEL,
+    REQUEST_LABEL,
+    TENANT_LABEL,
+    TRACE_LABEL,
+    EventKind,
+    EventSeen,
+    LinkKind,
+    Progress,
+)
+from observability.engines.verbs import Deed
+
+CHECKPOINT_ANNOTATION: Final = "headroom.dev/checkpoint"
+EMULATED_LABEL: Final = "headroom.dev/emulated"
+LAST: Final = 2**53 - 1
+"""The `seq` of what is known to be a run's end but has no time of its own (exact in JSON too)."""
+LONGEST_KEY: Final = 160
+LONGEST_NAME: Final = 255
+MOST_LABELS: Final = 64
+LONGEST_VALUE: Final = 300
+_LONGEST_REASON: Final = 1000
+
+_WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
+
+Object = Mapping[str, Any]
+
+
+def mapping(value: object) -> dict[str, Any]:
+    """`value` when it is a JSON object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def sequence(value: object) -> list[Any]:
+    """`value` when it is a JSON array, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def mappings(value: object) -> list[dict[str, Any]]:
+    """The JSON objects of an array."""
+    return [one for one in sequence(value) if isinstance(one, dict)]
+
+
+def text(value: object, longest: int = LONGEST_MESSAGE) -> str:
+    """`value` when it is a string, cut to `longest`, without NULs (databases refuse them)."""
+    return value.replace("\0", "")[:longest] if isinstance(value, str) else ""
+
+
+def whole(value: object) -> int | None:
+    """`value` when it is an integer, or a string of one (Argo's exit codes); else None."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        return int(value)
+    return None
+
+
+def moment(value: object) -> datetime | None:
+    """An RFC 3339 time; None for anything else, null and the Go zero time included."""
+    if not isinstance(value, str) or len(value) < 19:
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        return at if at.year > 1 else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def micros(at: datetime, order: int = 0) -> int:
+    """A `seq`: microseconds since 1970. Kubernetes' times are whole seconds, so `order` puts what
+    shares one in the order in which it must have happened."""
+    return int(at.timestamp() * 1_000_000) + order
+
+
+def key_of(*parts: str) -> str:
+    """An event key of the parts; a hash stands for the end of one that is too long."""
+    key = ":".join(parts).replace("\0", "")
+    if len(key) <= LONGEST_KEY:
+        return key
+    return f"{key[: LONGEST_KEY - 17]}:{short_hash(key)}"
+
+
+def short_hash(value: str) -> str:
+    """16 hex digits that stand for a text."""
+    return hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def event(
+    at: datetime,
+    kind: EventKind,
+    title: str,
+    *key: str,
+    order: int = 0,
+    seq: int | None = None,
+    **more: Any,
+) -> EventSeen:
+    """An EventSeen with a bounded title and key, ordered by its time unless `seq` is given."""
+    return EventSeen(
+        key=key_of(*key),
+        seq=micros(at, order) if seq is None else seq,
+        at=at,
+        kind=kind,
+        title=title[:LONGEST_TITLE],
+        **more,
+    )
+
+
+def metadata_of(item: Object) -> dict[str, Any]:
+    """The metadata of an object."""
+    return mapping(item.get("metadata"))
+
+
+def labels_of(item: Object) -> dict[str, str]:
+    """The labels of an object, those that are strings."""
+    found = mapping(metadata_of(item).get("labels"))
+    return {key: value for key, value in found.items() if isinstance(value, str)}
+
+
+def annotations_of(item: Object) -> dict[str, str]:
+    """The annotations of an object, those that are strings."""
+    found = mapping(metadata_of(item).get("annotations"))
+    return {key: value for key, value in found.items() if isinstance(value, str)}
+
+
+def shown_labels(item: Object) -> dict[str, str]:
+    """The labels that go with a run, bounded in number and size."""
+    found = sorted(labels_of(item).items())[:MOST_LABELS]
+    return {text(key, LONGEST_VALUE): text(value, LONGEST_VALUE) for key, value in found}
+
+
+def name_of(item: Object) -> str:
+    """An object's name."""
+    return text(metadata_of(item).get("name"), LONGEST_NAME)
+
+
+def namespace_of(item: Object) -> str:
+    """An object's namespace."""
+    return text(metadata_of(item).get("namespace"), LONGEST_NAME)
+
+
+def uid_of(item: Object) -> str:
+    """An object's uid."""
+    return text(metadata_of(item).get("uid"), 80)
+
+
+def version_of(item: Object) -> str:
+    """An object's resourceVersion."""
+    return text(metadata_of(item).get("resourceVersion"), 24)
+
+
+def created_of(item: Object, otherwise: datetime) -> datetime:
+    """When the API server accepted an object."""
+    return moment(metadata_of(item).get("creationTimestamp")) or otherwise
+
+
+def declared(name: str, *items: Object) -> str:
+    """What the starter said under `name`, as a label or (longer values) an annotation."""
+    for item in items:
+        found = labels_of(item).get(name) or annotations_of(item).get(name)
+        if found:
+            return text(found, 1000)
+    return ""
+
+
+def tenant_of(*items: Object) -> str:
+    """The tenant's slug as declared."""
+    return declared(TENANT_LABEL, *items)[:LONGEST_NAME]
+
+
+def parent_of(*items: Object) -> str:
+    """The run key of whatever started this, as declared."""
+    return declared(PARENT_LABEL, *items)
+
+
+def links_of(*items: Object) -> dict[LinkKind, str]:
+    """The request and the trace, as declared."""
+    found = {
+        LinkKind.REQUEST: declared(REQUEST_LABEL, *items)[:LONGEST_NAME],
+        LinkKind.TRACE: declared(TRACE_LABEL, *items)[:LONGEST_NAME],
+    }
+    return {kind: value for kind, value in found.items() if value}
+
+
+def owners_of(item: Object) -> list[dict[str, Any]]:
+    """The owner references of an object."""
+    return mappings(metadata_of(item).get("ownerReferences"))
+
+
+def creator_of(item: Object) -> str:
+    """The field manager that wrote an object first, controllers' status writes left out."""
+    entries = [
+        one
+        for one in mappings(metadata_of(item).get("managedFields"))
+        if not one.get("subresource") and text(one.get("manager"))
+    ]
+    entries.sort(key=lambda one: text(one.get("time")))
+    return text(entries[0]["manager"], LONGEST_NAME) if entries else ""
+
+
+def changed_at(item: Object, *path: str) -> datetime | None:
+    """When a field was last written, as far as managedFields say: `path` is its way from the top.
+
+    A manager that owns something above the field (an atomic object) counts as its writer.
+    """
+    times = [
+        moment(one.get("time"))
+        for one in mappings(metadata_of(item).get("managedFields"))
+        if _holds(mapping(one.get("fieldsV1")), path)
+    ]
+    return max((time for time in times if time), default=None)
+
+
+def _holds(fields: Mapping[str, Any], path: Iterable[str]) -> bool:
+    for part in path:
+        below = fields.get(f"f:{part}")
+        if not isinstance(below, dict):
+            return False
+        if not below:
+            return True
+        fields = below
+    return True
+
+
+def checkpoint_of(value: str, at: datetime) -> Progress:
+    """Progress from an annotation: a JSON object with done, total, at and text (or anything else,
+    shown as it is), `12/40`, or plain text."""
+    try:
+        found = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        found = None
+    if isinstance(found, dict):
+        words = text(found.get("text")) or text(value)
+        when = moment(found.get("at")) or at
+        return Progress(when, _count(found.get("done")), _count(found.get("total")), words)
+    done, slash, total = value.partition("/")
+    if slash:
+        counts = _count(done.strip()), _count(total.strip())
+        if None not in counts:
+            return Progress(at, counts[0], counts[1], text(value))
+    return Progress(at, _count(found), None, text(value))
+
+
+def _count(value: object) -> int | None:
+    number = whole(value)
+    return number if number is not None and 0 <= number < LAST else None
+
+
+def checkpoint_events(item: Object, otherwise: datetime, **more: Any) -> list[EventSeen]:
+    """The checkpoint annotation of an object as an event, when there is one."""
+    found = annotations_of(item).get(CHECKPOINT_ANNOTATION, "")
+    if not found:
+        return []
+    written = changed_at(item, "metadata", "annotations", CHECKPOINT_ANNOTATION)
+    progress = checkpoint_of(found, written or otherwise)
+    return [checkpoint_event(progress, uid_of(item), short_hash(found), **more)]
+
+
+def checkpoint_event(progress: Progress, *key: str, **more: Any) -> EventSeen:
+    """A checkpoint as an event."""
+    known = progress.done is not None
+    of = f" of {progress.total}" if progress.total is not None else ""
+    return event(
+        progress.at,
+        EventKind.CHECKPOINT,
+        f"Checkpoint: {progress.done}{of}" if known else "Checkpoint",
+        *("checkpoint", *key),
+        order=40,
+        message=progress.text,
+        detail={"done": progress.done, "total": progress.total},
+        **more,
+    )
+
+
+def progress_of(events: Iterable[EventSeen]) -> Progress | None:
+    """The last checkpoint among events."""
+    found = [one for one in events if one.kind is EventKind.CHECKPOINT]
+    if not found:
+        return None
+    last = max(found, key=lambda one: one.seq)
+    return Progress(last.at, last.detail.get("done"), last.detail.get("total"), last.message)
+
+
+def notes_of(deed: Deed) -> dict[str, str]:
+    """Who did what last, and why, for whoever looks with kubectl."""
+    return {
+        "headroom.dev/last-action": deed.verb,
+        "headroom.dev/last-actor": deed.operator,
+        "headroom.dev/last-reason": deed.reason[:_LONGEST_REASON],
+    }

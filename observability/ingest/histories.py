@@ -1,0 +1,249 @@
+"""Histories that are due, fetched by a few threads at once and stored in batches.
+
+Nothing is held while it is fetched: a history that was not stored is still due. The threads touch
+no database; object storage has a closed run's record before its row says so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
+from typing import Final
+
+import structlog
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from console.errors import ExternalError, NotFound, Throttled, Unreachable
+from observability.engines.contracts import History, RunRef
+from observability.ingest.reader import Reader
+from observability.ingest.store import store_events, take_in
+from observability.ingest.writes import save_runs
+from observability.jobs.models import ArchiveState, IngestState, JobDocument, JobRun
+from observability.jobs.rules.bounding import clean
+from observability.jobs.services import archive
+from observability.jobs.services.archive import Packed
+
+MOST_AT_ONCE: Final = 8
+IN_FLIGHT: Final = 64 * 1024 * 1024
+"""Bytes of documents that may be in memory, as far as the last ones tell."""
+_BATCH: Final = 50
+_BATCH_BYTES: Final = 16 * 1024 * 1024
+_TAKE: Final = 500
+_TRIES: Final = 6
+"""After so many refusals in a row a history counts as lost."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A run whose events are to be fetched from `after` on; `path` is where its document goes."""
+
+    run: JobRun
+    ref: RunRef
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came of it: a history or an error; `packed` and `path` once its document is stored."""
+
+    wanted: Wanted
+    history: History | None = None
+    error: ExternalError | None = None
+    packed: Packed | None = None
+    path: str = ""
+
+
+def fetch_due(reader: Reader, *, seconds: float) -> int:
+    """Fetches and stores due histories for about so long; how many were stored.
+
+    Raises ExternalError when the engine is away, after storing what had come, and ClaimLost.
+    """
+    deadline = time.monotonic() + seconds
+    stored = 0
+    workers = max(1, min(reader.target.concurrency, MOST_AT_ONCE))
+    with ThreadPoolExecutor(workers, thread_name_prefix="history") as pool:
+        while reader.going() and time.monotonic() < deadline:
+            found = _due(reader, timezone.now())
+            if not found:
+                break
+            for batch in _batches(_fetched(reader, pool, found, workers, deadline)):
+                store(reader, batch, now=timezone.now())
+                stored += len(batch)
+                _give_up_on_engine(batch)
+    return stored
+
+
+def any_due(target_id: int, now: datetime) -> bool:
+    """Whether there is something to fetch just now."""
+    return _rows(target_id, now).exists()
+
+
+def _rows(target_id: int, now: datetime) -> QuerySet[JobRun]:
+    rested = Q(history_not_before__isnull=True) | Q(history_not_before__lte=now)
+    return JobRun.objects.filter(rested, target_id=target_id, history_due=True)
+
+
+def _due(reader: Reader, now: datetime) -> list[Wanted]:
+    rows = _rows(reader.target.id, now).defer("search", "attributes", "progress", "marks")
+    return [
+        Wanted(run=row, ref=row.ref(), after=row.history_through)
+        for row in rows.order_by("id")[:_TAKE]
+    ]
+
+
+def _fetched(
+    reader: Reader,
+    pool: ThreadPoolExecutor,
+    wanted: Sequence[Wanted],
+    workers: int,
+    deadline: float,
+) -> Iterator[Fetched]:
+    """Histories as they come, few enough at once for the memory that the last ones took."""
+    queue, running = iter(wanted), set[Future[Fetched]]()
+    largest = 0
+    while True:
+        room = max(1, min(2 * workers, IN_FLIGHT // max(largest, 1))) - len(running)
+        if reader.going() and time.monotonic() < deadline:
+            running |= {pool.submit(_fetch, reader, one) for one in islice(queue, max(room, 0))}
+        if not running:
+            return
+        done, running = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            fetched = future.result()
+            size = len(fetched.history.document) if fetched.history else 0
+            largest = max(size, largest * 9 // 10)
+            yield fetched
+
+
+def _batches(fetched: Iterator[Fetched]) -> Iterator[list[Fetched]]:
+    batch: list[Fetched] = []
+    size = 0
+    for one in fetched:
+        batch.append(one)
+        size += len(one.history.document) if one.history else 0
+        if len(batch) >= _BATCH or size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _fetch(reader: Reader, wanted: Wanted) -> Fetched:
+    try:
+        history = reader.source.history(target=reader.target, run=wanted.ref, after=wanted.after)
+    except ExternalError as error:
+        return Fetched(wanted, error=error)
+    except Exception as error:
+        log.exception("history.unreadable", run=wanted.run.pk)
+        words = f"The history cannot be read: {type(error).__name__}: {error}"
+        return Fetched(wanted, error=ExternalError(words, retryable=False, code="unreadable"))
+    fetched = Fetched(wanted, history=history)
+    return _archived(reader, fetched) if _ended(wanted, history) else fetched
+
+
+def _ended(wanted: Wanted, history: History) -> bool:
+    closed = wanted.run.closed_at is not None
+    return closed and wanted.run.archive == ArchiveState.DUE and bool(history.document)
+
+
+def _archived(reader: Reader, fetched: Fetched) -> Fetched:
+    history, run = fetched.history, fetched.wanted.run
+    if history is None:
+        return fetched
+    packed = archive.pack(history.document, history.media)
+    path = archive.path_for(run, target=reader.target.slug, sha256=packed.sha256)
+    try:
+        archive.put(path, packed.body)
+    except ExternalError as error:
+        # The events are stored anyhow; the record is asked for again when storage is back.
+        log.warning("archive.away", run=run.pk, error=error.message)
+        return fetched
+    return replace(fetched, packed=replace(packed, body=b""), path=path)
+
+
+def store(reader: Reader, batch: Sequence[Fetched], *, now: datetime) -> None:
+    """Stores what came, in one transaction. Raises ClaimLost."""
+    with transaction.atomic():
+        reader.hold()
+        came = [one for one in batch if one.history is not None]
+        looks = [one.history.run for one in came if one.history and one.history.run is not None]
+        take_in(reader, looks, now=now)
+        rows = JobRun.objects.in_bulk([one.wanted.run.pk for one in batch])
+        pairs = [(rows[one.wanted.run.pk], one) for one in batch if one.wanted.run.pk in rows]
+        found = [(row, one.history.events) for row, one in pairs if one.history is not None]
+        events = store_events(reader, found, now=now)
+        _finish(pairs, now)
+        state = IngestState.objects.filter(target_id=reader.target.id)
+        state.update(read_at=now, events_read=F("events_read") + events)
+
+
+def _finish(pairs: Sequence[tuple[JobRun, Fetched]], now: datetime) -> None:
+    archive.keep_earlier([row for row, one in pairs if one.packed is not None], of=_digests(pairs))
+    for row, one in pairs:
+        if one.history is not None:
+            _take(row, one, one.history)
+        elif one.error is not None:
+            _note(row, one.error, now)
+        row.updated_at = now
+    save_runs([row for row, _ in pairs], _FIELDS)
+    stored = [row.pk for row, one in pairs if one.packed is not None]
+    JobDocument.objects.filter(run__in=stored, body__isnull=False).delete()
+
+
+_FIELDS: Final = (
+    *("history_due", "history_through", "history_tries", "history_error", "history_not_before"),
+    *("archive", "archive_path", "archive_media", "archive_sha256", "archive_bytes", "updated_at"),
+)
+
+
+def _digests(pairs: Sequence[tuple[JobRun, Fetched]]) -> dict[int, str]:
+    return {row.pk: one.packed.sha256 for row, one in pairs if one.packed is not None}
+
+
+def _take(row: JobRun, one: Fetched, history: History) -> None:
+    row.history_through = max([row.history_through, *(event.seq for event in history.events)])
+    row.history_tries, row.history_error, row.history_not_before = 0, "", None
+    # What came while this was fetched is fetched next time.
+    row.history_due = row.history_due and row.revision != _revision(one, history)
+    if one.packed is not None and row.archive == ArchiveState.DUE:
+        for column, value in archive.stored(one.packed, one.path).items():
+            setattr(row, column, value)
+
+
+def _revision(one: Fetched, history: History) -> str:
+    return history.run.revision if history.run is not None else one.wanted.ref.revision
+
+
+def _note(row: JobRun, error: ExternalError, now: datetime) -> None:
+    row.history_error = clean(error.message)[:500]
+    if isinstance(error, _AWAY):
+        return  # not this run's fault: it stays due
+    row.history_tries = min(row.history_tries + 1, 30)
+    if isinstance(error, NotFound) or (not error.retryable and row.history_tries >= _TRIES):
+        row.history_due = False
+        if row.archive == ArchiveState.DUE and not _waits(row):
+            row.archive = ArchiveState.UNAVAILABLE
+        return
+    row.history_not_before = now + archive.backoff(row.history_tries)
+
+
+_AWAY: Final = (Unreachable, Throttled)
+
+
+def _waits(row: JobRun) -> bool:
+    return row.documents.filter(body__isnull=False).exists()
+
+
+def _give_up_on_engine(batch: Sequence[Fetched]) -> None:
+    """When nothing of a batch came because the engine is away, the rest would not come either."""
+    errors = [one.error for one in batch if one.error is not None]
+    if len(errors) == len(batch) and isinstance(errors[0], _AWAY):
+        raise errors[0]

@@ -1,0 +1,77 @@
+"""Whose a run is that says nothing of it: its parent's, where the engine itself names the parent.
+
+Only Temporal does: its server knows which workflow started which. Both live on one target, so that
+nothing here reaches another engine's runs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from observability.engines.contracts import Engine, RunSeen
+from observability.ingest.reader import CHUNK, Reader
+from observability.jobs.models import Attribution, JobRun
+from observability.jobs.rules.bounding import bounded_id
+from observability.jobs.rules.merge import LONGEST_KEY
+
+_DEEPEST: Final = 10
+"""Generations of a family whose oldest one is heard of last."""
+
+
+def key_of(parent: str) -> str:
+    """A parent's run key as rows have it, whatever characters it was given with."""
+    return bounded_id(parent, LONGEST_KEY)
+
+
+def tenants_of_parents(reader: Reader, runs: Iterable[RunSeen]) -> Mapping[str, int | None]:
+    """The tenants of runs that have children among `runs` without one, by run key."""
+    if reader.source.engine is not Engine.TEMPORAL:
+        return {}
+    wanted = sorted({key_of(seen.parent) for seen in runs if seen.parent and not seen.tenant})
+    found: dict[str, int | None] = {}
+    for start in range(0, len(wanted), CHUNK):
+        rows = JobRun.objects.filter(
+            target_id=reader.target.id,
+            key__in=wanted[start : start + CHUNK],
+            tenant_id__isnull=False,
+        )
+        found.update({row.key: row.tenant_id for row in rows.only("key", "tenant_id")})
+    return found
+
+
+def hand_down(reader: Reader, runs: Sequence[JobRun], *, now: datetime) -> None:
+    """Gives the tenant of runs to children that were heard of before their parent."""
+    if reader.source.engine is not Engine.TEMPORAL:
+        return
+    owners: dict[str, int | None] = {
+        run.key: run.tenant_id for run in runs if run.tenant_id is not None
+    }
+    for _ in range(_DEEPEST):
+        owners = _handed_down(reader, owners, now)
+        if not owners:
+            return
+
+
+def _handed_down(
+    reader: Reader, owners: Mapping[str, int | None], now: datetime
+) -> dict[str, int | None]:
+    """Attributes the children of one generation; their own keys with their tenant."""
+    keys, children = sorted(owners), list[JobRun]()
+    for start in range(0, len(keys), CHUNK):
+        children += JobRun.objects.filter(
+            target_id=reader.target.id,
+            parent_key__in=keys[start : start + CHUNK],
+            tenant_id__isnull=True,
+        ).only("pk", "key", "parent_key")
+    of_tenant: dict[int | None, list[int]] = defaultdict(list)
+    for child in children:
+        of_tenant[owners[child.parent_key]].append(child.pk)
+    for tenant_id, ids in of_tenant.items():
+        for start in range(0, len(ids), CHUNK):
+            JobRun.objects.filter(pk__in=ids[start : start + CHUNK]).update(
+                tenant_id=tenant_id, attribution=Attribution.DECLARED, updated_at=now
+            )
+    return {child.key: owners[child.parent_key] for child in children}

@@ -1,0 +1,117 @@
+"""What reading one target needs at hand: the target, whose is what there, and the rows we have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Final
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from observability.engines.contracts import Engine, RunRef
+from observability.engines.ports import Source
+from observability.ingest.claims import hold
+from observability.jobs.models import JobRun
+from observability.jobs.rules.attribution import Owners
+from observability.jobs.rules.masking import Masker
+from observability.jobs.services.retention import Expiry
+from tenants.contracts import PlacementRef, TargetRef
+from tenants.models import Placement, Target, Tenant
+
+CHUNK = 2000
+"""Names in one IN list."""
+
+
+NAMESPACED: Final = frozenset({Engine.KUBERNETES.value, Engine.ARGO.value})
+"""Kinds whose places are walls: whoever can write a label there is in that namespace already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One target while a replica holds its claim. `going` turns false when it has to stop."""
+
+    target: TargetRef
+    source: Source
+    token: str
+    placements: tuple[PlacementRef, ...]
+    owners: Owners
+    masker: Masker
+    expiry: Expiry
+    going: Callable[[], bool]
+
+    def hold(self) -> None:
+        """First in each transaction, see ingest.claims."""
+        hold(self.target.id, self.token)
+
+
+def reader(*, target: Target, source: Source, token: str, going: Callable[[], bool]) -> Reader:
+    """Everything at hand: three queries."""
+    ref = target.ref(timeout=settings.TARGET_TIMEOUT_SECONDS)
+    placements = tuple(
+        placement.ref()
+        for placement in Placement.objects.filter(target=target).select_related("tenant", "target")
+    )
+    tenants = dict(Tenant.objects.values_list("slug", "pk"))
+    return Reader(
+        target=ref,
+        source=source,
+        token=token,
+        placements=placements,
+        owners=Owners.of(placements, tenants, place_first=target.kind in NAMESPACED),
+        masker=masker(tuple(settings.MASK_PATTERNS)),
+        expiry=Expiry(target),
+        going=going,
+    )
+
+
+@lru_cache(maxsize=4)
+def masker(patterns: tuple[str, ...]) -> Masker:
+    """One that is made once for a set of patterns."""
+    return Masker(patterns)
+
+
+class KnownRuns:
+    """ports.Known over the rows of one target."""
+
+    def __init__(self, target_id: int) -> None:
+        self._runs = JobRun.objects.filter(target_id=target_id)
+
+    def open_runs(self) -> Iterator[RunRef]:
+        """Every run that has not ended as far as we know."""
+        return _refs(self._runs.unfinished())
+
+    def due_runs(self, now: datetime) -> Iterator[RunRef]:
+        """Every ended run that should have removed itself and was not seen to be gone."""
+        return _refs(
+            self._runs.filter(
+                cleanup_at__isnull=False, cleaned_at__isnull=True, cleanup_at__lt=now
+            ).filter(closed_at__isnull=False)
+        )
+
+    def revisions(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+        """The stored revision of runs, by external id and run id."""
+        wanted, found = set(ids), {}
+        names = sorted({external_id for external_id, _ in wanted})
+        for start in range(0, len(names), CHUNK):
+            rows = self._runs.filter(external_id__in=names[start : start + CHUNK])
+            for external_id, run_id, revision in rows.values_list(
+                "external_id", "run_id", "revision"
+            ):
+                if (external_id, run_id) in wanted:
+                    found[external_id, run_id] = revision
+        return found
+
+
+_REF: Final = ("external_id", "run_id", "location", "status", "revision", "created_at")
+
+
+def _refs(runs: QuerySet[JobRun]) -> Iterator[RunRef]:
+    """A thousand at a time; pages may be stored meanwhile."""
+    last = 0
+    while found := list(runs.filter(pk__gt=last).order_by("pk").only(*_REF)[:1000]):
+        last = found[-1].pk
+        for row in found:
+            yield row.ref()

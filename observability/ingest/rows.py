@@ -1,0 +1,115 @@
+"""Between rows and what the rules know of a run: plain translation, both ways."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from observability.engines.contracts import OPEN, Status, TenantSource
+from observability.jobs.models import ArchiveState, Attribution, JobRun
+from observability.jobs.rules.attribution import Owners
+from observability.jobs.rules.bounding import bounded_id
+from observability.jobs.rules.merge import ATTRIBUTE, Known
+from observability.jobs.rules.words import words_of
+
+_TEXTS: Final = (
+    *("type", "location", "queue", "fairness_key", "started_by", "worker", "build"),
+    *("parent_key", "failure", "failure_kind", "cleanup_at"),
+)
+MERGED: Final = (
+    *("location", "key", "tenant_id", "attribution", "type", "queue", "fairness_key", "status"),
+    *("created_at", "began_at", "closed_at", "duration_ms", "attempts", "failure", "failure_kind"),
+    *("started_by", "worker", "build", "parent_key", "progress", "attributes", "cleanup_at"),
+    *("cleaned_at", "emulated", "search", "revision", "marks", "history_due", "archive"),
+    *("history_not_before", "history_tries", "history_error", "updated_at"),
+    *("archive_path", "archive_media", "archive_sha256", "archive_bytes"),
+)
+"""Columns that news of a run may change; the others say how far its history was read."""
+_LONGEST_KEY: Final = 160
+_MOST_SEQ: Final = 2**63 - 1
+_MOST_ATTEMPT: Final = 2**31 - 1
+
+
+def known_of(row: JobRun) -> Known:
+    """What a row says, as the rules take it."""
+    marks = row.marks or {}
+    latest: dict[str, Any] = {"state": (row.status, row.closed_at)}
+    for name in _TEXTS:
+        value = getattr(row, name)
+        if value or name in marks or (name.startswith("failure") and _well(row)):
+            latest[name] = value
+    if row.attribution == Attribution.DECLARED:
+        latest["declared"] = row.tenant_id
+    for key, value in row.attributes.items():
+        latest[ATTRIBUTE + key] = value
+    return Known(
+        revision=row.revision,
+        latest=latest,
+        created_at=row.created_at,
+        began_at=row.began_at,
+        attempts=row.attempts,
+        progress=row.progress,
+        cleaned_at=row.cleaned_at,
+        emulated=row.emulated,
+        marks=marks,
+    )
+
+
+def _well(row: JobRun) -> bool:
+    return row.status in {Status.SUCCEEDED, Status.CONTINUED}
+
+
+def write(row: JobRun, known: Known, owners: Owners) -> None:
+    """Puts what is known into a row, with the columns that follow from it."""
+    placed_before = (row.location, row.queue, row.fairness_key)
+    latest = known.latest
+    row.status, row.closed_at = latest["state"]
+    for name in _TEXTS:
+        setattr(row, name, latest.get(name, None if name == "cleanup_at" else ""))
+    row.attributes = {
+        name.removeprefix(ATTRIBUTE): value
+        for name, value in latest.items()
+        if name.startswith(ATTRIBUTE)
+    }
+    row.revision, row.marks = known.revision, dict(known.marks) or None
+    row.created_at, row.began_at, row.cleaned_at = (
+        known.created_at,
+        known.began_at,
+        known.cleaned_at,
+    )
+    row.attempts, row.progress, row.emulated = known.attempts, known.progress, known.emulated
+    row.key = bounded_id(row.make_key(), 1400)
+    row.duration_ms = _milliseconds(row.created_at, row.closed_at)
+    # What chips are looked up by comes first: a long failure may be cut off.
+    row.search = words_of(
+        row.type, row.external_id, row.run_id, row.worker, row.queue, row.started_by, row.failure
+    )
+    _attribute(row, latest.get("declared"), owners, placed_before)
+
+
+def _milliseconds(start: datetime, end: datetime | None) -> int | None:
+    return None if end is None else max(int((end - start).total_seconds() * 1000), 0)
+
+
+def _attribute(
+    row: JobRun, declared: int | None, owners: Owners, placed_before: tuple[str, str, str]
+) -> None:
+    found = owners.attribute(
+        declared, location=row.location, queue=row.queue, fairness_key=row.fairness_key
+    )
+    stays = (row.location, row.queue, row.fairness_key) == placed_before
+    if stays and row.tenant_id is not None and found.source != TenantSource.DECLARED:
+        return  # whoever is placed there by now: what ran there is still the first one's
+    row.tenant_id, row.attribution = found.tenant_id, found.source.value
+
+
+def order_history(row: JobRun, *, wanted: bool, newer: bool) -> None:
+    """Notes what is still to be fetched, and that a run which ended is to be archived."""
+    if wanted and (newer or not row.history_through):
+        row.history_due = True
+        row.history_not_before, row.history_tries, row.history_error = None, 0, ""
+    if row.status in OPEN:
+        if row.archive != ArchiveState.NONE:
+            row.archive = ArchiveState.NONE  # it runs again; the earlier document is kept
+    elif row.archive == ArchiveState.NONE or (newer and wanted):
+        row.archive = ArchiveState.DUE

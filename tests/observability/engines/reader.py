@@ -1,0 +1,124 @@
+"""A source read as ingest reads it, into memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from observability.engines.contracts import (
+    OPEN,
+    ChangePage,
+    EventSeen,
+    GapSeen,
+    RunRef,
+    RunSeen,
+)
+from observability.engines.ports import Source
+from tenants.contracts import PlacementRef, TargetRef
+
+Place = tuple[str, str]
+PATIENCE = 60.0
+
+
+@dataclass
+class Store:
+    """What ingest would have stored: the last look at each run, all events, all documents."""
+
+    runs: dict[Place, RunSeen] = field(default_factory=dict)
+    events: dict[tuple[Place, int, str], EventSeen] = field(default_factory=dict)
+    documents: dict[Place, bytes] = field(default_factory=dict)
+    gaps: list[GapSeen] = field(default_factory=list)
+    cursor: Mapping[str, Any] = field(default_factory=dict)
+
+    def open_runs(self) -> Iterator[RunRef]:
+        """See ports.Known."""
+        return iter([self._ref(run) for run in self.runs.values() if run.status in OPEN])
+
+    def due_runs(self, now: datetime) -> Iterator[RunRef]:
+        """See ports.Known."""
+        due = [
+            run
+            for run in self.runs.values()
+            if run.cleanup_at and run.cleanup_at < now and not run.cleaned_at
+        ]
+        return iter([self._ref(run) for run in due])
+
+    def revisions(self, ids: Sequence[Place]) -> Mapping[Place, str]:
+        """See ports.Known."""
+        return {place: self.runs[place].revision for place in ids if place in self.runs}
+
+    def _ref(self, run: RunSeen) -> RunRef:
+        return RunRef(
+            id=1,
+            external_id=run.external_id,
+            run_id=run.run_id,
+            location=run.location,
+            status=run.status,
+            revision=run.revision,
+            created_at=run.created_at,
+        )
+
+    def keep(self, page: ChangePage) -> None:
+        """Store a page."""
+        for run in page.runs:
+            place = (run.external_id, run.run_id)
+            self.runs[place] = run
+            if run.document is not None:
+                self.documents[place] = run.document
+            for event in run.events:
+                self.events[(place, event.seq, event.key)] = event
+        self.gaps += page.gaps
+        self.cursor = page.cursor
+
+    def named(self, name: str) -> list[RunSeen]:
+        """The runs of a name, in the order in which they were first seen."""
+        return [run for (known, _), run in self.runs.items() if known == name]
+
+    def events_of(self, name: str) -> list[EventSeen]:
+        """The events of a name's runs, in order."""
+        found = [event for (place, _, _), event in self.events.items() if place[0] == name]
+        return sorted(found, key=lambda event: event.seq)
+
+    def keys_of(self, name: str) -> list[str]:
+        """The kinds of the events of a name's runs, in order."""
+        return [event.kind.value for event in self.events_of(name)]
+
+
+@dataclass
+class Reader:
+    """A source on one target, for the tenants in some namespaces."""
+
+    source: Source
+    target: TargetRef
+    namespaces: Sequence[str]
+    store: Store = field(default_factory=Store)
+
+    def placements(self) -> list[PlacementRef]:
+        """One tenant per namespace."""
+        return [
+            PlacementRef(number, space, self.target.slug, self.target.kind, space)
+            for number, space in enumerate(self.namespaces)
+        ]
+
+    def read(self, wait: float = 0.0, now: datetime | None = None) -> Store:
+        """Everything there is now."""
+        for page in self.source.changes(
+            target=self.target,
+            placements=self.placements(),
+            cursor=self.store.cursor,
+            known=self.store,
+            now=now or datetime.now(UTC),
+            wait=wait,
+        ):
+            self.store.keep(page)
+        return self.store
+
+    def until(self, check: Callable[[Store], object]) -> Store:
+        """Read until a test of what was read holds."""
+        deadline = time.monotonic() + PATIENCE
+        while not check(self.read()):
+            assert time.monotonic() < deadline, f"it did not happen in time: {self.store.runs}"
+        return self.store

@@ -1,0 +1,134 @@
+"""A reader of sources without a database: what ingest would have after each page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from observability.engines.contracts import (
+    OPEN,
+    ChangePage,
+    EventSeen,
+    History,
+    RunRef,
+    RunSeen,
+)
+from observability.engines.temporal.source import TemporalSource
+from tenants.contracts import TargetRef
+
+Name = tuple[str, str]
+KEPT = (
+    *("type", "tenant", "queue", "build", "worker", "fairness_key"),
+    *("failure", "failure_kind", "attempts", "began_at"),
+)
+"""What a later look that does not say it takes nothing of, as when rows are merged."""
+
+
+@dataclass
+class Rows:
+    """Meets ports.Known. `events` are the keys of each run's events with what they say."""
+
+    runs: dict[Name, RunSeen] = field(default_factory=dict)
+    ids: dict[Name, int] = field(default_factory=dict)
+    events: dict[Name, dict[tuple[int, str], EventSeen]] = field(default_factory=dict)
+    cursor: Mapping[str, Any] = field(default_factory=dict)
+    caught_up: bool = False
+
+    def open_runs(self) -> Iterator[RunRef]:
+        return iter([self.ref(name) for name, run in self.runs.items() if run.status in OPEN])
+
+    def due_runs(self, now: datetime) -> Iterator[RunRef]:
+        return iter(())
+
+    def revisions(self, ids: Sequence[Name]) -> Mapping[Name, str]:
+        return {name: self.runs[name].revision for name in ids if name in self.runs}
+
+    def ref(self, name: Name) -> RunRef:
+        run = self.runs[name]
+        return RunRef(
+            id=self.ids[name],
+            external_id=run.external_id,
+            run_id=run.run_id,
+            location=run.location,
+            status=run.status,
+            revision=run.revision,
+            created_at=run.created_at,
+        )
+
+    def store(self, page: ChangePage) -> None:
+        for run in page.runs:
+            self.keep(run, run.events)
+        self.cursor, self.caught_up = page.cursor, page.caught_up
+
+    def keep(self, run: RunSeen, events: Sequence[EventSeen]) -> None:
+        name = (run.external_id, run.run_id)
+        before = self.runs.get(name)
+        if before is not None:
+            links = {**before.links, **run.links}
+            kept_fields = {name: getattr(run, name) or getattr(before, name) for name in KEPT}
+            run = replace(run, links=links, **kept_fields)
+        self.runs[name] = run
+        self.ids.setdefault(name, len(self.ids) + 1)
+        kept = self.events.setdefault(name, {})
+        for event in events:
+            kept.setdefault((event.seq, event.key), event)
+
+    def through(self, name: Name) -> int:
+        """What ingest asks for next: the number of the last event it has."""
+        return max((seq for seq, _ in self.events[name]), default=0)
+
+    def of(self, external_id: str) -> list[RunSeen]:
+        found = [run for (found, _), run in self.runs.items() if found == external_id]
+        return sorted(found, key=lambda run: run.created_at)
+
+    def story(self, run: RunSeen) -> list[EventSeen]:
+        """A run's events in their order."""
+        kept = self.events[run.external_id, run.run_id]
+        return [kept[key] for key in sorted(kept)]
+
+
+@dataclass
+class Reading:
+    """A source, a target, and what was read of it."""
+
+    source: TemporalSource
+    target: TargetRef
+    rows: Rows = field(default_factory=Rows)
+
+    def pages(self, wait: float = 0) -> Iterator[ChangePage]:
+        return self.source.changes(
+            target=self.target,
+            placements=(),
+            cursor=self.rows.cursor,
+            known=self.rows,
+            now=datetime.now(UTC),
+            wait=wait,
+        )
+
+    def catch_up(self) -> None:
+        """One round, with every history that it asks for."""
+        for page in self.pages():
+            self.rows.store(page)
+            for run in page.runs:
+                if run.needs_history:
+                    self.fetch((run.external_id, run.run_id))
+
+    def fetch(self, name: Name, *, after: int | None = None) -> History:
+        start = self.rows.through(name) if after is None else after
+        history = self.source.history(target=self.target, run=self.rows.ref(name), after=start)
+        if history.run is not None:
+            self.rows.keep(history.run, history.events)
+        return history
+
+    def until(self, good: Callable[[], bool], *, seconds: float = 60) -> None:
+        """Catches up until something is there."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self.catch_up()
+            if good():
+                return
+            assert time.monotonic() < deadline, "it never came"
+            time.sleep(0.1)

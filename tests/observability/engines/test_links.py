@@ -1,0 +1,210 @@
+"""Ways out of a run: every name is one part of the address, and nothing chooses its host."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from observability.engines.commands import Command, word
+from observability.engines.contracts import Engine
+from observability.engines.links import Link, Subject, event_link, fill, links_out
+from observability.engines.registry import adapter_for
+from tests.observability.jobs.factories import NOON, after
+
+EVIL = "../a b/c?d=e&f#g%2F'\"<x>"
+
+
+def subject(engine: str = Engine.TEMPORAL, **fields: Any) -> Subject:
+    """A run of an engine."""
+    values: dict[str, Any] = {
+        "engine": engine,
+        "location": "prod",
+        "external_id": "order-7",
+        "run_id": "r-1",
+        "queue": "shared-a",
+        "tenant": "acme",
+        "since": NOON,
+        "until": after(60),
+    }
+    return Subject(**(values | fields))
+
+
+def ways_out(found: Subject, options: Mapping[str, Any]) -> list[Link]:
+    """The links of a run of any engine."""
+    return links_out(adapter_for(found.engine).links, found, options)
+
+
+def event_page(found: Subject, options: Mapping[str, Any], **event: str) -> str:
+    """The page of an event of a run of any engine."""
+    return event_link(adapter_for(found.engine).links, found, options, **event)
+
+
+def commands_for(
+    found: Subject, options: Mapping[str, Any], *, endpoint: str = ""
+) -> list[Command]:
+    """The commands for a run of any engine."""
+    return adapter_for(found.engine).commands(found, options, endpoint)
+
+
+def urls(found: Subject, **options: Any) -> dict[str, str]:
+    """The addresses by label."""
+    return {link.label: link.url for link in ways_out(found, options)}
+
+
+def test_temporals_routes_are_those_of_its_ui() -> None:
+    found = urls(subject(), ui_url="https://t.example/")
+    run = "https://t.example/namespaces/prod/workflows/order-7/r-1"
+    assert found["Temporal: run"] == run
+    assert found["Temporal: history"] == f"{run}/history"
+    queue = "https://t.example/namespaces/prod/task-queues/shared-a"
+    assert found["Temporal: task queue"] == queue
+    assert "Temporal: pending activities" not in found
+    live = urls(subject(is_open=True), ui_url="https://t.example")
+    assert live["Temporal: pending activities"] == f"{run}/pending-activities"
+
+
+def test_an_event_has_a_page_only_where_the_engine_has_one() -> None:
+    options = {"ui_url": "https://t.example"}
+    run = "https://t.example/namespaces/prod/workflows/order-7/r-1"
+    assert event_page(subject(), options, key="12", step="") == f"{run}/history/events/12"
+    assert event_page(subject(), options, key="12:retry", step="") == ""
+    assert event_page(subject(), options, key="²", step="") == ""
+    assert event_page(subject(), {}, key="12", step="") == ""
+    argo = subject(Engine.ARGO, is_open=True)
+    assert event_page(argo, {"ui_url": "https://a.example"}, key="x", step="node 1") == (
+        "https://a.example/workflows/prod/order-7?tab=workflow&nodeId=node+1&nodePanelView=summary"
+    )
+
+
+def test_argo_and_flower_lead_to_the_run() -> None:
+    argo = urls(subject(Engine.ARGO), ui_url="https://a.example/argo")
+    assert argo["Argo: workflow"] == (
+        "https://a.example/argo/workflows/prod/order-7?tab=workflow&uid=r-1"
+    )
+    flower = urls(subject(Engine.CELERY), ui_url="https://f.example")
+    assert flower["Flower: task"] == "https://f.example/task/order-7"
+
+
+def test_templates_are_filled_with_what_the_run_is() -> None:
+    found = subject(Engine.KUBERNETES, trace_id="4bf9", pod="p-1")
+    template = "https://l.example/{namespace}/{job}/{pod}/{trace_id}?q={tenant}&t={from_ms}-{to_ms}"
+    start = int(NOON.timestamp() * 1000)
+    assert fill(template, found.values()) == (
+        f"https://l.example/prod/order-7/p-1/4bf9?q=acme&t={start - 60_000}-{start + 120_000}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("template", "why"),
+    [
+        ("javascript:alert(1)", "not an http or https address"),
+        ("//evil.example/{tenant}", "not an http or https address"),
+        ("https://{tenant}.example/", "may not choose the host"),
+        ("https://x.example/{secret}", "is no placeholder"),
+        ("https://x.example/{trace_id}", "this run has no trace id"),
+        ("https://[x", "not an http or https address"),
+    ],
+)
+def test_a_template_that_cannot_be_filled_says_why(template: str, why: str) -> None:
+    (link,) = [
+        link
+        for link in ways_out(subject(), {"trace_url": template, "ui_url": "https://t.example"})
+        if link.label == "Trace"
+    ]
+    assert link.url == ""
+    assert why in link.missing
+    assert link.option == "trace_url"
+
+
+def test_what_is_not_set_is_said_instead_of_linked() -> None:
+    for engine in Engine:
+        found = ways_out(subject(engine), {})
+        assert [link.option for link in found] == ["ui_url", "trace_url", "logs_url"]
+        assert not any(link.url for link in found)
+        bad = ways_out(subject(engine), {"ui_url": "javascript:alert(1)"})
+        assert not bad[0].url
+
+
+@given(name=st.text(min_size=1).filter(lambda text: "\x00" not in text))
+def test_a_name_stays_one_part_of_the_path(name: str) -> None:
+    found = subject(external_id=name, location=name, run_id="r")
+    path = urlsplit(urls(found, ui_url="https://t.example")["Temporal: run"]).path
+    parts = path.split("/")
+    assert len(parts) == 6
+    assert unquote(parts[2]) == unquote(parts[4]) == name
+    assert "." not in {parts[2], parts[4]}
+    assert ".." not in {parts[2], parts[4]}
+
+
+@given(name=st.text(alphabet=st.characters(exclude_characters="\x00", exclude_categories=["Cs"])))
+def test_a_word_is_one_word_whatever_it_holds(name: str) -> None:
+    written = word(name)
+    assert written.isprintable()
+    if name.isprintable():
+        assert shlex.split(written) == [name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a b",
+        "$(id)`id`",
+        "it's",
+        "\u202egnp.exe",
+        "line\nbreak; id",
+        "\x1b[31mred\x7f",
+        "back\\slash\t'q'",
+        "\u00a0é\u0085",
+        "\U000e0041!",
+        "-rf",
+        "",
+    ],
+)
+def test_a_shell_reads_the_very_name(name: str) -> None:
+    printed = subprocess.run(
+        ["bash", "-c", f"printf %s {word(name)}"],
+        capture_output=True,
+        check=True,
+        env={"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"},
+    )
+    assert printed.stdout.decode() == name
+
+
+@pytest.mark.parametrize("engine", list(Engine))
+@pytest.mark.parametrize("is_open", [True, False])
+def test_hostile_names_are_one_argument_of_every_command(engine: Engine, is_open: bool) -> None:
+    found = subject(engine, external_id=EVIL, location=EVIL, run_id=EVIL, queue=EVIL, pod=EVIL)
+    made = commands_for(
+        Subject(**{**_fields(found), "is_open": is_open}), {"app": EVIL}, endpoint=EVIL
+    )
+    assert len(made) >= 4
+    for command in made:
+        words = shlex.split(command.line)
+        assert any(EVIL in one for one in words)
+        assert not any(one in {"b/c?d=e", "a", "b"} for one in words), command.line
+
+
+def _fields(found: Subject) -> dict[str, Any]:
+    return {name: getattr(found, name) for name in Subject.__dataclass_fields__}
+
+
+def test_what_acts_is_offered_only_where_it_can() -> None:
+    running = commands_for(subject(is_open=True), {}, endpoint="h:7233")
+    assert [c.label for c in running if c.acts] == [
+        "Cancel",
+        "Terminate",
+        "Reset to the last workflow task",
+    ]
+    assert running[0] == Command(
+        "Describe",
+        "temporal workflow describe --namespace prod --address h:7233 --workflow-id=order-7 "
+        "--run-id=r-1",
+    )
+    assert not any(c.acts for c in commands_for(subject(Engine.KUBERNETES), {}))
