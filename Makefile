@@ -13,7 +13,7 @@ NEED_PYTHON = test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and 
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := check
-.PHONY: setup setup-demo lock demo demo-stop demo-reset test test-sqlite test-postgres e2e \
+.PHONY: setup setup-demo lock demo demo-stop demo-reset test test-sqlite test-postgres e2e quick \
 	check bench bench-push bench-sweep bench-pages bench-jobs fix clean
 
 setup:  ## .venv with everything that development needs
@@ -39,7 +39,11 @@ demo-stop: setup-demo  ## stop a demo that runs elsewhere, or what a killed one 
 demo-reset: setup-demo  ## stop it and delete its data
 	@$(BIN)/python -m deploy.demo reset
 
-test: test-sqlite test-postgres e2e  ## everything
+test: setup  ## everything: all three parts run, the names of what failed come last
+	@$(BIN)/python -m tests.run_parts "$(MAKE)" test-sqlite test-postgres e2e
+
+quick: setup  ## what needs no server, while you work
+	$(BIN)/pytest --quick -rfE $(PYTEST)
 
 test-sqlite: setup
 	$(BIN)/pytest $(PYTEST)
@@ -49,7 +53,7 @@ test-postgres: setup  ## the tests that use the database, on PostgreSQL
 
 e2e: setup  ## browser tests
 	@browser=$$($(BIN)/python -m tests.e2e.browser) && \
-	CHROMIUM="$$browser" $(BIN)/pytest --override-ini addopts=--strict-markers --timeout=900 tests/e2e
+	CHROMIUM="$$browser" $(BIN)/pytest --override-ini addopts='-ra --strict-markers' --timeout=900 tests/e2e
 
 check: setup  ## format, lint, types, layers, templates, migrations, architecture
 	$(BIN)/ruff format --check .

@@ -34,6 +34,7 @@ class PlacementRef:
     "shared"; on a shared queue `fairness_key` tells tenants apart. `leaving` placements are being
     removed: their desired state is "nothing of ours". `stopped` says that the tenant may start
     nothing (suspended, off-boarding or gone): what is removed must not set free what it held.
+    `drift_policy` is the one in force: the placement's own, else its target's.
     """
 
     id: int
@@ -47,3 +48,5 @@ class PlacementRef:
     leaving: bool = False
     group: str = ""
     stopped: bool = False
+    tenant_id: int = 0
+    drift_policy: str = ""

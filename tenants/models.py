@@ -271,4 +271,6 @@ class Placement(models.Model):
             leaving=self.leaving,
             group=self.tenant.group,
             stopped=self.tenant.status != TenantStatus.ACTIVE,
+            tenant_id=self.tenant_id or 0,
+            drift_policy=self.effective_drift_policy,
         )

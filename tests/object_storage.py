@@ -11,6 +11,8 @@ from moto.server import ThreadedMotoServer
 
 from console.clients.credentials import Secret
 from console.clients.object_storage import StorageOptions
+from tests.servers import skip_if_forbidden
+from tests.waiting import PATIENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +34,14 @@ class S3:
         """A new bucket, with what a client needs."""
         request = urllib.request.Request(f"{self.endpoint}/{name}", method="PUT")
         request.add_header("Authorization", "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/s3")
-        urllib.request.urlopen(request, timeout=10).close()
+        urllib.request.urlopen(request, timeout=PATIENCE).close()
         options = StorageOptions(
             endpoint=self.endpoint,
             region="us-east-1",
             allow_http=True,
             access_key=Secret("key-of-the-test"),
             secret_key=Secret("secret-of-the-test"),
-            timeout=5.0,
+            timeout=PATIENCE,
         )
         return Bucket(f"s3://{name}/{prefix}".rstrip("/"), options)
 
@@ -47,6 +49,7 @@ class S3:
 @contextmanager
 def s3() -> Iterator[S3]:
     """A server of the test's own."""
+    skip_if_forbidden()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:

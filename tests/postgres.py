@@ -12,7 +12,7 @@ from pathlib import Path
 from deploy import ports
 from deploy.demo.stack import probes
 from deploy.demo.stack.part import Part
-from tests.servers import Server, ServerError, directory
+from tests.servers import Server, ServerError, directory, skip_if_forbidden
 
 NOBODY = 65534
 DURABILITY_OFF = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
@@ -47,6 +47,7 @@ def readable_by_all(path: Path) -> bool:
 @contextmanager
 def postgres() -> Iterator[PostgresServer]:
     """An empty PostgreSQL that forgets everything at the end."""
+    skip_if_forbidden()
     with directory("postgres") as home:
         programs, user = find_programs(), -1
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root

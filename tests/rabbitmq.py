@@ -70,6 +70,6 @@ def _server(script: Path, names: int, port: int, home: Path) -> Server:
             port=port,
             ready=probes.accepts(port),
             start_timeout=300.0,
-            stop_timeout=30.0,
+            stop_timeout=30.0,  # clock: then it is killed
         )
     )

@@ -1,6 +1,6 @@
 """Real servers for tests and benches: on free ports, in directories of their own, quick to fail.
 
-The shared fixtures are in `tests/conftest.py`; a test that stops or pauses a server starts one of
+The shared fixtures are in `conftest.py`; a test that stops or pauses a server starts one of
 its own with the context managers here.
 """
 
@@ -12,6 +12,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
+
+import pytest
 
 from deploy import ports
 from deploy.demo.parts.kubernetes import ClusterFiles, ControlPlane, KubePorts
@@ -21,9 +24,25 @@ from deploy.demo.parts.valkey import valkey as valkey_part
 from deploy.demo.stack.part import Part
 from deploy.demo.stack.processes import Running, log_tail
 
+NO_CLUSTER = "no Kubernetes control plane: set KUBEBUILDER_ASSETS"
+
 
 class ServerError(Exception):
     """A server did not start; its text has the end of the log."""
+
+
+_forbidden: Final[list[str]] = []
+
+
+def forbid(reason: str) -> None:
+    """From now on a test that starts a server is skipped at that moment, for this reason."""
+    _forbidden.append(reason)
+
+
+def skip_if_forbidden() -> None:
+    """Stands before whatever makes a server ready; `Server.launch` calls it by itself."""
+    if _forbidden:
+        pytest.skip(_forbidden[-1])
 
 
 class Server:
@@ -32,6 +51,7 @@ class Server:
     def __init__(self, part: Part) -> None:
         """Nothing is started yet."""
         self.part = part
+        self.paused = False
         self._running: Running | None = None
 
     @property
@@ -62,6 +82,7 @@ class Server:
 
     def launch(self) -> None:
         """Start it without waiting."""
+        skip_if_forbidden()
         if self._running is None:
             self._running = Running(self.part)
 
@@ -77,7 +98,7 @@ class Server:
                 self.kill()
                 message = f"{self.part.name} did not become ready (exit code {code}):\n{tail}"
                 raise ServerError(message)
-            time.sleep(0.02)
+            time.sleep(0.02)  # clock: between looks
 
     def _is_ready(self, running: Running) -> bool:
         if self.part.once:
@@ -105,11 +126,13 @@ class Server:
         """SIGSTOP: it accepts connections and never answers, as a target that hangs."""
         if self._running is not None:
             self._running.signal(signal.SIGSTOP)
+            self.paused = True
 
     def resume(self) -> None:
         """SIGCONT."""
         if self._running is not None:
             self._running.signal(signal.SIGCONT)
+            self.paused = False
 
 
 class ValkeyServer(Server):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
+from console.clients.celery import control
 from deploy.demo.stack import probes
 from deploy.demo.stack.part import Part
 from deploy.demo.stack.state import ROOT
 from tests.servers import Server, directory
+
+ANSWER_SECONDS = 10.0  # clock: asking everybody lasts that long; who is asked by name ends it
+"""While a worker of ours runs, it has so long to answer remote control."""
 
 
 @contextmanager
@@ -40,16 +45,10 @@ def celery_worker(
             ready=probes.log_says(log, " ready."),
         )
         server = Server(part)
-        try:
-            server.start()
-            yield server
-        finally:
-            server.stop()
-
-
-def until(ready: Callable[[], object], *, seconds: float = 60) -> None:
-    """Waits until something is so; fails the test when it does not come about."""
-    deadline = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.05)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(control, "WAIT", ANSWER_SECONDS)
+            try:
+                server.start()
+                yield server
+            finally:
+                server.stop()

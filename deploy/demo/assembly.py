@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.demo.parts import argo, console, kubernetes_emulator, programs
-from deploy.demo.parts.console import Surroundings
+from deploy.demo.parts.console import StackConfig
 from deploy.demo.parts.kubernetes import ClusterFiles, ControlPlane, KubePorts
 from deploy.demo.parts.temporal import TemporalPorts, temporal
 from deploy.demo.parts.valkey import valkey
@@ -18,7 +18,7 @@ class Stack:
     """The parts, and what they know of each other."""
 
     parts: list[Part]
-    surroundings: Surroundings
+    config: StackConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def assemble(state: State, web_port: int) -> Stack:
     # A cluster of the user's own may have an Argo of its own, and an Argo server with it.
     external = cluster.kind == "external"
     server_port = None if external else state.choose_ports("argo-server")["argo-server"]
-    surroundings = Surroundings(
+    config = StackConfig(
         state=state,
         web_port=web_port,
         valkey_port=chosen["valkey"],
@@ -65,8 +65,8 @@ def assemble(state: State, web_port: int) -> Stack:
         argo_port=server_port,
     )
     flows = argo.part(state, cluster.kubeconfig, after=cluster.needed, server_port=server_port)
-    own = console.parts(surroundings, targets=("temporal", *cluster.needed, flows.name))
-    return Stack([broker, jobs, *cluster.parts, flows, *own], surroundings)
+    own = console.parts(config, targets=("temporal", *cluster.needed, flows.name))
+    return Stack([broker, jobs, *cluster.parts, flows, *own], config)
 
 
 def choose_cluster(state: State) -> Cluster:

@@ -50,12 +50,12 @@ def up(state: State) -> int:
     stack = assemble(state, port)
     display = Display()
 
-    def settled(units: list[Unit], seconds: float) -> None:
-        display.news(summary(stack.surroundings, units, seconds))
+    def started(units: list[Unit], seconds: float) -> None:
+        display.message(summary(stack.config, units, seconds))
 
-    state.record_supervisor(stack.surroundings.url)
-    display.news(f"Starting {len(stack.parts)} parts; logs in {state.logs}")
-    reports = Reports(display.look, display.news, state.record, settled)
+    state.record_supervisor(stack.config.url)
+    display.message(f"Starting {len(stack.parts)} parts; logs in {state.logs}")
+    reports = Reports(display.show, display.message, state.record, started)
     code = Supervisor(stack.parts, reports).run()
     display.last("Stopped.")
     return code

@@ -14,7 +14,7 @@ from console.audit.models import ActorKind
 from observability.actions.contracts import ORDER_KEY
 from observability.engines.catalogue import find_verb
 from observability.engines.contracts import Engine
-from observability.engines.verbs import Deed, Verb
+from observability.engines.verbs import ActionRequest, Verb
 from observability.jobs.models import ENGINE_CHOICES, JobRun
 from tenants.models import Target, Tenant
 
@@ -159,9 +159,9 @@ class Order(models.Model):
         """The key of the note in the trail."""
         return ORDER_KEY.format(id=self.pk)
 
-    def deed(self, *, email: str, uid: str = "") -> Deed:
+    def request(self, *, email: str, uid: str = "") -> ActionRequest:
         """The plain value that controls get; `uid` names one part of a batch."""
-        return Deed(
+        return ActionRequest(
             id=uid or self.uid,
             verb=self.verb,
             arguments=self.arguments,

@@ -13,7 +13,7 @@ from observability.actions.models import ItemStatus, Order, OrderItem, OrderStat
 from observability.actions.services.notes import repeatable
 from observability.actions.services.previews import Preview
 from observability.engines.catalogue import VERBS
-from observability.engines.verbs import Possible
+from observability.engines.verbs import Availability
 from observability.jobs.models import ENGINE_CHOICES
 
 _NAMES = sorted({verb.name for verb in VERBS})
@@ -157,7 +157,7 @@ def item_row(item: OrderItem) -> Row:
     }
 
 
-def offer_row(offered: Possible) -> Row:
+def offer_row(offered: Availability) -> Row:
     """One verb and whether it is possible."""
     verb = offered.verb
     return {

@@ -171,7 +171,7 @@ def run_key(engine: str, location: str, external_id: str, run_id: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class EventSeen:
+class RunEvent:
     """One thing that happened to a run.
 
     `key` is the engine's own name of it, unique within the run: reading it twice changes nothing.
@@ -205,7 +205,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class RunSeen:
+class RunSnapshot:
     """One run as the engine shows it now.
 
     `external_id` and `run_id` name it there; `location` is where it lives for people and for its
@@ -244,14 +244,14 @@ class RunSeen:
     cleanup_at: datetime | None = None
     cleaned_at: datetime | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
-    events: tuple[EventSeen, ...] = ()
+    events: tuple[RunEvent, ...] = ()
     needs_history: bool = False
     document: bytes | None = None
     emulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class GapSeen:
+class TrailGap:
     """A time in which events may have been missed, and why."""
 
     starts_at: datetime
@@ -269,11 +269,11 @@ class ChangePage:
     `sweep` asks for a look at the limits of the target (a worker came online).
     """
 
-    runs: tuple[RunSeen, ...]
+    runs: tuple[RunSnapshot, ...]
     cursor: Mapping[str, Any]
     through: datetime | None = None
     caught_up: bool = False
-    gaps: tuple[GapSeen, ...] = ()
+    gaps: tuple[TrailGap, ...] = ()
     sweep: bool = False
 
 
@@ -300,10 +300,10 @@ class History:
     `complete` says that nothing can come after.
     """
 
-    events: tuple[EventSeen, ...]
+    events: tuple[RunEvent, ...]
     document: bytes
     media: str
-    run: RunSeen | None = None
+    run: RunSnapshot | None = None
     complete: bool = False
 
 

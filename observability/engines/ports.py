@@ -12,11 +12,11 @@ from observability.engines.contracts import (
     History,
     RunRef,
 )
-from observability.engines.verbs import Answer, Deed, Possible, RunFacts, RunFound
+from observability.engines.verbs import ActionRequest, Answer, Availability, RunFacts, RunFound
 from tenants.contracts import PlacementRef, TargetRef
 
 
-class Known(Protocol):
+class KnownRuns(Protocol):
     """What a source may ask about the rows that we have of its target."""
 
     def open_runs(self) -> Iterator[RunRef]:
@@ -45,7 +45,7 @@ class Source(Protocol):
         target: TargetRef,
         placements: Sequence[PlacementRef],
         cursor: Mapping[str, Any],
-        known: Known,
+        known: KnownRuns,
         now: datetime,
         wait: float,
     ) -> Iterator[ChangePage]:
@@ -68,14 +68,14 @@ class Controls(Protocol):
 
     engine: Engine
 
-    def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Possible]:
+    def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Availability]:
         """Every verb of the engine with the reason where it is not possible now. Asks nobody."""
         ...
 
-    def perform(self, *, run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
-        """Does it, and says what the engine answered. Doing the same deed twice does it once where
-        the engine can tell. Raises ExternalError: Refused, NotFound or Conflict when the engine
-        said no, others when it did not answer."""
+    def perform(self, *, run: RunFacts, target: TargetRef, request: ActionRequest) -> Answer:
+        """Does it, and says what the engine answered. The same request twice is done once where the
+        engine can tell. Raises ExternalError: Refused, NotFound or Conflict when the engine said
+        no, others when it did not answer."""
         ...
 
 

@@ -22,11 +22,11 @@ from observability.engines.contracts import (
     TENANT_LABEL,
     TRACE_LABEL,
     EventKind,
-    EventSeen,
     LinkKind,
     Progress,
+    RunEvent,
 )
-from observability.engines.verbs import Deed
+from observability.engines.verbs import ActionRequest
 
 CHECKPOINT_ANNOTATION: Final = "headroom.dev/checkpoint"
 EMULATED_LABEL: Final = "headroom.dev/emulated"
@@ -113,9 +113,9 @@ def event(
     order: int = 0,
     seq: int | None = None,
     **more: Any,
-) -> EventSeen:
-    """An EventSeen with a bounded title and key, ordered by its time unless `seq` is given."""
-    return EventSeen(
+) -> RunEvent:
+    """An RunEvent with a bounded title and key, ordered by its time unless `seq` is given."""
+    return RunEvent(
         key=key_of(*key),
         seq=micros(at, order) if seq is None else seq,
         at=at,
@@ -265,7 +265,7 @@ def _count(value: object) -> int | None:
     return number if number is not None and 0 <= number < LAST else None
 
 
-def checkpoint_events(item: Object, otherwise: datetime, **more: Any) -> list[EventSeen]:
+def checkpoint_events(item: Object, otherwise: datetime, **more: Any) -> list[RunEvent]:
     """The checkpoint annotation of an object as an event, when there is one."""
     found = annotations_of(item).get(CHECKPOINT_ANNOTATION, "")
     if not found:
@@ -275,7 +275,7 @@ def checkpoint_events(item: Object, otherwise: datetime, **more: Any) -> list[Ev
     return [checkpoint_event(progress, uid_of(item), short_hash(found), **more)]
 
 
-def checkpoint_event(progress: Progress, *key: str, **more: Any) -> EventSeen:
+def checkpoint_event(progress: Progress, *key: str, **more: Any) -> RunEvent:
     """A checkpoint as an event."""
     known = progress.done is not None
     of = f" of {progress.total}" if progress.total is not None else ""
@@ -291,7 +291,7 @@ def checkpoint_event(progress: Progress, *key: str, **more: Any) -> EventSeen:
     )
 
 
-def progress_of(events: Iterable[EventSeen]) -> Progress | None:
+def progress_of(events: Iterable[RunEvent]) -> Progress | None:
     """The last checkpoint among events."""
     found = [one for one in events if one.kind is EventKind.CHECKPOINT]
     if not found:
@@ -300,10 +300,10 @@ def progress_of(events: Iterable[EventSeen]) -> Progress | None:
     return Progress(last.at, last.detail.get("done"), last.detail.get("total"), last.message)
 
 
-def notes_of(deed: Deed) -> dict[str, str]:
+def notes_of(request: ActionRequest) -> dict[str, str]:
     """Who did what last, and why, for whoever looks with kubectl."""
     return {
-        "headroom.dev/last-action": deed.verb,
-        "headroom.dev/last-actor": deed.operator,
-        "headroom.dev/last-reason": deed.reason[:_LONGEST_REASON],
+        "headroom.dev/last-action": request.verb,
+        "headroom.dev/last-actor": request.operator,
+        "headroom.dev/last-reason": request.reason[:_LONGEST_REASON],
     }

@@ -62,7 +62,7 @@ class Verb:
 
 
 @dataclass(frozen=True, slots=True)
-class Possible:
+class Availability:
     """A verb and why it cannot be done to a run now; `why_not` is empty when it can. `hidden` ones
     can never be done there, so that offering them would only be noise."""
 
@@ -103,7 +103,7 @@ class RunFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class ActionRequest:
     """What somebody wants done. `id` is the same for every repetition of it; `operator` is the
     user's name and `email` an address where one is known."""
 
@@ -145,7 +145,9 @@ class RunFound:
     tenant: str
 
 
-def by_status(verbs: Sequence[Verb], run: RunFacts, options: Mapping[str, Any]) -> list[Possible]:
+def by_status(
+    verbs: Sequence[Verb], run: RunFacts, options: Mapping[str, Any]
+) -> list[Availability]:
     """An engine's verbs, judged by the run's status and the target's options."""
     return [_judged(verb, run, options) for verb in verbs]
 
@@ -162,16 +164,16 @@ def why_not(verb: Verb, status: Status) -> str:
     return f"The run is {label}."
 
 
-def find(offered: Sequence[Possible], name: str) -> Possible | None:
+def find(offered: Sequence[Availability], name: str) -> Availability | None:
     """The verb of that name among those offered."""
     return next((each for each in offered if each.verb.name == name), None)
 
 
-def _judged(verb: Verb, run: RunFacts, options: Mapping[str, Any]) -> Possible:
+def _judged(verb: Verb, run: RunFacts, options: Mapping[str, Any]) -> Availability:
     if verb.needs and not options.get(verb.needs):
-        return Possible(
+        return Availability(
             verb,
             f"Only the Argo server does this: set the option {verb.needs} of the target.",
             hidden=True,
         )
-    return Possible(verb, why_not(verb, run.status))
+    return Availability(verb, why_not(verb, run.status))

@@ -1,26 +1,30 @@
-"""What both readers of Kubernetes objects share: their cursor, their clock, their pages."""
+"""What both readers of Kubernetes objects share: list, then watch; their cursor, clock, pages."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from itertools import islice
+from typing import Any, ClassVar, Final
 
 from console.clients.kubernetes.client import KubernetesClient
-from console.clients.kubernetes.watch import Page, Want, pages
+from console.clients.kubernetes.watch import Expired, Page, Want, pages
+from console.errors import Unreachable
 from observability.engines.contracts import (
     OPEN,
     ChangePage,
     EventKind,
     FailureKind,
-    GapSeen,
     RunRef,
-    RunSeen,
+    RunSnapshot,
     Status,
+    TrailGap,
 )
+from observability.engines.ports import KnownRuns
 from observability.engines.unstructured import (
     LAST,
     Object,
@@ -37,6 +41,12 @@ MOST_RUNS: Final = 100
 MOST_BYTES: Final = 8 * 2**20
 """Of documents in one page of changes; one that is larger goes alone."""
 DUE_EVERY: Final = timedelta(seconds=60)
+MOST_DUE: Final = 200
+"""Runs whose clean-up is looked after at once; the others a minute later."""
+LISTINGS: Final = 3
+"""How often a list that expires half-way is begun."""
+GRACE: Final = timedelta(seconds=60)
+"""How long after its time a clean-up is not called overdue: controllers are busy too."""
 VANISHED: Final = "It vanished while nobody was looking: how it ended is not known."
 
 
@@ -88,14 +98,14 @@ def position_of(cursor: Mapping[str, Any], kinds: Iterable[str]) -> Position | N
     heard, due = moment(cursor.get("heard_at")), moment(cursor.get("due_at"))
     if not all(versions.values()) or heard is None or due is None:
         return None
-    extra = tuple(one for one in sequence(cursor.get("extra")) if isinstance(one, str))
+    extra = tuple(name for name in sequence(cursor.get("extra")) if isinstance(name, str))
     more = mapping(cursor.get("more"))
     return Position(versions, text(cursor.get("places"), 64), heard, due, extra, more)
 
 
 def places_of(placements: Sequence[PlacementRef]) -> frozenset[str]:
     """The namespaces of tenants."""
-    return frozenset(one.location for one in placements if one.location)
+    return frozenset(placement.location for placement in placements if placement.location)
 
 
 def digest_of(places: Iterable[str], *more: str) -> str:
@@ -103,9 +113,9 @@ def digest_of(places: Iterable[str], *more: str) -> str:
     return hashlib.sha256("\n".join([*sorted(places), "", *more]).encode()).hexdigest()[:32]
 
 
-def packed(runs: Iterable[RunSeen]) -> Iterator[tuple[RunSeen, ...]]:
+def packed(runs: Iterable[RunSnapshot]) -> Iterator[tuple[RunSnapshot, ...]]:
     """Runs in pages that are bounded in number and bytes."""
-    page: list[RunSeen] = []
+    page: list[RunSnapshot] = []
     size = 0
     for run in runs:
         weight = len(run.document or b"")
@@ -119,10 +129,10 @@ def packed(runs: Iterable[RunSeen]) -> Iterator[tuple[RunSeen, ...]]:
 
 
 def change_pages(
-    runs: Iterable[RunSeen], before: Mapping[str, Any], after: Position
+    runs: Iterable[RunSnapshot], before: Mapping[str, Any], after: Position
 ) -> Iterator[ChangePage]:
     """Pages of runs; only the last one moves the cursor."""
-    held: tuple[RunSeen, ...] = ()
+    held: tuple[RunSnapshot, ...] = ()
     for page in packed(runs):
         if held:
             yield ChangePage(held, before)
@@ -130,15 +140,15 @@ def change_pages(
     yield ChangePage(held, after.cursor())
 
 
-def gap_since(position: Position | None, now: datetime) -> tuple[GapSeen, ...]:
+def gap_since(position: Position | None, now: datetime) -> tuple[TrailGap, ...]:
     """The time about which the cluster can no longer tell what happened."""
     if position is None:
         return ()
     cause = "The cluster no longer knows what changed in between; what is there was read again."
-    return (GapSeen(min(position.heard_at, now), now, cause),)
+    return (TrailGap(min(position.heard_at, now), now, cause),)
 
 
-def vanished_run(ref: RunRef, now: datetime) -> RunSeen:
+def vanished_run(ref: RunRef, now: datetime) -> RunSnapshot:
     """A run that we know and that the engine no longer has, and nobody saw it go."""
     numbers, _, flags = ref.revision.partition(" ")
     is_open = ref.status in OPEN
@@ -150,7 +160,7 @@ def vanished_run(ref: RunRef, now: datetime) -> RunSeen:
         seq=LAST,
         message=VANISHED if is_open else "It was gone at the next look.",
     )
-    return RunSeen(
+    return RunSnapshot(
         external_id=ref.external_id,
         run_id=ref.run_id,
         location=ref.location,
@@ -164,6 +174,95 @@ def vanished_run(ref: RunRef, now: datetime) -> RunSeen:
         cleaned_at=None if is_open else now,
         events=(gone,),
     )
+
+
+Missing = dict[tuple[str, str], RunRef]
+"""Runs that we know and that no list has shown yet, by external id and run id."""
+
+
+class ListAndWatch(ABC):
+    """One call of `changes`: lists at first, then a watch, and now and then what is due."""
+
+    kinds: ClassVar[tuple[str, ...]]
+    noun: ClassVar[str]
+    """What is listed, for messages."""
+
+    def __init__(
+        self, placements: Sequence[PlacementRef], known: KnownRuns, now: datetime, *options: str
+    ) -> None:
+        """`options` are what else a cursor is good for: with others, all is read again."""
+        self._known, self._clock = known, Clock(now)
+        self._places = places_of(placements)
+        self._digest = digest_of(self._places, *options)
+
+    def pages(self, cursor: Mapping[str, Any], wait: float) -> Iterator[ChangePage]:
+        """Everything when nothing is known, then what changes until nothing has for `wait`
+        seconds."""
+        position = position_of(cursor, self.kinds)
+        if position is None or position.places != self._digest:
+            position = yield from self._list_all(cursor, None)
+        elif position.due_at <= self._clock.now():
+            position = yield from self._due(position)
+        self._position = position
+        try:
+            yield from self._watch(wait)
+        except Expired:
+            lost = self._position
+            self._position = yield from self._list_all(lost.cursor(), lost)
+            yield from self._watch(wait)
+
+    @abstractmethod
+    def _list(
+        self, before: Mapping[str, Any], lost: Position | None
+    ) -> Generator[ChangePage, None, Position]:
+        """Everything that is there and every run of ours that is not; `lost` is where the cluster
+        could not go on from."""
+
+    @abstractmethod
+    def _watch(self, wait: float) -> Iterator[ChangePage]:
+        """What changes from the position on, which it moves, until nothing has for `wait`."""
+
+    @abstractmethod
+    def _due_run(self, ref: RunRef) -> RunSnapshot | None:
+        """A run that should be gone, as it is; None when that was said before."""
+
+    def _list_all(
+        self, before: Mapping[str, Any], lost: Position | None
+    ) -> Generator[ChangePage, None, Position]:
+        """The lists; those that expire half-way are begun anew."""
+        for _ in range(LISTINGS):
+            try:
+                return (yield from self._list(before, lost))
+            except Expired:
+                continue
+        raise Unreachable(f"list {self.noun}: the list expired {LISTINGS} times")
+
+    def _due(self, position: Position) -> Generator[ChangePage, None, Position]:
+        """Looks after runs that should have removed themselves: a watch is silent about what does
+        not happen."""
+        now = self._clock.now()
+        after = replace(position, due_at=now + DUE_EVERY)
+        refs = islice(self._known.due_runs(now - GRACE), MOST_DUE)
+        runs = (run for ref in refs if (run := self._due_run(ref)) is not None)
+        yield from change_pages(runs, position.cursor(), after)
+        return after
+
+    def _missing(self) -> tuple[Missing, frozenset[str]]:
+        """The runs that a list is to show, and the namespaces of open ones without a placement."""
+        missing = {(ref.external_id, ref.run_id): ref for ref in self._known.open_runs()}
+        extra = frozenset(ref.location for ref in missing.values()) - self._places
+        due = self._known.due_runs(self._clock.now() - GRACE)
+        missing |= {(ref.external_id, ref.run_id): ref for ref in due}
+        return missing, extra
+
+    def _gone(
+        self, missing: Missing, before: Mapping[str, Any], after: Position, lost: Position | None
+    ) -> Iterator[ChangePage]:
+        """The runs that no list has shown, and the gap since `lost`: the end of the lists."""
+        at = after.heard_at
+        runs = (vanished_run(ref, self._clock.now()) for ref in missing.values())
+        for page in change_pages(runs, before, after):
+            yield replace(page, gaps=gap_since(lost, at), through=at)
 
 
 class Column:
@@ -194,12 +293,12 @@ class Column:
 
     def take(self, namespace: str) -> list[Object]:
         """The objects of a namespace; those of the namespaces before it are passed over."""
-        found: list[Object] = []
+        objects: list[Object] = []
         while (head := self.head()) is not None:
             key = f"{namespace_of(head)}/"
             if key > f"{namespace}/":
                 break
             self._next += 1
             if key == f"{namespace}/":
-                found.append(head)
-        return found
+                objects.append(head)
+        return objects

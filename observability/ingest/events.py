@@ -9,7 +9,7 @@ from observability.engines.contracts import (
     LONGEST_MESSAGE,
     LONGEST_TITLE,
     MOST_DETAIL,
-    EventSeen,
+    RunEvent,
 )
 from observability.jobs.rules.bounding import (
     bounded_detail,
@@ -31,7 +31,7 @@ EventRow = tuple[Any, ...]
 """Values of a JobEvent in the order of its columns after the id; `detail` is JSON text."""
 
 
-def event_rows(run_id: int, seen: Iterable[EventSeen], masker: Masker) -> Iterator[EventRow]:
+def event_rows(run_id: int, seen: Iterable[RunEvent], masker: Masker) -> Iterator[EventRow]:
     """The rows of a run's events; of two with the same number and name the first."""
     known: set[tuple[int, str]] = set()
     for event in seen:
@@ -41,12 +41,12 @@ def event_rows(run_id: int, seen: Iterable[EventSeen], masker: Masker) -> Iterat
             yield row
 
 
-def how_many(seen: Iterable[EventSeen]) -> int:
+def how_many(seen: Iterable[RunEvent]) -> int:
     """The number of rows that `event_rows` makes of the events of one run."""
     return len({_name(event) for event in seen})
 
 
-def _name(event: EventSeen) -> tuple[int, str]:
+def _name(event: RunEvent) -> tuple[int, str]:
     if abs(event.seq) <= _MOST_SEQ and len(event.key) <= LONGEST_KEY and storable(event.key):
         return event.seq, event.key
     return _number(event.seq), bounded_id(event.key, LONGEST_KEY)
@@ -56,7 +56,7 @@ def _number(seq: int) -> int:
     return max(min(seq, _MOST_SEQ), -_MOST_SEQ)
 
 
-def event_row(run_id: int, event: EventSeen, masker: Masker) -> EventRow:
+def event_row(run_id: int, event: RunEvent, masker: Masker) -> EventRow:
     """One event as a row."""
     raw = to_json(event.detail) if event.detail else b"{}"
     detail = raw.decode()
@@ -70,7 +70,7 @@ def event_row(run_id: int, event: EventSeen, masker: Masker) -> EventRow:
     return _mended(run_id, event, masker)
 
 
-def _fits(event: EventSeen) -> bool:
+def _fits(event: RunEvent) -> bool:
     return (
         0 <= event.attempt <= _MOST_ATTEMPT
         and abs(event.seq) <= _MOST_SEQ
@@ -82,7 +82,7 @@ def _fits(event: EventSeen) -> bool:
     )
 
 
-def _mended(run_id: int, event: EventSeen, masker: Masker) -> EventRow:
+def _mended(run_id: int, event: RunEvent, masker: Masker) -> EventRow:
     def text(found: str, most: int) -> str:
         return bounded_text(masker.text(for_masking(found)), most)
 
@@ -102,7 +102,7 @@ def _mended(run_id: int, event: EventSeen, masker: Masker) -> EventRow:
     )
 
 
-def _detail(event: EventSeen, masker: Masker) -> dict[str, Any]:
+def _detail(event: RunEvent, masker: Masker) -> dict[str, Any]:
     if not event.detail:
         return {}
     seen = detail_for_masking(event.detail, to_json(event.detail))

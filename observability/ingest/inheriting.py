@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from observability.engines.contracts import Engine, RunSeen
+from observability.engines.contracts import Engine, RunSnapshot
 from observability.ingest.reader import CHUNK, Reader
 from observability.jobs.models import Attribution, JobRun
 from observability.jobs.rules.bounding import bounded_id
@@ -26,7 +26,7 @@ def key_of(parent: str) -> str:
     return bounded_id(parent, LONGEST_KEY)
 
 
-def tenants_of_parents(reader: Reader, runs: Iterable[RunSeen]) -> Mapping[str, int | None]:
+def tenants_of_parents(reader: Reader, runs: Iterable[RunSnapshot]) -> Mapping[str, int | None]:
     """The tenants of runs that have children among `runs` without one, by run key."""
     if reader.source.engine is not Engine.TEMPORAL:
         return {}

@@ -22,7 +22,7 @@ from observability.engines.contracts import ChangePage
 from observability.engines.registry import source_for
 from observability.ingest.claims import ClaimLost
 from observability.ingest.histories import any_due, fetch_due
-from observability.ingest.reader import KnownRuns, Reader, reader
+from observability.ingest.reader import Reader, StoredRuns, reader
 from observability.ingest.store import store_page
 from observability.jobs.models import IngestState
 from observability.jobs.services.documents import any_to_store, store_due
@@ -107,7 +107,7 @@ def _changes(hand: Reader, cursor: dict[str, Any], wait: float, done: Read) -> N
         target=hand.target,
         placements=hand.placements,
         cursor=cursor,
-        known=KnownRuns(hand.target.id),
+        known=StoredRuns(hand.target.id),
         now=timezone.now(),
         wait=wait,
     )

@@ -15,7 +15,7 @@ from observability.engines.contracts import (
     OPEN,
     TEMPORAL_HISTORY,
     Engine,
-    RunSeen,
+    RunSnapshot,
 )
 from observability.ingest.reader import Reader
 from observability.jobs.rules.bounding import bounded_id
@@ -36,12 +36,12 @@ class Pushed:
     path: str = ""
 
 
-def named(seen: RunSeen) -> Name:
+def named(seen: RunSnapshot) -> Name:
     """What a run is called in rows."""
     return bounded_id(seen.external_id), bounded_id(seen.run_id, 100)
 
 
-def shelve(reader: Reader, runs: Sequence[RunSeen]) -> dict[Name, Pushed]:
+def shelve(reader: Reader, runs: Sequence[RunSnapshot]) -> dict[Name, Pushed]:
     """Stores the documents of runs that ended, the last one of each; outside any transaction."""
     last = {
         named(seen): seen for seen in runs if seen.document is not None and seen.status not in OPEN
@@ -53,7 +53,7 @@ def shelve(reader: Reader, runs: Sequence[RunSeen]) -> dict[Name, Pushed]:
         return dict(zip(last, done, strict=True))
 
 
-def _shelved(reader: Reader, name: Name, seen: RunSeen) -> Pushed:
+def _shelved(reader: Reader, name: Name, seen: RunSnapshot) -> Pushed:
     engine = reader.source.engine
     media = TEMPORAL_HISTORY if engine == Engine.TEMPORAL else JSON_DOCUMENT
     packed = archive.pack(seen.document or b"", media)

@@ -73,8 +73,8 @@ def masker(patterns: tuple[str, ...]) -> Masker:
     return Masker(patterns)
 
 
-class KnownRuns:
-    """ports.Known over the rows of one target."""
+class StoredRuns:
+    """ports.KnownRuns over the rows of one target."""
 
     def __init__(self, target_id: int) -> None:
         self._runs = JobRun.objects.filter(target_id=target_id)

@@ -9,7 +9,7 @@ from observability.engines.contracts import OPEN, Status, TenantSource
 from observability.jobs.models import ArchiveState, Attribution, JobRun
 from observability.jobs.rules.attribution import Owners
 from observability.jobs.rules.bounding import bounded_id
-from observability.jobs.rules.merge import ATTRIBUTE, Known
+from observability.jobs.rules.merge import ATTRIBUTE, RunState
 from observability.jobs.rules.words import words_of
 
 _TEXTS: Final = (
@@ -30,7 +30,7 @@ _MOST_SEQ: Final = 2**63 - 1
 _MOST_ATTEMPT: Final = 2**31 - 1
 
 
-def known_of(row: JobRun) -> Known:
+def state_in(row: JobRun) -> RunState:
     """What a row says, as the rules take it."""
     marks = row.marks or {}
     latest: dict[str, Any] = {"state": (row.status, row.closed_at)}
@@ -42,7 +42,7 @@ def known_of(row: JobRun) -> Known:
         latest["declared"] = row.tenant_id
     for key, value in row.attributes.items():
         latest[ATTRIBUTE + key] = value
-    return Known(
+    return RunState(
         revision=row.revision,
         latest=latest,
         created_at=row.created_at,
@@ -59,10 +59,10 @@ def _well(row: JobRun) -> bool:
     return row.status in {Status.SUCCEEDED, Status.CONTINUED}
 
 
-def write(row: JobRun, known: Known, owners: Owners) -> None:
+def write(row: JobRun, state: RunState, owners: Owners) -> None:
     """Puts what is known into a row, with the columns that follow from it."""
     placed_before = (row.location, row.queue, row.fairness_key)
-    latest = known.latest
+    latest = state.latest
     row.status, row.closed_at = latest["state"]
     for name in _TEXTS:
         setattr(row, name, latest.get(name, None if name == "cleanup_at" else ""))
@@ -71,13 +71,13 @@ def write(row: JobRun, known: Known, owners: Owners) -> None:
         for name, value in latest.items()
         if name.startswith(ATTRIBUTE)
     }
-    row.revision, row.marks = known.revision, dict(known.marks) or None
+    row.revision, row.marks = state.revision, dict(state.marks) or None
     row.created_at, row.began_at, row.cleaned_at = (
-        known.created_at,
-        known.began_at,
-        known.cleaned_at,
+        state.created_at,
+        state.began_at,
+        state.cleaned_at,
     )
-    row.attempts, row.progress, row.emulated = known.attempts, known.progress, known.emulated
+    row.attempts, row.progress, row.emulated = state.attempts, state.progress, state.emulated
     row.key = bounded_id(row.make_key(), 1400)
     row.duration_ms = _milliseconds(row.created_at, row.closed_at)
     # What chips are looked up by comes first: a long failure may be cut off.

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Count, F
 from django.db.models.base import ModelState
 
-from observability.engines.contracts import ChangePage, EventSeen, RunSeen
+from observability.engines.contracts import ChangePage, RunEvent, RunSnapshot
 from observability.ingest.events import EventRow, event_rows, how_many
 from observability.ingest.expired import without_expired
 from observability.ingest.inheriting import hand_down, key_of, tenants_of_parents
@@ -25,8 +25,8 @@ from observability.ingest.pushed import (
 from observability.ingest.reader import CHUNK, Reader
 from observability.ingest.rows import (
     MERGED,
-    known_of,
     order_history,
+    state_in,
     write,
 )
 from observability.ingest.writes import insert_events, save_runs
@@ -40,7 +40,7 @@ from observability.jobs.models import (
     JobRun,
 )
 from observability.jobs.rules.bounding import bounded_id, clean
-from observability.jobs.rules.merge import known, merged, news
+from observability.jobs.rules.merge import merged, state_of
 from observability.jobs.services.archive import keep_earlier, spool, stored
 
 _BATCH: Final = 5000
@@ -48,12 +48,12 @@ _LINKS: Final = 500
 
 
 @dataclass(slots=True)
-class Heard:
+class RunMerge:
     """All that one page says of one run."""
 
     row: JobRun
     new: bool
-    seen: list[RunSeen] = field(default_factory=list)
+    seen: list[RunSnapshot] = field(default_factory=list)
     changed: bool = False
     pushed: Pushed | None = None
 
@@ -72,7 +72,7 @@ def store_page(reader: Reader, page: ChangePage, *, now: datetime) -> int:
 
 def take_in(
     reader: Reader,
-    runs: Sequence[RunSeen],
+    runs: Sequence[RunSnapshot],
     *,
     now: datetime,
     pushed: Mapping[Name, Pushed] | None = None,
@@ -101,18 +101,18 @@ def take_in(
     )
 
 
-def _events(entry: Heard) -> list[EventSeen]:
+def _events(entry: RunMerge) -> list[RunEvent]:
     return [event for seen in entry.seen for event in seen.events]
 
 
-def _heard(reader: Reader, runs: Iterable[RunSeen], now: datetime) -> list[Heard]:
-    looks: dict[Name, list[RunSeen]] = {}
+def _heard(reader: Reader, runs: Iterable[RunSnapshot], now: datetime) -> list[RunMerge]:
+    looks: dict[Name, list[RunSnapshot]] = {}
     for seen in runs:
         looks.setdefault(named(seen), []).append(seen)
     rows = find_rows(reader.target.id, list(looks))
     fresh = _fresh(reader, now)
     return [
-        Heard(row=rows.get(name) or fresh(name), new=name not in rows, seen=found)
+        RunMerge(row=rows.get(name) or fresh(name), new=name not in rows, seen=found)
         for name, found in looks.items()
     ]
 
@@ -148,17 +148,19 @@ def _fresh(reader: Reader, now: datetime) -> Callable[[Name], JobRun]:
     return make
 
 
-def _merge(reader: Reader, entry: Heard, parents: Mapping[str, int | None], now: datetime) -> None:
+def _merge(
+    reader: Reader, entry: RunMerge, parents: Mapping[str, int | None], now: datetime
+) -> None:
     row = entry.row
-    before = None if entry.new else known_of(row)
+    before = None if entry.new else state_in(row)
     state, newer, wanted = before, entry.new, False
     for seen in entry.seen:
         declared = reader.owners.declared(clean(seen.tenant))
         inherited = None if seen.tenant else parents.get(key_of(seen.parent))
-        look = news(seen, masker=reader.masker, tenant_id=declared or inherited)
+        look = state_of(seen, masker=reader.masker, tenant_id=declared or inherited)
         newer = newer or (state is not None and look.rank > state.rank)
         wanted = wanted or seen.needs_history
-        state = known(look) if state is None else merged(state, look)
+        state = look if state is None else merged(state, look)
     if state is None:
         return
     due, shelved = row.history_due, row.archive
@@ -170,7 +172,7 @@ def _merge(reader: Reader, entry: Heard, parents: Mapping[str, int | None], now:
         row.updated_at = now
 
 
-def _archive(heard: Iterable[Heard]) -> None:
+def _archive(heard: Iterable[RunMerge]) -> None:
     """Notes on runs that ended which document they have; an earlier one is kept beside it."""
     replaced: dict[int, str] = {}
     earlier: list[JobRun] = []
@@ -188,7 +190,7 @@ def _archive(heard: Iterable[Heard]) -> None:
     keep_earlier(earlier, of=replaced)
 
 
-def _spool(heard: Iterable[Heard]) -> None:
+def _spool(heard: Iterable[RunMerge]) -> None:
     """Documents that object storage could not take wait as rows: their engine may forget them."""
     waiting = [
         spool(entry.row, entry.pushed.packed)
@@ -200,7 +202,7 @@ def _spool(heard: Iterable[Heard]) -> None:
     JobDocument.objects.bulk_create(waiting, ignore_conflicts=True)
 
 
-def _links(heard: Iterable[Heard]) -> None:
+def _links(heard: Iterable[RunMerge]) -> None:
     JobLink.objects.bulk_create(
         (
             JobLink(run=entry.row, kind=kind.value, value=bounded_id(value, 255))
@@ -216,7 +218,7 @@ def _links(heard: Iterable[Heard]) -> None:
 
 def store_events(
     reader: Reader,
-    found: Sequence[tuple[JobRun, Sequence[EventSeen]]],
+    found: Sequence[tuple[JobRun, Sequence[RunEvent]]],
     *,
     now: datetime,
     counted: Collection[int] = (),

@@ -59,7 +59,7 @@ class JobRunQuerySet(models.QuerySet["JobRun"]):
 
 
 class JobRun(models.Model):
-    """One run of a job on one target. See contracts.RunSeen for what the columns mean."""
+    """One run of a job on one target. See contracts.RunSnapshot for what the columns mean."""
 
     engine = models.CharField(max_length=12, choices=ENGINE_CHOICES)
     target = models.ForeignKey(Target, models.PROTECT, related_name="runs", db_index=False)
@@ -170,7 +170,7 @@ class JobRun(models.Model):
 
 
 class JobEvent(models.Model):
-    """One thing that happened to a run; never changed. See contracts.EventSeen."""
+    """One thing that happened to a run; never changed. See contracts.RunEvent."""
 
     run = models.ForeignKey(JobRun, on_delete=models.CASCADE, related_name="events", db_index=False)
     seq = models.BigIntegerField(help_text="Order within the run.")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import django_filters as df
 
+from quotas.changes.kinds.registry import KINDS
 from quotas.changes.models import ProposalStatus
-from quotas.changes.rules.payload import KINDS
 
 
 class ProposalFilters(df.FilterSet):

@@ -21,7 +21,7 @@ class ProposalStatus(models.TextChoices):
 class Proposal(models.Model):
     """One change with its preview. The preview's fingerprint is what applying must match."""
 
-    kind = models.CharField(max_length=20, help_text="Class name in quotas.changes.contracts.")
+    kind = models.CharField(max_length=20, help_text="Class name in quotas.changes.kinds.")
     payload = models.JSONField(help_text="The change as JSON.")
     title = models.CharField(max_length=200)
     status = models.CharField(

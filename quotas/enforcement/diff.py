@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
 
 from quotas.enforcement.ports import (
     Change,
@@ -13,6 +15,7 @@ from quotas.enforcement.ports import (
     ObjectRef,
     ObservedObject,
     Operation,
+    Owner,
 )
 
 
@@ -25,41 +28,41 @@ def diff(
     fields); what is not ours is left alone. A field that is observed but not desired is removed.
     Equal values make no change.
     """
-    there = {found.ref: found for found in observed}
+    current = {item.ref: item for item in observed}
     wanted = {want.ref: want for want in desired}
     changes = [
         change
         for want in wanted.values()
-        if (change := _compare(want, there.get(want.ref))) is not None
+        if (change := _compare(want, current.get(want.ref))) is not None
     ]
     changes.sort(key=lambda change: (change.stage, change.ref))
-    gone = [found for ref, found in there.items() if ref not in wanted and found.ours]
-    return (*changes, *(_delete(found) for found in sorted(gone, key=_deletion_order)))
+    gone = [item for ref, item in current.items() if ref not in wanted and item.ours]
+    return (*changes, *(_delete(item) for item in sorted(gone, key=_deletion_order)))
 
 
-def _compare(want: DesiredObject, found: ObservedObject | None) -> Change | None:
+def _compare(want: DesiredObject, observed: ObservedObject | None) -> Change | None:
     keys = {path: key for key, path in want.limits.items()}
-    if found is None:
+    if observed is None:
         fields = tuple(
             FieldChange(path, "", _text(want.shown, path, want.fields), keys.get(path, ""))
             for path in sorted(want.fields)
         )
         return Change(Operation.CREATE, want.ref, fields, want, want.stage)
-    paths = sorted(set(want.fields) | set(found.fields))
+    paths = sorted(set(want.fields) | set(observed.fields))
     fields = tuple(
         FieldChange(
             path,
-            _text(found.shown, path, found.fields),
+            _text(observed.shown, path, observed.fields),
             _text(want.shown, path, want.fields),
             keys.get(path, ""),
-            found.owners.get(path),
+            observed.owners.get(path),
         )
         for path in paths
-        if want.fields.get(path) != found.fields.get(path)
+        if want.fields.get(path) != observed.fields.get(path)
     )
     if not fields:
         return None
-    return Change(Operation.UPDATE, want.ref, fields, want, want.stage, found.uid)
+    return Change(Operation.UPDATE, want.ref, fields, want, want.stage, observed.uid)
 
 
 def _text(shown: Mapping[str, str], path: str, fields: Mapping[str, object]) -> str:
@@ -69,18 +72,18 @@ def _text(shown: Mapping[str, str], path: str, fields: Mapping[str, object]) -> 
     return "" if value is None else str(value)
 
 
-def _delete(found: ObservedObject) -> Change:
+def _delete(observed: ObservedObject) -> Change:
     fields = tuple(
-        FieldChange(path, _text(found.shown, path, found.fields), "")
-        for path in sorted(found.fields)
+        FieldChange(path, _text(observed.shown, path, observed.fields), "")
+        for path in sorted(observed.fields)
     )
-    operation = Operation.UPDATE if found.adopted else Operation.DELETE
-    return Change(operation, found.ref, fields, None, 99, found.uid)
+    operation = Operation.UPDATE if observed.adopted else Operation.DELETE
+    return Change(operation, observed.ref, fields, None, 99, observed.uid)
 
 
-def _deletion_order(found: ObservedObject) -> tuple[bool, ObjectRef]:
+def _deletion_order(observed: ObservedObject) -> tuple[bool, ObjectRef]:
     # A namespace goes last: deleting it first would hide what became of the rest.
-    return (found.ref.kind == "Namespace", found.ref)
+    return (observed.ref.kind == "Namespace", observed.ref)
 
 
 def digest(desired: Iterable[DesiredObject]) -> str:
@@ -103,3 +106,64 @@ def changes_digest(changes: Iterable[tuple[int, Change]]) -> str:
         for placement, change in changes
     )
     return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
+
+
+# -- as JSON -------------------------------------------------------------------------------------
+
+
+def change_json(change: Change) -> dict[str, Any]:
+    """A change as JSON, the way proposals, rollout items, drifts and states store it."""
+    return {
+        "operation": str(change.operation),
+        "kind": change.ref.kind,
+        "namespace": change.ref.namespace,
+        "name": change.ref.name,
+        "part": change.ref.part,
+        "object": str(change.ref),
+        "fields": [
+            {
+                "path": item.path,
+                "before": item.before,
+                "after": item.after,
+                "key": item.key,
+                "owner": owner_json(item.owner),
+            }
+            for item in change.fields
+        ],
+    }
+
+
+def changes_json(changes: Iterable[Change]) -> list[dict[str, Any]]:
+    """Changes as JSON."""
+    return [change_json(change) for change in changes]
+
+
+def owner_json(owner: Owner | None) -> dict[str, Any] | None:
+    """An owner as JSON."""
+    if owner is None:
+        return None
+    at = owner.at.isoformat() if owner.at else None
+    return {"manager": owner.manager, "declarative": owner.declarative, "at": at}
+
+
+def change_from_json(stored: Mapping[str, Any]) -> Change:
+    """The change that `change_json` wrote: what it would do to which fields and whose they are. It
+    is for people to read; without a desired state it cannot be written."""
+    ref = ObjectRef(stored["kind"], stored["namespace"], stored["name"], stored["part"])
+    fields = tuple(
+        FieldChange(item["path"], item["before"], item["after"], item["key"], _owner(item["owner"]))
+        for item in stored["fields"]
+    )
+    return Change(Operation(stored["operation"]), ref, fields)
+
+
+def changes_from_json(stored: Iterable[Mapping[str, Any]]) -> tuple[Change, ...]:
+    """The changes that `changes_json` wrote."""
+    return tuple(map(change_from_json, stored))
+
+
+def _owner(stored: Mapping[str, Any] | None) -> Owner | None:
+    if stored is None:
+        return None
+    at = datetime.fromisoformat(stored["at"]) if stored["at"] else None
+    return Owner(stored["manager"], stored["declarative"], at)

@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 
 from console.rest.filters import FlagFilter
 from quotas.enforcement.models import Condition, Drift, ItemState, Rollout, RolloutKind
-from quotas.enforcement.selectors.tenants import TenantFilters, filtered
+from quotas.enforcement.selectors.tenant_list import TenantFilters, filtered
 from tenants.models import Target, Tenant, TenantStatus
 
 OUTCOMES = Drift._meta.get_field("outcome").choices

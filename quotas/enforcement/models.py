@@ -220,7 +220,7 @@ class Drift(models.Model):
 
 
 class TargetStateQuerySet(models.QuerySet["TargetState"]):
-    """The claim on a target: at most one worker drains or sweeps it at a time."""
+    """The claim on a target: at most one worker works on it at a time."""
 
     def claim(self, *, target_id: int, token: str, now: datetime, until: datetime) -> bool:
         """Takes the target if it is free (or was left by a dead worker); True when it is ours."""

@@ -170,7 +170,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class PlacementChanges:
     """The changes of one placement, to be made in order of stage. `force` takes fields over from
     their owners: only after a person (or the heal policy) said so."""
 
@@ -182,7 +182,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ApplyResult:
     """How the work of one placement ended. `error` is None when every change was made."""
 
     placement: PlacementRef
@@ -228,7 +228,11 @@ class Adapter(Protocol):
         ...
 
     def apply(
-        self, *, target: TargetRef, work: Sequence[Work], on_result: Callable[[Result], None]
+        self,
+        *,
+        target: TargetRef,
+        work: Sequence[PlacementChanges],
+        on_result: Callable[[ApplyResult], None],
     ) -> None:
         """Makes the changes, at most `target.concurrency` at a time, reporting each placement as
         it ends. One failing placement never stops another."""
@@ -238,7 +242,7 @@ class Adapter(Protocol):
         """Reaches out once: latency, version, what the server can do, what we may not do."""
         ...
 
-    def cost(self, *, target: TargetRef, work: Sequence[Work]) -> int:
+    def cost(self, *, target: TargetRef, work: Sequence[PlacementChanges]) -> int:
         """How many calls `apply` would make; pure."""
         ...
 

@@ -14,7 +14,6 @@ from quotas.enforcement.ports import (
     FieldChange,
     Observed,
     Operation,
-    Owner,
 )
 from quotas.plans.contracts import EffectiveLimits
 from quotas.plans.limits import parse_key
@@ -26,9 +25,9 @@ OVERFULL = 99.0
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
-    """Which changes may be written. `blocked` are left alone, and `owners` says because of whom,
-    by field path. `force` tells whether fields have to be taken over from one-off edits."""
+class OwnershipSplit:
+    """Changes by whether they may be written. `blocked` are left alone, and `owners` says because
+    of whom, by field path. `force`: fields have to be taken over from one-off edits."""
 
     changes: tuple[Change, ...]
     blocked: tuple[Change, ...] = ()
@@ -36,9 +35,9 @@ class Leave:
     force: bool = False
 
 
-def leave_to_write(
+def split_by_owner(
     changes: Sequence[Change], observed: Observed, *, force: bool, over_edits: bool
-) -> Leave:
+) -> OwnershipSplit:
     """Splits changes by whose fields they touch.
 
     Another controller's fields are taken only with `force` (a person said so); those of a one-off
@@ -46,19 +45,19 @@ def leave_to_write(
     is written: it is somebody else's place.
     """
     if force:
-        return Leave(tuple(changes), (), {}, force=True)
-    foreign = {found.ref for found in observed.objects if not found.ours}
-    strange = {str(change.ref): NOBODY for change in changes if change.ref in foreign}
-    if strange:
-        return Leave((), tuple(changes), strange)
+        return OwnershipSplit(tuple(changes), (), {}, force=True)
+    foreign = {item.ref for item in observed.objects if not item.ours}
+    unlabelled = {str(change.ref): NOBODY for change in changes if change.ref in foreign}
+    if unlabelled:
+        return OwnershipSplit((), tuple(changes), unlabelled)
     blocked = {
-        change.ref: holders
+        change.ref: fields
         for change in changes
-        if (holders := _holders(change, over_edits=over_edits))
+        if (fields := _owned_by_others(change, over_edits=over_edits))
     }
-    owners = {item.path: _name(item) for items in blocked.values() for item in items}
+    owners = {item.path: _owner_name(item) for fields in blocked.values() for item in fields}
     free = tuple(change for change in changes if change.ref not in blocked)
-    return Leave(
+    return OwnershipSplit(
         free,
         tuple(change for change in changes if change.ref in blocked),
         owners,
@@ -66,7 +65,7 @@ def leave_to_write(
     )
 
 
-def _holders(change: Change, *, over_edits: bool) -> list[FieldChange]:
+def _owned_by_others(change: Change, *, over_edits: bool) -> list[FieldChange]:
     return [
         item
         for item in change.fields
@@ -74,17 +73,17 @@ def _holders(change: Change, *, over_edits: bool) -> list[FieldChange]:
     ]
 
 
-def _name(item: FieldChange) -> str:
+def _owner_name(item: FieldChange) -> str:
     return item.owner.manager if item.owner else ""
 
 
-def owner_of(changes: Iterable[Change]) -> str:
+def owner_names(changes: Iterable[Change]) -> str:
     """Who wrote what differs, in a few words; empty where nobody is known."""
     names = {item.owner.manager for change in changes for item in change.fields if item.owner}
     return ", ".join(sorted(names))
 
 
-def contested(changes: Iterable[Mapping[str, Any]]) -> set[str]:
+def touched_fields(changes: Iterable[Mapping[str, Any]]) -> set[str]:
     """One text per field (or whole object) that changes in JSON touch, to recognise them again."""
     touched: set[str] = set()
     for change in changes:
@@ -110,8 +109,8 @@ def limit_rows(
     """
     if limits is None:
         return {}
-    said = {key: (want, path) for want in compiled.objects for key, path in want.limits.items()}
-    there = {found.ref: found.fields for found in observed.objects}
+    desired = {key: (want, path) for want in compiled.objects for key, path in want.limits.items()}
+    there = {item.ref: item.fields for item in observed.objects}
     usage = {item.key: item for item in observed.usage}
     rows: dict[str, dict[str, Any]] = {}
     for key, limit in limits.limits.items():
@@ -122,10 +121,10 @@ def limit_rows(
         if report is not None:
             row |= {"used": report.used, "recounted": report.recounted, "why": report.why}
             row["enforced"] = report.hard
-        elif key in said and said[key][0].ref in there:
-            row["enforced"] = there[said[key][0].ref].get(said[key][1])
-        if applied and key in said:
-            row["enforced"] = _said(*said[key], intended=limit.value)
+        elif key in desired and desired[key][0].ref in there:
+            row["enforced"] = there[desired[key][0].ref].get(desired[key][1])
+        if applied and key in desired:
+            row["enforced"] = _desired_value(*desired[key], intended=limit.value)
         rows[key] = row
     return rows
 
@@ -140,7 +139,7 @@ def keep_recounts(rows: dict[str, dict[str, Any]], before: Mapping[str, Mapping[
             row["recounted"] = old["recounted"]
 
 
-def _said(want: DesiredObject, path: str, *, intended: int | None) -> int | None:
+def _desired_value(want: DesiredObject, path: str, *, intended: int | None) -> int | None:
     value = want.fields.get(path)
     return value if isinstance(value, int) else intended
 
@@ -188,38 +187,3 @@ def backoff(attempts: int, *, base: float, cap: float, jitter: float) -> float:
     """Seconds to wait after `attempts` failures (1, 2, …): doubling from `base` up to `cap`, times
     0.5 to 1.5 as `jitter` in [0, 1) says, so that many that failed together come back apart."""
     return float(min(cap, base * 2 ** min(max(attempts - 1, 0), 30)) * (0.5 + jitter))
-
-
-def owner_json(owner: Owner | None) -> dict[str, Any] | None:
-    """An owner as JSON."""
-    if owner is None:
-        return None
-    at = owner.at.isoformat() if owner.at else None
-    return {"manager": owner.manager, "declarative": owner.declarative, "at": at}
-
-
-def change_json(change: Change) -> dict[str, Any]:
-    """A change as JSON, the way rollout items, drifts and states store it."""
-    return {
-        "operation": str(change.operation),
-        "kind": change.ref.kind,
-        "namespace": change.ref.namespace,
-        "name": change.ref.name,
-        "part": change.ref.part,
-        "object": str(change.ref),
-        "fields": [
-            {
-                "path": item.path,
-                "before": item.before,
-                "after": item.after,
-                "key": item.key,
-                "owner": owner_json(item.owner),
-            }
-            for item in change.fields
-        ],
-    }
-
-
-def changes_json(changes: Iterable[Change]) -> list[dict[str, Any]]:
-    """Changes as JSON."""
-    return [change_json(change) for change in changes]

@@ -7,25 +7,25 @@ from django.utils import timezone
 
 from console.celery import app, enqueue
 from quotas.enforcement.reconcile import due as clock
-from quotas.enforcement.reconcile.drain import drain
 from quotas.enforcement.reconcile.probe import probe
+from quotas.enforcement.reconcile.queue import process_queue
 from quotas.enforcement.reconcile.sweep import sweep
+from quotas.enforcement.services.rollouts import QUEUE_TASK
 
-DRAIN = "quotas.enforcement.tasks.drain_target"
 SWEEP = "quotas.enforcement.tasks.sweep_target"
 PROBE = "quotas.enforcement.tasks.probe_target"
 
 log = structlog.get_logger(__name__)
 
 
-@app.task(name=DRAIN)
-def drain_target(target_id: int) -> None:
+@app.task(name=QUEUE_TASK)
+def process_target_queue(target_id: int) -> None:
     """Settles what waits for a target; goes on in a new task when it takes very long."""
-    done = drain(target_id)
+    done = process_queue(target_id)
     if done.settled:
-        log.info("drained", target=target_id, placements=done.settled)
+        log.info("queue.processed", target=target_id, placements=done.settled)
     if done.unfinished:
-        enqueue(DRAIN, target_id)
+        enqueue(QUEUE_TASK, target_id)
     if done.recovered or done.created:
         enqueue(SWEEP, target_id, force=True)
 
@@ -46,8 +46,8 @@ def sweep_target(target_id: int, *, force: bool = False) -> None:
         reads=swept.reads,
         ms=swept.milliseconds,
     )
-    if swept.drained.unfinished:
-        enqueue(DRAIN, target_id)
+    if swept.processed.unfinished:
+        enqueue(QUEUE_TASK, target_id)
     if swept.again:
         enqueue(SWEEP, target_id, force=True)
 
@@ -60,7 +60,7 @@ def probe_target(target_id: int, *, afresh: bool = False) -> None:
         return  # another worker is at it, or was a moment ago
     probed = probe(target_id, afresh=afresh)
     if probed is not None and probed.recovered:
-        enqueue(DRAIN, target_id)
+        enqueue(QUEUE_TASK, target_id)
         enqueue(SWEEP, target_id, force=True)
 
 
@@ -69,8 +69,8 @@ def tick() -> None:
     """Every few seconds: sees from the rows what is due and tells the workers."""
     now = timezone.now()
     clock.order_passed_boundaries(now)
-    clock.finish_left_over(now)
+    clock.finish_rollouts_without_items(now)
     todo = clock.due(now)
-    for name, targets in ((PROBE, todo.probes), (DRAIN, todo.drains), (SWEEP, todo.sweeps)):
+    for name, targets in ((PROBE, todo.probes), (QUEUE_TASK, todo.queues), (SWEEP, todo.sweeps)):
         for target_id in targets:
             enqueue(name, target_id)

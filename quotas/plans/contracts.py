@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
+
+from cattrs import Converter
 
 T = TypeVar("T")
 LARGEST = 2**63 - 1
@@ -267,24 +269,15 @@ class EffectiveLimits:
     suspended_reason: str = ""
 
 
+_CONVERTER: Final = Converter(unstruct_collection_overrides={tuple: list})
+
+
 def policy_from_json(content: Mapping[str, Any]) -> Policy:
     """The policy that a plan version stores; what is missing has its default."""
-    known = {item.name for item in fields(Policy)}
-    values = {key: value for key, value in content.items() if key in known}
-    values["network_exceptions"] = tuple(
-        NetworkException(**{**hole, "ports": tuple((str(p), int(n)) for p, n in hole["ports"])})
-        if "ports" in hole
-        else NetworkException(**hole)
-        for hole in content.get("network_exceptions", ())
-    )
-    return Policy(**values)
+    return _CONVERTER.structure(content, Policy)
 
 
 def policy_to_json(policy: Policy) -> dict[str, Any]:
     """The policy as JSON, every field said; `policy_from_json` reads it back."""
-    content = asdict(policy)
-    content["network_exceptions"] = [
-        {**hole, "ports": [list(port) for port in hole["ports"]]}
-        for hole in content["network_exceptions"]
-    ]
+    content: dict[str, Any] = _CONVERTER.unstructure(policy)
     return content

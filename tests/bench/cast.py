@@ -12,9 +12,9 @@ from django.utils import timezone
 from console.audit.services import Actor
 from quotas.enforcement.adapters import registry
 from quotas.enforcement.models import ItemState, RolloutItem, RolloutKind, TargetState
-from quotas.enforcement.reconcile.drain import drain
-from quotas.enforcement.selectors.loop import current_limits, sites
-from quotas.enforcement.services.planning import target_ref
+from quotas.enforcement.reconcile.planning import target_ref
+from quotas.enforcement.reconcile.queue import process_queue
+from quotas.enforcement.selectors.loop import current_limits, placement_refs
 from quotas.enforcement.services.rollouts import create_rollout
 from quotas.plans.models import PlanVersion, Subscription
 from quotas.plans.services.plans import create_plan
@@ -91,7 +91,7 @@ def settle_in(
 
 
 def order(cast: Cast) -> None:
-    """The rollout of a change of everybody's plan: the rows that a drain carries out."""
+    """The rollout of a change of everybody's plan: the rows that the queue carries out."""
     create_rollout(
         kind=RolloutKind.CHANGE,
         title="First push",
@@ -104,7 +104,7 @@ def order(cast: Cast) -> None:
 
 def carry_out(cast: Cast) -> None:
     """Drains the target. Raises AssertionError unless every placement ended well."""
-    drain(cast.target.pk)
+    process_queue(cast.target.pk)
     bad = RolloutItem.objects.filter(target=cast.target).exclude(state=ItemState.DONE)
     for item in bad[:3]:
         raise AssertionError(f"{item}: {item.code} {item.message}")
@@ -112,15 +112,17 @@ def carry_out(cast: Cast) -> None:
 
 def manifests(cast: Cast) -> list[dict[str, Any]]:
     """What the loop will write, in the order of stages: for peers to write the very same."""
-    found = sites(cast.target)
-    limits = current_limits({site.tenant_id for site in found.values()}, timezone.now())
+    placements = placement_refs(cast.target)
+    limits = current_limits(
+        {placement.tenant_id for placement in placements.values()}, timezone.now()
+    )
     adapter = registry.adapter_for(cast.target.kind)
     ref = target_ref(cast.target)
     written = [
         wanted
-        for site in found.values()
+        for placement in placements.values()
         for wanted in adapter.compile(
-            limits=limits[site.tenant_id], placement=site.ref, target=ref
+            limits=limits[placement.tenant_id], placement=placement, target=ref
         ).objects
     ]
     return [dict(wanted.manifest) for wanted in sorted(written, key=lambda wanted: wanted.stage)]

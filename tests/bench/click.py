@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from console.access.models import User
 from console.audit.services import Actor
 from console.clients import pool
-from quotas.changes.contracts import SetOverride
+from quotas.changes.kinds.adjustments import SetOverride
 from quotas.changes.services import proposals
 from quotas.enforcement.reconcile.probe import probe
 from tests.bench import cast, programs
@@ -76,8 +76,7 @@ def _click(browser: Browser, seen: Watch) -> list[tuple[float, float, float]]:
     for number in range(WARM + CHANGES):
         pods = 300 + number
         change = SetOverride((SLUG,), "pods", pods)
-        proposal = proposals.propose(change=change, actor=author)
-        preview = proposals.request_preview(proposal=proposal)
+        proposal, preview = proposals.propose(change=change, actor=author)
         if preview is None:
             raise AssertionError("a preview of one tenant is computed at once")
         form = {"fingerprint": preview.fingerprint, "reason": "bench", "confirm": ""}

@@ -17,12 +17,12 @@ from django.conf import settings
 from django.core.management import call_command
 from django.utils import timezone
 
-from observability.engines.contracts import EventKind, EventSeen, Status
+from observability.engines.contracts import EventKind, RunEvent, Status
 
 DETAIL: Final = {"input": [{"order": 4711, "note": "x" * 200}], "task_queue": "invoices"}
 
 
-def story(count: int, begun: datetime) -> Iterator[EventSeen]:
+def story(count: int, begun: datetime) -> Iterator[RunEvent]:
     """So many events of one run."""
     for seq in range(1, count + 1):
         number, phase = divmod(seq - 2, 3)
@@ -34,7 +34,7 @@ def story(count: int, begun: datetime) -> Iterator[EventSeen]:
                 if seq == 1
                 else (EventKind.SUCCEEDED, "Completed")
             )
-            yield EventSeen(str(seq), seq, at, kind, title, detail=DETAIL)
+            yield RunEvent(str(seq), seq, at, kind, title, detail=DETAIL)
             continue
         failed = number % 20 == 7
         kind, title = (
@@ -44,7 +44,7 @@ def story(count: int, begun: datetime) -> Iterator[EventSeen]:
             if failed
             else (EventKind.STEP_COMPLETED, "charge completed"),
         )[phase]
-        yield EventSeen(
+        yield RunEvent(
             str(seq), seq, at, kind, title, step, "charge", int(phase > 0), "worker-7",
             "PaymentDown: 503 Service Unavailable" if failed and phase == 2 else "", DETAIL,
         )  # fmt: skip

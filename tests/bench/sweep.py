@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from console.clients import pool
 from console.clients.contracts import RequestCounter
-from quotas.enforcement.adapters.kubernetes.look import PAGE
+from quotas.enforcement.adapters.kubernetes.observe import PAGE
+from quotas.enforcement.reconcile.planning import target_ref
 from quotas.enforcement.reconcile.sweep import Swept, sweep
-from quotas.enforcement.services.planning import target_ref
 from tenants.adapters.kubernetes import client_for
 from tests.bench import cast
 from tests.bench.figures import Figure, less_is_better, median, progress

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from quotas.enforcement.services.planning import target_ref
+from quotas.enforcement.reconcile.planning import target_ref
 from tenants.adapters.temporal import client_for
 from tests.bench import cast
 from tests.bench.figures import Figure, less_is_better, progress

@@ -6,7 +6,6 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -16,6 +15,8 @@ from temporalio import activity, workflow
 from temporalio.client import Client
 from temporalio.common import Priority
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from tests.waiting import PATIENCE
 
 COUNTS: Counter[str] = Counter()
 
@@ -52,7 +53,7 @@ class ActivityWorker:
         self._ready: Future[tuple[asyncio.AbstractEventLoop, Client, asyncio.Event]] = Future()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._work(address)))
         self._thread.start()
-        self._loop, self._client, self._ended = self._ready.result(60)
+        self._loop, self._client, self._ended = self._ready.result(PATIENCE)
 
     async def _work(self, address: str) -> None:
         try:
@@ -91,25 +92,17 @@ class ActivityWorker:
                 priority=Priority(fairness_key=key) if key else Priority(),
             )
 
-        asyncio.run_coroutine_threadsafe(start(), self._loop).result(60)
+        asyncio.run_coroutine_threadsafe(start(), self._loop).result(PATIENCE)
         return name
 
     def stop(self) -> None:
         """Stop working. What still waits stays in the queues."""
         self._loop.call_soon_threadsafe(self._ended.set)
-        self._thread.join(30)
+        self._thread.join(PATIENCE)
 
 
 def ran(name: str, seconds: float) -> int:
-    """How many activities start within some seconds."""
+    """How many activities start within some seconds: of what is held, none, however long."""
     before = COUNTS[name]
-    time.sleep(seconds)
+    time.sleep(seconds)  # clock: there is nothing to wait for
     return COUNTS[name] - before
-
-
-def until(check: Callable[[], object], seconds: float = 60.0) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from console.clients import pool
-from console.clients.kubernetes.client import KubernetesClient
 from quotas.enforcement.ports import ObservedObject
 from quotas.plans.contracts import NetworkException, Policy
 from tenants.contracts import PlacementRef
+from tests.cluster_admin import Administrator
 from tests.contract.planes import Plane, limits
+from tests.waiting import until
 
 PLAN: dict[str, int | None] = {
     "requests.cpu": 4_000,
@@ -49,24 +44,8 @@ numbers = count(1)
 
 
 @dataclass(frozen=True)
-class Site(Plane):
-    """A cluster, with a client of its own and kubectl."""
-
-    kubeconfig: Path
-    context: str
-
-    @property
-    def client(self) -> KubernetesClient:
-        """An administrator who is not Headroom."""
-        return pool.kubernetes(f"kubeconfig:{self.kubeconfig}", timeout=15.0)
-
-    def kubectl(self, *args: str) -> str:
-        """Run kubectl as somebody with a terminal would."""
-        program = Path(sys.executable).with_name("kubectl")
-        reach = (f"--kubeconfig={self.kubeconfig}", f"--context={self.context}")
-        done = subprocess.run([program, *reach, *args], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+class Site(Administrator, Plane):
+    """A cluster as a target, with an administrator who is not Headroom."""
 
     def edit(self, placement: PlacementRef, patch: str) -> None:
         """What `kubectl edit quota headroom` does."""
@@ -91,14 +70,6 @@ class Site(Plane):
     def quota(self, placement: PlacementRef) -> dict[str, Any]:
         """Our quota as stored."""
         return self.client.get("ResourceQuota", "headroom", namespace=placement.location)
-
-
-def until(check: Callable[[], object], seconds: float = 60.0) -> None:
-    """Wait for controllers to do their part."""
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
 
 
 def enforced(site: Site, placement: PlacementRef, resource: str, amount: str) -> None:

@@ -1,4 +1,4 @@
-"""The servers that the suites of the Kubernetes API and its adapter run over, each in turn."""
+"""The clusters that the suites of the adapters run over, each in turn."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,43 +9,9 @@ import pytest
 from deploy.emulators.argo.definition import definition
 from deploy.emulators.kubernetes.server import Emulator
 from tenants.contracts import PlacementRef, TargetRef
-from tests.contract.clusters import Site, numbers, until
-from tests.contract.kubernetes_api import Api
+from tests.contract.clusters import Site, numbers
 from tests.servers import Cluster
-from tests.shared_cluster import USERS
-
-
-@pytest.fixture(scope="session")
-def emulator() -> Iterator[Emulator]:
-    with Emulator() as running:
-        for name, groups in USERS.items():
-            running.add_user(name, groups=groups)
-        yield running
-
-
-@pytest.fixture(
-    scope="session", params=["emulator", pytest.param("real", marks=pytest.mark.cluster)]
-)
-def server(request: pytest.FixtureRequest) -> tuple[str, str, dict[str, str]]:
-    """(URL, the administrator's token, other users' tokens) of each server in turn."""
-    if request.param == "real":
-        cluster: Cluster = request.getfixturevalue("kube")
-        return cluster.url, cluster.token, dict(cluster.tokens)
-    running: Emulator = request.getfixturevalue("emulator")
-    return running.url, running.token(), {name: running.token(name) for name in USERS}
-
-
-@pytest.fixture
-def api(server: tuple[str, str, dict[str, str]]) -> Iterator[Api]:
-    """The administrator in a new namespace."""
-    url, token, _ = server
-    found = Api(url, token, f"t-{uuid4().hex[:10]}")
-    status, answer = found.call(
-        "POST", "/api/v1/namespaces", {"metadata": {"name": found.namespace}}
-    )
-    assert status == 201, answer
-    yield found
-    found.call("DELETE", f"/api/v1/namespaces/{found.namespace}")
+from tests.waiting import until
 
 
 @pytest.fixture(

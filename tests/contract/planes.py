@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from quotas.enforcement.adapters.registry import adapter_for
 from quotas.enforcement.diff import diff
-from quotas.enforcement.ports import Adapter, Change, Observed, Result, Work
+from quotas.enforcement.ports import Adapter, ApplyResult, Change, Observed, PlacementChanges
 from quotas.plans.contracts import EffectiveLimit, EffectiveLimits, Policy, Source
 from tenants.contracts import PlacementRef, TargetRef
 
@@ -68,11 +68,13 @@ class Plane:
 
     def push(
         self, wanted: EffectiveLimits | None, placement: PlacementRef, *, force: bool = False
-    ) -> Result:
+    ) -> ApplyResult:
         """Look and do what is to be done, once."""
         changes = self.differences(wanted, placement)
-        results: list[Result] = []
-        work = Work(placement, changes, force=force, reason="a test", identity="headroom:test")
+        results: list[ApplyResult] = []
+        work = PlacementChanges(
+            placement, changes, force=force, reason="a test", identity="headroom:test"
+        )
         self.adapter.apply(target=self.target, work=[work], on_result=results.append)
         assert len(results) == 1
         return results[0]

@@ -11,11 +11,12 @@ import pytest
 from console.errors import Conflict, ExternalError, Unreachable
 from deploy.ports import any_free
 from quotas.enforcement.diff import diff
-from quotas.enforcement.ports import Result, Work
+from quotas.enforcement.ports import ApplyResult, PlacementChanges
 from quotas.plans.contracts import Policy
 from tenants.contracts import PlacementRef, TargetRef
-from tests.contract.clusters import PLAN, POLICY, WANTED, Site, enforced, numbers, until
+from tests.contract.clusters import PLAN, POLICY, WANTED, Site, enforced, numbers
 from tests.contract.planes import limits
+from tests.waiting import until
 
 
 def test_use_comes_from_the_quota_and_is_counted_again(site: Site, placement: PlacementRef) -> None:
@@ -107,8 +108,8 @@ def test_an_object_that_was_replaced_meanwhile_is_not_deleted(
     less = limits({key: value for key, value in PLAN.items() if "@" not in key}, policy=POLICY)
     changes = [one for one in site.differences(less, placement) if one.desired is None]
     stale = replace(changes[0], uid="00000000-0000-0000-0000-000000000000")
-    results: list[Result] = []
-    work = [Work(placement, (stale,))]
+    results: list[ApplyResult] = []
+    work = [PlacementChanges(placement, (stale,))]
     site.adapter.apply(target=site.target, work=work, on_result=results.append)
     assert isinstance(results[0].error, Conflict)
     assert results[0].error.retryable
@@ -213,7 +214,9 @@ def test_a_dead_cluster_is_unreachable_and_every_placement_hears_of_it(
         '"contexts":[{"name":"x","context":{"cluster":"x","user":"x"}}],'
         f'"clusters":[{{"name":"x","cluster":{{"server":"http://127.0.0.1:{port}"}}}}]}}'
     )
-    dead = replace(site.target, credential=f"kubeconfig:{path}", timeout=3.0)
+    dead = replace(
+        site.target, credential=f"kubeconfig:{path}", timeout=3.0
+    )  # clock: it is not there
     placements = [
         PlacementRef(next(numbers), "acme", "lab", "kubernetes", f"gone-{index}")
         for index in range(20)
@@ -222,10 +225,12 @@ def test_a_dead_cluster_is_unreachable_and_every_placement_hears_of_it(
         with pytest.raises(Unreachable):
             site.adapter.observe(target=dead, placements=placements, everything=everything)
     work = [
-        Work(one, diff(site.adapter.compile(limits=WANTED, placement=one, target=dead).objects, ()))
+        PlacementChanges(
+            one, diff(site.adapter.compile(limits=WANTED, placement=one, target=dead).objects, ())
+        )
         for one in placements
     ]
-    results: list[Result] = []
+    results: list[ApplyResult] = []
     site.adapter.apply(target=dead, work=work, on_result=results.append)
     assert len(results) == 20
     assert all(isinstance(one.error, Unreachable) and one.done == () for one in results)

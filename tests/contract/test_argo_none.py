@@ -10,9 +10,10 @@ import pytest
 from console.errors import Refused
 from quotas.plans.contracts import EffectiveLimits
 from tenants.contracts import PlacementRef
-from tests.contract.clusters import Site, until
+from tests.contract.clusters import Site
 from tests.contract.flows import LABEL, PLAN, WANTED, holding, labels_of, used, workflow
 from tests.contract.planes import limits
+from tests.waiting import until
 
 CLOSED = "count/workflows.argoproj.io"
 

@@ -11,12 +11,13 @@ from console.clients import pool
 from console.clients.celery.client import CeleryClient
 from console.errors import Unreachable
 from deploy.ports import any_free
-from quotas.enforcement.ports import Observed, Operation, Result, Work
+from quotas.enforcement.ports import ApplyResult, Observed, Operation, PlacementChanges
 from quotas.plans.contracts import EffectiveLimits
 from tenants.contracts import PlacementRef, TargetRef
 from tests.contract.planes import Plane, limits
 from tests.servers import Server, ValkeyServer
-from tests.workers import celery_worker, until
+from tests.waiting import until
+from tests.workers import celery_worker
 
 RATE = "celery.queue_rate"
 ACME = PlacementRef(1, "acme", "demo-celery", "celery", "acme-tasks")
@@ -91,7 +92,7 @@ def test_without_a_limit_the_worker_is_free_again(plane: Plane, client: CeleryCl
 def test_an_edit_by_hand_is_seen_and_not_taken_for_a_new_worker(
     plane: Plane, client: CeleryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("quotas.enforcement.adapters.celery.look.NEW", 0.0)
+    monkeypatch.setattr("quotas.enforcement.adapters.celery.observe.NEW", 0.0)
     plane.settle(wanted(1_000), ACME)
     with client.control() as control:
         control.rate_limit("reports.build", "99/s", to=["acme@limits"])
@@ -129,7 +130,7 @@ def test_suspending_stops_the_queue_and_resuming_starts_it(
     plane.settle(wanted(5_000), ACME)
     plane.settle(wanted(5_000, suspended=True), ACME)
     with client.control() as control:
-        assert control.active_queues() == {"acme@limits": ()}
+        assert control.active_queues(to=["acme@limits"]) == {"acme@limits": ()}
     client.send("pipeline.extract", args=[1], queue="acme-tasks")
     assert client.waiting("acme-tasks") == 1
     (paused,) = plane.see(ACME).objects
@@ -138,17 +139,17 @@ def test_suspending_stops_the_queue_and_resuming_starts_it(
     again = probed(plane.target)
     again.settle(wanted(5_000), ACME)
     with client.control() as control:
-        assert control.active_queues() == {"acme@limits": ("acme-tasks",)}
+        assert control.active_queues(to=["acme@limits"]) == {"acme@limits": ("acme-tasks",)}
     until(lambda: client.waiting("acme-tasks") == 0)
 
 
 def test_a_limit_of_nothing_is_a_pause_too(plane: Plane, client: CeleryClient) -> None:
     plane.settle(wanted(0), ACME)
     with client.control() as control:
-        assert control.active_queues() == {"acme@limits": ()}
+        assert control.active_queues(to=["acme@limits"]) == {"acme@limits": ()}
     plane.leave(ACME)
     with client.control() as control:
-        assert control.active_queues() == {"acme@limits": ("acme-tasks",)}
+        assert control.active_queues(to=["acme@limits"]) == {"acme@limits": ("acme-tasks",)}
 
 
 def test_a_tenant_that_leaves_while_it_is_stopped_stays_paused(plane: Plane) -> None:
@@ -197,14 +198,15 @@ def test_a_probe_names_the_broker_and_its_workers(plane: Plane) -> None:
 
 
 def test_a_broker_that_is_away_is_unreachable_for_everybody() -> None:
-    dead = Plane(TargetRef(78, "x", "celery", f"redis://127.0.0.1:{any_free()}/0", "", timeout=2.0))
+    nobody = f"redis://127.0.0.1:{any_free()}/0"
+    dead = Plane(TargetRef(78, "x", "celery", nobody, "", timeout=2.0))  # clock: it is not there
     with pytest.raises(Unreachable):
         dead.adapter.probe(target=dead.target)
     with pytest.raises(Unreachable):
         dead.see(ACME)
-    results: list[Result] = []
+    results: list[ApplyResult] = []
     change = dead.compare(wanted(1_000), ACME, Observed())
-    work = [Work(one, change) for one in (ACME, GLOBEX)]
+    work = [PlacementChanges(one, change) for one in (ACME, GLOBEX)]
     dead.adapter.apply(target=dead.target, work=work, on_result=results.append)
     assert [type(one.error) for one in results] == [Unreachable, Unreachable]
 

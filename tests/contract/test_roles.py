@@ -17,8 +17,9 @@ from quotas.enforcement.adapters.argo.adapter import ArgoAdapter
 from quotas.enforcement.adapters.kubernetes.adapter import KubernetesAdapter
 from tenants.adapters.kubernetes import client_for
 from tenants.contracts import TargetRef
-from tests.contract.kubernetes_api import APPLY, Api, eventually
+from tests.kubernetes_api import APPLY, Api
 from tests.servers import Cluster
+from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
 
@@ -56,7 +57,7 @@ def account(kube: Cluster) -> Iterator[TargetRef]:
         made = TargetRef(1, "lab", "kubernetes", kube.url, "env:HEADROOM_ACCOUNT", options=options)
         # The server learns of new roles a moment after it has stored them.
         each = [Permission("patch", "resourcequotas"), Permission("list", "pods"), *ACTIONS]
-        eventually(lambda: client_for(made).permissions(each) == [])
+        until(lambda: client_for(made).permissions(each) == [])
         yield made
 
 

@@ -11,11 +11,12 @@ import pytest
 
 from console.clients import pool
 from console.clients.temporal.client import TemporalClient
-from quotas.enforcement.ports import Operation, Result, Work
+from quotas.enforcement.ports import ApplyResult, Operation, PlacementChanges
 from tenants.contracts import PlacementRef, TargetRef
 from tests import servers
-from tests.contract.activity_worker import COUNTS, ActivityWorker, ran, until
+from tests.contract.activity_worker import COUNTS, ActivityWorker, ran
 from tests.contract.planes import Plane, limits
+from tests.waiting import until
 
 pytestmark = pytest.mark.temporal
 numbers = count(1)
@@ -136,17 +137,17 @@ def test_a_thousand_weights_are_one_call_and_none_the_second_time(plane: Plane) 
         for number, one in enumerate(placements)
     }
 
-    def work() -> list[Work]:
+    def work() -> list[PlacementChanges]:
         seen = adapter.observe(target=target, placements=placements, everything=True)
         assert seen.reads <= 4
         return [
-            Work(one, changes)
+            PlacementChanges(one, changes)
             for one in placements
             if (changes := plane.compare(wanted[one.id], one, seen.placements[one.id]))
         ]
 
     todo, before = work(), client_of(plane).counter.copy()
-    results: list[Result] = []
+    results: list[ApplyResult] = []
     adapter.apply(target=target, work=todo, on_result=results.append)
     assert len(results) == 1000
     assert {one.error for one in results} == {None}

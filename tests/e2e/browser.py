@@ -1,9 +1,12 @@
 """Finds Chromium for the browser tests and prints its path; installs Debian's when it may."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 ADVICE = (
@@ -20,7 +23,15 @@ def find() -> str | None:
 
 
 def install() -> None:
-    """Debian's package; its output goes to stderr, for stdout is the answer."""
+    """Debian's package; its output goes to stderr, for stdout is the answer. One at a time: of two
+    that start together apt-get would refuse the second."""
+    with Path(tempfile.gettempdir(), "headroom-browser.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not find():
+            _install()
+
+
+def _install() -> None:
     for command in (["update"], ["install", "-y", "--no-install-recommends", "chromium"]):
         subprocess.run(["apt-get", "-q", *command], check=True, stdout=sys.stderr)
 

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -26,7 +25,9 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from deploy.ports import any_free
 from tests.e2e.browser import find
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / "screenshots"
@@ -50,7 +51,7 @@ class Demo:
             check=True,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=PATIENCE,
         ).stdout.strip()
 
     def hard(self, tenant: str, name: str) -> str:
@@ -62,16 +63,10 @@ class Demo:
         )
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """`make demo` in a directory of its own, on a port of its own."""
-    home, port = tmp_path_factory.mktemp("demo"), _free_port()
+    home, port = tmp_path_factory.mktemp("demo"), any_free()
     state, log = home / "state", home / "up.log"
     env = {**os.environ, "DEMO_STATE_DIR": str(state), "DEMO_PORT": str(port)}
     with log.open("w") as output:
@@ -94,7 +89,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     finally:
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(60)
+            process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
         _keep_logs(state)
@@ -114,7 +109,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
             return
         if process.poll() is not None:
             pytest.fail(f"The demo ended with {process.returncode}:\n{text[-3000:]}")
-        time.sleep(0.5)
+        time.sleep(0.5)  # clock: between looks
     pytest.fail(f"The demo was not ready in {START_SECONDS} s:\n{log.read_text()[-3000:]}")
 
 
@@ -132,7 +127,7 @@ def browser() -> Iterator[Browser]:
     assert path, "No Chromium: run this through make e2e"
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
                  "--disable-component-update", "--disable-sync", "--no-first-run"]  # fmt: skip
-    expect.set_options(timeout=30_000)  # a busy machine is slow, not wrong
+    expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, args=arguments)
         yield started
@@ -177,7 +172,7 @@ def open_page(
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(60_000)  # a whole page as a picture, on a busy machine
+        page.set_default_timeout(120_000)  # a whole page as a picture, on a busy machine
         page.on("request", lambda request: _same_host(request.url, demo.url, problems))
         page.on("pageerror", lambda error: problems.append(f"script error: {error}"))
         if user in sessions:

@@ -7,8 +7,7 @@ from urllib.parse import quote
 
 from playwright.sync_api import Page
 
-PATIENCE = 120.0
-"""Seconds in which the demo brings forth at least one run of every kind."""
+from tests.waiting import PATIENCE
 
 
 def run_page(page: Page, query: str) -> str:

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.conftest import OpenPage
 from tests.e2e.finding import run_page
 
-SEEN_SECONDS = 60
+SEEN_SECONDS = 120
 
 
 def search(page: Page, text: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from console.clients import pool
 from console.clients.kubernetes.client import KubernetesClient
+from tests.waiting import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Hands:
     @property
     def client(self) -> KubernetesClient:
         """To look at what is there."""
-        return pool.kubernetes(f"kubeconfig:{self.kubeconfig}", timeout=15.0)
+        return pool.kubernetes(f"kubeconfig:{self.kubeconfig}", timeout=PATIENCE)
 
     def kubectl(self, *words: str, stdin: str = "") -> str:
         """What it printed. Raises AssertionError with its complaint."""
@@ -38,7 +39,7 @@ class Hands:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
 

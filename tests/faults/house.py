@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,7 +18,7 @@ from console.audit.services import Actor
 from deploy.demo.stack import probes
 from deploy.demo.stack.part import Part
 from deploy.demo.stack.processes import log_tail
-from quotas.changes.contracts import Change
+from quotas.changes.kinds.change import ProposedChange
 from quotas.changes.services import proposals
 from quotas.enforcement.models import OPEN_STATES, Rollout, RolloutItem
 from quotas.enforcement.reconcile.probe import probe
@@ -31,8 +30,8 @@ from quotas.plans.services.subscriptions import subscribe
 from tenants.models import Placement, Target, Tenant
 from tests.faults.surroundings import ROOT
 from tests.servers import Server, ValkeyServer
+from tests.waiting import until
 
-PATIENCE = 60.0
 # As small as the settings allow: the tests wait for real leases, claims and sweeps to pass.
 QUICK = {
     "CLAIM_SECONDS": "5",
@@ -41,14 +40,6 @@ QUICK = {
     "TARGET_TIMEOUT_SECONDS": "2",
 }
 FAULTS = Actor.command("faults")
-
-
-def until(check: Callable[[], object], seconds: float = PATIENCE, *, what: str = "") -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, what or "it did not happen in time"
-        time.sleep(0.05)
 
 
 @dataclass
@@ -108,7 +99,7 @@ class House:
             env={**self.environment(**env), "PYTHONPATH": str(ROOT)},
             log=log,
             ready=probes.log_says(log, says),
-            stop_timeout=3.0,
+            stop_timeout=3.0,  # clock: then it is killed, which tests of this house survive
         )
         server = Server(part)
         self.stack.callback(server.kill)
@@ -193,26 +184,23 @@ class House:
         """Somebody who may change everything."""
         return Actor.person(User.objects.create_user(name, role=Role.ADMIN))
 
-    def change(self, change: Change, reason: str = "a test") -> Rollout:
+    def change(self, change: ProposedChange, reason: str = "a test") -> Rollout:
         """Proposed, previewed and applied, as a person does it."""
-        draft = proposals.propose(change=change, actor=FAULTS)
-        seen = proposals.update_preview(proposal=draft, now=timezone.now())
+        draft, seen = proposals.propose(change=change, actor=FAULTS)
+        assert seen is not None
         return proposals.apply(
             proposal=draft, fingerprint=seen.fingerprint, reason=reason, actor=FAULTS
         )
 
     # -- looking -----------------------------------------------------------------------------
 
-    def finished(self, rollout: Rollout, seconds: float = PATIENCE) -> None:
+    def finished(self, rollout: Rollout) -> None:
         """Wait until a rollout has ended; every item of it well."""
 
         def ended() -> bool:
             return Rollout.objects.filter(pk=rollout.pk, finished_at__isnull=False).exists()
 
-        deadline = time.monotonic() + seconds
-        while not ended():
-            assert time.monotonic() < deadline, f"{list(states(rollout))}\n{self.logs()}"
-            time.sleep(0.05)
+        until(ended, what=lambda: f"{list(states(rollout))}\n{self.logs()}")
         assert set(states(rollout)) == {"done"}, list(messages(rollout))
 
     def quiet(self) -> bool:

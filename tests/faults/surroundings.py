@@ -18,6 +18,7 @@ from kombu import pools
 
 from console.celery import app
 from console.env import database
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,7 +31,7 @@ def manage(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "SECRET_KEY": "x" * 50, **env},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=2 * PATIENCE,
         check=False,
     )
 

@@ -11,9 +11,10 @@ from console.clients.celery.client import CeleryClient
 from deploy.demo.stack import probes
 from deploy.demo.stack.part import Part
 from tenants.models import Target
-from tests.faults.house import House, until
+from tests.faults.house import House
 from tests.faults.surroundings import ROOT
 from tests.servers import Server
+from tests.waiting import until
 from tests.workers import celery_worker
 
 HOST = "app@comes-back"
@@ -30,7 +31,7 @@ def _ingest(house: House) -> Server:
         },
         log=log,
         ready=probes.log_says(log, "ingest.started"),
-        stop_timeout=15.0,
+        stop_timeout=60.0,
     )
     server = Server(part)
     house.stack.callback(server.kill)
@@ -39,7 +40,7 @@ def _ingest(house: House) -> Server:
 
 
 def _rates(client: CeleryClient) -> Mapping[str, str]:
-    with client.control(wait=2) as control:
+    with client.control(wait=2) as control:  # clock: asked again and again
         found = control.registered(to=[HOST])
     return {one.name: one.rate_limit for one in found.get(HOST, ())}
 

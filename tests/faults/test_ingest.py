@@ -13,9 +13,10 @@ from temporalio.client import Client
 from deploy.demo.stack import probes
 from deploy.demo.stack.part import Part
 from observability.jobs.models import IngestState, JobRun
-from tests.faults.house import House, until
+from tests.faults.house import House
 from tests.faults.surroundings import ROOT
 from tests.servers import Server
+from tests.waiting import until
 
 RUNS = 150
 
@@ -29,7 +30,7 @@ def _ingest(house: House, number: int) -> Server:
         env={**house.environment(ARCHIVE_URL=archive), "PYTHONPATH": str(ROOT)},
         log=log,
         ready=probes.log_says(log, "ingest.started"),
-        stop_timeout=15.0,
+        stop_timeout=60.0,
     )
     server = Server(part)
     house.stack.callback(server.kill)

@@ -19,9 +19,10 @@ from observability.ingest.loop import Ingest, read_once
 from observability.ingest.passes import read_target
 from observability.jobs.models import IngestState, JobRun
 from tenants.models import Target
-from tests.faults.house import House, until
+from tests.faults.house import House
 from tests.observability.jobs.factories import make_target
 from tests.observability.jobs.fakes import ScriptedSource, look, reading
+from tests.waiting import PATIENCE, until
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def running() -> Iterator[Ingest]:
         yield process
     finally:
         process.stop()
-        thread.join(20)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
 
 

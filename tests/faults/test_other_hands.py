@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import pytest
 
 from console.audit.models import Entry
-from quotas.changes.contracts import Repair, SetOverride, TakeOver
+from quotas.changes.kinds.adjustments import SetOverride
+from quotas.changes.kinds.repairs import Repair, TakeOver
 from quotas.enforcement.models import Condition, Drift, ItemState, PlacementState, RolloutItem
-from quotas.enforcement.reconcile.drain import drain
+from quotas.enforcement.reconcile.queue import process_queue
 from quotas.enforcement.reconcile.sweep import sweep
 from tenants.models import DriftPolicy, Placement
 from tests.faults.hands import Hands, quota
-from tests.faults.house import House, until
+from tests.faults.house import House
 from tests.servers import Cluster
+from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
 PODS = "spec.hard[pods]"
@@ -54,7 +56,7 @@ def scene(house: House, kube: Cluster) -> Scene:
     version = house.plan(pods=10, container__default__cpu=250)
     (placement,) = house.place(house.tenants(1, version), target)
     rollout = house.order([placement])
-    drain(target.pk)
+    process_queue(target.pk)
     house.finished(rollout)
     made = Scene(house, placement, Hands(kube.kubeconfig))
     made.look()
@@ -96,7 +98,7 @@ def test_an_edit_is_shown_and_held_until_somebody_repairs_it(scene: Scene) -> No
     assert Drift.objects.get(placement=scene.placement).outcome == "open"
     assert sides(scene.entry("drift.found")) == (["10"], ["99"])
     scene.house.change(Repair((scene.placement.pk,)))
-    drain(scene.placement.target_id)
+    process_queue(scene.placement.target_id)
     assert scene.hands.hard(scene.where) == {"pods": "10"}
     assert scene.state.condition == Condition.SYNCED
     assert Drift.objects.get(placement=scene.placement).outcome == "healed"
@@ -110,14 +112,14 @@ def test_a_field_that_argocd_applies_is_named_left_alone_and_can_be_taken_over(
     assert scene.state.condition == Condition.CONFLICT
     assert scene.state.owners == {PODS: "argocd"}
     rollout = scene.house.change(SetOverride((scene.placement.tenant.slug,), "pods", 12))
-    drain(scene.placement.target_id)
+    process_queue(scene.placement.target_id)
     item = RolloutItem.objects.get(rollout=rollout)
     assert (item.state, item.owners) == (ItemState.CONFLICT, {PODS: "argocd"})
     assert "argocd" in item.message
     assert scene.hands.hard(scene.where) == {"pods": "99"}
 
     taking = scene.house.change(TakeOver((scene.placement.pk,)), reason="agreed with the team")
-    drain(scene.placement.target_id)
+    process_queue(scene.placement.target_id)
     scene.house.finished(taking)
     assert scene.hands.hard(scene.where) == {"pods": "12"}
     assert scene.state.condition == Condition.SYNCED
@@ -165,7 +167,7 @@ def test_the_quota_of_gke_is_counted_and_left_alone(scene: Scene) -> None:
     assert any("gke-resource-quotas" in one for one in scene.state.foreign)
     assert scene.state.condition == Condition.SYNCED
     scene.house.change(SetOverride((scene.placement.tenant.slug,), "pods", 12))
-    drain(scene.placement.target_id)
+    process_queue(scene.placement.target_id)
     scene.look()
     assert scene.hands.hard(scene.where) == {"pods": "12"}
     spec, managers = gke()

@@ -12,6 +12,7 @@ from pytest_django import DjangoDbBlocker, Settings
 from deploy.ports import any_free
 from tests.faults.house import House
 from tests.faults.surroundings import connected, manage
+from tests.waiting import PATIENCE
 
 FILES = "sqlite:///path/to/file or postgres://user:password@host:5432/name"
 HINTS = {
@@ -116,4 +117,4 @@ def test_readiness_does_not_wait_for_a_database_that_hangs() -> None:
         began = time.monotonic()
         done = manage("shell", "--no-imports", "-c", code, DATABASE_URL=url)
     assert done.stdout.split()[-1:] == ["503"], done.stderr
-    assert time.monotonic() - began < 60  # 5 s, and the start of a process on a busy machine
+    assert time.monotonic() - began < PATIENCE  # after 5 s; asking goes on for much longer

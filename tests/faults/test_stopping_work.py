@@ -8,14 +8,15 @@ from uuid import uuid4
 
 import pytest
 
-from quotas.changes.contracts import Resume, Suspend
+from quotas.changes.kinds.lifecycle import Resume, Suspend
 from quotas.enforcement.models import Condition, TenantState
-from quotas.enforcement.reconcile.drain import drain
+from quotas.enforcement.reconcile.queue import process_queue
 from tenants.models import Placement, Sharing, Target, TenantStatus
 from tests.contract.activity_worker import COUNTS, ActivityWorker, ran
 from tests.faults.hands import Hands, job
-from tests.faults.house import House, until
+from tests.faults.house import House
 from tests.servers import Cluster
+from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.cluster
 def settle() -> None:
     """Push what waits, on every target."""
     for target in Target.objects.all():
-        drain(target.pk)
+        process_queue(target.pk)
 
 
 @pytest.mark.temporal

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from django.utils import timezone
 from pytest_django import Settings
 
 from console.clients import pool
-from quotas.changes.contracts import SetOverride
+from quotas.changes.kinds.adjustments import SetOverride
 from quotas.changes.services import proposals
 from quotas.enforcement.models import Condition, ItemState, Rollout, TargetState, TenantState
 from tests.faults.hands import Hands
-from tests.faults.house import FAULTS, House, states, until
+from tests.faults.house import FAULTS, House, states
 from tests.servers import Cluster, KubeControlPlane, temporal_server
+from tests.waiting import until
 
 TENANTS = 60
 
@@ -104,10 +104,10 @@ def test_a_target_that_hangs_is_given_up_in_time_while_others_go_on_and_heals_wh
     until(lambda: Hands(kube.kubeconfig).hard(there.location) == {"pods": "7"})
     until(lambda: condition("lab") == Condition.UNREACHABLE, what=house.logs())
     until(lambda: sorted(states(rollout)) == [ItemState.DONE, ItemState.WAITING])
-    draft = proposals.propose(change=SetOverride(slugs, "pods", 8), actor=FAULTS)
-    seen = proposals.update_preview(proposal=draft, now=timezone.now())
+    _, seen = proposals.propose(change=SetOverride(slugs, "pods", 8), actor=FAULTS)
+    assert seen is not None
     assert [(one.cause, one.target) for one in seen.blocked] == [("unreachable", "lab")]
-    assert {one.target for one in seen.objects} == {"other"}
+    assert {one["target"] for one in seen.objects} == {"other"}
     plane.apiserver.resume()
     house.finished(rollout)
     assert Hands(plane.kubeconfig).hard(here.location) == {"pods": "7"}

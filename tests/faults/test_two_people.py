@@ -10,16 +10,18 @@ from django.utils import timezone
 
 from console.audit.models import Entry
 from console.errors import DomainError
-from quotas.changes.contracts import PublishPlan, SetOverride
+from quotas.changes.kinds.adjustments import SetOverride
+from quotas.changes.kinds.plans import PublishPlan
 from quotas.changes.models import Proposal
 from quotas.changes.services import proposals
 from quotas.enforcement.models import Rollout
-from quotas.enforcement.reconcile.drain import drain
+from quotas.enforcement.reconcile.queue import process_queue
 from quotas.plans.models import Override, PlanVersion
 from tests.faults.conftest import Build
 from tests.faults.hands import Hands
 from tests.faults.house import FAULTS
 from tests.servers import Cluster
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.cluster
 
@@ -32,8 +34,8 @@ def test_of_two_people_who_publish_a_plan_at_once_one_is_told_and_nothing_is_ove
     target = house.cluster(kube.kubeconfig)
     (placement,) = house.place(house.tenants(1, house.plan(pods=10)), target)
     house.order([placement])
-    drain(target.pk)
-    start = threading.Barrier(2, timeout=30)
+    process_queue(target.pk)
+    start = threading.Barrier(2, timeout=PATIENCE)
     outcomes: dict[int, Rollout | DomainError] = {}
 
     def publish(pods: int, draft: Proposal, who: str) -> None:
@@ -51,19 +53,18 @@ def test_of_two_people_who_publish_a_plan_at_once_one_is_told_and_nothing_is_ove
     threads = []
     for pods, who in ((20, "alice"), (30, "bob")):
         change = PublishPlan("standard", 1, {"pods": pods})
-        draft = proposals.propose(change=change, actor=actors[who])
-        proposals.update_preview(proposal=draft, now=timezone.now())
+        draft, _ = proposals.propose(change=change, actor=actors[who])
         threads.append(threading.Thread(target=publish, args=(pods, draft, who)))
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
 
     (winner,) = [pods for pods, outcome in outcomes.items() if isinstance(outcome, Rollout)]
     (refusal,) = [one for one in outcomes.values() if isinstance(one, DomainError)]
     assert (refusal.status, refusal.code in {"stale_preview", "plan_moved_on"}) == (409, True)
     assert list(PlanVersion.objects.values_list("number", flat=True).order_by("number")) == [1, 2]
-    drain(target.pk)
+    process_queue(target.pk)
     assert Hands(kube.kubeconfig).hard(placement.location) == {"pods": str(winner)}
     assert Entry.objects.filter(action="change.apply", outcome="refused").count() == 1
 
@@ -75,10 +76,10 @@ def test_a_preview_that_the_cluster_has_overtaken_is_refused_and_says_what_chang
     target = house.cluster(kube.kubeconfig)
     (placement,) = house.place(house.tenants(1, house.plan(pods=10)), target)
     house.order([placement])
-    drain(target.pk)
+    process_queue(target.pk)
     change = SetOverride((placement.tenant.slug,), "pods", 12)
-    draft = proposals.propose(change=change, actor=FAULTS)
-    seen = proposals.update_preview(proposal=draft, now=timezone.now())
+    draft, seen = proposals.propose(change=change, actor=FAULTS)
+    assert seen is not None
     hands.edit(placement.location, pods="50")
 
     with pytest.raises(DomainError) as refused:
@@ -93,5 +94,5 @@ def test_a_preview_that_the_cluster_has_overtaken_is_refused_and_says_what_chang
     assert hands.hard(placement.location) == {"pods": "50"}
     again = proposals.update_preview(proposal=draft, now=timezone.now())
     proposals.apply(proposal=draft, fingerprint=again.fingerprint, reason="yes", actor=FAULTS)
-    drain(target.pk)
+    process_queue(target.pk)
     assert hands.hard(placement.location) == {"pods": "12"}

@@ -11,14 +11,15 @@ from django.utils import timezone
 from console.audit.models import Entry
 from console.clients import pool
 from console.clients.kubernetes.client import KubernetesClient
-from quotas.changes.contracts import GrantLease, SetOverride
+from quotas.changes.kinds.adjustments import GrantLease, SetOverride
 from quotas.enforcement.models import ItemState, Rollout, RolloutItem, TargetState
 from quotas.plans.models import Lease
 from tenants.models import Placement
 from tests.bench.kubernetes import OURS, requests
 from tests.faults.conftest import Build
-from tests.faults.house import House, states, until
+from tests.faults.house import House, states
 from tests.servers import Cluster, KubeControlPlane
+from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
 TENANTS = 60

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from console.clients.celery import control as controlling
 from console.clients.celery import sending
 from console.clients.celery.connection import Broker
-from console.clients.celery.control import NAMESPACE, WAIT, Control
+from console.clients.celery.control import NAMESPACE, Control
 from console.clients.celery.events import EXCHANGE, EventStream
 from console.clients.celery.values import BrokerProbe, Sent
 
@@ -26,12 +27,10 @@ class CeleryClient:
         timeout: float = 10.0,
         control_exchange: str = NAMESPACE,
         event_exchange: str = EXCHANGE,
-        wait: float = WAIT,
     ) -> None:
         """`endpoint` is the broker's URL without a password, or `credential` a reference to it."""
         self._broker = Broker(endpoint, credential=credential, timeout=timeout)
         self._namespace = control_exchange
-        self._wait = wait
         self._hosts: set[str] = set()
         self._events = EventStream(self._broker, exchange=event_exchange)
 
@@ -49,7 +48,7 @@ class CeleryClient:
             yield Control(
                 connection,
                 namespace=self._namespace,
-                wait=self._wait if wait is None else wait,
+                wait=controlling.WAIT if wait is None else wait,
                 expected=self._hosts,
             )
 

@@ -34,6 +34,9 @@ LATE: Final = 0.1
 """Seconds. A silence that we noticed later than this says nothing."""
 PULSE: Final = 2.0
 """Seconds between signs of life while nothing happens."""
+OURS: Final = 30.0
+"""Seconds that our own loop may take for what waits for nobody; at most, on a machine that stands
+still."""
 
 
 class Expired(Refused):
@@ -161,10 +164,10 @@ def watch(
 
 def _take(buffer: Buffer, wait: float, gather: float) -> tuple[list[tuple[Want, bytes]], bool]:
     """What comes within `wait` seconds, and a little later, and whether that was the last."""
-    lines, over = bridge.run(partial(buffer.take, wait), wait + 5.0)
+    lines, over = bridge.run(partial(buffer.take, wait), wait + OURS)
     if lines and gather and not over:
         time.sleep(gather)
-        more, over = bridge.run(partial(buffer.take, 0.0), 5.0)
+        more, over = bridge.run(partial(buffer.take, 0.0), OURS)
         lines += more
     return lines, over
 
@@ -172,7 +175,7 @@ def _take(buffer: Buffer, wait: float, gather: float) -> tuple[list[tuple[Want, 
 def _settle(future: concurrent.futures.Future[None]) -> None:
     """Raise what ended the watches, if it was not the server's time."""
     try:
-        future.result(bridge.GRACE)
+        future.result(OURS)
     except concurrent.futures.CancelledError:
         raise Unreachable("the watch was cancelled because the process is stopping") from None
 

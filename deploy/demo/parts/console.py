@@ -13,7 +13,7 @@ from deploy.demo.stack.state import ROOT, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class StackConfig:
     """What the Django processes have to know about the other parts.
 
     `kubernetes` is "real", "emulated" or "external" (a kubeconfig of the user's own).
@@ -76,12 +76,12 @@ class Surroundings:
         }
 
 
-def parts(surroundings: Surroundings, *, targets: tuple[str, ...]) -> list[Part]:
+def parts(config: StackConfig, *, targets: tuple[str, ...]) -> list[Part]:
     """Headroom's own parts. `targets` names the parts that the seeds and workloads talk to."""
-    state, env = surroundings.state, surroundings.environment()
+    state, env = config.state, config.environment()
     (state.directory / "static").mkdir(exist_ok=True)
     found = [_manage(state, env, "migrate", "--verbosity=1", after=(), essential=True)]
-    found += [_web(surroundings, env), *_celery(state, env), _ingest(state, env)]
+    found += [_web(config, env), *_celery(state, env), _ingest(state, env)]
     found.append(_seed(state, env, ("migrate", "valkey", *targets)))
     found += celery_workers.parts(state, env, after=("valkey",))
     found.append(_workloads(state, env, ("seed", *targets)))
@@ -123,12 +123,12 @@ def _manage(
     )
 
 
-def _web(surroundings: Surroundings, env: Mapping[str, str]) -> Part:
+def _web(config: StackConfig, env: Mapping[str, str]) -> Part:
     return Part(
         name="web",
         argv=(
             *(sys.executable, "-m", "granian", "--interface", "wsgi"),
-            *("--host", "127.0.0.1", "--port", str(surroundings.web_port)),
+            *("--host", "127.0.0.1", "--port", str(config.web_port)),
             # One process and a few threads: enough for a demo, and light. A worker that dies
             # takes the server with it, and the supervisor starts both again and says so.
             *("--workers", "1", "--blocking-threads", "4", "--backpressure", "64"),
@@ -136,9 +136,9 @@ def _web(surroundings: Surroundings, env: Mapping[str, str]) -> Part:
             "console.wsgi:application",
         ),
         env=env,
-        log=surroundings.state.logs / "web.log",
-        port=surroundings.web_port,
-        ready=probes.answers(f"{surroundings.url}/healthz"),
+        log=config.state.logs / "web.log",
+        port=config.web_port,
+        ready=probes.answers(f"{config.url}/healthz"),
         after=("migrate",),
         orphan_signal=signal.SIGTERM,
         note="console",

@@ -37,14 +37,18 @@ from deploy.demo.sample import (  # noqa: E402
 )
 from deploy.demo.seed.usage_history import trails  # noqa: E402
 from deploy.demo.workloads.namespaces import create_job, is_ours  # noqa: E402
-from quotas.changes import contracts as c  # noqa: E402
+from quotas.changes.kinds.adjustments import GrantLease  # noqa: E402
+from quotas.changes.kinds.change import ProposedChange  # noqa: E402
+from quotas.changes.kinds.lifecycle import Onboard, Suspend  # noqa: E402
+from quotas.changes.kinds.placements import Place  # noqa: E402
+from quotas.changes.kinds.plans import MovePlan  # noqa: E402
 from quotas.changes.services import proposals  # noqa: E402
 from quotas.enforcement.adapters.registry import adapter_for, kinds  # noqa: E402
 from quotas.enforcement.models import OPEN_STATES, RolloutItem  # noqa: E402
-from quotas.enforcement.reconcile.drain import drain  # noqa: E402
+from quotas.enforcement.reconcile.planning import target_ref  # noqa: E402
 from quotas.enforcement.reconcile.probe import probe  # noqa: E402
+from quotas.enforcement.reconcile.queue import process_queue  # noqa: E402
 from quotas.enforcement.reconcile.sweep import sweep  # noqa: E402
-from quotas.enforcement.services.planning import target_ref  # noqa: E402
 from quotas.plans import rules  # noqa: E402
 from quotas.plans.models import Plan  # noqa: E402
 from quotas.plans.services.plans import create_plan  # noqa: E402
@@ -142,11 +146,9 @@ def plans(sample: Sample) -> None:
         )
 
 
-def do(change: c.Change, reason: str = REASON) -> None:
+def do(change: ProposedChange, reason: str = REASON) -> None:
     """Proposes, previews and applies, as a person would."""
-    proposal = proposals.propose(change=change, actor=ACTOR)
-    preview = proposals.update_preview(proposal=proposal, now=timezone.now())
-    proposals.apply(proposal=proposal, fingerprint=preview.fingerprint, reason=reason, actor=ACTOR)
+    proposals.apply_at_once(change=change, reason=reason, actor=ACTOR)
 
 
 def settle(seconds: float = 60) -> None:
@@ -155,27 +157,27 @@ def settle(seconds: float = 60) -> None:
     waiting = RolloutItem.objects.filter(state__in=OPEN_STATES)
     while waiting.exists() and time.monotonic() < deadline:
         for target in Target.objects.all():
-            drain(target.pk)
+            process_queue(target.pk)
         time.sleep(0.1)
 
 
 def onboard(sample: Sample, tenant: SampleTenant) -> None:
     """A tenant with its plan, a namespace, and its place on a queue."""
     if tenant.queue:
-        queue = c.Place(tenant.slug, TEMPORAL, tenant.queue)
+        queue = Place(tenant.slug, TEMPORAL, tenant.queue)
     else:
-        queue = c.Place(tenant.slug, TEMPORAL, sample.shared_queue, "shared", tenant.slug)
-    tasks = (c.Place(tenant.slug, CELERY, tenant.task_queue),) if tenant.task_queue else ()
-    flows = (c.Place(tenant.slug, ARGO, tenant.slug),) if tenant.flows_per_minute else ()
+        queue = Place(tenant.slug, TEMPORAL, sample.shared_queue, "shared", tenant.slug)
+    tasks = (Place(tenant.slug, CELERY, tenant.task_queue),) if tenant.task_queue else ()
+    flows = (Place(tenant.slug, ARGO, tenant.slug),) if tenant.flows_per_minute else ()
     do(
-        c.Onboard(
+        Onboard(
             slug=tenant.slug,
             name=tenant.name,
             plan=tenant.plan,
             contact=f"platform@{tenant.slug}.example",
             group=f"{tenant.slug}-devs",
             labels=tenant.labels,
-            placements=(c.Place(tenant.slug, CLUSTER, tenant.slug), queue, *tasks, *flows),
+            placements=(Place(tenant.slug, CLUSTER, tenant.slug), queue, *tasks, *flows),
         )
     )
 
@@ -230,12 +232,12 @@ def stories(kubeconfig: str, sample: Sample) -> None:
     """What happened on this platform lately: a downgrade, a suspension, a lease, a hand edit."""
     for tenant in sample.tenants:
         if tenant.story == "downgrade":
-            do(c.MovePlan((tenant.slug,), tenant.downgrade_to), "Contract changed, see SALES-118")
+            do(MovePlan((tenant.slug,), tenant.downgrade_to), "Contract changed, see SALES-118")
         elif tenant.story == "suspend":
-            do(c.Suspend((tenant.slug,)), "Invoice overdue for 60 days")
+            do(Suspend((tenant.slug,)), "Invoice overdue for 60 days")
         elif tenant.story == "lease":
             until = timezone.now() + timedelta(hours=6)
-            change = c.GrantLease((tenant.slug,), "requests.cpu", 6000, until)
+            change = GrantLease((tenant.slug,), "requests.cpu", 6000, until)
             do(change, "Load test before the Black Friday release")
     settle()
     for tenant in sample.tenants:

@@ -27,7 +27,7 @@ class Display:
         self._shown: list[str] = []
         self._seen: dict[str, tuple[Status, int]] = {}
 
-    def news(self, text: str) -> None:
+    def message(self, text: str) -> None:
         """A message that stays on the screen, above the parts."""
         if text:
             self._erase()
@@ -39,7 +39,7 @@ class Display:
         self._shown = []
         self._write(text)
 
-    def look(self, units: list[Unit]) -> None:
+    def show(self, units: list[Unit]) -> None:
         """Show the units as they are now."""
         if self.terminal:
             lines = [self._fit(unit) for unit in units]

@@ -113,8 +113,7 @@ class State:
     def choose_ports(self, *names: str) -> dict[str, int]:
         """A free port per name: the one of the last start if it is still free."""
         path = self.directory / "ports.json"
-        # Each directory looks first at ports of its own: two demos that start together would
-        # otherwise both find the same one free.
+        # Each directory looks first at ports of its own, so that they rarely change.
         first = FIRST_PORT + zlib.crc32(str(self.directory).encode()) % BLOCKS * PORTS_EACH
         try:
             known: dict[str, int] = json.loads(path.read_text())
@@ -123,7 +122,7 @@ class State:
         chosen: dict[str, int] = {}
         for name in names:
             port = known.get(name)
-            if port is None or port in chosen.values() or not ports.is_free(port):
+            if port is None or port in chosen.values() or not _ours(port):
                 port = ports.next_free(first, {*known.values(), *chosen.values()})
             chosen[name] = port
         write_private(path, json.dumps(known | chosen, indent=2))
@@ -135,3 +134,8 @@ class State:
         if not path.exists():
             write_private(path, secrets.token_urlsafe(48))
         return path.read_text()
+
+
+def _ours(port: int) -> bool:
+    """Whether nobody listens on it, and no demo or test that starts at this moment is about to."""
+    return ports.is_free(port) and ports.promise(port)

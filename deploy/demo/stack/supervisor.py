@@ -54,12 +54,12 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """Whom the supervisor tells: about each look, news worth a line, what runs, and the start."""
+    """Whom the supervisor tells: parts as they are, messages, what runs, and when all started."""
 
-    look: Callable[[list[Unit]], None]
-    news: Callable[[str], None]
+    show: Callable[[list[Unit]], None]
+    message: Callable[[str], None]
     record: Callable[[list[Identity]], None]
-    settled: Callable[[list[Unit], float], None]
+    started: Callable[[list[Unit], float], None]
 
 
 class Supervisor:
@@ -99,15 +99,15 @@ class Supervisor:
         return 1 if self.failed else 0
 
     def tick(self) -> None:
-        """One look at every part."""
+        """Check every part once."""
         for unit in self.units.values():
             self._advance(unit)
         self._measure()
-        self.reports.look(list(self.units.values()))
+        self.reports.show(list(self.units.values()))
         if not self._announced and all(unit.settled for unit in self.units.values()):
             self._announced, self._measured = True, 0.0
             self._measure()
-            self.reports.settled(list(self.units.values()), time.monotonic() - self._began)
+            self.reports.started(list(self.units.values()), time.monotonic() - self._began)
 
     def _advance(self, unit: Unit) -> None:
         match unit.status:
@@ -142,9 +142,9 @@ class Supervisor:
         if code is not None:
             self._ended(unit, running, code)
         elif unit.status is Status.STARTING:
-            self._look_whether_ready(unit, running)
+            self._check_ready(unit, running)
 
-    def _look_whether_ready(self, unit: Unit, running: Running) -> None:
+    def _check_ready(self, unit: Unit, running: Running) -> None:
         probe = unit.part.ready
         is_ready = running.age >= SETTLE if probe is None else probe()
         if is_ready and not unit.part.once:
@@ -168,17 +168,17 @@ class Supervisor:
         unit.deaths = unit.deaths + 1 if running.age < QUICK else 1
         if unit.part.once or unit.deaths >= GIVE_UP_AFTER:
             self._fail(unit, how if unit.part.once else f"{how}, {unit.deaths} times in a row")
-            self.reports.news(running.log_tail())
-            self.reports.news(f"The whole log of {unit.part.name}: {unit.part.log}")
+            self.reports.message(running.log_tail())
+            self.reports.message(f"The whole log of {unit.part.name}: {unit.part.log}")
             return
         pause = PAUSES[unit.deaths - 1] * self.pause_scale
         unit.status, unit.note = Status.RESTARTING, how
         unit.next_start = time.monotonic() + pause
-        self.reports.news(f"{unit.part.name} {how}; starting it again in {pause:.1f} s")
+        self.reports.message(f"{unit.part.name} {how}; starting it again in {pause:.1f} s")
 
     def _fail(self, unit: Unit, why: str) -> None:
         unit.status, unit.note = Status.FAILED, why
-        self.reports.news(f"{unit.part.name} failed: {why}")
+        self.reports.message(f"{unit.part.name} failed: {why}")
         self.failed = self.failed or unit.part.essential
 
     def _measure(self) -> None:
@@ -213,7 +213,7 @@ class Supervisor:
                     unit.running.kill()
                     unit.running, unit.status = None, Status.STOPPED
                     unit.note, unit.memory = "", 0
-            self.reports.look(list(self.units.values()))
+            self.reports.show(list(self.units.values()))
             time.sleep(0.05)
 
 

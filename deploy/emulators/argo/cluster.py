@@ -12,7 +12,7 @@ from console.clients.kubernetes.kinds import place_of
 from console.errors import Conflict, ExternalError, NotFound, Refused
 from deploy.emulators.argo import definition, names
 from deploy.emulators.argo.names import Obj
-from deploy.emulators.argo.run import Made
+from deploy.emulators.argo.run import PodCreation
 
 JSON: Final = {"Content-Type": "application/json"}
 LEASE: Final = "workflow-controller"
@@ -108,15 +108,15 @@ class Cluster:
             return False
         return True
 
-    def create_pod(self, pod: Obj) -> Made:
+    def create_pod(self, pod: Obj) -> PodCreation:
         """A refusal by a quota may pass, any other is final."""
         try:
             self.create(pod)
         except Refused as refusal:
-            return Made(refusal.message, any(word in refusal.message for word in _WAITS))
+            return PodCreation(refusal.message, any(word in refusal.message for word in _WAITS))
         except ExternalError as error:
-            return Made(error.message, waits=True)
-        return Made()
+            return PodCreation(error.message, waits=True)
+        return PodCreation()
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """Delete an object; it need not be there."""

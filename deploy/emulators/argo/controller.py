@@ -20,13 +20,13 @@ from deploy.emulators.argo.locks import (
 from deploy.emulators.argo.names import Obj
 from deploy.emulators.argo.queue import Slots, order
 from deploy.emulators.argo.reconcile import finish, label, reconcile
-from deploy.emulators.argo.run import Made, Run, is_done
+from deploy.emulators.argo.run import PodCreation, Run, is_done
 
 CLEAN_UP = timedelta(seconds=5)
 """How often finished workflows are looked at for their time to live."""
 
 
-class World(Protocol):
+class WorkflowCluster(Protocol):
     """What the controller needs of a cluster; see cluster.py."""
 
     def unfinished(self) -> list[Obj]: ...
@@ -36,7 +36,7 @@ class World(Protocol):
     def limit(self, namespace: str, config_map: str, key: str) -> str | None: ...
     def update(self, workflow: Obj) -> bool: ...
     def create(self, obj: Obj) -> bool: ...
-    def create_pod(self, pod: Obj) -> Made: ...
+    def create_pod(self, pod: Obj) -> PodCreation: ...
     def delete(self, kind: str, namespace: str, name: str) -> None: ...
     def tick_off(self, pods: Iterable[Obj]) -> None: ...
 
@@ -47,19 +47,19 @@ class Controller:
 
     def __init__(
         self,
-        world: World,
+        cluster: WorkflowCluster,
         *,
         parallelism: int = 0,
         namespace_parallelism: int = 0,
         requeue: timedelta = timedelta(seconds=10),
         archive: Archive | None = None,
     ) -> None:
-        self._world = world
+        self._cluster = cluster
         self._archive = Archive() if archive is None else archive
         self._slots = Slots(parallelism=parallelism, namespace_parallelism=namespace_parallelism)
-        self._locks = Locks(world.limit)
+        self._locks = Locks(cluster.limit)
         self._requeue = requeue
-        self._not_before: dict[str, tuple[datetime, Made]] = {}
+        self._not_before: dict[str, tuple[datetime, PodCreation]] = {}
         self._is_new = True
         self._cleaned = datetime.min.replace(tzinfo=UTC)
         self._now = self._cleaned
@@ -67,7 +67,7 @@ class Controller:
     def round(self, now: datetime) -> int:
         """One look at everything; how many workflows were written."""
         self._now = now
-        unfinished = self._world.unfinished()
+        unfinished = self._cluster.unfinished()
         if self._is_new:
             self._slots.restore(unfinished)
             self._locks.restore(unfinished)
@@ -75,7 +75,7 @@ class Controller:
         self._slots.keep(one["metadata"]["uid"] for one in unfinished)
         self._locks.keep_owners(_owner(one) for one in unfinished)
         pods: dict[str, dict[str, Obj]] = defaultdict(dict)
-        for pod in self._world.pods() if unfinished else ():
+        for pod in self._cluster.pods() if unfinished else ():
             own = pod["metadata"]
             owners = own.get("ownerReferences") or ()
             ident = (own.get("annotations") or {}).get(names.NODE_ID, "")
@@ -100,7 +100,7 @@ class Controller:
         for one in ended:  # not even the queue holds it back
             written += self._advance(one, {})
         left = [one for one in waiting if one not in ended]
-        for one in self._slots.admit(left, self._world.limits()):
+        for one in self._slots.admit(left, self._cluster.limits()):
             written += self._postpone(one)
         return written
 
@@ -110,7 +110,7 @@ class Controller:
         changed = copy.deepcopy(workflow)
         changed.setdefault("status", {}).update(phase="Pending", message=names.POSTPONED)
         label(changed)
-        return self._world.update(changed)
+        return self._cluster.update(changed)
 
     # -- one workflow --------------------------------------------------------------------------
 
@@ -123,10 +123,10 @@ class Controller:
         self._settle_locks(run, owner)
         if changed == workflow:
             return False
-        if not self._world.update(changed):
+        if not self._cluster.update(changed):
             return False  # somebody wrote it meanwhile: the next round sees what
         over = [pod for ident, pod in pods.items() if is_done(run.nodes.get(ident))]
-        self._world.tick_off(over)
+        self._cluster.tick_off(over)
         self._tell(workflow, changed)
         if "finishedAt" in run.status:
             self._slots.release(workflow["metadata"]["uid"])
@@ -169,20 +169,20 @@ class Controller:
         """Events, as the real controller emits them; a lost one is no loss."""
         for reason, message in _news(before, after):
             try:
-                self._world.create(event(after, reason, message, self._now))
+                self._cluster.create(event(after, reason, message, self._now))
             except ExternalError:
                 return
 
-    # -- what a run does to the world ------------------------------------------------------------
+    # -- what a run does to the cluster ------------------------------------------------------------
 
-    def create_pod(self, pod: Obj) -> Made:
-        """See run.Hands; a pod that a quota refused is tried again after a while."""
+    def create_pod(self, pod: Obj) -> PodCreation:
+        """See run.Effects; a pod that a quota refused is tried again after a while."""
         own = pod["metadata"]
         key = f"{own['namespace']}/{own['name']}"
-        until, made = self._not_before.get(key, (self._now, Made()))
+        until, made = self._not_before.get(key, (self._now, PodCreation()))
         if until > self._now:
             return made
-        made = self._world.create_pod(pod)
+        made = self._cluster.create_pod(pod)
         if made.waits:
             self._not_before[key] = (self._now + self._requeue, made)
         else:
@@ -190,23 +190,23 @@ class Controller:
         return made
 
     def delete_pod(self, namespace: str, name: str) -> None:
-        """See run.Hands."""
-        self._world.delete("Pod", namespace, name)
+        """See run.Effects."""
+        self._cluster.delete("Pod", namespace, name)
 
     def acquire(self, locks: list[Lock], holder: str) -> str:
-        """See run.Hands."""
+        """See run.Effects."""
         return self._locks.acquire(locks, holder)
 
     # -- afterwards ------------------------------------------------------------------------------
 
     def _clean_up(self, now: datetime) -> None:
-        finished = self._world.finished()
+        finished = self._cluster.finished()
         self._archive.put(one for one in finished if one.get("status"))
         for one in finished:
             ends = _goes_at(one)
             if ends is not None and now >= ends:
                 own = one["metadata"]
-                self._world.delete("Workflow", own["namespace"], own["name"])
+                self._cluster.delete("Workflow", own["namespace"], own["name"])
 
 
 def _owner(workflow: Obj) -> str:

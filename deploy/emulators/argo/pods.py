@@ -7,7 +7,7 @@ from deploy.emulators.argo import names
 from deploy.emulators.argo.names import Obj
 from deploy.emulators.argo.run import (
     Call,
-    Made,
+    PodCreation,
     Run,
     is_done,
 )
@@ -24,7 +24,7 @@ def execute(run: Run, call: Call, body: Obj) -> Obj | None:
         return node
     if node is None and not run.has_room(call):
         return None
-    made = run.hands.create_pod(_manifest(run, call, body))
+    made = run.effects.create_pod(_manifest(run, call, body))
     if node is None:
         node = run.add(call, "Pod", "Pending")
     if made.refused and not made.waits:
@@ -38,7 +38,7 @@ def _has_no_pod(node: Obj) -> bool:
     return node["phase"] == "Pending" and bool(node.get("message"))
 
 
-def _note(node: Obj, made: Made) -> None:
+def _note(node: Obj, made: PodCreation) -> None:
     node.pop("synchronizationStatus", None)
     node.pop("message", None)
     if made.refused:
@@ -205,5 +205,5 @@ def give_up(run: Run, node: Obj, message: str) -> None:
     """Fails a Pod node, and its pod goes."""
     pod = run.pods.get(node["id"])
     if pod is not None:
-        run.hands.delete_pod(run.namespace, pod["metadata"]["name"])
+        run.effects.delete_pod(run.namespace, pod["metadata"]["name"])
     run.finish(node, "Failed", message)

@@ -122,7 +122,7 @@ def _lock(run: Run, call: Call, body: Obj) -> Obj | None:
     node = run.get(call.name)
     sort = next((kind for field, kind in _SORTS.items() if field in body), "Pod")
     try:
-        waiting = run.hands.acquire(locks, f"{run.namespace}/{run.name}/{ident}")
+        waiting = run.effects.acquire(locks, f"{run.namespace}/{run.name}/{ident}")
     except CannotLockError as error:
         node = node or run.add(call, sort, "Pending")
         return run.finish(node, "Error", str(error))

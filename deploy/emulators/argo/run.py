@@ -11,7 +11,7 @@ from deploy.emulators.argo.values import Values, parameters
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class PodCreation:
     """What came of creating a pod: `refused` is the server's text, `waits` that trying again may
     help."""
 
@@ -19,10 +19,10 @@ class Made:
     waits: bool = False
 
 
-class Hands(Protocol):
-    """What a run does to the world outside its own object."""
+class Effects(Protocol):
+    """What a run does to the cluster outside its own object."""
 
-    def create_pod(self, pod: Obj) -> Made:
+    def create_pod(self, pod: Obj) -> PodCreation:
         """Create a pod; one that is there already is as good."""
         ...
 
@@ -56,10 +56,12 @@ HALTED: Obj = {"id": "", "name": "", "phase": "Failed", "message": ""}
 class Run:
     """A Workflow (a copy that is changed in place) and its pods by node id."""
 
-    def __init__(self, workflow: Obj, pods: dict[str, Obj], hands: Hands, now: datetime) -> None:
+    def __init__(
+        self, workflow: Obj, pods: dict[str, Obj], effects: Effects, now: datetime
+    ) -> None:
         self.workflow = workflow
         self.pods = pods
-        self.hands = hands
+        self.effects = effects
         self.now = now
         self.name: str = workflow["metadata"]["name"]
         self.namespace: str = workflow["metadata"]["namespace"]

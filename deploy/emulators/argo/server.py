@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import orjson
 
 from console.errors import Conflict, ExternalError, NotFound
-from deploy.emulators.argo import again, listing
+from deploy.emulators.argo import listing, operations
 from deploy.emulators.argo.archive import Archive
 from deploy.emulators.argo.names import Obj
 
@@ -66,13 +66,13 @@ class Answers:
         now = datetime.now(UTC)
         if verb == "resubmit":
             memoized = body.get("memoized") is True
-            return self._store.submit(again.resubmitted(workflow, now, memoized=memoized))
+            return self._store.submit(operations.resubmitted(workflow, now, memoized=memoized))
         if verb == "retry":
             return self._retry(workflow, now)
         return self._written(_VERBS[verb](workflow, now, str(body.get("nodeFieldSelector") or "")))
 
     def _retry(self, workflow: Obj, now: datetime) -> Obj:
-        made, pods = again.retried(workflow, now)
+        made, pods = operations.retried(workflow, now)
         for name in pods:
             self._store.delete("Pod", workflow["metadata"]["namespace"], name)
         return self._written(made)
@@ -105,12 +105,12 @@ class Answers:
 
 
 _VERBS: Final[dict[str, Callable[[Obj, datetime, str], Obj]]] = {
-    "resume": again.resumed,
-    "suspend": lambda workflow, *_: again.suspended(workflow),
-    "stop": lambda workflow, *_: again.shut_down(workflow, "Stop"),
-    "terminate": lambda workflow, *_: again.shut_down(workflow, "Terminate"),
-    "retry": lambda workflow, now, _: again.retried(workflow, now)[0],
-    "resubmit": lambda workflow, now, _: again.resubmitted(workflow, now),
+    "resume": operations.resumed,
+    "suspend": lambda workflow, *_: operations.suspended(workflow),
+    "stop": lambda workflow, *_: operations.shut_down(workflow, "Stop"),
+    "terminate": lambda workflow, *_: operations.shut_down(workflow, "Terminate"),
+    "retry": lambda workflow, now, _: operations.retried(workflow, now)[0],
+    "resubmit": lambda workflow, now, _: operations.resubmitted(workflow, now),
 }
 
 
@@ -149,7 +149,7 @@ class Handler(BaseHTTPRequestHandler):
                 self._answer(401, {"code": 16, "message": "token not valid"})
                 return
             self._answer(200, act(parts, query))
-        except (again.NotPossibleError, listing.CannotSelectError, ValueError) as problem:
+        except (operations.NotPossibleError, listing.CannotSelectError, ValueError) as problem:
             self._answer(400, {"code": 3, "message": str(problem)})
         except NotFound as problem:
             self._answer(404, {"code": 5, "message": problem.message})

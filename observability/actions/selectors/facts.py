@@ -16,7 +16,7 @@ from observability.engines.contracts import (
     TenantSource,
 )
 from observability.engines.registry import adapter_for
-from observability.engines.verbs import Possible, Recorded, RunFacts
+from observability.engines.verbs import Availability, Recorded, RunFacts
 from observability.jobs.models import JobEvent, JobRun
 from tenants.contracts import TargetRef
 from tenants.models import Target
@@ -52,16 +52,16 @@ def ref_of(target: Target) -> TargetRef:
     return target.ref(timeout=settings.TARGET_TIMEOUT_SECONDS)
 
 
-def offers(run: JobRun, facts: RunFacts | None = None) -> list[Possible]:
+def offers(run: JobRun, facts: RunFacts | None = None) -> list[Availability]:
     """Every verb that makes sense for the run, with the reason where it is not possible now."""
     facts = facts or facts_of(run)
-    found: Sequence[Possible] = adapter_for(run.engine).controls.verbs(
+    found: Sequence[Availability] = adapter_for(run.engine).controls.verbs(
         run=facts, target=ref_of(run.target)
     )
     if run.target.enabled:
         return list(found)
     reason = f"The target {run.target.slug} is disabled: nothing is written to it."
-    return [Possible(each.verb, reason, each.hidden) for each in found]
+    return [Availability(each.verb, reason, each.hidden) for each in found]
 
 
 def _is_overwritten(run: JobRun) -> bool:

@@ -11,7 +11,7 @@ from observability.actions.models import ItemStatus, Order, OrderItem, OrderQuer
 from observability.actions.selectors.facts import offers
 from observability.engines.catalogue import VERBS
 from observability.engines.contracts import ENGINE_LABELS, Engine
-from observability.engines.verbs import Possible
+from observability.engines.verbs import Availability
 from observability.jobs.models import JobRun
 
 SHOWN: Final = 20
@@ -23,8 +23,8 @@ BAD_ITEMS: Final = (ItemStatus.REFUSED, ItemStatus.FAILED, ItemStatus.UNKNOWN)
 class Panel:
     """What can be done to a run now, what not and why, and what was done."""
 
-    possible: list[Possible]
-    impossible: list[Possible]
+    possible: list[Availability]
+    impossible: list[Availability]
     orders: list[Order]
     items: list[OrderItem]
     is_moving: bool
@@ -60,12 +60,12 @@ def with_items(order: Order, *, bad: bool = False) -> QuerySet[OrderItem]:
     return items.filter(status__in=BAD_ITEMS) if bad else items
 
 
-def batch_verbs() -> list[tuple[str, list[Possible]]]:
+def batch_verbs() -> list[tuple[str, list[Availability]]]:
     """Verbs that many runs can get, by engine."""
     return [
         (
             ENGINE_LABELS[engine],
-            [Possible(verb) for verb in VERBS if verb.engine == engine.value and verb.in_batch],
+            [Availability(verb) for verb in VERBS if verb.engine == engine.value and verb.in_batch],
         )
         for engine in Engine
     ]

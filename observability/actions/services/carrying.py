@@ -97,12 +97,12 @@ def _do(order: Order, item: OrderItem) -> None:
     if not OrderItem.objects.start(pk=item.pk, now=timezone.now()):
         return
     run = run_now(item.run_id)
-    deed = order.deed(email=email_of(order.user), uid=item.uid)
+    request = order.request(email=email_of(order.user), uid=item.uid)
     if order.target is not None and order.selection == Selection.QUERY:
         # The engine found it a moment ago, and may know more of it than we do.
-        status, answer = perform(_facts(order, item), order.target, deed)
+        status, answer = perform(_facts(order, item), order.target, request)
     else:
-        status, answer = attempt(run, order.verb, deed)
+        status, answer = attempt(run, order.verb, request)
     _settle_item(order, item, run, status=status, answer=answer)
 
 

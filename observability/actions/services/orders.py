@@ -21,7 +21,7 @@ from observability.actions.services.notes import OUTCOMES, email_of, leave_note,
 from observability.engines.catalogue import find_verb, verbs_of
 from observability.engines.contracts import STATUS_LABELS, Status
 from observability.engines.registry import adapter_for
-from observability.engines.verbs import Answer, Deed, Possible, RunFacts, Verb, find
+from observability.engines.verbs import ActionRequest, Answer, Availability, RunFacts, Verb, find
 from observability.jobs.charts.words import visible
 from observability.jobs.models import JobRun
 from observability.jobs.rules.bounding import bounded_detail, clean
@@ -106,14 +106,14 @@ def carry_out(*, order: Order) -> Order:
         return order
     # As it is now: somebody else may have ended it since it was asked.
     run = run_now(order.run_id)
-    deed = order.deed(email=email_of(order.user))
-    status, answer = attempt(run, order.verb, deed)
+    request = order.request(email=email_of(order.user))
+    status, answer = attempt(run, order.verb, request)
     settle(order=order, run=run, status=status, answer=answer)
     order.refresh_from_db()
     return order
 
 
-def attempt(run: JobRun | None, verb: str, deed: Deed) -> tuple[OrderStatus, Answer]:
+def attempt(run: JobRun | None, verb: str, request: ActionRequest) -> tuple[OrderStatus, Answer]:
     """Tries it, outside of any transaction. Whatever goes wrong is an outcome with its words."""
     if run is None:
         return OrderStatus.REFUSED, Answer("The run is not kept here any more.")
@@ -121,20 +121,20 @@ def attempt(run: JobRun | None, verb: str, deed: Deed) -> tuple[OrderStatus, Ans
         facts = require_possible(run, verb)
     except DomainError as error:
         return OrderStatus.REFUSED, Answer(error.message)
-    return perform(facts, run.target, deed)
+    return perform(facts, run.target, request)
 
 
-def perform(facts: RunFacts, target: Target, deed: Deed) -> tuple[OrderStatus, Answer]:
+def perform(facts: RunFacts, target: Target, request: ActionRequest) -> tuple[OrderStatus, Answer]:
     """Has the engine do it. Whatever it says, or does not, is an outcome with its words, in
     characters that both databases keep."""
-    status, answer = _tried(facts, target, deed)
+    status, answer = _tried(facts, target, request)
     return status, Answer(clean(answer.message), bounded_detail(answer.result))
 
 
-def _tried(facts: RunFacts, target: Target, deed: Deed) -> tuple[OrderStatus, Answer]:
+def _tried(facts: RunFacts, target: Target, request: ActionRequest) -> tuple[OrderStatus, Answer]:
     try:
         answer = adapter_for(facts.engine).controls.perform(
-            run=facts, target=ref_of(target), deed=deed
+            run=facts, target=ref_of(target), request=request
         )
     except (Refused, NotFound, Conflict) as error:
         return OrderStatus.REFUSED, Answer(f"{target.slug} refused: {error.message}")
@@ -144,7 +144,7 @@ def _tried(facts: RunFacts, target: Target, deed: Deed) -> tuple[OrderStatus, An
             words = f"{target.slug} did not answer: {error.message}. {UNANSWERED}"
         return OrderStatus.FAILED, Answer(words)
     except Exception as error:  # the order must not stay open for a fault of ours
-        log.exception("action.failed", verb=deed.verb, run=facts.id)
+        log.exception("action.failed", verb=request.verb, run=facts.id)
         return OrderStatus.UNKNOWN, Answer(
             f"Headroom itself failed ({type(error).__name__}). {UNANSWERED}"
         )
@@ -217,7 +217,7 @@ def require_possible(run: JobRun, name: str, *, seen: str = "") -> RunFacts:
     return facts
 
 
-def _refusal(offered: Possible | None) -> str:
+def _refusal(offered: Availability | None) -> str:
     if offered is None:
         return "Nothing of the kind can be done to this run."
     return f"{offered.verb.label} is not possible now. {offered.why_not}"

@@ -9,15 +9,15 @@ from typing import Final
 
 from console.clients.argo_server import ArgoServer
 from console.errors import NotFound
+from observability.engines.argo.runs import run_of
 from observability.engines.argo.state import (
-    WorkflowSeen,
+    WorkflowSnapshot,
     is_completed,
     is_retry_of,
     split_run_id,
 )
-from observability.engines.argo.translate import run_of
-from observability.engines.contracts import OPEN, RunRef, RunSeen
-from observability.engines.ports import Known
+from observability.engines.contracts import OPEN, RunRef, RunSnapshot
+from observability.engines.ports import KnownRuns
 from observability.engines.unstructured import Object, name_of, uid_of
 from observability.engines.watching import Position
 from tenants.contracts import TargetRef
@@ -31,13 +31,13 @@ class Archive:
     """The archive behind a target; empty where no server is named."""
 
     def __init__(
-        self, target: TargetRef, known: Known, places: frozenset[str], server: ArgoServer | None
+        self, target: TargetRef, known: KnownRuns, places: frozenset[str], server: ArgoServer | None
     ) -> None:
         self._target, self._known, self._places, self._server = target, known, places, server
 
     def runs(
         self, lost: Position | None, missing: dict[tuple[str, str], RunRef], now: datetime
-    ) -> Iterator[RunSeen]:
+    ) -> Iterator[RunSnapshot]:
         """What the Argo server has of runs that are gone, and of those that we never saw."""
         if self._server is None:
             return
@@ -55,7 +55,7 @@ class Archive:
         days = self._target.options.get("trail_retention_days")
         return timedelta(days=days) if isinstance(days, int) and 0 < days < 10_000 else OLDEST
 
-    def _from_archive(self, ref: RunRef, now: datetime) -> RunSeen | None:
+    def _from_archive(self, ref: RunRef, now: datetime) -> RunSnapshot | None:
         """A run that is gone, as it ended; None when the archive has nothing newer of it."""
         uid, attempt = split_run_id(ref.run_id)
         if self._server is None or ref.status not in OPEN:
@@ -67,14 +67,14 @@ class Archive:
         if is_retry_of(ref.revision, found):
             return None
         numbers, _, _ = ref.revision.partition(" ")
-        seen = WorkflowSeen(found, attempt, ref.revision, archived=True)
+        seen = WorkflowSnapshot(found, attempt, ref.revision, archived=True)
         return replace(run_of(seen, now), revision=f"{numbers}.1 dg", cleaned_at=now)
 
-    def _unknown(self, some: Sequence[Object], now: datetime) -> Iterator[RunSeen]:
+    def _unknown(self, some: Sequence[Object], now: datetime) -> Iterator[RunSnapshot]:
         """Archived workflows that we never saw. Lists have no steps: those are fetched later."""
         ids = [(name_of(item), uid_of(item)) for item in some]
         known = self._known.revisions(ids)
         for item, id in zip(some, ids, strict=True):
             if id not in known and id[1] and is_completed(item):
-                run = run_of(WorkflowSeen(item, archived=True), now)
+                run = run_of(WorkflowSnapshot(item, archived=True), now)
                 yield replace(run, needs_history=True, document=None, cleaned_at=now)

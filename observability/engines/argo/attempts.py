@@ -11,7 +11,7 @@ from typing import Final
 from console.clients.kubernetes.watch import Change
 from observability.engines.argo.state import (
     ENDED,
-    WorkflowSeen,
+    WorkflowSnapshot,
     flags_of,
     is_completed,
     is_retry_of,
@@ -21,10 +21,10 @@ from observability.engines.argo.state import (
 from observability.engines.contracts import (
     EventKind,
     FailureKind,
-    RunSeen,
+    RunSnapshot,
     Status,
 )
-from observability.engines.ports import Known
+from observability.engines.ports import KnownRuns
 from observability.engines.unstructured import (
     Object,
     event,
@@ -48,13 +48,13 @@ UNSEEN_END: Final = (
 class Attempts:
     """Finds the attempt of objects among the runs that are known, and those given meanwhile."""
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: KnownRuns) -> None:
         self._known = known
         self._given: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     def resolve(
         self, objects: Iterable[Object], *, deleted: bool = False
-    ) -> Iterator[WorkflowSeen]:
+    ) -> Iterator[WorkflowSnapshot]:
         """Each object as a run. Whoever takes one tells `give` before taking the next."""
         rest = iter(objects)
         while some := list(islice(rest, AT_ONCE)):
@@ -64,15 +64,15 @@ class Attempts:
                 attempt, revision = self._latest(name, uid, *found[uid])
                 if revision and is_retry_of(revision, item):
                     attempt, revision = attempt + 1, ""
-                yield WorkflowSeen(item, attempt, revision, deleted)
+                yield WorkflowSnapshot(item, attempt, revision, deleted)
 
-    def give(self, run: RunSeen) -> None:
+    def give(self, run: RunSnapshot) -> None:
         """Remember a run that was given and may not be stored yet."""
         self._given[(run.external_id, run.run_id)] = run.revision
         if len(self._given) > REMEMBERED:
             self._given.popitem(last=False)
 
-    def unfinished_before(self, seen: WorkflowSeen) -> str:
+    def unfinished_before(self, seen: WorkflowSnapshot) -> str:
         """The run id of the attempt before, if its end was never seen; else empty."""
         if not seen.attempt or seen.before:
             return ""
@@ -120,12 +120,12 @@ class Attempts:
         return False
 
 
-def unseen_end(seen: WorkflowSeen, id: str, at: datetime) -> RunSeen:
+def unseen_end(seen: WorkflowSnapshot, id: str, at: datetime) -> RunSnapshot:
     """The end of an attempt that was retried while nobody looked."""
     workflow = seen.workflow
     created = moment(metadata_of(workflow).get("creationTimestamp")) or at
     ended = event(at, EventKind.FAILED, "Ended unseen", "closed", order=90, message=UNSEEN_END)
-    return RunSeen(
+    return RunSnapshot(
         external_id=name_of(workflow),
         run_id=id,
         location=namespace_of(workflow),

@@ -14,7 +14,7 @@ from observability.engines.argo.labels import actor_patch, resubmitted
 from observability.engines.argo.verbs import VERBS
 from observability.engines.contracts import Engine
 from observability.engines.unstructured import notes_of
-from observability.engines.verbs import Answer, Deed, Possible, RunFacts, by_status
+from observability.engines.verbs import ActionRequest, Answer, Availability, RunFacts, by_status
 from tenants.adapters.argo import server_for
 from tenants.adapters.kubernetes import client_for
 from tenants.contracts import TargetRef
@@ -42,14 +42,14 @@ class ArgoControls:
 
     engine = Engine.ARGO
 
-    def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Possible]:
+    def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Availability]:
         """By status, and whether an Argo server is connected; none for what a retry overwrote."""
         offered = by_status(VERBS, run, target.options)
         if not run.overwritten:
             return offered
-        return [Possible(each.verb, _OVERWRITTEN, each.hidden) for each in offered]
+        return [Availability(each.verb, _OVERWRITTEN, each.hidden) for each in offered]
 
-    def perform(self, *, run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
+    def perform(self, *, run: RunFacts, target: TargetRef, request: ActionRequest) -> Answer:
         """A read and a write; the write is bound to the Workflow's uid."""
         if run.overwritten:
             raise Conflict(_OVERWRITTEN)
@@ -57,36 +57,36 @@ class ArgoControls:
         workflow = client.get("Workflow", run.external_id, namespace=run.location)
         if workflow["metadata"]["uid"] != run.run_id[:_UID]:
             raise Conflict(f"Workflow {run.location}/{run.external_id} is another one by now")
-        _require_phase(workflow, run, deed)
-        if deed.verb in _SERVER:
-            return _by_server(run, target, deed)
-        if deed.verb == "resubmit":
-            return _resubmit(client, workflow, deed)
-        return _patch(client, workflow, run, deed)
+        _require_phase(workflow, run, request)
+        if request.verb in _SERVER:
+            return _by_server(run, target, request)
+        if request.verb == "resubmit":
+            return _resubmit(client, workflow, request)
+        return _patch(client, workflow, run, request)
 
 
-def _require_phase(workflow: Mapping[str, Any], run: RunFacts, deed: Deed) -> None:
+def _require_phase(workflow: Mapping[str, Any], run: RunFacts, request: ActionRequest) -> None:
     """Raises Conflict when it has ended, or begun again, since its row was written."""
     ended = (workflow["metadata"].get("labels") or {}).get(_COMPLETED) == "true"
-    if ended and deed.verb in _WHILE_OPEN:
+    if ended and request.verb in _WHILE_OPEN:
         raise Conflict(f"Workflow {run.location}/{run.external_id} has ended already")
-    if not ended and deed.verb not in _WHILE_OPEN:
+    if not ended and request.verb not in _WHILE_OPEN:
         raise Conflict(f"Workflow {run.location}/{run.external_id} runs")
 
 
 def _patch(
-    client: KubernetesClient, workflow: Mapping[str, Any], run: RunFacts, deed: Deed
+    client: KubernetesClient, workflow: Mapping[str, Any], run: RunFacts, request: ActionRequest
 ) -> Answer:
     name = f"Workflow {run.location}/{run.external_id}"
     metadata = workflow["metadata"]
-    if deed.verb == "resume" and not workflow.get("spec", {}).get("suspend"):
+    if request.verb == "resume" and not workflow.get("spec", {}).get("suspend"):
         raise Refused(f"{name} is not suspended as a whole: a suspend step in it waits")
-    action, spec, message = _PATCHES[deed.verb]
+    action, spec, message = _PATCHES[request.verb]
     patch = {
         "metadata": {
             "uid": metadata["uid"],
-            "labels": actor_patch(deed, action),
-            "annotations": notes_of(deed),
+            "labels": actor_patch(request, action),
+            "annotations": notes_of(request),
         },
         "spec": dict(spec),
     }
@@ -94,28 +94,30 @@ def _patch(
     return Answer(message)
 
 
-def _resubmit(client: KubernetesClient, workflow: Mapping[str, Any], deed: Deed) -> Answer:
-    made = resubmitted(workflow, deed)
+def _resubmit(
+    client: KubernetesClient, workflow: Mapping[str, Any], request: ActionRequest
+) -> Answer:
+    made = resubmitted(workflow, request)
     name = made["metadata"]["name"]
     try:
         stored = client.create(made)
     except Conflict:
-        # The name is made of the deed: it was created by an earlier try of the same.
+        # The name is made of the request: it was created by an earlier try of the same.
         return Answer(f"Workflow {name} was submitted.", {"name": name})
     return Answer(
         f"Workflow {name} is submitted.", {"name": name, "uid": stored["metadata"]["uid"]}
     )
 
 
-def _by_server(run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
+def _by_server(run: RunFacts, target: TargetRef, request: ActionRequest) -> Answer:
     server = server_for(target)
     if server is None:
         raise Refused(f"only the Argo server does this, and {target.slug} has none")
-    path, message = _SERVER[deed.verb]
+    path, message = _SERVER[request.verb]
     body: dict[str, Any] = {"namespace": run.location, "name": run.external_id}
-    if deed.verb == "resume_node":
-        body["nodeFieldSelector"] = str(deed.arguments["node"])
-    if deed.verb == "resubmit_memoized":
+    if request.verb == "resume_node":
+        body["nodeFieldSelector"] = str(request.arguments["node"])
+    if request.verb == "resubmit_memoized":
         body["memoized"] = True
     stored = server.act(run.location, run.external_id, path, body)
     metadata = stored.get("metadata", {})

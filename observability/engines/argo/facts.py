@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from observability.engines.argo.compressed_nodes import Nodes, nodes_of
 from observability.engines.argo.nodes import Walk
-from observability.engines.argo.packing import Nodes, nodes_of
 from observability.engines.argo.state import (
-    GRACE,
     PREFIX,
-    WorkflowSeen,
+    WorkflowSnapshot,
     cleanup_at,
     outcome_of,
     spec_of,
@@ -24,12 +23,13 @@ from observability.engines.unstructured import (
     name_of,
     text,
 )
+from observability.engines.watching import GRACE
 
 
 class Facts:
     """One Workflow, read once."""
 
-    def __init__(self, seen: WorkflowSeen, now: datetime) -> None:
+    def __init__(self, seen: WorkflowSnapshot, now: datetime) -> None:
         workflow = seen.workflow
         self.seen, self.workflow, self.now = seen, workflow, now
         self.spec, self.status = spec_of(workflow), status_of(workflow)

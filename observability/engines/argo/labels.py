@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from observability.engines.unstructured import notes_of
-from observability.engines.verbs import Deed
+from observability.engines.verbs import ActionRequest
 
 _ARGO: Final = "workflows.argoproj.io/"
 _LONGEST: Final = 63
@@ -31,25 +31,25 @@ def label_safe(text: str) -> str:
     return said.strip("-_.")
 
 
-def actor_labels(deed: Deed, action: str) -> dict[str, str]:
+def actor_labels(request: ActionRequest, action: str) -> dict[str, str]:
     """Argo's labels of whoever acted last."""
-    labels = {f"{_ARGO}actor": label_safe(deed.operator), f"{_ARGO}action": action}
-    if deed.email:
-        labels[f"{_ARGO}actor-email"] = label_safe(deed.email)
+    labels = {f"{_ARGO}actor": label_safe(request.operator), f"{_ARGO}action": action}
+    if request.email:
+        labels[f"{_ARGO}actor-email"] = label_safe(request.email)
     return labels
 
 
-def actor_patch(deed: Deed, action: str) -> dict[str, str | None]:
+def actor_patch(request: ActionRequest, action: str) -> dict[str, str | None]:
     """The same as a merge patch: what was said of whoever acted before goes."""
     gone = dict.fromkeys((f"{_ARGO}actor-email", f"{_ARGO}actor-preferred-username"))
-    return {**gone, **actor_labels(deed, action)}
+    return {**gone, **actor_labels(request, action)}
 
 
-def resubmitted(workflow: Mapping[str, Any], deed: Deed) -> dict[str, Any]:
-    """A new Workflow like this one, named after it and the deed, so that a second try is seen."""
+def resubmitted(workflow: Mapping[str, Any], request: ActionRequest) -> dict[str, Any]:
+    """A new Workflow like this one, named after it and the request: a second try is seen."""
     old = workflow["metadata"]
     base = str(old.get("generateName") or f"{old['name']}-")
-    suffix = deed.id.replace("-", "")[:_SUFFIX].lower()
+    suffix = request.id.replace("-", "")[:_SUFFIX].lower()
     labels = {
         name: value for name, value in (old.get("labels") or {}).items() if name not in _NOT_COPIED
     }
@@ -59,10 +59,10 @@ def resubmitted(workflow: Mapping[str, Any], deed: Deed) -> dict[str, Any]:
         "namespace": old["namespace"],
         "labels": {
             **labels,
-            **actor_labels(deed, "Resubmit"),
+            **actor_labels(request, "Resubmit"),
             f"{_ARGO}resubmitted-from-workflow": label_safe(str(old["name"])),
         },
-        "annotations": {**(old.get("annotations") or {}), **notes_of(deed)},
+        "annotations": {**(old.get("annotations") or {}), **notes_of(request)},
     }
     if old.get("ownerReferences"):
         metadata["ownerReferences"] = old["ownerReferences"]

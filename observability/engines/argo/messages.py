@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from observability.engines.contracts import EventKind, FailureKind
-from observability.engines.denials import refusal_of
+from observability.engines.quota_refusals import refusal_of
 
 POSTPONED: Final = "Workflow processing has been postponed"
 RATE_LIMITED: Final = "resource creation rate-limit reached"

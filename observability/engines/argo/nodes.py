@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from observability.engines.argo.compressed_nodes import Nodes
 from observability.engines.argo.messages import (
     exit_code,
     failure_kind,
     resumed_by,
     wait_of,
 )
-from observability.engines.argo.packing import Nodes
 from observability.engines.argo.state import BAD, WORKING
-from observability.engines.contracts import EventKind, EventSeen, FailureKind
+from observability.engines.contracts import EventKind, FailureKind, RunEvent
 from observability.engines.unstructured import (
     checkpoint_event,
     checkpoint_of,
@@ -50,7 +50,7 @@ class Walk:
         """The most attempts that one step took."""
         return max(self._retries.values(), default=1 if self._nodes else 0)
 
-    def events(self) -> Iterator[EventSeen]:
+    def events(self) -> Iterator[RunEvent]:
         """Of every node once: those that the root leads to, then those that nothing leads to."""
         for key in self._order():
             node = self._nodes[key]
@@ -90,7 +90,7 @@ class Walk:
         node = self._nodes.get(key)
         return node is not None and mapping(node.get("nodeFlag")).get("hooked") is not True
 
-    def _node(self, key: str, node: Node) -> Iterator[EventSeen]:
+    def _node(self, key: str, node: Node) -> Iterator[RunEvent]:
         kind = text(node.get("type"), 20)
         began = moment(node.get("startedAt")) or self._otherwise
         if self._since:  # a retry by hand sets groups going again without a new start
@@ -113,7 +113,7 @@ class Walk:
 
     def _working(
         self, key: str, node: Node, began: datetime, step: dict[str, Any]
-    ) -> Iterator[EventSeen]:
+    ) -> Iterator[RunEvent]:
         if node.get("phase") in ("Skipped", "Omitted"):
             return
         name, attempt = step["step_name"], step["attempt"]
@@ -135,7 +135,7 @@ class Walk:
         yield from _progress(key, node, began, step)
         yield from self._ended(key, node, step | {"actor": host})
 
-    def _ended(self, key: str, node: Node, step: dict[str, Any]) -> Iterator[EventSeen]:
+    def _ended(self, key: str, node: Node, step: dict[str, Any]) -> Iterator[RunEvent]:
         phase, at = node.get("phase"), moment(node.get("finishedAt"))
         name, said = step["step_name"], text(node.get("message"))
         if at is None or phase not in ("Succeeded", *BAD):
@@ -160,7 +160,7 @@ class Walk:
 
     def _waiting(
         self, key: str, node: Node, began: datetime, step: dict[str, Any]
-    ) -> Iterator[EventSeen]:
+    ) -> Iterator[RunEvent]:
         """What a node waits for now. It says so only while it does."""
         is_retry = node.get("type") == "Retry"
         if node.get("phase") != ("Running" if is_retry else "Pending"):
@@ -184,7 +184,7 @@ class Walk:
 
     def _restarts(
         self, key: str, node: Node, began: datetime, step: dict[str, Any]
-    ) -> Iterator[EventSeen]:
+    ) -> Iterator[RunEvent]:
         count = whole(node.get("failedPodRestarts"))
         if count:
             title = f"{step['step_name']}: its pod was started again ({count})"
@@ -194,7 +194,7 @@ class Walk:
 
     def _suspend(
         self, key: str, node: Node, began: datetime, step: dict[str, Any]
-    ) -> Iterator[EventSeen]:
+    ) -> Iterator[RunEvent]:
         name, said = step["step_name"], text(node.get("message"))
         yield event(
             began, EventKind.PAUSED, f"{name} waits to be resumed", key, "paused", order=20, **step
@@ -218,7 +218,7 @@ class Walk:
 
     def _group(
         self, key: str, node: Node, began: datetime, step: dict[str, Any]
-    ) -> Iterator[EventSeen]:
+    ) -> Iterator[RunEvent]:
         """A group that failed for a reason of its own, not only because a child did."""
         said = text(node.get("message"))
         if not said or said.startswith("child '") or key == self._root:
@@ -236,7 +236,7 @@ class Walk:
             **step,
         )
 
-    def _skipped(self, key: str, node: Node, began: datetime, step: dict[str, Any]) -> EventSeen:
+    def _skipped(self, key: str, node: Node, began: datetime, step: dict[str, Any]) -> RunEvent:
         words = "was left out" if node.get("phase") == "Omitted" else "was skipped"
         return event(
             began,
@@ -273,7 +273,7 @@ class Walk:
         return " / ".join(reversed(names))
 
 
-def _progress(key: str, node: Node, began: datetime, step: dict[str, Any]) -> Iterator[EventSeen]:
+def _progress(key: str, node: Node, began: datetime, step: dict[str, Any]) -> Iterator[RunEvent]:
     """What a step reports of itself; the controller's own 0/1 and 1/1 say nothing."""
     said = text(node.get("progress"), 40)
     if said in _TRIVIAL:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from observability.engines.argo.compressed_nodes import Nodes
 from observability.engines.argo.messages import failure_kind, strategy
-from observability.engines.argo.packing import Nodes
 from observability.engines.contracts import FailureKind, Status
 from observability.engines.unstructured import (
     Object,
@@ -32,11 +32,10 @@ ENDED: Final = "d"
 PAUSED: Final = "p"
 GONE: Final = "g"
 OVERDUE: Final = "o"
-GRACE: Final = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
-class WorkflowSeen:
+class WorkflowSnapshot:
     """What we have of one run of a Workflow now. A retry by hand keeps name and uid, so `attempt`
     counts them; `before` is the last revision we gave of this attempt, and `deleted` says that the
     object is gone."""
@@ -106,7 +105,7 @@ def started_micros(workflow: Object) -> int:
     return micros(at) if at else 0
 
 
-def revision_of(seen: WorkflowSeen, flags: frozenset[str]) -> str:
+def revision_of(seen: WorkflowSnapshot, flags: frozenset[str]) -> str:
     """`VERSION.STARTED flags`: the object's resource version, when it started (a retry by hand
     starts it again), and letters for what was told."""
     version = version_of(seen.workflow)
@@ -128,7 +127,7 @@ def is_retry_of(revision: str, workflow: Object) -> bool:
     return bool(before) and started_micros(workflow) not in (0, before)
 
 
-def outcome_of(seen: WorkflowSeen, nodes: Nodes, now: datetime) -> Outcome | None:
+def outcome_of(seen: WorkflowSnapshot, nodes: Nodes, now: datetime) -> Outcome | None:
     """How it ended; None while it has not. `now` dates what has no time of its own."""
     workflow = seen.workflow
     phase = phase_of(workflow)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from console.errors import Refused, Unreachable
 from observability.engines.celery.verbs import VERBS, call_of
 from observability.engines.contracts import PARENT_HEADER, TENANT_HEADER, Engine
-from observability.engines.verbs import Answer, Deed, Possible, RunFacts, by_status
+from observability.engines.verbs import ActionRequest, Answer, Availability, RunFacts, by_status
 from tenants.adapters.celery import client_for
 from tenants.contracts import TargetRef
 
@@ -18,15 +18,15 @@ class CeleryControls:
 
     engine = Engine.CELERY
 
-    def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Possible]:
+    def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Availability]:
         """By status; sending again needs arguments that were recorded as a whole."""
         return [_with_arguments(each, run) for each in by_status(VERBS, run, target.options)]
 
-    def perform(self, *, run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
+    def perform(self, *, run: RunFacts, target: TargetRef, request: ActionRequest) -> Answer:
         """One broadcast to the workers, or one message to the queue."""
-        if deed.verb == "retry":
-            return _send_again(run, target, deed)
-        kill = deed.verb == "revoke_terminate"
+        if request.verb == "retry":
+            return _send_again(run, target, request)
+        kill = request.verb == "revoke_terminate"
         with client_for(target).control() as control:
             answers = control.revoke(run.external_id, terminate=kill)
         if not answers:
@@ -39,7 +39,7 @@ class CeleryControls:
         )
 
 
-def _with_arguments(offered: Possible, run: RunFacts) -> Possible:
+def _with_arguments(offered: Availability, run: RunFacts) -> Availability:
     if offered.verb.name != "retry" or offered.why_not:
         return offered
     reason = _unrepeatable(run)
@@ -51,8 +51,8 @@ def _unrepeatable(run: RunFacts) -> str:
     return call_of(run.recorded)[3] or ("" if run.queue else "nobody saw which queue it was in")
 
 
-def _send_again(run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
-    """The new task's id is the deed's, so that a second try is seen by whoever looks."""
+def _send_again(run: RunFacts, target: TargetRef, request: ActionRequest) -> Answer:
+    """The new task's id is the request's, so that a second try is seen by whoever looks."""
     task, args, kwargs, _ = call_of(run.recorded)
     reason = _unrepeatable(run)
     if reason:
@@ -61,6 +61,6 @@ def _send_again(run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
     if run.tenant:
         headers[TENANT_HEADER] = run.tenant
     sent = client_for(target).send(
-        task, args=args, kwargs=kwargs, queue=run.queue, uuid=deed.id, headers=headers
+        task, args=args, kwargs=kwargs, queue=run.queue, uuid=request.id, headers=headers
     )
     return Answer(f"Sent to {sent.queue} as {sent.uuid}.", {"task_id": sent.uuid})

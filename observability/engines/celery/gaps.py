@@ -12,17 +12,17 @@ from itertools import islice
 from typing import Final
 
 from console.clients.celery.values import TaskOnWorker
-from observability.engines.celery.places import WITH_WORKER, place_of, revision
-from observability.engines.celery.translate import microseconds, moment
+from observability.engines.celery.events import microseconds, moment
+from observability.engines.celery.revisions import WITH_WORKER, format_revision, parse_revision
 from observability.engines.celery.workers import Silence
 from observability.engines.contracts import (
     EventKind,
-    EventSeen,
     FailureKind,
-    GapSeen,
+    RunEvent,
     RunRef,
-    RunSeen,
+    RunSnapshot,
     Status,
+    TrailGap,
 )
 
 MOST: Final = 500
@@ -30,17 +30,17 @@ MOST: Final = 500
 UNKNOWN_END: Final = "Ended while nobody listened to its events: how is not known."
 
 
-def pages(runs: Iterable[RunSeen]) -> Iterator[tuple[RunSeen, ...]]:
+def pages(runs: Iterable[RunSnapshot]) -> Iterator[tuple[RunSnapshot, ...]]:
     """Runs in pages of bounded size."""
     left = iter(runs)
     while page := tuple(islice(left, MOST)):
         yield page
 
 
-def told(open_runs: Iterable[RunRef], gap: GapSeen) -> Iterator[RunSeen]:
+def told(open_runs: Iterable[RunRef], gap: TrailGap) -> Iterator[RunSnapshot]:
     """The runs that were open in a gap, each with an event that says so."""
     us = microseconds(gap.starts_at)
-    event = EventSeen(
+    event = RunEvent(
         key=f"gap:{us}",
         seq=us,
         at=gap.starts_at,
@@ -53,8 +53,8 @@ def told(open_runs: Iterable[RunRef], gap: GapSeen) -> Iterator[RunSeen]:
             yield _again(run, (event,))
 
 
-def _again(run: RunRef, events: tuple[EventSeen, ...]) -> RunSeen:
-    return RunSeen(
+def _again(run: RunRef, events: tuple[RunEvent, ...]) -> RunSnapshot:
+    return RunSnapshot(
         external_id=run.external_id,
         run_id=run.run_id,
         location=run.location,
@@ -72,24 +72,24 @@ def ended_unseen(
     *,
     heard: Iterable[str],
     at_us: int,
-) -> Iterator[RunSeen]:
+) -> Iterator[RunSnapshot]:
     """Runs that ran when we last knew of them and that no worker has any more, nor has told of
     since (`heard` are the tasks of which events came)."""
     alive = set(heard)
     for run in open_runs:
         strange = run.external_id not in there and run.external_id not in alive
-        place = place_of(run.revision)
-        if run.status is not Status.RUNNING or not strange or place is None:
+        revision = parse_revision(run.revision)
+        if run.status is not Status.RUNNING or not strange or revision is None:
             continue
-        event = EventSeen(
-            key=f"unseen-end:{place[2]}",
-            seq=place[2] + 1,
+        event = RunEvent(
+            key=f"unseen-end:{revision[2]}",
+            seq=revision[2] + 1,
             at=moment(at_us),
             kind=EventKind.LOST,
             title="No worker has it any more",
             message=UNKNOWN_END,
         )
-        yield RunSeen(
+        yield RunSnapshot(
             external_id=run.external_id,
             run_id=run.run_id,
             location=run.location,
@@ -97,18 +97,18 @@ def ended_unseen(
             status=Status.LOST,
             created_at=run.created_at,
             closed_at=moment(at_us),
-            revision=revision((place[0], WITH_WORKER, place[2] + 1)),
+            revision=format_revision((revision[0], WITH_WORKER, revision[2] + 1)),
             failure=UNKNOWN_END,
             failure_kind=FailureKind.OTHER,
             events=(event,),
         )
 
 
-def silenced(lost: Silence, attempt: int, location: str) -> RunSeen:
+def silenced(lost: Silence, attempt: int, location: str) -> RunSnapshot:
     """A run whose worker went silent while it ran. Delivered again, it goes on."""
     what = "went offline" if lost.went_offline else "went silent"
     message = f"Worker {lost.hostname} {what} while it ran."
-    event = EventSeen(
+    event = RunEvent(
         key=f"silent:{lost.started_us}:{lost.hostname}"[:160],
         seq=lost.heard_us,
         at=moment(lost.heard_us),
@@ -119,7 +119,7 @@ def silenced(lost: Silence, attempt: int, location: str) -> RunSeen:
         message=message,
         detail={"delivered_again": "where the task acknowledges late"},
     )
-    return RunSeen(
+    return RunSnapshot(
         external_id=lost.uuid,
         run_id="",
         location=location,
@@ -127,7 +127,7 @@ def silenced(lost: Silence, attempt: int, location: str) -> RunSeen:
         status=Status.LOST,
         created_at=moment(lost.started_us),
         closed_at=moment(max(lost.heard_us, lost.started_us)),
-        revision=revision((attempt, WITH_WORKER, max(lost.heard_us, lost.started_us + 1))),
+        revision=format_revision((attempt, WITH_WORKER, max(lost.heard_us, lost.started_us + 1))),
         worker=lost.hostname,
         failure=message,
         failure_kind=FailureKind.WORKER_LOST,

@@ -19,24 +19,24 @@ import structlog
 from console.clients.celery.client import CeleryClient
 from console.clients.celery.values import EventBatch
 from console.errors import ExternalError, NotFound
-from observability.engines.celery.fold import Fold
+from observability.engines.celery.events import moment
 from observability.engines.celery.gaps import (
     ended_unseen,
     pages,
     silenced,
     told,
 )
-from observability.engines.celery.translate import moment
+from observability.engines.celery.runs import Fold
 from observability.engines.celery.workers import SILENT_AFTER, Workers
 from observability.engines.contracts import (
     ChangePage,
     Engine,
-    GapSeen,
     History,
     RunRef,
-    RunSeen,
+    RunSnapshot,
+    TrailGap,
 )
-from observability.engines.ports import Known
+from observability.engines.ports import KnownRuns
 from tenants.adapters.celery import app_name, client_for
 from tenants.contracts import PlacementRef, TargetRef
 
@@ -64,7 +64,7 @@ class CelerySource:
         target: TargetRef,
         placements: Sequence[PlacementRef],
         cursor: Mapping[str, Any],
-        known: Known,
+        known: KnownRuns,
         now: datetime,
         wait: float,
     ) -> Iterator[ChangePage]:
@@ -105,7 +105,7 @@ class _Reading:
     target: TargetRef
     client: CeleryClient
     cursor: dict[str, Any]
-    known: Known
+    known: KnownRuns
     memory: _Memory
     sweep: bool = False
 
@@ -134,7 +134,7 @@ class _Reading:
     # -- pages --------------------------------------------------------------------------------
 
     def _page(
-        self, runs: Sequence[RunSeen], at_us: int, gaps: tuple[GapSeen, ...] = ()
+        self, runs: Sequence[RunSnapshot], at_us: int, gaps: tuple[TrailGap, ...] = ()
     ) -> ChangePage:
         self.cursor["at"] = max(at_us, int(self.cursor.get("at") or 0))
         self.memory.at_us = self.cursor["at"]
@@ -148,7 +148,7 @@ class _Reading:
             sweep=sweep,
         )
 
-    def _runs(self, batch: EventBatch) -> list[RunSeen]:
+    def _runs(self, batch: EventBatch) -> list[RunSnapshot]:
         self.memory.workers.take(batch)
         self._ask_queues(batch.at_us)
         runs = self.memory.fold.runs(batch.events, self.known)
@@ -190,9 +190,9 @@ class _Reading:
         yield from self._gap(outage.from_us, max(outage.to_us, outage.from_us), outage.cause)
 
     def _gap(self, from_us: int, to_us: int, cause: str) -> Iterator[ChangePage]:
-        gap = GapSeen(moment(from_us), moment(to_us), cause[:300])
+        gap = TrailGap(moment(from_us), moment(to_us), cause[:300])
         # The cursor stays where it was until the runs were told: who stops in between tells again.
-        gaps: tuple[GapSeen, ...] = (gap,)
+        gaps: tuple[TrailGap, ...] = (gap,)
         for runs in pages(told(self.known.open_runs(), gap)):
             yield self._page(runs, int(self.cursor.get("at") or from_us), gaps)
             gaps = ()

@@ -9,7 +9,7 @@ from console.errors import Conflict
 from observability.engines.contracts import Engine
 from observability.engines.kubernetes.verbs import VERBS
 from observability.engines.unstructured import notes_of
-from observability.engines.verbs import Answer, Deed, Possible, RunFacts, by_status
+from observability.engines.verbs import ActionRequest, Answer, Availability, RunFacts, by_status
 from tenants.adapters.kubernetes import client_for
 from tenants.contracts import TargetRef
 
@@ -21,25 +21,25 @@ class KubernetesControls:
 
     engine = Engine.KUBERNETES
 
-    def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Possible]:
+    def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Availability]:
         """By the run's status alone."""
         return by_status(VERBS, run, target.options)
 
-    def perform(self, *, run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
+    def perform(self, *, run: RunFacts, target: TargetRef, request: ActionRequest) -> Answer:
         """A read and a write, both bound to the Job's uid: one of the same name is left alone."""
         client = client_for(target)
         job = client.get("Job", run.external_id, namespace=run.location)
         _refuse_other(job, run)
-        if deed.verb == "delete":
+        if request.verb == "delete":
             if client.delete("Job", run.external_id, namespace=run.location, uid=run.run_id):
                 return Answer("Kubernetes deletes the Job and its pods.")
             # It was there a moment ago. A delete whose answer was lost is sent again, and then
             # finds nothing: that one was ours.
             return Answer("The Job is gone: deleted by this, or by somebody at the same moment.")
         _refuse_ended(job, run)
-        suspend = deed.verb == "suspend"
+        suspend = request.verb == "suspend"
         patch = {
-            "metadata": {"uid": run.run_id, "annotations": notes_of(deed)},
+            "metadata": {"uid": run.run_id, "annotations": notes_of(request)},
             "spec": {"suspend": suspend},
         }
         client.patch_merge("Job", run.external_id, patch, namespace=run.location)

@@ -11,8 +11,8 @@ from typing import Final
 from console.clients.kubernetes.client import KubernetesClient
 from console.clients.kubernetes.watch import Change, Want, pages
 from console.errors import NotFound
-from observability.engines.kubernetes.endings import ending_of
-from observability.engines.kubernetes.state import JobSeen, is_finished
+from observability.engines.kubernetes.pods import ending_of
+from observability.engines.kubernetes.state import JobSnapshot, is_finished
 from observability.engines.unstructured import (
     Object,
     mapping,
@@ -65,7 +65,7 @@ def warnings_by_uid(warnings: Iterable[Object]) -> dict[str, list[Object]]:
     return found
 
 
-class Census:
+class JobListing:
     """Every Job of the cluster, namespace by namespace: one list request per kind and page."""
 
     def __init__(self, client: KubernetesClient) -> None:
@@ -80,7 +80,7 @@ class Census:
             WARNINGS.kind: self._warnings.version,
         }
 
-    def jobs(self, namespaces: frozenset[str]) -> Iterator[JobSeen]:
+    def jobs(self, namespaces: frozenset[str]) -> Iterator[JobSnapshot]:
         """The Jobs of some namespaces."""
         for namespace, jobs in groupby(self._jobs, key=namespace_of):
             if namespace not in namespaces:
@@ -89,7 +89,7 @@ class Census:
             warnings = warnings_by_uid(self._warnings.take(namespace))
             for job in jobs:
                 uid = uid_of(job)
-                yield JobSeen(job, pods.get(uid, ()), warnings.get(uid, ()))
+                yield JobSnapshot(job, pods.get(uid, ()), warnings.get(uid, ()))
 
 
 @dataclass(slots=True)
@@ -105,7 +105,7 @@ class _Mark:
     removed: set[str] = field(default_factory=set)
 
 
-class Marks:
+class ChangedJobs:
     """The Jobs that a batch of changes concerns, by uid."""
 
     def __init__(self, namespaces: frozenset[str]) -> None:
@@ -140,7 +140,7 @@ class Marks:
     def _mark(self, item: Object, name: str, uid: str) -> _Mark:
         return self._marks.setdefault(uid, _Mark(namespace_of(item), name))
 
-    def jobs(self, client: KubernetesClient) -> Iterator[JobSeen]:
+    def jobs(self, client: KubernetesClient) -> Iterator[JobSnapshot]:
         """What there is now of each of them; those of which nothing is left are left out."""
         spaces: dict[str, list[tuple[str, _Mark]]] = defaultdict(list)
         for uid, mark in self._marks.items():
@@ -157,7 +157,7 @@ class _Space:
     def __init__(self, client: KubernetesClient, namespace: str) -> None:
         self._client, self._namespace = client, namespace
 
-    def jobs(self, marks: Sequence[tuple[str, _Mark]]) -> Iterator[JobSeen]:
+    def jobs(self, marks: Sequence[tuple[str, _Mark]]) -> Iterator[JobSnapshot]:
         """What there is now."""
         known = self._objects(marks)
         present = [(uid, mark, known[uid]) for uid, mark in marks if uid in known]
@@ -166,7 +166,7 @@ class _Space:
         warnings = warnings_by_uid(self.warnings(sorted(set(asking.values()))))
         for uid, mark, job in present:
             merged = mark.pods | {uid_of(pod): pod for pod in pods.get(uid, ())}
-            yield JobSeen(
+            yield JobSnapshot(
                 job,
                 tuple(merged.values()),
                 warnings.get(uid, ()) if uid in asking else (),
@@ -211,10 +211,10 @@ class _Space:
             yield from page.objects
 
 
-def read_job(client: KubernetesClient, namespace: str, name: str) -> JobSeen:
+def read_job(client: KubernetesClient, namespace: str, name: str) -> JobSnapshot:
     """One Job by name. Raises NotFound."""
     job = client.get("Job", name, namespace=namespace)
     space = _Space(client, namespace)
     pods = [pod for pod in space.pods([name]) if job_of(pod)[1] == uid_of(job)]
     warnings = [one for one in space.warnings([name]) if about(one)[1] == uid_of(job)]
-    return JobSeen(job, pods, warnings)
+    return JobSnapshot(job, pods, warnings)

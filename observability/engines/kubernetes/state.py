@@ -12,14 +12,14 @@ from typing import Any, Final
 import orjson
 
 from observability.engines.contracts import FailureKind, Status
-from observability.engines.kubernetes.endings import (
+from observability.engines.kubernetes.denials import Denials
+from observability.engines.kubernetes.pods import (
     Ending,
     condition_of,
     ending_of,
     phase_of,
     status_of,
 )
-from observability.engines.kubernetes.warnings import Denials
 from observability.engines.unstructured import (
     Object,
     labels_of,
@@ -44,7 +44,7 @@ OVERDUE: Final = "o"
 
 
 @dataclass(frozen=True, slots=True)
-class JobSeen:
+class JobSnapshot:
     """What we have of one Job now. `removed` are uids of pods that were deleted before they had
     ended; `deleted` says that the Job itself is gone; `before` is the last revision we gave.
     """
@@ -93,7 +93,7 @@ def type_of(job: Object) -> str:
     return _CRON.sub("", name)
 
 
-def revision_of(seen: JobSeen, flags: frozenset[str]) -> str:
+def revision_of(seen: JobSnapshot, flags: frozenset[str]) -> str:
     """`JOB.PODS.EVENTS` as resource versions (of the last two the highest), then flags: letters
     that say what was told already, so that a later look need not tell it again.
 
@@ -116,7 +116,7 @@ def flags_of(revision: str) -> frozenset[str]:
     return frozenset(revision.partition(" ")[2])
 
 
-def outcome_of(seen: JobSeen, denials: Denials | None, now: datetime) -> Outcome | None:
+def outcome_of(seen: JobSnapshot, denials: Denials | None, now: datetime) -> Outcome | None:
     """How it ended; None while it has not. `now` dates what has no time of its own."""
     complete = condition_of(seen.job, _COMPLETED)
     if complete.get("status") == "True":
@@ -132,7 +132,7 @@ def outcome_of(seen: JobSeen, denials: Denials | None, now: datetime) -> Outcome
 
 
 def _failure(
-    seen: JobSeen, denials: Denials | None, condition: Mapping[str, Any], now: datetime
+    seen: JobSnapshot, denials: Denials | None, condition: Mapping[str, Any], now: datetime
 ) -> Outcome:
     reason, said = text(condition.get("reason"), 80), text(condition.get("message"), 500)
     last = _last_failure(seen.pods)
@@ -162,12 +162,12 @@ def _when(condition: Mapping[str, Any], otherwise: datetime) -> datetime:
     return moment(condition.get("lastTransitionTime")) or otherwise
 
 
-def gone_at(seen: JobSeen, now: datetime) -> datetime:
+def gone_at(seen: JobSnapshot, now: datetime) -> datetime:
     """When a Job that is gone was removed, as far as can be told."""
     return moment(metadata_of(seen.job).get("deletionTimestamp")) or now
 
 
-def open_status(seen: JobSeen) -> Status:
+def open_status(seen: JobSnapshot) -> Status:
     """Where a Job is that has not ended."""
     if mapping(seen.job.get("spec")).get("suspend") is True:
         return Status.PAUSED
@@ -177,7 +177,7 @@ def open_status(seen: JobSeen) -> Status:
     return Status.RUNNING if begun or phases & _STARTED else Status.WAITING
 
 
-def document_of(seen: JobSeen) -> bytes:
+def document_of(seen: JobSnapshot) -> bytes:
     """The cluster's own record of a Job: itself, its pods, its warnings, as JSON."""
     pods = sorted(seen.pods, key=name_of)
     document = {"job": seen.job, "pods": pods, "events": sorted(seen.warnings, key=name_of)}

@@ -9,7 +9,14 @@ from console.clients.temporal.operations import Doing, Execution, Operations
 from console.clients.temporal.queries import find
 from observability.engines.contracts import Engine
 from observability.engines.temporal.verbs import VERBS
-from observability.engines.verbs import Answer, Deed, Possible, RunFacts, RunFound, by_status
+from observability.engines.verbs import (
+    ActionRequest,
+    Answer,
+    Availability,
+    RunFacts,
+    RunFound,
+    by_status,
+)
 from tenants.adapters.temporal import client_for
 from tenants.contracts import TargetRef
 
@@ -19,14 +26,14 @@ class TemporalControls:
 
     engine = Engine.TEMPORAL
 
-    def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Possible]:
+    def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Availability]:
         """By the run's status alone."""
         return by_status(VERBS, run, target.options)
 
-    def perform(self, *, run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
+    def perform(self, *, run: RunFacts, target: TargetRef, request: ActionRequest) -> Answer:
         """One call, under the operator's name."""
         operations = Operations(client_for(target))
-        return _DOINGS[deed.verb](operations, Execution(run.external_id, run.run_id), deed)
+        return _DOINGS[request.verb](operations, Execution(run.external_id, run.run_id), request)
 
     def find(self, *, target: TargetRef, query: str, most: int) -> Sequence[RunFound]:
         """By pages of a thousand, half a second each."""
@@ -43,63 +50,63 @@ class TemporalControls:
         ]
 
 
-def _doing(deed: Deed) -> Doing:
-    return Doing(deed.identity, deed.stated, deed.id)
+def _doing(request: ActionRequest) -> Doing:
+    return Doing(request.identity, request.stated, request.id)
 
 
-def _cancel(operations: Operations, run: Execution, deed: Deed) -> Answer:
-    operations.cancel(run, _doing(deed))
+def _cancel(operations: Operations, run: Execution, request: ActionRequest) -> Answer:
+    operations.cancel(run, _doing(request))
     return Answer("Temporal took the request to cancel; the workflow decides when it ends.")
 
 
-def _terminate(operations: Operations, run: Execution, deed: Deed) -> Answer:
-    operations.terminate(run, _doing(deed))
+def _terminate(operations: Operations, run: Execution, request: ActionRequest) -> Answer:
+    operations.terminate(run, _doing(request))
     return Answer("Temporal has terminated the run.")
 
 
-def _reset(operations: Operations, run: Execution, deed: Deed) -> Answer:
-    chosen = deed.arguments.get("point", "last")
-    point = int(deed.arguments["event"]) if chosen == "event" else str(chosen)
-    new_run, event = operations.reset(run, point, _doing(deed))
+def _reset(operations: Operations, run: Execution, request: ActionRequest) -> Answer:
+    chosen = request.arguments.get("point", "last")
+    point = int(request.arguments["event"]) if chosen == "event" else str(chosen)
+    new_run, event = operations.reset(run, point, _doing(request))
     return Answer(f"A new run goes on from event {event}.", {"run_id": new_run, "event": event})
 
 
-def _signal(operations: Operations, run: Execution, deed: Deed) -> Answer:
-    name = str(deed.arguments["name"])
-    operations.signal(run, name, str(deed.arguments.get("input", "")), _doing(deed))
+def _signal(operations: Operations, run: Execution, request: ActionRequest) -> Answer:
+    name = str(request.arguments["name"])
+    operations.signal(run, name, str(request.arguments.get("input", "")), _doing(request))
     return Answer(f"Temporal has recorded the signal {name}.")
 
 
-def _pause(operations: Operations, run: Execution, deed: Deed) -> Answer:
-    activity = str(deed.arguments["activity"])
-    operations.pause_activity(run, activity, _doing(deed))
+def _pause(operations: Operations, run: Execution, request: ActionRequest) -> Answer:
+    activity = str(request.arguments["activity"])
+    operations.pause_activity(run, activity, _doing(request))
     return Answer(f"Activity {activity} is paused.")
 
 
-def _unpause(operations: Operations, run: Execution, deed: Deed) -> Answer:
-    activity = str(deed.arguments["activity"])
-    again = bool(deed.arguments.get("reset_attempts"))
-    operations.unpause_activity(run, activity, _doing(deed), reset_attempts=again)
+def _unpause(operations: Operations, run: Execution, request: ActionRequest) -> Answer:
+    activity = str(request.arguments["activity"])
+    again = bool(request.arguments.get("reset_attempts"))
+    operations.unpause_activity(run, activity, _doing(request), reset_attempts=again)
     return Answer(f"Activity {activity} goes on.")
 
 
-def _reset_activity(operations: Operations, run: Execution, deed: Deed) -> Answer:
-    activity = str(deed.arguments["activity"])
+def _reset_activity(operations: Operations, run: Execution, request: ActionRequest) -> Answer:
+    activity = str(request.arguments["activity"])
     operations.reset_activity(
         run,
         activity,
-        _doing(deed),
-        keep_paused=bool(deed.arguments.get("keep_paused", True)),
-        reset_heartbeat=bool(deed.arguments.get("reset_heartbeat")),
+        _doing(request),
+        keep_paused=bool(request.arguments.get("keep_paused", True)),
+        reset_heartbeat=bool(request.arguments.get("reset_heartbeat")),
     )
     return Answer(f"Activity {activity} begins with attempt 1 again.")
 
 
-def _priority(operations: Operations, run: Execution, deed: Deed) -> Answer:
-    said = deed.arguments
+def _priority(operations: Operations, run: Execution, request: ActionRequest) -> Answer:
+    said = request.arguments
     operations.set_priority(
         run,
-        _doing(deed),
+        _doing(request),
         key=int(said.get("priority_key", 0)),
         fairness=str(said.get("fairness_key", "")),
         weight=float(said.get("fairness_weight", 0.0)),
@@ -107,7 +114,7 @@ def _priority(operations: Operations, run: Execution, deed: Deed) -> Answer:
     return Answer("What the run schedules from now on has the new priority.")
 
 
-_DOINGS: Final[Mapping[str, Callable[[Operations, Execution, Deed], Answer]]] = {
+_DOINGS: Final[Mapping[str, Callable[[Operations, Execution, ActionRequest], Answer]]] = {
     "cancel": _cancel,
     "terminate": _terminate,
     "reset": _reset,

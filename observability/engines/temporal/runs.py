@@ -16,18 +16,18 @@ from observability.engines.contracts import (
     TENANT_ATTRIBUTE,
     TRACE_MEMO,
     EventKind,
-    EventSeen,
     FailureKind,
     LinkKind,
     Progress,
+    RunEvent,
     RunRef,
-    RunSeen,
+    RunSnapshot,
     Status,
     run_key,
 )
-from observability.engines.temporal.checkpoints import progress
-from observability.engines.temporal.faults import kind_of, root_message
-from observability.engines.temporal.story import Story
+from observability.engines.temporal.activities import progress
+from observability.engines.temporal.failures import kind_of, root_message
+from observability.engines.temporal.history import HistoryState
 
 ENGINE: Final = "temporal"
 _STATUSES: Final[Mapping[str, Status]] = {
@@ -52,9 +52,9 @@ def status_of(word: str) -> Status:
     return _STATUSES.get(word, Status.RUNNING)
 
 
-def seen(row: RunRow, namespace: str) -> RunSeen:
+def snapshot(row: RunRow, namespace: str) -> RunSnapshot:
     """A run as visibility shows it. A description knows more about an open one."""
-    return RunSeen(
+    return RunSnapshot(
         external_id=row.workflow_id,
         run_id=row.run_id,
         location=namespace,
@@ -83,57 +83,62 @@ def covers(revision: str, row: RunRow) -> bool:
     """Whether a stored revision is of a look as late as this row. A closed run that was reset has
     more transitions than visibility ever hears of."""
     status, _, numbers = revision.partition(":")
-    known = tuple(int(one) for one in numbers.split(":")[:2] if one.isdecimal())
+    known = tuple(int(part) for part in numbers.split(":")[:2] if part.isdecimal())
     return status == row.status and known >= (row.history_length, row.transitions)
 
 
-def described(found: RunDescription, namespace: str) -> RunSeen:
+def snapshot_of(description: RunDescription, namespace: str) -> RunSnapshot:
     """A run as it is now; the revision of an open one changes with every heartbeat and retry."""
-    run = seen(found.row, namespace)
+    run = snapshot(description.row, namespace)
     if run.status not in OPEN:
         return run
-    attempts = [one.attempt for one in found.activities]
-    if found.workflow_task_attempt > 1:
-        attempts.append(found.workflow_task_attempt)
+    attempts = [activity.attempt for activity in description.activities]
+    if description.workflow_task_attempt > 1:
+        attempts.append(description.workflow_task_attempt)
     return replace(
         run,
-        revision=f"{run.revision}:{_newest(found)}",
-        progress=pending_progress(found),
+        revision=f"{run.revision}:{_newest(description)}",
+        progress=pending_progress(description),
         attempts=max(attempts, default=None),
     )
 
 
-def _newest(found: RunDescription) -> int:
+def _newest(description: RunDescription) -> int:
     """The last time that an activity which is under way was heard of, in milliseconds."""
     moments = [
         moment
-        for one in found.activities
-        for moment in (one.heartbeat_at, one.started_at, one.attempt_ended_at, one.paused_at)
+        for activity in description.activities
+        for moment in (
+            activity.heartbeat_at,
+            activity.started_at,
+            activity.attempt_ended_at,
+            activity.paused_at,
+        )
         if moment is not None
     ]
     return int(max(moments).timestamp() * 1000) if moments else 0
 
 
-def pending_progress(found: RunDescription) -> Progress | None:
+def pending_progress(description: RunDescription) -> Progress | None:
     """The newest heartbeat of those activities that are under way."""
     beats = [
-        progress(one.heartbeat, one.heartbeat_at)
-        for one in found.activities
-        if one.heartbeat is not None and one.heartbeat_at is not None
+        progress(activity.heartbeat, activity.heartbeat_at)
+        for activity in description.activities
+        if activity.heartbeat is not None and activity.heartbeat_at is not None
     ]
-    return max(beats, key=lambda one: one.at, default=None)
+    return max(beats, key=lambda beat: beat.at, default=None)
 
 
-def refined(run: RunSeen, story: Story) -> RunSeen:
+def refined(run: RunSnapshot, history: HistoryState) -> RunSnapshot:
     """The run with what only its history knows."""
-    first, last = story.first, story.last
+    first, last = history.first, history.last
     run = replace(
         run,
-        began_at=story.began_at or run.began_at,
-        attempts=max(story.attempts, run.attempts or 0) or None,
-        worker=story.worker or run.worker,
-        build=story.build or run.build,
-        progress=story.progress if run.progress is None else run.progress,
+        began_at=history.began_at or run.began_at,
+        attempts=max(history.attempts, run.attempts or 0) or None,
+        worker=history.worker or run.worker,
+        build=history.build or run.build,
+        progress=history.progress if run.progress is None else run.progress,
         needs_history=False,
     )
     if first is not None:
@@ -146,11 +151,11 @@ def refined(run: RunSeen, story: Story) -> RunSeen:
         if last.run:
             # A run that goes on in another one names the first of the chain, as that one will.
             run = replace(run, links={**_own_chain(run), **run.links})
-    failure, kind = _failure(story, ending)
+    failure, kind = _failure(history, ending)
     return replace(run, failure=failure, failure_kind=kind)
 
 
-def _from_start(run: RunSeen, actor: str, detail: Mapping[str, Any]) -> RunSeen:
+def _from_start(run: RunSnapshot, actor: str, detail: Mapping[str, Any]) -> RunSnapshot:
     parent = run.parent
     if detail.get("parent_workflow_id"):
         where = str(detail.get("parent_namespace") or run.location)
@@ -172,20 +177,20 @@ def _from_start(run: RunSeen, actor: str, detail: Mapping[str, Any]) -> RunSeen:
     )
 
 
-def _failure(story: Story, ending: Status | None) -> tuple[str, FailureKind]:
+def _failure(history: HistoryState, ending: Status | None) -> tuple[str, FailureKind]:
     """The root of the trouble in words. A workflow task that fails for ever is trouble too."""
-    last, stuck = story.last, story.stuck
+    last, stuck = history.last, history.stuck
     stuck_kind = kind_of(stuck.fault) if stuck is not None else FailureKind.NONE
     if stuck is not None and stuck.state == "non_deterministic_error":
         stuck_kind = FailureKind.NON_DETERMINISM
-    stuck_words = root_message(stuck.fault) or stuck.state if stuck is not None else ""
+    stuck_text = root_message(stuck.fault) or stuck.state if stuck is not None else ""
     if last is None or ending is None:
-        return stuck_words, stuck_kind
+        return stuck_text, stuck_kind
     if ending is Status.FAILED:
         return root_message(last.fault), kind_of(last.fault)
     if ending is Status.TIMED_OUT:
-        words = "The workflow's own time was over"
-        return (f"{words}: {stuck_words}", stuck_kind) if stuck else (words, FailureKind.DEADLINE)
+        text = "The workflow's own time was over"
+        return (f"{text}: {stuck_text}", stuck_kind) if stuck else (text, FailureKind.DEADLINE)
     if ending is Status.TERMINATED:
         return last.message or "Terminated", FailureKind.TERMINATED
     if ending is Status.CANCELLED:
@@ -193,10 +198,10 @@ def _failure(story: Story, ending: Status | None) -> tuple[str, FailureKind]:
     return "", FailureKind.NONE
 
 
-def from_history(ref: RunRef, story: Story) -> RunSeen:
+def from_history(ref: RunRef, history: HistoryState) -> RunSnapshot:
     """A run that only its history was asked for."""
-    first = story.first
-    run = RunSeen(
+    first = history.first
+    run = RunSnapshot(
         external_id=ref.external_id,
         run_id=ref.run_id,
         location=ref.location,
@@ -205,34 +210,36 @@ def from_history(ref: RunRef, story: Story) -> RunSeen:
         created_at=ref.created_at,
         revision=ref.revision,
     )
-    return refined(run, story)
+    return refined(run, history)
 
 
-def reset_of(run: RunSeen) -> EventSeen | None:
+def reset_of(run: RunSnapshot) -> RunEvent | None:
     """The event by which this run came out of another one."""
     resets = (event for event in run.events if event.kind is EventKind.RESET)
-    return next((one for one in resets if one.detail.get("new_run_id") == run.run_id), None)
+    return next((event for event in resets if event.detail.get("new_run_id") == run.run_id), None)
 
 
-def reset_base(found: RunDescription, told: RunSeen, at: datetime, namespace: str) -> RunSeen:
-    """The run that `told` was reset from: its side of the reset."""
-    run = seen(found.row, namespace)
-    event = EventSeen(
-        key=f"reset/{told.run_id}",
-        seq=max(found.row.history_length, 1),
+def reset_base(
+    description: RunDescription, run: RunSnapshot, at: datetime, namespace: str
+) -> RunSnapshot:
+    """The run that `run` was reset from: its side of the reset."""
+    base = snapshot(description.row, namespace)
+    event = RunEvent(
+        key=f"reset/{run.run_id}",
+        seq=max(description.row.history_length, 1),
         at=at,
         kind=EventKind.RESET,
-        title=f"Reset: goes on as run {told.run_id}",
-        detail={"new_run_id": told.run_id},
+        title=f"Reset: goes on as run {run.run_id}",
+        detail={"new_run_id": run.run_id},
     )
     return replace(
-        run, links={**_own_chain(run), **run.links}, events=(event,), needs_history=False
+        base, links={**_own_chain(base), **base.links}, events=(event,), needs_history=False
     )
 
 
-def vanished(ref: RunRef, now: datetime) -> RunSeen:
-    """A run that was open when last seen and that the server no longer has."""
-    return RunSeen(
+def vanished(ref: RunRef, now: datetime) -> RunSnapshot:
+    """A run that was open when last looked at and that the server no longer has."""
+    return RunSnapshot(
         external_id=ref.external_id,
         run_id=ref.run_id,
         location=ref.location,
@@ -247,22 +254,22 @@ def vanished(ref: RunRef, now: datetime) -> RunSeen:
 
 def _parent(row: RunRow, namespace: str) -> str:
     if row.parent_workflow_id:
-        found = run_key(ENGINE, namespace, row.parent_workflow_id, row.parent_run_id)
-        return found[:_LONGEST_KEY]
+        key = run_key(ENGINE, namespace, row.parent_workflow_id, row.parent_run_id)
+        return key[:_LONGEST_KEY]
     return _text(row.memo.get(PARENT_MEMO))[:_LONGEST_KEY]
 
 
 def _links(row: RunRow, namespace: str) -> dict[LinkKind, str]:
-    found = {
+    links = {
         LinkKind.REQUEST: _text(row.memo.get(REQUEST_MEMO)),
         LinkKind.TRACE: _text(row.memo.get(TRACE_MEMO)),
     }
     if row.first_run_id and row.first_run_id != row.run_id:
-        found[LinkKind.CHAIN] = _chain(namespace, row.workflow_id, row.first_run_id)
-    return {kind: value for kind, value in found.items() if 0 < len(value) <= _LONGEST_LINK}
+        links[LinkKind.CHAIN] = _chain(namespace, row.workflow_id, row.first_run_id)
+    return {kind: value for kind, value in links.items() if 0 < len(value) <= _LONGEST_LINK}
 
 
-def _own_chain(run: RunSeen) -> dict[LinkKind, str]:
+def _own_chain(run: RunSnapshot) -> dict[LinkKind, str]:
     return {LinkKind.CHAIN: _chain(run.location, run.external_id, run.run_id)}
 
 
@@ -276,9 +283,11 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def waiting(run: RunSeen, found: RunDescription, story: Story) -> RunSeen:
+def waiting(run: RunSnapshot, description: RunDescription, history: HistoryState) -> RunSnapshot:
     """The run as waiting when no worker has ever taken it up."""
-    untouched = story.first is not None and story.began_at is None and not found.activities
+    untouched = (
+        history.first is not None and history.began_at is None and not description.activities
+    )
     if run.status is Status.RUNNING and untouched:
         return replace(run, status=Status.WAITING)
     return run

@@ -17,22 +17,21 @@ from observability.engines.contracts import (
     TEMPORAL_HISTORY,
     ChangePage,
     Engine,
-    GapSeen,
     History,
     RunRef,
-    RunSeen,
+    RunSnapshot,
+    TrailGap,
 )
-from observability.engines.ports import Known
+from observability.engines.ports import KnownRuns
 from observability.engines.temporal import runs
+from observability.engines.temporal.activities import Schedules, pending_events
 from observability.engines.temporal.cursor import OVERLAP, Cursor, read
-from observability.engines.temporal.inlining import with_histories
-from observability.engines.temporal.pending import Schedules, pending_events
-from observability.engines.temporal.telling import tell
-from observability.engines.temporal.windows import portions
+from observability.engines.temporal.history import reduce_history
+from observability.engines.temporal.visibility import visibility_pages, with_histories
 from tenants.adapters.temporal import client_for, namespace
 from tenants.contracts import PlacementRef, TargetRef
 
-LOOKS: Final = 100
+MOST_DESCRIBED: Final = 100
 """Open runs that are described in one round; the next round goes on with the others."""
 RESTS: Final = 4.0
 """After looking at open runs, no other look for this many times as long as that one took."""
@@ -61,39 +60,41 @@ class TemporalSource:
         target: TargetRef,
         placements: Sequence[PlacementRef],  # noqa: ARG002  # attribution is ingest's
         cursor: Mapping[str, Any],
-        known: Known,
+        known: KnownRuns,
         now: datetime,
         wait: float,
     ) -> Iterator[ChangePage]:
         """See ports.Source. Open runs come by the time they started, then what closed, oldest
         first, then those that we know to be open are looked at in turn."""
         client = client_for(target)
-        look = _Look(TrailReader(client), namespace(target), known, read(cursor))
+        namespace_pass = _NamespacePass(TrailReader(client), namespace(target), known, read(cursor))
         began = quiet_since = time.monotonic()
-        if look.away(now) > SHORTEST_RETENTION:
-            yield from look.missed(now, client.retention())
+        if namespace_pass.away(now) > SHORTEST_RETENTION:
+            yield from namespace_pass.missed(now, client.retention())
         while True:
-            news = 0
+            snapshots = 0
             at = now + timedelta(seconds=time.monotonic() - began)
-            for page in look.round(at):
-                news += len(page.runs)
+            for page in namespace_pass.round(at):
+                snapshots += len(page.runs)
                 yield page
-            changed = self._look_at_open(target, look, at)
-            news += len(changed.runs)
+            changed = self._look_at_open(target, namespace_pass, at)
+            snapshots += len(changed.runs)
             yield changed
-            if news:
+            if snapshots:
                 quiet_since = time.monotonic()
             left = quiet_since + wait - time.monotonic()
             if left <= 0:
                 return
             time.sleep(min(PAUSE, left))
 
-    def _look_at_open(self, target: TargetRef, look: _Look, at: datetime) -> ChangePage:
+    def _look_at_open(
+        self, target: TargetRef, namespace_pass: _NamespacePass, at: datetime
+    ) -> ChangePage:
         """The last page of a round. With very many open runs not each round looks at some."""
         begun = time.monotonic()
         if begun < self._rests.get(target.id, 0.0):
-            return look.page((), caught_up=True)
-        page = look.page(tuple(look.open_runs(at)), caught_up=True)
+            return namespace_pass.page((), caught_up=True)
+        page = namespace_pass.page(tuple(namespace_pass.open_runs(at)), caught_up=True)
         ended = time.monotonic()
         self._rests[target.id] = ended + RESTS * (ended - begun)
         return page
@@ -104,54 +105,54 @@ class TemporalSource:
         reader = TrailReader(client_for(target))
         if run.status not in OPEN:
             return _closed(run, reader.history(run.external_id, run.run_id), after)
-        found = reader.describe(run.external_id, run.run_id)
-        if after and found.row.closed_at is None:
-            told = reader.history_after(
+        description = reader.describe(run.external_id, run.run_id)
+        if after and description.row.closed_at is None:
+            recorded = reader.history_after(
                 run.external_id,
                 run.run_id,
                 after,
-                activities=self._schedules.missing(run.run_id, found),
+                activities=self._schedules.missing(run.run_id, description),
             )
-            if not told.closed:
-                return self._open(target, found, told, after)
-        told = reader.history(run.external_id, run.run_id)
-        return self._open(target, found, told, after)
+            if not recorded.closed:
+                return self._open(target, description, recorded, after)
+        recorded = reader.history(run.external_id, run.run_id)
+        return self._open(target, description, recorded, after)
 
     def _open(
-        self, target: TargetRef, found: RunDescription, told: RunHistory, after: int
+        self, target: TargetRef, description: RunDescription, recorded: RunHistory, after: int
     ) -> History:
         where = namespace(target)
-        story = tell(told.events, after)
-        run = runs.refined(runs.described(found, where), story)
-        run = runs.waiting(run, found, story)
-        events = list(story.events)
-        if not told.closed:
-            self._schedules.learn(found.row.run_id, told)
-            events += pending_events(found, self._schedules, run.created_at)
+        state = reduce_history(recorded.events, after)
+        run = runs.refined(runs.snapshot_of(description, where), state)
+        run = runs.waiting(run, description, state)
+        events = list(state.events)
+        if not recorded.closed:
+            self._schedules.learn(description.row.run_id, recorded)
+            events += pending_events(description, self._schedules, run.created_at)
         return History(
             events=tuple(sorted(events, key=lambda event: (event.seq, event.key))),
-            document=told.document or b"",
+            document=recorded.document or b"",
             media=TEMPORAL_HISTORY,
             run=run,
-            complete=told.closed,
+            complete=recorded.closed,
         )
 
 
-def _closed(ref: RunRef, told: RunHistory, after: int) -> History:
-    story = tell(told.events, after)
+def _closed(ref: RunRef, recorded: RunHistory, after: int) -> History:
+    state = reduce_history(recorded.events, after)
     return History(
-        events=tuple(sorted(story.events, key=lambda event: (event.seq, event.key))),
-        document=told.document or b"",
+        events=tuple(sorted(state.events, key=lambda event: (event.seq, event.key))),
+        document=recorded.document or b"",
         media=TEMPORAL_HISTORY,
-        run=runs.from_history(ref, story),
-        complete=told.closed,
+        run=runs.from_history(ref, state),
+        complete=recorded.closed,
     )
 
 
-class _Look:
+class _NamespacePass:
     """One reading of a namespace, from a cursor on."""
 
-    def __init__(self, reader: TrailReader, where: str, known: Known, cursor: Cursor) -> None:
+    def __init__(self, reader: TrailReader, where: str, known: KnownRuns, cursor: Cursor) -> None:
         self._reader = reader
         self._where = where
         self._known = known
@@ -162,12 +163,12 @@ class _Look:
         return now - self._cursor.closed if self._cursor.current else timedelta()
 
     def missed(self, now: datetime, retention: int | None) -> Iterator[ChangePage]:
-        """The gap between the last look and what the namespace still keeps."""
+        """The gap between the last namespace_pass and what the namespace still keeps."""
         kept = now - timedelta(seconds=retention) if retention is not None else self._cursor.closed
         if kept > self._cursor.closed:
             # Said once: from here on it is catching up.
             self._cursor = replace(self._cursor, current=False)
-            gap = GapSeen(
+            gap = TrailGap(
                 self._cursor.closed, kept, "Nobody read for longer than Temporal keeps closed runs"
             )
             yield replace(self.page(()), gaps=(gap,))
@@ -179,12 +180,12 @@ class _Look:
 
     def _windows(self, name: str, query: str, column: str, at: datetime) -> Iterator[ChangePage]:
         begin = getattr(self._cursor, name)
-        for portion in portions(self._reader, query, column, begin, max(at, begin)):
-            for found in with_histories(self._reader, self._new(portion.rows), self._where):
-                yield self.page(found)
-            if portion.ends_at is not None:
+        for rows_page in visibility_pages(self._reader, query, column, begin, max(at, begin)):
+            for snapshots in with_histories(self._reader, self._new(rows_page.rows), self._where):
+                yield self.page(snapshots)
+            if rows_page.ends_at is not None:
                 # The end of the last window is read again next time.
-                to = min(portion.ends_at, at - OVERLAP)
+                to = min(rows_page.ends_at, at - OVERLAP)
                 before, self._cursor = self._cursor, self._cursor.advanced(name, to)
                 if before != self._cursor and to < at - OVERLAP:
                     yield self.page(())
@@ -197,30 +198,30 @@ class _Look:
             row for row, name in zip(rows, ids, strict=True) if _is_new(row, revisions.get(name))
         ]
 
-    def open_runs(self, now: datetime) -> Iterator[RunSeen]:
+    def open_runs(self, now: datetime) -> Iterator[RunSnapshot]:
         """Those that we know to be open and that changed, of the next few in turn."""
         turn = self._cursor.turn
         # What an earlier setting of the namespace left behind says nothing about this one.
         ours = (ref for ref in self._known.open_runs() if ref.location == self._where)
         later = (ref for ref in ours if ref.id > turn)
-        refs = heapq.nsmallest(LOOKS, later, key=lambda ref: ref.id)
+        refs = heapq.nsmallest(MOST_DESCRIBED, later, key=lambda ref: ref.id)
         # After the last one it is the first one's turn again.
-        self._cursor = replace(self._cursor, turn=refs[-1].id if len(refs) == LOOKS else 0)
-        described = self._reader.describe_all([(ref.external_id, ref.run_id) for ref in refs])
-        for ref, found in zip(refs, described, strict=True):
-            if found is None:
+        self._cursor = replace(self._cursor, turn=refs[-1].id if len(refs) == MOST_DESCRIBED else 0)
+        descriptions = self._reader.describe_all([(ref.external_id, ref.run_id) for ref in refs])
+        for ref, description in zip(refs, descriptions, strict=True):
+            if description is None:
                 yield runs.vanished(ref, now)
                 continue
-            run = runs.described(found, self._where)
+            run = runs.snapshot_of(description, self._where)
             if run.revision != ref.revision:
                 yield run
 
-    def page(self, found: tuple[RunSeen, ...], *, caught_up: bool = False) -> ChangePage:
+    def page(self, snapshots: tuple[RunSnapshot, ...], *, caught_up: bool = False) -> ChangePage:
         """Runs with the place to go on from."""
         if caught_up:
             self._cursor = replace(self._cursor, current=True)
         return ChangePage(
-            runs=found,
+            runs=snapshots,
             cursor=self._cursor.stored(),
             through=self._cursor.through(),
             caught_up=caught_up,

@@ -1,11 +1,11 @@
 """What a look at a run adds to what is known of it, whatever the order in which looks arrive. Pure.
 
-Of each field the latest news counts; news that does not know a field leaves it. Which of two looks
-is the later one is said by the numbers in their revisions; where these are the same, a closed run
-is later than an open one. So a closed run is only open again where the engine itself says so.
+Of each field the latest value counts; a look that does not know a field leaves it. Which of two
+looks is the later one is said by the numbers in their revisions; where these are the same, a closed
+run is later than an open one. So a closed run is only open again where the engine itself says so.
 
-`Known` holds of each field also how late its value is, where that differs from the row (`marks`):
-without that, a look that arrives between two others would count or not by chance.
+`RunState` holds of each field also how late its value is, where that differs from the row
+(`marks`): without that, a look that arrives between two others would count or not by chance.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from observability.engines.contracts import (
     OPEN,
     FailureKind,
     Progress,
-    RunSeen,
+    RunSnapshot,
     Status,
 )
 from observability.jobs.rules.bounding import (
@@ -65,23 +65,13 @@ def rank(revision: str, status: str, closed_at: datetime | None) -> Rank:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """A look, cut to what rows hold. `latest` are fields of which the latest value counts."""
+class RunState:
+    """What is known of a run: after one look, or after all that came.
 
-    rank: Rank
-    revision: str
-    latest: Mapping[str, Any]
-    created_at: datetime
-    began_at: datetime | None = None
-    attempts: int | None = None
-    progress: Mapping[str, Any] | None = None
-    cleaned_at: datetime | None = None
-    emulated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of a run. `latest` as in News, with `status` and `closed_at` always there."""
+    `latest` are fields of which the latest value counts; `state` (status and `closed_at`) is always
+    there. `attempts` is 0 where nothing is known of them. `marks` say how late fields are that are
+    not as late as the row.
+    """
 
     revision: str
     latest: Mapping[str, Any]
@@ -95,57 +85,56 @@ class Known:
 
     @property
     def rank(self) -> Rank:
-        """Of the latest news in it."""
+        """Of the latest look in it."""
         status, closed_at = self.latest["state"]
         return rank(self.revision, status, closed_at)
 
 
-def news(seen: RunSeen, *, masker: Masker, tenant_id: int | None = None) -> News:
-    """A look as rows can hold it: masked, bounded; `tenant_id` is whom `seen.tenant` names."""
-    revision = clean(seen.revision)[:100]
-    closed_at = None if seen.status in OPEN else seen.closed_at or _last_moment(seen)
-    latest: dict[str, Any] = {"state": (seen.status.value, closed_at)}
+def state_of(snapshot: RunSnapshot, *, masker: Masker, tenant_id: int | None = None) -> RunState:
+    """A look as rows can hold it: masked, bounded; `tenant_id` is whom `snapshot.tenant` names."""
+    revision = clean(snapshot.revision)[:100]
+    closed_at = None if snapshot.status in OPEN else snapshot.closed_at or _last_moment(snapshot)
+    latest: dict[str, Any] = {"state": (snapshot.status.value, closed_at)}
     for name, longest in _LONGEST.items():
-        if value := getattr(seen, name):
+        if value := getattr(snapshot, name):
             latest[name] = bounded_text(value, longest)
-    if seen.parent:
-        latest["parent_key"] = bounded_id(seen.parent, LONGEST_KEY)
+    if snapshot.parent:
+        latest["parent_key"] = bounded_id(snapshot.parent, LONGEST_KEY)
     if tenant_id is not None:
         latest["declared"] = tenant_id
-    if seen.cleanup_at is not None:
-        latest["cleanup_at"] = seen.cleanup_at
-    latest.update(_failure(seen, masker))
-    latest.update(_attributes(seen.attributes, masker))
-    return News(
-        rank=rank(revision, seen.status, closed_at),
+    if snapshot.cleanup_at is not None:
+        latest["cleanup_at"] = snapshot.cleanup_at
+    latest.update(_failure(snapshot, masker))
+    latest.update(_attributes(snapshot.attributes, masker))
+    return RunState(
         revision=revision,
         latest=latest,
-        created_at=seen.created_at,
-        began_at=seen.began_at,
-        attempts=seen.attempts,
-        progress=_progress(seen.progress, masker),
-        cleaned_at=seen.cleaned_at,
-        emulated=seen.emulated,
+        created_at=snapshot.created_at,
+        began_at=snapshot.began_at,
+        attempts=snapshot.attempts or 0,
+        progress=_progress(snapshot.progress, masker),
+        cleaned_at=snapshot.cleaned_at,
+        emulated=snapshot.emulated,
     )
 
 
-def _last_moment(seen: RunSeen) -> datetime:
+def _last_moment(snapshot: RunSnapshot) -> datetime:
     """When a run ended of which only that is known."""
     moments = [
-        seen.created_at,
-        seen.began_at,
-        seen.cleaned_at,
-        *(event.at for event in seen.events),
+        snapshot.created_at,
+        snapshot.began_at,
+        snapshot.cleaned_at,
+        *(event.at for event in snapshot.events),
     ]
     return max(moment for moment in moments if moment is not None)
 
 
-def _failure(seen: RunSeen, masker: Masker) -> Iterator[tuple[str, str]]:
-    well = seen.status in _WELL  # an attempt that failed on the way is told by its event
-    if well or seen.failure:
-        yield "failure", "" if well else _shown(seen.failure, masker)
-    if well or seen.failure_kind != FailureKind.NONE:
-        yield "failure_kind", "" if well else seen.failure_kind.value
+def _failure(snapshot: RunSnapshot, masker: Masker) -> Iterator[tuple[str, str]]:
+    well = snapshot.status in _WELL  # an attempt that failed on the way is told by its event
+    if well or snapshot.failure:
+        yield "failure", "" if well else _shown(snapshot.failure, masker)
+    if well or snapshot.failure_kind != FailureKind.NONE:
+        yield "failure_kind", "" if well else snapshot.failure_kind.value
 
 
 def _shown(text: str, masker: Masker) -> str:
@@ -154,8 +143,8 @@ def _shown(text: str, masker: Masker) -> str:
 
 def _attributes(attributes: Mapping[str, Any], masker: Masker) -> Iterator[tuple[str, Any]]:
     if attributes:
-        seen = detail_for_masking(attributes, to_json(attributes))
-        for key, value in bounded_detail(masker.value(seen)).items():
+        shown = detail_for_masking(attributes, to_json(attributes))
+        for key, value in bounded_detail(masker.value(shown)).items():
             yield ATTRIBUTE + key, value
 
 
@@ -170,46 +159,35 @@ def _progress(progress: Progress | None, masker: Masker) -> dict[str, Any] | Non
     }
 
 
-def known(first: News) -> Known:
-    """What is known after the first look."""
-    return Known(
-        revision=first.revision,
-        latest=first.latest,
-        created_at=first.created_at,
-        began_at=first.began_at,
-        attempts=first.attempts or 0,
-        progress=first.progress,
-        cleaned_at=first.cleaned_at,
-        emulated=first.emulated,
-    )
-
-
-def merged(old: Known, new: News) -> Known:
+def merged(old: RunState, new: RunState) -> RunState:
     """What is known after one more look."""
-    latest, marks = _latest(old, new)
+    before, rank = old.rank, new.rank
+    latest, marks = _latest(old, before, new, rank)
     return replace(
         old,
-        revision=new.revision if new.rank > old.rank else old.revision,
+        revision=new.revision if rank > before else old.revision,
         latest=latest,
         marks=marks,
         created_at=min(old.created_at, new.created_at),
         began_at=_earliest(old.began_at, new.began_at),
-        attempts=max(old.attempts, new.attempts or 0),
+        attempts=max(old.attempts, new.attempts),
         progress=_later(old.progress, new.progress),
         cleaned_at=_earliest(old.cleaned_at, new.cleaned_at),
         emulated=old.emulated or new.emulated,
     )
 
 
-def _latest(old: Known, new: News) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    """The latest value of each field, and how late it is where that is not as late as the row."""
-    before = old.rank
-    top = max(before, new.rank)
+def _latest(
+    old: RunState, before: Rank, new: RunState, rank: Rank
+) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """The latest value of each field, and how late it is where that is not as late as the row.
+    `before` and `rank` are how late the two are."""
+    top = max(before, rank)
     latest, ranks = dict(old.latest), _ranks(old, before)
     for name, value in new.latest.items():
-        if name not in latest or _beats((new.rank, value), (ranks[name], latest[name])):
-            latest[name], ranks[name] = value, new.rank
-    marks = {name: _mark(found) for name, found in ranks.items() if found != top}
+        if name not in latest or _beats((rank, value), (ranks[name], latest[name])):
+            latest[name], ranks[name] = value, rank
+    marks = {name: _mark(late) for name, late in ranks.items() if late != top}
     return latest, marks
 
 
@@ -220,7 +198,7 @@ def _beats(new: tuple[Rank, Any], old: tuple[Rank, Any]) -> bool:
     return new[1] != old[1] and repr(new[1]) > repr(old[1])
 
 
-def _ranks(old: Known, before: Rank) -> dict[str, Rank]:
+def _ranks(old: RunState, before: Rank) -> dict[str, Rank]:
     ranks = dict.fromkeys(old.latest, before)
     for name, mark in old.marks.items():
         if name in ranks:
@@ -228,8 +206,8 @@ def _ranks(old: Known, before: Rank) -> dict[str, Rank]:
     return ranks
 
 
-def _mark(found: Rank) -> list[str]:
-    return [str(found[1]), found[2], found[3]]
+def _mark(late: Rank) -> list[str]:
+    return [str(late[1]), late[2], late[3]]
 
 
 def _unmarked(mark: list[str]) -> Rank:
@@ -238,7 +216,7 @@ def _unmarked(mark: list[str]) -> Rank:
 
 
 def _numbers(revision: str) -> tuple[int, ...]:
-    return tuple(int(found) for found in _NUMBERS.findall(revision))
+    return tuple(int(number) for number in _NUMBERS.findall(revision))
 
 
 def _earliest(one: datetime | None, other: datetime | None) -> datetime | None:
@@ -250,7 +228,7 @@ def _later(
 ) -> Mapping[str, Any] | None:
     if not (one and other):
         return one or other
-    return max(one, other, key=lambda found: (_moment(found), repr(sorted(found.items()))))
+    return max(one, other, key=lambda progress: (_moment(progress), repr(sorted(progress.items()))))
 
 
 def _moment(progress: Mapping[str, Any]) -> datetime:

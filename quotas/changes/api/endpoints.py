@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.utils import timezone
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from console.access.idempotency import Idempotent
 from console.access.rights import actor_of
-from console.audit.services import Actor
-from console.errors import DomainError, ExternalError
+from console.errors import DomainError
 from console.rest.body import body_of, take_reason, take_text
-from quotas.changes.contracts import Change
-from quotas.changes.models import Proposal
-from quotas.changes.rules.payload import parse_change
-from quotas.changes.serializers import applied_row
+from quotas.changes.serializers.change_body import parse_change
+from quotas.changes.serializers.proposals import applied_row
 from quotas.changes.services import proposals
-from quotas.enforcement.models import Rollout
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
@@ -53,32 +48,12 @@ class ChangeEndpoint(Idempotent, _View):
                 )
         confirm = "" if self._is_field("confirm") else take_text(body, "confirm")
         change = parse_change(self.change.__name__, {**body, **fixed})
-        proposal, rollout = carry_out(
-            change, actor=actor_of(request), reason=reason, confirm=confirm
+        applied = proposals.apply_at_once(
+            change=change, actor=actor_of(request), reason=reason, confirm=confirm
         )
-        row = applied_row(proposal, rollout)
+        row = applied_row(applied.proposal, applied.rollout)
         headers = {"Location": str(row["url"])}
         return Response(row, status=status.HTTP_202_ACCEPTED, headers=headers)
 
     def _is_field(self, name: str) -> bool:
         return name in self.change.__dataclass_fields__
-
-
-def carry_out(
-    change: Change, *, actor: Actor, reason: str, confirm: str = ""
-) -> tuple[Proposal, Rollout]:
-    """Proposes, previews and applies a change. Where that is refused nothing stays behind."""
-    draft = proposals.propose(change=change, actor=actor)
-    try:
-        preview = proposals.update_preview(proposal=draft, now=timezone.now())
-        rollout = proposals.apply(
-            proposal=draft,
-            fingerprint=preview.fingerprint,
-            reason=reason,
-            actor=actor,
-            confirm=confirm,
-        )
-    except (DomainError, ExternalError):
-        proposals.discard(proposal=draft, actor=actor)
-        raise
-    return draft, rollout

@@ -15,9 +15,9 @@ from console.database.keyset import Page
 from console.errors import DomainError
 from console.rest.pagination import CursorPagination
 from console.rest.views import READ, Row, RowList
-from quotas.changes import serializers as said
 from quotas.changes.filters import ObjectFilters
 from quotas.changes.models import Proposal
+from quotas.changes.serializers import proposals as said
 
 
 class ObjectPagination(CursorPagination):

@@ -23,10 +23,11 @@ from console.rest.body import (
 )
 from console.rest.serializers import REASON
 from console.rest.views import READ
-from quotas.changes import contracts as c
-from quotas.changes import serializers as said
 from quotas.changes.api.endpoints import ChangeEndpoint
+from quotas.changes.kinds.adjustments import EndLease, EndOverride, GrantLease, SetOverride
+from quotas.changes.kinds.plans import PublishPlan
 from quotas.changes.rules.policy import parse_policy
+from quotas.changes.serializers import proposals as said
 from quotas.plans import api as reads
 from quotas.plans import serializers as plans
 from quotas.plans.models import Lease, Override, Plan
@@ -68,7 +69,7 @@ class VersionList(ChangeEndpoint, reads.VersionReads):
     """The versions of a plan, newest first, each with its limits."""
 
     required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
-    change = c.PublishPlan
+    change = PublishPlan
 
     def url_fields(self, **kwargs: Any) -> dict[str, Any]:
         return {"plan": get_object_or_404(Plan, slug=kwargs["slug"]).slug}
@@ -88,7 +89,7 @@ class LeaseList(ChangeEndpoint, reads.LeaseReads):
     """Leases, the newest first: those in force, to come and over."""
 
     required_permissions: ClassVar = {**READ, "POST": Permission.OPERATE}
-    change = c.GrantLease
+    change = GrantLease
 
     @extend_schema(
         request=said.NEW_LEASE, responses=_ACCEPTED, examples=[said.example_of("NewLease")]
@@ -102,7 +103,7 @@ class LeaseEnd(ChangeEndpoint, APIView):
     """Ends a lease."""
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
-    change = c.EndLease
+    change = EndLease
 
     def url_fields(self, **kwargs: Any) -> dict[str, Any]:
         return {"lease": get_object_or_404(Lease, pk=kwargs["pk"]).pk}
@@ -117,7 +118,7 @@ class OverrideList(ChangeEndpoint, reads.OverrideReads):
     """Overrides, the newest first: those in force and those that ended."""
 
     required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
-    change = c.SetOverride
+    change = SetOverride
 
     @extend_schema(
         request=said.NEW_OVERRIDE,
@@ -133,7 +134,7 @@ class OverrideEnd(ChangeEndpoint, APIView):
     """Ends an override."""
 
     required_permissions: ClassVar = {"POST": Permission.ADMINISTER}
-    change = c.EndOverride
+    change = EndOverride
 
     def url_fields(self, **kwargs: Any) -> dict[str, Any]:
         return {"override": get_object_or_404(Override, pk=kwargs["pk"]).pk}

@@ -30,13 +30,12 @@ from console.rest.views import (
     RowList,
     TaggedDetail,
 )
-from quotas.changes import serializers as said
-from quotas.changes.contracts import Change
 from quotas.changes.filters import ProposalFilters
+from quotas.changes.kinds.change import ProposedChange
+from quotas.changes.kinds.registry import KINDS, permission_for
 from quotas.changes.models import Proposal
-from quotas.changes.rules.payload import KINDS, parse_change
-from quotas.changes.rules.rights import permission_for
-from quotas.changes.selectors.scope import scope_of
+from quotas.changes.serializers import proposals as said
+from quotas.changes.serializers.change_body import parse_change
 from quotas.changes.services import proposals
 from quotas.changes.services.preview import compute_preview, preview_json
 
@@ -76,13 +75,7 @@ class ProposalList(Idempotent, RowList):
         """A draft with its preview: nothing is written anywhere. 202 while a large preview is
         computed; read the proposal until `preview` is there."""
         change = _change_of(request)
-        actor = actor_of(request)
-        draft = proposals.propose(change=change, actor=actor)
-        try:
-            preview = proposals.request_preview(proposal=draft)
-        except DomainError:
-            proposals.discard(proposal=draft, actor=actor)
-            raise
+        draft, preview = proposals.propose(change=change, actor=actor_of(request))
         row = said.proposal_detail(draft)
         code = status.HTTP_202_ACCEPTED if preview is None else status.HTTP_201_CREATED
         return Response(row, status=code, headers={"Location": str(row["url"])})
@@ -166,18 +159,19 @@ class DryRun(Idempotent, APIView):
         the same fingerprint as long as things stay as they are."""
         change = _change_of(request)
         now = timezone.now()
-        tenants = len(scope_of(change, now).tenants)
+        scope = change.scope(now)
+        tenants = len(scope.tenants)
         if tenants > proposals.LARGE:
             raise DomainError(
                 "too_large",
                 f"This concerns {tenants} tenants; a preview of more than {proposals.LARGE} is "
                 "computed by a worker: POST it to /api/v1/proposals/ instead.",
             )
-        seen = compute_preview(change, now, progress=lambda _: None)
-        return Response(said.preview_row(preview_json(seen)))
+        preview = compute_preview(change, scope, now)
+        return Response(said.preview_row(preview_json(preview)))
 
 
-def _change_of(request: Request) -> Change:
+def _change_of(request: Request) -> ProposedChange:
     """The change in the body. Of its fields only the kind is looked at before it is known whether
     whoever asks may make such changes."""
     body = body_of(request)

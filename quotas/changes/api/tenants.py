@@ -13,9 +13,12 @@ from rest_framework.views import APIView
 from console.access.contracts import Permission
 from console.rest.serializers import REASON
 from console.rest.views import READ
-from quotas.changes import contracts as c
-from quotas.changes import serializers as said
 from quotas.changes.api.endpoints import ChangeEndpoint
+from quotas.changes.kinds.lifecycle import Offboard, Onboard, Resume, Suspend
+from quotas.changes.kinds.placements import Displace, Place
+from quotas.changes.kinds.plans import MovePlan
+from quotas.changes.kinds.repairs import Repair, TakeOver
+from quotas.changes.serializers import proposals as said
 from quotas.enforcement.api import tenants as reads
 from tenants.models import Placement, Tenant
 
@@ -26,7 +29,7 @@ class TenantList(ChangeEndpoint, reads.TenantReads):
     """Tenants by slug, each with its plan and how enforcement stands."""
 
     required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
-    change = c.Onboard
+    change = Onboard
 
     @extend_schema(
         request=said.NEW_TENANT, responses=_ACCEPTED, examples=[said.example_of("NewTenant")]
@@ -47,7 +50,7 @@ class TenantSuspend(TenantsEndpoint):
     """Stops a tenant's new work."""
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
-    change = c.Suspend
+    change = Suspend
 
     @extend_schema(request=REASON, responses=_ACCEPTED)
     def post(self, request: Request, slug: str) -> Response:
@@ -59,7 +62,7 @@ class TenantResume(TenantsEndpoint):
     """Lets a tenant work again."""
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
-    change = c.Resume
+    change = Resume
 
     @extend_schema(request=REASON, responses=_ACCEPTED)
     def post(self, request: Request, slug: str) -> Response:
@@ -71,7 +74,7 @@ class TenantMove(TenantsEndpoint):
     """Puts a tenant on a plan."""
 
     required_permissions: ClassVar = {"POST": Permission.ADMINISTER}
-    change = c.MovePlan
+    change = MovePlan
 
     @extend_schema(request=said.MOVE, responses=_ACCEPTED)
     def post(self, request: Request, slug: str) -> Response:
@@ -83,7 +86,7 @@ class TenantOffboard(ChangeEndpoint, APIView):
     """Takes a tenant away."""
 
     required_permissions: ClassVar = {"POST": Permission.ADMINISTER}
-    change = c.Offboard
+    change = Offboard
 
     def url_fields(self, **kwargs: Any) -> dict[str, Any]:
         return {"tenant": get_object_or_404(Tenant, slug=kwargs["slug"]).slug}
@@ -98,7 +101,7 @@ class PlacementList(ChangeEndpoint, reads.PlacementReads):
     """Who is placed where, and how it stands there."""
 
     required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
-    change = c.Place
+    change = Place
 
     @extend_schema(request=said.NEW_PLACEMENT, responses=_ACCEPTED)
     def post(self, request: Request) -> Response:
@@ -110,7 +113,7 @@ class PlacementRemove(ChangeEndpoint, APIView):
     """Removes a placement."""
 
     required_permissions: ClassVar = {"POST": Permission.ADMINISTER}
-    change = c.Displace
+    change = Displace
 
     def url_fields(self, **kwargs: Any) -> dict[str, Any]:
         return {"placement": get_object_or_404(Placement, pk=kwargs["pk"]).pk}
@@ -132,7 +135,7 @@ class PlacementRepair(PlacementsEndpoint):
     """Writes the intent again."""
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
-    change = c.Repair
+    change = Repair
 
     @extend_schema(request=REASON, responses=_ACCEPTED)
     def post(self, request: Request, pk: int) -> Response:
@@ -144,7 +147,7 @@ class PlacementTakeOver(PlacementsEndpoint):
     """Takes fields over."""
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
-    change = c.TakeOver
+    change = TakeOver
 
     @extend_schema(request=REASON, responses=_ACCEPTED)
     def post(self, request: Request, pk: int) -> Response:

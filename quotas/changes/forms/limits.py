@@ -9,8 +9,8 @@ from django import forms
 from django.utils import timezone
 
 from console.errors import DomainError
-from quotas.changes.contracts import GrantLease, SetOverride
 from quotas.changes.forms.fields import SlugsField
+from quotas.changes.kinds.adjustments import GrantLease, SetOverride
 from quotas.plans.limits import parse_key, parse_limit
 
 SPANS = (

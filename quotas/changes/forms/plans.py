@@ -10,9 +10,9 @@ from django.http import QueryDict
 
 from console.access.forms import ReasonForm
 from console.errors import DomainError
-from quotas.changes.contracts import PublishPlan
 from quotas.changes.forms.errors import problems_of
 from quotas.changes.forms.rows import Row, Rows
+from quotas.changes.kinds.plans import PublishPlan
 from quotas.changes.rules.catalogue import SECTIONS, offer_of
 from quotas.changes.rules.form_text import (
     exception_document,
@@ -140,7 +140,7 @@ class PlanEditor:
 
     def change(self, plan: str) -> PublishPlan:
         """The next version as it was edited."""
-        return PublishPlan(plan, self.base_version, self.limits, policy_to_json(self.policy))
+        return PublishPlan(plan, self.base_version, self.limits, self.policy)
 
     @property
     def terms(self) -> PlanTerms:

@@ -10,11 +10,13 @@ from django import forms
 from console.access.forms import ReasonForm
 from console.access.models import User
 from console.errors import DomainError
-from quotas.changes.contracts import MovePlan, Onboard, Place
 from quotas.changes.forms.errors import problems_of
 from quotas.changes.forms.fields import ChoiceOfRow, LabelsField
 from quotas.changes.forms.limits import ManyForm
 from quotas.changes.forms.rows import Row, Rows
+from quotas.changes.kinds.lifecycle import Onboard
+from quotas.changes.kinds.placements import Place
+from quotas.changes.kinds.plans import MovePlan
 from quotas.plans.models import Plan
 from tenants.models import MembershipRole, Sharing, Target, dns_label
 

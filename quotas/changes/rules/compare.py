@@ -154,7 +154,7 @@ def since(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Difference, .
 
 
 def _target_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Difference]:
-    was, now = set(old.get("away", ())), set(new.get("away", ()))
+    was, now = set(old.get("unreachable", ())), set(new.get("unreachable", ()))
     for target in sorted(was - now):
         yield Difference(f"{target} can be reached again.", target=target)
     for target in sorted(now - was):

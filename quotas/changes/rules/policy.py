@@ -9,7 +9,7 @@ from dataclasses import fields
 from typing import Any
 
 from console.errors import DomainError
-from quotas.plans.contracts import NetworkException, Policy, policy_from_json
+from quotas.plans.contracts import NetworkException, Policy, policy_from_json, policy_to_json
 
 LEVELS = ("privileged", "baseline", "restricted")
 DIRECTIONS = ("ingress", "egress")
@@ -43,6 +43,13 @@ def parse_policy(document: Any) -> Policy:
     if len(set(names)) < len(names):
         raise _wrong("policy.network_exceptions", names, "give each exception a name of its own")
     return policy_from_json(document)
+
+
+def completed_policy(before: Policy, given: Mapping[str, Any]) -> Policy:
+    """The policy that a mapping says, and `before` where it says nothing: nobody loosens a policy
+    by leaving it out. Raises DomainError as `parse_policy` does."""
+    _mapping("policy", given, {item.name for item in fields(Policy)})
+    return parse_policy({**policy_to_json(before), **given})
 
 
 def _check_exception(path: str, exception: Any) -> None:

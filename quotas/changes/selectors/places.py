@@ -8,7 +8,6 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef
 
 from console.errors import DomainError
-from quotas.changes import contracts as c
 from quotas.enforcement.adapters import registry
 from quotas.enforcement.models import ItemState, RolloutItem
 from tenants.models import Placement, PlacementQuerySet, Sharing, Target, Tenant
@@ -38,41 +37,43 @@ def placements_numbered(numbers: Sequence[int], *, field: str = "placements") ->
     return found
 
 
-def planned_placement(tenant: Tenant, place: c.Place, number: int) -> Placement:
+def planned_placement(
+    tenant: Tenant, number: int, *, target: str, location: str, sharing: str, fairness_key: str
+) -> Placement:
     """An unsaved placement under a number below zero. Raises DomainError when its target is not
     known, its adapter does not take the location, or somebody is there ("taken", 409)."""
-    target = Target.objects.filter(slug=place.target).first()
-    if target is None:
-        raise unknown("target", place.target, "there is no such target; check the spelling")
-    _check_place(place, target)
+    row = Target.objects.filter(slug=target).first()
+    if row is None:
+        raise unknown("target", target, "there is no such target; check the spelling")
     placement = Placement(
         pk=number,
         tenant=tenant,
-        target=target,
-        location=place.location,
-        sharing=place.sharing,
-        fairness_key=place.fairness_key,
+        target=row,
+        location=location,
+        sharing=sharing,
+        fairness_key=fairness_key,
     )
+    _require_accepted(placement)
     _require_free(placement)
     return placement
 
 
-def _check_place(place: c.Place, target: Target) -> None:
-    if place.sharing not in Sharing.values:
+def _require_accepted(placement: Placement) -> None:
+    if placement.sharing not in Sharing.values:
         known = " or ".join(Sharing.values)
         raise DomainError(
             "invalid",
-            f"Sharing: {place.sharing!r} is not accepted; use {known}.",
+            f"Sharing: {placement.sharing!r} is not accepted; use {known}.",
             field="sharing",
         )
-    ref = target.ref(timeout=float(settings.TARGET_TIMEOUT_SECONDS))
-    faults = registry.adapter_for(target.kind).validate(
-        location=place.location,
-        sharing=place.sharing,
-        fairness_key=place.fairness_key,
-        target=ref,
+    target = placement.target
+    problems = registry.adapter_for(target.kind).validate(
+        location=placement.location,
+        sharing=placement.sharing,
+        fairness_key=placement.fairness_key,
+        target=target.ref(timeout=float(settings.TARGET_TIMEOUT_SECONDS)),
     )
-    for name, message in faults.items():
+    for name, message in problems.items():
         raise DomainError("invalid", message, field=name)
 
 

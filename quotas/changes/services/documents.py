@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils import timezone
-
 from console.audit.services import Actor
 from console.errors import DomainError
 from console.pages.diff import FieldChange, field_changes
-from quotas.changes.contracts import Preview, PublishPlan
+from quotas.changes.contracts import Preview
+from quotas.changes.kinds.plans import PublishPlan
 from quotas.changes.rules.document import PlanDocument, policy_document
-from quotas.changes.rules.policy import parse_policy
+from quotas.changes.rules.policy import completed_policy, parse_policy
 from quotas.changes.services import proposals
 from quotas.enforcement.models import Rollout
 from quotas.plans.contracts import policy_from_json
@@ -74,7 +73,7 @@ def compare(document: PlanDocument) -> PlanDifference:
     if document.version is not None:
         require_latest(latest, document.version)
     was = {"name": plan.name, "description": plan.description, **stored_terms(latest)}
-    policy = parse_policy({**latest.policy, **document.policy})
+    policy = completed_policy(policy_from_json(latest.policy), document.policy)
     now: dict[str, Any] = {
         "name": plan.name if document.name is None else document.name,
         "description": plan.description if document.description is None else document.description,
@@ -106,8 +105,9 @@ def apply_document(*, document: PlanDocument, reason: str, actor: Actor) -> Appl
         return Applied(document.plan, version.number)
     if not difference.changes:
         return Applied(document.plan, None)
+    plan = Plan.objects.get(slug=document.plan)
     update_plan(
-        plan=Plan.objects.get(slug=document.plan),
+        plan=plan,
         name=document.name,
         description=document.description,
         actor=actor,
@@ -115,21 +115,10 @@ def apply_document(*, document: PlanDocument, reason: str, actor: Actor) -> Appl
     )
     if not difference.terms:
         return Applied(document.plan, difference.base)
-    return _publish(document, difference.base, reason, actor)
-
-
-def _publish(document: PlanDocument, base: int, reason: str, actor: Actor) -> Applied:
-    change = PublishPlan(document.plan, base, document.limits, document.policy)
-    draft = proposals.propose(change=change, actor=actor)
-    try:
-        preview = proposals.update_preview(proposal=draft, now=timezone.now())
-        rollout = proposals.apply(
-            proposal=draft, fingerprint=preview.fingerprint, reason=reason, actor=actor
-        )
-    except DomainError:
-        proposals.discard(proposal=draft, actor=actor)
-        raise
-    return Applied(document.plan, base + 1, preview, rollout)
+    policy = completed_policy(policy_from_json(latest_version(plan).policy), document.policy)
+    change = PublishPlan(document.plan, difference.base, document.limits, policy)
+    made = proposals.apply_at_once(change=change, reason=reason, actor=actor)
+    return Applied(document.plan, difference.base + 1, made.preview, made.rollout)
 
 
 def _new(document: PlanDocument) -> PlanDifference:

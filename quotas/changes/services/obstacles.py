@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from quotas.changes.contracts import Blocked, TargetCost
 from quotas.enforcement.adapters import registry
 from quotas.enforcement.models import TargetState
-from quotas.enforcement.ports import Work
-from quotas.enforcement.rules import leave_to_write
-from quotas.enforcement.services.planning import Look, Prospect, target_ref
+from quotas.enforcement.ports import PlacementChanges
+from quotas.enforcement.reconcile.planning import PlacementPlan, PlanResult, target_ref
+from quotas.enforcement.rules import split_by_owner
 from tenants.models import DriftPolicy, Placement
 
 _FEW = 10
@@ -19,23 +19,23 @@ _FOLLOWS = "the change will follow by itself when it is back"
 
 
 def blocked(
-    look: Look, rows: Mapping[int, Placement], *, force: bool, over_edits: bool
+    result: PlanResult, rows: Mapping[int, Placement], *, force: bool, over_edits: bool
 ) -> tuple[Blocked, ...]:
     """Everything that cannot be pushed now, one entry per cause and target. `force` takes fields
     over from everybody, `over_edits` from one-off edits as targets that heal do."""
     return (
-        *_away(look, rows),
-        *_unseen(look, rows),
-        *_refused(look, rows),
-        *_held(look, rows, force=force, over_edits=over_edits),
+        *_unreachable(result, rows),
+        *_unobserved(result, rows),
+        *_refused(result, rows),
+        *_conflicts(result, rows, force=force, over_edits=over_edits),
     )
 
 
-def costs(look: Look, rows: Mapping[int, Placement]) -> tuple[TargetCost, ...]:
+def costs(result: PlanResult, rows: Mapping[int, Placement]) -> tuple[TargetCost, ...]:
     """What the changes cost on each target that can be reached, in order of name."""
-    by_target: dict[int, list[tuple[Placement, Prospect]]] = defaultdict(list)
-    for pk, prospect in look.prospects.items():
-        by_target[rows[pk].target_id].append((rows[pk], prospect))
+    by_target: dict[int, list[tuple[Placement, PlacementPlan]]] = defaultdict(list)
+    for pk, plan in result.plans.items():
+        by_target[rows[pk].target_id].append((rows[pk], plan))
     latency = dict(
         TargetState.objects.filter(target__in=by_target).values_list("target_id", "latency_ms")
     )
@@ -43,9 +43,9 @@ def costs(look: Look, rows: Mapping[int, Placement]) -> tuple[TargetCost, ...]:
     return tuple(sorted(found, key=lambda each: each.target))
 
 
-def _cost(pairs: Sequence[tuple[Placement, Prospect]], latency: float | None) -> TargetCost:
+def _cost(pairs: Sequence[tuple[Placement, PlacementPlan]], latency: float | None) -> TargetCost:
     target = pairs[0][0].target
-    work = [Work(each.site.ref, each.changes) for _, each in pairs if each.changes]
+    work = [PlacementChanges(each.placement, each.changes) for _, each in pairs if each.changes]
     adapter = registry.adapter_for(target.kind)
     calls = adapter.cost(target=target_ref(target), work=work)
     seconds = adapter.seconds(
@@ -61,7 +61,7 @@ def _cost(pairs: Sequence[tuple[Placement, Prospect]], latency: float | None) ->
     )
 
 
-def _away(look: Look, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
+def _unreachable(result: PlanResult, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
     by_target: dict[int, list[Placement]] = defaultdict(list)
     for row in rows.values():
         by_target[row.target_id].append(row)
@@ -70,41 +70,41 @@ def _away(look: Look, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
         if not target.enabled:
             text = f"{target.slug} is disabled; the change will follow when it is enabled."
             yield _entry("disabled", text, there)
-        elif target_id in look.failures:
-            said = look.failures[target_id].rstrip(".")
-            text = f"{target.slug} cannot be reached ({said}); {_FOLLOWS}."
+        elif target_id in result.failures:
+            reason = result.failures[target_id].rstrip(".")
+            text = f"{target.slug} cannot be reached ({reason}); {_FOLLOWS}."
             yield _entry("unreachable", text, there)
 
 
-def _unseen(look: Look, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
+def _unobserved(result: PlanResult, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
     groups: dict[tuple[int, str], list[Placement]] = defaultdict(list)
-    for pk, message in look.unseen.items():
+    for pk, message in result.unobserved.items():
         groups[rows[pk].target_id, message].append(rows[pk])
     for (_, message), there in groups.items():
         yield _entry("unseen", f"Could not be read: {message}", there)
 
 
-def _refused(look: Look, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
+def _refused(result: PlanResult, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
     groups: dict[tuple[int, str, str], list[Placement]] = defaultdict(list)
-    for pk, prospect in look.prospects.items():
-        for refusal in prospect.compiled.refusals:
+    for pk, plan in result.plans.items():
+        for refusal in plan.compiled.refusals:
             groups[rows[pk].target_id, refusal.key, refusal.message].append(rows[pk])
     for (_, key, message), there in groups.items():
         yield _entry("refused", message, there, key=key)
 
 
-def _held(
-    look: Look, rows: Mapping[int, Placement], *, force: bool, over_edits: bool
+def _conflicts(
+    result: PlanResult, rows: Mapping[int, Placement], *, force: bool, over_edits: bool
 ) -> Iterator[Blocked]:
     groups: dict[tuple[int, str], list[Placement]] = defaultdict(list)
-    for pk, prospect in look.prospects.items():
-        leave = leave_to_write(
-            prospect.changes,
-            prospect.observed,
+    for pk, plan in result.plans.items():
+        split = split_by_owner(
+            plan.changes,
+            plan.observed,
             force=force,
-            over_edits=over_edits or prospect.site.drift_policy == DriftPolicy.HEAL,
+            over_edits=over_edits or plan.placement.drift_policy == DriftPolicy.HEAL,
         )
-        for owner in sorted(set(leave.owners.values())):
+        for owner in sorted(set(split.owners.values())):
             groups[rows[pk].target_id, owner].append(rows[pk])
     for (_, owner), there in groups.items():
         target = there[0].target.slug

@@ -1,25 +1,27 @@
-"""Looking ahead: what applying a change would do, tenant by tenant and object by object."""
+"""What applying a change would do, tenant by tenant and object by object. It reads rows and the
+planes and writes nothing."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+
+from cattrs.preconf.json import make_converter
 
 from quotas.changes import contracts as c
+from quotas.changes.kinds.change import ProposedChange, history_after
+from quotas.changes.kinds.payload import payload_of
 from quotas.changes.rules import compare
 from quotas.changes.rules.compare import TenantDiff
-from quotas.changes.rules.history import after
-from quotas.changes.rules.payload import payload_of
-from quotas.changes.rules.titles import title
-from quotas.changes.selectors.scope import Scope, scope_of
+from quotas.changes.rules.titles import counted
+from quotas.changes.selectors.scope import Scope
 from quotas.changes.services.obstacles import blocked, costs
-from quotas.enforcement.diff import changes_digest
-from quotas.enforcement.ports import Change as ObjectChange
-from quotas.enforcement.ports import FieldChange, Operation
-from quotas.enforcement.services.planning import Look, Prospect, plan_changes
+from quotas.enforcement.diff import change_json, changes_digest
+from quotas.enforcement.ports import Change, Operation
+from quotas.enforcement.reconcile.planning import PlacementPlan, PlanResult, plan_changes
 from quotas.plans.contracts import TenantHistory
 from quotas.plans.effective import effective_limits
 from quotas.plans.rules import Severity, validate_limits
@@ -30,23 +32,25 @@ from tenants.models import Placement, Tenant
 MOST_OBJECTS = 5000
 MOST_SHADOWED = 500
 Progress = Callable[[str], None]
+_CONVERTER: Final = make_converter()
+_UNREACHABLE = ("unreachable", "disabled")
 
 
-def compute_preview(change: c.Change, now: datetime, *, progress: Progress) -> c.Preview:
-    """What applying `change` at `now` would do. Reads rows and the planes, writes nothing.
-
-    `progress` is told in a few words what is being done. Raises DomainError as `scope_of` does.
-    """
-    scope = scope_of(change, now)
-    progress(f"Working out the limits of {len(scope.tenants)} tenants")
+def compute_preview(
+    change: ProposedChange, scope: Scope, now: datetime, *, progress: Progress | None = None
+) -> c.Preview:
+    """What applying `change`, whose rows `scope` are, would do at `now`. `progress` is told in a
+    few words what is being done."""
+    report = progress or (lambda _: None)
+    report(f"Working out the limits of {len(scope.tenants)} tenants")
     diffs = tenant_diffs(change, scope, now)
-    progress(f"Looking at {len(scope.placements) + len(scope.planned)} placements")
-    look = _look(change, scope, diffs)
-    progress("Putting it together")
-    return _preview(change, scope, diffs, look, now)
+    report(f"Looking at {len(scope.placements) + len(scope.planned)} placements")
+    result = _planned_changes(scope, diffs)
+    report("Putting it together")
+    return _preview(change, scope, diffs, result, now)
 
 
-def tenant_diffs(change: c.Change, scope: Scope, now: datetime) -> dict[str, TenantDiff]:
+def tenant_diffs(change: ProposedChange, scope: Scope, now: datetime) -> dict[str, TenantDiff]:
     """Every tenant of the scope before and after, by slug."""
     stored = load_current([tenant.pk for tenant in scope.tenants if tenant.pk], now)
     return {
@@ -62,12 +66,12 @@ def _history(tenant: Tenant, stored: Mapping[int, TenantHistory], now: datetime)
 
 
 def _tenant_diff(
-    change: c.Change, history: TenantHistory, scope: Scope, now: datetime
+    change: ProposedChange, history: TenantHistory, scope: Scope, now: datetime
 ) -> TenantDiff:
     return TenantDiff(
         history.slug,
         effective_limits(history, now),
-        effective_limits(after(history, change, now, terms=scope.terms), now),
+        effective_limits(history_after(change, history, now, scope.terms), now),
     )
 
 
@@ -81,7 +85,7 @@ def base_of(scope: Scope, diffs: Mapping[str, TenantDiff]) -> dict[str, Any]:
     }
 
 
-def _look(change: c.Change, scope: Scope, diffs: Mapping[str, TenantDiff]) -> Look:
+def _planned_changes(scope: Scope, diffs: Mapping[str, TenantDiff]) -> PlanResult:
     limits = {tenant.pk: diffs[tenant.slug].after for tenant in scope.tenants if tenant.pk}
     extra: dict[int, list[PlacementRef]] = defaultdict(list)
     for placement in scope.planned:
@@ -94,8 +98,7 @@ def _look(change: c.Change, scope: Scope, diffs: Mapping[str, TenantDiff]) -> Lo
             continue
         if placement.pk in scope.leaving:
             ref = replace(placement.ref(), leaving=True)
-            stopped = ref.stopped or isinstance(change, c.Offboard)
-            extra[placement.target_id].append(replace(ref, stopped=stopped))
+            extra[placement.target_id].append(replace(ref, stopped=ref.stopped or scope.stops))
         else:
             staying.append(placement)
     return plan_changes(
@@ -106,56 +109,55 @@ def _look(change: c.Change, scope: Scope, diffs: Mapping[str, TenantDiff]) -> Lo
 
 
 def _preview(
-    change: c.Change, scope: Scope, diffs: Mapping[str, TenantDiff], look: Look, now: datetime
+    change: ProposedChange,
+    scope: Scope,
+    diffs: Mapping[str, TenantDiff],
+    result: PlanResult,
+    now: datetime,
 ) -> c.Preview:
     rows = {each.pk: each for each in (*scope.placements, *scope.planned)}
-    pairs = [
-        (pk, item) for pk, prospect in sorted(look.prospects.items()) for item in prospect.changes
-    ]
+    pairs = [(pk, item) for pk, plan in sorted(result.plans.items()) for item in plan.changes]
     operations = Counter(item.operation for _, item in pairs)
-    stays = [each for diff in diffs.values() for each in compare.shadowed(diff)]
-    what_it_costs = costs(look, rows)
-    held_up = blocked(
-        look,
+    own = [each for diff in diffs.values() for each in compare.shadowed(diff)]
+    target_costs = costs(result, rows)
+    obstacles = blocked(
+        result,
         rows,
-        force=isinstance(change, c.TakeOver),
-        over_edits=isinstance(change, c.Repair),
+        force=change.takes_over,
+        over_edits=change.undoes_edits,
     )
     base = base_of(scope, diffs)
-    base["away"] = sorted({each.target for each in held_up if each.cause in _AWAY})
+    base["unreachable"] = sorted({each.target for each in obstacles if each.cause in _UNREACHABLE})
     return c.Preview(
-        title=title(change),
+        title=change.title(),
         at=now.isoformat(),
         tenants=len(scope.tenants),
         placements=len(rows),
         limits=compare.limit_changes(diffs.values()),
         settings=compare.setting_changes(diffs.values()),
-        over_limit=tuple(_over_limit(look.prospects, rows, diffs)),
-        shadowed=tuple(stays[:MOST_SHADOWED]),
-        shadowed_total=len(stays),
-        shadowed_tenants=len({each.tenant for each in stays}),
+        over_limit=tuple(_over_limit(result.plans, rows, diffs)),
+        shadowed=tuple(own[:MOST_SHADOWED]),
+        shadowed_total=len(own),
+        shadowed_tenants=len({each.tenant for each in own}),
         objects=tuple(_object(rows[pk], item) for pk, item in pairs[:MOST_OBJECTS]),
         objects_total=len(pairs),
         creates=operations[Operation.CREATE],
         updates=operations[Operation.UPDATE],
         deletes=operations[Operation.DELETE],
-        blocked=held_up,
-        costs=what_it_costs,
-        calls=sum(each.calls for each in what_it_costs),
-        seconds=max((each.seconds for each in what_it_costs), default=0.0),
-        reads=look.reads,
-        warnings=tuple(_warnings(change, scope, diffs, look)),
+        blocked=obstacles,
+        costs=target_costs,
+        calls=sum(each.calls for each in target_costs),
+        seconds=max((each.seconds for each in target_costs), default=0.0),
+        reads=result.reads,
+        warnings=tuple(_warnings(change, scope, diffs, result)),
         confirm=scope.confirm,
         fingerprint=_fingerprint(change, base, pairs),
         base=base,
     )
 
 
-_AWAY = ("unreachable", "disabled")
-
-
 def _fingerprint(
-    change: c.Change, base: Mapping[str, Any], pairs: Sequence[tuple[int, ObjectChange]]
+    change: ProposedChange, base: Mapping[str, Any], pairs: Sequence[tuple[int, Change]]
 ) -> str:
     payload = payload_of(change)
     payload.pop("confirm", None)  # typed after the preview was read
@@ -163,61 +165,43 @@ def _fingerprint(
 
 
 def _over_limit(
-    prospects: Mapping[int, Prospect],
+    plans: Mapping[int, PlacementPlan],
     rows: Mapping[int, Placement],
     diffs: Mapping[str, TenantDiff],
 ) -> Iterator[c.OverLimit]:
-    for pk, prospect in sorted(prospects.items()):
+    for pk, plan in sorted(plans.items()):
         placement = rows[pk]
-        if not prospect.site.ref.leaving:
+        if not plan.placement.leaving:
             yield from compare.over_limit(
                 diffs[placement.tenant.slug],
                 target=placement.target.slug,
                 location=placement.location,
-                usage=prospect.observed.usage,
+                usage=plan.observed.usage,
             )
 
 
-def _object(placement: Placement, item: ObjectChange) -> c.ObjectDelta:
-    return c.ObjectDelta(
-        placement=placement.pk,
-        tenant=placement.tenant.slug,
-        target=placement.target.slug,
-        location=placement.location,
-        operation=str(item.operation),
-        object=str(item.ref),
-        fields=tuple(_field(each) for each in item.fields),
-    )
-
-
-def _field(item: FieldChange) -> c.FieldDelta:
-    owner = item.owner
-    return c.FieldDelta(
-        path=item.path,
-        before=item.before,
-        after=item.after,
-        key=item.key,
-        owner=owner.manager if owner else "",
-        declarative=owner.declarative if owner else False,
-    )
+def _object(placement: Placement, change: Change) -> dict[str, Any]:
+    return {
+        "placement": placement.pk,
+        "tenant": placement.tenant.slug,
+        "target": placement.target.slug,
+        "location": placement.location,
+        **change_json(change),
+    }
 
 
 def _warnings(
-    change: c.Change, scope: Scope, diffs: Mapping[str, TenantDiff], look: Look
+    change: ProposedChange, scope: Scope, diffs: Mapping[str, TenantDiff], result: PlanResult
 ) -> Iterator[str]:
     yield from scope.warnings
-    if isinstance(change, c.Suspend):
-        yield "What runs goes on; nothing new starts until the tenants are resumed."
-    if isinstance(change, c.Offboard | c.Displace) and scope.placements:
-        yield "Everything that carries Headroom's label there is deleted, and what runs with it."
     without = [slug for slug, each in diffs.items() if each.after is None]
-    if without and not isinstance(change, c.Offboard | c.Displace):
-        yield f"{_counted(len(without), 'tenant')} without a plan: nothing is enforced for them."
-    said: Counter[str] = Counter(
-        text for prospect in look.prospects.values() for text in prospect.compiled.warnings
+    if without and not change.removes:
+        yield f"{counted(len(without), 'tenant')} without a plan: nothing is enforced for them."
+    texts: Counter[str] = Counter(
+        text for plan in result.plans.values() for text in plan.compiled.warnings
     )
-    said.update(_surprises(diffs.values()))
-    for text, times in said.most_common():
+    texts.update(_surprises(diffs.values()))
+    for text, times in texts.most_common():
         yield text if times == 1 else f"{text} ({times} times)"
 
 
@@ -238,10 +222,7 @@ def _surprises(diffs: Iterable[TenantDiff]) -> Iterator[str]:
         yield from known[same]
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def preview_json(preview: c.Preview) -> dict[str, Any]:
     """The preview as a proposal stores it."""
-    return asdict(preview)
+    document: dict[str, Any] = _CONVERTER.unstructure(preview)
+    return document

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.utils import timezone
@@ -21,22 +22,17 @@ from console import celery
 from console.audit import services as audit
 from console.audit.models import Outcome
 from console.audit.services import Actor
-from console.errors import DomainError
+from console.errors import DomainError, ExternalError
 from console.request import current_request_id
-from quotas.changes.contracts import Change, Offboard, Preview
+from quotas.changes.contracts import Preview
+from quotas.changes.kinds.change import ApplyContext, ProposedChange
+from quotas.changes.kinds.payload import change_from, payload_of, shown
 from quotas.changes.models import Proposal, ProposalStatus
 from quotas.changes.rules.compare import since
-from quotas.changes.rules.payload import parse_change, payload_of
-from quotas.changes.rules.titles import title
-from quotas.changes.selectors.scope import Scope, scope_of
-from quotas.changes.services.execution import ApplyContext, carry_out
-from quotas.changes.services.preview import (
-    base_of,
-    compute_preview,
-    preview_json,
-    tenant_diffs,
-)
+from quotas.changes.selectors.scope import Scope
+from quotas.changes.services.preview import base_of, compute_preview, preview_json, tenant_diffs
 from quotas.enforcement.models import Rollout
+from quotas.enforcement.services.rollouts import create_rollout
 from tenants.models import Tenant
 
 LARGE = 200
@@ -44,63 +40,70 @@ LARGE = 200
 PREVIEW_TASK = "quotas.changes.tasks.compute_preview"
 
 
-def propose(*, change: Change, actor: Actor) -> Proposal:
-    """A draft of a change that can be made as things stand; nothing else is written.
+class Proposed(NamedTuple):
+    """A draft and its preview; None while a worker computes it."""
 
-    Raises DomainError as `scope_of` does.
+    proposal: Proposal
+    preview: Preview | None
+
+
+class AppliedChange(NamedTuple):
+    """What became of a change that was made at once."""
+
+    proposal: Proposal
+    preview: Preview
+    rollout: Rollout
+
+
+def propose(*, change: ProposedChange, actor: Actor) -> Proposed:
+    """A draft of a change with its preview; nothing else is written.
+
+    Where it is large a worker computes the preview (watch `progress` and `previewed_at`); without a
+    broker it is computed here all the same. Raises DomainError as the change's `scope` does: then
+    there is no draft.
     """
-    scope_of(change, timezone.now())
-    return Proposal.objects.create(
-        kind=type(change).__name__,
-        payload=payload_of(change),
-        title=title(change),
-        author=actor.user,
-        author_name=actor.name,
-    )
+    now = timezone.now()
+    scope = change.scope(now)
+    if len(scope.tenants) <= LARGE:
+        preview = compute_preview(change, scope, now)
+        return Proposed(_draft(change, actor, **_preview_fields(preview, now)), preview)
+    proposal = _draft(change, actor, progress="Waiting for a worker")
+    if celery.enqueue(PREVIEW_TASK, proposal.pk):
+        return Proposed(proposal, None)
+    return Proposed(proposal, _compute_and_store(proposal, change, scope, now))
 
 
-def change_of(proposal: Proposal) -> Change:
+def change_of(proposal: Proposal) -> ProposedChange:
     """The change that a proposal holds."""
-    return parse_change(proposal.kind, proposal.payload)
+    return change_from(proposal.kind, proposal.payload)
 
 
 def request_preview(*, proposal: Proposal) -> Preview | None:
-    """Computes the preview at once, or has a worker do it where it is large (None: watch
-    `proposal.progress` and `previewed_at`). Without a broker it is computed here all the same."""
+    """Computes the preview of a draft again, or has a worker do it where it is large (None)."""
     now = timezone.now()
-    scope = scope_of(change_of(proposal), now)
+    change = change_of(proposal)
+    scope = change.scope(now)
     if len(scope.tenants) > LARGE:
         _progress(proposal.pk, "Waiting for a worker")
         if celery.enqueue(PREVIEW_TASK, proposal.pk):
             proposal.refresh_from_db()
             return None
-    return update_preview(proposal=proposal, now=now)
+    return _compute_and_store(proposal, change, scope, now)
 
 
 def update_preview(*, proposal: Proposal, now: datetime) -> Preview:
-    """Looks ahead and stores what it saw on the draft.
+    """Computes the preview of a draft and stores it there, however large it is.
 
-    Raises DomainError: "not_a_draft" (409), or as `scope_of` does; `progress` then says why.
+    Raises DomainError: "not_a_draft" (409), or as the change's `scope` does; `progress` then says
+    why.
     """
     _require_draft(proposal)
+    change = change_of(proposal)
     try:
-        preview = compute_preview(
-            change_of(proposal), now, progress=partial(_progress, proposal.pk)
-        )
+        return _compute_and_store(proposal, change, change.scope(now), now)
     except DomainError as error:
         _progress(proposal.pk, f"Not possible: {error.message}")
         raise
-    stored = Proposal.objects.filter(pk=proposal.pk, status=ProposalStatus.DRAFT).update(
-        preview=preview_json(preview),
-        fingerprint=preview.fingerprint,
-        previewed_at=now,
-        title=preview.title,
-        progress="",
-    )
-    proposal.refresh_from_db()
-    if not stored:
-        _require_draft(proposal)
-    return preview
 
 
 def apply(
@@ -111,14 +114,49 @@ def apply(
     `confirm` repeats the tenant's slug where something is deleted. Raises DomainError:
     "reason_required", "confirm_required", "not_a_draft" (409: somebody applied it already),
     "stale_preview" (409, detail["since"]: what has changed, one {what, tenant, target, object,
-    path} each), "plan_moved_on" (409), or as `scope_of` does. Refusals are in the ledger too.
+    path} each), "plan_moved_on" (409), or as the change's `scope` does. Refusals are in the ledger
+    too.
     """
-    with _request_id():
-        try:
-            return _apply(proposal, fingerprint, reason, actor, confirm)
-        except DomainError as error:
-            _record_refusal(proposal, reason, actor, error)
-            raise
+    with _recorded(proposal, reason, actor):
+        reason = audit.require_reason(reason)
+        _require_draft(proposal)
+        change = change_of(proposal)
+        now = timezone.now()
+        # The planes are read before the transaction: no network while the database holds locks.
+        live = compute_preview(change, change.scope(now), now)
+        _require_confirmed(live, change, confirm)
+        if live.fingerprint != fingerprint:
+            raise _stale(proposal, live)
+        return _carry_out(proposal, change, live, reason, actor)
+
+
+def apply_at_once(
+    *, change: ProposedChange, reason: str, actor: Actor, confirm: str = ""
+) -> AppliedChange:
+    """Previews a change once and does what that said, as one request does that has nobody look at
+    it in between. Refuses as `apply` does, also when rows change meanwhile; then the draft is
+    discarded."""
+    now = timezone.now()
+    preview = compute_preview(change, change.scope(now), now)
+    proposal = _draft(change, actor, **_preview_fields(preview, now))
+    try:
+        with _recorded(proposal, reason, actor):
+            reason = audit.require_reason(reason)
+            _require_confirmed(preview, change, confirm)
+            rollout = _carry_out(proposal, change, preview, reason, actor)
+    except (DomainError, ExternalError):
+        discard(proposal=proposal, actor=actor)
+        raise
+    return AppliedChange(proposal, preview, rollout)
+
+
+def keep(*, proposal: Proposal, reason: str) -> bool:
+    """Remembers the reason on a draft, for whoever applies it; False when it is none any more.
+
+    Nothing that is in force changes, so nothing goes to the ledger.
+    """
+    drafts = Proposal.objects.filter(pk=proposal.pk, status=ProposalStatus.DRAFT)
+    return drafts.update(reason=reason.strip()[:1000]) == 1
 
 
 def discard(*, proposal: Proposal, actor: Actor) -> None:
@@ -133,30 +171,64 @@ def discard(*, proposal: Proposal, actor: Actor) -> None:
             object_type="proposal",
             object_id=proposal.pk,
             object_label=proposal.title,
-            before={"kind": proposal.kind, "change": proposal.payload},
+            before={"kind": proposal.kind, "change": shown(proposal.payload)},
         )
     proposal.refresh_from_db()
 
 
-def _apply(
-    proposal: Proposal, fingerprint: str, reason: str, actor: Actor, confirm: str
+def _draft(change: ProposedChange, actor: Actor, **fields: Any) -> Proposal:
+    return Proposal.objects.create(
+        kind=type(change).__name__,
+        payload=payload_of(change),
+        title=change.title()[:200],
+        author=actor.user,
+        author_name=actor.name,
+        **fields,
+    )
+
+
+def _preview_fields(preview: Preview, now: datetime) -> dict[str, Any]:
+    """What a proposal stores of its preview."""
+    return {
+        "preview": preview_json(preview),
+        "fingerprint": preview.fingerprint,
+        "previewed_at": now,
+        "progress": "",
+    }
+
+
+def _compute_and_store(
+    proposal: Proposal, change: ProposedChange, scope: Scope, now: datetime
+) -> Preview:
+    preview = compute_preview(change, scope, now, progress=partial(_progress, proposal.pk))
+    drafts = Proposal.objects.filter(pk=proposal.pk, status=ProposalStatus.DRAFT)
+    if not drafts.update(**_preview_fields(preview, now)):
+        _require_draft(proposal)
+    proposal.refresh_from_db()
+    return preview
+
+
+def _carry_out(
+    proposal: Proposal, change: ProposedChange, preview: Preview, reason: str, actor: Actor
 ) -> Rollout:
-    said = audit.require_reason(reason)
-    _require_draft(proposal)
-    change = change_of(proposal)
-    # The planes are read before the transaction: no network while the database holds locks.
-    live = compute_preview(change, timezone.now(), progress=lambda _: None)
-    _require_confirmed(live, change, confirm)
-    if live.fingerprint != fingerprint:
-        raise _stale(proposal, live)
+    """Writes intent, ledger and rollout, if the rows still are what the preview was made of."""
     with transaction.atomic():
-        _lock(live)
+        _lock(preview)
         # Read after the locks: what others committed until then began before this moment.
         now = timezone.now()
-        _claim(proposal, said, now)
-        scope = _same_rows(proposal, change, live, now)
-        context = ApplyContext(actor, said, now, live.title, f"change:{proposal.pk}")
-        rollout = carry_out(change, scope, context)
+        _claim(proposal, reason, now)
+        scope = _same_rows(proposal, change, preview, now)
+        placements = change.carry_out(scope, ApplyContext(actor, reason, now))
+        rollout = create_rollout(
+            kind=change.rollout_kind,
+            title=preview.title,
+            reason=reason,
+            actor=actor,
+            placements=placements,
+            source=f"change:{proposal.pk}",
+            force=change.takes_over,
+            at=now,
+        )
         Proposal.objects.filter(pk=proposal.pk).update(rollout=rollout)
     proposal.refresh_from_db()
     return rollout
@@ -175,9 +247,9 @@ def _lock(live: Preview) -> None:
     list(locked.values_list("pk", flat=True))
 
 
-def _same_rows(proposal: Proposal, change: Change, live: Preview, now: datetime) -> Scope:
+def _same_rows(proposal: Proposal, change: ProposedChange, live: Preview, now: datetime) -> Scope:
     """The scope again, if the rows still say what the preview was computed from."""
-    scope = scope_of(change, now)
+    scope = change.scope(now)
     base = base_of(scope, tenant_diffs(change, scope, now))
     if any(live.base[name] != value for name, value in base.items()):
         raise _stale(proposal, live)
@@ -185,20 +257,20 @@ def _same_rows(proposal: Proposal, change: Change, live: Preview, now: datetime)
 
 
 def _stale(proposal: Proposal, live: Preview) -> DomainError:
-    found = since(proposal.preview or {}, preview_json(live))
-    count = len(found)
+    differences = since(proposal.preview or {}, preview_json(live))
+    count = len(differences)
     return DomainError(
         "stale_preview",
         f"Nothing was written: {'this has' if count == 1 else f'{count} things have'} changed "
-        f"since the preview. {' '.join(each.what for each in found[:3])} Look at the new preview, "
-        "then apply it.",
+        f"since the preview. {' '.join(each.what for each in differences[:3])} "
+        "Look at the new preview, then apply it.",
         status=409,
-        detail={"since": [asdict(each) for each in found], "fingerprint": live.fingerprint},
+        detail={"since": [asdict(each) for each in differences], "fingerprint": live.fingerprint},
     )
 
 
-def _require_confirmed(live: Preview, change: Change, confirm: str) -> None:
-    given = confirm.strip() or (change.confirm if isinstance(change, Offboard) else "")
+def _require_confirmed(live: Preview, change: ProposedChange, confirm: str) -> None:
+    given = confirm.strip() or getattr(change, "confirm", "")
     if live.confirm and given != live.confirm:
         raise DomainError(
             "confirm_required",
@@ -229,7 +301,7 @@ def _record_refusal(proposal: Proposal, reason: str, actor: Actor, error: Domain
         object_id=proposal.pk,
         object_label=proposal.title,
         tenant=str(proposal.payload.get("tenant", "")),
-        after={"kind": proposal.kind, "change": proposal.payload},
+        after={"kind": proposal.kind, "change": shown(proposal.payload)},
         reason=reason.strip(),
         outcome=Outcome.REFUSED,
         message=error.message,
@@ -241,13 +313,15 @@ def _progress(proposal_id: int, text: str) -> None:
 
 
 @contextmanager
-def _request_id() -> Iterator[None]:
-    """Commands have no request: what they do still shares one id in the ledger."""
-    if current_request_id.get():
-        yield
-        return
-    token = current_request_id.set(uuid.uuid4().hex)
+def _recorded(proposal: Proposal, reason: str, actor: Actor) -> Iterator[None]:
+    """Writes a refusal to the ledger. Commands have no request: what they do still shares one id
+    there."""
+    token = None if current_request_id.get() else current_request_id.set(uuid.uuid4().hex)
     try:
         yield
+    except DomainError as error:
+        _record_refusal(proposal, reason, actor, error)
+        raise
     finally:
-        current_request_id.reset(token)
+        if token is not None:
+            current_request_id.reset(token)

@@ -12,11 +12,12 @@ from django.views.decorators.http import require_POST
 
 from console.access.contracts import Permission
 from console.access.rights import SignedInRequest, require, requires
-from quotas.changes.contracts import Change, MovePlan, Resume, Suspend
 from quotas.changes.forms.limits import ManyForm, ManyLimitForm
 from quotas.changes.forms.tenants import ManyMoveForm
+from quotas.changes.kinds.change import ProposedChange
+from quotas.changes.kinds.lifecycle import Resume, Suspend
+from quotas.changes.kinds.plans import MovePlan
 from quotas.changes.rules.catalogue import offers
-from quotas.changes.rules.rights import permission_for
 from quotas.changes.views.proposal_flow import (
     RESUME,
     SUSPEND,
@@ -34,7 +35,7 @@ def bulk(request: SignedInRequest) -> HttpResponse:
         messages.error(request, f"{action!r} cannot be done with several tenants.")
         return redirect("enforcement:tenants")
     if action == "move_plan":
-        require(request, permission_for(MovePlan.__name__))
+        require(request, MovePlan.permission)
     if not any(each.strip() for each in chosen):
         messages.warning(request, "Select at least one tenant first.")
         return redirect("enforcement:tenants")
@@ -54,7 +55,7 @@ def bulk(request: SignedInRequest) -> HttpResponse:
     )
 
 
-Bulk = tuple[str, tuple[str, ...], Any, Callable[[], Change]]
+Bulk = tuple[str, tuple[str, ...], Any, Callable[[], ProposedChange]]
 
 
 def _bulk_move(asked: Any, initial: dict[str, Any]) -> Bulk:

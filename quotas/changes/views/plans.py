@@ -11,15 +11,15 @@ from django.shortcuts import get_object_or_404, redirect, render
 from console.access.contracts import Permission
 from console.access.rights import SignedInRequest, actor_of, requires
 from console.errors import DomainError
-from quotas.changes.contracts import PublishPlan
 from quotas.changes.forms.errors import add_domain_error
 from quotas.changes.forms.plans import ArchiveForm, PlanEditor, PlanForm
+from quotas.changes.kinds.plans import PublishPlan
 from quotas.changes.models import Proposal
 from quotas.changes.rules.catalogue import offers
 from quotas.changes.rules.overtaken import three_ways
 from quotas.changes.services import proposals
 from quotas.changes.views.proposal_flow import bound_data, propose_and_preview
-from quotas.plans.contracts import Policy, policy_from_json
+from quotas.plans.contracts import Policy
 from quotas.plans.models import Plan, PlanVersion
 from quotas.plans.selectors import load_terms
 from quotas.plans.services import plans
@@ -112,7 +112,7 @@ def _start(
     terms = load_terms([base.pk])[base.pk]
     limits, policy = terms.limits, terms.policy
     if draft:
-        limits, policy = draft.limits, policy_from_json(draft.policy)
+        limits, policy = draft.limits, draft.policy or terms.policy
     editor = PlanEditor(
         limits=limits, policy=policy, base_version=base.number, data=bound_data(request)
     )

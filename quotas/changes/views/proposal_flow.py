@@ -11,9 +11,8 @@ from django.shortcuts import redirect, render
 
 from console.access.rights import SignedInRequest, actor_of, require
 from console.errors import DomainError
-from quotas.changes.contracts import Change
 from quotas.changes.forms.errors import add_domain_error
-from quotas.changes.rules.rights import permission_for
+from quotas.changes.kinds.change import ProposedChange
 from quotas.changes.services import proposals
 
 SUSPEND = (
@@ -27,23 +26,17 @@ RESUME = (
 )
 
 
-def propose_and_preview(request: SignedInRequest, change: Change) -> HttpResponse:
+def propose_and_preview(request: SignedInRequest, change: ProposedChange) -> HttpResponse:
     """Proposes the change and leads to its preview. Raises DomainError where it cannot be made."""
-    require(request, permission_for(type(change).__name__))
-    actor = actor_of(request)
-    proposal = proposals.propose(change=change, actor=actor)
-    try:
-        proposals.request_preview(proposal=proposal)
-    except DomainError:
-        proposals.discard(proposal=proposal, actor=actor)
-        raise
+    require(request, change.permission)
+    proposal, _ = proposals.propose(change=change, actor=actor_of(request))
     return redirect("changes:proposal", pk=proposal.pk)
 
 
 def propose_from_form(
     request: SignedInRequest,
     form: Form,
-    make: Callable[[], Change],
+    make: Callable[[], ProposedChange],
     *,
     template: str,
     context: Mapping[str, Any],

@@ -18,10 +18,11 @@ from console.errors import DomainError
 from console.pages.partials import ANY, render_partial_or_page, wants_partial
 from quotas.changes.forms.errors import add_domain_error
 from quotas.changes.forms.proposals import ApplyForm
+from quotas.changes.kinds.payload import shown
+from quotas.changes.kinds.registry import permission_for
 from quotas.changes.models import Proposal, ProposalStatus
-from quotas.changes.rules.rights import permission_for
 from quotas.changes.selectors.preview_page import objects_page, preview_page
-from quotas.changes.services import drafts, proposals
+from quotas.changes.services import proposals
 
 STALE_AFTER = 120
 """Seconds after which the page offers to look again; applying looks again in any case."""
@@ -73,7 +74,7 @@ def proposal_yaml(_: SignedInRequest, pk: int) -> HttpResponse:
     document = {
         "title": found.title,
         "kind": found.kind,
-        "change": found.payload,
+        "change": shown(found.payload),
         "previewed_at": seen.get("at"),
         "objects_total": seen.get("objects_total", 0),
         "objects": [
@@ -146,7 +147,7 @@ def proposal_discard(request: SignedInRequest, pk: int) -> HttpResponse:
 
 
 def _keep(request: SignedInRequest, found: Proposal) -> HttpResponse:
-    if drafts.keep(proposal=found, reason=request.POST.get("reason", "")):
+    if proposals.keep(proposal=found, reason=request.POST.get("reason", "")):
         messages.success(request, f"Kept as a draft: {found.title}. Nothing was written.")
     return redirect("changes:proposals")
 

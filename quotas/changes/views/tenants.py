@@ -10,11 +10,12 @@ from django.utils import timezone
 from console.access.contracts import Permission
 from console.access.rights import SignedInRequest, granted, require, requires
 from console.errors import DomainError
-from quotas.changes.contracts import Change, Offboard, Resume, SetOverride, Suspend
 from quotas.changes.forms import tenants as forms
 from quotas.changes.forms.limits import LimitForm
+from quotas.changes.kinds.adjustments import SetOverride
+from quotas.changes.kinds.change import ProposedChange
+from quotas.changes.kinds.lifecycle import Offboard, Resume, Suspend
 from quotas.changes.rules.catalogue import offers
-from quotas.changes.rules.rights import permission_for
 from quotas.changes.selectors.current_limits import current_limits
 from quotas.changes.views.proposal_flow import (
     RESUME,
@@ -56,7 +57,7 @@ def onboard(request: SignedInRequest) -> HttpResponse:
 def limits(request: SignedInRequest, slug: str) -> HttpResponse:
     """One limit of a tenant: a lease, or (for admins) an override."""
     tenant = get_object_or_404(Tenant, slug=slug)
-    overriding = permission_for(SetOverride.__name__)
+    overriding = SetOverride.permission
     if request.POST.get("how") == "override":
         require(request, overriding)
     current, plan = current_limits(tenant, now=timezone.now())
@@ -93,7 +94,12 @@ def resume(request: SignedInRequest, slug: str) -> HttpResponse:
 
 
 def _plain(
-    request: SignedInRequest, slug: str, change: Change, *, verb: str, lines: tuple[str, ...]
+    request: SignedInRequest,
+    slug: str,
+    change: ProposedChange,
+    *,
+    verb: str,
+    lines: tuple[str, ...],
 ) -> HttpResponse:
     tenant = get_object_or_404(Tenant, slug=slug)
     context = {"tenant": tenant, "title": f"{verb} {slug}", "lines": lines}

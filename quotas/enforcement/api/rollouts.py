@@ -32,7 +32,7 @@ from console.rest.views import (
 )
 from quotas.enforcement.filters import DriftFilters, ItemFilters, RolloutFilters
 from quotas.enforcement.models import Drift, Rollout, RolloutItem
-from quotas.enforcement.selectors.records import item_states
+from quotas.enforcement.selectors.rest_lists import item_states
 from quotas.enforcement.selectors.rollouts import progress
 from quotas.enforcement.serializers import rollouts as said
 from quotas.enforcement.services.rollouts import retry_items

@@ -34,8 +34,8 @@ from console.rest.views import (
 from quotas.enforcement.adapters import registry
 from quotas.enforcement.filters import TargetFilters
 from quotas.enforcement.models import TargetState
-from quotas.enforcement.reconcile import doors
-from quotas.enforcement.selectors.records import placements_by
+from quotas.enforcement.reconcile import operations
+from quotas.enforcement.selectors.rest_lists import placements_by
 from quotas.enforcement.serializers import targets as said
 from quotas.enforcement.services import edits
 from tenants.models import Target
@@ -117,7 +117,9 @@ class TargetTest(Idempotent, APIView):
     def post(self, request: Request, slug: str) -> Response:
         """Reaches out now: latency, version, features, permissions that are missing."""
         target = get_object_or_404(Target, slug=slug)
-        report = doors.test_connection(target=target, actor=actor_of(request), now=timezone.now())
+        report = operations.test_connection(
+            target=target, actor=actor_of(request), now=timezone.now()
+        )
         state = TargetState.objects.filter(target=target).first()
         return Response({"ok": report.ok, "summary": report.summary, **said.health(state)})
 
@@ -131,7 +133,7 @@ class TargetSync(Idempotent, APIView):
     def post(self, request: Request, slug: str) -> Response:
         """Asks a worker to compare everything there with what is intended, now."""
         target = get_object_or_404(Target, slug=slug)
-        queued = doors.sweep_now(target=target, actor=actor_of(request))
+        queued = operations.sweep_now(target=target, actor=actor_of(request))
         return Response({"queued": queued}, status=status.HTTP_202_ACCEPTED)
 
 

@@ -28,8 +28,8 @@ from console.rest.views import (
     TaggedDetail,
 )
 from quotas.enforcement.filters import PlacementFilters, TenantListFilters
-from quotas.enforcement.selectors.records import placements_by, plans_held
-from quotas.enforcement.selectors.tenant import tenant_page
+from quotas.enforcement.selectors.rest_lists import placements_by, plans_held
+from quotas.enforcement.selectors.tenant_page import tenant_page
 from quotas.enforcement.serializers import tenants as said
 from quotas.enforcement.services import edits
 from tenants.models import Placement, Tenant

@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, Q
 from console.audit import services as audit
 from console.audit.services import Actor
 from quotas.enforcement.models import OPEN_STATES, Rollout, RolloutItem, RolloutKind, TargetState
-from quotas.enforcement.reconcile.record import finish_rollouts
+from quotas.enforcement.reconcile.states import finish_rollouts
 from quotas.enforcement.selectors.loop import chunks, takeable
 from quotas.enforcement.services.rollouts import create_rollout
 from quotas.plans.selectors import boundaries_between
@@ -27,18 +27,18 @@ CLOCK = Actor.loop("clock")
 class Due:
     """Target ids by what they are due for."""
 
-    drains: tuple[int, ...] = ()
+    queues: tuple[int, ...] = ()
     sweeps: tuple[int, ...] = ()
     probes: tuple[int, ...] = ()
 
 
 def due(now: datetime) -> Due:
-    """Which targets are to be drained, swept and probed now."""
+    """Which targets have a queue to process, are to be swept and are to be probed now."""
     _prepare()
     rows = list(TargetState.objects.filter(target__enabled=True).order_by("target_id"))
     free = [row for row in rows if _usable(row, now)]
     return Due(
-        drains=tuple(row.target_id for row in free if takeable(row.target_id, now).exists()),
+        queues=tuple(row.target_id for row in free if takeable(row.target_id, now).exists()),
         sweeps=tuple(row.target_id for row in free if _sweep_due(row, now)),
         probes=tuple(row.target_id for row in rows if _probe_due(row, now)),
     )
@@ -125,7 +125,7 @@ def _not_compared_since(tenant_ids: list[int], passed: dict[int, datetime]) -> l
     return [pk for pk, tenant_id, seen in rows if seen and seen < passed[tenant_id]]
 
 
-def finish_left_over(now: datetime) -> int:
+def finish_rollouts_without_items(now: datetime) -> int:
     """Ends rollouts whose last item ended without the loop, e.g. given up by a person."""
     waiting = RolloutItem.objects.filter(rollout=OuterRef("pk"), state__in=OPEN_STATES)
     rows = Rollout.objects.filter(~Exists(waiting), finished_at__isnull=True, total__gt=0)

@@ -19,7 +19,7 @@ SWEEPER = Actor.loop("sweep")
 
 def found(ref: PlacementRef, changes: Collection[Change], now: datetime) -> Entry:
     """Somebody changed what we had written, and it stays so until a person decides."""
-    owner = rules.owner_of(changes)
+    owner = rules.owner_names(changes)
     return audit.build(
         actor=SWEEPER,
         action="drift.found",
@@ -38,7 +38,7 @@ def written_back(
     ref: PlacementRef, changes: Collection[Change], item: RolloutItem, now: datetime
 ) -> Entry:
     """We wrote fields back (or, where a person said so, took them over): whose they were."""
-    owner = rules.owner_of(changes)
+    owner = rules.owner_names(changes)
     rollout = item.rollout
     return audit.build(
         actor=LOOP,

@@ -13,9 +13,9 @@ from console.errors import ExternalError
 from quotas.enforcement.adapters import registry
 from quotas.enforcement.models import TargetSample, TargetState
 from quotas.enforcement.ports import Health
-from quotas.enforcement.reconcile import record
+from quotas.enforcement.reconcile import states
 from quotas.enforcement.reconcile.ledger import LOOP
-from quotas.enforcement.services.planning import target_ref
+from quotas.enforcement.reconcile.planning import target_ref
 from tenants.models import Target
 
 log = structlog.get_logger(__name__)
@@ -44,7 +44,7 @@ def probe(target_id: int, *, afresh: bool = False) -> Probed | None:
         health = adapter.probe(target=target_ref(target))
     except ExternalError as error:
         now = timezone.now()
-        record.target_down(target.pk, error, now)
+        states.target_down(target.pk, error, now)
         _note(target.pk, now, None)
         return Probed(error=error.message)
     now = timezone.now()
@@ -57,7 +57,7 @@ def probe(target_id: int, *, afresh: bool = False) -> Probed | None:
         credential_expires_at=health.credential_expires_at,
     )
     _note(target.pk, now, health.latency_ms)
-    recovered = record.target_up(target.pk, now) or afresh
+    recovered = states.target_up(target.pk, now) or afresh
     if recovered:
         _prepare(target)
     return Probed(health=health, recovered=recovered)

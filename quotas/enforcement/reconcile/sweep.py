@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from console.audit import services as audit
+from console.database.claims import Claim
 from console.errors import ExternalError
 from quotas.enforcement.models import (
     OPEN_STATES,
@@ -26,36 +27,32 @@ from quotas.enforcement.models import (
     TenantState,
 )
 from quotas.enforcement.ports import Observation
-from quotas.enforcement.reconcile import record
-from quotas.enforcement.reconcile.claims import Claim, claimed
-from quotas.enforcement.reconcile.drain import (
-    DRAIN_SECONDS,
-    Drained,
-    drain,
-    drain_claimed,
-    is_ready,
-)
-from quotas.enforcement.reconcile.judge import Findings, judge_all
+from quotas.enforcement.reconcile.claims import claimed
+from quotas.enforcement.reconcile.classify import Findings, classify_all
 from quotas.enforcement.reconcile.ledger import SWEEPER
-from quotas.enforcement.selectors.loop import (
-    Site,
-    chunks,
-    current_limits,
-    sites,
+from quotas.enforcement.reconcile.planning import PlacementPlan, plan_target, target_ref
+from quotas.enforcement.reconcile.queue import (
+    QUEUE_SECONDS,
+    Processed,
+    is_ready,
+    process_claimed,
+    process_queue,
 )
-from quotas.enforcement.services.planning import Prospect, look, target_ref
+from quotas.enforcement.reconcile.states import save_states, summarize, target_down, target_up
+from quotas.enforcement.selectors.loop import chunks, current_limits, placement_refs
 from quotas.enforcement.services.rollouts import create_rollout
+from tenants.contracts import PlacementRef
 from tenants.models import Target
 
 ORPHANS_SHOWN = 200
 LISTEN_SECONDS = 0.1
-"""How often a sweep that looks at a target asks whether somebody waits for it."""
+"""How often a sweep that observes a target asks whether somebody waits for it."""
 
 
 @dataclass(slots=True)
 class Swept:
-    """What a sweep found, in numbers of placements, and what was drained during and after it.
-    `again`: objects were made while it looked, whose use nobody has seen yet."""
+    """What a sweep found, in numbers of placements, and what it and the queue then settled.
+    `again`: objects were made while it observed, whose use nobody has seen yet."""
 
     placements: int = 0
     changed: int = 0
@@ -66,11 +63,11 @@ class Swept:
     milliseconds: int = 0
     recovered: bool = False
     again: bool = False
-    drained: Drained = field(default_factory=Drained)
+    processed: Processed = field(default_factory=Processed)
 
 
 def sweep(target_id: int, *, force: bool = False) -> Swept | None:
-    """Looks at everything on a target; orders what differs and carries it out at once.
+    """Observes everything on a target; orders what differs and carries it out at once.
 
     None when there is nothing to do: disabled, claimed by another worker, resting after a failure,
     or (unless `force`) swept a moment ago.
@@ -82,8 +79,8 @@ def sweep(target_id: int, *, force: bool = False) -> Swept | None:
         if claim is None or not (force or _due(target_id)):
             return None
         swept = _sweep(target, claim)
-        swept.again = swept.drained.created
-    drain(target_id, swept.drained)
+        swept.again = swept.processed.created
+    process_queue(target_id, swept.processed)
     return swept
 
 
@@ -100,25 +97,25 @@ def _due(target_id: int) -> bool:
 
 def _sweep(target: Target, claim: Claim) -> Swept:
     started, now = time.monotonic(), timezone.now()
-    found = sites(target)
-    swept = Swept(placements=len(found))
+    placements = placement_refs(target)
+    swept = Swept(placements=len(placements))
     try:
-        prospects, seen = _look_aside(target, claim, found, swept.drained, now)
+        plans, observation = _plan_aside(target, claim, placements, swept.processed, now)
     except ExternalError as error:
-        record.target_down(target.pk, error, timezone.now())
+        target_down(target.pk, error, timezone.now())
         return swept
     if claim.lost:
-        return swept  # somebody else has taken the target over, and looks again
-    settled = swept.drained.placements
-    findings = judge_all(target, prospects, seen, now, settled=settled)
+        return swept  # somebody else has taken the target over, and sweeps again
+    settled = swept.processed.placements
+    findings = classify_all(target, plans, observation, now, settled=settled)
     _save(target, findings)
     swept.changed = len(findings.states)
     swept.due = len(findings.due)
     swept.drifted = len(findings.drifts)
     swept.healing = len(findings.heal)
-    swept.reads = seen.reads
+    swept.reads = observation.reads
     swept.milliseconds = round((time.monotonic() - started) * 1000)
-    swept.recovered = record.target_up(target.pk, now)
+    swept.recovered = target_up(target.pk, now)
     TargetState.objects.filter(target=target).update(
         swept_at=now,
         sweep_ms=swept.milliseconds,
@@ -126,42 +123,50 @@ def _sweep(target: Target, claim: Claim) -> Swept:
         sweep_writes=0,
         orphans=[
             {"kind": ref.kind, "namespace": ref.namespace, "name": ref.name, "part": ref.part}
-            for ref in seen.orphans[:ORPHANS_SHOWN]
+            for ref in observation.orphans[:ORPHANS_SHOWN]
         ],
     )
     return swept
 
 
-def _look_aside(
-    target: Target, claim: Claim, found: Mapping[int, Site], done: Drained, now: datetime
-) -> tuple[dict[int, Prospect], Observation]:
-    """Looks at everything in a thread of its own. Meanwhile whoever clicks is served here, under
-    the same claim: a look at thousands of tenants takes seconds. What is settled meanwhile is not
-    judged by this look, as it may have been seen before or after."""
-    limits = current_limits({site.tenant_id for site in found.values()}, now)
-    ref, deadline = target_ref(target), time.monotonic() + DRAIN_SECONDS
+def _plan_aside(
+    target: Target,
+    claim: Claim,
+    placements: Mapping[int, PlacementRef],
+    done: Processed,
+    now: datetime,
+) -> tuple[dict[int, PlacementPlan], Observation]:
+    """Observes everything in a thread of its own. Meanwhile whoever clicks is served here, under
+    the same claim: observing thousands of tenants takes seconds. What is settled meanwhile is not
+    classified by this sweep, as it may have been observed before or after."""
+    limits = current_limits({ref.tenant_id for ref in placements.values()}, now)
+    deadline = time.monotonic() + QUEUE_SECONDS
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="sweep") as aside:
-        looking = aside.submit(
-            look, target=target, ref=ref, found=found, limits=limits, everything=True
+        planning = aside.submit(
+            plan_target,
+            target=target_ref(target),
+            placements=placements,
+            limits=limits,
+            everything=True,
         )
-        while not wait([looking], timeout=LISTEN_SECONDS).done:
+        while not wait([planning], timeout=LISTEN_SECONDS).done:
             if not claim.lost and time.monotonic() < deadline and is_ready(target.pk):
-                drain_claimed(target, claim, deadline, done)
-        return looking.result()
+                process_claimed(target, claim, deadline, done)
+        return planning.result()
 
 
 def _save(target: Target, findings: Findings) -> None:
-    """One UPDATE says that everything was looked at; only what differs is written row by row."""
+    """One UPDATE says that everything was observed; only what differs is written row by row."""
     now = findings.now
     with transaction.atomic():
         busy = RolloutItem.objects.filter(target=target, state__in=OPEN_STATES)
-        # What was pushed to while we looked has been seen since.
+        # What was pushed to meanwhile has been observed since.
         earlier = Q(observed_at__isnull=True) | Q(observed_at__lt=now)
         rows = PlacementState.objects.filter(earlier, placement__target=target)
-        if findings.unseen:
-            rows = rows.exclude(placement_id__in=findings.unseen[:900])
+        if findings.unobserved:
+            rows = rows.exclude(placement_id__in=findings.unobserved[:900])
         rows.exclude(placement_id__in=busy.values("placement_id")).update(observed_at=now)
-        record.save_states(findings.states)
+        save_states(findings.states)
         _save_drifts(target, findings)
         audit.record_all(findings.entries)
         _order(RolloutKind.DUE, "Limits that changed by time", findings.due, now)
@@ -169,13 +174,13 @@ def _save(target: Target, findings: Findings) -> None:
         TenantState.objects.filter(
             tenant__placements__target=target, observed_at__isnull=False
         ).update(observed_at=now)
-        if findings.unseen or findings.states:
-            record.summarize(_tenants(findings))
+        if findings.unobserved or findings.states:
+            summarize(_tenants(findings))
 
 
 def _tenants(findings: Findings) -> set[int]:
     tenants = set(findings.tenants)
-    for chunk in chunks(findings.unseen):
+    for chunk in chunks(findings.unobserved):
         rows = PlacementState.objects.filter(placement_id__in=chunk)
         tenants.update(rows.values_list("placement__tenant_id", flat=True))
     return tenants

@@ -18,7 +18,7 @@ from quotas.enforcement.models import (
     TargetState,
     TenantState,
 )
-from quotas.enforcement.selectors.tenants import tight_bar
+from quotas.enforcement.selectors.tenant_list import tight_bar
 from quotas.plans.models import Subscription
 
 ROWS = 12

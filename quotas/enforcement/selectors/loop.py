@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import TypeVar
@@ -22,15 +22,6 @@ CHUNK = 900
 """Rows named in one statement: every database takes so many parameters."""
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
-    """One placement with what the loop needs beside it."""
-
-    ref: PlacementRef
-    tenant_id: int
-    drift_policy: str
-
-
 def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
     """The items in lists of at most `size`."""
     rest = iter(items)
@@ -38,17 +29,19 @@ def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
         yield chunk
 
 
-def sites(target: Target, placement_ids: Collection[int] | None = None) -> dict[int, Site]:
+def placement_refs(
+    target: Target, placement_ids: Collection[int] | None = None
+) -> dict[int, PlacementRef]:
     """The placements on a target (all of them for None), by id."""
     if placement_ids is None:
-        return dict(_sites(target, Placement.objects.filter(target=target)))
-    found: dict[int, Site] = {}
+        return dict(_refs(target, Placement.objects.filter(target=target)))
+    refs: dict[int, PlacementRef] = {}
     for chunk in chunks(placement_ids):
-        found |= _sites(target, Placement.objects.filter(target=target, pk__in=chunk))
-    return found
+        refs |= _refs(target, Placement.objects.filter(target=target, pk__in=chunk))
+    return refs
 
 
-def _sites(target: Target, rows: QuerySet[Placement]) -> Iterator[tuple[int, Site]]:
+def _refs(target: Target, rows: QuerySet[Placement]) -> Iterator[tuple[int, PlacementRef]]:
     for (
         pk,
         tenant_id,
@@ -74,20 +67,24 @@ def _sites(target: Target, rows: QuerySet[Placement]) -> Iterator[tuple[int, Sit
         "leaving",
         "drift_policy",
     ):
-        ref = PlacementRef(
-            id=pk,
-            tenant=slug,
-            target=target.slug,
-            kind=target.kind,
-            location=location,
-            sharing=sharing,
-            fairness_key=key,
-            generation=generation,
-            leaving=leaving,
-            group=group,
-            stopped=status != TenantStatus.ACTIVE,
+        yield (
+            pk,
+            PlacementRef(
+                id=pk,
+                tenant=slug,
+                target=target.slug,
+                kind=target.kind,
+                location=location,
+                sharing=sharing,
+                fairness_key=key,
+                generation=generation,
+                leaving=leaving,
+                group=group,
+                stopped=status != TenantStatus.ACTIVE,
+                tenant_id=tenant_id,
+                drift_policy=policy or target.drift_policy,
+            ),
         )
-        yield pk, Site(ref, tenant_id, policy or target.drift_policy)
 
 
 def current_limits(
@@ -98,17 +95,17 @@ def current_limits(
     Most tenants have their plan and nothing else: their limits are computed once per version.
     """
     plain: dict[int, EffectiveLimits | None] = {}
-    found: dict[int, EffectiveLimits | None] = {}
+    by_tenant: dict[int, EffectiveLimits | None] = {}
     for pk, history in load_current(tenant_ids, at).items():
         if not _is_plain(history, at):
-            found[pk] = effective_limits(history, at)
+            by_tenant[pk] = effective_limits(history, at)
             continue
         version = id(history.subscriptions[0].value)
         if version not in plain:
             plain[version] = effective_limits(history, at)
         limits = plain[version]
-        found[pk] = limits and replace(limits, tenant=history.slug)
-    return found
+        by_tenant[pk] = limits and replace(limits, tenant=history.slug)
+    return by_tenant
 
 
 def _is_plain(history: TenantHistory, at: datetime) -> bool:

@@ -20,7 +20,7 @@ from quotas.enforcement.models import (
     TenantState,
 )
 from quotas.enforcement.selectors.attention import Attention, attentions, over_limit
-from quotas.enforcement.selectors.tenants import NEAR, tight_bar
+from quotas.enforcement.selectors.tenant_list import NEAR, tight_bar
 from quotas.plans.models import Lease
 from tenants.models import Target, Tenant, TenantStatus
 

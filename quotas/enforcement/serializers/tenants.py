@@ -11,8 +11,8 @@ from console.rest.serializers import described
 from console.rest.views import Row
 from quotas.enforcement.charts import LimitLine
 from quotas.enforcement.models import Condition, PlacementState, TenantState
-from quotas.enforcement.selectors.records import PlanHeld
-from quotas.enforcement.selectors.tenant import PlacementPanel
+from quotas.enforcement.selectors.rest_lists import PlanHeld
+from quotas.enforcement.selectors.tenant_page import PlacementPanel
 from quotas.plans.charts import unit_of
 from quotas.plans.serializers import PLAN_REF, text_of
 from tenants.models import DriftPolicy, Placement, Sharing, Tenant, TenantStatus

@@ -60,8 +60,8 @@ def edit_tenant(
 def add_target(*, actor: Actor, reason: str, **given: Any) -> Target:
     """A new target, as `tenants.services.create_target`; it is probed and prepared at once."""
     target = tenants.create_target(actor=actor, reason=reason, **given)
-    _require_sound(target)
-    _look_afresh(target)
+    _require_valid_options(target)
+    _probe_afresh(target)
     return target
 
 
@@ -70,20 +70,20 @@ def edit_target(
     *, target: Target, expected_generation: int, actor: Actor, reason: str, **given: Any
 ) -> Target:
     """Changes a target's settings, as `tenants.services.update_target`. What was known of it is in
-    doubt then: it is probed, prepared, drained and swept at once, also if it was resting."""
+    doubt then: it is probed, prepared, swept and written to at once, also if it was resting."""
     before = Target.objects.get(pk=target.pk)
     tenants.update_target(
         target=target, expected_generation=expected_generation, actor=actor, reason=reason, **given
     )
     if target.generation == before.generation:
         return target
-    _require_sound(target)
+    _require_valid_options(target)
     unknown: dict[str, Any] = {"checked_at": None, "failures": 0, "not_before": None}
     if any(getattr(before, name) != getattr(target, name) for name in _WHERE):
         unknown |= {"features": {}}  # it may be another server
     state = TargetState.objects.filter(target=target)
     state.update(condition=Condition.UNKNOWN, message="", **unknown)
-    _look_afresh(target)
+    _probe_afresh(target)
     return target
 
 
@@ -110,13 +110,13 @@ def edit_drift_policy(
     )
 
 
-def _require_sound(target: Target) -> None:
+def _require_valid_options(target: Target) -> None:
     """Options that its adapter cannot read would stop everything there. Undoes the edit."""
     if error := registry.adapter_for(target.kind).options_error(target.options):
         raise DomainError("invalid", f"Options: {error}", field="options")
 
 
-def _look_afresh(target: Target) -> None:
+def _probe_afresh(target: Target) -> None:
     """Without a broker the next tick does it: what was never checked is due."""
     if target.enabled:
         transaction.on_commit(partial(celery.enqueue, PROBE_TASK, target.pk, afresh=True))

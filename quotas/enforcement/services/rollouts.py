@@ -26,7 +26,8 @@ from quotas.enforcement.models import (
 from quotas.enforcement.selectors.loop import chunks
 from tenants.models import Placement, Tenant
 
-DRAIN_TASK = "quotas.enforcement.tasks.drain_target"
+QUEUE_TASK = "quotas.enforcement.tasks.drain_target"
+"""Its first name, so that a message which waits during an upgrade is not lost."""
 _SETTLED = (ItemState.CONFLICT, ItemState.REFUSED, ItemState.FAILED)
 
 
@@ -80,7 +81,7 @@ def create_rollout(
     if not rollout.total:
         rollout.finished_at = at
     rollout.save(update_fields=["total", "finished_at"])
-    _drain_on_commit(targets)
+    _process_on_commit(targets)
     return rollout
 
 
@@ -100,9 +101,9 @@ def _progressing(placement_ids: list[int], tenant_ids: set[int], at: datetime) -
     )
 
 
-def _drain_on_commit(targets: Iterable[int]) -> None:
+def _process_on_commit(targets: Iterable[int]) -> None:
     for target_id in sorted(targets):
-        transaction.on_commit(partial(celery.enqueue, DRAIN_TASK, target_id))
+        transaction.on_commit(partial(celery.enqueue, QUEUE_TASK, target_id))
 
 
 def sync_now(
@@ -145,26 +146,26 @@ def retry_items(
     chosen = Q(state__in=_SETTLED) | Q(state=ItemState.WAITING, not_before__isnull=False)
     with transaction.atomic():
         rows = RolloutItem.objects.filter(chosen, rollout=rollout)
-        found = [
+        items_chosen = [
             row
             for row in rows.values_list("pk", "placement_id", "tenant_id", "target_id")
             if items is None or row[0] in items
         ]
         changed: dict[str, Any] = {"state": ItemState.WAITING, "not_before": None, "attempts": 0}
         changed |= {"code": "", "message": "", "owners": {}, "finished_at": None}
-        for chunk in chunks(found):
+        for chunk in chunks(items_chosen):
             RolloutItem.objects.filter(pk__in=[row[0] for row in chunk]).update(
                 **changed, **({"force": True} if force else {})
             )
             _progressing([row[1] for row in chunk], {row[2] for row in chunk}, at)
-        if found:
+        if items_chosen:
             Rollout.objects.filter(pk=rollout.pk).update(finished_at=None)
-        _record_choice("rollout.retry", rollout, actor, reason, len(found), at)
-        _drain_on_commit({row[3] for row in found})
-    return len(found)
+        _record_choice("rollout.retry", rollout, actor, reason, len(items_chosen), at)
+        _process_on_commit({row[3] for row in items_chosen})
+    return len(items_chosen)
 
 
-def leave_items(
+def give_up_items(
     *,
     rollout: Rollout,
     actor: Actor,
@@ -178,16 +179,16 @@ def leave_items(
         given_up = (ItemState.WAITING, *_SETTLED)
         rows = RolloutItem.objects.filter(rollout=rollout, state__in=given_up)
         ids = [pk for pk in rows.values_list("pk", flat=True) if items is None or pk in items]
-        left = 0
+        number = 0
         for chunk in chunks(ids):
-            left += rows.filter(pk__in=chunk).update(
+            number += rows.filter(pk__in=chunk).update(
                 state=ItemState.SUPERSEDED,
                 code="left",
                 message=f"Left by {actor.name}: {reason}",
                 finished_at=at,
             )
-        _record_choice("rollout.leave", rollout, actor, reason, left, at)
-    return left
+        _record_choice("rollout.leave", rollout, actor, reason, number, at)
+    return number
 
 
 def _record_choice(

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from console.pages.charts import HeadroomBar
 from console.templatetags.headroom import ago, condition, headroom_bar
-from quotas.enforcement.selectors.tenants import TenantRow
+from quotas.enforcement.selectors.tenant_list import TenantRow
 
 register = template.Library()
 

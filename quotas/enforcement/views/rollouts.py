@@ -16,7 +16,7 @@ from console.database.keyset import keyset_page
 from console.pages.partials import render_partial_or_page, wants_partial
 from quotas.enforcement.forms import GroupActionForm
 from quotas.enforcement.models import ItemState, Rollout, RolloutKind
-from quotas.enforcement.reconcile import doors
+from quotas.enforcement.reconcile import operations
 from quotas.enforcement.selectors import rollouts as reads
 from quotas.enforcement.selectors.overview import moving
 
@@ -90,7 +90,7 @@ def rollout_group(request: SignedInRequest, pk: int) -> HttpResponse:
         problems = " ".join(str(error) for errors in form.errors.values() for error in errors)
         messages.error(request, problems)
         return redirect("enforcement:rollout", pk=pk)
-    settled = doors.settle_group(
+    settled = operations.settle_group(
         rollout=rollout,
         items=form.cleaned_data["items"],
         action=form.cleaned_data["action"],

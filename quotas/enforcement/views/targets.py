@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 from console.access.contracts import Permission
 from console.access.rights import SignedInRequest, actor_of, requires
 from console.pages.partials import render_partial_or_page, wants_partial
-from quotas.enforcement.reconcile import doors
+from quotas.enforcement.reconcile import operations
 from quotas.enforcement.selectors.overview import target_lines
 from quotas.enforcement.selectors.targets import target_page
 from tenants.models import Target
@@ -42,7 +42,7 @@ def target_detail(request: SignedInRequest, slug: str) -> HttpResponse:
 def target_test(request: SignedInRequest, slug: str) -> HttpResponse:
     """Reaches out now and says what was found: latency, version, missing permissions."""
     target = get_object_or_404(Target, slug=slug)
-    report = doors.test_connection(target=target, actor=actor_of(request), now=timezone.now())
+    report = operations.test_connection(target=target, actor=actor_of(request), now=timezone.now())
     if wants_partial(request):
         return render(
             request, "enforcement/_target_test.html", {"report": report, "target": target}
@@ -57,7 +57,7 @@ def target_test(request: SignedInRequest, slug: str) -> HttpResponse:
 def target_sync(request: SignedInRequest, slug: str) -> HttpResponse:
     """Asks for a look at the whole target now."""
     target = get_object_or_404(Target, slug=slug)
-    if doors.sweep_now(target=target, actor=actor_of(request)):
+    if operations.sweep_now(target=target, actor=actor_of(request)):
         messages.success(request, f"{target.slug} is being compared with what is intended.")
     else:
         messages.warning(

@@ -14,8 +14,8 @@ from console.access.rights import SignedInRequest, requires
 from console.database.keyset import Page, keyset_page
 from console.pages.partials import render_partial_or_page
 from quotas.enforcement.models import Condition
-from quotas.enforcement.selectors import tenants as lists
-from quotas.enforcement.selectors.tenant import tenant_page
+from quotas.enforcement.selectors import tenant_list as lists
+from quotas.enforcement.selectors.tenant_page import tenant_page
 from quotas.plans.models import Plan
 from tenants.models import Target, Tenant, TenantStatus
 

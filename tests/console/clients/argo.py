@@ -11,6 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.waiting import PATIENCE
+
 
 @dataclass
 class Fake:
@@ -64,10 +66,10 @@ def argo_server() -> Iterator[Fake]:
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(PATIENCE)
     yield found
     loop.call_soon_threadsafe(stop.set)
-    thread.join(10)
+    thread.join(PATIENCE)
     loop.close()
 
 

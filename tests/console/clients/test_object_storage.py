@@ -14,6 +14,7 @@ from console.clients.object_storage import ObjectStorage, StorageOptions
 from console.errors import ExternalError, NotFound, Refused, Unreachable
 from deploy import ports
 from tests.object_storage import S3, s3
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +60,14 @@ def test_what_is_deleted_is_gone_and_deleting_again_is_no_error(storage: ObjectS
     storage.delete([])
 
 
-def test_paths_below_a_prefix_are_listed(storage: ObjectStorage) -> None:
-    for number in range(1050):
+def test_paths_below_a_prefix_are_listed(
+    storage: ObjectStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "20")  # a real server: a thousand in a page
+    for number in range(105):
         storage.put(f"many/{number}", b"x")
     storage.put("other/1", b"x")
-    assert len(set(storage.paths("many"))) == len(list(storage.paths("many"))) == 1050
+    assert len(set(storage.paths("many"))) == len(list(storage.paths("many"))) == 105
     assert list(storage.paths("other")) == ["other/1"]
     assert list(storage.paths("none")) == []
 
@@ -88,12 +92,12 @@ def test_a_server_that_is_away_is_unreachable_within_a_bounded_time() -> None:
         allow_http=True,
         access_key=Secret("key"),
         secret_key=secret,
-        timeout=2.0,
+        timeout=2.0,  # clock: nobody is there, however long one waits
     )
     began = time.monotonic()
     with pytest.raises(Unreachable) as raised:
         ObjectStorage("s3://bucket", options).get("a")
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < PATIENCE
     assert secret.value not in raised.value.message
 
 

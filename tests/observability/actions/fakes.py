@@ -13,7 +13,14 @@ from console.audit.models import Entry
 from observability.engines import registry
 from observability.engines.catalogue import verbs_of
 from observability.engines.contracts import Engine
-from observability.engines.verbs import Answer, Deed, Possible, RunFacts, RunFound, by_status
+from observability.engines.verbs import (
+    ActionRequest,
+    Answer,
+    Availability,
+    RunFacts,
+    RunFound,
+    by_status,
+)
 from tenants.contracts import TargetRef
 
 
@@ -22,26 +29,26 @@ class FakeControls:
     """Says yes, and remembers what it was asked and what the ledger said then."""
 
     engine: Engine = Engine.TEMPORAL
-    deeds: list[Deed] = field(default_factory=list)
+    requests: list[ActionRequest] = field(default_factory=list)
     runs: list[RunFacts] = field(default_factory=list)
     ledger: list[list[tuple[str, str]]] = field(default_factory=list)
     in_transaction: list[bool] = field(default_factory=list)
-    meanwhile: Callable[[RunFacts, Deed], Answer | None] | None = None
+    meanwhile: Callable[[RunFacts, ActionRequest], Answer | None] | None = None
     found: list[RunFound] = field(default_factory=list)
     failure: Exception | None = None
 
-    def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Possible]:
+    def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Availability]:
         return by_status(verbs_of(run.engine), run, target.options)
 
-    def perform(self, *, run: RunFacts, target: TargetRef, deed: Deed) -> Answer:
-        self.deeds.append(deed)
+    def perform(self, *, run: RunFacts, target: TargetRef, request: ActionRequest) -> Answer:
+        self.requests.append(request)
         self.runs.append(run)
         self.in_transaction.append(len(connection.savepoint_ids) > 0)
         self.ledger.append(list(Entry.objects.order_by("id").values_list("action", "message")))
         if self.failure is not None:
             raise self.failure
-        answer = self.meanwhile(run, deed) if self.meanwhile else None
-        return answer or Answer("The engine did it.", {"n": len(self.deeds)})
+        answer = self.meanwhile(run, request) if self.meanwhile else None
+        return answer or Answer("The engine did it.", {"n": len(self.requests)})
 
     def find(self, *, target: TargetRef, query: str, most: int) -> Sequence[RunFound]:
         if self.failure is not None:

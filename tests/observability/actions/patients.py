@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -22,6 +21,8 @@ from temporalio.common import (
     TypedSearchAttributes,
 )
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from tests.waiting import PATIENCE, until
 
 T = TypeVar("T")
 TENANT = SearchAttributeKey.for_keyword("TenantId")
@@ -43,13 +44,13 @@ class Patient:
     @workflow.run
     async def run(self, with_activity: bool) -> Any:
         """One timer, so that there are two workflow tasks; then a broken activity, or waiting."""
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # clock: a timer of the workflow's
         if with_activity:
             await workflow.execute_activity(
                 fail,
                 "disk",
                 activity_id="broken",
-                start_to_close_timeout=timedelta(seconds=5),
+                start_to_close_timeout=timedelta(seconds=PATIENCE),
                 retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200)),
             )
         await workflow.wait_condition(lambda: bool(self._said))
@@ -71,7 +72,7 @@ class Ward:
             target=lambda: asyncio.run(self._work(address)), daemon=True
         )
         self._thread.start()
-        self._loop, self._client, self._ended = self._ready.result(60)
+        self._loop, self._client, self._ended = self._ready.result(PATIENCE)
 
     async def _work(self, address: str) -> None:
         try:
@@ -95,11 +96,11 @@ class Ward:
     def stop(self) -> None:
         """Ends the worker."""
         self._loop.call_soon_threadsafe(self._ended.set)
-        self._thread.join(20)
+        self._thread.join(PATIENCE)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine with the worker's loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
 
     def admit(self, *, activity: bool = False, tenant: str = "") -> WorkflowHandle[Any, Any]:
         """Starts a patient and waits until it waits."""
@@ -135,14 +136,3 @@ class Ward:
     def handle(self, workflow_id: str, run_id: str) -> WorkflowHandle[Any, Any]:
         """Another run."""
         return self._client.get_workflow_handle(workflow_id, run_id=run_id)
-
-
-def until(met: Callable[[], Any], seconds: float = 60.0) -> Any:
-    """What `met` gives once it is true; an AssertionError after `seconds`."""
-    end = time.monotonic() + seconds
-    while True:
-        found = met()
-        if found:
-            return found
-        assert time.monotonic() < end, "it never came to that"
-        time.sleep(0.05)

@@ -68,7 +68,7 @@ def test_the_same_key_acts_once(run: JobRun, rest: Rest, fake: FakeControls) -> 
     again = rest.post(path, CANCEL, Idempotency_Key="k1")
     assert first.json() == again.json()
     assert again["Idempotent-Replayed"] == "true"
-    assert len(fake.deeds) == 1
+    assert len(fake.requests) == 1
 
 
 def test_what_the_engine_refuses_is_an_answer_in_its_words(
@@ -83,7 +83,7 @@ def test_what_the_engine_refuses_is_an_answer_in_its_words(
 def test_json_is_meant_as_it_is(run: JobRun, rest: Rest, fake: FakeControls) -> None:
     body = {"verb": "signal", "reason": "go on", "arguments": {"name": "go", "input": "a text"}}
     assert rest.post(f"jobs/{run.pk}/actions/", body).json()["status"] == "done"
-    assert fake.deeds[0].arguments == {"name": "go", "input": '"a text"'}
+    assert fake.requests[0].arguments == {"name": "go", "input": '"a text"'}
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_bad_request_names_field_value_and_what_is_right(
     problem = answer.json()
     assert problem.get("field") == field
     assert words in problem["detail"]
-    assert fake.deeds == []
+    assert fake.requests == []
     assert Order.objects.count() == 0
 
 
@@ -134,7 +134,7 @@ def test_members_see_what_was_done_to_their_runs_and_may_not_act(
     seen = member.get(f"jobs/{run.pk}/actions/")
     assert len(seen.json()["orders"]) == 1
     assert member.post(f"jobs/{run.pk}/actions/", CANCEL).status_code == 403
-    assert len(fake.deeds) == 1
+    assert len(fake.requests) == 1
     assert Entry.objects.filter(action="access.refused", actor="mia/test").exists()
 
 
@@ -145,7 +145,7 @@ def test_viewers_may_look_and_not_act(run: JobRun, fake: FakeControls) -> None:
     assert viewer.post(f"jobs/{run.pk}/actions/", CANCEL).status_code == 403
     assert viewer.post("actions/batch/", {"dry_run": True}).status_code == 403
     assert viewer.post("actions/1/stop/", {"reason": "because"}).status_code == 403
-    assert fake.deeds == []
+    assert fake.requests == []
 
 
 def test_for_outsiders_the_run_does_not_exist(
@@ -157,7 +157,7 @@ def test_for_outsiders_the_run_does_not_exist(
         assert outsider.get(path).status_code == 403
     for path in ("actions/batch/", "actions/1/stop/"):
         assert outsider.post(path, {}).status_code == 403
-    assert fake.deeds == []
+    assert fake.requests == []
 
 
 def test_a_batch_is_counted_then_ordered_then_watched(

@@ -60,7 +60,7 @@ class Lab:
         """The trail looks."""
         with claimed(self.target.pk) as claim:
             assert claim is not None
-            read_target(self.target.pk, token=claim.token, wait=0.5)
+            read_target(self.target.pk, token=claim.token, wait=0.5)  # clock: read again and again
 
     def end(self, pod: str, code: int) -> None:
         """What a kubelet writes at the end of a pod."""

@@ -15,7 +15,7 @@ from console.clients.kubernetes.client import KubernetesClient
 from console.errors import Conflict, ExternalError, Refused, Unreachable
 from observability.engines.argo import controls
 from observability.engines.contracts import Engine, Status
-from observability.engines.verbs import Deed, RunFacts
+from observability.engines.verbs import ActionRequest, RunFacts
 from tenants.contracts import TargetRef
 
 
@@ -61,8 +61,8 @@ def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TargetRe
 
 def act(target: TargetRef, verb: str, **arguments: str) -> Any:
     run = RunFacts(1, Engine.ARGO, "", "flow", "u-1", "acme", "t", Status.FAILED)
-    deed = Deed("d", verb, arguments, "again", "olga")
-    return controls.ArgoControls().perform(run=run, target=target, deed=deed)
+    request = ActionRequest("d", verb, arguments, "again", "olga")
+    return controls.ArgoControls().perform(run=run, target=target, request=request)
 
 
 def test_retrying_asks_the_server_under_its_token(target: TargetRef) -> None:

@@ -18,7 +18,7 @@ from observability.actions.services.left_over import resume_batches, settle_left
 from observability.actions.services.orders import LEASE
 from observability.actions.services.previews import BatchAsking, preview
 from observability.engines.contracts import Status
-from observability.engines.verbs import Answer, Deed, RunFacts, RunFound
+from observability.engines.verbs import ActionRequest, Answer, RunFacts, RunFound
 from observability.jobs.models import JobEvent, JobRun
 from tests.observability.actions.fakes import FakeControls
 from tests.observability.jobs.factories import make_run, make_target, make_tenant
@@ -70,15 +70,15 @@ def test_a_batch_goes_over_what_the_search_finds(
     order.refresh_from_db()
     assert (order.status, order.done, order.bad) == (OrderStatus.DONE, 4, 0)
     assert order.message == "4 done."
-    assert {deed.operator for deed in fake.deeds} == {"olga"}
-    assert len({deed.id for deed in fake.deeds}) == 4
+    assert {request.operator for request in fake.requests} == {"olga"}
+    assert len({request.id for request in fake.requests}) == 4
     assert {run.external_id for run in fake.runs} == {run.external_id for run in runs[:4]}
 
 
 def test_every_run_has_its_outcome_in_the_ledger_and_in_its_trail(
     runs: list[JobRun], olga: Actor, fake: FakeControls, enqueued: list[Any]
 ) -> None:
-    def one_is_gone(run: RunFacts, _: Deed) -> Answer | None:
+    def one_is_gone(run: RunFacts, _: ActionRequest) -> Answer | None:
         if run.id == runs[1].pk:
             raise NotFound("no such workflow")
         return None
@@ -127,14 +127,15 @@ def test_it_is_done_in_chunks_and_one_worker_at_a_time(
         return None
 
     fake.meanwhile = somebody_else
+    # clock: a part takes longer than that by its rate
     assert work(order_id=order.pk, seconds=0.01)
-    done = len(fake.deeds)
+    done = len(fake.requests)
     assert 0 < done < 6
     assert second == [False] * done
     fake.meanwhile = None
-    while work(order_id=order.pk, seconds=0.01):
+    while work(order_id=order.pk, seconds=0.01):  # clock: likewise
         pass
-    assert len(fake.deeds) == 6
+    assert len(fake.requests) == 6
     order.refresh_from_db()
     assert order.status == OrderStatus.DONE
 
@@ -145,7 +146,7 @@ def test_stopping_leaves_the_rest_alone_and_says_who_stopped_it(
     order = ask_batch(asking=asking(runs[:6]), actor=olga)
 
     def after_two(*_: Any) -> Answer | None:
-        if len(fake.deeds) == 2:
+        if len(fake.requests) == 2:
             stop(order=order, actor=Actor.command("bob"), reason="enough", now=timezone.now())
         return None
 
@@ -154,7 +155,7 @@ def test_stopping_leaves_the_rest_alone_and_says_who_stopped_it(
     order.refresh_from_db()
     assert order.status == OrderStatus.CANCELLED
     assert order.message == "2 done, 4 not tried: stopped by bob."
-    assert len(fake.deeds) == 2
+    assert len(fake.requests) == 2
     assert Entry.objects.filter(action="job.cancel.stop", reason="enough").exists()
     with pytest.raises(DomainError) as caught:
         stop(order=order, actor=olga, reason="again", now=timezone.now())
@@ -171,7 +172,7 @@ def test_after_a_crash_the_rest_is_done_and_the_one_in_between_is_unknown(
     order = ask_batch(asking=asking(runs[:4]), actor=olga)
 
     def dies(*_: Any) -> Answer | None:
-        if len(fake.deeds) == 2:
+        if len(fake.requests) == 2:
             raise Crash
         return None
 
@@ -191,7 +192,7 @@ def test_after_a_crash_the_rest_is_done_and_the_one_in_between_is_unknown(
     assert not work(order_id=order.pk)
     order.refresh_from_db()
     assert (order.status, order.done, order.bad) == (OrderStatus.DONE, 3, 1)
-    assert len(fake.deeds) == 4
+    assert len(fake.requests) == 4
     assert OrderItem.objects.get(status=ItemStatus.UNKNOWN).run is not None
 
 

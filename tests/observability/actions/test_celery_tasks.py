@@ -15,10 +15,10 @@ from console.clients.celery.values import CeleryEvent
 from console.errors import Refused, Unreachable
 from observability.engines.celery.controls import CeleryControls
 from observability.engines.contracts import Engine, Status
-from observability.engines.verbs import Answer, Deed, Recorded, RunFacts
+from observability.engines.verbs import ActionRequest, Answer, Recorded, RunFacts
 from tenants.contracts import TargetRef
-from tests.observability.actions.patients import until
 from tests.servers import Server, ValkeyServer
+from tests.waiting import PATIENCE, until
 from tests.workers import celery_worker
 
 QUEUE = "acme-tasks"
@@ -56,7 +56,7 @@ def heard(url: str) -> Iterator[list[CeleryEvent]]:
     ready, ended = threading.Event(), threading.Event()
 
     def listen() -> None:
-        for batch in stream.batches(within=0.1):
+        for batch in stream.batches(within=0.1):  # clock: then again
             events.extend(batch.events)
             ready.set()
             if ended.is_set():
@@ -64,10 +64,10 @@ def heard(url: str) -> Iterator[list[CeleryEvent]]:
 
     thread = threading.Thread(target=listen, daemon=True)
     thread.start()
-    assert ready.wait(20)
+    assert ready.wait(PATIENCE)
     yield events
     ended.set()
-    thread.join(10)
+    thread.join(PATIENCE)
     stream.close()
 
 
@@ -80,8 +80,8 @@ def act(target: TargetRef, uuid: str, verb: str, **more: Any) -> Answer:
         1, Engine.CELERY, "celery/sample/x/", uuid, "", "sample", "reports.build",
         Status.RUNNING, **{"queue": QUEUE, **more},
     )  # fmt: skip
-    deed = Deed(str(uuid4()), verb, {}, "wrong month", "olga")
-    return CeleryControls().perform(run=run, target=target, deed=deed)
+    request = ActionRequest(str(uuid4()), verb, {}, "wrong month", "olga")
+    return CeleryControls().perform(run=run, target=target, request=request)
 
 
 def test_a_waiting_task_is_revoked_and_a_running_one_is_killed(

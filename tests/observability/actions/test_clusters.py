@@ -16,9 +16,9 @@ from deploy.emulators.argo.cluster import Cluster
 from observability.engines.argo.controls import ArgoControls
 from observability.engines.contracts import Engine, Status
 from observability.engines.kubernetes.controls import KubernetesControls
-from observability.engines.verbs import Answer, Deed, RunFacts
+from observability.engines.verbs import ActionRequest, Answer, RunFacts
 from tenants.contracts import TargetRef
-from tests.observability.actions.patients import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
 ACTOR = "workflows.argoproj.io/"
@@ -53,8 +53,8 @@ def facts(engine: Engine, made: dict[str, Any], **more: Any) -> RunFacts:
     )
 
 
-def deed(verb: str, **arguments: Any) -> Deed:
-    return Deed(str(uuid4()), verb, arguments, "make room", "olga", "olga@example.org")
+def request(verb: str, **arguments: Any) -> ActionRequest:
+    return ActionRequest(str(uuid4()), verb, arguments, "make room", "olga", "olga@example.org")
 
 
 def job(client: KubernetesClient, space: str, name: str = "") -> dict[str, Any]:
@@ -96,7 +96,7 @@ def test_a_job_is_suspended_and_goes_on(
     made = job(client, space)
     run = facts(Engine.KUBERNETES, made)
     controls = KubernetesControls()
-    controls.perform(run=run, target=target, deed=deed("suspend"))
+    controls.perform(run=run, target=target, request=request("suspend"))
     seen = client.get("Job", run.external_id, namespace=space)
     assert seen["spec"]["suspend"] is True
     assert seen["metadata"]["annotations"] == {
@@ -104,7 +104,7 @@ def test_a_job_is_suspended_and_goes_on(
         "headroom.dev/last-actor": "olga",
         "headroom.dev/last-reason": "make room",
     }
-    controls.perform(run=run, target=target, deed=deed("resume"))
+    controls.perform(run=run, target=target, request=request("resume"))
     assert client.get("Job", run.external_id, namespace=space)["spec"]["suspend"] is False
 
 
@@ -115,7 +115,7 @@ def test_only_that_very_job_is_touched(
     other = facts(Engine.KUBERNETES, made, uid=str(uuid4()))
     for verb in ("suspend", "delete"):
         with pytest.raises(Conflict):
-            KubernetesControls().perform(run=other, target=target, deed=deed(verb))
+            KubernetesControls().perform(run=other, target=target, request=request(verb))
     seen = client.get("Job", other.external_id, namespace=space)
     assert not seen["spec"].get("suspend")
     assert "deletionTimestamp" not in seen["metadata"]
@@ -136,7 +136,7 @@ def test_a_job_is_deleted_with_its_pods_and_only_once(
 ) -> None:
     made = job(client, space)
     run = facts(Engine.KUBERNETES, made)
-    KubernetesControls().perform(run=run, target=target, deed=deed("delete"))
+    KubernetesControls().perform(run=run, target=target, request=request("delete"))
 
     def gone() -> bool:
         try:
@@ -147,9 +147,9 @@ def test_a_job_is_deleted_with_its_pods_and_only_once(
 
     until(gone)
     with pytest.raises(NotFound):
-        KubernetesControls().perform(run=run, target=target, deed=deed("delete"))
+        KubernetesControls().perform(run=run, target=target, request=request("delete"))
     with pytest.raises(NotFound):
-        KubernetesControls().perform(run=run, target=target, deed=deed("suspend"))
+        KubernetesControls().perform(run=run, target=target, request=request("suspend"))
 
 
 def test_a_deletion_whose_answer_was_lost_is_not_called_a_refusal(
@@ -164,15 +164,15 @@ def test_a_deletion_whose_answer_was_lost_is_not_called_a_refusal(
 
     monkeypatch.setattr(KubernetesClient, "delete", unheard)
     run = facts(Engine.KUBERNETES, job(client, space))
-    answer = KubernetesControls().perform(run=run, target=target, deed=deed("delete"))
+    answer = KubernetesControls().perform(run=run, target=target, request=request("delete"))
     assert answer.message.startswith("The Job is gone")
 
 
 # -- Workflows -----------------------------------------------------------------------------------
 
 
-def act(target: TargetRef, made: dict[str, Any], asked: Deed) -> Answer:
-    return ArgoControls().perform(run=facts(Engine.ARGO, made), target=target, deed=asked)
+def act(target: TargetRef, made: dict[str, Any], asked: ActionRequest) -> Answer:
+    return ArgoControls().perform(run=facts(Engine.ARGO, made), target=target, request=asked)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_a_merge_patch_says_what_and_who(
 ) -> None:
     before = {f"{ACTOR}actor": "ann", f"{ACTOR}actor-preferred-username": "Ann"}
     made = workflow(client, space, metadata={"labels": {"team": "blue", **before}})
-    act(target, made, deed(verb))
+    act(target, made, request(verb))
     seen = client.get("Workflow", made["metadata"]["name"], namespace=space)
     assert seen["spec"] == {"entrypoint": "main", field: value}
     assert seen["metadata"]["labels"] == {
@@ -223,7 +223,7 @@ def test_whoever_acts_is_a_label_that_the_server_takes(
     client: KubernetesClient, space: str, target: TargetRef, written: str, label: str
 ) -> None:
     made = workflow(client, space, metadata={"labels": {f"{ACTOR}actor-email": "ann"}})
-    act(target, made, Deed(str(uuid4()), "stop", {}, "make room", written))
+    act(target, made, ActionRequest(str(uuid4()), "stop", {}, "make room", written))
     seen = client.get("Workflow", made["metadata"]["name"], namespace=space)
     labels = {f"{ACTOR}actor": label, f"{ACTOR}action": "Stop"}
     assert seen["metadata"]["labels"] == labels
@@ -234,11 +234,11 @@ def test_resuming_takes_the_suspension_away_and_a_suspend_step_is_left_alone(
     client: KubernetesClient, space: str, target: TargetRef
 ) -> None:
     made = workflow(client, space, spec={"suspend": True})
-    act(target, made, deed("resume"))
+    act(target, made, request("resume"))
     seen = client.get("Workflow", made["metadata"]["name"], namespace=space)
     assert "suspend" not in seen["spec"]
     with pytest.raises(Refused, match="suspend step"):
-        act(target, made, deed("resume"))
+        act(target, made, request("resume"))
 
 
 def test_what_has_ended_or_is_another_is_a_conflict(
@@ -247,13 +247,13 @@ def test_what_has_ended_or_is_another_is_a_conflict(
     labels = {f"{ACTOR}completed": "true"}
     ended = workflow(client, space, metadata={"labels": labels})
     with pytest.raises(Conflict, match="ended already"):
-        act(target, ended, deed("stop"))
+        act(target, ended, request("stop"))
     running = workflow(client, space)
     with pytest.raises(Conflict, match="runs"):
-        act(target, running, deed("resubmit"))
+        act(target, running, request("resubmit"))
     other = facts(Engine.ARGO, running, uid=str(uuid4()))
     with pytest.raises(Conflict, match="another one"):
-        ArgoControls().perform(run=other, target=target, deed=deed("stop"))
+        ArgoControls().perform(run=other, target=target, request=request("stop"))
 
 
 def test_resubmitting_makes_a_new_one_without_what_belonged_to_the_old(
@@ -273,7 +273,7 @@ def test_resubmitting_makes_a_new_one_without_what_belonged_to_the_old(
         spec={"shutdown": "Stop"},
         status={"phase": "Failed"},
     )
-    asked = deed("resubmit")
+    asked = request("resubmit")
     answer = act(target, made, asked)
     again = act(target, made, asked)
     assert again.result["name"] == answer.result["name"]

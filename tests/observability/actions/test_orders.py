@@ -15,7 +15,7 @@ from observability.actions.models import Order, OrderStatus
 from observability.actions.services.left_over import settle_left_over
 from observability.actions.services.orders import LEASE, Asking, act, ask, carry_out
 from observability.engines.contracts import EventKind, Status
-from observability.engines.verbs import Answer, Deed, RunFacts
+from observability.engines.verbs import ActionRequest, Answer, RunFacts
 from observability.jobs.models import JobEvent, JobRun
 from tests.observability.actions.fakes import FakeControls
 from tests.observability.jobs.factories import make_run
@@ -58,18 +58,18 @@ def test_asking_inside_a_transaction_is_a_fault_of_ours_and_tries_nothing(
 
     with pytest.raises(RuntimeError), transaction.atomic():
         act(run=run, asking=CANCEL, actor=olga)
-    assert fake.deeds == []
+    assert fake.requests == []
 
 
 def test_the_engine_hears_who_it_is_why_and_under_which_id(
     run: JobRun, olga: Actor, fake: FakeControls
 ) -> None:
     order = act(run=run, asking=CANCEL, actor=olga)
-    deed = fake.deeds[0]
-    assert deed.id == order.uid
-    assert deed.identity == "headroom:olga"
-    assert deed.email == "olga@example.org"
-    assert deed.stated == "it hangs (by olga through Headroom)"
+    request = fake.requests[0]
+    assert request.id == order.uid
+    assert request.identity == "headroom:olga"
+    assert request.email == "olga@example.org"
+    assert request.stated == "it hangs (by olga through Headroom)"
 
 
 def test_the_trail_has_a_note_with_who_and_why_and_is_read_again(
@@ -188,7 +188,7 @@ def test_two_at_once_one_gets_it_and_the_other_hears_who_was_first(
 ) -> None:
     second: list[DomainError] = []
 
-    def somebody_else(_: RunFacts, __: Deed) -> Answer | None:
+    def somebody_else(_: RunFacts, __: ActionRequest) -> Answer | None:
         with pytest.raises(DomainError) as caught:
             act(run=run, asking=CANCEL, actor=Actor.command("bob"))
         second.append(caught.value)
@@ -199,7 +199,7 @@ def test_two_at_once_one_gets_it_and_the_other_hears_who_was_first(
     assert (second[0].code, second[0].status) == ("order_under_way", 409)
     assert "olga asked for “Cancel”" in second[0].message
     assert Order.objects.count() == 1
-    assert len(fake.deeds) == 1
+    assert len(fake.requests) == 1
 
 
 def test_a_run_that_ends_between_asking_and_doing_is_not_touched(
@@ -210,14 +210,14 @@ def test_a_run_that_ends_between_asking_and_doing_is_not_touched(
     order = carry_out(order=order)
     assert order.status == OrderStatus.REFUSED
     assert "has ended: succeeded" in order.message
-    assert fake.deeds == []
+    assert fake.requests == []
 
 
 def test_carrying_out_twice_does_it_once(run: JobRun, olga: Actor, fake: FakeControls) -> None:
     order = ask(run=run, asking=CANCEL, actor=olga, now=timezone.now())
     carry_out(order=order)
     carry_out(order=order)
-    assert len(fake.deeds) == 1
+    assert len(fake.requests) == 1
 
 
 def test_a_target_that_is_disabled_is_not_written_to(
@@ -249,7 +249,7 @@ def test_a_crash_between_asking_and_the_answer_is_unknown_and_never_done_again(
     order.refresh_from_db()
     assert order.status == OrderStatus.UNKNOWN
     assert "carried out or not" in order.message
-    assert len(fake.deeds) == 1
+    assert len(fake.requests) == 1
     assert JobEvent.objects.get(run=run).title == "Cancel: unknown"
     last = Entry.objects.order_by("id").last()
     assert last is not None
@@ -265,13 +265,13 @@ def test_what_was_never_tried_is_cancelled(run: JobRun, olga: Actor, fake: FakeC
     order.refresh_from_db()
     assert order.status == OrderStatus.CANCELLED
     assert "nothing was done" in order.message
-    assert fake.deeds == []
+    assert fake.requests == []
 
 
 def test_an_answer_that_comes_after_all_counts(
     run: JobRun, olga: Actor, fake: FakeControls
 ) -> None:
-    def slowly(_: RunFacts, __: Deed) -> Answer | None:
+    def slowly(_: RunFacts, __: ActionRequest) -> Answer | None:
         settle_left_over(timezone.now() + LEASE + timedelta(seconds=1))
         return None
 

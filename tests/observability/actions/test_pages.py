@@ -67,7 +67,7 @@ def test_asking_says_what_will_happen_and_leads_to_the_outcome(
     assert "The engine did it." in shown
     assert "finance agreed" in shown
     assert "olga" in shown
-    assert fake.deeds[0].arguments == {"name": "go", "input": '{"ok": true}'}
+    assert fake.requests[0].arguments == {"name": "go", "input": '{"ok": true}'}
     panel = said(page.get(f"/jobs/{run.pk}/actions/"))
     assert "finance agreed" in panel
     assert "finance agreed" in said(page.get("/jobs/actions/?tenant=acme"))
@@ -119,7 +119,7 @@ def test_two_people_at_once_the_second_is_told(
     answer = page.post(f"/jobs/{run.pk}/actions/cancel/", sent)
     assert answer.status_code == 409
     assert "running when you looked and is terminated now" in said(answer)
-    assert fake.deeds == []
+    assert fake.requests == []
 
 
 def test_hostile_names_are_text(page: Client, fake: FakeControls) -> None:
@@ -230,7 +230,7 @@ def test_only_who_may_gets_in(
     run: JobRun, page: Client, fake: FakeControls, path: str, method: str, allowed: set[str]
 ) -> None:
     page.post(f"/jobs/{run.pk}/actions/cancel/", {"reason": "it hangs"})
-    fake.deeds.clear()
+    fake.requests.clear()
     where = path.format(run=run.pk, order=Order.objects.get().pk)
     member = browser(Role.NOBODY, "mia")
     Membership.objects.create(tenant=make_tenant("acme"), user_id=member.session["_auth_user_id"])
@@ -241,4 +241,4 @@ def test_only_who_may_gets_in(
         if method == "post":
             assert Entry.objects.filter(action="access.refused").exists()
     assert Client().get(where).status_code == 302
-    assert fake.deeds == []
+    assert fake.requests == []

@@ -10,7 +10,7 @@ from observability.engines.catalogue import VERBS, find_verb
 from observability.engines.celery.verbs import call_of
 from observability.engines.contracts import MASK, Engine, Status
 from observability.engines.registry import adapter_for
-from observability.engines.verbs import Possible, Recorded, RunFacts
+from observability.engines.verbs import Availability, Recorded, RunFacts
 from tenants.contracts import TargetRef
 
 
@@ -20,7 +20,7 @@ def facts(engine: Engine, status: Status, **more: Any) -> RunFacts:
 
 def offered(
     engine: Engine, status: Status, options: dict[str, Any] | None = None, **more: Any
-) -> dict[str, Possible]:
+) -> dict[str, Availability]:
     target = TargetRef(1, "t", engine.value, "", "", options or {})
     found = adapter_for(engine).controls.verbs(run=facts(engine, status, **more), target=target)
     return {each.verb.name: each for each in found}

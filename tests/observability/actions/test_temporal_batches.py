@@ -19,8 +19,9 @@ from observability.actions.services.carrying import work
 from observability.actions.services.previews import BatchAsking, preview
 from observability.engines.contracts import Status
 from observability.jobs.models import JobEvent
-from tests.observability.actions.patients import Ward, until
+from tests.observability.actions.patients import Ward
 from tests.observability.jobs.factories import make_run, make_target, make_tenant
+from tests.waiting import until
 
 pytestmark = [pytest.mark.temporal, pytest.mark.django_db]
 
@@ -57,7 +58,7 @@ def asking(query: str, verb: str, **more: Any) -> BatchAsking:
 
 def carried_out(order: Order) -> Order:
     """The order once its batch is over."""
-    while work(order_id=order.pk, seconds=5):
+    while work(order_id=order.pk, seconds=5):  # clock: then again
         pass
     order.refresh_from_db()
     return order
@@ -137,7 +138,7 @@ def test_a_slow_batch_shows_its_progress_and_can_be_stopped(
     until(lambda: preview(asking(query, "terminate"), now=timezone.now()).total == 5)
     slow = asking(query, "terminate", rate=1, confirm="5", expected=5)
     order = ask_batch(asking=slow, actor=olga)
-    assert work(order_id=order.pk, seconds=1.5)
+    assert work(order_id=order.pk, seconds=1.5)  # clock: of five, by its rate
     order.refresh_from_db()
     assert order.status == OrderStatus.RUNNING
     assert 1 <= order.done <= 3

@@ -13,9 +13,10 @@ from temporalio.client import WorkflowHandle
 from console.errors import Conflict, NotFound, Refused, Unreachable
 from observability.engines.contracts import Engine, Status
 from observability.engines.temporal.controls import TemporalControls
-from observability.engines.verbs import Answer, Deed, RunFacts
+from observability.engines.verbs import ActionRequest, Answer, RunFacts
 from tenants.contracts import TargetRef
-from tests.observability.actions.patients import Ward, until
+from tests.observability.actions.patients import Ward
+from tests.waiting import until
 
 pytestmark = pytest.mark.temporal
 Handle = WorkflowHandle[Any, Any]
@@ -39,8 +40,8 @@ def facts(handle: Handle) -> RunFacts:
 
 
 def do(target: TargetRef, handle: Handle, verb: str, *, uid: str = "", **arguments: Any) -> Answer:
-    deed = Deed(uid or str(uuid4()), verb, arguments, "it hangs", "olga")
-    return TemporalControls().perform(run=facts(handle), target=target, deed=deed)
+    request = ActionRequest(uid or str(uuid4()), verb, arguments, "it hangs", "olga")
+    return TemporalControls().perform(run=facts(handle), target=target, request=request)
 
 
 def test_cancel_names_the_operator_and_twice_is_once(ward: Ward, target: TargetRef) -> None:
@@ -180,6 +181,8 @@ def test_a_run_that_does_not_exist_and_a_server_that_is_away(ward: Ward, target:
     handle = ward.handle("nobody", str(uuid4()))
     with pytest.raises(NotFound):
         do(target, handle, "cancel")
-    away = TargetRef(2, "away", "temporal", "127.0.0.1:1", "", timeout=2.0)
+    away = TargetRef(
+        2, "away", "temporal", "127.0.0.1:1", "", timeout=2.0
+    )  # clock: nobody is there
     with pytest.raises(Unreachable):
         do(away, handle, "cancel")

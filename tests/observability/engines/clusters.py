@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,9 @@ from console.errors import ExternalError, NotFound
 from deploy.emulators.argo.definition import definition
 from deploy.emulators.kubernetes.server import Emulator
 from tenants.contracts import TargetRef
+from tests.waiting import PATIENCE, until
 
 CPU = "requests.cpu"
-PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Site:
     @property
     def client(self) -> KubernetesClient:
         """The administrator's."""
-        return pool.kubernetes(f"kubeconfig:{self.kubeconfig}", timeout=20.0)
+        return pool.kubernetes(f"kubeconfig:{self.kubeconfig}", timeout=PATIENCE)
 
     def target(self, kind: str, **options: Any) -> TargetRef:
         """The cluster as a target, with fewer connections than there are watches."""
@@ -55,15 +54,12 @@ class Site:
                 "spec": {"hard": {CPU: amount}},
             }
         )
-        deadline = time.monotonic() + PATIENCE
 
         def hard() -> Any:
             quota = self.client.get("ResourceQuota", "headroom", namespace=self.namespace)
             return (quota.get("status") or {}).get("hard")
 
-        while not hard():
-            assert time.monotonic() < deadline, "the quota is not enforced"
-            time.sleep(0.05)
+        until(hard, "the quota is not enforced")
 
     def job(self, name: str, *, cpu: str = "10m", notes: Any = (), **spec: Any) -> str:
         """Create a Job whose pod runs as its annotations say; its uid."""
@@ -119,16 +115,16 @@ def site_in(kubeconfig: Path) -> Site:
 
 def serve_workflows(kubeconfig: Path) -> None:
     """Have a real API server serve Workflows."""
-    client = pool.kubernetes(f"kubeconfig:{kubeconfig}", timeout=20.0)
+    client = pool.kubernetes(f"kubeconfig:{kubeconfig}", timeout=PATIENCE)
     client.apply(definition(), "headroom-test")
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
+
+    def served() -> bool:
+        with suppress(NotFound, ExternalError):
             client.list("Workflow")
-            return
-        except (NotFound, ExternalError):
-            assert time.monotonic() < deadline, "the API server does not serve Workflows"
-            time.sleep(0.1)
+            return True
+        return False
+
+    until(served, "the API server does not serve Workflows")
 
 
 @contextmanager

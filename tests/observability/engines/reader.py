@@ -11,34 +11,34 @@ from typing import Any
 from observability.engines.contracts import (
     OPEN,
     ChangePage,
-    EventSeen,
-    GapSeen,
+    RunEvent,
     RunRef,
-    RunSeen,
+    RunSnapshot,
+    TrailGap,
 )
 from observability.engines.ports import Source
 from tenants.contracts import PlacementRef, TargetRef
+from tests.waiting import PATIENCE
 
 Place = tuple[str, str]
-PATIENCE = 60.0
 
 
 @dataclass
 class Store:
     """What ingest would have stored: the last look at each run, all events, all documents."""
 
-    runs: dict[Place, RunSeen] = field(default_factory=dict)
-    events: dict[tuple[Place, int, str], EventSeen] = field(default_factory=dict)
+    runs: dict[Place, RunSnapshot] = field(default_factory=dict)
+    events: dict[tuple[Place, int, str], RunEvent] = field(default_factory=dict)
     documents: dict[Place, bytes] = field(default_factory=dict)
-    gaps: list[GapSeen] = field(default_factory=list)
+    gaps: list[TrailGap] = field(default_factory=list)
     cursor: Mapping[str, Any] = field(default_factory=dict)
 
     def open_runs(self) -> Iterator[RunRef]:
-        """See ports.Known."""
+        """See ports.KnownRuns."""
         return iter([self._ref(run) for run in self.runs.values() if run.status in OPEN])
 
     def due_runs(self, now: datetime) -> Iterator[RunRef]:
-        """See ports.Known."""
+        """See ports.KnownRuns."""
         due = [
             run
             for run in self.runs.values()
@@ -47,10 +47,10 @@ class Store:
         return iter([self._ref(run) for run in due])
 
     def revisions(self, ids: Sequence[Place]) -> Mapping[Place, str]:
-        """See ports.Known."""
+        """See ports.KnownRuns."""
         return {place: self.runs[place].revision for place in ids if place in self.runs}
 
-    def _ref(self, run: RunSeen) -> RunRef:
+    def _ref(self, run: RunSnapshot) -> RunRef:
         return RunRef(
             id=1,
             external_id=run.external_id,
@@ -73,11 +73,11 @@ class Store:
         self.gaps += page.gaps
         self.cursor = page.cursor
 
-    def named(self, name: str) -> list[RunSeen]:
+    def named(self, name: str) -> list[RunSnapshot]:
         """The runs of a name, in the order in which they were first seen."""
         return [run for (known, _), run in self.runs.items() if known == name]
 
-    def events_of(self, name: str) -> list[EventSeen]:
+    def events_of(self, name: str) -> list[RunEvent]:
         """The events of a name's runs, in order."""
         found = [event for (place, _, _), event in self.events.items() if place[0] == name]
         return sorted(found, key=lambda event: event.seq)

@@ -13,12 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from observability.engines.contracts import LinkKind, RunSeen, Status
+from observability.engines.contracts import LinkKind, RunSnapshot, Status
 from observability.ingest import histories, passes, store
 from observability.ingest.passes import Read
 from observability.jobs.models import IngestState, JobDocument, JobEvent, JobLink, JobRun
 from observability.jobs.services import archive, documents
 from tests.observability.jobs.fakes import ScriptedSource, event, history, look
+from tests.properties import examples
 
 pytestmark = pytest.mark.django_db
 Reading = Callable[[], Read]
@@ -163,13 +164,13 @@ STATUSES = st.sampled_from([Status.RUNNING, Status.SUCCEEDED, Status.FAILED])
 
 
 @st.composite
-def pages(draw: st.DrawFn) -> list[list[RunSeen]]:
+def pages(draw: st.DrawFn) -> list[list[RunSnapshot]]:
     """A few pages about a few runs, in any order, with and without events and documents.
 
     Whoever has histories to be fetched (Temporal: b and c) opens no closed run again; who does
     (Argo: a) gives the document along with the end, as nobody could fetch it later.
     """
-    found: list[list[RunSeen]] = []
+    found: list[list[RunSnapshot]] = []
     for _ in range(draw(st.integers(1, 3))):
         page = []
         for name in draw(st.lists(st.sampled_from("abc"), min_size=1, max_size=3)):
@@ -191,13 +192,19 @@ def pages(draw: st.DrawFn) -> list[list[RunSeen]]:
 
 
 # Some 300 kills, each with all the reading that follows: minutes, where others use the cores too.
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(12),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(pages())
 def test_whatever_the_engine_says_it_may_be_killed_anywhere(
-    killer: Killer, source: ScriptedSource, read: Reading, kept: Path, script: list[list[RunSeen]]
+    killer: Killer,
+    source: ScriptedSource,
+    read: Reading,
+    kept: Path,
+    script: list[list[RunSnapshot]],
 ) -> None:
     source.pages = script
     source.histories = {name: history(4, f'{{"{name}": 1}}'.encode()) for name in "abc"}

@@ -20,6 +20,7 @@ from observability.jobs.services.archive import document_of
 from observability.jobs.services.documents import store_due
 from tests.object_storage import S3
 from tests.observability.jobs.fakes import ScriptedSource, history, look
+from tests.servers import skip_if_forbidden
 
 pytestmark = pytest.mark.django_db
 Reading = Callable[[], Read]
@@ -43,6 +44,7 @@ class Storage:
 @pytest.fixture
 def storage(settings: Settings, kept: Path) -> Storage:
     """Nothing is there yet."""
+    skip_if_forbidden()
     found = Storage(any_free())
     settings.ARCHIVE_URL = "s3://trail/archive"
     settings.ARCHIVE_ENDPOINT = f"http://127.0.0.1:{found.port}"

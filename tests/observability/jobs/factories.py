@@ -10,8 +10,8 @@ from typing import Any
 
 from observability.engines.contracts import (
     EventKind,
-    EventSeen,
     LinkKind,
+    RunEvent,
     Status,
 )
 from observability.jobs.models import JobEvent, JobLink, JobRun
@@ -74,7 +74,7 @@ def make_run(target: Target | None = None, **fields: Any) -> JobRun:
     return run
 
 
-def seen(seq: int, kind: EventKind, at: float = 0.0, **fields: Any) -> EventSeen:
+def seen(seq: int, kind: EventKind, at: float = 0.0, **fields: Any) -> RunEvent:
     """An event `at` seconds after noon, with a title made of its kind."""
     values: dict[str, Any] = {
         "key": f"event-{seq}",
@@ -83,10 +83,10 @@ def seen(seq: int, kind: EventKind, at: float = 0.0, **fields: Any) -> EventSeen
         "kind": kind,
         "title": kind.value.replace("_", " ").capitalize(),
     }
-    return EventSeen(**(values | fields))
+    return RunEvent(**(values | fields))
 
 
-def make_events(run: JobRun, events: Iterable[EventSeen]) -> list[JobEvent]:
+def make_events(run: JobRun, events: Iterable[RunEvent]) -> list[JobEvent]:
     """The events as rows of the run; `event_count` follows."""
     rows = JobEvent.objects.bulk_create(
         (JobEvent(run=run, **asdict(event)) for event in events), batch_size=500
@@ -103,7 +103,7 @@ def make_links(run: JobRun, **values: str) -> None:
     )
 
 
-def retried(step: str = "charge", *, start: float = 0.0, first: int = 1) -> list[EventSeen]:
+def retried(step: str = "charge", *, start: float = 0.0, first: int = 1) -> list[RunEvent]:
     """A step that waited, failed once, backed off and then succeeded: seven events in 40 s."""
     named: dict[str, Any] = {"step": step, "step_name": f"{step}-card"}
     kinds: Sequence[tuple[EventKind, float, dict[str, Any]]] = (
@@ -121,9 +121,9 @@ def retried(step: str = "charge", *, start: float = 0.0, first: int = 1) -> list
     ]
 
 
-def long_history(steps: int) -> list[EventSeen]:
+def long_history(steps: int) -> list[RunEvent]:
     """`steps` steps of five events each, one in ten of them failing once, one after another."""
-    events: list[EventSeen] = []
+    events: list[RunEvent] = []
     for number in range(steps):
         named: dict[str, Any] = {"step": str(number), "step_name": f"step {number % 40}"}
         kinds = (

@@ -15,13 +15,13 @@ from observability.engines.contracts import (
     ChangePage,
     Engine,
     EventKind,
-    EventSeen,
     History,
+    RunEvent,
     RunRef,
-    RunSeen,
+    RunSnapshot,
     Status,
 )
-from observability.engines.ports import Known, Source
+from observability.engines.ports import KnownRuns, Source
 from observability.engines.registry import EngineAdapter
 from tenants.contracts import PlacementRef, TargetRef
 from tests.observability.jobs.factories import NOON, after
@@ -29,7 +29,9 @@ from tests.observability.jobs.factories import NOON, after
 _ADAPTERS = dict(registry._ADAPTERS)
 
 
-def look(name: str, status: Status = Status.RUNNING, revision: str = "1", **fields: Any) -> RunSeen:
+def look(
+    name: str, status: Status = Status.RUNNING, revision: str = "1", **fields: Any
+) -> RunSnapshot:
     """A look at a run; one that ended did so a minute after noon."""
     closed = status not in {Status.WAITING, Status.RUNNING, Status.PAUSED}
     values: dict[str, Any] = {
@@ -43,10 +45,10 @@ def look(name: str, status: Status = Status.RUNNING, revision: str = "1", **fiel
         "revision": revision,
         "queue": "invoices",
     }
-    return RunSeen(**(values | fields))
+    return RunSnapshot(**(values | fields))
 
 
-def event(seq: int, **fields: Any) -> EventSeen:
+def event(seq: int, **fields: Any) -> RunEvent:
     """An event `seq` seconds after noon."""
     values: dict[str, Any] = {
         "key": f"e{seq}",
@@ -55,7 +57,7 @@ def event(seq: int, **fields: Any) -> EventSeen:
         "kind": EventKind.NOTE,
         "title": f"Event {seq}",
     }
-    return EventSeen(**(values | fields))
+    return RunEvent(**(values | fields))
 
 
 @dataclass
@@ -63,7 +65,7 @@ class ScriptedSource:
     """ports.Source over a list of pages and histories by external id. `before` is called ahead of
     each step with its name, and may raise what a kill or an outage would."""
 
-    pages: list[list[RunSeen]] = field(default_factory=list)
+    pages: list[list[RunSnapshot]] = field(default_factory=list)
     histories: dict[str, History] = field(default_factory=dict)
     engine: Engine = Engine.TEMPORAL
     before: Callable[[str], None] = lambda _step: None
@@ -77,7 +79,7 @@ class ScriptedSource:
         target: TargetRef,
         placements: Sequence[PlacementRef],
         cursor: Mapping[str, Any],
-        known: Known,
+        known: KnownRuns,
         now: datetime,
         wait: float,
     ) -> Iterator[ChangePage]:

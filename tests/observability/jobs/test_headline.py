@@ -10,8 +10,8 @@ from hypothesis import given
 
 from observability.engines.contracts import (
     EventKind,
-    EventSeen,
     FailureKind,
+    RunEvent,
     Status,
 )
 from observability.jobs.charts.headline import Headline, Subject, headline, standing
@@ -23,7 +23,7 @@ SECOND = after(1)
 
 
 def line(
-    events: list[EventSeen],
+    events: list[RunEvent],
     status: Status = Status.RUNNING,
     *,
     began: datetime | None = SECOND,

@@ -18,6 +18,7 @@ from observability.jobs.rules.words import asked_words, words_of
 from observability.jobs.selectors import search, tokens
 from observability.jobs.selectors.search import KEY, search_for
 from tests.observability.jobs.factories import after, make_run, make_target, make_tenant
+from tests.properties import examples
 
 pytestmark = pytest.mark.django_db
 NOW = after(3600)
@@ -193,7 +194,9 @@ def test_no_later_migration_has_lost_the_triggers() -> None:
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(40),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=40))
 def test_any_word_can_be_looked_up(text: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observability.engines.contracts import EventKind, EventSeen, Status
+from observability.engines.contracts import EventKind, RunEvent, Status
 from observability.jobs.charts.shapes import End, Lane, Moment, Outline, Shape
 from observability.jobs.charts.timeline import (
     MOST_LANES,
@@ -25,7 +25,7 @@ from tests.observability.jobs.factories import NOON, after, long_history, retrie
 MINUTE = after(60)
 
 
-def moments(events: list[EventSeen]) -> list[Moment]:
+def moments(events: list[RunEvent]) -> list[Moment]:
     """Events as the picture gets them."""
     return [
         Moment(e.at, e.kind, e.step, e.step_name, e.attempt, e.title, e.message, e.actor)
@@ -34,7 +34,7 @@ def moments(events: list[EventSeen]) -> list[Moment]:
 
 
 def picture(
-    events: list[EventSeen],
+    events: list[RunEvent],
     *,
     status: Status = Status.SUCCEEDED,
     closed: float | None = 60,

@@ -32,6 +32,7 @@ def shelf(tmp_path: Path, settings: pytest.FixtureRequest) -> Shelf:
     """Puts a module of the test bundles where the server looks: `shelf("flows", "1", "invoice_v1",
     wheel=True)`."""
     settings.REPLAY_BUNDLES = str(tmp_path)  # type: ignore[attr-defined]  # pytest-django's settings
+    settings.REPLAY_SECONDS = 120  # type: ignore[attr-defined]  # as above; a busy machine is slow
 
     def put(name: str, version: str, module: str, *, wheel: bool = False) -> None:
         home = tmp_path / name / version

@@ -5,19 +5,21 @@ from __future__ import annotations
 from django.utils import timezone
 
 from console.audit.services import Actor
-from quotas.changes.contracts import Change, Preview
+from quotas.changes.contracts import Preview
+from quotas.changes.kinds.change import ProposedChange
 from quotas.changes.models import Proposal
 from quotas.changes.services import proposals
 from quotas.enforcement.models import ItemState, Rollout, RolloutItem
 
 
-def preview(change: Change, actor: Actor) -> tuple[Proposal, Preview]:
+def preview(change: ProposedChange, actor: Actor) -> tuple[Proposal, Preview]:
     """A draft and its preview."""
-    draft = proposals.propose(change=change, actor=actor)
-    return draft, proposals.update_preview(proposal=draft, now=timezone.now())
+    proposal, seen = proposals.propose(change=change, actor=actor)
+    assert seen is not None
+    return proposal, seen
 
 
-def carry_out(change: Change, actor: Actor, *, confirm: str = "") -> Rollout:
+def carry_out(change: ProposedChange, actor: Actor, *, confirm: str = "") -> Rollout:
     """The change, applied as its preview said."""
     draft, seen = preview(change, actor)
     return proposals.apply(

@@ -8,6 +8,7 @@ from typing import Any
 
 from console.errors import Unreachable
 from quotas.enforcement.ports import (
+    ApplyResult,
     Compiled,
     DesiredObject,
     Health,
@@ -16,10 +17,9 @@ from quotas.enforcement.ports import (
     Observed,
     ObservedObject,
     Owner,
+    PlacementChanges,
     Refusal,
-    Result,
     Usage,
-    Work,
 )
 from quotas.plans.contracts import EffectiveLimits, Plane
 from quotas.plans.limits import parse_key
@@ -90,7 +90,11 @@ class MemoryAdapter:
         return Observed((found,), usage)
 
     def apply(
-        self, *, target: TargetRef, work: Sequence[Work], on_result: Callable[[Result], None]
+        self,
+        *,
+        target: TargetRef,
+        work: Sequence[PlacementChanges],
+        on_result: Callable[[ApplyResult], None],
     ) -> None:
         for each in work:
             where = (target.slug, each.placement.location)
@@ -99,12 +103,12 @@ class MemoryAdapter:
                     self.memory.objects.pop(where, None)
                 else:
                     self.memory.objects[where] = dict(change.desired.fields)
-            on_result(Result(each.placement, each.changes, calls=len(each.changes)))
+            on_result(ApplyResult(each.placement, each.changes, calls=len(each.changes)))
 
     def probe(self, *, target: TargetRef) -> Health:
         return Health(1.0, "1")
 
-    def cost(self, *, target: TargetRef, work: Sequence[Work]) -> int:
+    def cost(self, *, target: TargetRef, work: Sequence[PlacementChanges]) -> int:
         return sum(len(each.changes) for each in work)
 
     def seconds(self, *, calls: int, latency_ms: float, concurrency: int) -> float:

@@ -13,7 +13,7 @@ from console.access.contracts import Permission
 from console.access.models import GRANTS, Role
 from console.audit.models import Entry, Outcome
 from quotas.changes.api.endpoints import ChangeEndpoint
-from quotas.changes.rules.rights import permission_for
+from quotas.changes.kinds.registry import permission_for
 from tests.rest import Rest
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

@@ -10,7 +10,10 @@ from console.audit.models import Entry, Outcome
 from console.audit.services import Actor
 from console.errors import DomainError
 from console.request import current_request_id
-from quotas.changes import contracts as c
+from quotas.changes.kinds.adjustments import SetOverride
+from quotas.changes.kinds.lifecycle import Offboard, Suspend
+from quotas.changes.kinds.plans import MovePlan, PublishPlan
+from quotas.changes.kinds.repairs import Repair, TakeOver
 from quotas.changes.models import Proposal, ProposalStatus
 from quotas.changes.services import proposals
 from quotas.changes.services.preview import compute_preview
@@ -21,7 +24,7 @@ from tests.quotas.changes.planes import MemoryAdapter
 from tests.quotas.conftest import LIMITS
 
 LESS = {**LIMITS, "requests.cpu": 30_000}
-PUBLISH = c.PublishPlan("standard", 1, LESS)
+PUBLISH = PublishPlan("standard", 1, LESS)
 
 
 def test_a_published_plan_reaches_everybody_who_has_it(
@@ -47,7 +50,7 @@ def test_a_published_plan_reaches_everybody_who_has_it(
 def test_the_request_id_of_the_page_is_kept(house: SimpleNamespace, alice: Actor) -> None:
     token = current_request_id.set("page-1234")
     try:
-        carry_out(c.Suspend(("acme",)), alice)
+        carry_out(Suspend(("acme",)), alice)
     finally:
         current_request_id.reset(token)
     assert Entry.objects.latest("pk").request_id == "page-1234"
@@ -99,8 +102,8 @@ def test_whoever_loses_the_race_inside_the_transaction_writes_nothing(
 def test_rows_that_change_between_the_look_and_the_transaction_make_it_stale(
     house: SimpleNamespace, alice: Actor, bob: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    draft, seen = preview(c.SetOverride(("acme",), "pods", 7), alice)
-    other, theirs = preview(c.SetOverride(("acme",), "requests.cpu", 1000), bob)
+    draft, seen = preview(SetOverride(("acme",), "pods", 7), alice)
+    other, theirs = preview(SetOverride(("acme",), "requests.cpu", 1000), bob)
 
     def slow(*args: object, **kwargs: object) -> object:
         found = compute_preview(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
@@ -119,7 +122,7 @@ def test_rows_that_change_between_the_look_and_the_transaction_make_it_stale(
 def test_the_second_of_two_editors_is_told_who_was_faster(
     house: SimpleNamespace, alice: Actor, bob: Actor
 ) -> None:
-    mine, seen = preview(c.PublishPlan("standard", 1, {**LIMITS, "pods": 50}), alice)
+    mine, seen = preview(PublishPlan("standard", 1, {**LIMITS, "pods": 50}), alice)
     carry_out(PUBLISH, bob)
     with pytest.raises(DomainError, match="bob published version 2") as refused:
         proposals.apply(proposal=mine, fingerprint=seen.fingerprint, reason="mine", actor=alice)
@@ -161,8 +164,8 @@ def test_targets_and_tenants_that_come_and_go_make_a_preview_stale(
     plane.memory.away.add("spare")
     draft, seen = preview(PUBLISH, alice)
     plane.memory.away.clear()
-    carry_out(c.MovePlan(("globex",), "gold"), bob)
-    carry_out(c.SetOverride(("initech",), "pods", 1), bob)
+    carry_out(MovePlan(("globex",), "gold"), bob)
+    carry_out(SetOverride(("initech",), "pods", 1), bob)
     with pytest.raises(DomainError) as refused:
         proposals.apply(proposal=draft, fingerprint=seen.fingerprint, reason="why", actor=alice)
     said = [each["what"] for each in refused.value.detail["since"]]
@@ -184,7 +187,7 @@ def test_use_alone_does_not_make_a_preview_stale(
 
 
 def test_a_refused_attempt_is_in_the_ledger(house: SimpleNamespace, alice: Actor) -> None:
-    draft, _ = preview(c.Offboard("acme"), alice)
+    draft, _ = preview(Offboard("acme"), alice)
     with pytest.raises(DomainError):
         proposals.apply(
             proposal=draft, fingerprint="old", reason="they left", actor=alice, confirm="acme"
@@ -206,12 +209,12 @@ def test_a_discarded_draft_cannot_be_applied(house: SimpleNamespace, alice: Acto
 
 @pytest.mark.parametrize(
     ("change", "kind", "force"),
-    [(c.Repair, RolloutKind.REPAIR, False), (c.TakeOver, RolloutKind.TAKEOVER, True)],
+    [(Repair, RolloutKind.REPAIR, False), (TakeOver, RolloutKind.TAKEOVER, True)],
 )
 def test_repair_and_take_over_change_no_intent(
     house: SimpleNamespace,
     alice: Actor,
-    change: type[c.Repair] | type[c.TakeOver],
+    change: type[Repair] | type[TakeOver],
     kind: str,
     force: bool,
 ) -> None:

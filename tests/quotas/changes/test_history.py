@@ -13,17 +13,19 @@ from hypothesis import strategies as st
 
 from console.audit.services import Actor
 from console.errors import DomainError
-from quotas.changes import contracts as c
-from quotas.changes.rules.history import affected, after
-from quotas.changes.selectors.scope import scope_of
-from quotas.changes.services.execution import ApplyContext, carry_out
-from quotas.plans.contracts import EffectiveLimits, TenantHistory
+from quotas.changes.kinds.adjustments import EndLease, EndOverride, GrantLease, SetOverride
+from quotas.changes.kinds.change import ApplyContext, ProposedChange, history_after
+from quotas.changes.kinds.lifecycle import Offboard, Resume, Suspend
+from quotas.changes.kinds.plans import MovePlan, PublishPlan
+from quotas.changes.kinds.repairs import Repair
+from quotas.plans.contracts import EffectiveLimits, PlanTerms, TenantHistory
 from quotas.plans.effective import effective_limits
 from quotas.plans.models import Lease, Override, Plan, PlanVersion
 from quotas.plans.selectors import load_histories
 from quotas.plans.services.plans import create_plan
 from quotas.plans.services.subscriptions import subscribe
 from tenants.models import Tenant
+from tests.properties import examples
 from tests.quotas.changes.planes import MemoryAdapter
 
 ALICE = Actor.command("test")
@@ -47,24 +49,24 @@ steps = st.one_of(
 )
 
 
-def change_of(step: tuple[Any, ...], now: datetime) -> c.Change | None:
+def change_of(step: tuple[Any, ...], now: datetime) -> ProposedChange | None:
     """The change that a drawn step means as things stand."""
-    simple: dict[str, Any] = {"move": c.MovePlan, "override": c.SetOverride, "suspend": c.Suspend}
-    simple |= {"resume": c.Resume, "offboard": c.Offboard}
+    simple: dict[str, Any] = {"move": MovePlan, "override": SetOverride, "suspend": Suspend}
+    simple |= {"resume": Resume, "offboard": Offboard}
     if step[0] in simple:
-        change: c.Change = simple[step[0]](*step[1:])
+        change: ProposedChange = simple[step[0]](*step[1:])
         return change
     match step:
         case "publish", plan, value:
             number = PlanVersion.objects.filter(plan__slug=plan).count()
-            return c.PublishPlan(plan, number, {"pods": value, "services": number})
+            return PublishPlan(plan, number, {"pods": value, "services": number})
         case "lease", names, key, value, length:
-            return c.GrantLease(names, key, value, now + timedelta(minutes=length))
+            return GrantLease(names, key, value, now + timedelta(minutes=length))
         case "end lease", index:
             rows = list(Lease.objects.at(now).order_by("pk"))
-            return c.EndLease(rows[index].pk) if index < len(rows) else None
+            return EndLease(rows[index].pk) if index < len(rows) else None
     found = list(Override.objects.at(now).order_by("pk"))
-    return c.EndOverride(found[step[1]].pk) if step[1] < len(found) else None
+    return EndOverride(found[step[1]].pk) if step[1] < len(found) else None
 
 
 def comparable(limits: EffectiveLimits | None) -> Any:
@@ -80,7 +82,7 @@ def comparable(limits: EffectiveLimits | None) -> Any:
 
 @pytest.mark.django_db
 @settings(
-    max_examples=40,
+    max_examples=examples(40),
     deadline=None,
     # Shrinking a sequence that takes a database takes longer than reading it.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
@@ -117,13 +119,13 @@ def _step_and_compare(step: tuple[Any, ...], now: datetime) -> None:
         return
     histories = load_histories(None)
     try:
-        scope = scope_of(change, now)
+        scope = change.scope(now)
     except DomainError:
         return  # refused: nothing is written, so there is nothing to compare
     foreseen = {
-        pk: after(history, change, now, terms=scope.terms) for pk, history in histories.items()
+        pk: history_after(change, history, now, scope.terms) for pk, history in histories.items()
     }
-    carry_out(change, scope, ApplyContext(ALICE, "because", now, "t", "change:1"))
+    change.carry_out(scope, ApplyContext(ALICE, "because", now))
     written = load_histories(None)
     for pk, history in foreseen.items():
         for moment in (now, now + timedelta(minutes=7), now + timedelta(hours=9)):
@@ -152,13 +154,13 @@ def _values(limits: EffectiveLimits | None) -> Any:
 
 def test_a_tenant_that_is_not_named_is_left_alone() -> None:
     history = TenantHistory("acme")
-    assert after(history, c.SetOverride(("initech",), "pods", 1), START) is history
-    assert after(history, c.Repair((1,)), START) is history
+    assert history_after(SetOverride(("initech",), "pods", 1), history, START) is history
+    assert history_after(Repair((1,)), history, START) is history
 
 
 def test_a_change_of_plan_needs_its_terms() -> None:
     with pytest.raises(ValueError, match="needs the terms"):
-        after(TenantHistory("acme"), c.MovePlan(("acme",), "gold"), START)
+        history_after(MovePlan(("acme",), "gold"), TenantHistory("acme"), START)
 
 
 @pytest.mark.django_db
@@ -166,8 +168,26 @@ def test_only_tenants_whose_limits_change_are_affected() -> None:
     _clean_slate()
     histories = load_histories(None)
     ids = {history.slug: pk for pk, history in histories.items()}
-    same, other = c.SetOverride(SLUGS, "pods", 5), c.MovePlan(("acme",), "standard")
+    same, other = SetOverride(SLUGS, "pods", 5), MovePlan(("acme",), "standard")
     later = START + timedelta(hours=1)
     assert affected(histories, same, later) == tuple(sorted(ids.values()))
-    terms = scope_of(other, later).terms
+    terms = other.scope(later).terms
     assert affected(histories, other, later, terms=terms) == ()
+
+
+def affected(
+    histories: dict[int, TenantHistory],
+    change: ProposedChange,
+    now: datetime,
+    *,
+    terms: PlanTerms | None = None,
+) -> tuple[int, ...]:
+    """The ids of the tenants whose effective limits the change alters, sorted."""
+    return tuple(
+        sorted(
+            pk
+            for pk, history in histories.items()
+            if effective_limits(history, now)
+            != effective_limits(history_after(change, history, now, terms), now)
+        )
+    )

@@ -12,7 +12,7 @@ from django.utils import timezone
 from console import celery
 from console.audit.services import Actor
 from console.errors import DomainError
-from quotas.changes import contracts as c
+from quotas.changes.kinds.plans import PublishPlan
 from quotas.changes.models import Proposal
 from quotas.changes.services import proposals
 from quotas.changes.tasks import compute_preview
@@ -22,7 +22,7 @@ from tenants.models import Placement, Tenant
 from tests.quotas.changes.acting import carry_out, preview
 from tests.quotas.conftest import LIMITS
 
-PUBLISH = c.PublishPlan("standard", 1, {**LIMITS, "requests.cpu": 30_000})
+PUBLISH = PublishPlan("standard", 1, {**LIMITS, "requests.cpu": 30_000})
 
 
 def crowd(house: SimpleNamespace, version: PlanVersion, actor: Actor, number: int) -> None:
@@ -65,10 +65,11 @@ def test_a_large_preview_is_computed_by_a_worker(
     house: SimpleNamespace, standard: PlanVersion, alice: Actor, sent: list[tuple[object, ...]]
 ) -> None:
     crowd(house, standard, alice, proposals.LARGE)
-    draft = proposals.propose(change=PUBLISH, actor=alice)
-    assert proposals.request_preview(proposal=draft) is None
+    draft, seen = proposals.propose(change=PUBLISH, actor=alice)
+    assert seen is None
     assert draft.progress == "Waiting for a worker"
-    assert sent == [(proposals.PREVIEW_TASK, draft.pk)]
+    assert proposals.request_preview(proposal=draft) is None
+    assert sent == [(proposals.PREVIEW_TASK, draft.pk)] * 2
     compute_preview(draft.pk)
     draft.refresh_from_db()
     assert draft.preview is not None
@@ -83,12 +84,15 @@ def test_without_a_broker_a_large_preview_is_computed_at_once(
 ) -> None:
     monkeypatch.setattr(celery, "enqueue", lambda *_: False)
     crowd(house, standard, alice, proposals.LARGE)
-    draft = proposals.propose(change=PUBLISH, actor=alice)
+    draft, seen = proposals.propose(change=PUBLISH, actor=alice)
+    assert seen is not None
+    draft.refresh_from_db()
+    assert (draft.progress, draft.fingerprint) == ("", seen.fingerprint)
     assert proposals.request_preview(proposal=draft) is not None
 
 
 def test_why_a_preview_is_not_possible_is_on_the_row(house: SimpleNamespace, alice: Actor) -> None:
-    draft = proposals.propose(change=PUBLISH, actor=alice)
+    draft, _ = proposals.propose(change=PUBLISH, actor=alice)
     carry_out(PUBLISH, alice)
     compute_preview(draft.pk)
     draft.refresh_from_db()

@@ -9,7 +9,7 @@ from django.urls import reverse
 from console.access.models import Role
 from console.audit.models import Entry
 from console.audit.services import Actor
-from quotas.changes.contracts import Offboard
+from quotas.changes.kinds.lifecycle import Offboard
 from quotas.enforcement.models import Rollout
 from tenants.models import Tenant
 from tests.quotas.changes.acting import carry_out

@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 
 from console.audit.services import Actor
-from quotas.changes.contracts import PublishPlan
+from quotas.changes.kinds.plans import PublishPlan
 from quotas.changes.models import Proposal
 from quotas.enforcement.models import Rollout
 from quotas.plans.models import Plan, PlanVersion

@@ -14,7 +14,9 @@ from django.utils import timezone
 from console import celery
 from console.access.models import Role
 from console.audit.services import Actor
-from quotas.changes import contracts as c
+from quotas.changes.kinds.lifecycle import Suspend
+from quotas.changes.kinds.placements import Displace
+from quotas.changes.kinds.plans import PublishPlan
 from quotas.changes.models import Proposal, ProposalStatus
 from quotas.changes.services import proposals
 from quotas.changes.services.preview import preview_json
@@ -25,7 +27,7 @@ from tests.quotas.changes.browsing import browser, field_value, said
 from tests.quotas.changes.planes import MemoryAdapter
 from tests.quotas.conftest import LIMITS
 
-LESS = c.PublishPlan("standard", 1, {**LIMITS, "requests.cpu": 30_000})
+LESS = PublishPlan("standard", 1, {**LIMITS, "requests.cpu": 30_000})
 
 
 def page_of(draft: Proposal) -> str:
@@ -116,7 +118,7 @@ def test_a_stale_preview_is_shown_anew_with_what_has_changed(
 
 def test_a_plan_that_moved_on_is_said_on_the_preview(house: SimpleNamespace, alice: Actor) -> None:
     draft, seen = preview(LESS, alice)
-    other, faster = preview(c.PublishPlan("standard", 1, {**LIMITS, "pods": 90}), alice)
+    other, faster = preview(PublishPlan("standard", 1, {**LIMITS, "pods": 90}), alice)
     proposals.apply(
         proposal=other, fingerprint=faster.fingerprint, reason="fewer pods", actor=alice
     )
@@ -141,7 +143,7 @@ def test_applying_twice_leads_to_the_one_rollout(house: SimpleNamespace, alice: 
 
 
 def test_what_deletes_asks_for_the_name(house: SimpleNamespace, alice: Actor) -> None:
-    draft, seen = preview(c.Displace(house.placements["acme"].pk), alice)
+    draft, seen = preview(Displace(house.placements["acme"].pk), alice)
     admin = browser()
     assert "Type acme to say" in said(admin.get(page_of(draft)))
     given = {"fingerprint": seen.fingerprint, "reason": "moved away"}
@@ -175,8 +177,8 @@ def test_a_large_preview_is_waited_for_with_its_progress(
 ) -> None:
     monkeypatch.setattr(proposals, "LARGE", 1)
     monkeypatch.setattr(celery, "enqueue", lambda *_: True)
-    draft = proposals.propose(change=LESS, actor=alice)
-    assert proposals.request_preview(proposal=draft) is None
+    draft, seen = proposals.propose(change=LESS, actor=alice)
+    assert seen is None
     admin = browser()
     page = admin.get(page_of(draft))
     assert "being computed. Waiting for a worker" in said(page)
@@ -188,8 +190,10 @@ def test_a_large_preview_is_waited_for_with_its_progress(
 
 
 def test_a_preview_that_turned_impossible_says_why(house: SimpleNamespace, alice: Actor) -> None:
-    draft = proposals.propose(change=c.Suspend(("acme",)), actor=alice)
-    Proposal.objects.filter(pk=draft.pk).update(progress="Not possible: acme is gone.")
+    draft, _ = preview(Suspend(("acme",)), alice)
+    Proposal.objects.filter(pk=draft.pk).update(
+        preview=None, progress="Not possible: acme is gone."
+    )
     admin = browser()
     text = said(admin.get(page_of(draft)))
     assert "Not possible: acme is gone." in text

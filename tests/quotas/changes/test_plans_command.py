@@ -177,7 +177,7 @@ def test_a_failed_publication_leaves_no_draft_behind(
     def fail(**_: object) -> None:
         raise DomainError("broken", "It broke.")
 
-    monkeypatch.setattr("quotas.changes.services.execution.create_rollout", fail)
+    monkeypatch.setattr("quotas.changes.services.proposals.create_rollout", fail)
     edit(file, "pods: '100'", "pods: '50'")
     with pytest.raises(CommandError, match="It broke"):
         run("apply", str(file), "--reason", "fewer")

@@ -11,8 +11,14 @@ from django.utils import timezone
 from console.audit.models import Entry
 from console.audit.services import Actor
 from console.errors import DomainError
-from quotas.changes import contracts as c
+from quotas.changes.kinds.adjustments import EndLease, EndOverride, GrantLease, SetOverride
+from quotas.changes.kinds.change import ProposedChange
+from quotas.changes.kinds.lifecycle import Offboard, Onboard, Resume
+from quotas.changes.kinds.placements import Displace, Place
+from quotas.changes.kinds.plans import MovePlan, PublishPlan
+from quotas.changes.kinds.repairs import TakeOver
 from quotas.enforcement.ports import Owner
+from quotas.plans.contracts import Policy
 from quotas.plans.models import PlanVersion, Subscription
 from tests.quotas.changes.acting import carry_out, preview
 from tests.quotas.changes.planes import MemoryAdapter
@@ -21,7 +27,7 @@ from tests.quotas.conftest import LIMITS
 LESS = {**LIMITS, "requests.cpu": 30_000}
 BOTH = {"temporal.weight": 1, "temporal.tenant_rate": 1}
 PAST = timezone.now() - timedelta(days=1)
-PUBLISH = c.PublishPlan("standard", 1, LESS)
+PUBLISH = PublishPlan("standard", 1, LESS)
 
 
 def test_a_preview_writes_no_intent_and_no_ledger(house: SimpleNamespace, alice: Actor) -> None:
@@ -60,9 +66,9 @@ def test_who_uses_more_than_the_new_limit_is_named(
 def test_whoever_has_an_override_of_their_own_is_unchanged(
     house: SimpleNamespace, alice: Actor
 ) -> None:
-    carry_out(c.SetOverride(("acme",), "requests.cpu", 60_000), alice)
+    carry_out(SetOverride(("acme",), "requests.cpu", 60_000), alice)
     until = timezone.now() + timedelta(hours=1)
-    carry_out(c.GrantLease(("globex",), "requests.cpu", None, until), alice)
+    carry_out(GrantLease(("globex",), "requests.cpu", None, until), alice)
     _, seen = preview(PUBLISH, alice)
     assert [step.tenants for step in seen.limits] == [1]
     assert {(each.tenant, each.source, each.value_text) for each in seen.shadowed} == {
@@ -82,11 +88,13 @@ def test_objects_are_shown_field_by_field(
         }  # fmt: skip
     _, seen = preview(PUBLISH, alice)
     assert (seen.creates, seen.updates, seen.deletes) == (0, 4, 0)
-    assert {(each.tenant, each.target) for each in seen.objects} == {
+    assert {(each["tenant"], each["target"]) for each in seen.objects} == {
         ("acme", "lab"), ("acme", "spare"), ("initech", "lab"), ("globex", "lab"),
     }  # fmt: skip
-    (field,) = seen.objects[0].fields
-    assert (field.path, field.before, field.after) == ("hard[requests.cpu]", "40000", "30000")
+    (field,) = seen.objects[0]["fields"]
+    assert (field["path"], field["before"], field["after"]) == (
+        "hard[requests.cpu]", "40000", "30000",
+    )  # fmt: skip
     assert seen.calls == 4
     assert {cost.target: cost.objects for cost in seen.costs} == {"lab": 3, "spare": 1}
 
@@ -99,7 +107,7 @@ def test_a_target_that_is_away_is_said_and_delays_nobody(
     (away,) = seen.blocked
     assert (away.cause, away.target, away.placements) == ("unreachable", "spare", 1)
     assert "will follow" in away.message
-    assert {each.target for each in seen.objects} == {"lab"}
+    assert {each["target"] for each in seen.objects} == {"lab"}
 
 
 def test_a_disabled_target_is_not_even_looked_at(
@@ -131,7 +139,7 @@ def test_a_conflict_is_foreseen_with_its_owner(
     _, seen = preview(PUBLISH, alice)
     (held,) = seen.blocked
     assert (held.cause, held.owner, held.tenants) == ("conflict", "argocd", ("acme",))
-    _, taken = preview(c.TakeOver((house.placements["acme"].pk,)), alice)
+    _, taken = preview(TakeOver((house.placements["acme"].pk,)), alice)
     assert taken.blocked == ()
 
 
@@ -139,46 +147,46 @@ def test_what_is_deleted_is_shown_and_asks_for_the_name(
     house: SimpleNamespace, alice: Actor, plane: MemoryAdapter
 ) -> None:
     plane.memory.objects["lab", "acme"] = {"group": ""}
-    _, seen = preview(c.Offboard("acme"), alice)
+    _, seen = preview(Offboard("acme"), alice)
     assert (seen.deletes, seen.confirm) == (1, "acme")
-    assert seen.objects[0].operation == "delete"
+    assert seen.objects[0]["operation"] == "delete"
 
 
 def test_a_tenant_that_is_to_come_is_previewed_like_any_other(
     house: SimpleNamespace, alice: Actor, gold: PlanVersion
 ) -> None:
-    place = c.Place("hooli", "lab", "hooli")
-    _, seen = preview(c.Onboard("hooli", "Hooli", "gold", placements=(place,)), alice)
-    assert (seen.creates, seen.objects[0].placement) == (1, -1)
+    place = Place("hooli", "lab", "hooli")
+    _, seen = preview(Onboard("hooli", "Hooli", "gold", placements=(place,)), alice)
+    assert (seen.creates, seen.objects[0]["placement"]) == (1, -1)
     assert {step.before_text for step in seen.limits} == {"not set"}
 
 
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        (c.MovePlan(("nobody",), "standard"), "unknown_tenants"),
-        (c.MovePlan(("acme",), "nothing"), "unknown_plan"),
-        (c.MovePlan(("acme",), "standard", 9), "unknown_version"),
-        (c.PublishPlan("standard", 7, LESS), "unknown_version"),
-        (c.PublishPlan("standard", 1, LIMITS), "unchanged"),
-        (c.PublishPlan("standard", 1, BOTH), "invalid_limits"),
-        (c.EndLease(99), "unknown_lease"),
-        (c.EndOverride(99), "unknown_override"),
-        (c.Resume(("acme",)), "unchanged"),
-        (c.Place("acme", "moon", "acme"), "unknown_target"),
-        (c.Place("acme", "lab", "kube-system"), "invalid"),
-        (c.Place("acme", "lab", "initech"), "taken"),
-        (c.Place("acme", "lab", "x", sharing="both"), "invalid"),
-        (c.Displace(999), "unknown_placement"),
-        (c.Onboard("acme", "Acme", "standard"), "taken"),
-        (c.Onboard("Not A Slug", "x", "standard"), "invalid"),
-        (c.GrantLease(("acme",), "pods", 1, PAST), "lease_in_the_past"),
-        (c.SetOverride(("acme",), "temporal.weight", None), "invalid_limit"),
-        (c.SetOverride(("acme",), "podz", 1), "invalid_limit_key"),
+        (MovePlan(("nobody",), "standard"), "unknown_tenants"),
+        (MovePlan(("acme",), "nothing"), "unknown_plan"),
+        (MovePlan(("acme",), "standard", 9), "unknown_version"),
+        (PublishPlan("standard", 7, LESS), "unknown_version"),
+        (PublishPlan("standard", 1, LIMITS), "unchanged"),
+        (PublishPlan("standard", 1, BOTH), "invalid_limits"),
+        (EndLease(99), "unknown_lease"),
+        (EndOverride(99), "unknown_override"),
+        (Resume(("acme",)), "unchanged"),
+        (Place("acme", "moon", "acme"), "unknown_target"),
+        (Place("acme", "lab", "kube-system"), "invalid"),
+        (Place("acme", "lab", "initech"), "taken"),
+        (Place("acme", "lab", "x", sharing="both"), "invalid"),
+        (Displace(999), "unknown_placement"),
+        (Onboard("acme", "Acme", "standard"), "taken"),
+        (Onboard("Not A Slug", "x", "standard"), "invalid"),
+        (GrantLease(("acme",), "pods", 1, PAST), "lease_in_the_past"),
+        (SetOverride(("acme",), "temporal.weight", None), "invalid_limit"),
+        (SetOverride(("acme",), "podz", 1), "invalid_limit_key"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_refused_when_it_is_proposed(
-    house: SimpleNamespace, alice: Actor, change: c.Change, code: str
+    house: SimpleNamespace, alice: Actor, change: ProposedChange, code: str
 ) -> None:
     with pytest.raises(DomainError) as refused:
         preview(change, alice)
@@ -187,7 +195,7 @@ def test_what_cannot_be_done_is_refused_when_it_is_proposed(
 
 
 def test_the_policy_that_is_not_said_stays_as_it_was(house: SimpleNamespace, alice: Actor) -> None:
-    strict = {"pod_security": "restricted"}
-    carry_out(c.PublishPlan("standard", 1, LESS, strict), alice)
-    _, seen = preview(c.PublishPlan("standard", 2, LIMITS), alice)
+    strict = Policy(pod_security="restricted")
+    carry_out(PublishPlan("standard", 1, LESS, strict), alice)
+    _, seen = preview(PublishPlan("standard", 2, LIMITS), alice)
     assert "policy pod security" not in {each.name for each in seen.settings}

@@ -12,7 +12,7 @@ from console import celery
 from console.audit.services import Actor
 from quotas.enforcement.adapters import registry
 from quotas.enforcement.models import Rollout, RolloutItem
-from quotas.enforcement.reconcile.drain import drain
+from quotas.enforcement.reconcile.queue import process_queue
 from quotas.enforcement.services.rollouts import create_rollout
 from tenants.models import Placement
 from tests.quotas.enforcement.fakes import FakePlane, make_target, make_tenants, make_version
@@ -57,7 +57,7 @@ def one(plane: FakePlane, **limits: int | None) -> Placement:
     """One tenant whose limits are enforced already."""
     placement = make_tenants(make_target(), make_version(limits or {"pods": 10}), 1)[0]
     order([placement])
-    drain(placement.target_id)
+    process_queue(placement.target_id)
     plane.writes.clear()
     return placement
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from console.errors import Conflict, Unreachable
 from quotas.enforcement.models import TargetState
 from quotas.enforcement.ports import (
+    ApplyResult,
     Compiled,
     DesiredObject,
     Health,
@@ -21,11 +22,10 @@ from quotas.enforcement.ports import (
     ObservedObject,
     Operation,
     Owner,
+    PlacementChanges,
     Refusal,
-    Result,
     Scalar,
     Usage,
-    Work,
 )
 from quotas.plans.contracts import EffectiveLimits
 from quotas.plans.models import Limit, Plan, PlanVersion, Subscription
@@ -124,7 +124,11 @@ class FakePlane:
         return Observed((seen,), usage)
 
     def apply(
-        self, *, target: TargetRef, work: Sequence[Work], on_result: Callable[[Result], None]
+        self,
+        *,
+        target: TargetRef,
+        work: Sequence[PlacementChanges],
+        on_result: Callable[[ApplyResult], None],
     ) -> None:
         """Writes, refuses fields of others without force, fails where the test says so."""
         for item in work:
@@ -136,9 +140,10 @@ class FakePlane:
             pending = self.failing.get(item.placement.location, [])
             error = pending.pop(0) if pending else self._write(target.id, item)
             done = () if error else item.changes
-            on_result(Result(item.placement, done, error, calls=len(item.changes), seconds=0.01))
+            calls, took = len(item.changes), 0.01
+            on_result(ApplyResult(item.placement, done, error, calls=calls, seconds=took))
 
-    def _write(self, target_id: int, item: Work) -> Exception | None:
+    def _write(self, target_id: int, item: PlacementChanges) -> Exception | None:
         for change in item.changes:
             place = (target_id, change.ref)
             if change.operation is Operation.DELETE:
@@ -163,7 +168,7 @@ class FakePlane:
         self._raise(target)
         return Health(1.5, "fake 1", {"fair": True})
 
-    def cost(self, *, target: TargetRef, work: Sequence[Work]) -> int:
+    def cost(self, *, target: TargetRef, work: Sequence[PlacementChanges]) -> int:
         """One call per change."""
         return sum(len(item.changes) for item in work)
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quotas.enforcement import rules
+from quotas.enforcement.diff import changes_json
 from quotas.enforcement.ports import (
     Change,
     FieldChange,
@@ -40,13 +41,13 @@ def update(ref: ObjectRef = REF, owner: Owner | None = None) -> Change:
 def test_whose_field_it_is_decides_whether_it_may_be_written(
     owner: Owner | None, force: bool, over_edits: bool, free: bool, forced: bool
 ) -> None:
-    leave = rules.leave_to_write((update(owner=owner),), Observed(), force=force,
+    leave = rules.split_by_owner((update(owner=owner),), Observed(), force=force,
                                  over_edits=over_edits)  # fmt: skip
     assert (bool(leave.changes), bool(leave.blocked), leave.force) == (free, not free, forced)
 
 
 def test_what_nobody_else_holds_is_written_beside_a_conflict() -> None:
-    leave = rules.leave_to_write(
+    leave = rules.split_by_owner(
         (update(owner=FLUX), update(OTHER)), Observed(), force=False, over_edits=True
     )
     assert [change.ref for change in leave.changes] == [OTHER]
@@ -55,7 +56,7 @@ def test_what_nobody_else_holds_is_written_beside_a_conflict() -> None:
 
 def test_nothing_is_written_into_a_place_that_is_not_ours() -> None:
     seen = Observed((ObservedObject(REF, {}, ours=False),))
-    leave = rules.leave_to_write((update(), update(OTHER)), seen, force=False, over_edits=True)
+    leave = rules.split_by_owner((update(), update(OTHER)), seen, force=False, over_edits=True)
     assert leave.changes == ()
     assert leave.owners == {str(REF): rules.NOBODY}
 
@@ -82,8 +83,8 @@ def test_waiting_never_exceeds_one_and_a_half_times_the_cap(attempts: int, jitte
 
 
 def test_a_field_is_recognised_when_it_is_taken_back_again() -> None:
-    first = rules.changes_json([update(owner=EDIT)])
-    again = rules.changes_json([update(owner=FLUX)])
-    assert rules.contested(first) == rules.contested(again) == {f"{REF} hard[pods]"}
-    gone = rules.changes_json([Change(Operation.CREATE, REF)])
-    assert rules.contested(gone) == {f"{REF} create"}
+    first = changes_json([update(owner=EDIT)])
+    again = changes_json([update(owner=FLUX)])
+    assert rules.touched_fields(first) == rules.touched_fields(again) == {f"{REF} hard[pods]"}
+    gone = changes_json([Change(Operation.CREATE, REF)])
+    assert rules.touched_fields(gone) == {f"{REF} create"}

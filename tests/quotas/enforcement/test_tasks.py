@@ -15,8 +15,8 @@ from console.audit.models import Entry
 from console.request import current_request_id
 from quotas.enforcement import tasks
 from quotas.enforcement.models import Rollout, RolloutItem, TargetState
-from quotas.enforcement.reconcile.drain import drain
-from quotas.enforcement.services.rollouts import leave_items, retry_items
+from quotas.enforcement.reconcile.queue import process_queue
+from quotas.enforcement.services.rollouts import give_up_items, retry_items
 from quotas.plans.models import Lease
 from tenants.models import Target
 from tests.quotas.enforcement.conftest import ANN, order
@@ -74,7 +74,7 @@ def test_a_target_that_rests_is_only_probed_and_only_when_its_time_has_come(
     placement = make_tenants(make_target(), make_version({"pods": 1}), 1)[0]
     plane.down[placement.target_id] = unreachable()
     order([placement])
-    tasks.drain_target(placement.target_id)
+    tasks.process_target_queue(placement.target_id)
     sent.clear()
     tasks.tick()
     assert sent == []
@@ -91,14 +91,14 @@ def test_a_lease_that_ends_is_noticed_by_the_next_tick(plane: FakePlane, sent: S
         starts_at=now, ends_at=now + timedelta(minutes=1),
     )  # fmt: skip
     order([placement])
-    drain(placement.target_id)
+    process_queue(placement.target_id)
     tasks.tick()
     assert not Rollout.objects.filter(kind="due").exists()
     with time_machine.travel(now + timedelta(seconds=61), tick=False):
         tasks.tick()
         tasks.tick()
         assert Rollout.objects.filter(kind="due").count() == 1
-        drain(placement.target_id)
+        process_queue(placement.target_id)
         tasks.tick()
     assert plane.value(placement, "pods") == 10
     assert Rollout.objects.filter(kind="due").count() == 1
@@ -107,7 +107,7 @@ def test_a_lease_that_ends_is_noticed_by_the_next_tick(plane: FakePlane, sent: S
 def test_items_that_a_person_leaves_end_their_rollout(plane: FakePlane, sent: Sent) -> None:
     placement = make_tenants(make_target(), make_version({"pods": 1}), 1)[0]
     rollout = order([placement])
-    assert leave_items(rollout=rollout, actor=ANN, reason="not now", at=timezone.now()) == 1
+    assert give_up_items(rollout=rollout, actor=ANN, reason="not now", at=timezone.now()) == 1
     tasks.tick()
     rollout.refresh_from_db()
     assert rollout.finished_at
@@ -119,11 +119,11 @@ def test_a_person_retries_what_ended_badly(plane: FakePlane, sent: Sent) -> None
     placement = make_tenants(make_target(), make_version({"pods": 1}), 1)[0]
     plane.failing["t0"] = [ValueError("a bug")]
     rollout = order([placement])
-    drain(placement.target_id)
+    process_queue(placement.target_id)
     assert Rollout.objects.get().finished_at
     assert retry_items(rollout=rollout, actor=ANN, reason="fixed", at=timezone.now()) == 1
     assert Rollout.objects.filter(finished_at=None).exists()
-    drain(placement.target_id)
+    process_queue(placement.target_id)
     assert RolloutItem.objects.get().state == "done"
 
 

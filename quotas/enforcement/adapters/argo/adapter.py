@@ -8,10 +8,10 @@ from typing import Any, Final
 from console.clients.contracts import Permission
 from console.clients.kubernetes.client import KubernetesClient
 from console.errors import ExternalError, Refused
-from quotas.enforcement.adapters.argo import look, write
+from quotas.enforcement.adapters.argo import apply, observe
 from quotas.enforcement.adapters.argo.compile import compiled
 from quotas.enforcement.adapters.kubernetes.adapter import namespace_problems
-from quotas.enforcement.ports import Compiled, Health, Observation, Result, Work
+from quotas.enforcement.ports import ApplyResult, Compiled, Health, Observation, PlacementChanges
 from quotas.plans.contracts import EffectiveLimits
 from tenants.adapters.argo import controller_namespace, options_error, server_for
 from tenants.adapters.kubernetes import client_for
@@ -54,14 +54,18 @@ class ArgoAdapter:
         """Reads only. Holders of locks are counted when placements are looked at one by one."""
         client = client_for(target)
         if everything:
-            return look.everything(client, placements)
-        return look.each(client, placements, target.concurrency)
+            return observe.everything(client, placements)
+        return observe.each(client, placements, target.concurrency)
 
     def apply(
-        self, *, target: TargetRef, work: Sequence[Work], on_result: Callable[[Result], None]
+        self,
+        *,
+        target: TargetRef,
+        work: Sequence[PlacementChanges],
+        on_result: Callable[[ApplyResult], None],
     ) -> None:
-        """Server-side apply as `headroom-argo`; what is held is not taken away. See `write.py`."""
-        write.run(client_for(target), work, concurrency=target.concurrency, on_result=on_result)
+        """Server-side apply as `headroom-argo`; what is held is not taken away. See `apply.py`."""
+        apply.run(client_for(target), work, concurrency=target.concurrency, on_result=on_result)
 
     def probe(self, *, target: TargetRef) -> Health:
         """The controller's version (empty when nothing tells it) and our permissions. Features:
@@ -96,10 +100,10 @@ class ArgoAdapter:
             warnings=tuple(warnings),
         )
 
-    def cost(self, *, target: TargetRef, work: Sequence[Work]) -> int:
+    def cost(self, *, target: TargetRef, work: Sequence[PlacementChanges]) -> int:
         """One call per object, more for what is taken away."""
         del target
-        return write.cost(work)
+        return apply.cost(work)
 
     def seconds(self, *, calls: int, latency_ms: float, concurrency: int) -> float:
         """Calls side by side, each as long as the last probe took."""

@@ -1,207 +1,146 @@
-"""What the API server answered, as an observed placement. Pure."""
+"""Reading a cluster for Argo's limits: each kind once for a sweep, closer for one placement."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final
 
+from console.clients.kubernetes.client import KubernetesClient
+from console.errors import ExternalError, NotFound, Refused
 from quotas.enforcement.adapters.argo import names
-from quotas.enforcement.adapters.argo.compile import shown_limit
-from quotas.enforcement.adapters.argo.locks import Binding
-from quotas.enforcement.adapters.kubernetes.names import MANAGED_PATH, is_ours
-from quotas.enforcement.adapters.kubernetes.observe import foreign_owner
-from quotas.enforcement.adapters.kubernetes.owners import holds, is_manager, owners, steps_to
-from quotas.enforcement.ports import ObjectRef, Observed, ObservedObject, Scalar, Usage
+from quotas.enforcement.adapters.argo.locks import bindings, has_slot
+from quotas.enforcement.adapters.argo.parse import Found, Running, observed
+from quotas.enforcement.adapters.kubernetes.names import SELECTOR, is_ours
+from quotas.enforcement.adapters.kubernetes.observe import one_by_one
+from quotas.enforcement.adapters.kubernetes.owners import is_manager
+from quotas.enforcement.ports import ObjectRef, Observation, Observed
 from tenants.contracts import PlacementRef
 
-Item = Mapping[str, Any]
-_SWEPT: Final = "holders are counted only when a tenant is looked at"
+UNFINISHED: Final = f"{names.COMPLETED_LABEL}!=true"
+NOT_SERVED: Final = "this cluster has no Workflows (argoproj.io)"
+Items = list[dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
-    """The unfinished workflows of one namespace: those that hold a slot of its parallelism, those
-    that wait for one, and (where bodies were read) who holds which lock of ours. `why` says why
-    they could not be counted."""
-
-    slots: int = 0
-    queued: int = 0
-    bindings: Mapping[str, Binding] | None = None
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What there is for one placement."""
-
-    namespace: Item | None
-    config_map: Item | None
-    running: Running
-    quota: Item | None = None
-
-
-def observed(placement: PlacementRef, found: Found) -> Observed:
-    """One placement. What is being deleted counts as gone."""
-    namespace = found.namespace
-    if namespace is None:
-        return Observed()
-    if "deletionTimestamp" in namespace["metadata"]:
-        return Observed(warnings=(f"Namespace {placement.location} is being deleted.",))
-    objects = []
-    entries = namespace["metadata"].get("managedFields") or ()
-    # A namespace has other managers of ours: only where this one wrote is there something to leave.
-    if not placement.leaving or is_manager(entries, us=names.FIELD_MANAGER):
-        objects.append(_namespace(namespace, leaving=placement.leaving))
-    config_map, quota = _there(found.config_map), _there(found.quota)
-    if config_map is not None:
-        objects.append(_config_map(config_map, leaving=placement.leaving))
-    if quota is not None:
-        objects.append(_quota(quota, leaving=placement.leaving))
-    return Observed(
-        objects=tuple(objects),
-        usage=tuple(_usage(namespace, config_map, quota, found.running)),
-        foreign=() if config_map is None else _strangers(config_map),
-        warnings=_warnings(found.running),
-    )
-
-
-def _there(item: Item | None) -> Item | None:
-    return None if item is None or "deletionTimestamp" in item["metadata"] else item
-
-
-def _labels(metadata: Mapping[str, Any]) -> dict[str, Scalar]:
-    labels = metadata.get("labels") or {}
-    return {f"metadata.labels[{name}]": labels[name] for name in names.LABELS & labels.keys()}
-
-
-def limit_in(metadata: Mapping[str, Any]) -> int | None:
-    """The number that the label says; None without one that the controller can read."""
-    text = str((metadata.get("labels") or {}).get(names.LIMIT_LABEL, ""))
-    return int(text) if text.isdecimal() else None
-
-
-def _namespace(item: Item, *, leaving: bool) -> ObservedObject:
-    fields, shown = _labels(item["metadata"]), {}
-    value = limit_in(item["metadata"])
-    if value is not None:
-        fields[names.LIMIT_PATH] = value
-        shown[names.LIMIT_PATH] = shown_limit(value)
-    # Never deleted by us: workflows live in it, and most often another adapter made it.
-    return _object("Namespace", item, fields, shown, leaving=leaving, adopted=True)
-
-
-def _config_map(item: Item, *, leaving: bool) -> ObservedObject:
-    fields = _labels(item["metadata"])
-    for key in own_keys(item):
-        text = str((item.get("data") or {}).get(key, ""))
-        if text:
-            fields[names.data_path(key)] = int(text) if text.isdecimal() else text
-    return _object("ConfigMap", item, fields, {}, leaving=leaving, adopted=False)
-
-
-def _quota(item: Item, *, leaving: bool) -> ObservedObject:
-    fields = _labels(item["metadata"])
-    for resource, written in (item["spec"].get("hard") or {}).items():
-        text = str(written)
-        fields[f"spec.hard[{resource}]"] = int(text) if text.isdecimal() else text
-    return _object("ResourceQuota", item, fields, {}, leaving=leaving, adopted=False)
-
-
-def _object(
-    kind: str,
-    item: Item,
-    fields: dict[str, Scalar],
-    shown: Mapping[str, str],
-    *,
-    leaving: bool,
-    adopted: bool,
-) -> ObservedObject:
-    metadata = item["metadata"]
-    entries: Sequence[Item] = metadata.get("managedFields") or ()
-    held = owners(entries, kind, fields, us=names.FIELD_MANAGER)
-    labelled, managed = is_ours(metadata), is_manager(entries, us=names.FIELD_MANAGER)
-    if not labelled and not managed:
-        held[MANAGED_PATH] = foreign_owner(metadata)
-    return ObservedObject(
-        ref=ObjectRef(kind, metadata.get("namespace", ""), metadata["name"]),
-        fields=fields,
-        shown=shown,
-        owners=held,
-        ours=labelled or (managed and (adopted or not leaving)),
-        uid=metadata.get("uid", ""),
-        adopted=adopted,
-    )
-
-
-def own_keys(item: Item) -> frozenset[str]:
-    """The keys of a ConfigMap that are ours: those it says, and those that we hold."""
-    metadata = item["metadata"]
-    said = str((metadata.get("annotations") or {}).get(names.KEYS, ""))
-    mine = [
-        entry
-        for entry in metadata.get("managedFields") or ()
-        if is_manager((entry,), us=names.FIELD_MANAGER)
-    ]
-    held = {
-        key
-        for key in item.get("data") or {}
-        if any(holds(entry, steps_to("ConfigMap", names.data_path(key))) for entry in mine)
+def everything(client: KubernetesClient, placements: Sequence[PlacementRef]) -> Observation:
+    """Namespaces and ConfigMaps with our label, our quotas, and the unfinished workflows: those
+    that run by their labels only, those that wait with what they wait for."""
+    before = client.counter.copy()
+    listed = client.list_many(("Namespace", "ConfigMap"), label_selector=SELECTOR)
+    spaces = {item["metadata"]["name"]: item for item in listed["Namespace"]}
+    maps = {
+        item["metadata"]["namespace"]: item
+        for item in listed["ConfigMap"]
+        if item["metadata"]["name"] == names.CONFIG_MAP
     }
-    return frozenset(filter(None, said.split(","))) | held
-
-
-def _strangers(item: Item) -> tuple[str, ...]:
-    strange = sorted(set(item.get("data") or {}) - own_keys(item))
-    if not strange:
-        return ()
-    return (f"ConfigMap {names.CONFIG_MAP} has keys of somebody else: {', '.join(strange)}",)
-
-
-# -- use -----------------------------------------------------------------------------------------
-
-
-def _closed(quota: Item | None) -> bool:
-    """Whether the API server lets no new workflow in; its controller has to take a quota up."""
-    hard = ((quota or {}).get("status") or {}).get("hard") or {}
-    return str(hard.get(names.COUNTED, "")) == "0"
-
-
-def _usage(
-    namespace: Item, config_map: Item | None, quota: Item | None, running: Running
-) -> Iterable[Usage]:
-    value = limit_in(namespace["metadata"])
-    if _closed(quota):
-        yield Usage(names.PARALLELISM, 0, None if running.why else running.slots, why=running.why)
-    elif value is not None:
-        hard = None if value == names.UNLIMITED else value
-        used = None if running.why else running.slots
-        yield Usage(names.PARALLELISM, hard, used, why=running.why)
-    if config_map is None:
-        return
-    data = config_map.get("data") or {}
-    for key in sorted(own_keys(config_map) & data.keys()):
-        text = str(data[key])
-        yield _of_lock(key, int(text) if text.isdecimal() else None, running)
-
-
-def _of_lock(key: str, hard: int | None, running: Running) -> Usage:
-    name = f"{names.SEMAPHORE}{key}"
-    if running.bindings is None:
-        return Usage(name, hard, None, why=running.why or _SWEPT)
-    binding = running.bindings.get(key)
-    return Usage(name, hard, len(binding.holders) if binding else 0)
-
-
-def _warnings(running: Running) -> tuple[str, ...]:
-    warnings = []
-    if running.queued:
-        noun = "workflow waits" if running.queued == 1 else "workflows wait"
-        warnings.append(f"{running.queued} {noun} for a slot.")
-    for key, binding in sorted((running.bindings or {}).items()):
-        if binding.naming < binding.unfinished:
-            warnings.append(
-                f"{names.SEMAPHORE}{key} is enforced for {binding.naming} of"
-                f" {binding.unfinished} running workflows: the others do not name the lock."
+    named = client.list("ResourceQuota", field_selector=f"metadata.name={names.QUOTA}")
+    quotas = {item["metadata"]["namespace"]: item for item in named}
+    stray = _orphans(spaces, {"ConfigMap": maps, "ResourceQuota": quotas}, placements)
+    if any(one.location not in spaces for one in placements):
+        for item in client.list("Namespace"):
+            spaces.setdefault(item["metadata"]["name"], item)
+    running = _counted(client)
+    nobody = Running(why=running) if isinstance(running, str) else Running()
+    counts = {} if isinstance(running, str) else running
+    return Observation(
+        placements={
+            one.id: observed(
+                one,
+                Found(
+                    spaces.get(one.location),
+                    maps.get(one.location),
+                    counts.get(one.location, nobody),
+                    quotas.get(one.location),
+                ),
             )
-    return tuple(warnings)
+            for one in placements
+        },
+        reads=client.counter.since(before).reads,
+        orphans=stray,
+    )
+
+
+def _counted(client: KubernetesClient) -> dict[str, Running] | str:
+    """Unfinished workflows by namespace; a text says why they cannot be counted."""
+    live = f"{UNFINISHED},{names.PHASE_LABEL}"
+    try:
+        running = client.list("Workflow", label_selector=f"{live}=Running", metadata_only=True)
+        pending = client.list("Workflow", label_selector=f"{live}=Pending")
+    except (NotFound, Refused) as error:
+        return _why(error)
+    slots = Counter(item["metadata"]["namespace"] for item in running)
+    queued: Counter[str] = Counter()
+    for item in pending:
+        (slots if has_slot(item) else queued)[item["metadata"]["namespace"]] += 1
+    return {where: Running(slots[where], queued[where]) for where in {*slots, *queued}}
+
+
+def _why(error: ExternalError) -> str:
+    return NOT_SERVED if isinstance(error, NotFound) else error.message
+
+
+def _orphans(
+    spaces: dict[str, dict[str, Any]],
+    inside: dict[str, dict[str, dict[str, Any]]],
+    placements: Sequence[PlacementRef],
+) -> tuple[ObjectRef, ...]:
+    known = {one.location for one in placements}
+    refs = [
+        ObjectRef("Namespace", "", name)
+        for name, item in spaces.items()
+        if name not in known
+        and is_manager(item["metadata"].get("managedFields") or (), us=names.FIELD_MANAGER)
+    ]
+    refs += [
+        ObjectRef(kind, where, item["metadata"]["name"])
+        for kind, found in inside.items()
+        for where, item in found.items()
+        if where not in known and is_ours(item["metadata"])
+    ]
+    return tuple(sorted(refs))
+
+
+def each(
+    client: KubernetesClient, placements: Sequence[PlacementRef], concurrency: int
+) -> Observation:
+    """Every placement by itself: four reads, with the bodies of its unfinished workflows."""
+    return one_by_one(client, placements, concurrency, _one)
+
+
+def _one(client: KubernetesClient, placement: PlacementRef) -> Observed:
+    return observed(placement, _found(client, placement))
+
+
+def _found(client: KubernetesClient, placement: PlacementRef) -> Found:
+    where = placement.location
+    try:
+        namespace = client.get("Namespace", where)
+    except NotFound:
+        return Found(None, None, Running())
+    config_map = _get(client, "ConfigMap", names.CONFIG_MAP, where)
+    quota = _get(client, "ResourceQuota", names.QUOTA, where)
+    return Found(namespace, config_map, _running(client, where), quota)
+
+
+def _get(client: KubernetesClient, kind: str, name: str, where: str) -> dict[str, Any] | None:
+    try:
+        return client.get(kind, name, namespace=where)
+    except NotFound:
+        return None
+
+
+def _running(client: KubernetesClient, where: str) -> Running:
+    try:
+        items = unfinished(client, where)
+    except (NotFound, Refused) as error:
+        return Running(why=_why(error))
+    slots = sum(map(has_slot, items))
+    queued = sum((item.get("status") or {}).get("phase") == "Pending" for item in items) - sum(
+        has_slot(item) and item["status"]["phase"] == "Pending" for item in items
+    )
+    return Running(slots, queued, bindings(items, where))
+
+
+def unfinished(client: KubernetesClient, where: str) -> Items:
+    """The unfinished workflows of a namespace, with their bodies."""
+    return client.list("Workflow", namespace=where, label_selector=UNFINISHED, page=200)

@@ -1,15 +1,15 @@
 """Celery: one placement is a tenant's own queue; its limits are told to the workers that consume
-it, by remote control. See compile.py for what can be said, look.py for what is seen."""
+it, by remote control. See compile.py for what can be said, observe.py for what is seen."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from quotas.enforcement.adapters.celery import look, write
+from quotas.enforcement.adapters.celery import apply, observe
 from quotas.enforcement.adapters.celery.compile import compiled
-from quotas.enforcement.adapters.celery.places import QUEUES
-from quotas.enforcement.ports import Compiled, Health, Observation, Result, Work
+from quotas.enforcement.adapters.celery.consumers import QUEUES
+from quotas.enforcement.ports import ApplyResult, Compiled, Health, Observation, PlacementChanges
 from quotas.plans.contracts import EffectiveLimits
 from tenants.adapters.celery import LONGEST_NAME, client_for, options_error
 from tenants.contracts import PlacementRef, TargetRef
@@ -29,7 +29,7 @@ class CeleryAdapter:
 
     def __init__(self) -> None:
         """What was paused in this process is remembered until a probe has seen it."""
-        self._memory = look.Memory()
+        self._memory = observe.Memory()
 
     def compile(
         self, *, limits: EffectiveLimits | None, placement: PlacementRef, target: TargetRef
@@ -42,20 +42,24 @@ class CeleryAdapter:
     ) -> Observation:
         """All workers are asked, whomever it is about: it costs the same."""
         del everything
-        return look.observe(client_for(target), target, placements, self._memory)
+        return observe.observe(client_for(target), target, placements, self._memory)
 
     def apply(
-        self, *, target: TargetRef, work: Sequence[Work], on_result: Callable[[Result], None]
+        self,
+        *,
+        target: TargetRef,
+        work: Sequence[PlacementChanges],
+        on_result: Callable[[ApplyResult], None],
     ) -> None:
         """Queue by queue. Workers keep no names of who told them, so `force` makes no difference
         and reasons are in our ledger only."""
-        write.run(client_for(target), target, work, self._memory, on_result=on_result)
+        apply.run(client_for(target), target, work, self._memory, on_result=on_result)
 
     def probe(self, *, target: TargetRef) -> Health:
         """The broker, its workers, and which queue belongs to which of them."""
         client = client_for(target)
         found = client.probe()
-        workers = look.ask(client, target, self._memory)
+        workers = observe.ask(client, target, self._memory)
         warnings = () if workers.active else ("No worker is online.",)
         return Health(
             latency_ms=found.latency_ms,
@@ -64,7 +68,7 @@ class CeleryAdapter:
             warnings=warnings,
         )
 
-    def cost(self, *, target: TargetRef, work: Sequence[Work]) -> int:
+    def cost(self, *, target: TargetRef, work: Sequence[PlacementChanges]) -> int:
         """One order per task type and queue; how many types there are is known only there."""
         del target
         return sum(MOST_CALLS for one in work for _ in one.changes)

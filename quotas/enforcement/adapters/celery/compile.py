@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from quotas.enforcement.adapters.celery.places import seen_by_probe
+from quotas.enforcement.adapters.celery.consumers import seen_by_probe
 from quotas.enforcement.ports import Compiled, DesiredObject, ObjectRef, Refusal
 from quotas.plans.contracts import EffectiveLimits, Unit
 from quotas.plans.quantities import humanize

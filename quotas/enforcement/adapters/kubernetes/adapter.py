@@ -10,9 +10,9 @@ from typing import Any, Final
 from console.clients.contracts import Permission
 from console.clients.kubernetes.client import KubernetesClient
 from console.errors import NotFound, Refused
-from quotas.enforcement.adapters.kubernetes import look, names, policy, write
+from quotas.enforcement.adapters.kubernetes import admission_policy, apply, names, observe
 from quotas.enforcement.adapters.kubernetes.compile import compiled
-from quotas.enforcement.ports import Compiled, Health, Observation, Result, Work
+from quotas.enforcement.ports import ApplyResult, Compiled, Health, Observation, PlacementChanges
 from quotas.plans.contracts import EffectiveLimits
 from tenants.adapters.kubernetes import client_for, options_error
 from tenants.contracts import PlacementRef, TargetRef
@@ -67,20 +67,24 @@ class KubernetesAdapter:
         """Reads only. Use is counted again only when placements are looked at one by one."""
         client = client_for(target)
         if everything:
-            return look.everything(client, placements)
-        return look.each(client, placements, target.concurrency)
+            return observe.everything(client, placements)
+        return observe.each(client, placements, target.concurrency)
 
     def apply(
-        self, *, target: TargetRef, work: Sequence[Work], on_result: Callable[[Result], None]
+        self,
+        *,
+        target: TargetRef,
+        work: Sequence[PlacementChanges],
+        on_result: Callable[[ApplyResult], None],
     ) -> None:
-        """Server-side apply as `headroom-kubernetes`; deletions by uid. See `write.py`.
+        """Server-side apply as `headroom-kubernetes`; deletions by uid. See `apply.py`.
 
         Before the first annotation of the execution policy, the policy itself is made sure of.
         """
         if target.credential not in self._installed and any(map(_has_execution, work)):
             with suppress(Refused):  # the probe names the permission that is missing
                 self.prepare(target=target)
-        write.run(
+        apply.run(
             client_for(target),
             work,
             concurrency=target.concurrency,
@@ -116,10 +120,10 @@ class KubernetesAdapter:
             warnings=warnings,
         )
 
-    def cost(self, *, target: TargetRef, work: Sequence[Work]) -> int:
+    def cost(self, *, target: TargetRef, work: Sequence[PlacementChanges]) -> int:
         """One call per object, more for take-overs and adopted namespaces."""
         del target
-        return write.cost(work)
+        return apply.cost(work)
 
     def seconds(self, *, calls: int, latency_ms: float, concurrency: int) -> float:
         """Calls side by side, each as long as the last probe took."""
@@ -172,7 +176,7 @@ def _needed(*, policies: bool) -> list[Permission]:
     return needed
 
 
-def _has_execution(work: Work) -> bool:
+def _has_execution(work: PlacementChanges) -> bool:
     return any(
         names.ANNOTATIONS & change.desired.manifest["metadata"].get("annotations", {}).keys()
         for change in work.changes
@@ -184,7 +188,7 @@ def _uninstalled(client: KubernetesClient) -> list[dict[str, Any]]:
     """The parts of the execution policy that are absent or say something else."""
     return [
         manifest
-        for manifest in policy.manifests()
+        for manifest in admission_policy.manifests()
         if not _says(_stored(client, manifest), manifest)
     ]
 

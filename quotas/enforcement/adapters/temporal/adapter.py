@@ -9,9 +9,9 @@ from console.clients.contracts import UNCHANGED
 from console.clients.temporal.client import TemporalClient
 from console.clients.temporal.names import LONGEST_KEY, check_queue
 from console.errors import ExternalError, Refused
-from quotas.enforcement.adapters.temporal import look, write
+from quotas.enforcement.adapters.temporal import apply, observe
 from quotas.enforcement.adapters.temporal.compile import compiled
-from quotas.enforcement.ports import Compiled, Health, Observation, Result, Work
+from quotas.enforcement.ports import ApplyResult, Compiled, Health, Observation, PlacementChanges
 from quotas.plans.contracts import EffectiveLimits
 from tenants.adapters.temporal import client_for, namespace, options_error, shared_queues
 from tenants.contracts import PlacementRef, TargetRef
@@ -28,7 +28,7 @@ class TemporalAdapter:
     kind = "temporal"
     label = "Temporal"
     location_label = "Task queue"
-    batch = write.WEIGHTS_PER_CALL
+    batch = apply.WEIGHTS_PER_CALL
     options_error = staticmethod(options_error)
 
     def compile(
@@ -41,16 +41,20 @@ class TemporalAdapter:
         self, *, target: TargetRef, placements: Sequence[PlacementRef], everything: bool
     ) -> Observation:
         """Each distinct queue once; use and workers too, unless all of many queues are read."""
-        return look.observe(
+        return observe.observe(
             client_for(target), placements, everything=everything, concurrency=target.concurrency
         )
 
     def apply(
-        self, *, target: TargetRef, work: Sequence[Work], on_result: Callable[[Result], None]
+        self,
+        *,
+        target: TargetRef,
+        work: Sequence[PlacementChanges],
+        on_result: Callable[[ApplyResult], None],
     ) -> None:
         """All changes of a queue together, with reason and identity. The last write wins there, so
         `force` makes no difference."""
-        write.run(
+        apply.run(
             client_for(target),
             work,
             shared_queues(target),
@@ -93,14 +97,14 @@ class TemporalAdapter:
             warnings=tuple(warnings),
         )
 
-    def cost(self, *, target: TargetRef, work: Sequence[Work]) -> int:
+    def cost(self, *, target: TargetRef, work: Sequence[PlacementChanges]) -> int:
         """One call per dedicated queue, one per thousand keys of a shared one."""
         del target
-        return write.cost(work)
+        return apply.cost(work)
 
     def seconds(self, *, calls: int, latency_ms: float, concurrency: int) -> float:
         """The server gathers writes for a tenth of a second, and takes 10/s after a burst."""
-        return write.seconds(calls, latency_ms, concurrency)
+        return apply.seconds(calls, latency_ms, concurrency)
 
     def prepare(self, *, target: TargetRef) -> int:
         """The namespace if the target asks for it (`create_namespace`), the shared queues' own
@@ -113,7 +117,7 @@ class TemporalAdapter:
                 retention=seconds, description="Created by Headroom"
             )
         for queue in shared_queues(target).values():
-            base, limit = write.own_rates(queue, client.queue_config(queue.name))
+            base, limit = apply.own_rates(queue, client.queue_config(queue.name))
             if (base, limit) != (UNCHANGED, UNCHANGED):
                 client.update_queue(
                     queue.name,

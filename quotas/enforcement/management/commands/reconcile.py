@@ -1,4 +1,4 @@
-"""`manage.py reconcile`: one of the four doors to the loop, for a shell and for cron."""
+"""`manage.py reconcile`: the reconcile loop, for a shell and for cron."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from django.utils import timezone
 from console.audit.services import Actor
 from quotas.enforcement.models import Condition, PlacementState, TargetState
 from quotas.enforcement.ports import Change
-from quotas.enforcement.reconcile.drain import drain
+from quotas.enforcement.reconcile.planning import plan_changes
+from quotas.enforcement.reconcile.queue import process_queue
 from quotas.enforcement.reconcile.sweep import sweep
 from quotas.enforcement.selectors.loop import current_limits
-from quotas.enforcement.services.planning import plan_changes
 from quotas.enforcement.services.rollouts import sync_now
 from tenants.models import Placement, Target, Tenant
 
@@ -67,24 +67,24 @@ class Command(BaseCommand):
     def _show(self, placements: list[Placement]) -> bool:
         now = timezone.now()
         limits = current_limits({placement.tenant_id for placement in placements}, now)
-        seen = plan_changes(limits_by_tenant=limits, placements=placements)
+        result = plan_changes(limits_by_tenant=limits, placements=placements)
         for placement in placements:
-            prospect = seen.prospects.get(placement.pk)
-            if prospect and prospect.changes:
+            plan = result.plans.get(placement.pk)
+            if plan and plan.changes:
                 self.stdout.write(f"{placement.tenant.slug} on {placement}")
-                self.stdout.write("\n".join(_lines(prospect.changes)))
-            for refusal in prospect.compiled.refusals if prospect else ():
+                self.stdout.write("\n".join(_lines(plan.changes)))
+            for refusal in plan.compiled.refusals if plan else ():
                 self.stdout.write(f"{placement.tenant.slug} on {placement}: {refusal.message}")
-        for placement_id, why in seen.unseen.items():
+        for placement_id, why in result.unobserved.items():
             self.stderr.write(f"placement {placement_id}: {why}")
-        for target in Target.objects.filter(pk__in=seen.failures):
-            self.stderr.write(f"{target.slug}: {seen.failures[target.pk]}")
-        differing = [item for item in seen.prospects.values() if item.changes]
+        for target in Target.objects.filter(pk__in=result.failures):
+            self.stderr.write(f"{target.slug}: {result.failures[target.pk]}")
+        differing = [item for item in result.plans.values() if item.changes]
         total = sum(len(item.changes) for item in differing)
         self.stdout.write(
             f"{len(placements)} placements, {len(differing)} differ in {total} objects"
         )
-        return not (differing or seen.unseen or seen.failures)
+        return not (differing or result.unobserved or result.failures)
 
     def _write(self, targets: list[Target], placements: list[Placement], *, whole: bool) -> bool:
         for target in targets:
@@ -96,7 +96,7 @@ class Command(BaseCommand):
         for target in targets:
             if whole:
                 self._sweep(target)
-            drain(target.pk)
+            process_queue(target.pk)
         bad = PlacementState.objects.filter(placement__in=placements).exclude(condition__in=FINE)
         for state in bad.select_related("placement__target", "placement__tenant"):
             words = f"{state.get_condition_display()} {state.message}".strip()

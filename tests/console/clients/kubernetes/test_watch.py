@@ -17,6 +17,7 @@ from console.clients.kubernetes.client import KubernetesClient
 from console.clients.kubernetes.watch import Expired, Want, pages, watch
 from console.errors import ExternalError, Refused, Unreachable
 from deploy.emulators.kubernetes.server import Emulator
+from tests.waiting import HANGS, PATIENCE, until
 
 MAPS = Want("ConfigMap", namespace="acme", labels="of=test")
 
@@ -97,14 +98,14 @@ def test_selectors_and_several_kinds_go_side_by_side(client: KubernetesClient) -
 
 
 def test_what_comes_while_we_wait_is_told_at_once(client: KubernetesClient) -> None:
-    batches = watch(client, {MAPS: version(client)}, quiet=20.0)
+    batches = watch(client, {MAPS: version(client)}, quiet=HANGS, seconds=HANGS)
     assert next(batches) == []  # everything until now has been told
     begun = time.monotonic()
     writer = threading.Thread(target=put, args=(client, "later"))
     writer.start()
     found = next(batch for batch in batches if batch)
     assert found[0].object["metadata"]["name"] == "later"
-    assert time.monotonic() - begun < 15  # long before it gives up at 20
+    assert time.monotonic() - begun < PATIENCE  # long before it gives up
     batches.close()
     writer.join()
 
@@ -116,15 +117,16 @@ def test_a_server_that_is_slow_to_open_a_watch_is_given_time_to_fill_it(
 
     class Slow(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            time.sleep(0.3)
+            time.sleep(2.0)  # clock: slow, as is said
             self.send_response(200)
             self.end_headers()
             self.wfile.flush()
-            time.sleep(0.3)  # more than SETTLING has passed since we asked
+            # clock: slow, too:
+            time.sleep(1.0)  # more than SETTLING, and less than twice what opening took
             found = {"metadata": {"name": "late", "resourceVersion": "7"}}
             self.wfile.write(json.dumps({"type": "ADDED", "object": found}).encode() + b"\n")
             self.wfile.flush()
-            ended.wait(30)
+            ended.wait(HANGS)
 
         def log_message(self, *args: Any) -> None:
             """Say nothing."""
@@ -188,11 +190,13 @@ def test_stopping_to_read_ends_the_connection(client: KubernetesClient, emulator
     next(batches)
     assert emulator.call(lambda: len(emulator._cluster.store.listeners)) == listeners + 1
     batches.close()
-    deadline = time.monotonic() + 60
-    while emulator.call(lambda: len(emulator._cluster.store.listeners)) > listeners:
+
+    def closed() -> bool:
         put(client, f"map-{time.monotonic_ns()}")  # a server notices by writing
-        assert time.monotonic() < deadline, "the watch is still open"
-        time.sleep(0.05)
+        now = emulator.call(lambda: len(emulator._cluster.store.listeners))
+        return bool(now == listeners)
+
+    until(closed, "the watch is still open")
 
 
 def test_a_server_that_goes_away_is_an_error(client: KubernetesClient, emulator: Emulator) -> None:
@@ -206,16 +210,17 @@ def test_a_server_that_goes_away_is_an_error(client: KubernetesClient, emulator:
 
 
 def test_a_server_that_hangs_is_an_error_in_bounded_time(
-    emulator: Emulator, tmp_path: Path
+    client: KubernetesClient, emulator: Emulator, tmp_path: Path
 ) -> None:
+    # clock: the server hangs
     hasty = KubernetesClient(f"kubeconfig:{emulator.kubeconfig(tmp_path / 'k')}", timeout=1.0)
     everywhere = Want("ConfigMap")
-    since = version(hasty, everywhere)
-    emulator.hang(30)
+    since = version(client, everywhere)
+    emulator.hang(HANGS)
     begun = time.monotonic()
     with pytest.raises(Unreachable):
         told(hasty, {everywhere: since})
-    assert time.monotonic() - begun < 25
+    assert time.monotonic() - begun < PATIENCE
     emulator.hang(0)
     hasty.close()
 

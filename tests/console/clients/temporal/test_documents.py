@@ -99,7 +99,7 @@ def test_the_json_is_that_of_the_command_line(temporal_address: str) -> None:
     assert history.document is not None
     command = ["workflow", "show", "--address", temporal_address, "-w", name, "-o", "json"]
     shown = subprocess.run(
-        [str(programs.temporal()), *command], capture_output=True, check=True, timeout=30
+        [str(programs.temporal()), *command], capture_output=True, check=True, timeout=120
     ).stdout
     assert json.loads(history_json(history.document)) == json.loads(shown)
     assert history_document(shown) == history.document

@@ -16,6 +16,7 @@ from console.clients.temporal.client import TemporalClient
 from console.clients.temporal.fairness import FairnessProbe
 from console.errors import Unreachable
 from tests.servers import temporal_server
+from tests.waiting import PATIENCE, until
 
 
 @pytest.mark.parametrize(("fairness", "partitions"), [(True, 4), (False, 4), (False, 1)])
@@ -32,7 +33,7 @@ def test_the_probe_tells_whether_fairness_is_on_and_cleans_up(
             "--address",
             server.address,
         ]
-        done = subprocess.run(listed, capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(listed, capture_output=True, text=True, timeout=PATIENCE, check=True)
         assert done.stdout.strip().splitlines() == []
 
 
@@ -40,20 +41,17 @@ def test_the_probe_leaves_no_backlog(temporal_address: str) -> None:
     client = TemporalClient(temporal_address)
 
     async def probe() -> FairnessProbe:
-        end = asyncio.get_running_loop().time() + 60
+        end = asyncio.get_running_loop().time() + PATIENCE
         experiment = FairnessProbe(client._connection, "default", end)
         assert await experiment.run() is True
         return experiment
 
-    queue = bridge.run(probe, 60).queue
-    deadline = time.monotonic() + 60
-    while client.queue_stats(queue, QueueKind.WORKFLOW).backlog:  # cached for 5 s
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    queue = bridge.run(probe, PATIENCE).queue
+    until(lambda: not client.queue_stats(queue, QueueKind.WORKFLOW).backlog)  # cached for 5 s
 
 
 def test_a_probe_that_cannot_reach_the_server_fails_in_time() -> None:
     begun = time.monotonic()
     with pytest.raises(Unreachable):
-        TemporalClient("127.0.0.1:9").fairness_enabled(timeout=1)
-    assert time.monotonic() - begun < 20  # one second, on a machine that may be busy
+        TemporalClient("127.0.0.1:9").fairness_enabled(timeout=1)  # clock: nobody is there
+    assert time.monotonic() - begun < PATIENCE

@@ -117,7 +117,7 @@ def test_what_is_gone_is_not_found(site: Site) -> None:
 
 
 def test_a_server_that_nobody_runs_is_unreachable() -> None:
-    reader = TrailReader(TemporalClient("127.0.0.1:9", timeout=2))
+    reader = TrailReader(TemporalClient("127.0.0.1:9", timeout=2))  # clock: nobody
     with pytest.raises(Unreachable):
         reader.rows("")
     with pytest.raises(Unreachable):

@@ -17,6 +17,7 @@ from console.clients.temporal.rates import (
     weight_to_wire,
 )
 from console.errors import Refused, Throttled
+from tests.waiting import PATIENCE
 
 
 @given(st.integers(min_value=0, max_value=8_388_000))
@@ -89,15 +90,15 @@ def test_a_shortened_reason_keeps_its_beginning() -> None:
 
 def test_a_bucket_gives_its_burst_at_once_and_then_its_rate() -> None:
     async def take(bucket: TokenBucket, count: int) -> None:
-        end = asyncio.get_running_loop().time() + 30
+        end = asyncio.get_running_loop().time() + PATIENCE
         await asyncio.gather(*(bucket.take(end) for _ in range(count)))
 
     slow = TokenBucket(burst=5, rate=0.001)  # a sixth would come in a quarter of an hour
-    bridge.run(lambda: take(slow, 5), 30)
+    bridge.run(lambda: take(slow, 5), PATIENCE)
     with pytest.raises(Throttled):
-        bridge.run(lambda: take(slow, 1), 30)
+        bridge.run(lambda: take(slow, 1), PATIENCE)
     quick, begun = TokenBucket(burst=5, rate=50), time.monotonic()
-    bridge.run(lambda: take(quick, 15), 30)
+    bridge.run(lambda: take(quick, 15), PATIENCE)
     assert time.monotonic() - begun >= 0.15
 
 
@@ -107,7 +108,7 @@ def test_a_bucket_says_at_once_when_a_token_would_come_too_late() -> None:
     async def take() -> None:
         await bucket.take(asyncio.get_running_loop().time() + 1)
 
-    bridge.run(take, 30)
+    bridge.run(take, PATIENCE)
     with pytest.raises(Throttled) as caught:
-        bridge.run(take, 30)
+        bridge.run(take, PATIENCE)
     assert caught.value.retry_after == pytest.approx(1000, abs=30)

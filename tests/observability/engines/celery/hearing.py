@@ -14,33 +14,32 @@ from observability.engines.celery.source import CelerySource
 from observability.engines.contracts import (
     ChangePage,
     RunRef,
-    RunSeen,
+    RunSnapshot,
     Status,
 )
 from observability.jobs.rules.masking import Masker
-from observability.jobs.rules.merge import Known as Merged
-from observability.jobs.rules.merge import known as first_known
-from observability.jobs.rules.merge import merged, news
+from observability.jobs.rules.merge import RunState, merged, state_of
 from tenants.contracts import TargetRef
+from tests.waiting import PATIENCE
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 T0 = 1_795_000_000.0
 
 
 class Rows:
-    """ports.Known, in memory."""
+    """ports.KnownRuns, in memory."""
 
     def __init__(self) -> None:
-        self.runs: dict[str, Merged] = {}
+        self.runs: dict[str, RunState] = {}
         self.events: dict[str, dict[tuple[int, str], Any]] = {}
         self._masker = Masker(())
 
-    def store(self, runs: Sequence[RunSeen]) -> None:
+    def store(self, runs: Sequence[RunSnapshot]) -> None:
         """As ingest would."""
         for seen in runs:
-            found = news(seen, masker=self._masker)
+            found = state_of(seen, masker=self._masker)
             old = self.runs.get(seen.external_id)
-            self.runs[seen.external_id] = first_known(found) if old is None else merged(old, found)
+            self.runs[seen.external_id] = found if old is None else merged(old, found)
             rows = self.events.setdefault(seen.external_id, {})
             for event in seen.events:
                 rows.setdefault((event.seq, event.key), event)
@@ -87,12 +86,12 @@ class Listener:
         self.cursor: dict[str, object] = {}
         self.pages: list[ChangePage] = []
 
-    def read(self, enough: Callable[[], object], *, seconds: float = 60) -> None:
+    def read(self, enough: Callable[[], object]) -> None:
         """Pages until it is enough."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + PATIENCE
         pages = self.source.changes(
             target=self.target, placements=(), cursor=self.cursor, known=self.rows, now=NOW,
-            wait=seconds,
+            wait=PATIENCE,
         )  # fmt: skip
         with closing(pages) as reading:  # type: ignore[type-var]  # a generator, told as an iterator
             for page in reading:

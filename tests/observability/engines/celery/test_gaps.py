@@ -5,16 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 
 from console.clients.celery.values import EventBatch, Outage, TaskOnWorker
-from observability.engines.celery.fold import Fold
+from observability.engines.celery.events import microseconds
 from observability.engines.celery.gaps import (
     ended_unseen,
     pages,
     silenced,
     told,
 )
-from observability.engines.celery.translate import microseconds
+from observability.engines.celery.runs import Fold
 from observability.engines.celery.workers import SILENT_AFTER, Workers
-from observability.engines.contracts import GapSeen
+from observability.engines.contracts import TrailGap
 from tests.observability.engines.celery.hearing import (
     NOW,
     Rows,
@@ -82,7 +82,7 @@ def test_what_no_worker_has_after_a_gap_has_ended_unseen() -> None:
 
 def test_open_runs_are_told_of_a_gap_the_same_way_each_time() -> None:
     rows, _, _ = running()
-    gap = GapSeen(NOW, NOW + timedelta(days=365), "we were away")
+    gap = TrailGap(NOW, NOW + timedelta(days=365), "we were away")
     for _ in range(2):
         for page in pages(told(rows.open_runs(), gap)):
             rows.store(page)

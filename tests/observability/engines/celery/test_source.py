@@ -22,6 +22,7 @@ from tenants.contracts import TargetRef
 from tests.observability.engines.celery.hearing import NOW, Listener
 from tests.servers import Server, ValkeyServer
 from tests.servers import valkey as own_valkey
+from tests.waiting import PATIENCE
 from tests.workers import celery_worker
 
 QUEUE = "acme-tasks"
@@ -109,7 +110,7 @@ def test_a_task_that_is_revoked_while_it_runs_is_terminated(
 ) -> None:
     long = client.send("models.train", args=[100, 0.2], queue=QUEUE).uuid
     listener.read(lambda: long in listener.rows.runs and listener.rows.status(long) == "running")
-    with client.control(wait=5) as control:
+    with client.control(wait=PATIENCE) as control:
         there = control.tasks(to=["acme@test"])
         assert (there[long].name, there[long].state) == ("models.train", "active")
     with client.control() as control:
@@ -221,7 +222,7 @@ def test_there_is_no_history_to_fetch() -> None:
 
 def test_one_reader_at_a_time(listener: Listener) -> None:
     stream: EventStream = client_for(listener.target).events()
-    with closing(stream.batches(within=0.05)) as first:
+    with closing(stream.batches(within=0.05)) as first:  # clock: nothing comes
         next(first)
         with pytest.raises(Unreachable, match="somebody else"):
-            next(stream.batches(within=0.05))
+            next(stream.batches(within=0.05))  # clock: nor here

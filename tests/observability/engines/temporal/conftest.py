@@ -13,7 +13,7 @@ from temporalio.worker import Worker
 from console.clients.temporal.client import TemporalClient
 from deploy.demo.workloads.start_temporal_endings import start_all
 from deploy.demo.workloads.temporal_endings import activities, workflows
-from observability.engines.contracts import EventKind, EventSeen, RunSeen
+from observability.engines.contracts import EventKind, RunEvent, RunSnapshot
 from observability.engines.temporal.source import TemporalSource
 from tenants.contracts import TargetRef
 from tests.observability.engines.temporal.reading import Reading
@@ -46,19 +46,19 @@ class Endings:
     reading: Reading
     workflow_ids: dict[str, str]
 
-    def runs(self, ending: str) -> list[RunSeen]:
+    def runs(self, ending: str) -> list[RunSnapshot]:
         return self.reading.rows.of(self.workflow_ids[ending])
 
-    def run(self, ending: str) -> RunSeen:
+    def run(self, ending: str) -> RunSnapshot:
         return self.runs(ending)[-1]
 
-    def story(self, ending: str) -> list[EventSeen]:
+    def story(self, ending: str) -> list[RunEvent]:
         return self.reading.rows.story(self.run(ending))
 
     def kinds(self, ending: str) -> list[EventKind]:
         return [event.kind for event in self.story(ending)]
 
-    def first(self, ending: str, kind: EventKind) -> EventSeen:
+    def first(self, ending: str, kind: EventKind) -> RunEvent:
         return next(event for event in self.story(ending) if event.kind is kind)
 
 

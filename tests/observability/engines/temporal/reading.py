@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -11,13 +10,14 @@ from typing import Any
 from observability.engines.contracts import (
     OPEN,
     ChangePage,
-    EventSeen,
     History,
+    RunEvent,
     RunRef,
-    RunSeen,
+    RunSnapshot,
 )
 from observability.engines.temporal.source import TemporalSource
 from tenants.contracts import TargetRef
+from tests.waiting import until
 
 Name = tuple[str, str]
 KEPT = (
@@ -29,11 +29,11 @@ KEPT = (
 
 @dataclass
 class Rows:
-    """Meets ports.Known. `events` are the keys of each run's events with what they say."""
+    """Meets ports.KnownRuns. `events` are the keys of each run's events with what they say."""
 
-    runs: dict[Name, RunSeen] = field(default_factory=dict)
+    runs: dict[Name, RunSnapshot] = field(default_factory=dict)
     ids: dict[Name, int] = field(default_factory=dict)
-    events: dict[Name, dict[tuple[int, str], EventSeen]] = field(default_factory=dict)
+    events: dict[Name, dict[tuple[int, str], RunEvent]] = field(default_factory=dict)
     cursor: Mapping[str, Any] = field(default_factory=dict)
     caught_up: bool = False
 
@@ -63,7 +63,7 @@ class Rows:
             self.keep(run, run.events)
         self.cursor, self.caught_up = page.cursor, page.caught_up
 
-    def keep(self, run: RunSeen, events: Sequence[EventSeen]) -> None:
+    def keep(self, run: RunSnapshot, events: Sequence[RunEvent]) -> None:
         name = (run.external_id, run.run_id)
         before = self.runs.get(name)
         if before is not None:
@@ -80,11 +80,11 @@ class Rows:
         """What ingest asks for next: the number of the last event it has."""
         return max((seq for seq, _ in self.events[name]), default=0)
 
-    def of(self, external_id: str) -> list[RunSeen]:
+    def of(self, external_id: str) -> list[RunSnapshot]:
         found = [run for (found, _), run in self.runs.items() if found == external_id]
         return sorted(found, key=lambda run: run.created_at)
 
-    def story(self, run: RunSeen) -> list[EventSeen]:
+    def story(self, run: RunSnapshot) -> list[RunEvent]:
         """A run's events in their order."""
         kept = self.events[run.external_id, run.run_id]
         return [kept[key] for key in sorted(kept)]
@@ -123,12 +123,11 @@ class Reading:
             self.rows.keep(history.run, history.events)
         return history
 
-    def until(self, good: Callable[[], bool], *, seconds: float = 60) -> None:
+    def until(self, good: Callable[[], bool]) -> None:
         """Catches up until something is there."""
-        deadline = time.monotonic() + seconds
-        while True:
+
+        def caught_up() -> bool:
             self.catch_up()
-            if good():
-                return
-            assert time.monotonic() < deadline, "it never came"
-            time.sleep(0.1)
+            return good()
+
+        until(caught_up, "it never came")

@@ -24,6 +24,7 @@ from observability.jobs.rules.bounding import (
     to_json,
 )
 from observability.jobs.rules.masking import Masker
+from tests.waiting import PATIENCE
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
@@ -81,7 +82,6 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[-8:])
 def test_ten_megabytes_made_to_be_slow_to_mask_are_not(text: str) -> None:
     masker = Masker(["passw(or)?d", "secret"])
@@ -89,7 +89,7 @@ def test_ten_megabytes_made_to_be_slow_to_mask_are_not(text: str) -> None:
     began = time.process_time()
     found = bounded_detail(masker.value(detail_for_masking(detail, to_json(detail))))
     shown = bounded_text(masker.text(for_masking(text)), 2000)
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < PATIENCE  # what grows with the square takes hours
     assert found[CUT] > 10_000_000
     assert found.get("password") in {MASK, None}
     assert len(shown) <= 2000

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from observability.engines.contracts import (
     FailureKind,
     Progress,
-    RunSeen,
+    RunSnapshot,
     Status,
 )
 from observability.jobs.rules.masking import Masker
-from observability.jobs.rules.merge import Known, known, merged, news
+from observability.jobs.rules.merge import RunState, merged, state_of
 from tests.observability.jobs.factories import NOON, after
 from tests.observability.jobs.fakes import look
 
@@ -24,7 +24,7 @@ MOMENTS = st.none() | st.integers(0, 3).map(lambda number: after(number))
 
 
 @st.composite
-def looks(draw: st.DrawFn) -> RunSeen:
+def looks(draw: st.DrawFn) -> RunSnapshot:
     """A look at one run, with little or much in it."""
     status = draw(st.sampled_from(list(Status)))
     closed = status not in {Status.WAITING, Status.RUNNING, Status.PAUSED}
@@ -49,10 +49,12 @@ def looks(draw: st.DrawFn) -> RunSeen:
     )
 
 
-def folded(seen: list[RunSeen]) -> Known:
+def folded(seen: list[RunSnapshot]) -> RunState:
     """All of them, one after the other."""
-    first, *rest = (news(one, masker=MASKER, tenant_id=1 if one.worker else None) for one in seen)
-    result = known(first)
+    first, *rest = (
+        state_of(one, masker=MASKER, tenant_id=1 if one.worker else None) for one in seen
+    )
+    result = first
     for one in rest:
         result = merged(result, one)
     return result
@@ -63,12 +65,14 @@ def folded(seen: list[RunSeen]) -> Known:
         lambda seen: st.tuples(st.just(seen), st.permutations(seen))
     )
 )
-def test_the_order_of_arrival_does_not_matter(both: tuple[list[RunSeen], list[RunSeen]]) -> None:
+def test_the_order_of_arrival_does_not_matter(
+    both: tuple[list[RunSnapshot], list[RunSnapshot]],
+) -> None:
     assert folded(both[0]) == folded(both[1])
 
 
 @given(st.lists(looks(), min_size=1, max_size=4), st.data())
-def test_seeing_a_look_again_changes_nothing(seen: list[RunSeen], data: st.DataObject) -> None:
+def test_seeing_a_look_again_changes_nothing(seen: list[RunSnapshot], data: st.DataObject) -> None:
     again = data.draw(st.sampled_from(seen))
     assert folded([*seen, again]) == folded(seen)
 

@@ -12,6 +12,7 @@ from temporalio.api.history.v1 import History, HistoryEvent
 
 from console.clients.temporal.replay.runner import Bounds, Bundle, ReplayProcess, Verdict
 from console.errors import Refused
+from tests.waiting import PATIENCE
 
 _GOOD = """
 from temporalio import workflow
@@ -22,16 +23,18 @@ class Fine:
     async def run(self) -> None:
         return None
 """
-Write = Callable[[str], ReplayProcess]
+Write = Callable[..., ReplayProcess]
 
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Write:
     """A process for a module of that text."""
 
-    def write(code: str, seconds: float = 2) -> ReplayProcess:
+    def write(
+        code: str, seconds: float = PATIENCE, start_seconds: float = PATIENCE
+    ) -> ReplayProcess:
         (tmp_path / "flows.py").write_text(code)
-        bounds = Bounds(seconds=seconds, start_seconds=12)
+        bounds = Bounds(seconds=seconds, start_seconds=start_seconds)
         return ReplayProcess(Bundle(("flows",), (str(tmp_path),)), bounds)
 
     return write
@@ -106,18 +109,28 @@ def test_what_a_bundle_says_can_be_stored_whatever_is_in_it(bundle: Write) -> No
 def test_a_bundle_that_closes_its_pipes_and_goes_on_is_killed_in_time(bundle: Write) -> None:
     begun = time.monotonic()
     code = "import os, time; os.closerange(0, 200); time.sleep(600)"
-    with bundle(code) as process, pytest.raises(Refused, match="longer than 12 s"):
+    with (
+        bundle(code, start_seconds=3) as process,  # clock: it never answers
+        pytest.raises(Refused, match="longer than 3 s"),
+    ):
         process.start()
-    assert time.monotonic() - begun < 60
+    assert time.monotonic() - begun < PATIENCE
 
 
-def test_a_bundle_that_stands_still_is_killed_while_it_is_handed_a_history(bundle: Write) -> None:
-    code = """
-import os, signal, threading
-threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGSTOP)).start()
+def test_a_bundle_that_stands_still_is_killed_while_it_is_handed_a_history(
+    bundle: Write, tmp_path: Path
+) -> None:
+    code = f"""
+import os, signal, threading, time
+def stop():
+    while not os.path.exists({str(tmp_path / "stand-still")!r}):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGSTOP)
+threading.Thread(target=stop, daemon=True).start()
 """
-    with bundle(code + _GOOD) as process:
+    with bundle(code + _GOOD, seconds=2) as process:  # clock: it never answers
         process.start()
+        (tmp_path / "stand-still").touch()
         outcome = process.replay("a", large_document())
         while outcome.verdict is Verdict.MALFORMED:  # it did not stand still yet
             outcome = process.replay("a", large_document())

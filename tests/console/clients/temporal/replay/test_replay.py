@@ -19,9 +19,10 @@ from console.clients.temporal.replay.runner import Bounds, Bundle, ReplayProcess
 from console.errors import Refused
 from tests.console.clients.temporal.replay.bundles.invoice_v1 import Invoice
 from tests.servers import temporal_server
+from tests.waiting import PATIENCE
 
 BUNDLES = str(Path(__file__).parent / "bundles")
-QUICK = Bounds(seconds=8, start_seconds=20)
+GENEROUS = Bounds(seconds=PATIENCE, start_seconds=PATIENCE)
 
 
 @activity.defn(name="do")
@@ -44,7 +45,7 @@ async def record_invoice(address: str) -> bytes:
             7,
             id=uuid.uuid4().hex,
             task_queue="replay",
-            execution_timeout=timedelta(minutes=1),
+            execution_timeout=timedelta(seconds=PATIENCE),
         )
         await handle.result()
     return History(events=(await handle.fetch_history()).events).SerializeToString()
@@ -57,7 +58,7 @@ def document() -> Iterator[bytes]:
         yield asyncio.run(record_invoice(server.address))
 
 
-def process(module: str, bounds: Bounds = QUICK) -> ReplayProcess:
+def process(module: str, bounds: Bounds = GENEROUS) -> ReplayProcess:
     return ReplayProcess(Bundle(modules=(module,), paths=(BUNDLES,)), bounds)
 
 
@@ -75,7 +76,7 @@ def test_code_of_workers_without_a_sandbox_is_replayed_without_it(
 ) -> None:
     code = (Path(BUNDLES) / "invoice_v1.py").read_text()
     (tmp_path / "flows.py").write_text(f"{code}\nimport random\nSEED = random.random()\n")
-    with ReplayProcess(Bundle(("flows",), (str(tmp_path),)), QUICK) as replaying:
+    with ReplayProcess(Bundle(("flows",), (str(tmp_path),)), GENEROUS) as replaying:
         outcome = replaying.replay("a", document)
     assert outcome.verdict is Verdict.DETERMINISTIC
 
@@ -146,7 +147,8 @@ def test_an_unknown_workflow_is_a_failure_that_names_it(document: bytes) -> None
 def test_code_that_never_ends_is_killed_and_the_next_history_gets_a_new_process(
     document: bytes,
 ) -> None:
-    with process("endless", Bounds(seconds=4, start_seconds=20)) as replaying:
+    never = Bounds(seconds=4, start_seconds=PATIENCE)  # clock: it never ends
+    with process("endless", never) as replaying:
         for _ in range(2):
             outcome = replaying.replay("a", document)
             assert outcome.verdict in {Verdict.TIMED_OUT, Verdict.FAILED}
@@ -158,7 +160,8 @@ def test_a_history_of_nonsense_events_comes_back_within_the_bound() -> None:
         HistoryEvent(event_id=number, event_type=EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED)
         for number in (1, 2, 3)
     ]
-    with process("invoice_v1") as replaying:
+    bounds = Bounds(seconds=8, start_seconds=PATIENCE)  # clock: it need not answer
+    with process("invoice_v1", bounds) as replaying:
         outcome = replaying.replay("a", History(events=events).SerializeToString())
     assert outcome.verdict in {Verdict.FAILED, Verdict.TIMED_OUT, Verdict.CRASHED}
 
@@ -194,7 +197,7 @@ def test_a_bundle_that_cannot_be_imported_says_why(module: str, words: str) -> N
 
 def test_a_bundle_that_never_finishes_importing_is_killed() -> None:
     with (
-        process("sleeping", Bounds(start_seconds=3)) as replaying,
+        process("sleeping", Bounds(start_seconds=3)) as replaying,  # clock: it never answers
         pytest.raises(Refused, match="longer than 3 s"),
     ):
         replaying.start()

@@ -1,0 +1,149 @@
+"""Fixtures that every test may use: real servers, one per run or per pytest-xdist worker."""
+
+import importlib
+import math
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from django.db.backends.base.operations import BaseDatabaseOperations
+from django.test import override_settings
+from hypothesis import settings
+
+from deploy.demo.parts.programs import kube_binaries
+from deploy.emulators.kubernetes.server import Emulator
+from tests import run_parts, servers, shared_cluster
+
+# A property is slow when the machine is busy with servers, which says nothing about the code.
+settings.register_profile("headroom", deadline=None)
+settings.register_profile("quick", settings.get_profile("headroom"), max_examples=25)
+settings.load_profile("headroom")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """`-n auto`: half as many again as there are cores, as many tests wait for real servers."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    return math.ceil((os.cpu_count() or 1) * 1.5)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--only-database`: leave out what a second run on another database would only repeat.
+    `--quick`: leave out what starts a server."""
+    parser.addoption(
+        "--only-database", action="store_true", help="only tests that use the database"
+    )
+    parser.addoption("--quick", action="store_true", help="skip a test when it starts a server")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Carry out `--quick`: no list of tests that could grow stale, each is skipped by itself."""
+    if config.getoption("--quick"):
+        servers.forbid("starts a server, and this run is --quick")
+        settings.load_profile("quick")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell `make test`, which shows the failures of all its parts at its very end."""
+    path = os.environ.get(run_parts.REPORT)
+    if path:
+        run_parts.write_report(Path(path), terminalreporter.stats)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Carry out `--only-database`."""
+    if not config.getoption("--only-database"):
+        return
+    wanted = {"db", "transactional_db", "live_server"}
+    kept = [
+        item
+        for item in items
+        if item.get_closest_marker("django_db") or wanted & set(getattr(item, "fixturenames", ()))
+    ]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[servers.ValkeyServer]:
+    """A Valkey of this worker. A test that stops it starts it again."""
+    with servers.valkey() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey_url(valkey: servers.ValkeyServer) -> str:
+    """For CELERY_BROKER_URL."""
+    return valkey.url
+
+
+@pytest.fixture(scope="session")
+def temporal_address() -> Iterator[str]:
+    """A Temporal server of this worker, fairness on, one partition."""
+    with servers.temporal_server() as server:
+        yield server.address
+
+
+@pytest.fixture(scope="session")
+def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Cluster]:
+    """The real control plane that the whole run shares: use a namespace of your own.
+
+    Skipped where the machine has none. Users for RoleBindings: `shared_cluster.USERS`.
+    """
+    if kube_binaries() is None:
+        pytest.skip(servers.NO_CLUSTER)
+    home = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        yield shared_cluster.attach(home, os.getpid())
+        shared_cluster.detach(home)
+        return
+    # Workers' directories lie in the run's; their parent is the run, which `detach`es by ending.
+    yield shared_cluster.attach(home.parent, os.getppid())
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(kube: servers.Cluster) -> Path:
+    """The shared control plane's kubeconfig, for the administrator."""
+    return kube.kubeconfig
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Emulator]:
+    """A Kubernetes emulator of this worker, with the users of the shared control plane."""
+    with Emulator() as running:
+        for name, groups in shared_cluster.USERS.items():
+            running.add_user(name, groups=groups)
+        yield running
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _passwords_are_hashed_in_no_time() -> Iterator[None]:
+    """The real hasher takes half a second of the processor's time on purpose."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tests_may_empty_the_ledger() -> Iterator[None]:
+    """Between transactional tests Django empties every table; the ledger's triggers refuse that.
+
+    They are taken away for just that moment. What a test itself sends still meets them.
+    """
+    triggers = importlib.import_module("console.audit.migrations.0002_refuse_update_and_delete")
+    empty = BaseDatabaseOperations.execute_sql_flush
+
+    def without_triggers(operations: BaseDatabaseOperations, sql_list: Sequence[str]) -> None:
+        connection = operations.connection
+        with connection.cursor() as cursor:
+            for statement in triggers._BACKWARDS[connection.vendor]:
+                cursor.execute(statement)
+        empty(operations, sql_list)
+        with connection.cursor() as cursor:
+            for statement in triggers._FORWARDS[connection.vendor]:
+                cursor.execute(statement)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseDatabaseOperations, "execute_sql_flush", without_triggers)
+        yield

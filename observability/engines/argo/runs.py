@@ -1,0 +1,198 @@
+"""A Workflow as a run of the trail. Near-pure: `now` dates only what has no time of its own."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from observability.engines.argo.compressed_nodes import NOT_FETCHED, nodes_of
+from observability.engines.argo.events import WorkflowEvents
+from observability.engines.argo.facts import Facts
+from observability.engines.argo.state import (
+    ENDED,
+    FINAL,
+    GONE,
+    OVERDUE,
+    PAUSED,
+    PREFIX,
+    WorkflowSnapshot,
+    gone_at,
+    instance_of,
+    is_suspended,
+    open_status,
+    phase_of,
+    revision_of,
+    run_id,
+    spec_of,
+    status_of,
+)
+from observability.engines.contracts import (
+    Engine,
+    FailureKind,
+    LinkKind,
+    Progress,
+    RunEvent,
+    RunSnapshot,
+    run_key,
+)
+from observability.engines.unstructured import (
+    EMULATED_LABEL,
+    Object,
+    labels_of,
+    links_of,
+    mapping,
+    mappings,
+    metadata_of,
+    name_of,
+    namespace_of,
+    parent_of,
+    progress_of,
+    shown_labels,
+    tenant_of,
+    text,
+    uid_of,
+    whole,
+)
+
+
+def run_of(seen: WorkflowSnapshot, now: datetime) -> RunSnapshot:
+    """The run as it is now, with its events, and its document once it has ended."""
+    return _Translation(seen, now).run()
+
+
+def type_of(workflow: Object) -> str:
+    """What kind of job it is for people: its template, its cron workflow, a label, its name."""
+    labels = labels_of(workflow)
+    reference = text(mapping(spec_of(workflow).get("workflowTemplateRef")).get("name"), 200)
+    for found in (
+        labels.get(f"{PREFIX}workflow-template"),
+        labels.get(f"{PREFIX}cluster-workflow-template"),
+        reference,
+        labels.get(f"{PREFIX}cron-workflow"),
+        labels.get("app.kubernetes.io/name"),
+        labels.get("app"),
+    ):
+        if found:
+            return text(found, 200)
+    name = name_of(workflow)
+    prefix = text(metadata_of(workflow).get("generateName"), 200).rstrip("-")
+    return prefix if prefix and name.startswith(prefix) else name
+
+
+def document_of(workflow: Object) -> bytes:
+    """The engine's own record: the object as JSON, packed nodes unpacked."""
+    status = status_of(workflow)
+    nodes = nodes_of(status)
+    if status.get("compressedNodes") and nodes.by_id and not nodes.missing:
+        plain = {key: one for key, one in status.items() if key != "compressedNodes"}
+        workflow = {**workflow, "status": {**plain, "nodes": nodes.by_id}}
+    return orjson.dumps(workflow, option=orjson.OPT_SORT_KEYS)
+
+
+class _Translation(Facts):
+    """One Workflow on its way into a RunSnapshot."""
+
+    def run(self) -> RunSnapshot:
+        """All of it."""
+        workflow, outcome = self.workflow, self.outcome
+        events = tuple(sorted(WorkflowEvents(self).events(), key=lambda one: (one.seq, one.key)))
+        finished = phase_of(workflow) in FINAL
+        give = outcome is not None and (ENDED not in self.seen.told or not self.seen.deleted)
+        return RunSnapshot(
+            external_id=name_of(workflow),
+            run_id=self.seen.run_id,
+            location=namespace_of(workflow),
+            type=type_of(workflow),
+            status=outcome.status if outcome else open_status(workflow, self.nodes),
+            created_at=self.created,
+            revision=revision_of(self.seen, self._flags()),
+            began_at=self.started,
+            closed_at=outcome.at if outcome else None,
+            tenant=tenant_of(workflow),
+            attempts=self.walk.attempts or None,
+            failure=outcome.message if outcome else "",
+            failure_kind=outcome.kind if outcome else FailureKind.NONE,
+            started_by=self.starter(),
+            worker=self._worker(),
+            parent=self._parent(),
+            links={**links_of(workflow), LinkKind.CHAIN: uid_of(workflow)},
+            progress=self._progress(events),
+            cleanup_at=self.cleanup_at,
+            cleaned_at=self._gone() if finished else None,
+            attributes=self._attributes(),
+            events=events,
+            needs_history=self._is_offloaded,
+            document=document_of(workflow) if give and not self._is_offloaded else None,
+            emulated=self.labels.get(EMULATED_LABEL) == "true",
+        )
+
+    @property
+    def _is_offloaded(self) -> bool:
+        return self.nodes.missing == NOT_FETCHED
+
+    def _flags(self) -> frozenset[str]:
+        holds = {
+            ENDED: self.outcome is not None,
+            GONE: self.seen.deleted,
+            OVERDUE: self.overdue(),
+        }
+        flags = self.seen.told | {flag for flag, yes in holds.items() if yes}
+        return flags | {PAUSED} if is_suspended(self.workflow) else flags - {PAUSED}
+
+    def _gone(self) -> datetime | None:
+        return gone_at(self.workflow, self.now) if self.seen.deleted else None
+
+    def _parent(self) -> str:
+        space, name = namespace_of(self.workflow), name_of(self.workflow)
+        if self.seen.attempt:
+            before = run_id(uid_of(self.workflow), self.seen.attempt - 1)
+            return run_key(Engine.ARGO, space, name, before)
+        resubmitted = self.label("resubmitted-from-workflow")
+        said = parent_of(self.workflow)
+        if said or not resubmitted:
+            return said
+        return run_key(Engine.ARGO, space, resubmitted, "")
+
+    def _worker(self) -> str:
+        hosts = [
+            (text(node.get("startedAt"), 40), text(node.get("hostNodeName"), 255))
+            for node in self.nodes.by_id.values()
+            if node.get("hostNodeName")
+        ]
+        return max(hosts)[1] if hosts else ""
+
+    def _progress(self, events: tuple[RunEvent, ...]) -> Progress | None:
+        ours = [one for one in events if not one.step]  # an annotation knows better than counts
+        return progress_of(one for one in ours if one.detail.get("source") != "steps") or (
+            progress_of(ours)
+        )
+
+    def _attributes(self) -> dict[str, Any]:
+        status = self.status
+        shown: dict[str, Any] = {
+            "labels": shown_labels(self.workflow),
+            "phase": phase_of(self.workflow),
+            "message": text(status.get("message"), 1000),
+            "instance": instance_of(self.workflow),
+            "priority": whole(self.spec.get("priority")),
+            "parallelism": whole(self.spec.get("parallelism")),
+            "active_deadline_seconds": whole(self.spec.get("activeDeadlineSeconds")),
+            "entrypoint": text(self.spec.get("entrypoint"), 200),
+            "steps_missing": self.nodes.missing,
+            "synchronization": self._synchronization(),
+            "archived": self.seen.archived or None,
+        }
+        return {name: value for name, value in shown.items() if value not in (None, "", {}, [])}
+
+    def _synchronization(self) -> dict[str, Any]:
+        """The locks that are held and waited for, by name."""
+        found: dict[str, Any] = {}
+        for sort in ("semaphore", "mutex"):
+            locks = mapping(mapping(self.status.get("synchronization")).get(sort))
+            for state in ("holding", "waiting"):
+                names = {text(one.get(sort), 300) for one in mappings(locks.get(state))}
+                if names:
+                    found[f"{sort}_{state}"] = sorted(names)[:20]
+        return found

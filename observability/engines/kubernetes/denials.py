@@ -1,0 +1,76 @@
+"""What the Kubernetes Events about a Job say of refusals, counted per Job. Near-pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from observability.engines.quota_refusals import Refusal, refusal_of
+from observability.engines.unstructured import (
+    Object,
+    created_of,
+    mapping,
+    moment,
+    text,
+    whole,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Denials:
+    """Pods of a Job that were refused: all refusals together, and the last of them."""
+
+    count: int
+    first_at: datetime
+    last_at: datetime
+    message: str
+    refusal: Refusal | None
+
+    def words(self) -> str:
+        """What was refused, for people."""
+        return self.refusal.words() if self.refusal else text(self.message)
+
+    def detail(self) -> dict[str, Any]:
+        """The same as JSON: counts, times, the amounts where a quota refused."""
+        shown: dict[str, Any] = {
+            "count": self.count,
+            "first_at": self.first_at.isoformat(),
+            "last_at": self.last_at.isoformat(),
+            "message": text(self.message, 1000),
+        }
+        return shown | (self.refusal.detail() if self.refusal else {})
+
+
+def denials_of(warnings: Sequence[Object], otherwise: datetime) -> Denials | None:
+    """What was refused, from the FailedCreate events of one Job: the Job counts, not the events."""
+    found = [one for one in warnings if one.get("reason") == "FailedCreate"]
+    if not found:
+        return None
+    found.sort(key=lambda one: _last_time(one, otherwise))
+    said = [one for one in found if refusal_of(text(one.get("message"), 4000))] or found
+    message = text(said[-1].get("message"), 4000)
+    return Denials(
+        count=sum(_times(one) for one in found),
+        first_at=min(_first_time(one, otherwise) for one in found),
+        last_at=_last_time(found[-1], otherwise),
+        message=message,
+        refusal=refusal_of(message),
+    )
+
+
+def _times(warning: Object) -> int:
+    series = whole(mapping(warning.get("series")).get("count"))
+    return max(1, whole(warning.get("count")) or 0, series or 0)
+
+
+def _first_time(warning: Object, otherwise: datetime) -> datetime:
+    stamps = (warning.get("firstTimestamp"), warning.get("eventTime"))
+    return next((at for at in map(moment, stamps) if at), created_of(warning, otherwise))
+
+
+def _last_time(warning: Object, otherwise: datetime) -> datetime:
+    series = mapping(warning.get("series")).get("lastObservedTime")
+    stamps = (series, warning.get("lastTimestamp"))
+    return next((at for at in map(moment, stamps) if at), _first_time(warning, otherwise))

@@ -1,0 +1,175 @@
+"""Looking at the workers of a broker: three questions to all of them, whatever the number of
+tenants."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from console.clients.celery.client import CeleryClient
+from console.clients.celery.values import TaskType, WorkerStats
+from quotas.enforcement.adapters.celery import rates
+from quotas.enforcement.adapters.celery.compile import FIELD, RATE, rate_text, ref_of
+from quotas.enforcement.adapters.celery.consumers import (
+    Known,
+    Place,
+    carried_on,
+    known_queues,
+    place_of,
+)
+from quotas.enforcement.ports import Observation, Observed, ObservedObject, Owner, Usage
+from tenants.contracts import PlacementRef, TargetRef
+
+NEW: Final = 600.0
+"""Seconds for which a worker without our limits is taken for one that has just begun."""
+MIXED: Final = "mixed"
+NO_USE: Final = "Celery counts no rate of starts"
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Everything that the workers told. `reads` are the questions it took."""
+
+    active: Mapping[str, tuple[str, ...]]
+    stats: Mapping[str, WorkerStats]
+    types: Mapping[str, tuple[TaskType, ...]]
+    belongs: Known
+    reads: int
+
+
+class Memory:
+    """Whose worker was told to stop consuming which queue, in this process: what the probe has not
+    seen yet."""
+
+    def __init__(self) -> None:
+        """Nothing was paused yet."""
+        self._lock = threading.Lock()
+        self._queues: dict[int, dict[str, dict[str, int]]] = {}
+
+    def add(self, target: int, queue: str, hosts: Mapping[str, int]) -> None:
+        """These consume it, or did."""
+        with self._lock:
+            self._queues.setdefault(target, {}).setdefault(queue, {}).update(hosts)
+
+    def of(self, target: int) -> dict[str, dict[str, int]]:
+        """All of a target."""
+        with self._lock:
+            return {name: dict(hosts) for name, hosts in self._queues.get(target, {}).items()}
+
+
+def ask(client: CeleryClient, target: TargetRef, memory: Memory) -> Workers:
+    """Asks all workers what they consume, and who they are, and what they know."""
+    with client.control() as control:
+        active = control.active_queues()
+        hosts = sorted(active)
+        stats = control.stats(to=hosts)
+        types = control.registered(to=hosts)
+    before = known_queues(target.features)
+    for queue, members in memory.of(target.id).items():
+        before.setdefault(queue, {}).update(members)
+    return Workers(active, stats, types, carried_on(before, active, stats), reads=3)
+
+
+def observe(
+    client: CeleryClient, target: TargetRef, placements: Sequence[PlacementRef], memory: Memory
+) -> Observation:
+    """Every placement from one look."""
+    workers = ask(client, target, memory)
+    return Observation(
+        placements={one.id: _observed(target, one.location, workers) for one in placements},
+        reads=workers.reads,
+    )
+
+
+def _observed(target: TargetRef, queue: str, workers: Workers) -> Observed:
+    place = place_of(queue, workers.belongs, workers.active)
+    if place.vacant:
+        say = f"No worker of {queue} is online: there is nobody whom its limit could bind now."
+        return Observed(vacant=True, warnings=(say,))
+    found, reset = _found(target, place, workers)
+    hard = found.fields[FIELD] if found is not None else None
+    usage = Usage(RATE, hard if isinstance(hard, int) else None, None, why=NO_USE)
+    return Observed(
+        objects=() if found is None else (found,),
+        usage=(usage,),
+        warnings=_warnings(place, workers),
+        reset=reset,
+    )
+
+
+def _found(target: TargetRef, place: Place, workers: Workers) -> tuple[ObservedObject | None, bool]:
+    """The queue as it is, and whether what differs is but a worker that began afresh."""
+    if not place.consumers:
+        return _object(target, place, 0, rate_text(0)), False
+    if place.paused:
+        # Somebody began anew and consumes again what others were told to leave alone.
+        text = f"paused on {len(place.paused)} of {len(place.paused | place.consumers)} workers"
+        return _object(target, place, MIXED, text), _began(place.consumers, workers)
+    if place.shared:
+        return None, False
+    return _rates(target, place, workers)
+
+
+def _object(
+    target: TargetRef, place: Place, value: int | str, text: str, owner: str = ""
+) -> ObservedObject:
+    owners = {FIELD: Owner(owner, declarative=False)} if owner else {}
+    return ObservedObject(
+        ref_of(target, place.queue), {FIELD: value}, shown={FIELD: text}, owners=owners
+    )
+
+
+def _rates(target: TargetRef, place: Place, workers: Workers) -> tuple[ObservedObject | None, bool]:
+    by_type: dict[str, list[str]] = {}
+    for host in sorted(place.alone):
+        for one in workers.types.get(host, ()):
+            by_type.setdefault(one.name, []).append(one.rate_limit)
+    every = [rate for found in by_type.values() for rate in found]
+    ours = [rate for rate in every if rates.is_ours(rate)]
+    if not ours:
+        return None, _began(place.alone, workers)
+    totals = {rates.together(found) for found in by_type.values()}
+    if len(ours) == len(every):
+        # All of it is ours: where it is no longer right, the number of workers has changed.
+        (total, *others) = totals
+        if total is not None and not others:
+            return _object(target, place, total, rate_text(total)), True
+        return _object(target, place, MIXED, "not the same on all workers"), True
+    strange = {
+        host
+        for host in place.alone
+        if not all(rates.is_ours(one.rate_limit) for one in workers.types.get(host, ()))
+    }
+    afresh = _began(strange, workers)
+    text = f"not in force on {', '.join(sorted(strange))}"
+    owner = "" if afresh else "remote control"
+    return _object(target, place, MIXED, text, owner), afresh
+
+
+def _began(hosts: frozenset[str] | set[str], workers: Workers) -> bool:
+    """Whether one of these workers is new, or has none of the limits it may have had."""
+    return any(
+        workers.stats[host].uptime < NEW or _has_none(workers.types.get(host, ()))
+        for host in hosts
+        if host in workers.stats
+    )
+
+
+def _has_none(types: Sequence[TaskType]) -> bool:
+    return all(rates.per_second(one.rate_limit) is None for one in types)
+
+
+def _warnings(place: Place, workers: Workers) -> tuple[str, ...]:
+    names = {one.name for host in place.alone for one in workers.types.get(host, ())}
+    found = []
+    if len(names) > 1:
+        found.append(
+            f"Celery's rate limits count per task type: the {len(names)} types of {place.queue} may"
+            " each start at its rate."
+        )
+    if place.shared:
+        others = ", ".join(sorted(place.other_queues))
+        found.append(f"{', '.join(sorted(place.shared))} consumes {others} too.")
+    return tuple(found)

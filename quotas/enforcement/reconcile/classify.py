@@ -1,0 +1,181 @@
+"""Telling differences apart: due, drift, conflict, refused, or nothing at all."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from console.audit.models import Entry
+from quotas.enforcement import rules
+from quotas.enforcement.diff import changes_json, digest
+from quotas.enforcement.models import Condition, Drift, PlacementState
+from quotas.enforcement.ports import Observation
+from quotas.enforcement.reconcile import ledger, settle
+from quotas.enforcement.reconcile.planning import PlacementPlan
+from quotas.enforcement.reconcile.states import load_states, set_condition
+from quotas.enforcement.selectors.loop import open_placements
+from tenants.models import DriftPolicy, Target
+
+CONTENTION_WINDOW = timedelta(minutes=10)
+CONTENTION_TIMES = 3
+"""A field that was healed so often within the window is somebody's: a person has to decide."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a sweep found: rows to write, and placement ids to order rollouts for."""
+
+    now: datetime
+    states: list[PlacementState] = field(default_factory=list)
+    tenants: set[int] = field(default_factory=set)
+    due: list[int] = field(default_factory=list)
+    heal: list[int] = field(default_factory=list)
+    drifts: list[Drift] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    ended: dict[int, str] = field(default_factory=dict)
+    unobserved: list[int] = field(default_factory=list)
+
+
+def classify_all(
+    target: Target,
+    plans: Mapping[int, PlacementPlan],
+    observation: Observation,
+    now: datetime,
+    *,
+    settled: Set[int] = frozenset(),
+) -> Findings:
+    """Classifies every placement that could be read; reads rows, writes none. `settled` are those
+    that were pushed to while the target was observed."""
+    findings = Findings(now)
+    # Read after observing: what was ordered meanwhile is the queue's to settle. What it has
+    # settled may have been observed before or after.
+    busy = open_placements(target.pk) | settled
+    states = load_states(target)
+    open_drifts = {
+        drift.placement_id: drift
+        for drift in Drift.objects.filter(target=target, ended_at__isnull=True)
+    }
+    healed = _recently_healed(target, now)
+    for pk, plan in plans.items():
+        if pk in busy:
+            continue
+        state = states.get(pk) or PlacementState(placement_id=pk)
+        before = _content(state)
+        _classify(findings, plan, state, open_drifts.get(pk), healed.get(pk, Counter()))
+        if state._state.adding or before != _content(state):
+            state.observed_at = now
+            findings.states.append(state)
+            findings.tenants.add(plan.placement.tenant_id)
+    for pk, why in observation.failures.items():
+        if pk in busy or pk not in states:
+            continue
+        findings.unobserved.append(pk)
+        if states[pk].condition != Condition.UNREACHABLE:
+            set_condition(states[pk], Condition.UNREACHABLE, now, message=why)
+            findings.states.append(states[pk])
+    return findings
+
+
+def _content(state: PlacementState) -> tuple[Any, ...]:
+    return (
+        state.condition, state.code, state.message, state.applied_digest, state.limits,
+        state.differences, state.owners, state.refusals, state.warnings, state.foreign,
+        state.observed_generation,
+    )  # fmt: skip
+
+
+def _recently_healed(target: Target, now: datetime) -> dict[int, Counter[str]]:
+    """How often each field was healed of late, by placement."""
+    healed: dict[int, Counter[str]] = defaultdict(Counter)
+    rows = Drift.objects.filter(
+        target=target, found_at__gte=now - CONTENTION_WINDOW, outcome="healed"
+    )
+    for pk, changes in rows.values_list("placement_id", "changes"):
+        healed[pk].update(rules.touched_fields(changes))
+    return healed
+
+
+def _classify(
+    findings: Findings,
+    plan: PlacementPlan,
+    state: PlacementState,
+    drift: Drift | None,
+    healed: Counter[str],
+) -> None:
+    settle.fill_observed(state, plan, applied=False)
+    if not plan.changes:
+        _classify_equal(findings, plan, state, drift)
+        return
+    differences = changes_json(plan.changes)
+    stuck = state.condition in (Condition.CONFLICT, Condition.REFUSED)
+    if stuck and state.differences == differences:
+        return  # a person has to decide; trying again would end the same way
+    if plan.observed.reset or state.applied_digest != digest(plan.compiled.objects):
+        findings.due.append(state.placement_id)
+        return
+    state.differences = differences
+    _classify_drift(findings, plan, state, drift, healed)
+
+
+def _classify_equal(
+    findings: Findings, plan: PlacementPlan, state: PlacementState, drift: Drift | None
+) -> None:
+    if not state.applied_digest or state.condition not in (Condition.SYNCED, Condition.SUSPENDED):
+        wanted = digest(plan.compiled.objects)
+        if drift is not None:
+            same = state.applied_digest == wanted
+            findings.ended[state.placement_id] = "reverted" if same else "accepted"
+        state.applied_digest = wanted
+    state.differences, state.owners = [], {}
+    state.observed_generation = plan.placement.generation
+    condition, code, message = settle.settled_condition(plan)
+    set_condition(state, condition, findings.now, code=code, message=message)
+
+
+def _classify_drift(
+    findings: Findings,
+    plan: PlacementPlan,
+    state: PlacementState,
+    drift: Drift | None,
+    healed: Counter[str],
+) -> None:
+    now, placement = findings.now, plan.placement
+    owner = rules.owner_names(plan.changes)
+    split = rules.split_by_owner(
+        plan.changes,
+        plan.observed,
+        force=False,
+        over_edits=placement.drift_policy == DriftPolicy.HEAL,
+    )
+    contested = [
+        name for name in rules.touched_fields(state.differences) if healed[name] >= CONTENTION_TIMES
+    ]
+    if drift is None:
+        drift = Drift(
+            placement_id=state.placement_id,
+            tenant_id=placement.tenant_id,
+            target_id=0,
+            found_at=now,
+        )
+        if not split.changes or contested or placement.drift_policy == DriftPolicy.HOLD:
+            findings.entries.append(ledger.found(placement, plan.changes, now))
+    drift.owner, drift.changes = owner, state.differences
+    findings.drifts.append(drift)
+    by_whom = f" by {owner}" if owner else ""
+    if contested:
+        state.owners = dict.fromkeys(contested, owner or "somebody")
+        fields = ", ".join(sorted(contested))
+        message = f"Taken back{by_whom} {CONTENTION_TIMES} times within 10 minutes: {fields}."
+        set_condition(state, Condition.CONFLICT, now, code="war", message=message)
+    elif placement.drift_policy == DriftPolicy.HOLD:
+        set_condition(state, Condition.DRIFTED, now, message=f"Changed{by_whom}.")
+    elif split.changes:
+        set_condition(state, Condition.DRIFTED, now, message=f"Changed{by_whom}.")
+        findings.heal.append(state.placement_id)
+    else:
+        state.owners = dict(split.owners)
+        message = f"Held{by_whom}: {', '.join(split.owners)}."
+        set_condition(state, Condition.CONFLICT, now, code="conflict", message=message)

@@ -1,0 +1,171 @@
+"""What would be written: compile, observe and diff, without writing anything anywhere."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+import structlog
+from django.conf import settings
+
+from console.errors import ExternalError
+from quotas.enforcement.adapters import registry
+from quotas.enforcement.diff import diff
+from quotas.enforcement.models import TargetState
+from quotas.enforcement.ports import Change, Compiled, Observation, Observed, Refusal
+from quotas.enforcement.selectors.loop import chunks, placement_refs
+from quotas.plans.contracts import EffectiveLimits
+from tenants.contracts import PlacementRef, TargetRef
+from tenants.models import Placement, Target
+
+log = structlog.get_logger(__name__)
+
+MANY = 50
+"""From so many placements on, a target is listed as a whole instead of asked for each."""
+_NO_PLAN = Refusal("", "no_plan", "The tenant has no plan in force; nothing was changed here.")
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementPlan:
+    """What is intended for one placement, what is there, and the changes between them."""
+
+    placement: PlacementRef
+    limits: EffectiveLimits | None
+    compiled: Compiled
+    observed: Observed
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanResult:
+    """The plans of some placements, by placement id; what could not be observed (`unobserved` by
+    placement and `failures` by target id, in words for people); and the reads it took."""
+
+    plans: Mapping[int, PlacementPlan] = field(default_factory=dict)
+    unobserved: Mapping[int, str] = field(default_factory=dict)
+    failures: Mapping[int, str] = field(default_factory=dict)
+    reads: int = 0
+
+
+def target_ref(target: Target) -> TargetRef:
+    """The target as adapters see it, with the features that the last probe found."""
+    state = TargetState.objects.filter(target=target).values_list("features", flat=True).first()
+    return target.ref(features=state or {}, timeout=float(settings.TARGET_TIMEOUT_SECONDS))
+
+
+def plan_target(
+    *,
+    target: TargetRef,
+    placements: Mapping[int, PlacementRef],
+    limits: Mapping[int, EffectiveLimits | None],
+    everything: bool,
+) -> tuple[dict[int, PlacementPlan], Observation]:
+    """Compiles, observes and diffs the given placements of one target; `limits` by tenant id.
+
+    Raises ExternalError when the target as a whole cannot be read. Placements that could not be
+    read are in `failures` of the observation and have no plan. No rows are read or written.
+    """
+    adapter = registry.adapter_for(target.kind)
+    observation = adapter.observe(
+        target=target, placements=list(placements.values()), everything=everything
+    )
+    plans = compare(target=target, placements=placements, limits=limits, observation=observation)
+    return plans, observation
+
+
+def compare(
+    *,
+    target: TargetRef,
+    placements: Mapping[int, PlacementRef],
+    limits: Mapping[int, EffectiveLimits | None],
+    observation: Observation,
+) -> dict[int, PlacementPlan]:
+    """Diffs what was observed with what is intended, for placements that could be read; pure."""
+    adapter = registry.adapter_for(target.kind)
+    plans: dict[int, PlacementPlan] = {}
+    for pk, placement in placements.items():
+        if pk in observation.failures:
+            continue
+        observed = observation.placements.get(pk, Observed())
+        intended = limits.get(placement.tenant_id)
+        if intended is None and not placement.leaving:
+            # No plan is not an order to delete: only leaving is.
+            nothing = Compiled(refusals=(_NO_PLAN,))
+            plans[pk] = PlacementPlan(placement, None, nothing, observed, ())
+            continue
+        try:
+            compiled = adapter.compile(limits=intended, placement=placement, target=target)
+        except Exception as error:
+            # One tenant's plan must not stop the others.
+            log.exception("compile.failed", placement=pk, tenant=placement.tenant)
+            failed = Refusal("", "error", f"The plan could not be translated: {error}")
+            refused = Compiled(refusals=(failed,))
+            plans[pk] = PlacementPlan(placement, intended, refused, observed, ())
+            continue
+        changes = () if observed.vacant else diff(compiled.objects, observed.objects)
+        plans[pk] = PlacementPlan(placement, intended, compiled, observed, changes)
+    return plans
+
+
+def plan_changes(
+    *,
+    limits_by_tenant: Mapping[int, EffectiveLimits | None],
+    placements: Iterable[Placement | int],
+    extra: Mapping[int, tuple[PlacementRef, ...]] | None = None,
+) -> PlanResult:
+    """What bringing the placements to these limits (by tenant id) would change; writes nothing.
+
+    Targets are observed side by side: one that cannot be reached is in `failures` and delays
+    nobody. `extra` are placements that do not exist yet, by target id, with ids below zero; their
+    tenants' limits are in `limits_by_tenant` under the same negative id.
+    """
+    ids = {item if isinstance(item, int) else item.pk for item in placements}
+    by_target: dict[int, set[int]] = defaultdict(set)
+    for chunk in chunks(ids):
+        for pk, target_id in Placement.objects.filter(pk__in=chunk).values_list("pk", "target_id"):
+            by_target[target_id].add(pk)
+    for target_id in extra or {}:
+        by_target.setdefault(target_id, set())
+    requests = []
+    for target in Target.objects.filter(pk__in=by_target):
+        refs = placement_refs(target, by_target[target.pk])
+        for placement in (extra or {}).get(target.pk, ()):
+            refs[placement.id] = replace(
+                placement, tenant_id=placement.id, drift_policy=target.drift_policy
+            )
+        requests.append((target_ref(target), refs))
+    return _plan_side_by_side(requests, limits_by_tenant)
+
+
+def _plan_side_by_side(
+    requests: list[tuple[TargetRef, dict[int, PlacementRef]]],
+    limits: Mapping[int, EffectiveLimits | None],
+) -> PlanResult:
+    plans: dict[int, PlacementPlan] = {}
+    unobserved: dict[int, str] = {}
+    failures: dict[int, str] = {}
+    reads = 0
+
+    def plan(
+        request: tuple[TargetRef, dict[int, PlacementRef]],
+    ) -> tuple[dict[int, PlacementPlan], Observation] | ExternalError:
+        target, refs = request
+        try:
+            return plan_target(
+                target=target, placements=refs, limits=limits, everything=len(refs) >= MANY
+            )
+        except ExternalError as error:
+            return error
+
+    with ThreadPoolExecutor(max_workers=8, thread_name_prefix="preview") as pool:
+        for (target, _), outcome in zip(requests, pool.map(plan, requests), strict=True):
+            if isinstance(outcome, ExternalError):
+                failures[target.id] = outcome.message
+                continue
+            planned, observation = outcome
+            plans |= planned
+            unobserved |= observation.failures
+            reads += observation.reads
+    return PlanResult(plans, unobserved, failures, reads)

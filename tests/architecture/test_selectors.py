@@ -1,0 +1,67 @@
+"""Selectors read rows. What has to ask another system is a service or belongs to the loop."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.test_structure import product_modules
+
+DIALLING = {"clients", "services", "reconcile", "ingest", "tasks", "views", "api"}
+"""Packages that talk to other systems, or lead to what does."""
+ASKING = {"observe", "probe", "apply", "prepare", "changes", "history", "perform", "find"}
+"""Methods of adapters that reach out; compiling, validating, verbs and links are pure."""
+
+SELECTORS = sorted(
+    path
+    for path in product_modules()
+    if "selectors" in path.with_suffix("").parts and path.name != "__init__.py"
+)
+
+
+def test_there_are_selectors_to_look_at() -> None:
+    assert len(SELECTORS) > 15
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{each.name}" for each in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+
+
+@pytest.mark.parametrize("path", SELECTORS, ids=lambda path: "/".join(path.parts[-3:]))
+def test_a_selector_imports_nothing_that_dials(path: Path) -> None:
+    names = list(_imported(ast.parse(path.read_text(encoding="utf-8"))))
+    leading = [
+        name
+        for name in names
+        if name.split(".")[0] in {"console", "tenants", "quotas", "observability"}
+        and DIALLING & set(name.split(".")[1:-1])
+    ]
+    outside = [
+        name for name in names if name.startswith(("socket", "http.client", "urllib.request"))
+    ]
+    assert leading + outside == []
+
+
+@pytest.mark.parametrize("path", SELECTORS, ids=lambda path: "/".join(path.parts[-3:]))
+def test_a_selector_asks_adapters_only_what_is_pure(path: Path) -> None:
+    """What `adapter_for(…)` or `source_for(…)` gives is not told to reach out."""
+    asked = [
+        node.attr
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in ASKING and _is_adapter(node.value)
+    ]
+    assert asked == []
+
+
+def _is_adapter(value: ast.expr) -> bool:
+    return any(
+        isinstance(node, ast.Call) and ast.unparse(node.func).endswith("_for")
+        for node in ast.walk(value)
+    )

@@ -1,0 +1,219 @@
+"""The supervisor, with tiny programs instead of servers."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from deploy.demo.stack.part import Part
+from deploy.demo.stack.processes import Identity, group_exists
+from deploy.demo.stack.supervisor import (
+    GIVE_UP_AFTER,
+    Reports,
+    Status,
+    Supervisor,
+    Unit,
+)
+from tests.waiting import PATIENCE, until
+
+SLEEPS = "import time; print('up', flush=True); time.sleep(600)"
+
+
+@dataclass
+class Reported:
+    """What the supervisor reported."""
+
+    messages: list[str] = field(default_factory=list)
+    recorded: list[list[Identity]] = field(default_factory=list)
+    started: list[float] = field(default_factory=list)
+
+    def reports(self) -> Reports:
+        return Reports(
+            show=lambda units: None,
+            message=self.messages.append,
+            record=self.recorded.append,
+            started=lambda units, seconds: self.started.append(seconds),
+        )
+
+
+def part(home: Path, name: str, code: str = SLEEPS, **options: object) -> Part:
+    log = home / f"{name}.log"
+    base: dict[str, object] = {"ready": lambda: log.read_bytes() != b"", "stop_timeout": PATIENCE}
+    return Part(name=name, argv=(sys.executable, "-c", code), log=log, **(base | options))  # type: ignore[arg-type] # options of a Part by name
+
+
+@pytest.fixture
+def reported() -> Reported:
+    return Reported()
+
+
+@pytest.fixture
+def supervise(reported: Reported) -> Iterator[Callable[..., Supervisor]]:
+    made: list[Supervisor] = []
+
+    def make(*parts: Part) -> Supervisor:
+        made.append(Supervisor(list(parts), reported.reports(), pause_scale=0.01))
+        return made[-1]
+
+    yield make
+    for supervisor in made:
+        supervisor.stop()
+
+
+def tick_until(supervisor: Supervisor, done: Callable[[], bool]) -> None:
+    def ticked() -> bool:
+        if not done():
+            supervisor.tick()
+        return done()
+
+    until(
+        ticked,
+        lambda: str({name: (unit.status, unit.note) for name, unit in supervisor.units.items()}),
+    )
+
+
+def pid_of(unit: Unit) -> int:
+    assert unit.running is not None
+    return unit.running.pid
+
+
+def test_a_part_waits_for_what_it_needs(
+    tmp_path: Path, supervise: Callable[..., Supervisor]
+) -> None:
+    step = part(tmp_path, "step", "import time; time.sleep(0.2)", once=True)
+    server = part(tmp_path, "server", after=("step",))
+    supervisor = supervise(server, step)
+    units = supervisor.units
+    supervisor.tick()
+    assert (units["server"].status, units["server"].note) == (Status.WAITING, "for step")
+    tick_until(supervisor, lambda: units["server"].status is Status.READY)
+    assert units["step"].status is Status.DONE
+
+
+def test_the_start_is_announced_once_when_everything_is_ready(
+    tmp_path: Path, supervise: Callable[..., Supervisor], reported: Reported
+) -> None:
+    supervisor = supervise(part(tmp_path, "one"), part(tmp_path, "two"))
+    tick_until(supervisor, lambda: bool(reported.started))
+    for _ in range(5):
+        supervisor.tick()
+    assert len(reported.started) == 1
+
+
+def test_a_part_that_is_killed_is_started_again_and_reported(
+    tmp_path: Path, supervise: Callable[..., Supervisor], reported: Reported
+) -> None:
+    supervisor = supervise(part(tmp_path, "server"))
+    unit = supervisor.units["server"]
+    tick_until(supervisor, lambda: unit.status is Status.READY)
+    first = pid_of(unit)
+    assert unit.running is not None
+    unit.running.signal(signal.SIGKILL)
+    tick_until(supervisor, lambda: unit.status is Status.READY and pid_of(unit) != first)
+    assert reported.messages == ["server was ended by SIGKILL; starting it again in 0.0 s"]
+
+
+def test_a_part_that_dies_five_times_is_given_up_with_its_last_words(
+    tmp_path: Path, supervise: Callable[..., Supervisor], reported: Reported
+) -> None:
+    code = "import sys; sys.exit('no such database')"
+    broken = part(tmp_path, "broken", code, ready=lambda: False)
+    supervisor = supervise(broken, part(tmp_path, "needs-it", after=("broken",)))
+    units = supervisor.units
+    tick_until(supervisor, lambda: units["needs-it"].status is Status.FAILED)
+    assert units["broken"].status is Status.FAILED
+    assert units["broken"].deaths == GIVE_UP_AFTER
+    assert units["needs-it"].note == "not started: broken failed"
+    assert "no such database" in reported.messages
+    assert f"The whole log of broken: {broken.log}" in reported.messages
+    assert reported.started, "the others are announced all the same"
+
+
+def test_a_part_that_never_gets_ready_counts_as_dead(
+    tmp_path: Path, supervise: Callable[..., Supervisor], reported: Reported
+) -> None:
+    # clock: it never is
+    never = part(tmp_path, "mute", ready=lambda: False, start_timeout=0.2)
+    supervisor = supervise(never)
+    unit = supervisor.units["mute"]
+    tick_until(supervisor, lambda: unit.deaths == 1)
+    assert reported.messages[0].startswith("mute was not ready after 0 s")
+
+
+def test_an_essential_step_that_fails_ends_the_stack(
+    tmp_path: Path, supervise: Callable[..., Supervisor]
+) -> None:
+    step = part(tmp_path, "migrate", "raise SystemExit(3)", once=True, essential=True)
+    supervisor = supervise(step)
+    tick_until(supervisor, lambda: supervisor.failed)
+    assert supervisor.units["migrate"].note == "ended with code 3"
+
+
+def test_children_of_a_dead_part_do_not_hold_on_to_its_port(
+    tmp_path: Path, supervise: Callable[..., Supervisor]
+) -> None:
+    code = (
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        "print(child.pid, flush=True); child.wait()"
+    )
+    supervisor = supervise(part(tmp_path, "parent", code))
+    unit = supervisor.units["parent"]
+    tick_until(supervisor, lambda: unit.status is Status.READY)
+    child = Identity(int(unit.part.log.read_text()), 0)
+    group = pid_of(unit)
+    assert unit.running is not None
+    signal_only_the_parent(group)
+    tick_until(supervisor, lambda: unit.deaths == 1)
+    until(lambda: not group_exists(group))
+    assert not group_exists(group)
+    assert not Path(f"/proc/{child.pid}").exists()
+
+
+def signal_only_the_parent(pid: int) -> None:
+    """Unlike Running.signal, which reaches the group."""
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_stopping_goes_by_rank_and_leaves_nothing(
+    tmp_path: Path, supervise: Callable[..., Supervisor], reported: Reported
+) -> None:
+    said = tmp_path / "order"
+    code = (
+        "import signal, sys, time\n"
+        "def end(*_):\n"
+        f"    open({str(said)!r}, 'a').write(sys.argv[1] + ' '); sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end); print('up', flush=True); time.sleep(600)"
+    )
+    store = part(tmp_path, "store", stop_rank=30)
+    client = part(tmp_path, "client", stop_rank=10)
+    parts = [
+        Part(name=p.name, argv=(sys.executable, "-c", code, p.name), log=p.log,
+             ready=p.ready, stop_rank=p.stop_rank, stop_timeout=PATIENCE)
+        for p in (store, client)
+    ]  # fmt: skip
+    supervisor = supervise(*parts)
+    tick_until(supervisor, lambda: bool(reported.started))
+    groups = [pid_of(unit) for unit in supervisor.units.values()]
+    supervisor.stop()
+    assert said.read_text().split() == ["client", "store"]
+    assert not any(group_exists(group) for group in groups)
+    assert reported.recorded[-1] == []
+
+
+def test_a_part_that_ignores_the_signal_is_killed(
+    tmp_path: Path, supervise: Callable[..., Supervisor]
+) -> None:
+    code = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPS}"
+    never = part(tmp_path, "stubborn", code, stop_timeout=0.2)  # clock: it never ends
+    supervisor = supervise(never)
+    unit = supervisor.units["stubborn"]
+    tick_until(supervisor, lambda: unit.status is Status.READY)
+    group = pid_of(unit)
+    supervisor.stop()
+    assert unit.status is Status.STOPPED
+    assert not group_exists(group)

@@ -1,0 +1,203 @@
+"""Workflows are read as they happen, and what a retry by hand overwrites stays in the trail."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from console.errors import NotFound, Refused
+from observability.engines.argo.source import ArgoSource
+from observability.engines.contracts import EventKind, RunRef, Status
+from tests.observability.engines.argo.recorded import (
+    EXIT,
+    FINISHED,
+    P,
+    node,
+    nodes,
+    one,
+    workflow,
+)
+from tests.observability.engines.clusters import Site, emulated
+from tests.observability.engines.reader import PATIENCE, Reader
+
+LATER, LATER_END = "2026-11-22T11:00:00Z", "2026-11-22T11:05:00Z"
+
+
+def reader(site: Site, **options: Any) -> Reader:
+    """The source on a site."""
+    return Reader(ArgoSource(), site.target("argo", **options), [site.namespace])
+
+
+def status(phase: str, message: str = "", steps: Any = None, **more: Any) -> dict[str, Any]:
+    """A status as recorded."""
+    found: dict[str, Any] = workflow(phase, message, steps, **more)["status"]
+    return found
+
+
+def test_a_workflow_is_read_from_its_creation_to_its_clean_up(site: Site) -> None:
+    site.workflow("wf", spec={"ttlStrategy": {"secondsAfterCompletion": 10**10}})
+    read = reader(site)
+    assert read.read().named("wf")[0].status is Status.WAITING
+    site.put_status("wf", **status("Running", "", one("Running", "")))
+    assert read.read().named("wf")[0].status is Status.RUNNING
+    site.put_status("wf", **status("Succeeded", "", one("Succeeded", "")))
+    run = read.read().named("wf")[0]
+    assert run.status is Status.SUCCEEDED
+    assert orjson.loads(read.store.documents[("wf", run.run_id)])["kind"] == "Workflow"
+    site.client.delete("Workflow", "wf", namespace=site.namespace)
+    store = read.until(lambda store: store.named("wf")[0].cleaned_at)
+    told = store.keys_of("wf")
+    once = ("started", "attempt_started", "step_completed", "succeeded", "cleanup")
+    assert {kind: told.count(kind) for kind in once} == dict.fromkeys(once, 1)
+    assert store.named("wf")[0].status is Status.SUCCEEDED
+
+
+def retry(site: Site) -> None:
+    """What the Argo server writes on a retry by hand: the same object begins anew."""
+    labels = {f"{P}completed": None, f"{P}action": "Retry", f"{P}actor-email": "bob.at.example"}
+    patch = {
+        "metadata": {"labels": labels},
+        "status": {"phase": "", "message": "", "startedAt": LATER, "finishedAt": None},
+    }
+    site.client.patch_merge("Workflow", "wf", patch, namespace=site.namespace)
+
+
+@pytest.mark.parametrize("looks", ["between", "after"])
+def test_a_retry_by_hand_keeps_what_was_there(site: Site, looks: str) -> None:
+    site.workflow("wf")
+    read = reader(site)
+    read.read()
+    site.put_status("wf", **status("Failed", EXIT, one("Failed", EXIT)))
+    if looks == "between":
+        read.read()
+    retry(site)
+    if looks == "between":
+        read.read()
+    ended = status("Succeeded", "", one("Succeeded", ""), startedAt=LATER, finishedAt=LATER_END)
+    site.put_status("wf", **ended)
+    first, second = read.read().named("wf")
+    assert (first.status, first.failure) == (Status.FAILED, EXIT)
+    assert (second.run_id, second.status) == (f"{first.run_id}#1", Status.SUCCEEDED)
+    assert second.parent.endswith(first.run_id)
+    documents = read.store.documents
+    assert orjson.loads(documents[("wf", first.run_id)])["status"]["phase"] == "Failed"
+    assert orjson.loads(documents[("wf", second.run_id)])["status"]["phase"] == "Succeeded"
+    keys = set(read.store.events)
+    anew = Reader(read.source, read.target, read.namespaces, read.store)
+    anew.store.cursor = {}
+    assert set(anew.read().events) == keys
+
+
+def test_an_end_that_nobody_saw_is_not_made_up(site: Site) -> None:
+    site.workflow("wf")
+    read = reader(site)
+    site.put_status("wf", **status("Running", "", one("Running", "")))
+    read.read()
+    site.put_status("wf", **status("Failed", EXIT, one("Failed", EXIT)))
+    retry(site)
+    read.store.cursor = {}  # as after a gap: only what is there now can be read
+    first, second = read.read().named("wf")
+    assert (first.status, first.closed_at is None) == (Status.FAILED, False)
+    assert "nobody looked" in first.failure
+    assert (second.run_id, second.status) == (f"{first.run_id}#1", Status.WAITING)
+
+
+def test_a_run_deleted_unfinished_says_so(site: Site) -> None:
+    site.workflow("wf")
+    read = reader(site)
+    site.put_status("wf", **status("Running", "", one("Running", "")))
+    read.read()
+    site.client.delete("Workflow", "wf", namespace=site.namespace)
+    store = read.until(lambda store: store.named("wf")[0].closed_at)
+    assert store.named("wf")[0].status is Status.DELETED
+    assert store.keys_of("wf")[-1] == "deleted"
+
+
+def test_an_object_of_a_megabyte_is_read_whole(site: Site) -> None:
+    site.workflow("wf")
+    read = reader(site)
+    read.read()
+    message = "x" * 700
+    steps = nodes(
+        node("wf", "DAG"), *(node(f"step-{number}", message=message) for number in range(900))
+    )
+    site.put_status("wf", **status("Running", "", steps))
+    store = read.read()
+    ended = [one for one in store.events_of("wf") if one.kind is EventKind.STEP_COMPLETED]
+    assert len(ended) == 900
+
+
+def test_one_workflow_is_fetched_unless_a_retry_overwrote_it(site: Site) -> None:
+    site.workflow("wf")
+    read = reader(site)
+    site.put_status("wf", **status("Failed", EXIT, one("Failed", EXIT)))
+    run = read.read().named("wf")[0]
+    ref = RunRef(1, "wf", run.run_id, site.namespace, run.status, run.revision, run.created_at)
+    history = read.source.history(target=read.target, run=ref, after=0)
+    assert history.complete
+    assert {one.key for one in history.events} == {one.key for one in run.events}
+    retry(site)
+    with pytest.raises(NotFound):
+        read.source.history(target=read.target, run=ref, after=0)
+
+
+def test_an_overdue_clean_up_is_told_once(site: Site) -> None:
+    site.workflow("wf", spec={"ttlStrategy": {"secondsAfterCompletion": 10}})
+    site.put_status("wf", **status("Succeeded", "", one("Succeeded", "")))
+    read = reader(site)
+    read.read(now=datetime.fromisoformat(FINISHED))
+    for minutes in (5, 10):
+        store = read.read(now=datetime.fromisoformat(FINISHED) + timedelta(minutes=minutes))
+    told = [one.key for one in store.events_of("wf") if one.kind is EventKind.CLEANUP]
+    assert told == ["overdue"]
+
+
+def test_a_forgotten_past_is_a_gap_and_nothing_doubles(tmp_path: Path) -> None:
+    with emulated(tmp_path) as (emulator, site):
+        site.workflow("wf")
+        site.put_status("wf", **status("Running", "", one("Running", "")))
+        read = reader(site)
+        read.read()
+        site.put_status("wf", **status("Succeeded", "", one("Succeeded", "")))
+        emulator.compact()
+        store = read.read()
+        assert len(store.gaps) == 1
+        assert store.keys_of("wf").count("succeeded") == 1
+
+
+def test_waiting_for_news_gives_signs_of_life_and_then_ends(tmp_path: Path) -> None:
+    with emulated(tmp_path) as (_, site):
+        read = reader(site)
+        read.read()
+        begun = time.monotonic()
+        pages = list(  # clock: it ends by itself, after no less than that
+            read.source.changes(
+                target=read.target,
+                placements=read.placements(),
+                cursor=read.store.cursor,
+                known=read.store,
+                now=datetime.now(UTC),
+                wait=3.0,
+            )
+        )
+        assert 2.5 < time.monotonic() - begun < PATIENCE
+        assert len(pages) >= 2
+        assert all(page.caught_up and page.through for page in pages)
+
+
+@pytest.mark.cluster
+def test_a_cluster_without_argo_is_refused_in_words(
+    kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from console.clients.kubernetes import kinds
+
+    absent = kinds.Kind("Workflow", "argoproj.io/v9", "workflows")
+    monkeypatch.setattr(kinds, "KINDS", {**kinds.KINDS, "Workflow": absent})
+    read = Reader(ArgoSource(), Site(kubeconfig, "acme").target("argo"), ["acme"])
+    with pytest.raises(Refused, match="installed"):
+        read.read()

@@ -1,0 +1,200 @@
+"""Events made by hand: what they say of a run, in whatever order and however often they come."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from console.clients.celery.values import CeleryEvent
+from observability.engines.celery.revisions import format_revision, parse_revision
+from observability.engines.celery.runs import Fold
+from observability.engines.contracts import FailureKind, LinkKind, RunSnapshot
+from tests.observability.engines.celery.hearing import (
+    Rows,
+    event,
+    received,
+    sent,
+)
+
+LOST = (
+    'Traceback (most recent call last):\n  File "pool.py", line 1\n'
+    'billiard.einfo.ExceptionWithTraceback: \n"""\nTraceback (most recent call last):\n'
+    "billiard.exceptions.WorkerLostError: Worker exited prematurely: signal 9 (SIGKILL) Job: 2.\n"
+    '"""\n'
+)
+RETRIED = [
+    sent(0),
+    event("task-headroom", 0.9, queue="acme-tasks", tenant="acme", request_id="req-7"),
+    received(1),
+    event("task-started", 2, pid=7),
+    sent(3, retries=1, eta="2026-11-18T11:06:50+00:00", parent_id="u1"),
+    event("task-retried", 3.1, exception="SourceError('503')", traceback="…"),
+    received(4, retries=1, eta="2026-11-18T11:06:50+00:00", parent_id="u1"),
+    event("task-started", 5, host="w2@test"),
+    event("task-progress", 5.5, host="w2@test", done=1, total=2, text="half"),
+    event("task-succeeded", 6, host="w2@test", result="'ok'", runtime=1.0),
+]
+
+
+def run_of(*events: CeleryEvent) -> RunSnapshot:
+    (run,) = Fold("sample").runs(events, Rows())
+    return run
+
+
+def test_a_task_that_succeeds_at_its_second_attempt() -> None:
+    run = run_of(*RETRIED)
+    assert (run.status, run.attempts, run.type) == ("succeeded", 2, "imports.fetch")
+    assert (run.queue, run.worker, run.tenant) == ("acme-tasks", "w2@test", "acme")
+    assert run.links == {LinkKind.REQUEST: "req-7"}
+    assert run.parent == ""
+    assert [(row.kind, row.attempt) for row in run.events] == [
+        ("created", 1), ("scheduled", 1), ("attempt_started", 1), ("retry", 2),
+        ("attempt_failed", 1), ("scheduled", 2), ("attempt_started", 2), ("checkpoint", 2),
+        ("succeeded", 2),
+    ]  # fmt: skip
+    failed = run.events[4]
+    assert failed.message == "SourceError: 503"
+    assert run.began_at is not None
+    assert run.closed_at is not None
+    assert run.progress is not None
+    assert (run.progress.done, run.progress.total, run.progress.text) == (1, 2, "half")
+
+
+def test_an_attempt_that_fails_after_the_next_one_was_received_is_still_the_earlier_one() -> None:
+    run = run_of(
+        sent(0),
+        received(1),
+        event("task-started", 2),
+        sent(3, retries=1, parent_id="u1"),
+        received(3.1, retries=1, parent_id="u1"),
+        event("task-retried", 3.2, exception="SourceError('503')"),
+        event("task-started", 5),
+        event("task-failed", 6, exception="SourceError('504')"),
+    )
+    assert [(row.kind, row.attempt) for row in run.events] == [
+        ("created", 1), ("scheduled", 1), ("attempt_started", 1), ("retry", 2), ("scheduled", 2),
+        ("attempt_failed", 1), ("attempt_started", 2), ("failed", 2),
+    ]  # fmt: skip
+    assert (run.status, run.attempts) == ("failed", 2)
+
+
+@given(st.randoms(use_true_random=False), st.integers(1, 10))
+def test_order_and_repetition_make_no_difference(dice: random.Random, pieces: int) -> None:
+    expected = Rows()
+    expected.store(Fold("sample").runs(RETRIED, expected))
+    shuffled = [*RETRIED, *dice.sample(RETRIED, 4)]
+    dice.shuffle(shuffled)
+    rows, fold = Rows(), Fold("sample")
+    for start in range(0, len(shuffled), pieces):
+        rows.store(fold.runs(shuffled[start : start + pieces], rows))
+    assert set(rows.events["u1"]) == set(expected.events["u1"])
+    got, want = rows.runs["u1"], expected.runs["u1"]
+    assert got.latest == want.latest
+    assert (got.created_at, got.began_at, got.attempts) == (
+        want.created_at, want.began_at, want.attempts
+    )  # fmt: skip
+
+
+def test_an_event_that_comes_late_opens_nothing_again() -> None:
+    rows, fold = Rows(), Fold("sample")
+    rows.store(fold.runs([received(1), event("task-started", 2), event("task-succeeded", 3)], rows))
+    rows.store(fold.runs([sent(9)], rows))  # the sender's clock is ahead
+    rows.store(Fold("sample").runs([event("task-progress", 2.5, done=1)], rows))
+    assert rows.status("u1") == "succeeded"
+    assert len(rows.events["u1"]) == 5
+
+
+def test_a_reader_that_was_restarted_knows_the_attempt_from_the_rows() -> None:
+    rows = Rows()
+    rows.store(Fold("sample").runs(RETRIED[:7], rows))
+    rows.store(Fold("sample").runs(RETRIED[7:], rows))
+    assert rows.status("u1") == "succeeded"
+    last = sorted(rows.events["u1"].items())[-1][1]
+    assert (last.kind, last.attempt) == ("succeeded", 2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "kind", "message"),
+    [
+        ({"exception": "ValueError('below zero')"}, "failed", FailureKind.APPLICATION,
+         "ValueError: below zero"),
+        ({"exception": "ExceptionWithTraceback()", "traceback": LOST}, "lost",
+         FailureKind.WORKER_LOST,
+         "WorkerLostError: Worker exited prematurely: signal 9 (SIGKILL) Job: 2."),
+        ({"exception": "TimeLimitExceeded(30)"}, "timed_out", FailureKind.DEADLINE,
+         "TimeLimitExceeded: 30"),
+        ({"exception": "MemoryError()"}, "failed", FailureKind.OUT_OF_MEMORY, "MemoryError"),
+        ({"exception": "<unprintable>"}, "failed", FailureKind.APPLICATION, "<unprintable>"),
+        ({}, "failed", FailureKind.APPLICATION, ""),
+    ],
+)  # fmt: skip
+def test_how_a_task_failed(
+    fields: dict[str, str], status: str, kind: FailureKind, message: str
+) -> None:
+    run = run_of(received(1), event("task-failed", 3, **fields))
+    assert (run.status, run.failure_kind, run.failure) == (status, kind, message)
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "kind"),
+    [
+        ({"terminated": True, "signum": "15", "expired": False}, "terminated", "terminated"),
+        ({"terminated": False, "signum": None, "expired": False}, "cancelled", "cancelled"),
+        ({"terminated": False, "signum": None, "expired": True}, "cancelled", "deadline"),
+    ],
+)
+def test_how_a_task_was_revoked(fields: dict[str, Any], status: str, kind: str) -> None:
+    run = run_of(received(1), event("task-revoked", 3, **fields))
+    assert (run.status, run.failure_kind) == (status, kind)
+
+
+def test_the_worker_that_tells_of_a_revocation_did_not_ask_for_it() -> None:
+    told = event("task-revoked", 3, terminated=True, signum="15", expired=False)
+    last = run_of(received(1), event("task-started", 2), told).events[-1]
+    assert (last.title, last.actor) == ("Revoked while it ran (signal 15)", "")
+
+
+def test_a_task_that_is_given_back_waits_and_runs_again() -> None:
+    rows, fold = Rows(), Fold("sample")
+    rows.store(fold.runs([received(1), event("task-started", 2)], rows))
+    rows.store(fold.runs([event("task-rejected", 3, requeue=True)], rows))
+    assert rows.status("u1") == "waiting"
+    rows.store(fold.runs([received(4), event("task-started", 5, host="w2@test")], rows))
+    assert rows.status("u1") == "running"
+
+
+def test_a_step_of_a_chain_names_its_parent_and_its_root() -> None:
+    run = run_of(received(1, uuid="c", root_id="a", parent_id="b"))
+    assert run.parent == "celery/sample/b/"
+    assert run.links == {LinkKind.CHAIN: "a"}
+
+
+def test_the_only_queue_of_a_worker_is_the_queue_of_its_tasks() -> None:
+    fold = Fold("sample")
+    fold.queues["w1@test"] = "acme-tasks"
+    (run,) = fold.runs([received(1)], Rows())
+    assert run.queue == "acme-tasks"
+
+
+def test_cut_arguments_are_marked() -> None:
+    whole, cut = run_of(sent(0)), run_of(sent(0, args="('aaaaaaaaaa..."))
+    assert whole.events[0].detail["args"] == "('erp',)"
+    assert "truncated" not in whole.events[0].detail
+    assert cut.events[0].detail["truncated"] is True
+
+
+def test_memory_is_bounded() -> None:
+    fold = Fold("sample", remembered=10)
+    fold.runs([received(index, uuid=f"u{index}") for index in range(100)], Rows())
+    assert fold.attempt_of("u99") == 1
+    assert len(fold._revisions) == 10
+
+
+def test_a_revision_is_read_back_and_nothing_else_is() -> None:
+    assert parse_revision(format_revision((2, 1, 77))) == (2, 1, 77)
+    for strange in ("", "77", "1-2", "1-2-3-x", "-1-2-3"):
+        assert parse_revision(strange) is None

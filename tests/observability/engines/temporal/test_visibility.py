@@ -1,0 +1,145 @@
+"""Windows of time and the cursor: bounded pages, oldest first, nothing lost, nothing doubled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from console.clients.temporal.records import RunRow, RunRows
+from console.clients.temporal.trail import TrailReader
+from observability.engines.temporal import cursor, visibility
+from observability.engines.temporal.cursor import BEGINNING, Cursor, read
+from observability.engines.temporal.visibility import visibility_pages
+
+END = datetime(2026, 11, 22, tzinfo=UTC)
+_BOUND = re.compile(r"CloseTime (>=|<) '([^']+)'")
+
+
+def row(number: int, closed_at: datetime) -> RunRow:
+    return RunRow(
+        workflow_id=f"w{number}",
+        run_id=f"r{number}",
+        type="Flow",
+        queue="q",
+        status="completed",
+        created_at=closed_at,
+        began_at=None,
+        closed_at=closed_at,
+        history_length=3,
+        history_size=100,
+        transitions=2,
+        first_run_id="",
+    )
+
+
+@dataclass
+class Visibility:
+    """Answers the queries of windows as the server does: newest first, in pages."""
+
+    rows_there: list[RunRow]
+    asked: list[int] = field(default_factory=list)
+    counted: int = 0
+
+    def _matching(self, query: str) -> list[RunRow]:
+        found = self.rows_there
+        for sign, bound in _BOUND.findall(query):
+            moment = datetime.fromisoformat(bound)
+            found = [one for one in found if (_closed(one) >= moment) == (sign == ">=")]
+        return sorted(found, key=_closed, reverse=True)
+
+    def count(self, query: str) -> int:
+        self.counted += 1
+        return len(self._matching(query))
+
+    def rows(self, query: str, *, size: int, token: bytes = b"") -> RunRows:
+        start = int(token or b"0")
+        found = self._matching(query)
+        page = found[start : start + size]
+        more = start + size < len(found)
+        self.asked.append(len(page))
+        return RunRows(tuple(page), str(start + size).encode() if more else b"")
+
+
+def _closed(one: RunRow) -> datetime:
+    assert one.closed_at is not None
+    return one.closed_at
+
+
+@pytest.fixture(autouse=True)
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visibility, "FULL", 5)
+    monkeypatch.setattr(cursor, "FULL", 5)
+
+
+def walk(there: Visibility, begin: datetime = BEGINNING) -> list[visibility.VisibilityPage]:
+    reader = cast("TrailReader", there)
+    return list(visibility_pages(reader, "CloseTime IS NOT NULL", "CloseTime", begin, END))
+
+
+ages = st.lists(
+    st.one_of(st.integers(-5, 120), st.integers(0, 86_400 * 900), st.sampled_from([7, 7000])),
+    max_size=60,
+)
+
+
+@given(ages)
+def test_every_run_is_found_once_wherever_in_time_it_lies(found: list[int]) -> None:
+    there = Visibility([row(n, END - timedelta(seconds=age)) for n, age in enumerate(found)])
+    seen = [one.run_id for portion in walk(there) for one in portion.rows]
+    assert sorted(seen) == sorted(one.run_id for one in there.rows_there)
+    assert max(there.asked, default=0) <= 5
+
+
+@given(ages)
+def test_what_a_window_says_is_done_is_done(found: list[int]) -> None:
+    there = Visibility([row(n, END - timedelta(seconds=age)) for n, age in enumerate(found)])
+    seen: set[str] = set()
+    ends: list[datetime] = []
+    for portion in walk(there):
+        seen |= {one.run_id for one in portion.rows}
+        if portion.ends_at is not None:
+            ends.append(portion.ends_at)
+            before = {one.run_id for one in there.rows_there if _closed(one) < portion.ends_at}
+            assert before <= seen
+    assert ends == sorted(ends)
+    assert ends[-1] == END
+
+
+def test_years_without_runs_are_crossed_in_a_few_questions() -> None:
+    there = Visibility([row(n, END - timedelta(days=2, seconds=n)) for n in range(40)])
+    walk(there)
+    assert there.counted < 80
+    assert len(there.asked) < 40
+
+
+def test_many_runs_of_one_moment_are_read_page_by_page() -> None:
+    there = Visibility([row(n, END - timedelta(days=1)) for n in range(23)])
+    found = [portion for portion in walk(there) if portion.rows]
+    assert [len(portion.rows) for portion in found] == [5, 5, 5, 5, 3]
+    assert [portion.ends_at is None for portion in found] == [True, True, True, True, False]
+
+
+def test_a_cursor_survives_being_stored() -> None:
+    kept = Cursor(closed=END, started=END - timedelta(days=1), turn=7, current=True)
+    assert read(kept.stored()) == kept
+    assert kept.through() == END - timedelta(days=1)
+    assert Cursor().through() is None
+
+
+def test_a_cursor_never_goes_back() -> None:
+    kept = Cursor(closed=END, started=END)
+    assert kept.advanced("closed", END - timedelta(hours=1)) == kept
+
+
+@pytest.mark.parametrize(
+    "stored", [{}, {"closed": "yesterday"}, {"closed": 5}, {"turn": []}, {"started": None}]
+)
+def test_a_cursor_that_cannot_be_read_begins_anew(stored: Mapping[str, Any]) -> None:
+    assert read(stored) == Cursor()

@@ -1,0 +1,54 @@
+"""Whose worker is whose, and rates as Celery takes them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from console.clients.celery.values import WorkerStats
+from quotas.enforcement.adapters.celery import rates
+from quotas.enforcement.adapters.celery.consumers import carried_on, known_queues, place_of
+
+ONE, OTHER = WorkerStats(1, 50.0, 2), WorkerStats(2, 50.0, 2)
+
+
+def test_a_cancelled_consumer_is_remembered_while_its_process_lives() -> None:
+    before = {"a": {"w1": 1}}
+    belongs = carried_on(before, {"w1": ()}, {"w1": ONE})
+    assert place_of("a", belongs, {"w1": ()}).paused == {"w1"}
+    again = carried_on(before, {"w1": ("b",)}, {"w1": OTHER})
+    assert again == {"b": {"w1": 2}}
+    assert place_of("a", again, {"w1": ("b",)}).vacant
+
+
+def test_a_worker_of_two_queues_is_shared_even_while_one_is_paused() -> None:
+    belongs = {"a": {"w1": 1}, "b": {"w1": 1, "w2": 2}}
+    place = place_of("b", belongs, {"w1": ("b",), "w2": ("b",)})
+    assert place.shared == {"w1"}
+    assert place.alone == {"w2"}
+    assert place.other_queues == {"a"}
+
+
+@pytest.mark.parametrize("junk", [{}, {"queues": None}, {"queues": {"a": None}}, {"queues": []}])
+def test_features_of_another_shape_say_nothing(junk: dict[str, object]) -> None:
+    assert known_queues(junk) == {}
+
+
+@given(st.integers(1, 10**9), st.integers(1, 200))
+def test_what_is_told_to_workers_adds_up_to_the_rate(milli: int, workers: int) -> None:
+    text = rates.written(milli, workers)
+    assert rates.is_ours(text)
+    assert rates.together([text] * workers) == milli
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("10/m", 10 / 60), ("2", 2.0), ("0", None), ("", None), ("5/x", None), ("7200/h", 2.0)],
+)
+def test_rates_are_read_as_celery_reads_them(text: str, expected: float | None) -> None:
+    assert rates.per_second(text) == expected
+
+
+def test_one_worker_without_a_limit_makes_the_whole_unlimited() -> None:
+    assert rates.together(["1/s", ""]) is None
