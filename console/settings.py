@@ -181,7 +181,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Headroom API",
-    "DESCRIPTION": "Tenants, plans and quotas, what the enforcement planes make of them, and the "
+    "DESCRIPTION": "Tenants, plans and quotas, what the targets enforce of them, and the "
     "jobs that ran: their trail, replays of it, and actions on them.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,

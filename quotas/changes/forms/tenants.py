@@ -246,6 +246,6 @@ class MemberForm(ReasonForm):
         found = User.objects.filter(username=given).first()
         if found is None:
             raise forms.ValidationError(
-                f"{given!r}: there is nobody of that name; invite the person under People first."
+                f"{given!r}: no user has that name; invite the person under People first."
             )
         return found

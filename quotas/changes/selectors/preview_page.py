@@ -143,7 +143,7 @@ def sentence(seen: Mapping[str, Any]) -> str:
     if over:
         return f"{said}; {over} already use{'s' if over == 1 else ''} more than the new limits."
     if any(_direction(each) == "lowered" for each in seen["limits"]):
-        return f"{said}; nobody uses more than the new limits."
+        return f"{said}; no tenant uses more than the new limits."
     return f"{said}."
 
 

@@ -52,4 +52,6 @@ class Command(BaseCommand):
         for slug, runs in counts.items():
             self.stdout.write(f"{slug} {verb} {runs} run{'' if runs == 1 else 's'}")
         if not counts:
-            self.stdout.write("No run of nobody's is in a tenant's place or names a tenant.")
+            self.stdout.write(
+                "No unattributed run is in a tenant's namespace or queue, or names a tenant."
+            )

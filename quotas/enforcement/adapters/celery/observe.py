@@ -86,7 +86,7 @@ def observe(
 def _observed(target: TargetRef, queue: str, workers: Workers) -> Observed:
     place = place_of(queue, workers.belongs, workers.active)
     if place.vacant:
-        say = f"No worker of {queue} is online: there is nobody whom its limit could bind now."
+        say = f"No worker of {queue} is online, so its limit applies to no worker now."
         return Observed(vacant=True, warnings=(say,))
     found, reset = _found(target, place, workers)
     hard = found.fields[FIELD] if found is not None else None
