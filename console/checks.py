@@ -143,10 +143,10 @@ def register() -> None:
 
 def errors() -> list[checks.CheckMessage]:
     """The settings of this process that are wrong; their defaults are in force."""
-    return [found for found in checks.run_checks(tags=[TAG]) if found.is_serious()]
+    return [message for message in checks.run_checks(tags=[TAG]) if message.is_serious()]
 
 
 def report() -> None:
     """Logs what is wrong: a web server starts without asking `manage.py check`."""
-    for found in errors():
-        log.error("settings.wrong", id=found.id, problem=found.msg, fix=found.hint)
+    for message in errors():
+        log.error("settings.wrong", id=message.id, problem=message.msg, fix=message.hint)

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.urls import reverse
 
 from console.access.contracts import Permission
 from console.access.rights import granted
+from console.navigation import entries
 
 THEMES = ("auto", "light", "dark")
 
@@ -22,17 +24,6 @@ class NavItem:
     icon: str
     key: str
     current: bool = False
-
-
-_NAV = (
-    ("Overview", "/", "overview", "o"),
-    ("Tenants", "/tenants/", "tenants", "t"),
-    ("Plans", "/plans/", "plans", "p"),
-    ("Rollouts", "/rollouts/", "rollouts", "r"),
-    ("Targets", "/targets/", "targets", "g"),
-    ("Jobs", "/jobs/", "jobs", "j"),
-    ("Audit", "/audit/", "audit", "a"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +50,18 @@ def frame(request: HttpRequest) -> dict[str, Frame]:
             nav=_navigation(request.path) if granted(request, Permission.VIEW) else (),
             may_operate=granted(request, Permission.OPERATE),
             may_administer=granted(request, Permission.ADMINISTER),
-            at_people=request.path.startswith("/access/people/"),
+            at_people=request.path.startswith(reverse("access:people")),
         )
     }
 
 
 def _navigation(path: str) -> tuple[NavItem, ...]:
     return tuple(
-        NavItem(label, url, icon, key, path == url or (url != "/" and path.startswith(url)))
-        for label, url, icon, key in _NAV
+        NavItem(entry.label, url, entry.icon, entry.key, current=_is_at(path, url))
+        for entry in entries()
+        for url in (reverse(entry.view),)
     )
+
+
+def _is_at(path: str, url: str) -> bool:
+    return path == url or (url != "/" and path.startswith(url))

@@ -18,8 +18,8 @@ _DEFAULT_PORTS = {"redis": 6379, "rediss": 6379, "amqp": 5672, "amqps": 5671}
 
 
 def _settings() -> None:
-    if found := checks.errors():
-        raise ImproperlyConfigured(", ".join(str(problem.id) for problem in found))
+    if problems := checks.errors():
+        raise ImproperlyConfigured(", ".join(str(problem.id) for problem in problems))
 
 
 def _database() -> None:

@@ -18,21 +18,14 @@ from console.access.models import User
 from console.access.rights import actor_of
 from console.audit.services import require_reason
 from console.errors import DomainError
-from console.rest.body import (
-    body_of,
-    refuse_rest,
-    take_reason,
-    take_text,
-)
 from console.rest.views import (
     READ,
     Row,
     RowList,
     TaggedDetail,
 )
-from tenants import serializers as said
-from tenants import services
-from tenants.models import Membership, MembershipRole, Tenant
+from tenants import serializers, services
+from tenants.models import Membership, Tenant
 
 
 class MemberList(Idempotent, RowList):
@@ -40,7 +33,7 @@ class MemberList(Idempotent, RowList):
 
     required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
     queryset = Membership.objects.select_related("user")
-    serializer_class = said.MEMBER
+    serializer_class = serializers.MEMBER
     filter_backends = ()
 
     def get_queryset(self) -> QuerySet[Membership]:
@@ -48,17 +41,14 @@ class MemberList(Idempotent, RowList):
         return self.queryset.filter(tenant=tenant)
 
     def shape(self, rows: Sequence[Membership]) -> list[Row]:
-        return [said.member_row(row) for row in rows]
+        return [serializers.member_row(row) for row in rows]
 
-    @extend_schema(request=said.NEW_MEMBER, responses={201: said.MEMBER})
+    @extend_schema(request=serializers.NewMember, responses={201: serializers.MEMBER})
     def post(self, request: Request, slug: str) -> Response:
         """Makes somebody who can sign in a member of the tenant."""
         tenant = get_object_or_404(Tenant, slug=slug)
-        body = body_of(request)
-        reason = take_reason(body)
-        name = take_text(body, "user")
-        role = take_text(body, "role", MembershipRole.MEMBER)
-        refuse_rest(body, ("user", "role", "reason"))
+        body = serializers.NewMember.read(request)
+        name = body["user"]
         user = User.objects.filter(username=name).first()
         if user is None:
             raise DomainError(
@@ -67,9 +57,13 @@ class MemberList(Idempotent, RowList):
                 field="user",
             )
         made = services.add_member(
-            tenant=tenant, user=user, role=role, actor=actor_of(request), reason=reason
+            tenant=tenant,
+            user=user,
+            role=body["role"],
+            actor=actor_of(request),
+            reason=body["reason"],
         )
-        return Response(said.member_row(made), status=status.HTTP_201_CREATED)
+        return Response(serializers.member_row(made), status=status.HTTP_201_CREATED)
 
 
 class MemberDetail(TaggedDetail):
@@ -77,7 +71,7 @@ class MemberDetail(TaggedDetail):
 
     required_permissions: ClassVar = {**READ, "DELETE": Permission.ADMINISTER}
     queryset = Membership.objects.select_related("user", "tenant")
-    serializer_class = said.MEMBER
+    serializer_class = serializers.MEMBER
 
     def get_queryset(self) -> QuerySet[Membership]:
         return self.queryset.filter(tenant__slug=self.kwargs["slug"])
@@ -87,7 +81,7 @@ class MemberDetail(TaggedDetail):
         return f"{instance.pk}-{instance.user_id}-{instance.role}"
 
     def shape(self, row: Membership) -> Row:
-        return said.member_row(row)
+        return serializers.member_row(row)
 
     @extend_schema(
         parameters=[OpenApiParameter("reason", str, required=True, description="Why.")],

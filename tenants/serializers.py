@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from console.rest.serializers import described
+from console.rest.fields import Choice, Reason, Text
+from console.rest.serializers import Body, described
 from console.rest.views import Row
 from tenants.models import Membership, MembershipRole
 
@@ -16,13 +17,14 @@ MEMBER = described(
     role=serializers.ChoiceField(choices=MembershipRole.choices),
     created_at=serializers.DateTimeField(),
 )
-NEW_MEMBER = described(
-    "NewMember",
-    "Makes a person a member.",
-    user=serializers.CharField(),
-    role=serializers.ChoiceField(choices=MembershipRole.choices, required=False),
-    reason=serializers.CharField(),
-)
+
+
+class NewMember(Body):
+    """Makes a person a member."""
+
+    user = Text(help_text="The name that the person signs in with.")
+    role = Choice(MembershipRole.choices, default=MembershipRole.MEMBER)
+    reason = Reason()
 
 
 def member_row(membership: Membership) -> Row:

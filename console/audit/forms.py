@@ -49,16 +49,16 @@ class LedgerFilter(forms.Form):
         """The entries that every readable filter lets through."""
         self.full_clean()
         wanted: dict[str, Any] = self.cleaned_data
-        found = search(Entry.objects.all(), text=wanted.get("text", ""))
-        found = found.filter(**{name: wanted[name] for name in _EXACT if wanted.get(name)})
+        entries = search(Entry.objects.all(), text=wanted.get("text", ""))
+        entries = entries.filter(**{name: wanted[name] for name in _EXACT if wanted.get(name)})
         if wanted.get("action"):
-            found = found.filter(action__startswith=wanted["action"])
+            entries = entries.filter(action__startswith=wanted["action"])
         if wanted.get("since"):
-            found = found.filter(at__gte=datetime.combine(wanted["since"], time.min, UTC))
+            entries = entries.filter(at__gte=datetime.combine(wanted["since"], time.min, UTC))
         if wanted.get("until"):
             end = wanted["until"] + timedelta(days=1)
-            found = found.filter(at__lt=datetime.combine(end, time.min, UTC))
-        return found
+            entries = entries.filter(at__lt=datetime.combine(end, time.min, UTC))
+        return entries
 
     def active(self) -> list[tuple[str, str, Any]]:
         """What is filtered on: parameter, label, value."""

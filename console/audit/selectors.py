@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from django.db.models import Q, QuerySet
 
 from console.audit.models import ActorKind, Entry
 from console.database.keyset import Page, keyset_page
+from console.navigation import page_of
 
 PAGE_SIZE = 50
-
-# Where an object can be looked at, by its type. Pages of the apps above, as strings.
-_PLACES = {
-    "tenant": "/tenants/{label}/",
-    "plan": "/plans/{label}/",
-    "rollout": "/rollouts/{id}/",
-    "target": "/targets/{label}/",
-    "job": "/jobs/{id}/",
-    "order": "/jobs/actions/{id}/",
-}
 
 _ICONS = {
     ActorKind.PERSON.value: "person",
@@ -67,12 +57,11 @@ def ledger_page(entries: QuerySet[Entry], *, cursor: str) -> tuple[Page[Entry], 
 
 
 def _row(entry: Entry) -> LedgerRow:
-    place = _PLACES.get(entry.object_type, "")
     why = entry.reason or entry.message
     return LedgerRow(
         entry=entry,
-        place=place.format(label=quote(entry.object_label), id=quote(entry.object_id)),
-        tenant_place=f"/tenants/{entry.tenant}/" if entry.tenant else "",
+        place=page_of(entry.object_type, id=entry.object_id, label=entry.object_label),
+        tenant_place=page_of("tenant", id="", label=entry.tenant) if entry.tenant else "",
         icon=_ICONS[entry.actor_kind],
         why=f"{why[:_WHY]}…" if len(why) > _WHY else why,
         is_cut=len(why) > _WHY,

@@ -49,14 +49,14 @@ SHORTEST_REASON = 3
 
 def require_reason(reason: str) -> str:
     """The reason without surrounding blanks; a DomainError when there is none worth the name."""
-    said = reason.strip()
-    if len(said) < SHORTEST_REASON:
+    text = reason.strip()
+    if len(text) < SHORTEST_REASON:
         raise DomainError(
             "reason_required",
             f"Say why in at least {SHORTEST_REASON} characters: the reason stays in the ledger.",
             field="reason",
         )
-    return said
+    return text
 
 
 def build(

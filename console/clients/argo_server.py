@@ -20,7 +20,7 @@ from yarl import URL
 
 from console.clients import bridge
 from console.clients.credentials import parse
-from console.clients.kubernetes.problems import from_answer, from_exception
+from console.clients.kubernetes.errors import from_answer, from_exception
 from console.errors import Refused, Unreachable
 
 MOST_BYTES: Final = 128 * 2**20
@@ -66,11 +66,11 @@ class ArgoServer:
         while True:
             path = f"/api/v1/archived-workflows?{urlencode(params)}"
             answer = self._get(path, "list archived workflows")
-            found = [one for one in answer.get("items") or [] if isinstance(one, dict)]
-            if found:
-                yield found
+            workflows = [one for one in answer.get("items") or [] if isinstance(one, dict)]
+            if workflows:
+                yield workflows
             token = str((answer.get("metadata") or {}).get("continue") or "")
-            if not token or not found:
+            if not token or not workflows:
                 return
             params["listOptions.continue"] = token
 
@@ -128,12 +128,12 @@ class ArgoServer:
             raise from_exception(what, problem) from None
 
     async def _read(self, answer: aiohttp.ClientResponse, what: str) -> bytes:
-        found = bytearray()
+        content = bytearray()
         async for chunk in answer.content.iter_any():
-            found += chunk
-            if len(found) > MOST_BYTES:
+            content += chunk
+            if len(content) > MOST_BYTES:
                 raise Refused(f"{what}: more than {MOST_BYTES >> 20} MiB", code="too_large")
-        return bytes(found)
+        return bytes(content)
 
     def _access(self) -> tuple[dict[str, str], ssl.SSLContext | None]:
         """Headers and TLS, from files that may have changed."""

@@ -115,7 +115,7 @@ class ObjectStorage:
 
     @_typed
     def _next(self, pages: Any) -> list[str]:
-        return [found["path"] for found in next(pages, ())]
+        return [entry["path"] for entry in next(pages, ())]
 
     def _error(self, problem: Exception) -> ExternalError:
         words = f"object storage {shown(self.url)}: {_words(problem)}"

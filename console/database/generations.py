@@ -20,13 +20,13 @@ def require_clean(row: Model) -> None:
     except ValidationError as error:
         field, problems = next(iter(error.error_dict.items()))
         problem = problems[0]
-        said = " ".join(problem.messages)
-        taken = problem.code in {"unique", "unique_together"} or "already" in said
+        sentences = " ".join(problem.messages)
+        taken = problem.code in {"unique", "unique_together"} or "already" in sentences
         name = "" if field == "__all__" else field
         value = f"{getattr(row, name)!r}: " if name else ""
         raise DomainError(
             "taken" if taken else "invalid",
-            f"{name.replace('_', ' ').capitalize()} {value}{said}".strip(),
+            f"{name.replace('_', ' ').capitalize()} {value}{sentences}".strip(),
             field=name,
             status=409 if taken else 422,
         ) from None

@@ -19,12 +19,12 @@ class FlagField(forms.NullBooleanField):
         """Raises ValidationError naming the value."""
         if value in (None, ""):
             return None
-        found = _WORDS.get(str(value).lower())
-        if found is None:
+        flag = _WORDS.get(str(value).lower())
+        if flag is None:
             raise forms.ValidationError(
                 f"{str(value)[:80]!r} is not accepted; use true or false.", code="invalid"
             )
-        return found
+        return flag
 
 
 class FlagFilter(df.BooleanFilter):

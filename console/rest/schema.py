@@ -1,9 +1,12 @@
-"""The OpenAPI schema's common parts: problems, preconditions and retries, said once for all."""
+"""The OpenAPI schema's common parts: problems, preconditions and retries, said once for all; how
+the token and the bodies of writes are described."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
 
 _WRITES = ("post", "patch", "delete")
 _WHY = {
@@ -90,6 +93,32 @@ _IDEMPOTENCY_KEY = {
     "description": "The same key and body within 24 hours gives the first answer again; 409 "
     "`request_in_flight` while there is none, `request_lost` when there will be none.",
 }
+
+
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # drf-spectacular's registry is untyped
+    """How the schema describes the token."""
+
+    target_class = "console.access.tokens.TokenAuthentication"
+    name = "token"
+
+    def get_security_definition(
+        self,
+        auto_schema: Any,  # noqa: ARG002 - drf-spectacular's signature
+    ) -> dict[str, Any]:
+        """HTTP bearer."""
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "hr_…"}
+
+
+class StrictBody(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # as above
+    """A body that refuses a field that it does not know says so."""
+
+    target_class = "console.rest.serializers.Body"
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        """The body's own schema, closed."""
+        schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        return {**schema, "additionalProperties": False}
 
 
 def document_manners(

@@ -6,27 +6,12 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.decorators import login_required
 from django.urls import include, path, re_path
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from console.access.contracts import Permission
-
-
-class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # drf-spectacular's registry is untyped
-    """How the schema describes the token."""
-
-    target_class = "console.access.tokens.TokenAuthentication"
-    name = "token"
-
-    def get_security_definition(
-        self,
-        auto_schema: Any,  # noqa: ARG002 - drf-spectacular's signature
-    ) -> dict[str, Any]:
-        """HTTP bearer."""
-        return {"type": "http", "scheme": "bearer", "bearerFormat": "hr_…"}
 
 
 class NoSuchAddress(APIView):

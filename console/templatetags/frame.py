@@ -169,8 +169,8 @@ def chip(context: Context, parameter: str, value: object, label: str = "") -> di
 
 @lru_cache(maxsize=32)
 def _fingerprint(path: str) -> str:
-    found = finders.find(path)
-    return hashlib.sha256(Path(found).read_bytes()).hexdigest()[:8] if found else ""
+    file = finders.find(path)
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:8] if file else ""
 
 
 @register.simple_tag

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
+from console.navigation import ObjectPage
+
 
 class ActionsConfig(AppConfig):
     """What people do to runs."""
 
     name = "observability.actions"
     label = "actions"
+    object_pages = {  # noqa: RUF012 - Django's way to configure an app
+        "order": ObjectPage("actions:order", pk="id"),
+    }

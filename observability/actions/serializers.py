@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers as s
 
-from console.rest.serializers import described
+from console.rest.fields import Choice, Flag, Id, JSONObject, ListOf, Number, Reason, Text
+from console.rest.serializers import Body, described
 from console.rest.views import Row
-from observability.actions.contracts import FASTEST
+from observability.actions.contracts import FASTEST, MOST_RUNS
 from observability.actions.models import ItemStatus, Order, OrderItem, OrderStatus, Selection
 from observability.actions.services.notes import repeatable
 from observability.actions.services.previews import Preview
@@ -73,36 +76,41 @@ RUN_ACTIONS = described(
     possible=OFFER(many=True),
     orders=ORDER(many=True, help_text="The latest 20."),
 )
-ASK = described(
-    "ActionRequest",
-    "What shall be done to the run, and why.",
-    verb=s.ChoiceField(choices=_NAMES),
-    reason=s.CharField(help_text="It stays in the ledger."),
-    arguments=s.DictField(required=False),
-    confirm=s.CharField(required=False, help_text="The run's id, for what is destructive."),
-    seen_status=s.CharField(
-        required=False, help_text="The status you read: 409 when it is another by now."
-    ),
-)
-BATCH = described(
-    "BatchRequest",
-    "What shall be done to many runs. With `dry_run` they are only counted.",
-    engine=s.ChoiceField(choices=ENGINE_CHOICES),
-    verb=s.ChoiceField(choices=_NAMES),
-    query=s.CharField(required=False, help_text="As on the page Jobs; or the engine's own."),
-    ids=s.ListField(child=s.IntegerField(), required=False, help_text="Runs, instead of a query."),
-    target=s.CharField(
-        required=False, help_text="A Temporal target: `query` is a visibility query there."
-    ),
-    arguments=s.DictField(required=False),
-    rate=s.IntegerField(required=False, help_text=f"Operations a second, 1 to {FASTEST}."),
-    reason=s.CharField(required=False, help_text="Needed unless it is a dry run."),
-    expected=s.IntegerField(
-        required=False, help_text="The count you saw: 409 when it is another by now."
-    ),
-    confirm=s.CharField(required=False, help_text="The count, for what is destructive."),
-    dry_run=s.BooleanField(required=False),
-)
+
+
+@extend_schema_field({"type": "string", "enum": _NAMES})
+class _Verb(Text):
+    """Which verbs there are depends on the engine: the services say it."""
+
+
+class ActionRequest(Body):
+    """What shall be done to the run, and why."""
+
+    verb = _Verb()
+    reason = Reason()
+    arguments = JSONObject(default=dict)
+    confirm = Text(default="", help_text="The run's id, for what is destructive.")
+    seen_status = Text(default="", help_text="The status you read: 409 when it is another by now.")
+
+
+class BatchRequest(Body):
+    """What shall be done to many runs. With `dry_run` they are only counted."""
+
+    engine = Choice(ENGINE_CHOICES)
+    verb = _Verb()
+    query = Text(default="", help_text="As on the page Jobs; or the engine's own.")
+    ids = ListOf(
+        child=Id(), default=list, max_length=MOST_RUNS, help_text="Runs, instead of a query."
+    )
+    target = Text(default="", help_text="A Temporal target: `query` is a visibility query there.")
+    arguments = JSONObject(default=dict)
+    rate = Number(default=5, min_value=1, max_value=FASTEST, help_text="Operations a second.")
+    reason = Text(default="", help_text="Needed unless it is a dry run.")
+    expected = Number(default=None, help_text="The count you saw: 409 when it is another by now.")
+    confirm = Text(default="", help_text="The count, for what is destructive.")
+    dry_run = Flag(default=False)
+
+
 COUNT = described(
     "BatchCount",
     "What a batch would be about; nothing was written.",
@@ -119,7 +127,7 @@ def order_row(order: Order) -> Row:
     """One order; expects run, target and tenant to be loaded."""
     return {
         "id": order.pk,
-        "url": f"/api/v1/actions/{order.pk}/",
+        "url": reverse("api_action", kwargs={"pk": order.pk}),
         "engine": order.engine,
         "verb": order.verb,
         "run": order.run_id,
@@ -181,6 +189,6 @@ def offer_row(offered: Availability) -> Row:
     }
 
 
-def count_row(found: Preview) -> dict[str, Any]:
+def count_row(preview: Preview) -> dict[str, Any]:
     """A dry count."""
-    return found.plain()
+    return preview.plain()

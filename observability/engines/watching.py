@@ -12,7 +12,8 @@ from itertools import islice
 from typing import Any, ClassVar, Final
 
 from console.clients.kubernetes.client import KubernetesClient
-from console.clients.kubernetes.watch import Expired, Page, Want, pages
+from console.clients.kubernetes.kinds import Selection
+from console.clients.kubernetes.watch import Expired, Page, pages
 from console.errors import Unreachable
 from observability.engines.contracts import (
     OPEN,
@@ -271,8 +272,8 @@ class Column:
     The API server lists in the order of its keys, `NAMESPACE/NAME`.
     """
 
-    def __init__(self, client: KubernetesClient, want: Want, size: int = 500) -> None:
-        self._pages = pages(client, want, size=size)
+    def __init__(self, client: KubernetesClient, selection: Selection, size: int = 500) -> None:
+        self._pages = pages(client, selection, size=size)
         self._page: Page = next(self._pages)
         self._next = 0
         self.version = self._page.version

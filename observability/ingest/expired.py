@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from observability.engines.contracts import OPEN, RunSnapshot
-from observability.ingest.pushed import named
-from observability.ingest.reader import Reader, StoredRuns
+from observability.ingest.context import IngestContext, StoredRuns
+from observability.ingest.inline_documents import run_name
 from observability.jobs.rules.bounding import clean
 
 _FRESH: Final = timedelta(hours=1)
@@ -17,26 +17,26 @@ _FRESH: Final = timedelta(hours=1)
 
 
 def without_expired(
-    reader: Reader, runs: Sequence[RunSnapshot], now: datetime
+    context: IngestContext, runs: Sequence[RunSnapshot], now: datetime
 ) -> Sequence[RunSnapshot]:
     """The looks at runs that we know, or that are young enough to be kept."""
-    over = [_over(reader, seen, now) for seen in runs]
+    over = [_over(context, snapshot, now) for snapshot in runs]
     if not any(over):
         return runs
-    pairs = list(zip(map(named, runs), over, strict=True))
+    pairs = list(zip(map(run_name, runs), over, strict=True))
     names = {name for name, old in pairs if old} - {name for name, old in pairs if not old}
-    gone = names - StoredRuns(reader.target.id).revisions(sorted(names)).keys()
-    return [seen for seen in runs if named(seen) not in gone]
+    gone = names - StoredRuns(context.target.id).revisions(sorted(names)).keys()
+    return [snapshot for snapshot in runs if run_name(snapshot) not in gone]
 
 
-def _over(reader: Reader, seen: RunSnapshot, now: datetime) -> bool:
-    closed_at = seen.closed_at
-    if closed_at is None or seen.status in OPEN or closed_at > now - _FRESH:
+def _over(context: IngestContext, snapshot: RunSnapshot, now: datetime) -> bool:
+    closed_at = snapshot.closed_at
+    if closed_at is None or snapshot.status in OPEN or closed_at > now - _FRESH:
         return False
-    found = reader.owners.attribute(
-        reader.owners.declared(clean(seen.tenant)),
-        location=seen.location,
-        queue=seen.queue,
-        fairness_key=seen.fairness_key,
+    owner = context.owners.attribute(
+        context.owners.declared(clean(snapshot.tenant)),
+        location=snapshot.location,
+        queue=snapshot.queue,
+        fairness_key=snapshot.fairness_key,
     )
-    return reader.expiry.over(tenant_id=found.tenant_id, closed_at=closed_at, now=now)
+    return context.expiry.over(tenant_id=owner.tenant_id, closed_at=closed_at, now=now)

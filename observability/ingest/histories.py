@@ -21,8 +21,8 @@ from django.utils import timezone
 
 from console.errors import ExternalError, NotFound, Throttled, Unreachable
 from observability.engines.contracts import History, RunRef
-from observability.ingest.reader import Reader
-from observability.ingest.store import store_events, take_in
+from observability.ingest.context import IngestContext
+from observability.ingest.store import merge_runs, store_events
 from observability.ingest.writes import save_runs
 from observability.jobs.models import ArchiveState, IngestState, JobDocument, JobRun
 from observability.jobs.rules.bounding import clean
@@ -61,21 +61,21 @@ class Fetched:
     path: str = ""
 
 
-def fetch_due(reader: Reader, *, seconds: float) -> int:
+def fetch_due(context: IngestContext, *, seconds: float) -> int:
     """Fetches and stores due histories for about so long; how many were stored.
 
     Raises ExternalError when the engine is away, after storing what had come, and ClaimLost.
     """
     deadline = time.monotonic() + seconds
     stored = 0
-    workers = max(1, min(reader.target.concurrency, MOST_AT_ONCE))
+    workers = max(1, min(context.target.concurrency, MOST_AT_ONCE))
     with ThreadPoolExecutor(workers, thread_name_prefix="history") as pool:
-        while reader.going() and time.monotonic() < deadline:
-            found = _due(reader, timezone.now())
-            if not found:
+        while context.going() and time.monotonic() < deadline:
+            due = _due(context, timezone.now())
+            if not due:
                 break
-            for batch in _batches(_fetched(reader, pool, found, workers, deadline)):
-                store(reader, batch, now=timezone.now())
+            for batch in _batches(_fetched(context, pool, due, workers, deadline)):
+                store(context, batch, now=timezone.now())
                 stored += len(batch)
                 _give_up_on_engine(batch)
     return stored
@@ -91,8 +91,8 @@ def _rows(target_id: int, now: datetime) -> QuerySet[JobRun]:
     return JobRun.objects.filter(rested, target_id=target_id, history_due=True)
 
 
-def _due(reader: Reader, now: datetime) -> list[Wanted]:
-    rows = _rows(reader.target.id, now).defer("search", "attributes", "progress", "marks")
+def _due(context: IngestContext, now: datetime) -> list[Wanted]:
+    rows = _rows(context.target.id, now).defer("search", "attributes", "progress", "marks")
     return [
         Wanted(run=row, ref=row.ref(), after=row.history_through)
         for row in rows.order_by("id")[:_TAKE]
@@ -100,7 +100,7 @@ def _due(reader: Reader, now: datetime) -> list[Wanted]:
 
 
 def _fetched(
-    reader: Reader,
+    context: IngestContext,
     pool: ThreadPoolExecutor,
     wanted: Sequence[Wanted],
     workers: int,
@@ -111,8 +111,8 @@ def _fetched(
     largest = 0
     while True:
         room = max(1, min(2 * workers, IN_FLIGHT // max(largest, 1))) - len(running)
-        if reader.going() and time.monotonic() < deadline:
-            running |= {pool.submit(_fetch, reader, one) for one in islice(queue, max(room, 0))}
+        if context.going() and time.monotonic() < deadline:
+            running |= {pool.submit(_fetch, context, due) for due in islice(queue, max(room, 0))}
         if not running:
             return
         done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -123,12 +123,12 @@ def _fetched(
             yield fetched
 
 
-def _batches(fetched: Iterator[Fetched]) -> Iterator[list[Fetched]]:
+def _batches(histories: Iterator[Fetched]) -> Iterator[list[Fetched]]:
     batch: list[Fetched] = []
     size = 0
-    for one in fetched:
-        batch.append(one)
-        size += len(one.history.document) if one.history else 0
+    for fetched in histories:
+        batch.append(fetched)
+        size += len(fetched.history.document) if fetched.history else 0
         if len(batch) >= _BATCH or size >= _BATCH_BYTES:
             yield batch
             batch, size = [], 0
@@ -136,17 +136,17 @@ def _batches(fetched: Iterator[Fetched]) -> Iterator[list[Fetched]]:
         yield batch
 
 
-def _fetch(reader: Reader, wanted: Wanted) -> Fetched:
+def _fetch(context: IngestContext, wanted: Wanted) -> Fetched:
     try:
-        history = reader.source.history(target=reader.target, run=wanted.ref, after=wanted.after)
+        history = context.source.history(target=context.target, run=wanted.ref, after=wanted.after)
     except ExternalError as error:
         return Fetched(wanted, error=error)
     except Exception as error:
         log.exception("history.unreadable", run=wanted.run.pk)
-        words = f"The history cannot be read: {type(error).__name__}: {error}"
-        return Fetched(wanted, error=ExternalError(words, retryable=False, code="unreadable"))
+        text = f"The history cannot be read: {type(error).__name__}: {error}"
+        return Fetched(wanted, error=ExternalError(text, retryable=False, code="unreadable"))
     fetched = Fetched(wanted, history=history)
-    return _archived(reader, fetched) if _ended(wanted, history) else fetched
+    return _archived(context, fetched) if _ended(wanted, history) else fetched
 
 
 def _ended(wanted: Wanted, history: History) -> bool:
@@ -154,12 +154,12 @@ def _ended(wanted: Wanted, history: History) -> bool:
     return closed and wanted.run.archive == ArchiveState.DUE and bool(history.document)
 
 
-def _archived(reader: Reader, fetched: Fetched) -> Fetched:
+def _archived(context: IngestContext, fetched: Fetched) -> Fetched:
     history, run = fetched.history, fetched.wanted.run
     if history is None:
         return fetched
     packed = archive.pack(history.document, history.media)
-    path = archive.path_for(run, target=reader.target.slug, sha256=packed.sha256)
+    path = archive.path_for(run, target=context.target.slug, sha256=packed.sha256)
     try:
         archive.put(path, packed.body)
     except ExternalError as error:
@@ -169,32 +169,44 @@ def _archived(reader: Reader, fetched: Fetched) -> Fetched:
     return replace(fetched, packed=replace(packed, body=b""), path=path)
 
 
-def store(reader: Reader, batch: Sequence[Fetched], *, now: datetime) -> None:
-    """Stores what came, in one transaction. Raises ClaimLost."""
+def store(context: IngestContext, batch: Sequence[Fetched], *, now: datetime) -> None:
+    """Stores what came, in fetched transaction. Raises ClaimLost."""
     with transaction.atomic():
-        reader.hold()
-        came = [one for one in batch if one.history is not None]
-        looks = [one.history.run for one in came if one.history and one.history.run is not None]
-        take_in(reader, looks, now=now)
-        rows = JobRun.objects.in_bulk([one.wanted.run.pk for one in batch])
-        pairs = [(rows[one.wanted.run.pk], one) for one in batch if one.wanted.run.pk in rows]
-        found = [(row, one.history.events) for row, one in pairs if one.history is not None]
-        events = store_events(reader, found, now=now)
+        context.hold()
+        arrived = [fetched for fetched in batch if fetched.history is not None]
+        snapshots = [
+            fetched.history.run
+            for fetched in arrived
+            if fetched.history and fetched.history.run is not None
+        ]
+        merge_runs(context, snapshots, now=now)
+        rows = JobRun.objects.in_bulk([fetched.wanted.run.pk for fetched in batch])
+        pairs = [
+            (rows[fetched.wanted.run.pk], fetched)
+            for fetched in batch
+            if fetched.wanted.run.pk in rows
+        ]
+        events_of = [
+            (row, fetched.history.events) for row, fetched in pairs if fetched.history is not None
+        ]
+        events = store_events(context, events_of, now=now)
         _finish(pairs, now)
-        state = IngestState.objects.filter(target_id=reader.target.id)
+        state = IngestState.objects.filter(target_id=context.target.id)
         state.update(read_at=now, events_read=F("events_read") + events)
 
 
 def _finish(pairs: Sequence[tuple[JobRun, Fetched]], now: datetime) -> None:
-    archive.keep_earlier([row for row, one in pairs if one.packed is not None], of=_digests(pairs))
-    for row, one in pairs:
-        if one.history is not None:
-            _take(row, one, one.history)
-        elif one.error is not None:
-            _note(row, one.error, now)
+    archive.keep_earlier(
+        [row for row, fetched in pairs if fetched.packed is not None], of=_digests(pairs)
+    )
+    for row, fetched in pairs:
+        if fetched.history is not None:
+            _take(row, fetched, fetched.history)
+        elif fetched.error is not None:
+            _note(row, fetched.error, now)
         row.updated_at = now
     save_runs([row for row, _ in pairs], _FIELDS)
-    stored = [row.pk for row, one in pairs if one.packed is not None]
+    stored = [row.pk for row, fetched in pairs if fetched.packed is not None]
     JobDocument.objects.filter(run__in=stored, body__isnull=False).delete()
 
 
@@ -205,21 +217,21 @@ _FIELDS: Final = (
 
 
 def _digests(pairs: Sequence[tuple[JobRun, Fetched]]) -> dict[int, str]:
-    return {row.pk: one.packed.sha256 for row, one in pairs if one.packed is not None}
+    return {row.pk: fetched.packed.sha256 for row, fetched in pairs if fetched.packed is not None}
 
 
-def _take(row: JobRun, one: Fetched, history: History) -> None:
+def _take(row: JobRun, fetched: Fetched, history: History) -> None:
     row.history_through = max([row.history_through, *(event.seq for event in history.events)])
     row.history_tries, row.history_error, row.history_not_before = 0, "", None
     # What came while this was fetched is fetched next time.
-    row.history_due = row.history_due and row.revision != _revision(one, history)
-    if one.packed is not None and row.archive == ArchiveState.DUE:
-        for column, value in archive.stored(one.packed, one.path).items():
+    row.history_due = row.history_due and row.revision != _revision(fetched, history)
+    if fetched.packed is not None and row.archive == ArchiveState.DUE:
+        for column, value in archive.stored(fetched.packed, fetched.path).items():
             setattr(row, column, value)
 
 
-def _revision(one: Fetched, history: History) -> str:
-    return history.run.revision if history.run is not None else one.wanted.ref.revision
+def _revision(fetched: Fetched, history: History) -> str:
+    return history.run.revision if history.run is not None else fetched.wanted.ref.revision
 
 
 def _note(row: JobRun, error: ExternalError, now: datetime) -> None:
@@ -244,6 +256,6 @@ def _waits(row: JobRun) -> bool:
 
 def _give_up_on_engine(batch: Sequence[Fetched]) -> None:
     """When nothing of a batch came because the engine is away, the rest would not come either."""
-    errors = [one.error for one in batch if one.error is not None]
+    errors = [fetched.error for fetched in batch if fetched.error is not None]
     if len(errors) == len(batch) and isinstance(errors[0], _AWAY):
         raise errors[0]

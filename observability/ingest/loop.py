@@ -19,7 +19,7 @@ from console.database.claims import Claim
 from console.errors import ExternalError
 from observability.engines.registry import source_for
 from observability.ingest.claims import ClaimLost, claimed, give_up
-from observability.ingest.passes import catch_up, note_error, read_target
+from observability.ingest.reading import catch_up, note_error, read_target
 from tenants.models import Target
 
 LOOK: Final = 2.0
@@ -42,17 +42,17 @@ class TargetThread(threading.Thread):
         self.target_id = target_id
         self.generation = generation
         self.token = ""
-        self._leave = threading.Event()
+        self._ending = threading.Event()
         self._stop_all = stop
         self._failures = 0
 
-    def leave(self) -> None:
+    def ask_to_end(self) -> None:
         """Asks it to end at its next step."""
-        self._leave.set()
+        self._ending.set()
 
     def going(self) -> bool:
         """Whether nobody asked it to end."""
-        return not (self._leave.is_set() or self._stop_all.is_set())
+        return not (self._ending.is_set() or self._stop_all.is_set())
 
     def run(self) -> None:
         """The thread."""
@@ -110,7 +110,7 @@ class TargetThread(threading.Thread):
     def _rest(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while self.going() and (left := deadline - time.monotonic()) > 0:
-            self._leave.wait(min(left, 0.5))
+            self._ending.wait(min(left, 0.5))
 
 
 class Ingest:
@@ -144,7 +144,7 @@ class Ingest:
             if not thread.is_alive():
                 del self._threads[pk]
             elif wanted.get(pk) != thread.generation:
-                thread.leave()  # begins again, with the new settings, once it has ended
+                thread.ask_to_end()  # begins again, with the new settings, once it has ended
         for pk, generation in wanted.items():
             if pk not in self._threads:
                 self._threads[pk] = TargetThread(pk, generation, self.stopping)
@@ -153,7 +153,7 @@ class Ingest:
     def _end(self) -> None:
         deadline = time.monotonic() + STOP
         for thread in self._threads.values():
-            thread.leave()
+            thread.ask_to_end()
         for thread in self._threads.values():
             thread.join(max(deadline - time.monotonic(), 0.0))
         for thread in self._threads.values():
@@ -177,8 +177,8 @@ def targets(only: Collection[str] = ()) -> dict[int, int]:
 
 def read_once(only: Collection[str] = ()) -> dict[int, str]:
     """Reads each target until it has caught up, one after the other; what went wrong, by id."""
-    found = {pk: _catch_up(pk) for pk in targets(only)}
-    return {pk: problem for pk, problem in found.items() if problem}
+    problems = {pk: _catch_up(pk) for pk in targets(only)}
+    return {pk: problem for pk, problem in problems.items() if problem}
 
 
 def _catch_up(target_id: int) -> str:

@@ -94,13 +94,13 @@ def _milliseconds(start: datetime, end: datetime | None) -> int | None:
 def _attribute(
     row: JobRun, declared: int | None, owners: Owners, placed_before: tuple[str, str, str]
 ) -> None:
-    found = owners.attribute(
+    owner = owners.attribute(
         declared, location=row.location, queue=row.queue, fairness_key=row.fairness_key
     )
     stays = (row.location, row.queue, row.fairness_key) == placed_before
-    if stays and row.tenant_id is not None and found.source != TenantSource.DECLARED:
+    if stays and row.tenant_id is not None and owner.source != TenantSource.DECLARED:
         return  # whoever is placed there by now: what ran there is still the first one's
-    row.tenant_id, row.attribution = found.tenant_id, found.source.value
+    row.tenant_id, row.attribution = owner.tenant_id, owner.source.value
 
 
 def order_history(row: JobRun, *, wanted: bool, newer: bool) -> None:

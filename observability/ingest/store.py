@@ -13,22 +13,22 @@ from django.db.models import Count, F
 from django.db.models.base import ModelState
 
 from observability.engines.contracts import ChangePage, RunEvent, RunSnapshot
-from observability.ingest.events import EventRow, event_rows, how_many
+from observability.ingest.context import CHUNK, IngestContext
+from observability.ingest.event_rows import EventRow, event_rows, how_many
 from observability.ingest.expired import without_expired
-from observability.ingest.inheriting import hand_down, key_of, tenants_of_parents
-from observability.ingest.pushed import (
-    Name,
-    Pushed,
-    named,
-    shelve,
+from observability.ingest.inline_documents import (
+    InlineDocument,
+    RunName,
+    run_name,
+    store_inline_documents,
 )
-from observability.ingest.reader import CHUNK, Reader
 from observability.ingest.rows import (
     MERGED,
     order_history,
     state_in,
     write,
 )
+from observability.ingest.tenant_inheritance import key_of, pass_on_tenants, tenants_of_parents
 from observability.ingest.writes import insert_events, save_runs
 from observability.jobs.models import (
     ArchiveState,
@@ -53,91 +53,91 @@ class RunMerge:
 
     row: JobRun
     new: bool
-    seen: list[RunSnapshot] = field(default_factory=list)
+    snapshots: list[RunSnapshot] = field(default_factory=list)
     changed: bool = False
-    pushed: Pushed | None = None
+    document: InlineDocument | None = None
 
 
-def store_page(reader: Reader, page: ChangePage, *, now: datetime) -> int:
+def store_page(context: IngestContext, page: ChangePage, *, now: datetime) -> int:
     """Stores a page; how many events of it were new. Raises ClaimLost."""
-    runs = without_expired(reader, page.runs, now)
-    pushed = shelve(reader, runs)
+    runs = without_expired(context, page.runs, now)
+    documents = store_inline_documents(context, runs)
     with transaction.atomic():
-        reader.hold()
-        events = take_in(reader, runs, now=now, pushed=pushed)
-        _gaps(reader, page)
-        _advance(reader, page, events, now)
+        context.hold()
+        events = merge_runs(context, runs, now=now, documents=documents)
+        _gaps(context, page)
+        _advance(context, page, events, now)
     return events
 
 
-def take_in(
-    reader: Reader,
+def merge_runs(
+    context: IngestContext,
     runs: Sequence[RunSnapshot],
     *,
     now: datetime,
-    pushed: Mapping[Name, Pushed] | None = None,
+    documents: Mapping[RunName, InlineDocument] | None = None,
 ) -> int:
     """Merges looks at runs into rows, inside the caller's transaction; new events' number."""
-    heard = _heard(reader, runs, now)
-    if not heard:
+    merges = _grouped(context, runs, now)
+    if not merges:
         return 0
-    parents = tenants_of_parents(reader, runs)
-    for entry in heard:
-        entry.pushed = (pushed or {}).get((entry.row.external_id, entry.row.run_id))
-        _merge(reader, entry, parents, now)
-    _archive(heard)
-    for entry in heard:
-        if entry.new:
-            entry.row.event_count = how_many(_events(entry))
-    save_runs([entry.row for entry in heard if entry.changed or entry.new], MERGED)
-    hand_down(reader, [entry.row for entry in heard if entry.new], now=now)
-    _spool(heard)
-    _links(heard)
+    parents = tenants_of_parents(context, runs)
+    for merge in merges:
+        merge.document = (documents or {}).get((merge.row.external_id, merge.row.run_id))
+        _merge(context, merge, parents, now)
+    _archive(merges)
+    for merge in merges:
+        if merge.new:
+            merge.row.event_count = how_many(_events(merge))
+    save_runs([merge.row for merge in merges if merge.changed or merge.new], MERGED)
+    pass_on_tenants(context, [merge.row for merge in merges if merge.new], now=now)
+    _spool(merges)
+    _links(merges)
     return store_events(
-        reader,
-        [(entry.row, _events(entry)) for entry in heard],
+        context,
+        [(merge.row, _events(merge)) for merge in merges],
         now=now,
-        counted={entry.row.pk for entry in heard if entry.new},
+        counted={merge.row.pk for merge in merges if merge.new},
     )
 
 
-def _events(entry: RunMerge) -> list[RunEvent]:
-    return [event for seen in entry.seen for event in seen.events]
+def _events(merge: RunMerge) -> list[RunEvent]:
+    return [event for snapshot in merge.snapshots for event in snapshot.events]
 
 
-def _heard(reader: Reader, runs: Iterable[RunSnapshot], now: datetime) -> list[RunMerge]:
-    looks: dict[Name, list[RunSnapshot]] = {}
-    for seen in runs:
-        looks.setdefault(named(seen), []).append(seen)
-    rows = find_rows(reader.target.id, list(looks))
-    fresh = _fresh(reader, now)
+def _grouped(context: IngestContext, runs: Iterable[RunSnapshot], now: datetime) -> list[RunMerge]:
+    snapshots: dict[RunName, list[RunSnapshot]] = {}
+    for snapshot in runs:
+        snapshots.setdefault(run_name(snapshot), []).append(snapshot)
+    rows = find_rows(context.target.id, list(snapshots))
+    fresh = _fresh(context, now)
     return [
-        RunMerge(row=rows.get(name) or fresh(name), new=name not in rows, seen=found)
-        for name, found in looks.items()
+        RunMerge(row=rows.get(name) or fresh(name), new=name not in rows, snapshots=of_run)
+        for name, of_run in snapshots.items()
     ]
 
 
-def find_rows(target_id: int, names: Sequence[Name]) -> dict[Name, JobRun]:
+def find_rows(target_id: int, names: Sequence[RunName]) -> dict[RunName, JobRun]:
     """The rows of runs by what they are called."""
     wanted = set(names)
     ids = sorted({external_id for external_id, _ in wanted})
-    found: dict[Name, JobRun] = {}
+    rows: dict[RunName, JobRun] = {}
     for start in range(0, len(ids), CHUNK):
         for row in JobRun.objects.filter(
             target_id=target_id, external_id__in=ids[start : start + CHUNK]
         ):
             if (row.external_id, row.run_id) in wanted:
-                found[row.external_id, row.run_id] = row
-    return found
+                rows[row.external_id, row.run_id] = row
+    return rows
 
 
-def _fresh(reader: Reader, now: datetime) -> Callable[[Name], JobRun]:
+def _fresh(context: IngestContext, now: datetime) -> Callable[[RunName], JobRun]:
     """Makes new runs, alike but for their name: a model's own constructor takes a tenth of all
     the time that Celery's events take."""
-    engine = reader.source.engine.value
-    values = vars(JobRun(engine=engine, target_id=reader.target.id, updated_at=now))
+    engine = context.source.engine.value
+    values = vars(JobRun(engine=engine, target_id=context.target.id, updated_at=now))
 
-    def make(name: Name) -> JobRun:
+    def make(name: RunName) -> JobRun:
         row = JobRun.__new__(JobRun)
         row.__dict__.update(values)
         row._state = ModelState()
@@ -149,66 +149,70 @@ def _fresh(reader: Reader, now: datetime) -> Callable[[Name], JobRun]:
 
 
 def _merge(
-    reader: Reader, entry: RunMerge, parents: Mapping[str, int | None], now: datetime
+    context: IngestContext, merge: RunMerge, parents: Mapping[str, int | None], now: datetime
 ) -> None:
-    row = entry.row
-    before = None if entry.new else state_in(row)
-    state, newer, wanted = before, entry.new, False
-    for seen in entry.seen:
-        declared = reader.owners.declared(clean(seen.tenant))
-        inherited = None if seen.tenant else parents.get(key_of(seen.parent))
-        look = state_of(seen, masker=reader.masker, tenant_id=declared or inherited)
+    row = merge.row
+    before = None if merge.new else state_in(row)
+    state, newer, wanted = before, merge.new, False
+    for snapshot in merge.snapshots:
+        declared = context.owners.declared(clean(snapshot.tenant))
+        inherited = None if snapshot.tenant else parents.get(key_of(snapshot.parent))
+        look = state_of(snapshot, masker=context.masker, tenant_id=declared or inherited)
         newer = newer or (state is not None and look.rank > state.rank)
-        wanted = wanted or seen.needs_history
+        wanted = wanted or snapshot.needs_history
         state = look if state is None else merged(state, look)
     if state is None:
         return
     due, shelved = row.history_due, row.archive
     if state != before:
-        write(row, state, reader.owners)
+        write(row, state, context.owners)
     order_history(row, wanted=wanted, newer=newer)
-    entry.changed = state != before or (row.history_due, row.archive) != (due, shelved)
-    if entry.changed:
+    merge.changed = state != before or (row.history_due, row.archive) != (due, shelved)
+    if merge.changed:
         row.updated_at = now
 
 
-def _archive(heard: Iterable[RunMerge]) -> None:
+def _archive(merges: Iterable[RunMerge]) -> None:
     """Notes on runs that ended which document they have; an earlier one is kept beside it."""
     replaced: dict[int, str] = {}
     earlier: list[JobRun] = []
-    for entry in heard:
-        row, pushed = entry.row, entry.pushed
-        if pushed is None or row.closed_at is None or pushed.packed.sha256 == row.archive_sha256:
+    for merge in merges:
+        row, document = merge.row, merge.document
+        if (
+            document is None
+            or row.closed_at is None
+            or document.packed.sha256 == row.archive_sha256
+        ):
             continue
         if row.archive_path:
-            replaced[row.pk] = pushed.packed.sha256
+            replaced[row.pk] = document.packed.sha256
             earlier.append(copy(row))
-        row.archive, entry.changed = ArchiveState.DUE, True
-        if pushed.path:
-            for column, value in stored(pushed.packed, pushed.path).items():
+        row.archive, merge.changed = ArchiveState.DUE, True
+        if document.path:
+            for column, value in stored(document.packed, document.path).items():
                 setattr(row, column, value)
     keep_earlier(earlier, of=replaced)
 
 
-def _spool(heard: Iterable[RunMerge]) -> None:
+def _spool(merges: Iterable[RunMerge]) -> None:
     """Documents that object storage could not take wait as rows: their engine may forget them."""
     waiting = [
-        spool(entry.row, entry.pushed.packed)
-        for entry in heard
-        if entry.pushed is not None
-        and not entry.pushed.path
-        and entry.row.archive == ArchiveState.DUE
+        spool(merge.row, merge.document.packed)
+        for merge in merges
+        if merge.document is not None
+        and not merge.document.path
+        and merge.row.archive == ArchiveState.DUE
     ]
     JobDocument.objects.bulk_create(waiting, ignore_conflicts=True)
 
 
-def _links(heard: Iterable[RunMerge]) -> None:
+def _links(merges: Iterable[RunMerge]) -> None:
     JobLink.objects.bulk_create(
         (
-            JobLink(run=entry.row, kind=kind.value, value=bounded_id(value, 255))
-            for entry in heard
-            for seen in entry.seen
-            for kind, value in seen.links.items()
+            JobLink(run=merge.row, kind=kind.value, value=bounded_id(value, 255))
+            for merge in merges
+            for snapshot in merge.snapshots
+            for kind, value in snapshot.links.items()
             if value
         ),
         ignore_conflicts=True,
@@ -217,24 +221,24 @@ def _links(heard: Iterable[RunMerge]) -> None:
 
 
 def store_events(
-    reader: Reader,
-    found: Sequence[tuple[JobRun, Sequence[RunEvent]]],
+    context: IngestContext,
+    pairs: Sequence[tuple[JobRun, Sequence[RunEvent]]],
     *,
     now: datetime,
     counted: Collection[int] = (),
 ) -> int:
     """Events of runs as rows, each once whatever comes again; how many are new. `counted` are the
     runs that have no events yet and say already how many they will have."""
-    told = [(run, events) for run, events in found if events]
+    eventful = [(run, events) for run, events in pairs if events]
     rows: list[EventRow] = []
-    for run, events in told:
-        rows += event_rows(run.pk, events, reader.masker)
+    for run, events in eventful:
+        rows += event_rows(run.pk, events, context.masker)
         if len(rows) >= _BATCH:
             insert_events(rows)
             rows = []
     insert_events(rows)
-    fresh = sum(run.event_count for run, _ in told if run.pk in counted)
-    return fresh + _recount([run for run, _ in told if run.pk not in counted], now)
+    fresh = sum(run.event_count for run, _ in eventful if run.pk in counted)
+    return fresh + _recount([run for run, _ in eventful if run.pk not in counted], now)
 
 
 def _recount(runs: Sequence[JobRun], now: datetime) -> int:
@@ -253,11 +257,11 @@ def _recount(runs: Sequence[JobRun], now: datetime) -> int:
     return total
 
 
-def _gaps(reader: Reader, page: ChangePage) -> None:
+def _gaps(context: IngestContext, page: ChangePage) -> None:
     IngestGap.objects.bulk_create(
         (
             IngestGap(
-                target_id=reader.target.id,
+                target_id=context.target.id,
                 starts_at=gap.starts_at,
                 ends_at=max(gap.ends_at, gap.starts_at),
                 cause=clean(gap.cause)[:300],
@@ -270,8 +274,8 @@ def _gaps(reader: Reader, page: ChangePage) -> None:
     )
 
 
-def _advance(reader: Reader, page: ChangePage, events: int, now: datetime) -> None:
-    state = IngestState.objects.filter(target_id=reader.target.id)
+def _advance(context: IngestContext, page: ChangePage, events: int, now: datetime) -> None:
+    state = IngestState.objects.filter(target_id=context.target.id)
     fields: dict[str, Any] = {
         "cursor": dict(page.cursor),
         "caught_up": page.caught_up,

@@ -12,7 +12,7 @@ import orjson
 from django.db import connection
 from django.db.models import Field, Model
 
-from observability.ingest.reader import CHUNK
+from observability.ingest.context import CHUNK
 from observability.jobs.models import JobEvent, JobRun
 
 _NAME: Final = ("engine", "target_id", "external_id", "run_id")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from console.rest.serializers import described
+from console.rest.fields import Id, ListOf, Number, Reason, Text
+from console.rest.serializers import Body, described
 from console.rest.views import Row
 from observability.replays.models import BundleKind, ReplayResult, ReplayState, Verdict
 from observability.replays.models import WorkflowBundle as _Bundle
@@ -24,14 +25,17 @@ BUNDLE = described(
     created_at=serializers.DateTimeField(),
     retired_at=serializers.DateTimeField(allow_null=True),
 )
-NEW_BUNDLE = described(
-    "NewWorkflowBundle",
-    "Code below the server's bundle directory, NAME/VERSION, or on its import path.",
-    name=serializers.CharField(),
-    version=serializers.CharField(),
-    modules=serializers.ListField(child=serializers.CharField()),
-    reason=serializers.CharField(),
-)
+
+
+class NewWorkflowBundle(Body):
+    """Code below the server's bundle directory, NAME/VERSION, or on its import path."""
+
+    name = Text()
+    version = Text()
+    modules = ListOf(child=Text())
+    reason = Reason()
+
+
 REPLAY = described(
     "Replay",
     "Some runs replayed against one bundle. Poll until `finished_at` is set.",
@@ -48,17 +52,22 @@ REPLAY = described(
     started_at=serializers.DateTimeField(allow_null=True),
     finished_at=serializers.DateTimeField(allow_null=True),
 )
-NEW_REPLAY = described(
-    "NewReplay",
-    "Which runs: `runs` by id, or the newest `last` that `query` finds.",
-    bundle=serializers.CharField(help_text="name@version"),
-    runs=serializers.ListField(child=serializers.IntegerField(), required=False),
-    query=serializers.CharField(required=False, help_text="As in the search of the jobs."),
-    last=serializers.IntegerField(required=False, help_text="500 unless said."),
-)
-NEW_RUN_REPLAY = described(
-    "NewRunReplay", "One run.", bundle=serializers.CharField(help_text="name@version")
-)
+
+
+class NewRunReplay(Body):
+    """One run."""
+
+    bundle = Text(help_text="name@version")
+
+
+class NewReplay(NewRunReplay):
+    """Which runs: `runs` by id, or the newest `last` that `query` finds."""
+
+    runs = ListOf(child=Id(), default=None, allow_null=True)
+    query = Text(default="", help_text="As in the search of the jobs.")
+    last = Number(default=500)
+
+
 RESULT = described(
     "ReplayResult",
     "How one run replayed; for a divergence, the first event that differs.",

@@ -19,15 +19,9 @@ from rest_framework.views import APIView
 from console.access.contracts import Permission
 from console.access.idempotency import Idempotent
 from console.access.rights import actor_of
-from console.rest.body import (
-    body_of,
-    refuse_rest,
-    take_reason,
-    take_text,
-)
 from console.rest.parameters import moment_of
 from console.rest.preconditions import tag
-from console.rest.serializers import REASON
+from console.rest.serializers import ReasonOnly
 from console.rest.views import (
     READ,
     Row,
@@ -35,7 +29,7 @@ from console.rest.views import (
     RowList,
     TaggedDetail,
 )
-from quotas.plans import serializers as said
+from quotas.plans import serializers
 from quotas.plans.effective import effective_limits
 from quotas.plans.filters import AdjustmentFilters, PlanFilters, SubscriptionFilters
 from quotas.plans.models import Lease, Override, Plan, PlanVersion, Subscription
@@ -48,13 +42,13 @@ class PlanReads(RowList):
     """Plans by slug."""
 
     queryset = Plan.objects.all()
-    serializer_class = said.PLAN
+    serializer_class = serializers.PLAN
     filterset_class = PlanFilters
     cursor_key = ("slug",)
 
     def shape(self, rows: Sequence[Plan]) -> list[Row]:
         facts = facts_of(rows)
-        return [said.plan_row(plan, *facts[plan.pk]) for plan in rows]
+        return [serializers.plan_row(plan, *facts[plan.pk]) for plan in rows]
 
 
 class PlanDetail(TaggedDetail):
@@ -62,7 +56,7 @@ class PlanDetail(TaggedDetail):
 
     required_permissions: ClassVar = {**READ, "PATCH": Permission.ADMINISTER}
     queryset = Plan.objects.all()
-    serializer_class = said.PLAN
+    serializer_class = serializers.PLAN
     lookup_field = "slug"
 
     def etag_of(self, instance: Plan) -> str:
@@ -71,17 +65,14 @@ class PlanDetail(TaggedDetail):
         return f"{instance.pk}-{tag(*texts)}"
 
     def shape(self, row: Plan) -> Row:
-        return said.plan_row(row, *facts_of([row])[row.pk])
+        return serializers.plan_row(row, *facts_of([row])[row.pk])
 
-    @extend_schema(request=said.PLAN_EDIT)
+    @extend_schema(request=serializers.PlanEdit)
     def patch(self, request: Request, **_: Any) -> Response:
         """Changes the name and the description; what is left out stays."""
         plan = self.get_object()
-        body = body_of(request)
-        reason = take_reason(body)
-        given = {name: take_text(body, name) for name in ("name", "description") if name in body}
-        refuse_rest(body, ("name", "description", "reason"))
-        plan = update_plan(plan=plan, actor=actor_of(request), reason=reason, **given)
+        body = serializers.PlanEdit.read(request)
+        plan = update_plan(plan=plan, actor=actor_of(request), **body)
         self._instance = plan
         return Response(self.shape(plan))
 
@@ -91,22 +82,20 @@ class PlanArchive(Idempotent, APIView):
 
     required_permissions: ClassVar = {"POST": Permission.ADMINISTER}
 
-    @extend_schema(request=REASON, responses=said.PLAN)
+    @extend_schema(request=ReasonOnly, responses=serializers.PLAN)
     def post(self, request: Request, slug: str) -> Response:
         """Archives a plan that nobody has."""
         plan = get_object_or_404(Plan, slug=slug)
-        body = body_of(request)
-        reason = take_reason(body)
-        refuse_rest(body, ("reason",))
-        plan = archive_plan(plan=plan, actor=actor_of(request), reason=reason)
-        return Response(said.plan_row(plan, *facts_of([plan])[plan.pk]))
+        body = ReasonOnly.read(request)
+        plan = archive_plan(plan=plan, actor=actor_of(request), reason=body["reason"])
+        return Response(serializers.plan_row(plan, *facts_of([plan])[plan.pk]))
 
 
 class VersionReads(RowList):
     """The versions of a plan, newest first, each with its limits."""
 
     queryset = PlanVersion.objects.select_related("plan", "author")
-    serializer_class = said.VERSION
+    serializer_class = serializers.VERSION
     filter_backends = ()
     cursor_key = ("number",)
     cursor_descending = True
@@ -117,7 +106,7 @@ class VersionReads(RowList):
 
     def shape(self, rows: Sequence[PlanVersion]) -> list[Row]:
         terms = terms_of(rows)
-        return [said.version_row(version, *terms[version.pk]) for version in rows]
+        return [serializers.version_row(version, *terms[version.pk]) for version in rows]
 
 
 class VersionDetail(RowDetail):
@@ -125,7 +114,7 @@ class VersionDetail(RowDetail):
 
     required_permissions: ClassVar = READ
     queryset = PlanVersion.objects.select_related("plan", "author")
-    serializer_class = said.VERSION
+    serializer_class = serializers.VERSION
 
     def get_object(self) -> PlanVersion:
         return get_object_or_404(
@@ -133,7 +122,7 @@ class VersionDetail(RowDetail):
         )
 
     def shape(self, row: PlanVersion) -> Row:
-        return said.version_row(row, *terms_of([row])[row.pk])
+        return serializers.version_row(row, *terms_of([row])[row.pk])
 
 
 class SubscriptionList(RowList):
@@ -141,26 +130,26 @@ class SubscriptionList(RowList):
 
     required_permissions: ClassVar = READ
     queryset = Subscription.objects.select_related("tenant", "version__plan")
-    serializer_class = said.SUBSCRIPTION
+    serializer_class = serializers.SUBSCRIPTION
     filterset_class = SubscriptionFilters
     cursor_descending = True
 
     def shape(self, rows: Sequence[Subscription]) -> list[Row]:
         now = timezone.now()
-        return [said.subscription_row(row, now) for row in rows]
+        return [serializers.subscription_row(row, now) for row in rows]
 
 
 class LeaseReads(RowList):
     """Leases, the newest first: those in force, to come and over."""
 
     queryset = Lease.objects.select_related("tenant")
-    serializer_class = said.LEASE
+    serializer_class = serializers.LEASE
     filterset_class = AdjustmentFilters
     cursor_descending = True
 
     def shape(self, rows: Sequence[Lease]) -> list[Row]:
         now = timezone.now()
-        return [said.adjustment_row(row, now) for row in rows]
+        return [serializers.adjustment_row(row, now) for row in rows]
 
 
 class LeaseDetail(RowDetail):
@@ -168,23 +157,23 @@ class LeaseDetail(RowDetail):
 
     required_permissions: ClassVar = READ
     queryset = Lease.objects.select_related("tenant")
-    serializer_class = said.LEASE
+    serializer_class = serializers.LEASE
 
     def shape(self, row: Lease) -> Row:
-        return said.adjustment_row(row, timezone.now())
+        return serializers.adjustment_row(row, timezone.now())
 
 
 class OverrideReads(RowList):
     """Overrides, the newest first: those in force and those that ended."""
 
     queryset = Override.objects.select_related("tenant")
-    serializer_class = said.OVERRIDE
+    serializer_class = serializers.OVERRIDE
     filterset_class = AdjustmentFilters
     cursor_descending = True
 
     def shape(self, rows: Sequence[Override]) -> list[Row]:
         now = timezone.now()
-        return [said.adjustment_row(row, now) for row in rows]
+        return [serializers.adjustment_row(row, now) for row in rows]
 
 
 class OverrideDetail(RowDetail):
@@ -192,10 +181,10 @@ class OverrideDetail(RowDetail):
 
     required_permissions: ClassVar = READ
     queryset = Override.objects.select_related("tenant")
-    serializer_class = said.OVERRIDE
+    serializer_class = serializers.OVERRIDE
 
     def shape(self, row: Override) -> Row:
-        return said.adjustment_row(row, timezone.now())
+        return serializers.adjustment_row(row, timezone.now())
 
 
 class TenantLimits(APIView):
@@ -205,7 +194,7 @@ class TenantLimits(APIView):
 
     @extend_schema(
         operation_id="tenant_limits",
-        responses=said.EFFECTIVE_LIMITS,
+        responses=serializers.EFFECTIVE_LIMITS,
         parameters=[
             OpenApiParameter(
                 "at",
@@ -221,4 +210,4 @@ class TenantLimits(APIView):
         asked = request.query_params.get("at", "")
         at = moment_of(asked, field="at") if "at" in request.query_params else timezone.now()
         history = load_histories([tenant.pk])[tenant.pk]
-        return Response(said.effective_row(tenant.slug, at, effective_limits(history, at)))
+        return Response(serializers.effective_row(tenant.slug, at, effective_limits(history, at)))

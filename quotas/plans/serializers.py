@@ -8,7 +8,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from console.rest.serializers import described
+from console.rest.fields import Reason, Text
+from console.rest.serializers import Body, described
 from console.rest.views import Row
 from quotas.plans.charts import describe, human, label_of, unit_of
 from quotas.plans.contracts import EffectiveLimit, EffectiveLimits, Unit, policy_to_json
@@ -59,13 +60,16 @@ NEW_PLAN = described(
     policy=serializers.DictField(required=False),
     reason=_text(),
 )
-PLAN_EDIT = described(
-    "PlanEdit",
-    "New texts of a plan; what is left out stays.",
-    name=_text(required=False),
-    description=_text(required=False),
-    reason=_text(),
-)
+
+
+class PlanEdit(Body):
+    """New texts of a plan; what is left out stays."""
+
+    name = Text(required=False)
+    description = Text(required=False)
+    reason = Reason()
+
+
 SUBSCRIPTION = described(
     "Subscription",
     "Which tenant had which plan version, from when to when.",
@@ -182,7 +186,7 @@ def subscription_row(row: Subscription, now: datetime) -> Row:
 
 def adjustment_row(row: Lease | Override, now: datetime) -> Row:
     """A lease or an override as `LEASE` and `OVERRIDE` describe them."""
-    said = {
+    values = {
         "id": row.pk,
         "tenant": row.tenant.slug,
         **amount(row.key, row.value),
@@ -194,12 +198,12 @@ def adjustment_row(row: Lease | Override, now: datetime) -> Row:
         "active": _active(row, now),
         "created_at": row.created_at,
     }
-    return {**said, "ended_by": row.ended_by} if isinstance(row, Lease) else said
+    return {**values, "ended_by": row.ended_by} if isinstance(row, Lease) else values
 
 
-def effective_row(tenant: str, at: datetime, found: EffectiveLimits | None) -> Row:
+def effective_row(tenant: str, at: datetime, effective: EffectiveLimits | None) -> Row:
     """Effective limits as `EFFECTIVE_LIMITS` describes them."""
-    if found is None:
+    if effective is None:
         return {
             "tenant": tenant,
             "at": at,
@@ -212,11 +216,11 @@ def effective_row(tenant: str, at: datetime, found: EffectiveLimits | None) -> R
     return {
         "tenant": tenant,
         "at": at,
-        "plan": {"slug": found.plan, "version": found.version},
-        "suspended": found.suspended,
-        "suspended_reason": found.suspended_reason,
-        "policy": policy_to_json(found.policy),
-        "limits": [_effective(limit) for _, limit in sorted(found.limits.items())],
+        "plan": {"slug": effective.plan, "version": effective.version},
+        "suspended": effective.suspended,
+        "suspended_reason": effective.suspended_reason,
+        "policy": policy_to_json(effective.policy),
+        "limits": [_effective(limit) for _, limit in sorted(effective.limits.items())],
     }
 
 

@@ -52,8 +52,8 @@ def story(count: int, begun: datetime) -> Iterator[RunEvent]:
 
 def fill(count: int) -> None:
     """The run with its events; prints its id and a session's cookie."""
-    from observability.ingest.events import event_rows
-    from observability.ingest.reader import masker
+    from observability.ingest.context import masker
+    from observability.ingest.event_rows import event_rows
     from observability.ingest.writes import insert_events
     from observability.jobs.models import JobRun
     from tenants.services import create_tenant

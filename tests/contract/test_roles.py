@@ -65,8 +65,8 @@ def test_the_documented_roles_are_enough(account: TargetRef) -> None:
     assert KubernetesAdapter().probe(target=account).missing == ()
     assert ArgoAdapter().probe(target=account).missing == ()
     watched = [
-        Permission(verb, KINDS[want.kind].resource)
-        for want in (*WANTS, WORKFLOWS)
+        Permission(verb, KINDS[selection.kind].resource)
+        for selection in (*WANTS, WORKFLOWS)
         for verb in ("list", "watch")
     ]
     assert client_for(account).permissions([*watched, *ACTIONS]) == []

@@ -16,7 +16,7 @@ from observability.engines import registry
 from observability.engines.contracts import Engine, Status
 from observability.ingest.claims import ClaimLost, claimed
 from observability.ingest.loop import Ingest, read_once
-from observability.ingest.passes import read_target
+from observability.ingest.reading import read_target
 from observability.jobs.models import IngestState, JobRun
 from tenants.models import Target
 from tests.faults.house import House

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from console.clients.celery import control as controlling
-from console.clients.celery import sending
+from console.clients.celery import publish
 from console.clients.celery.connection import Broker
 from console.clients.celery.control import NAMESPACE, Control
 from console.clients.celery.events import EXCHANGE, EventStream
-from console.clients.celery.values import BrokerProbe, Sent
+from console.clients.celery.records import BrokerProbe, Sent
 
 
 class CeleryClient:
@@ -66,7 +66,7 @@ class CeleryClient:
     ) -> Sent:
         """Puts a task into a queue. Raises ExternalError."""
         with self._broker.connected() as connection:
-            return sending.send(
+            return publish.send(
                 connection,
                 name=name,
                 args=args,
@@ -102,9 +102,11 @@ class CeleryClient:
             began = time.perf_counter()
             connection.channel().close()
             latency = (time.perf_counter() - began) * 1000
-            told = getattr(connection.connection, "server_properties", {}) or {}
+            properties = getattr(connection.connection, "server_properties", {}) or {}
             return BrokerProbe(
-                latency, str(told.get("product") or "AMQP"), str(told.get("version") or "")
+                latency,
+                str(properties.get("product") or "AMQP"),
+                str(properties.get("version") or ""),
             )
 
     def close(self) -> None:
@@ -114,9 +116,9 @@ class CeleryClient:
 
 def _redis_version(client: Any) -> tuple[str, str]:
     try:
-        told = client.info("server")
+        server = client.info("server")
     except Exception:  # noqa: BLE001  # some hosted ones forbid INFO; the version is only nice
         return "Redis", ""
-    if told.get("valkey_version"):
-        return "Valkey", str(told["valkey_version"])
-    return "Redis", str(told.get("redis_version") or "")
+    if server.get("valkey_version"):
+        return "Valkey", str(server["valkey_version"])
+    return "Redis", str(server.get("redis_version") or "")

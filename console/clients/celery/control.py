@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import kombu
 
-from console.clients.celery.values import TaskOnWorker, TaskType, WorkerStats
+from console.clients.celery.records import TaskOnWorker, TaskType, WorkerStats
 from console.errors import Refused
 
 NAMESPACE: Final = "celery"
@@ -80,16 +80,16 @@ class Control:
 
     def tasks(self, *, to: Sequence[str] | None = None) -> dict[str, TaskOnWorker]:
         """Every task that a worker has now, by task id."""
-        found: dict[str, TaskOnWorker] = {}
+        tasks: dict[str, TaskOnWorker] = {}
         for state in ("scheduled", "reserved", "active"):
             for host, answer in self._ask(state, to=to).items():
                 for one in answer if isinstance(answer, list) else ():
-                    told = one.get("request", one) if isinstance(one, dict) else {}
-                    uuid = str(told.get("id") or "")
+                    request = one.get("request", one) if isinstance(one, dict) else {}
+                    uuid = str(request.get("id") or "")
                     if uuid:
-                        name = str(told.get("name") or told.get("type") or "")
-                        found[uuid] = TaskOnWorker(uuid, name, host, state)
-        return found
+                        name = str(request.get("name") or request.get("type") or "")
+                        tasks[uuid] = TaskOnWorker(uuid, name, host, state)
+        return tasks
 
     # -- orders -----------------------------------------------------------------------------------
 
@@ -111,7 +111,7 @@ class Control:
         """Has all workers refuse a task, and (`terminate`) kill the process that runs it. What each
         worker that answered said; a task that is still in the queue is refused when it comes."""
         order = {"task_id": uuid, "terminate": terminate, "signal": signal if terminate else None}
-        return {host: _said(answer) for host, answer in self._ask("revoke", order).items()}
+        return {host: _answer_text(answer) for host, answer in self._ask("revoke", order).items()}
 
     def enable_events(self, *, to: Sequence[str] | None = None) -> tuple[str, ...]:
         """Has workers send task events (as `-E` does); those that answered."""
@@ -129,7 +129,7 @@ class Control:
             if answer is None:
                 raise Refused(f"worker {host} did not answer {command}", code="no_answer")
             if isinstance(answer, dict) and "error" in answer:
-                raise Refused(f"worker {host} refused {command}: {_said(answer)}")
+                raise Refused(f"worker {host} refused {command}: {_answer_text(answer)}")
 
     def _ask(
         self,
@@ -219,11 +219,11 @@ class Control:
 
 
 def _task_type(line: str) -> TaskType:
-    found = _TYPE.match(line)
-    if found is None:
+    match = _TYPE.match(line)
+    if match is None:
         return TaskType(line)
-    rate = _RATE.search(found["info"] or "")
-    return TaskType(found["name"], rate[1] if rate else "")
+    rate = _RATE.search(match["info"] or "")
+    return TaskType(match["name"], rate[1] if rate else "")
 
 
 def _stats(answer: Mapping[str, Any]) -> WorkerStats:
@@ -236,7 +236,7 @@ def _stats(answer: Mapping[str, Any]) -> WorkerStats:
     )
 
 
-def _said(answer: Any) -> str:
+def _answer_text(answer: Any) -> str:
     if isinstance(answer, dict):
         return str(answer.get("ok") or answer.get("error") or "")[:300]
     return str(answer)[:300]

@@ -20,7 +20,7 @@ import kombu
 import orjson
 
 from console.clients.celery.connection import Broker
-from console.clients.celery.values import CeleryEvent, EventBatch, Outage
+from console.clients.celery.records import CeleryEvent, EventBatch, Outage
 from console.errors import ExternalError, Unreachable
 
 EXCHANGE: Final = "celeryev"
@@ -242,11 +242,11 @@ class EventStream:
             body = message.body
             if message.content_type != "application/json":
                 raise ValueError("not JSON")
-            found = orjson.loads(body)
+            decoded = orjson.loads(body)
         except (ValueError, TypeError):
             self._strange += 1
             return
-        for raw in found if isinstance(found, list) else (found,):
+        for raw in decoded if isinstance(decoded, list) else (decoded,):
             event = event_of(raw)
             if event is None:
                 self._strange += 1

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from console.clients.kubernetes.watch import Want
+from console.clients.kubernetes.kinds import Selection
 
 MOST_BYTES: Final = 16 * 2**20
 """Of changes that have come and were not taken yet."""
@@ -17,16 +16,16 @@ class Buffer:
 
     def __init__(self, room: int) -> None:
         self._room = room
-        self._lines: list[tuple[Want, bytes]] = []
+        self._lines: list[tuple[Selection, bytes]] = []
         self._bytes = 0
         self._over = False
         self._changed = asyncio.Condition()
 
-    async def put(self, want: Want, line: bytes) -> None:
+    async def put(self, selection: Selection, line: bytes) -> None:
         """Add a line, when there is room for it."""
         async with self._changed:
             await self._changed.wait_for(self._has_room)
-            self._lines.append((want, line))
+            self._lines.append((selection, line))
             self._bytes += len(line)
             self._changed.notify_all()
 
@@ -36,7 +35,7 @@ class Buffer:
             self._over = True
             self._changed.notify_all()
 
-    async def take(self, seconds: float) -> tuple[list[tuple[Want, bytes]], bool]:
+    async def take(self, seconds: float) -> tuple[list[tuple[Selection, bytes]], bool]:
         """What is there, waiting a while for the first; and whether nothing more will come."""
         async with self._changed:
             try:

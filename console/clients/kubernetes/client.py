@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from console.clients import bridge
 from console.clients.contracts import Applied, KubernetesProbe, Permission, RequestCounter
 from console.clients.credentials import parse
-from console.clients.kubernetes.batch import Batch
+from console.clients.kubernetes.apply_many import ApplyMany
 from console.clients.kubernetes.calls import (
     BARE,
     JSON,
@@ -23,8 +23,8 @@ from console.clients.kubernetes.calls import (
     Objects,
     apply_query,
 )
+from console.clients.kubernetes.client_config import Options
 from console.clients.kubernetes.kinds import Place, kind_of, place_of
-from console.clients.kubernetes.loading import Options
 from console.clients.kubernetes.session import Session
 from console.errors import NotFound
 
@@ -132,13 +132,13 @@ class KubernetesClient:
         selectors = {"labelSelector": label_selector}
 
         async def go(deadline: float) -> dict[str, Objects]:
-            found = await asyncio.gather(
+            lists = await asyncio.gather(
                 *(
                     self._calls.list_all(kind_of(kind), namespace, selectors, page, deadline)
                     for kind in kinds
                 )
             )
-            return dict(zip(kinds, found, strict=True))
+            return dict(zip(kinds, lists, strict=True))
 
         return self.run(go, timeout)
 
@@ -196,11 +196,7 @@ class KubernetesClient:
         stops answering. `on_result` is called in the calling thread as results come in.
         """
         query = apply_query(field_manager, force=force, dry_run=dry_run)
-
-        async def apply_one(place: Place, one: Mapping[str, Any], deadline: float) -> Object:
-            return await self._calls.apply(place, one, query, deadline)
-
-        return Batch(manifests, apply_one, on_result).run(concurrency, timeout)
+        return ApplyMany(self._calls, manifests, query, on_result).run(concurrency, timeout)
 
     def patch_merge(
         self, kind: str, name: str, patch: Mapping[str, Any], *, namespace: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from console.errors import Refused
 
@@ -82,6 +82,28 @@ def kind_of(name: str) -> Kind:
         return KINDS[name]
     except KeyError:
         raise Refused(f"Kubernetes kind {name} is not known here", code="unknown_kind") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What to read: a kind (of kinds.KINDS), in one namespace or (None) in all, by selectors."""
+
+    kind: str
+    namespace: str | None = None
+    labels: str = ""
+    fields: str = ""
+
+    def path(self) -> str:
+        """The URL path of the collection."""
+        return kind_of(self.kind).path(self.namespace)
+
+    def query(self, **further: str) -> str:
+        """Selectors and `further` parameters as a query string."""
+        selectors = {"labelSelector": self.labels, "fieldSelector": self.fields}
+        return urlencode({key: value for key, value in (selectors | further).items() if value})
+
+    def __str__(self) -> str:
+        return kind_of(self.kind).plural
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,13 @@ from yarl import URL
 from console.clients.bridge import closes_at_stop, offload
 from console.clients.contracts import RequestCounter
 from console.clients.credentials import Reference
-from console.clients.kubernetes.loading import Loaded, Options, headers_of, load
-from console.clients.kubernetes.problems import NoAnswer, from_answer, from_exception
+from console.clients.kubernetes.client_config import (
+    Loaded,
+    Options,
+    headers_of,
+    load,
+)
+from console.clients.kubernetes.errors import NoAnswer, from_answer, from_exception
 from console.errors import Conflict, ExternalError, Throttled, Unreachable
 
 TOKEN_CHECK_SECONDS: Final = 30.0  # how often a refreshable token is looked at

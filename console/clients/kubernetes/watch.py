@@ -14,7 +14,6 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
-from urllib.parse import urlencode
 
 import orjson
 
@@ -22,8 +21,8 @@ from console.clients import bridge
 from console.clients.kubernetes.buffer import Buffer
 from console.clients.kubernetes.calls import Calls, Object, Objects
 from console.clients.kubernetes.client import KubernetesClient
-from console.clients.kubernetes.kinds import kind_of
-from console.clients.kubernetes.problems import from_answer
+from console.clients.kubernetes.errors import from_answer
+from console.clients.kubernetes.kinds import Selection, kind_of
 from console.errors import ExternalError, Refused, Unreachable
 
 LONGEST_LINE: Final = 64 * 2**20
@@ -47,28 +46,6 @@ class Expired(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
-    """What to read: a kind (of kinds.KINDS), in one namespace or (None) in all, by selectors."""
-
-    kind: str
-    namespace: str | None = None
-    labels: str = ""
-    fields: str = ""
-
-    def path(self) -> str:
-        """The URL path of the collection."""
-        return kind_of(self.kind).path(self.namespace)
-
-    def query(self, **further: str) -> str:
-        """Selectors and `further` parameters as a query string."""
-        selectors = {"labelSelector": self.labels, "fieldSelector": self.fields}
-        return urlencode({key: value for key, value in (selectors | further).items() if value})
-
-    def __str__(self) -> str:
-        return kind_of(self.kind).plural
-
-
-@dataclass(frozen=True, slots=True)
 class Page:
     """Part of a list. `version` is the same on every page: a watch from it misses nothing."""
 
@@ -77,27 +54,29 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class WatchEvent:
     """One line of a watch: `verb` is ADDED, MODIFIED, DELETED or BOOKMARK (only a version)."""
 
-    want: Want
+    selection: Selection
     verb: str
     object: Object
     version: str
 
 
 def pages(
-    client: KubernetesClient, want: Want, *, size: int = 500, timeout: float = 60.0
+    client: KubernetesClient, selection: Selection, *, size: int = 500, timeout: float = 60.0
 ) -> Iterator[Page]:
     """A list, page by page, one request each (`timeout` seconds). Raises Expired when the server
     forgot the rest of it half-way: begin again."""
     calls = Calls(client.session)
     token = ""
     while True:
-        query = want.query(limit=str(size), **{"continue": token})
+        query = selection.query(limit=str(size), **{"continue": token})
 
         async def one(deadline: float, query: str = query) -> Object:
-            return await calls.send("GET", want.path(), f"list {want}", deadline, query=query)
+            return await calls.send(
+                "GET", selection.path(), f"list {selection}", deadline, query=query
+            )
 
         try:
             answer = client.run(one, timeout)
@@ -107,7 +86,7 @@ def pages(
             raise
         metadata = answer.get("metadata") or {}
         items = answer.get("items") or []
-        name, version = kind_of(want.kind).name, kind_of(want.kind).api_version
+        name, version = kind_of(selection.kind).name, kind_of(selection.kind).api_version
         for item in items:  # a list leaves these out of its items
             item.setdefault("kind", name)
             item.setdefault("apiVersion", version)
@@ -119,13 +98,13 @@ def pages(
 
 def watch(
     client: KubernetesClient,
-    versions: Mapping[Want, str],
+    versions: Mapping[Selection, str],
     *,
     quiet: float,
     seconds: float = 300.0,
     gather: float = 0.0,
     room: int = 1000,
-) -> Generator[list[Change], None, None]:
+) -> Generator[list[WatchEvent], None, None]:
     """What changed since `versions`, in batches of what came together, side by side for all.
 
     After the first of a batch others may come for `gather` seconds. An empty batch says that
@@ -146,7 +125,7 @@ def watch(
             lines, over = _take(buffer, wait, gather)
             if lines:
                 heard, wait = time.monotonic(), SETTLING
-                yield [_parsed(want, line) for want, line in lines]
+                yield [_parsed(selection, line) for selection, line in lines]
             elif over:
                 _settle(future)
                 return
@@ -162,7 +141,7 @@ def watch(
         future.cancel()
 
 
-def _take(buffer: Buffer, wait: float, gather: float) -> tuple[list[tuple[Want, bytes]], bool]:
+def _take(buffer: Buffer, wait: float, gather: float) -> tuple[list[tuple[Selection, bytes]], bool]:
     """What comes within `wait` seconds, and a little later, and whether that was the last."""
     lines, over = bridge.run(partial(buffer.take, wait), wait + OURS)
     if lines and gather and not over:
@@ -186,7 +165,7 @@ class _Watches:
     def __init__(
         self,
         client: KubernetesClient,
-        versions: Mapping[Want, str],
+        versions: Mapping[Selection, str],
         buffer: Buffer,
         seconds: float,
     ) -> None:
@@ -207,8 +186,8 @@ class _Watches:
     async def run(self) -> None:
         """Read all of them into the buffer."""
         tasks = [
-            asyncio.create_task(self._one(want, version))
-            for want, version in self._versions.items()
+            asyncio.create_task(self._one(selection, version))
+            for selection, version in self._versions.items()
         ]
         try:
             await asyncio.gather(*tasks)
@@ -217,15 +196,15 @@ class _Watches:
                 task.cancel()
             await self._buffer.finish()
 
-    async def _one(self, want: Want, version: str) -> None:
-        what, begun = f"watch {want}", time.monotonic()
-        query = want.query(
+    async def _one(self, selection: Selection, version: str) -> None:
+        what, begun = f"watch {selection}", time.monotonic()
+        query = selection.query(
             watch="true",
             resourceVersion=version,
             allowWatchBookmarks="true",
             timeoutSeconds=str(self._seconds),
         )
-        stream = self._client.session.stream(want.path(), what=what, query=query)
+        stream = self._client.session.stream(selection.path(), what=what, query=query)
         try:
             async with stream as body:
                 now = time.monotonic()
@@ -235,7 +214,7 @@ class _Watches:
                 async for chunk in body.iter_any():
                     rest += chunk
                     if b"\n" in chunk:
-                        await self._hand_over(want, rest)
+                        await self._hand_over(selection, rest)
                     if len(rest) > LONGEST_LINE:
                         raise Refused(f"{what}: one change is too large", code="too_large")
         except Refused as refused:
@@ -243,26 +222,26 @@ class _Watches:
                 raise Expired(refused.message) from None
             raise
 
-    async def _hand_over(self, want: Want, rest: bytearray) -> None:
+    async def _hand_over(self, selection: Selection, rest: bytearray) -> None:
         """Move the whole lines of `rest` to the buffer."""
         *lines, last = bytes(rest).split(b"\n")
         rest[:] = last
         for line in lines:
             if line:
-                await self._buffer.put(want, line)
+                await self._buffer.put(selection, line)
 
 
-def _parsed(want: Want, line: bytes) -> Change:
+def _parsed(selection: Selection, line: bytes) -> WatchEvent:
     """A change from its line; raises what an ERROR line says."""
     try:
-        told = orjson.loads(line)
-        verb, found = str(told["type"]), told["object"]
+        event = orjson.loads(line)
+        verb, object_ = str(event["type"]), event["object"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
-        raise Unreachable(f"watch {want}: a line is not a change") from None
+        raise Unreachable(f"watch {selection}: a line is not a change") from None
     if verb == "ERROR":
-        raise _problem(f"watch {want}", found)
-    version = str((found.get("metadata") or {}).get("resourceVersion", ""))
-    return Change(want, verb, found, version)
+        raise _problem(f"watch {selection}", object_)
+    version = str((object_.get("metadata") or {}).get("resourceVersion", ""))
+    return WatchEvent(selection, verb, object_, version)
 
 
 def _problem(what: str, status: Any) -> ExternalError:

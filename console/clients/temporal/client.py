@@ -30,12 +30,12 @@ from console.clients.contracts import (
     TemporalProbe,
     Unchanged,
 )
-from console.clients.temporal.bucket import TokenBucket
 from console.clients.temporal.connection import Access, Connection
 from console.clients.temporal.fairness import FairnessProbe
-from console.clients.temporal.names import check_namespace
+from console.clients.temporal.name_checks import check_namespace
 from console.clients.temporal.namespaces import Namespaces, retention_of, search_type
 from console.clients.temporal.queues import Queues
+from console.clients.temporal.token_bucket import TokenBucket
 
 T = TypeVar("T")
 FAIRNESS_TIMEOUT: Final = 20.0

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from temporalio.api.enums.v1 import EventType
-from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.history.v1 import HistoryEvent as ProtoEvent
 
-from console.clients.temporal import happenings
-from console.clients.temporal.payloads import at, text, values
-from console.clients.temporal.records import TrailEvent
-
-Reader = Callable[[Any, int], dict[str, Any]]
+from console.clients.temporal.event_attributes import READERS, Reader, nothing
+from console.clients.temporal.payloads import LONGEST_IDENTITY, Attributes, at, text, values
+from console.clients.temporal.records import HistoryEvent
 
 ROOM: Final = 4096
 """Bytes of payload kept with one event; fewer when a history has thousands of events."""
@@ -40,7 +38,7 @@ def _plan(number: int) -> tuple[str, str, Reader] | None:
     name = _TYPES[number]
     if name in _QUIET:
         return None
-    return name, f"{name}_event_attributes", happenings.READERS.get(name, happenings.nothing)
+    return name, f"{name}_event_attributes", READERS.get(name, nothing)
 
 
 _PLANS: Final[Mapping[int, tuple[str, str, Reader] | None]] = {
@@ -48,7 +46,7 @@ _PLANS: Final[Mapping[int, tuple[str, str, Reader] | None]] = {
 }
 
 
-def is_closing(event: HistoryEvent) -> bool:
+def is_closing(event: ProtoEvent) -> bool:
     """Whether nothing can come after this event."""
     return _TYPES.get(event.event_type, "") in CLOSING
 
@@ -58,37 +56,37 @@ def room_for(count: int) -> int:
     return max(LEAST_ROOM, min(ROOM, ROOM_OF_ALL // max(count, 1)))
 
 
-def translate(events: Iterable[HistoryEvent], room: int) -> tuple[TrailEvent, ...]:
+def translate(events: Iterable[ProtoEvent], room: int) -> tuple[HistoryEvent, ...]:
     """What a trail needs of each event that says something, in the same order."""
-    found: list[TrailEvent] = []
+    translated: list[HistoryEvent] = []
     for event in events:
         number = event.event_type
-        plan = _PLANS.get(number, ("", "", happenings.nothing))
+        plan = _PLANS.get(number, ("", "", nothing))
         if plan is not None:
-            found.append(_one(event, plan, room))
-    return tuple(found)
+            translated.append(_translated(event, plan, room))
+    return tuple(translated)
 
 
-def _one(event: HistoryEvent, plan: tuple[str, str, Reader], room: int) -> TrailEvent:
+def _translated(event: ProtoEvent, plan: tuple[str, str, Reader], room: int) -> HistoryEvent:
     name, attribute, reader = plan
-    told = reader(getattr(event, attribute), room) if attribute else {}
+    attributes = reader(getattr(event, attribute), room) if attribute else {}
     if event.HasField("user_metadata"):
-        _add_metadata(event, told, room)
+        _add_metadata(event, attributes, room)
     if event.HasField("principal") and event.principal.name:
         # Who was authenticated says more than who one claims to be.
-        told["actor"] = text(event.principal.name, 255)
-    return TrailEvent(
+        attributes["actor"] = text(event.principal.name, LONGEST_IDENTITY)
+    return HistoryEvent(
         id=event.event_id,
         at=at(event.event_time),
         type=name or f"event_type_{event.event_type}",
-        **told,
+        **attributes,
     )
 
 
-def _add_metadata(event: HistoryEvent, told: dict[str, Any], room: int) -> None:
+def _add_metadata(event: ProtoEvent, attributes: Attributes, room: int) -> None:
     metadata = event.user_metadata
-    detail = dict(told.get("detail") or {})
+    detail = dict(attributes.get("detail") or {})
     for name in ("summary", "details"):
         if metadata.HasField(name):
             detail[name] = values([getattr(metadata, name)], room)[0]
-    told["detail"] = detail
+    attributes["detail"] = detail

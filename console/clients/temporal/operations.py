@@ -1,6 +1,6 @@
 """What people do to workflow runs: cancel, terminate, reset, signal, activities, priority.
 
-    Operations(client_for(target)).terminate(run, Doing(identity, reason, request_id))
+    Operations(client_for(target)).terminate(run, OperationContext(identity, reason, request_id))
 
 Sync, plain values, the errors of console.errors. A request id makes a repetition harmless where
 the server takes one (cancel, signal, pause); a termination keeps it in its details, so that one
@@ -33,9 +33,9 @@ from temporalio.api.workflowservice.v1 import (
     UpdateWorkflowExecutionOptionsRequest,
 )
 
-from console.clients.temporal.calling import call
 from console.clients.temporal.client import TemporalClient
-from console.clients.temporal.names import shorten
+from console.clients.temporal.name_checks import shorten
+from console.clients.temporal.workflow_service import call
 from console.errors import Conflict, Refused
 
 PAGE: Final = 1000
@@ -52,7 +52,7 @@ _BOUNDARIES: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Doing:
+class OperationContext:
     """Who does something, why, and the id under which doing it again is the same thing."""
 
     identity: str
@@ -79,25 +79,25 @@ class Operations:
         self._client = client
         self._namespace = client.namespace
 
-    def cancel(self, run: Execution, doing: Doing) -> None:
+    def cancel(self, run: Execution, context: OperationContext) -> None:
         """Asks the workflow to cancel. Conflict when it has ended."""
         request = RequestCancelWorkflowExecutionRequest(
             namespace=self._namespace,
             workflow_execution=run.wire(),
-            identity=shorten(doing.identity),
-            request_id=doing.request_id,
-            reason=shorten(doing.reason),
+            identity=shorten(context.identity),
+            request_id=context.request_id,
+            reason=shorten(context.reason),
         )
         self._do("request_cancel_workflow_execution", request, f"cancel {run.workflow_id}")
 
-    def terminate(self, run: Execution, doing: Doing) -> None:
-        """Ends the run at once. Conflict when it has ended already, but for this very doing."""
+    def terminate(self, run: Execution, context: OperationContext) -> None:
+        """Ends the run at once. Conflict when it has ended already, but for this very request."""
         request = TerminateWorkflowExecutionRequest(
             namespace=self._namespace,
             workflow_execution=run.wire(),
-            identity=shorten(doing.identity),
-            reason=shorten(doing.reason),
-            details=json_payloads(json.dumps({"headroom_request": doing.request_id})),
+            identity=shorten(context.identity),
+            reason=shorten(context.reason),
+            details=json_payloads(json.dumps({"headroom_request": context.request_id})),
         )
         what = f"terminate {run.workflow_id}"
 
@@ -111,20 +111,20 @@ class Operations:
 
         self._client.run(go)
 
-    def signal(self, run: Execution, name: str, value: str, doing: Doing) -> None:
+    def signal(self, run: Execution, name: str, value: str, context: OperationContext) -> None:
         """Sends a signal with one JSON value (as text; empty: without input)."""
         request = SignalWorkflowExecutionRequest(
             namespace=self._namespace,
             workflow_execution=run.wire(),
             signal_name=name,
-            identity=shorten(doing.identity),
-            request_id=doing.request_id,
+            identity=shorten(context.identity),
+            request_id=context.request_id,
         )
         if value:
             request.input.CopyFrom(json_payloads(value))
         self._do("signal_workflow_execution", request, f"signal {run.workflow_id}")
 
-    def reset(self, run: Execution, point: str | int, doing: Doing) -> tuple[str, int]:
+    def reset(self, run: Execution, point: str | int, context: OperationContext) -> tuple[str, int]:
         """Begins a new run from `point`: "first" or "last" workflow task, or an event id.
 
         Gives the new run's id and the event gone back to. Refused (code `invalid`) when the event
@@ -136,11 +136,11 @@ class Operations:
             request = ResetWorkflowExecutionRequest(
                 namespace=self._namespace,
                 workflow_execution=run.wire(),
-                reason=shorten(doing.reason),
+                reason=shorten(context.reason),
                 workflow_task_finish_event_id=event,
-                request_id=doing.request_id,
+                request_id=context.request_id,
                 reset_reapply_type=ResetReapplyType.RESET_REAPPLY_TYPE_ALL_ELIGIBLE,
-                identity=shorten(doing.identity),
+                identity=shorten(context.identity),
             )
             what = f"reset {run.workflow_id}"
             answer = await call(
@@ -150,26 +150,31 @@ class Operations:
 
         return self._client.run(go, RESET_SECONDS)
 
-    def pause_activity(self, run: Execution, activity: str, doing: Doing) -> None:
+    def pause_activity(self, run: Execution, activity: str, context: OperationContext) -> None:
         """Stops further attempts of a pending activity. NotFound when none has that id."""
         request = PauseActivityRequest(
             namespace=self._namespace,
             execution=run.wire(),
-            identity=shorten(doing.identity),
+            identity=shorten(context.identity),
             id=activity,
-            reason=shorten(doing.reason),
-            request_id=doing.request_id,
+            reason=shorten(context.reason),
+            request_id=context.request_id,
         )
         self._do("pause_activity", request, f"pause activity {activity}")
 
     def unpause_activity(
-        self, run: Execution, activity: str, doing: Doing, *, reset_attempts: bool = False
+        self,
+        run: Execution,
+        activity: str,
+        context: OperationContext,
+        *,
+        reset_attempts: bool = False,
     ) -> None:
         """Lets a paused activity go on, from attempt 1 with `reset_attempts`."""
         request = UnpauseActivityRequest(
             namespace=self._namespace,
             execution=run.wire(),
-            identity=shorten(doing.identity),
+            identity=shorten(context.identity),
             id=activity,
             reset_attempts=reset_attempts,
         )
@@ -179,7 +184,7 @@ class Operations:
         self,
         run: Execution,
         activity: str,
-        doing: Doing,
+        context: OperationContext,
         *,
         keep_paused: bool = True,
         reset_heartbeat: bool = False,
@@ -188,7 +193,7 @@ class Operations:
         request = ResetActivityRequest(
             namespace=self._namespace,
             execution=run.wire(),
-            identity=shorten(doing.identity),
+            identity=shorten(context.identity),
             id=activity,
             keep_paused=keep_paused,
             reset_heartbeat=reset_heartbeat,
@@ -196,7 +201,13 @@ class Operations:
         self._do("reset_activity", request, f"reset activity {activity}")
 
     def set_priority(
-        self, run: Execution, doing: Doing, *, key: int = 0, fairness: str = "", weight: float = 0.0
+        self,
+        run: Execution,
+        context: OperationContext,
+        *,
+        key: int = 0,
+        fairness: str = "",
+        weight: float = 0.0,
     ) -> None:
         """Sets priority key (1 to 5, 0: default), fairness key and weight (0: default) of what the
         run schedules from now on."""
@@ -206,7 +217,7 @@ class Operations:
             workflow_execution=run.wire(),
             workflow_execution_options=WorkflowExecutionOptions(priority=priority),
             update_mask=FieldMask(paths=["priority"]),
-            identity=shorten(doing.identity),
+            identity=shorten(context.identity),
         )
         self._do("update_workflow_execution_options", request, f"prioritise {run.workflow_id}")
 

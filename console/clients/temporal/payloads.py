@@ -16,7 +16,11 @@ from temporalio.api.failure.v1 import Failure
 
 from console.clients.temporal.records import Fault, Heartbeat
 
+Attributes = dict[str, Any]
+"""What an event holds: keyword arguments of HistoryEvent."""
 LONGEST_TEXT: Final = 2000
+LONGEST_NAME: Final = 200
+LONGEST_IDENTITY: Final = 255
 LONGEST_STACK: Final = 8000
 PREVIEW: Final = 120
 DEEPEST: Final = 24
@@ -164,10 +168,10 @@ def fault(failure: Failure, room: int, depth: int = 0) -> Fault:
 
 
 def _application(info: Any, room: int) -> tuple[str, dict[str, Any]]:
-    found: dict[str, Any] = {"type": text(info.type, 200), "non_retryable": info.non_retryable}
+    attributes: dict[str, Any] = {"type": text(info.type, 200), "non_retryable": info.non_retryable}
     if info.HasField("details"):
-        found["details"] = tuple(values(info.details.payloads, room))
-    return "application", found
+        attributes["details"] = tuple(values(info.details.payloads, room))
+    return "application", attributes
 
 
 def _timeout(info: Any, room: int) -> tuple[str, dict[str, Any]]:

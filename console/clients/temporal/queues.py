@@ -26,15 +26,15 @@ from console.clients.contracts import (
     RateLimit,
     Unchanged,
 )
-from console.clients.temporal.bucket import TokenBucket
 from console.clients.temporal.connection import Connection
-from console.clients.temporal.names import check_keys, check_queue, shorten
+from console.clients.temporal.name_checks import check_keys, check_queue, shorten
 from console.clients.temporal.rates import (
     from_wire,
     key_default_to_wire,
     to_wire,
     weight_to_wire,
 )
+from console.clients.temporal.token_bucket import TokenBucket
 from console.errors import Refused
 
 MOST_WEIGHTS_A_CALL: Final = 1000

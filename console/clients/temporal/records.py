@@ -9,7 +9,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class RunRow:
+class VisibilityRow:
     """One row of visibility (or of a description).
 
     `status` is Temporal's word in lower case (`running`, `continued_as_new`, …). `history_length`,
@@ -39,10 +39,10 @@ class RunRow:
 
 
 @dataclass(frozen=True, slots=True)
-class RunRows:
+class VisibilityPage:
     """One page of rows. `token` asks for the next one and is empty on the last."""
 
-    rows: tuple[RunRow, ...]
+    rows: tuple[VisibilityRow, ...]
     token: bytes
 
 
@@ -72,7 +72,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class TrailEvent:
+class HistoryEvent:
     """One event of a history.
 
     `type` is Temporal's name in lower case (`activity_task_scheduled`). `ref` is the event that
@@ -105,7 +105,7 @@ class RunHistory:
     is the id of the last event there is; `closed` says that it ends the run.
     """
 
-    events: tuple[TrailEvent, ...]
+    events: tuple[HistoryEvent, ...]
     last_id: int
     closed: bool
     document: bytes | None
@@ -146,7 +146,7 @@ class PendingActivity:
 class RunDescription:
     """What a run is doing now."""
 
-    row: RunRow
+    row: VisibilityRow
     activities: tuple[PendingActivity, ...]
     children: tuple[tuple[str, str, str], ...]
     workflow_task_attempt: int

@@ -18,19 +18,13 @@ from console.access.idempotency import Idempotent
 from console.access.models import User
 from console.access.rights import actor_of, require
 from console.errors import DomainError
-from console.rest.body import (
-    body_of,
-    refuse_rest,
-    take_object,
-    take_text,
-)
 from console.rest.views import (
     READ,
     Row,
     RowDetail,
     RowList,
 )
-from observability.actions import serializers as said
+from observability.actions import serializers
 from observability.actions.filters import OrderFilters
 from observability.actions.models import Order
 from observability.actions.selectors.facts import offers
@@ -40,43 +34,42 @@ from observability.engines.catalogue import find_verb
 from observability.engines.verbs import FieldKind
 from observability.jobs.models import JobRun
 
-_FIELDS = ("verb", "reason", "arguments", "confirm", "seen_status")
-
 
 class RunActions(Idempotent, APIView):
     """What can be done to one run, and what was done."""
 
     required_permissions: ClassVar = {"GET": Permission.OWN, "POST": Permission.OWN}
 
-    @extend_schema(responses={200: said.RUN_ACTIONS})
+    @extend_schema(responses={200: serializers.RUN_ACTIONS})
     def get(self, request: Request, pk: int) -> Response:
         """Verbs with the reason where one is not possible now, and the latest orders. Members see
         what was done to their own tenants' runs."""
         run = _visible_run(request, pk)
         return Response(
             {
-                "possible": [said.offer_row(each) for each in offers(run) if not each.hidden],
-                "orders": [said.order_row(each) for each in of_run(run)[:SHOWN]],
+                "possible": [
+                    serializers.offer_row(each) for each in offers(run) if not each.hidden
+                ],
+                "orders": [serializers.order_row(each) for each in of_run(run)[:SHOWN]],
             }
         )
 
-    @extend_schema(request=said.ASK, responses={200: said.ORDER})
+    @extend_schema(request=serializers.ActionRequest, responses={200: serializers.ORDER})
     def post(self, request: Request, pk: int) -> Response:
         """Does it, and answers with what the engine said: `status` done, refused, failed or
         unknown. 409 when it does not fit the run now. For operators."""
         run = _visible_run(request, pk)
         require(request, Permission.OPERATE)
-        body = body_of(request)
+        body = serializers.ActionRequest.read(request)
         asking = Asking(
-            verb=take_text(body, "verb"),
-            reason=take_text(body, "reason"),
-            arguments=json_arguments(run.engine, str(request.data.get("verb")), body),
-            confirm=take_text(body, "confirm"),
-            seen=take_text(body, "seen_status"),
+            verb=body["verb"],
+            reason=body["reason"],
+            arguments=json_arguments(run.engine, body["verb"], body["arguments"]),
+            confirm=body["confirm"],
+            seen=body["seen_status"],
         )
-        refuse_rest(body, _FIELDS)
         order = act(run=run, asking=asking, actor=actor_of(request))
-        row = said.order_row(order)
+        row = serializers.order_row(order)
         return Response(row, headers={"Location": str(row["url"])})
 
 
@@ -85,7 +78,7 @@ class OrderList(RowList):
 
     required_permissions: ClassVar = READ
     queryset = Order.objects.none()
-    serializer_class = said.ORDER
+    serializer_class = serializers.ORDER
     filterset_class = OrderFilters
     cursor_key = ("created_at", "id")
     cursor_descending = True
@@ -95,7 +88,7 @@ class OrderList(RowList):
         return listed()
 
     def shape(self, rows: Sequence[Order]) -> list[Row]:
-        return [said.order_row(row) for row in rows]
+        return [serializers.order_row(row) for row in rows]
 
 
 class OrderDetail(RowDetail):
@@ -103,16 +96,15 @@ class OrderDetail(RowDetail):
 
     required_permissions: ClassVar = READ
     queryset = Order.objects.select_related("run", "target", "tenant")
-    serializer_class = said.ORDER
+    serializer_class = serializers.ORDER
 
     def shape(self, row: Order) -> Row:
-        return said.order_row(row)
+        return serializers.order_row(row)
 
 
-def json_arguments(engine: str, verb: str, body: dict[str, Any]) -> Mapping[str, Any]:
-    """Takes `arguments` out of a body. Where an argument is JSON, its value is meant as it is: a
-    text is that text and not JSON to be read."""
-    given = take_object(body, "arguments")
+def json_arguments(engine: str, verb: str, given: dict[str, Any]) -> Mapping[str, Any]:
+    """The arguments of a body as the verb reads them. Where an argument is JSON, its value is meant
+    as it is: a text is that text and not JSON to be read."""
     about = find_verb(engine, verb)
     for argument in about.arguments if about else ():
         if argument.kind is FieldKind.JSON and argument.name in given:

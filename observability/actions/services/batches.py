@@ -13,6 +13,7 @@ from console.audit import services as audit
 from console.audit.services import Actor, require_reason
 from console.celery import enqueue
 from console.errors import DomainError
+from console.pages.plural import plural
 from console.request import current_request_id
 from observability.actions.models import Order, OrderItem, Selection
 from observability.actions.services.notes import said
@@ -37,7 +38,7 @@ def ask_batch(*, asking: BatchAsking, actor: Actor) -> Order:
     target = target_of(asking.target) if asking.target else _common_target(found.runs)
     order = Order(
         selection=Selection.QUERY if asking.target else Selection.RUNS,
-        label="1 run" if found.fitting == 1 else f"{found.fitting} runs"[:1000],
+        label=plural(found.fitting, "run"),
         target=target,
         engine=asking.engine,
         verb=found.verb.name,

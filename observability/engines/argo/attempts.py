@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Final
 
-from console.clients.kubernetes.watch import Change
+from console.clients.kubernetes.watch import WatchEvent
 from observability.engines.argo.state import (
     ENDED,
     WorkflowSnapshot,
@@ -140,9 +140,9 @@ def unseen_end(seen: WorkflowSnapshot, id: str, at: datetime) -> RunSnapshot:
     )
 
 
-def condensed(changes: Sequence[Change]) -> list[Change]:
+def condensed(changes: Sequence[WatchEvent]) -> list[WatchEvent]:
     """The last change of each object, and those before it that a retry by hand overwrote."""
-    kept: list[Change] = []
+    kept: list[WatchEvent] = []
     last: dict[str, int] = {}
     for change in changes:
         if change.verb == "BOOKMARK":

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from console.clients.argo_server import ArgoServer
 from console.clients.kubernetes.client import KubernetesClient
-from console.clients.kubernetes.watch import Change, Want, pages, watch
+from console.clients.kubernetes.kinds import Selection
+from console.clients.kubernetes.watch import WatchEvent, pages, watch
 from console.errors import NotFound, Refused
 from observability.engines.argo.archive import Archive
 from observability.engines.argo.attempts import Attempts, condensed, unseen_end
@@ -45,7 +46,7 @@ from tenants.adapters.argo import server_for
 from tenants.adapters.kubernetes import client_for
 from tenants.contracts import PlacementRef, TargetRef
 
-WORKFLOWS: Final = Want("Workflow")
+WORKFLOWS: Final = Selection("Workflow")
 PAGE: Final = 25
 """Workflows in one request: each may be a megabyte."""
 GATHER: Final = 0.1
@@ -198,7 +199,7 @@ class _Workflows(ListAndWatch):
             yield from change_pages(self._snapshots(condensed(changes)), before, position)
             self._position = position
 
-    def _snapshots(self, changes: Iterable[Change]) -> Iterator[RunSnapshot]:
+    def _snapshots(self, changes: Iterable[WatchEvent]) -> Iterator[RunSnapshot]:
         for change in changes:
             gone = change.verb == "DELETED"
             for seen in self._attempts.resolve([change.object], deleted=gone):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from console.errors import Refused, Unreachable
+from console.pages.plural import plural
 from observability.engines.celery.verbs import VERBS, call_of
 from observability.engines.contracts import PARENT_HEADER, TENANT_HEADER, Engine
 from observability.engines.verbs import ActionRequest, Answer, Availability, RunFacts, by_status
@@ -34,7 +35,7 @@ class CeleryControls:
             raise Unreachable("no worker answered in time: a revoke reaches only workers that run")
         said = "; ".join(f"{worker}: {text or 'ok'}" for worker, text in sorted(answers.items()))
         return Answer(
-            f"{len(answers)} worker{'s' if len(answers) > 1 else ''} took it. {said}"[:1000],
+            f"{plural(len(answers), 'worker')} took it. {said}"[:1000],
             {"workers": sorted(answers)},
         )
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from console.clients.celery.recorded import was_cut
-from console.clients.celery.values import CeleryEvent
+from console.clients.celery.recorded_arguments import was_cut
+from console.clients.celery.records import CeleryEvent
 from observability.engines.celery.failures import root_message
 from observability.engines.contracts import (
     LONGEST_MESSAGE,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Final
 
-from console.clients.celery.values import TaskOnWorker
+from console.clients.celery.records import TaskOnWorker
 from observability.engines.celery.events import microseconds, moment
 from observability.engines.celery.revisions import WITH_WORKER, format_revision, parse_revision
 from observability.engines.celery.workers import Silence

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from console.clients.celery.values import CeleryEvent
+from console.clients.celery.records import CeleryEvent
 from observability.engines.celery.events import moment, row_of, whole
 from observability.engines.celery.failures import root_message
 from observability.engines.celery.revisions import (

@@ -17,7 +17,7 @@ from typing import Any, Final
 import structlog
 
 from console.clients.celery.client import CeleryClient
-from console.clients.celery.values import EventBatch
+from console.clients.celery.records import EventBatch
 from console.errors import ExternalError, NotFound
 from observability.engines.celery.events import moment
 from observability.engines.celery.gaps import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from console.clients.celery.recorded import arguments, was_cut
+from console.clients.celery.recorded_arguments import arguments, was_cut
 from observability.engines.contracts import MASK, OPEN, Engine, Status
 from observability.engines.verbs import Recorded, Verb
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from console.clients.celery.values import CeleryEvent, EventBatch
+from console.clients.celery.records import CeleryEvent, EventBatch
 
 SILENT_AFTER: Final = 30_000_000
 """Microseconds without a sign of life after which a worker is taken for lost; they send one every

@@ -9,7 +9,8 @@ from itertools import groupby
 from typing import Final
 
 from console.clients.kubernetes.client import KubernetesClient
-from console.clients.kubernetes.watch import Change, Want, pages
+from console.clients.kubernetes.kinds import Selection
+from console.clients.kubernetes.watch import WatchEvent, pages
 from console.errors import NotFound
 from observability.engines.kubernetes.pods import ending_of
 from observability.engines.kubernetes.state import JobSnapshot, is_finished
@@ -26,9 +27,9 @@ from observability.engines.watching import Column
 
 JOB_NAME: Final = "batch.kubernetes.io/job-name"
 _ABOUT_JOBS: Final = "involvedObject.kind=Job,type=Warning"
-JOBS: Final = Want("Job")
-PODS: Final = Want("Pod", labels=JOB_NAME)
-WARNINGS: Final = Want("Event", fields=_ABOUT_JOBS)
+JOBS: Final = Selection("Job")
+PODS: Final = Selection("Pod", labels=JOB_NAME)
+WARNINGS: Final = Selection("Event", fields=_ABOUT_JOBS)
 WANTS: Final = (JOBS, PODS, WARNINGS)
 NAMES_AT_ONCE: Final = 50
 FEW: Final = 4
@@ -69,7 +70,7 @@ class JobListing:
     """Every Job of the cluster, namespace by namespace: one list request per kind and page."""
 
     def __init__(self, client: KubernetesClient) -> None:
-        self._jobs, self._pods, self._warnings = (Column(client, want) for want in WANTS)
+        self._jobs, self._pods, self._warnings = (Column(client, selection) for selection in WANTS)
 
     @property
     def versions(self) -> dict[str, str]:
@@ -113,17 +114,17 @@ class ChangedJobs:
         self._marks: dict[str, _Mark] = {}
         self.versions: dict[str, str] = {}
 
-    def see(self, change: Change) -> None:
+    def see(self, change: WatchEvent) -> None:
         """Take note of one change."""
         if change.version:
-            self.versions[change.want.kind] = change.version
+            self.versions[change.selection.kind] = change.version
         item = change.object
         if change.verb == "BOOKMARK" or namespace_of(item) not in self._namespaces:
             return
-        if change.want == JOBS:
+        if change.selection == JOBS:
             mark = self._mark(item, name_of(item), uid_of(item))
             mark.job, mark.deleted = item, change.verb == "DELETED"
-        elif change.want == PODS:
+        elif change.selection == PODS:
             self._see_pod(item, deleted=change.verb == "DELETED")
         elif change.verb != "DELETED":  # events expire, which says nothing about the Job
             self._mark(item, *about(item)).warned = True
@@ -194,7 +195,7 @@ class _Space:
         """The pods of Jobs by name."""
         if names:
             listed = ",".join(sorted(set(names)))
-            yield from self._list(Want("Pod", labels=f"{JOB_NAME} in ({listed})"))
+            yield from self._list(Selection("Pod", labels=f"{JOB_NAME} in ({listed})"))
 
     def warnings(self, names: Sequence[str]) -> Iterator[Object]:
         """The warnings about Jobs by name; about many, those about all of the namespace."""
@@ -203,10 +204,10 @@ class _Space:
             return
         for name in names:
             fields = f"{_ABOUT_JOBS},involvedObject.name={name}"
-            yield from self._list(Want("Event", fields=fields))
+            yield from self._list(Selection("Event", fields=fields))
 
-    def _list(self, want: Want) -> Iterator[Object]:
-        inside = Want(want.kind, self._namespace, want.labels, want.fields)
+    def _list(self, selection: Selection) -> Iterator[Object]:
+        inside = Selection(selection.kind, self._namespace, selection.labels, selection.fields)
         for page in pages(self._client, inside):
             yield from page.objects
 

@@ -87,7 +87,7 @@ class KubernetesSource:
 class _Jobs(ListAndWatch):
     """One call of `changes`."""
 
-    kinds = tuple(want.kind for want in WANTS)
+    kinds = tuple(selection.kind for selection in WANTS)
     noun = "jobs"
 
     def __init__(
@@ -147,7 +147,7 @@ class _Jobs(ListAndWatch):
 
     def _watch(self, wait: float) -> Iterator[ChangePage]:
         position = self._position
-        versions = {want: position.versions[want.kind] for want in WANTS}
+        versions = {selection: position.versions[selection.kind] for selection in WANTS}
         namespaces = self._places | frozenset(position.extra)
         for batch in watch(self._client, versions, quiet=wait, gather=GATHER):
             now = self._clock.now()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from console.clients.temporal.operations import Doing, Execution, Operations
-from console.clients.temporal.queries import find
+from console.clients.temporal.operations import Execution, OperationContext, Operations
+from console.clients.temporal.visibility_query import find_runs
 from observability.engines.contracts import Engine
 from observability.engines.temporal.verbs import VERBS
 from observability.engines.verbs import (
@@ -46,12 +46,12 @@ class TemporalControls:
                 status=each.status,
                 tenant=each.tenant,
             )
-            for each in find(client_for(target), query, most=most)
+            for each in find_runs(client_for(target), query, most=most)
         ]
 
 
-def _doing(request: ActionRequest) -> Doing:
-    return Doing(request.identity, request.stated, request.id)
+def _doing(request: ActionRequest) -> OperationContext:
+    return OperationContext(request.identity, request.stated, request.id)
 
 
 def _cancel(operations: Operations, run: Execution, request: ActionRequest) -> Answer:

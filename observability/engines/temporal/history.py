@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from console.clients.temporal.records import Fault, TrailEvent
+from console.clients.temporal.records import Fault, HistoryEvent
 from observability.engines.contracts import LONGEST_TITLE, EventKind, Progress, RunEvent
 from observability.engines.temporal.activities import (
     attempt_failed,
@@ -47,19 +47,19 @@ class HistoryState:
 
     events: list[RunEvent] = field(default_factory=list)
     steps: dict[int, Step] = field(default_factory=dict)
-    first: TrailEvent | None = None
-    last: TrailEvent | None = None
+    first: HistoryEvent | None = None
+    last: HistoryEvent | None = None
     began_at: datetime | None = None
     attempts: int = 0
     worker: str = ""
     build: str = ""
     progress: Progress | None = None
-    stuck: TrailEvent | None = None
+    stuck: HistoryEvent | None = None
     """The workflow task's failure that nothing has come after."""
 
 
 def event_of(
-    event: TrailEvent,
+    event: HistoryEvent,
     kind: EventKind,
     title: str,
     *,
@@ -83,7 +83,7 @@ def event_of(
     )
 
 
-def reduce_history(events: Iterable[TrailEvent], after: int = 0) -> HistoryState:
+def reduce_history(events: Iterable[HistoryEvent], after: int = 0) -> HistoryState:
     """What events say, in their order. Those up to the id `after` are known: they only say what
     later ones refer to."""
     state = HistoryState()
@@ -98,7 +98,7 @@ def reduce_history(events: Iterable[TrailEvent], after: int = 0) -> HistoryState
     return state
 
 
-def _task_started(state: HistoryState, event: TrailEvent) -> Events:
+def _task_started(state: HistoryState, event: HistoryEvent) -> Events:
     if state.first is None or state.began_at is not None:
         return ()
     state.began_at = event.at
@@ -106,12 +106,12 @@ def _task_started(state: HistoryState, event: TrailEvent) -> Events:
     return (event_of(event, EventKind.STARTED, "Taken up by a worker"),)
 
 
-def _task_completed(state: HistoryState, event: TrailEvent) -> Events:
+def _task_completed(state: HistoryState, event: HistoryEvent) -> Events:
     state.stuck = None
     return _worker(state, event)
 
 
-def _worker(state: HistoryState, event: TrailEvent) -> Events:
+def _worker(state: HistoryState, event: HistoryEvent) -> Events:
     """Says so when a task was done by another worker, or by another build, than the one before."""
     worker, build = state.worker, state.build
     state.worker = event.actor or worker
@@ -128,7 +128,7 @@ def _worker(state: HistoryState, event: TrailEvent) -> Events:
     )
 
 
-def _task_failed(state: HistoryState, event: TrailEvent) -> Events:
+def _task_failed(state: HistoryState, event: HistoryEvent) -> Events:
     if event.state == "reset_workflow":
         base = str(event.detail.get("base_run_id", ""))
         # What came before is a copy of the other run's; this one begins here.
@@ -153,7 +153,7 @@ def _task_failed(state: HistoryState, event: TrailEvent) -> Events:
     )
 
 
-def _task_timed_out(_: HistoryState, event: TrailEvent) -> Events:
+def _task_timed_out(_: HistoryState, event: HistoryEvent) -> Events:
     return (
         event_of(
             event,
@@ -166,7 +166,7 @@ def _task_timed_out(_: HistoryState, event: TrailEvent) -> Events:
     )
 
 
-def _labelled(_: HistoryState, event: TrailEvent) -> Events:
+def _labelled(_: HistoryState, event: HistoryEvent) -> Events:
     label = LABELS.get(event.type) or EventLabel(
         EventKind.NOTE, event.type.replace("_", " ").capitalize()
     )
@@ -183,7 +183,7 @@ def _labelled(_: HistoryState, event: TrailEvent) -> Events:
     )
 
 
-def _scheduled(state: HistoryState, event: TrailEvent) -> Events:
+def _scheduled(state: HistoryState, event: HistoryEvent) -> Events:
     state.steps[event.id] = Step(event.name, event.subject)
     return (
         event_of(
@@ -196,11 +196,11 @@ def _scheduled(state: HistoryState, event: TrailEvent) -> Events:
     )
 
 
-def _step_of(state: HistoryState, event: TrailEvent) -> Step:
+def _step_of(state: HistoryState, event: HistoryEvent) -> Step:
     return state.steps.get(event.ref) or Step("", "")
 
 
-def _attempt_started(state: HistoryState, event: TrailEvent) -> Events:
+def _attempt_started(state: HistoryState, event: HistoryEvent) -> Events:
     step = state.steps.setdefault(event.ref, Step("", ""))
     step.attempt, step.worker = event.attempt, event.actor
     state.attempts = max(state.attempts, event.attempt)
@@ -235,7 +235,7 @@ def _note_progress(state: HistoryState, fault: Fault, at: datetime) -> None:
         state.progress = progress(outer.heartbeat, at)
 
 
-def _of_step(event: TrailEvent, step: Step, kind: EventKind, title: str, **more: Any) -> RunEvent:
+def _of_step(event: HistoryEvent, step: Step, kind: EventKind, title: str, **more: Any) -> RunEvent:
     return event_of(
         event,
         kind,
@@ -248,20 +248,20 @@ def _of_step(event: TrailEvent, step: Step, kind: EventKind, title: str, **more:
     )
 
 
-def _step_completed(state: HistoryState, event: TrailEvent) -> Events:
+def _step_completed(state: HistoryState, event: HistoryEvent) -> Events:
     step = _step_of(state, event)
     title = f"{step.name or UNNAMED} completed"
     return (_of_step(event, step, EventKind.STEP_COMPLETED, title),)
 
 
-def _step_failed(state: HistoryState, event: TrailEvent) -> Events:
+def _step_failed(state: HistoryState, event: HistoryEvent) -> Events:
     step = _step_of(state, event)
     title = f"{step.name or UNNAMED} failed for good"
     detail = {"retry_state": event.state}
     return (_of_step(event, step, EventKind.ATTEMPT_FAILED, title, detail=detail),)
 
 
-def _step_timed_out(state: HistoryState, event: TrailEvent) -> Events:
+def _step_timed_out(state: HistoryState, event: HistoryEvent) -> Events:
     step = _step_of(state, event)
     outer = decisive(event.fault)
     events: list[RunEvent] = []
@@ -283,19 +283,19 @@ def _step_timed_out(state: HistoryState, event: TrailEvent) -> Events:
     return events
 
 
-def _step_cancelled(state: HistoryState, event: TrailEvent) -> Events:
+def _step_cancelled(state: HistoryState, event: HistoryEvent) -> Events:
     step = _step_of(state, event)
     title = f"{step.name or UNNAMED} was cancelled"
     return (_of_step(event, step, EventKind.STEP_COMPLETED, title, detail={"cancelled": True}),)
 
 
-def _step_cancel(state: HistoryState, event: TrailEvent) -> Events:
+def _step_cancel(state: HistoryState, event: HistoryEvent) -> Events:
     step = _step_of(state, event)
     title = f"Cancellation of {step.name or UNNAMED} requested"
     return (_of_step(event, step, EventKind.CANCEL_REQUESTED, title),)
 
 
-def _marker(state: HistoryState, event: TrailEvent) -> Events:
+def _marker(state: HistoryState, event: HistoryEvent) -> Events:
     if event.name != "core_local_activity":
         return (event_of(event, EventKind.NOTE, f"Marker {event.name}"),)
     name = str(event.detail.get("activity_type", ""))
@@ -314,7 +314,7 @@ def _marker(state: HistoryState, event: TrailEvent) -> Events:
     )
 
 
-_ACTIVITY_HANDLERS: Final[Mapping[str, Callable[[HistoryState, TrailEvent], Events]]] = {
+_ACTIVITY_HANDLERS: Final[Mapping[str, Callable[[HistoryState, HistoryEvent], Events]]] = {
     "activity_task_scheduled": _scheduled,
     "activity_task_started": _attempt_started,
     "activity_task_completed": _step_completed,
@@ -326,7 +326,7 @@ _ACTIVITY_HANDLERS: Final[Mapping[str, Callable[[HistoryState, TrailEvent], Even
 }
 
 
-_HANDLERS: Final[Mapping[str, Callable[[HistoryState, TrailEvent], Events]]] = {
+_HANDLERS: Final[Mapping[str, Callable[[HistoryState, HistoryEvent], Events]]] = {
     "workflow_task_started": _task_started,
     "workflow_task_completed": _task_completed,
     "workflow_task_failed": _task_failed,

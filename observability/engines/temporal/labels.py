@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from console.clients.temporal.records import TrailEvent
+from console.clients.temporal.records import HistoryEvent
 from observability.engines.contracts import EventKind
 
 
@@ -22,7 +22,7 @@ class EventLabel:
     begins: bool = False
     by_subject: bool = False
 
-    def title(self, event: TrailEvent) -> str:
+    def title(self, event: HistoryEvent) -> str:
         """What happened, for people."""
         seconds = event.detail.get("seconds")
         for placeholder, value in (
@@ -35,14 +35,14 @@ class EventLabel:
                 return self.text.replace(placeholder, value)
         return self.text
 
-    def step(self, event: TrailEvent) -> tuple[str, str]:
+    def step(self, event: HistoryEvent) -> tuple[str, str]:
         """The id and the name of the step; empty when it is about the run itself."""
         if not self.prefix:
             return "", ""
         number = event.subject if self.by_subject else event.id if self.begins else event.ref
         return f"{self.prefix}-{number}"[:255], event.name or event.subject[:200]
 
-    def facts(self, event: TrailEvent) -> dict[str, Any]:
+    def facts(self, event: HistoryEvent) -> dict[str, Any]:
         """What the event says beyond its detail."""
         facts = {"run_id": event.run, "workflow_id": "", "retry_state": event.state}
         if self.prefix in {"child", "external"}:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from console.clients.temporal.records import RunDescription, RunRow
+from console.clients.temporal.records import RunDescription, VisibilityRow
 from observability.engines.contracts import (
     OPEN,
     PARENT_MEMO,
@@ -52,7 +52,7 @@ def status_of(word: str) -> Status:
     return _STATUSES.get(word, Status.RUNNING)
 
 
-def snapshot(row: RunRow, namespace: str) -> RunSnapshot:
+def snapshot(row: VisibilityRow, namespace: str) -> RunSnapshot:
     """A run as visibility shows it. A description knows more about an open one."""
     return RunSnapshot(
         external_id=row.workflow_id,
@@ -74,12 +74,12 @@ def snapshot(row: RunRow, namespace: str) -> RunSnapshot:
     )
 
 
-def revision_of(row: RunRow) -> str:
+def revision_of(row: VisibilityRow) -> str:
     """Grows with the run. For an open one visibility only knows how it began."""
     return f"{row.status}:{row.history_length}:{row.transitions}"
 
 
-def covers(revision: str, row: RunRow) -> bool:
+def covers(revision: str, row: VisibilityRow) -> bool:
     """Whether a stored revision is of a look as late as this row. A closed run that was reset has
     more transitions than visibility ever hears of."""
     status, _, numbers = revision.partition(":")
@@ -252,14 +252,14 @@ def vanished(ref: RunRef, now: datetime) -> RunSnapshot:
     )
 
 
-def _parent(row: RunRow, namespace: str) -> str:
+def _parent(row: VisibilityRow, namespace: str) -> str:
     if row.parent_workflow_id:
         key = run_key(ENGINE, namespace, row.parent_workflow_id, row.parent_run_id)
         return key[:_LONGEST_KEY]
     return _text(row.memo.get(PARENT_MEMO))[:_LONGEST_KEY]
 
 
-def _links(row: RunRow, namespace: str) -> dict[LinkKind, str]:
+def _links(row: VisibilityRow, namespace: str) -> dict[LinkKind, str]:
     links = {
         LinkKind.REQUEST: _text(row.memo.get(REQUEST_MEMO)),
         LinkKind.TRACE: _text(row.memo.get(TRACE_MEMO)),

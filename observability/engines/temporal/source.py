@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from console.clients.temporal.fairness import PROBE_TYPE
-from console.clients.temporal.records import RunDescription, RunHistory, RunRow
-from console.clients.temporal.trail import TrailReader
+from console.clients.temporal.history_reader import HistoryReader
+from console.clients.temporal.records import RunDescription, RunHistory, VisibilityRow
 from observability.engines.contracts import (
     OPEN,
     TEMPORAL_HISTORY,
@@ -67,7 +67,9 @@ class TemporalSource:
         """See ports.Source. Open runs come by the time they started, then what closed, oldest
         first, then those that we know to be open are looked at in turn."""
         client = client_for(target)
-        namespace_pass = _NamespacePass(TrailReader(client), namespace(target), known, read(cursor))
+        namespace_pass = _NamespacePass(
+            HistoryReader(client), namespace(target), known, read(cursor)
+        )
         began = quiet_since = time.monotonic()
         if namespace_pass.away(now) > SHORTEST_RETENTION:
             yield from namespace_pass.missed(now, client.retention())
@@ -102,7 +104,7 @@ class TemporalSource:
     def history(self, *, target: TargetRef, run: RunRef, after: int) -> History:
         """See ports.Source. Of an open run that was read before only the end is read, and there
         is no document; of one that closed everything is read, once."""
-        reader = TrailReader(client_for(target))
+        reader = HistoryReader(client_for(target))
         if run.status not in OPEN:
             return _closed(run, reader.history(run.external_id, run.run_id), after)
         description = reader.describe(run.external_id, run.run_id)
@@ -152,7 +154,7 @@ def _closed(ref: RunRef, recorded: RunHistory, after: int) -> History:
 class _NamespacePass:
     """One reading of a namespace, from a cursor on."""
 
-    def __init__(self, reader: TrailReader, where: str, known: KnownRuns, cursor: Cursor) -> None:
+    def __init__(self, reader: HistoryReader, where: str, known: KnownRuns, cursor: Cursor) -> None:
         self._reader = reader
         self._where = where
         self._known = known
@@ -192,7 +194,7 @@ class _NamespacePass:
                 if before != self._cursor and to < at - OVERLAP:
                     yield self.page(())
 
-    def _new(self, rows: Sequence[RunRow]) -> list[RunRow]:
+    def _new(self, rows: Sequence[VisibilityRow]) -> list[VisibilityRow]:
         """The rows whose revision we do not have; of open ones visibility knows none."""
         ids = [(row.workflow_id, row.run_id) for row in rows]
         revisions = self._known.revisions(ids)
@@ -230,5 +232,5 @@ class _NamespacePass:
         )
 
 
-def _is_new(row: RunRow, revision: str | None) -> bool:
+def _is_new(row: VisibilityRow, revision: str | None) -> bool:
     return revision is None or (row.closed_at is not None and not runs.covers(revision, row))

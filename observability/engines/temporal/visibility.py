@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from console.clients.temporal.records import RunHistory, RunRow
-from console.clients.temporal.trail import Fetching, TrailReader
+from console.clients.temporal.history_reader import Fetching, HistoryReader
+from console.clients.temporal.records import RunHistory, VisibilityRow
 from observability.engines.contracts import RunSnapshot
 from observability.engines.temporal import runs
 from observability.engines.temporal.cursor import FULL, is_narrow, narrower, wider, wire
@@ -30,12 +30,12 @@ LARGEST: Final = 256_000
 class VisibilityPage:
     """Some rows; `ends_at` says that everything before it has been given, None: more to come."""
 
-    rows: tuple[RunRow, ...]
+    rows: tuple[VisibilityRow, ...]
     ends_at: datetime | None
 
 
 def visibility_pages(
-    reader: TrailReader, query: str, column: str, begin: datetime, end: datetime
+    reader: HistoryReader, query: str, column: str, begin: datetime, end: datetime
 ) -> Iterator[VisibilityPage]:
     """The rows that `query` finds with `column` (`CloseTime`, `StartTime`) from `begin` on.
 
@@ -64,7 +64,7 @@ def visibility_pages(
 
 
 def _window(
-    reader: TrailReader, where: str, ends_at: datetime, *, empty: bool
+    reader: HistoryReader, where: str, ends_at: datetime, *, empty: bool
 ) -> Iterator[VisibilityPage]:
     token = b""
     while not empty:
@@ -77,9 +77,9 @@ def _window(
     yield VisibilityPage((), ends_at)
 
 
-def batches(rows: Sequence[RunRow]) -> Iterator[list[RunRow]]:
+def batches(rows: Sequence[VisibilityRow]) -> Iterator[list[VisibilityRow]]:
     """Rows in their order, in parts whose histories are few enough to hold."""
-    batch: list[RunRow] = []
+    batch: list[VisibilityRow] = []
     size = 0
     for row in rows:
         if batch and (len(batch) >= MOST_RUNS or size + _weight(row) > MOST_BYTES):
@@ -91,11 +91,11 @@ def batches(rows: Sequence[RunRow]) -> Iterator[list[RunRow]]:
         yield batch
 
 
-def _weight(row: RunRow) -> int:
+def _weight(row: VisibilityRow) -> int:
     return row.history_size if _comes_along(row) else 0
 
 
-def _comes_along(row: RunRow) -> bool:
+def _comes_along(row: VisibilityRow) -> bool:
     # Without a length it is unknown how much would come.
     return (
         row.closed_at is not None
@@ -105,11 +105,11 @@ def _comes_along(row: RunRow) -> bool:
 
 
 def with_histories(
-    reader: TrailReader, rows: Sequence[RunRow], where: str
+    reader: HistoryReader, rows: Sequence[VisibilityRow], where: str
 ) -> Iterator[tuple[RunSnapshot, ...]]:
     """The rows as runs, in pages; short histories of closed ones come along. While a page is
     stored, the histories of the next one are on their way."""
-    ahead: deque[tuple[list[RunRow], list[RunRow], Fetching]] = deque()
+    ahead: deque[tuple[list[VisibilityRow], list[VisibilityRow], Fetching]] = deque()
     try:
         for batch in batches(rows):
             short = [row for row in batch if _comes_along(row)]
@@ -123,14 +123,14 @@ def with_histories(
             fetching.cancel()
 
 
-def _ref(row: RunRow) -> tuple[str, str]:
+def _ref(row: VisibilityRow) -> tuple[str, str]:
     return row.workflow_id, row.run_id
 
 
 def _page(
-    reader: TrailReader,
-    rows: Sequence[RunRow],
-    short: Sequence[RunRow],
+    reader: HistoryReader,
+    rows: Sequence[VisibilityRow],
+    short: Sequence[VisibilityRow],
     fetching: Fetching,
     where: str,
 ) -> tuple[RunSnapshot, ...]:
@@ -140,7 +140,7 @@ def _page(
 
 
 def _reset_bases(
-    reader: TrailReader, snapshots: Sequence[RunSnapshot], where: str
+    reader: HistoryReader, snapshots: Sequence[RunSnapshot], where: str
 ) -> Iterator[RunSnapshot]:
     """The runs from which some of these were reset: nothing tells of it on their own side."""
     resets = [(run, event) for run in snapshots if (event := runs.reset_of(run)) is not None]
@@ -150,7 +150,7 @@ def _reset_bases(
             yield runs.reset_base(base, run, event.at, where)
 
 
-def _run(row: RunRow, history: RunHistory | None, where: str) -> RunSnapshot:
+def _run(row: VisibilityRow, history: RunHistory | None, where: str) -> RunSnapshot:
     run = runs.snapshot(row, where)
     if history is None or not history.closed:
         return run

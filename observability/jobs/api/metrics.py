@@ -54,8 +54,8 @@ class Metrics(APIView):
 class _Ingest(Collector):
     """The families, made of what was read for this request."""
 
-    def __init__(self, found: list[Reading], left: dict[int, Backlog]) -> None:
-        self._found = found
+    def __init__(self, readings: list[Reading], left: dict[int, Backlog]) -> None:
+        self._readings = readings
         self._left = left
 
     def describe(self) -> list[Metric]:
@@ -73,7 +73,7 @@ class _Ingest(Collector):
         errors = _gauge("errors", "1 while the target cannot be read.")
         runs = _counter("runs_read", "Looks at runs that were read.")
         events = _counter("events_read", "New events that were stored.")
-        for one in self._found:
+        for one in self._readings:
             name = [one.target.slug]
             if one.lag is not None:
                 lag.add_metric(name, one.lag)
@@ -87,7 +87,7 @@ class _Ingest(Collector):
         open_runs = _gauge("open_runs", "Runs that have not ended as far as we know.")
         histories = _gauge("histories_due", "Histories still to be fetched.")
         documents = _gauge("documents_due", "Documents of closed runs still to be archived.")
-        for one in self._found:
+        for one in self._readings:
             left = self._left.get(one.target.pk, Backlog())
             open_runs.add_metric([one.target.slug], float(left.open_runs))
             histories.add_metric([one.target.slug], float(left.histories))

@@ -21,7 +21,7 @@ from console.access.rights import actor_of, granted, require
 from console.database.keyset import Take
 from console.rest.parameters import moment_of
 from console.rest.views import Row, RowDetail, RowList
-from observability.jobs import serializers as said
+from observability.jobs import serializers
 from observability.jobs.filters import RunFilters
 from observability.jobs.models import JobEvent, JobRun
 from observability.jobs.rules.query import CHIPS, parse
@@ -37,7 +37,7 @@ class RunList(RowList):
 
     required_permissions: ClassVar = OWN
     queryset = JobRun.objects.all()
-    serializer_class = said.RUN
+    serializer_class = serializers.RUN
     filterset_class = RunFilters
     take: Take[Any] | None = None
 
@@ -52,10 +52,10 @@ class RunList(RowList):
         if since := asked.get("updated_since", ""):
             self.cursor_key, self.cursor_descending = ("updated_at", "id"), False  # type: ignore[misc]  # of this request
             queryset = queryset.filter(updated_at__gte=moment_of(since, field="updated_since"))
-        return queryset.values(*said.RUN_COLUMNS)
+        return queryset.values(*serializers.RUN_COLUMNS)
 
     def shape(self, rows: Sequence[dict[str, Any]]) -> list[Row]:
-        return [said.run_row(row) for row in rows]
+        return [serializers.run_row(row) for row in rows]
 
 
 class RunDetail(RowDetail):
@@ -63,17 +63,17 @@ class RunDetail(RowDetail):
 
     required_permissions: ClassVar = OWN
     queryset = JobRun.objects.all()
-    serializer_class = said.RUN_DETAIL
+    serializer_class = serializers.RUN_DETAIL
 
     def get_object(self) -> Any:
         """Its values; 404 for whoever may not know of it."""
-        found = visible_runs(self.request).filter(pk=self.kwargs["pk"])
-        return get_object_or_404(found.values(*said.RUN_COLUMNS, "attributes"))
+        runs = visible_runs(self.request).filter(pk=self.kwargs["pk"])
+        return get_object_or_404(runs.values(*serializers.RUN_COLUMNS, "attributes"))
 
     def shape(self, row: dict[str, Any]) -> Row:
         run = JobRun(pk=row["id"])
         links = list(run.links.order_by("kind", "value").values("kind", "value"))
-        return {**said.run_row(row), "links": links}
+        return {**serializers.run_row(row), "links": links}
 
 
 class EventList(RowList):
@@ -81,16 +81,18 @@ class EventList(RowList):
 
     required_permissions: ClassVar = OWN
     queryset = JobEvent.objects.all()
-    serializer_class = said.EVENT
+    serializer_class = serializers.EVENT
     cursor_key = ("seq", "id")
 
     def get_queryset(self) -> QuerySet[Any]:
         run = get_object_or_404(visible_runs(self.request), pk=self.kwargs["pk"])
-        rows: QuerySet[Any] = JobEvent.objects.filter(run=run).values(*said.EVENT_COLUMNS, "id")
+        rows: QuerySet[Any] = JobEvent.objects.filter(run=run).values(
+            *serializers.EVENT_COLUMNS, "id"
+        )
         return rows
 
     def shape(self, rows: Sequence[dict[str, Any]]) -> list[Row]:
-        return [{name: row[name] for name in said.EVENT_COLUMNS} for row in rows]
+        return [{name: row[name] for name in serializers.EVENT_COLUMNS} for row in rows]
 
 
 class RunHistory(APIView):
@@ -107,9 +109,9 @@ class RunHistory(APIView):
         operator, or membership of the run's tenant."""
         run = get_object_or_404(visible_runs(request).select_related("target", "tenant"), pk=pk)
         require(request, Permission.OPERATE, own=run.tenant)
-        found = take_away(run=run, actor=actor_of(request))
-        response = HttpResponse(found.data, content_type=found.media)
-        response["Content-Disposition"] = f'attachment; filename="{found.name}"'
+        download = take_away(run=run, actor=actor_of(request))
+        response = HttpResponse(download.data, content_type=download.media)
+        response["Content-Disposition"] = f'attachment; filename="{download.name}"'
         return response
 
 

@@ -12,10 +12,11 @@ from datetime import datetime
 from html import escape
 from typing import Final
 
+from console.pages.plural import plural
 from observability.jobs.charts import pen
 from observability.jobs.charts.lanes import make_lanes
 from observability.jobs.charts.shapes import End, Lane, Mark, Moment, Outline, Span
-from observability.jobs.charts.wording import count, lane_words, short, span_words
+from observability.jobs.charts.wording import lane_words, short, span_words
 from observability.jobs.charts.words import glyph_of, kind_words, span
 
 MOST_LANES: Final = 60
@@ -76,13 +77,13 @@ class Timeline:
         failed = sum(1 for lane in steps for part in lane.spans if part.how is End.BAD)
         saved = sum(1 for lane in self.lanes for mark in lane.marks if mark.kind == "checkpoint")
         parts = [f"Timeline of {span((self.end - self.start).total_seconds())}"]
-        parts.append(count(len(steps), "step"))
+        parts.append(plural(len(steps), "step"))
         if failed:
-            parts.append(f"{count(failed, 'attempt')} failed")
+            parts.append(f"{plural(failed, 'attempt')} failed")
         if saved:
-            parts.append(count(saved, "checkpoint"))
+            parts.append(plural(saved, "checkpoint"))
         if self.gaps:
-            parts.append(f"{count(len(self.gaps), 'gap')} in what we saw")
+            parts.append(f"{plural(len(self.gaps), 'gap')} in what we saw")
         if self.goes_on:
             parts.append("still going on")
         return ", ".join(parts) + ". Each line is described beside it."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from console.pages.plural import plural
 from observability.jobs.charts.shapes import End, Lane, Shape, Span
 from observability.jobs.charts.words import kind_words, span
 
@@ -43,7 +44,7 @@ def lane_words(lane: Lane) -> str:
     """A lane in words, its first stretches each and the rest counted."""
     said = [span_words(part) for part in sorted(lane.spans, key=lambda part: part.start)[:8]]
     if len(lane.spans) > len(said):
-        said.append(f"{count(len(lane.spans) - len(said), 'stretch', 'stretches')} more")
+        said.append(f"{plural(len(lane.spans) - len(said), 'stretch', 'stretches')} more")
     kinds: dict[str, int] = {}
     for mark in lane.marks:
         kinds[mark.kind] = kinds.get(mark.kind, 0) + 1
@@ -54,7 +55,3 @@ def lane_words(lane: Lane) -> str:
 def short(text: str, most: int = 120) -> str:
     line = " ".join(text.split())
     return f"{line[:most]}…" if len(line) > most else line
-
-
-def count(number: int, word: str, many: str = "") -> str:
-    return f"{number:,} {word if number == 1 else many or f'{word}s'}"

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from console.clients.temporal.documents import history_json
+from console.clients.temporal.history_documents import history_json
 from observability.engines.contracts import JSON_DOCUMENT, TEMPORAL_HISTORY
 from observability.jobs.models import JobRun
 from observability.jobs.services.current import current_document

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
@@ -138,7 +139,8 @@ def _page(request: HttpRequest, found: Search) -> Page[JobRun]:
 
 
 def _link(query: Query) -> str:
-    return f"/jobs/?{urlencode({'q': str(query)})}" if query else "/jobs/"
+    url = reverse("jobs:explorer")
+    return f"{url}?{urlencode({'q': str(query)})}" if query else url
 
 
 def _active(query: Query) -> list[tuple[str, str, str]]:
@@ -156,7 +158,7 @@ def _fresh_url(query: Query, runs: list[JobRun], *, is_first: bool) -> str:
     given = {"q": str(query), "ids": ids}
     if is_first:
         given["newest"] = str(runs[0].pk) if runs else "0"
-    return f"/jobs/fresh/?{urlencode(given)}"
+    return f"{reverse('jobs:fresh')}?{urlencode(given)}"
 
 
 def _newer(request: HttpRequest, found: Search) -> int:

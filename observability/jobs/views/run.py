@@ -56,8 +56,8 @@ def run_detail(request: SignedInRequest, pk: int) -> HttpResponse:
         "tree": related(run),
         "limits": limits_then(run, now=now),
         "ways": page.ways_of(run, subject),
-        "actions_url": f"/jobs/{run.pk}/actions/",
-        "replays_url": f"/jobs/{run.pk}/replays/",
+        "actions_url": reverse("actions:panel", kwargs={"pk": run.pk}),
+        "replays_url": reverse("replays:panel", kwargs={"pk": run.pk}),
     }
     return render(request, "jobs/run.html", context)
 

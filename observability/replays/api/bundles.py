@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
@@ -16,20 +16,14 @@ from console.access.contracts import Permission
 from console.access.idempotency import Idempotent
 from console.access.rights import actor_of
 from console.errors import DomainError
-from console.rest.body import (
-    body_of,
-    refuse_rest,
-    take_reason,
-    take_text,
-)
-from console.rest.serializers import REASON
+from console.rest.serializers import ReasonOnly
 from console.rest.views import (
     READ,
     Row,
     RowDetail,
     RowList,
 )
-from observability.replays import serializers as said
+from observability.replays import serializers
 from observability.replays.models import WorkflowBundle
 from observability.replays.services import bundles
 
@@ -39,24 +33,18 @@ class BundleList(Idempotent, RowList):
 
     required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
     queryset = WorkflowBundle.objects.all()
-    serializer_class = said.BUNDLE
+    serializer_class = serializers.BUNDLE
     cursor_descending = True
 
     def shape(self, rows: Sequence[WorkflowBundle]) -> list[Row]:
-        return [said.bundle_row(row) for row in rows]
+        return [serializers.bundle_row(row) for row in rows]
 
-    @extend_schema(request=said.NEW_BUNDLE, responses={201: said.BUNDLE})
+    @extend_schema(request=serializers.NewWorkflowBundle, responses={201: serializers.BUNDLE})
     def post(self, request: Request) -> Response:
         """Imports the code once, without a network, and registers what it found."""
-        body = body_of(request)
-        reason = take_reason(body)
-        name, version = take_text(body, "name"), take_text(body, "version")
-        modules = _texts(body.pop("modules", None), "modules")
-        refuse_rest(body, ("name", "version", "modules", "reason"))
-        made = bundles.register(
-            name=name, version=version, modules=modules, actor=actor_of(request), reason=reason
-        )
-        return Response(said.bundle_row(made), status=status.HTTP_201_CREATED)
+        body = serializers.NewWorkflowBundle.read(request)
+        made = bundles.register(actor=actor_of(request), **body)
+        return Response(serializers.bundle_row(made), status=status.HTTP_201_CREATED)
 
 
 class BundleDetail(RowDetail):
@@ -64,10 +52,10 @@ class BundleDetail(RowDetail):
 
     required_permissions: ClassVar = READ
     queryset = WorkflowBundle.objects.all()
-    serializer_class = said.BUNDLE
+    serializer_class = serializers.BUNDLE
 
     def shape(self, row: WorkflowBundle) -> Row:
-        return said.bundle_row(row)
+        return serializers.bundle_row(row)
 
 
 class BundleRetire(Idempotent, APIView):
@@ -75,24 +63,13 @@ class BundleRetire(Idempotent, APIView):
 
     required_permissions: ClassVar = {"POST": Permission.ADMINISTER}
 
-    @extend_schema(request=REASON, responses={200: said.BUNDLE})
+    @extend_schema(request=ReasonOnly, responses={200: serializers.BUNDLE})
     def post(self, request: Request, pk: int) -> Response:
         """No new replay may use it; those that were asked for still end, and stay readable. 409
         when it is retired already."""
         bundle = get_object_or_404(WorkflowBundle, pk=pk)
-        body = body_of(request)
-        reason = take_reason(body)
-        refuse_rest(body, ("reason",))
-        if not bundles.retire(bundle=bundle, actor=actor_of(request), reason=reason):
+        body = ReasonOnly.read(request)
+        if not bundles.retire(bundle=bundle, actor=actor_of(request), reason=body["reason"]):
             raise DomainError("already_retired", f"{bundle} is retired already.", status=409)
         bundle.refresh_from_db()
-        return Response(said.bundle_row(bundle))
-
-
-def _texts(value: Any, field: str) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise DomainError(
-            "invalid", f"{field}: {str(value)[:80]!r} is not accepted; use a list of texts.",
-            field=field,
-        )  # fmt: skip
-    return value
+        return Response(serializers.bundle_row(bundle))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
@@ -17,12 +18,7 @@ from console.access.contracts import Permission
 from console.access.idempotency import Idempotent
 from console.access.rights import actor_of
 from console.errors import DomainError
-from console.rest.body import (
-    body_of,
-    refuse_rest,
-    take_number,
-    take_text,
-)
+from console.rest.serializers import Nothing
 from console.rest.views import (
     READ,
     Row,
@@ -30,7 +26,7 @@ from console.rest.views import (
     RowList,
 )
 from observability.jobs.models import JobRun
-from observability.replays import serializers as said
+from observability.replays import serializers
 from observability.replays.models import Replay, ReplayResult, WorkflowBundle
 from observability.replays.selectors import progress_of
 from observability.replays.services import picking, replays
@@ -41,21 +37,18 @@ class ReplayList(Idempotent, RowList):
 
     required_permissions: ClassVar = {**READ, "POST": Permission.OPERATE}
     queryset = Replay.objects.select_related("bundle")
-    serializer_class = said.REPLAY
+    serializer_class = serializers.REPLAY
     cursor_key = ("created_at", "id")
     cursor_descending = True
 
     def shape(self, rows: Sequence[Replay]) -> list[Row]:
-        return [said.replay_row(each) for each in progress_of(rows)]
+        return [serializers.replay_row(each) for each in progress_of(rows)]
 
-    @extend_schema(request=said.NEW_REPLAY, responses={202: said.REPLAY})
+    @extend_schema(request=serializers.NewReplay, responses={202: serializers.REPLAY})
     def post(self, request: Request) -> Response:
         """Asks for many runs to be replayed; poll what comes back."""
-        body = body_of(request)
-        bundle = _bundle(body)
-        ids = body.pop("runs", None)
-        query, last = take_text(body, "query"), take_number(body, "last", 500)
-        refuse_rest(body, ("bundle", "runs", "query", "last"))
+        body = serializers.NewReplay.read(request)
+        bundle, ids, query = _bundle(body["bundle"]), body["runs"], body["query"]
         if ids is not None and query:
             raise DomainError(
                 "invalid",
@@ -63,9 +56,9 @@ class ReplayList(Idempotent, RowList):
                 field="runs",
             )
         if ids is not None:
-            runs, words = picking.by_id(request.user, _numbers(ids)), "chosen runs"
+            runs, words = picking.by_id(request.user, ids), "chosen runs"
         else:
-            runs, words = picking.newest(request.user, query, last=last)
+            runs, words = picking.newest(request.user, query, last=body["last"])
         made = replays.ask(bundle=bundle, runs=runs, selection=words, actor=actor_of(request))
         return _accepted(made)
 
@@ -75,11 +68,11 @@ class ReplayDetail(RowDetail):
 
     required_permissions: ClassVar = READ
     queryset = Replay.objects.select_related("bundle")
-    serializer_class = said.REPLAY
+    serializer_class = serializers.REPLAY
 
     def shape(self, row: Replay) -> Row:
         (progress,) = progress_of([row])
-        return said.replay_row(progress)
+        return serializers.replay_row(progress)
 
 
 class ReplayStop(Idempotent, APIView):
@@ -87,16 +80,16 @@ class ReplayStop(Idempotent, APIView):
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
 
-    @extend_schema(request=None, responses={200: said.REPLAY})
+    @extend_schema(request=None, responses={200: serializers.REPLAY})
     def post(self, request: Request, pk: int) -> Response:
         """No further run is replayed; the results that are there stay. 409 when it has ended."""
         replay = get_object_or_404(Replay.objects.select_related("bundle"), pk=pk)
-        refuse_rest(body_of(request), ())
+        Nothing.read(request)
         if not replays.stop(replay=replay, actor=actor_of(request)):
             raise DomainError("not_running", "It has ended already.", status=409)
         replay.refresh_from_db()
         (progress,) = progress_of([replay])
-        return Response(said.replay_row(progress))
+        return Response(serializers.replay_row(progress))
 
 
 class ResultList(RowList):
@@ -104,14 +97,14 @@ class ResultList(RowList):
 
     required_permissions: ClassVar = READ
     queryset = ReplayResult.objects.select_related("run", "replay__bundle")
-    serializer_class = said.RESULT
+    serializer_class = serializers.RESULT
 
     def get_queryset(self) -> QuerySet[ReplayResult]:
         replay = get_object_or_404(Replay, pk=self.kwargs["pk"])
         return self.queryset.filter(replay=replay)
 
     def shape(self, rows: Sequence[ReplayResult]) -> list[Row]:
-        return [said.result_row(row) for row in rows]
+        return [serializers.result_row(row) for row in rows]
 
 
 class RunReplays(Idempotent, RowList):
@@ -119,7 +112,7 @@ class RunReplays(Idempotent, RowList):
 
     required_permissions: ClassVar = {"GET": Permission.OWN, "POST": Permission.OPERATE}
     queryset = ReplayResult.objects.select_related("run", "replay__bundle")
-    serializer_class = said.RESULT
+    serializer_class = serializers.RESULT
     cursor_descending = True
 
     def get_queryset(self) -> QuerySet[ReplayResult]:
@@ -130,14 +123,12 @@ class RunReplays(Idempotent, RowList):
         return self.queryset.filter(run=run)
 
     def shape(self, rows: Sequence[ReplayResult]) -> list[Row]:
-        return [said.result_row(row) for row in rows]
+        return [serializers.result_row(row) for row in rows]
 
-    @extend_schema(request=said.NEW_RUN_REPLAY, responses={202: said.REPLAY})
+    @extend_schema(request=serializers.NewRunReplay, responses={202: serializers.REPLAY})
     def post(self, request: Request, pk: int) -> Response:
         """Asks for this run to be replayed; poll the replay that comes back."""
-        body = body_of(request)
-        bundle = _bundle(body)
-        refuse_rest(body, ("bundle",))
+        bundle = _bundle(serializers.NewRunReplay.read(request)["bundle"])
         (run,) = picking.by_id(request.user, [pk]) or (get_object_or_404(JobRun, pk=pk),)
         made = replays.ask(
             bundle=bundle, runs=[run], selection=f"run {run.external_id}", actor=actor_of(request)
@@ -147,31 +138,19 @@ class RunReplays(Idempotent, RowList):
 
 def _accepted(made: Replay) -> Response:
     (progress,) = progress_of([made])
-    place = {"Location": f"/api/v1/replays/{made.pk}/"}
-    return Response(said.replay_row(progress), status=status.HTTP_202_ACCEPTED, headers=place)
+    place = {"Location": reverse("api_replay", kwargs={"pk": made.pk})}
+    return Response(
+        serializers.replay_row(progress), status=status.HTTP_202_ACCEPTED, headers=place
+    )
 
 
-def _bundle(body: dict[str, Any]) -> WorkflowBundle:
-    text = take_text(body, "bundle")
+def _bundle(text: str) -> WorkflowBundle:
     name, _, version = text.partition("@")
-    found = WorkflowBundle.objects.filter(name=name, version=version).first()
-    if found is None:
+    bundle = WorkflowBundle.objects.filter(name=name, version=version).first()
+    if bundle is None:
         raise DomainError(
             "unknown_bundle",
             f"bundle: {text[:130]!r} is not registered; use NAME@VERSION of a bundle that is.",
             field="bundle",
         )
-    return found
-
-
-def _numbers(value: Any) -> list[int]:
-    if (
-        not isinstance(value, list)
-        or not all(isinstance(each, int) and not isinstance(each, bool) for each in value)
-        or not all(0 < each < 2**63 for each in value)
-    ):
-        raise DomainError(
-            "invalid", f"runs: {str(value)[:80]!r} is not accepted; use a list of ids of runs.",
-            field="runs",
-        )  # fmt: skip
-    return value
+    return bundle

@@ -21,7 +21,7 @@ from console.rest.body import (
     take_reason,
     take_text,
 )
-from console.rest.serializers import REASON
+from console.rest.serializers import ReasonOnly
 from console.rest.views import READ
 from quotas.changes.api.endpoints import ChangeEndpoint
 from quotas.changes.kinds.adjustments import EndLease, EndOverride, GrantLease, SetOverride
@@ -108,7 +108,7 @@ class LeaseEnd(ChangeEndpoint, APIView):
     def url_fields(self, **kwargs: Any) -> dict[str, Any]:
         return {"lease": get_object_or_404(Lease, pk=kwargs["pk"]).pk}
 
-    @extend_schema(request=REASON, responses=_ACCEPTED)
+    @extend_schema(request=ReasonOnly, responses=_ACCEPTED)
     def post(self, request: Request, pk: int) -> Response:
         """Ends the lease now."""
         return self.order(request, pk=pk)
@@ -139,7 +139,7 @@ class OverrideEnd(ChangeEndpoint, APIView):
     def url_fields(self, **kwargs: Any) -> dict[str, Any]:
         return {"override": get_object_or_404(Override, pk=kwargs["pk"]).pk}
 
-    @extend_schema(request=REASON, responses=_ACCEPTED)
+    @extend_schema(request=ReasonOnly, responses=_ACCEPTED)
     def post(self, request: Request, pk: int) -> Response:
         """Ends the override now."""
         return self.order(request, pk=pk)

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from console.access.contracts import Permission
-from console.rest.serializers import REASON
+from console.rest.serializers import ReasonOnly
 from console.rest.views import READ
 from quotas.changes.api.endpoints import ChangeEndpoint
 from quotas.changes.kinds.lifecycle import Offboard, Onboard, Resume, Suspend
@@ -52,7 +52,7 @@ class TenantSuspend(TenantsEndpoint):
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
     change = Suspend
 
-    @extend_schema(request=REASON, responses=_ACCEPTED)
+    @extend_schema(request=ReasonOnly, responses=_ACCEPTED)
     def post(self, request: Request, slug: str) -> Response:
         """Stops new work on every plane; what runs goes on."""
         return self.order(request, slug=slug)
@@ -64,7 +64,7 @@ class TenantResume(TenantsEndpoint):
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
     change = Resume
 
-    @extend_schema(request=REASON, responses=_ACCEPTED)
+    @extend_schema(request=ReasonOnly, responses=_ACCEPTED)
     def post(self, request: Request, slug: str) -> Response:
         """Lets new work start again on every plane."""
         return self.order(request, slug=slug)
@@ -137,7 +137,7 @@ class PlacementRepair(PlacementsEndpoint):
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
     change = Repair
 
-    @extend_schema(request=REASON, responses=_ACCEPTED)
+    @extend_schema(request=ReasonOnly, responses=_ACCEPTED)
     def post(self, request: Request, pk: int) -> Response:
         """Writes what is intended over what drifted or failed there."""
         return self.order(request, pk=pk)
@@ -149,7 +149,7 @@ class PlacementTakeOver(PlacementsEndpoint):
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
     change = TakeOver
 
-    @extend_schema(request=REASON, responses=_ACCEPTED)
+    @extend_schema(request=ReasonOnly, responses=_ACCEPTED)
     def post(self, request: Request, pk: int) -> Response:
         """Takes the fields there over from their other owners."""
         return self.order(request, pk=pk)

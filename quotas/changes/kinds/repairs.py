@@ -9,9 +9,9 @@ from typing import ClassVar
 
 from console.access.contracts import Permission
 from console.audit import services as audit
+from console.pages.plural import plural
 from quotas.changes.kinds.change import ApplyContext, ProposedChange
 from quotas.changes.rules.fields import Numbers
-from quotas.changes.rules.titles import counted
 from quotas.changes.selectors.places import placements_numbered
 from quotas.changes.selectors.scope import Scope
 from quotas.enforcement.models import RolloutKind
@@ -30,7 +30,7 @@ class Repair(ProposedChange):
     placements: Numbers
 
     def title(self) -> str:
-        return f"Repair {counted(len(self.placements), 'placement')}"
+        return f"Repair {plural(len(self.placements), 'placement')}"
 
     def scope(self, _: datetime, /) -> Scope:
         return _scope_of_placements(self.placements)
@@ -54,7 +54,7 @@ class TakeOver(ProposedChange):
     placements: Numbers
 
     def title(self) -> str:
-        return f"Take over {counted(len(self.placements), 'placement')}"
+        return f"Take over {plural(len(self.placements), 'placement')}"
 
     def scope(self, _: datetime, /) -> Scope:
         return _scope_of_placements(self.placements)

@@ -67,8 +67,3 @@ _OBJECTS = frozenset(
 def moment(at: datetime) -> str:
     """A moment in a sentence, in UTC."""
     return f"{at:%-d %b %Y %H:%M} UTC"
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 tenant`, `2,000 tenants`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

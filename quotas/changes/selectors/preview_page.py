@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from console.pages.plural import plural
 from quotas.changes.models import Proposal
 from quotas.changes.rules.titles import UNSET
 
@@ -130,18 +131,18 @@ def sentence(seen: Mapping[str, Any]) -> str:
     targets = sum(1 for each in seen["costs"] if each["objects"])
     deleted = seen["deletes"]
     if not objects:
-        said = f"{_count(tenants, 'tenant')}, nothing to write on any target"
+        said = f"{plural(tenants, 'tenant')}, nothing to write on any target"
     elif deleted == objects:
-        said = f"{_count(tenants, 'tenant')}, {_count(objects, 'object')} deleted"
+        said = f"{plural(tenants, 'tenant')}, {plural(objects, 'object')} deleted"
     else:
-        said = f"{_count(tenants, 'tenant')}, {_count(objects, 'object')}"
+        said = f"{plural(tenants, 'tenant')}, {plural(objects, 'object')}"
     if objects:
-        said += f" on {_count(targets, 'target')}"
+        said += f" on {plural(targets, 'target')}"
     if 0 < deleted < objects:
         said += f" ({deleted:,} deleted)"
     over = len({each["tenant"] for each in seen["over_limit"]})
     if over:
-        return f"{said}; {over} already use{'s' if over == 1 else ''} more than the new limits."
+        return f"{said}; {plural(over, 'already uses', 'already use')} more than the new limits."
     if any(_direction(each) == "lowered" for each in seen["limits"]):
         return f"{said}; no tenant uses more than the new limits."
     return f"{said}."
@@ -236,7 +237,3 @@ def objects_page(proposal: Proposal, *, tenant: str, target: str, number: int) -
         targets=sorted(Counter(each["target"] for each in every).items()),
         unlisted=seen["objects_total"] - len(every),
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -11,12 +11,12 @@ from typing import Any, Final
 
 from cattrs.preconf.json import make_converter
 
+from console.pages.plural import plural
 from quotas.changes import contracts as c
 from quotas.changes.kinds.change import ProposedChange, history_after
 from quotas.changes.kinds.payload import payload_of
 from quotas.changes.rules import compare
 from quotas.changes.rules.compare import TenantDiff
-from quotas.changes.rules.titles import counted
 from quotas.changes.selectors.scope import Scope
 from quotas.changes.services.obstacles import blocked, costs
 from quotas.enforcement.diff import change_json, changes_digest
@@ -196,7 +196,7 @@ def _warnings(
     yield from scope.warnings
     without = [slug for slug, each in diffs.items() if each.after is None]
     if without and not change.removes:
-        yield f"{counted(len(without), 'tenant')} without a plan: nothing is enforced for them."
+        yield f"{plural(len(without), 'tenant')} without a plan: nothing is enforced for them."
     texts: Counter[str] = Counter(
         text for plan in result.plans.values() for text in plan.compiled.warnings
     )

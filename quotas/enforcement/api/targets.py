@@ -16,15 +16,6 @@ from rest_framework.views import APIView
 from console.access.contracts import Permission
 from console.access.idempotency import Idempotent
 from console.access.rights import actor_of
-from console.rest.body import (
-    body_of,
-    refuse_rest,
-    take_flag,
-    take_number,
-    take_object,
-    take_reason,
-    take_text,
-)
 from console.rest.views import (
     READ,
     Row,
@@ -36,12 +27,9 @@ from quotas.enforcement.filters import TargetFilters
 from quotas.enforcement.models import TargetState
 from quotas.enforcement.reconcile import operations
 from quotas.enforcement.selectors.rest_lists import placements_by
-from quotas.enforcement.serializers import targets as said
+from quotas.enforcement.serializers import targets as shapes
 from quotas.enforcement.services import edits
 from tenants.models import Target
-from tenants.services import TARGET_FIELDS
-
-_NEW = ("slug", "kind", *TARGET_FIELDS, "reason")
 
 
 class TargetList(Idempotent, RowList):
@@ -49,30 +37,20 @@ class TargetList(Idempotent, RowList):
 
     required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
     queryset = Target.objects.select_related("state")
-    serializer_class = said.TARGET
+    serializer_class = shapes.TARGET
     filterset_class = TargetFilters
     cursor_key = ("slug",)
 
     def shape(self, rows: Sequence[Target]) -> list[Row]:
         placed = placements_by("target_id", [target.pk for target in rows])
-        return [said.target_row(target, placed.get(target.pk, 0)) for target in rows]
+        return [shapes.target_row(target, placed.get(target.pk, 0)) for target in rows]
 
-    @extend_schema(request=said.NEW_TARGET, responses={201: said.TARGET})
+    @extend_schema(request=shapes.NewTarget, responses={201: shapes.TARGET})
     def post(self, request: Request) -> Response:
         """A new target. The credential is a reference to where it is, never the secret."""
-        body = body_of(request)
-        reason = take_reason(body)
-        slug, kind, name = (take_text(body, each) for each in ("slug", "kind", "name"))
-        target = edits.add_target(
-            slug=slug,
-            kind=kind,
-            name=name,
-            kinds=registry.kinds(),
-            actor=actor_of(request),
-            reason=reason,
-            **_settings(body, _NEW),
-        )
-        return Response(said.target_row(target, 0), status=status.HTTP_201_CREATED)
+        body = shapes.NewTarget.read(request)
+        target = edits.add_target(kinds=registry.kinds(), actor=actor_of(request), **body)
+        return Response(shapes.target_row(target, 0), status=status.HTTP_201_CREATED)
 
 
 class TargetDetail(TaggedDetail):
@@ -80,7 +58,7 @@ class TargetDetail(TaggedDetail):
 
     required_permissions: ClassVar = {**READ, "PATCH": Permission.ADMINISTER}
     queryset = Target.objects.select_related("state")
-    serializer_class = said.TARGET
+    serializer_class = shapes.TARGET
     lookup_field = "slug"
 
     def etag_of(self, instance: Target) -> str:
@@ -88,22 +66,18 @@ class TargetDetail(TaggedDetail):
         return f"{instance.pk}-{instance.generation}"
 
     def shape(self, row: Target) -> Row:
-        return said.target_row(row, placements_by("target_id", [row.pk]).get(row.pk, 0))
+        return shapes.target_row(row, placements_by("target_id", [row.pk]).get(row.pk, 0))
 
-    @extend_schema(request=said.TARGET_EDIT)
+    @extend_schema(request=shapes.TargetEdit)
     def patch(self, request: Request, **_: Any) -> Response:
         """Changes the settings that are sent; slug and kind never change."""
         target = self.get_object()
-        body = body_of(request)
-        reason = take_reason(body)
-        given = {"name": take_text(body, "name")} if "name" in body else {}
+        body = shapes.TargetEdit.read(request)
         edits.edit_target(
             target=target,
             expected_generation=target.generation,
             actor=actor_of(request),
-            reason=reason,
-            **given,
-            **_settings(body, (*TARGET_FIELDS, "reason")),
+            **body,
         )
         return Response(self.shape(target))
 
@@ -113,7 +87,7 @@ class TargetTest(Idempotent, APIView):
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
 
-    @extend_schema(request=None, responses=said.TARGET_TEST)
+    @extend_schema(request=None, responses=shapes.TARGET_TEST)
     def post(self, request: Request, slug: str) -> Response:
         """Reaches out now: latency, version, features, permissions that are missing."""
         target = get_object_or_404(Target, slug=slug)
@@ -121,7 +95,7 @@ class TargetTest(Idempotent, APIView):
             target=target, actor=actor_of(request), now=timezone.now()
         )
         state = TargetState.objects.filter(target=target).first()
-        return Response({"ok": report.ok, "summary": report.summary, **said.health(state)})
+        return Response({"ok": report.ok, "summary": report.summary, **shapes.health(state)})
 
 
 class TargetSync(Idempotent, APIView):
@@ -129,26 +103,9 @@ class TargetSync(Idempotent, APIView):
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
 
-    @extend_schema(request=None, responses={202: said.SYNC})
+    @extend_schema(request=None, responses={202: shapes.SYNC})
     def post(self, request: Request, slug: str) -> Response:
         """Asks a worker to compare everything there with what is intended, now."""
         target = get_object_or_404(Target, slug=slug)
         queued = operations.sweep_now(target=target, actor=actor_of(request))
         return Response({"queued": queued}, status=status.HTTP_202_ACCEPTED)
-
-
-def _settings(body: dict[str, Any], known: Sequence[str]) -> dict[str, Any]:
-    """The settings of a target that were sent, each of its type. Nothing else may be left."""
-    given: dict[str, Any] = {
-        name: take_text(body, name)
-        for name in ("endpoint", "credential", "drift_policy")
-        if name in body
-    }
-    if "options" in body:
-        given["options"] = take_object(body, "options")
-    if "concurrency" in body:
-        given["concurrency"] = take_number(body, "concurrency", 0)
-    if "enabled" in body:
-        given["enabled"] = take_flag(body, "enabled")
-    refuse_rest(body, known)
-    return given

@@ -14,13 +14,6 @@ from rest_framework.views import APIView
 
 from console.access.contracts import Permission
 from console.access.rights import actor_of
-from console.rest.body import (
-    body_of,
-    refuse_rest,
-    take_object,
-    take_reason,
-    take_text,
-)
 from console.rest.views import (
     READ,
     Row,
@@ -30,7 +23,7 @@ from console.rest.views import (
 from quotas.enforcement.filters import PlacementFilters, TenantListFilters
 from quotas.enforcement.selectors.rest_lists import placements_by, plans_held
 from quotas.enforcement.selectors.tenant_page import tenant_page
-from quotas.enforcement.serializers import tenants as said
+from quotas.enforcement.serializers import tenants as shapes
 from quotas.enforcement.services import edits
 from tenants.models import Placement, Tenant
 
@@ -39,7 +32,7 @@ class TenantReads(RowList):
     """Tenants by slug, each with its plan and the state of enforcement."""
 
     queryset = Tenant.objects.select_related("state")
-    serializer_class = said.TENANT
+    serializer_class = shapes.TENANT
     filterset_class = TenantListFilters
     cursor_key = ("slug",)
 
@@ -47,7 +40,7 @@ class TenantReads(RowList):
         ids = [tenant.pk for tenant in rows]
         plans, placed = plans_held(ids), placements_by("tenant_id", ids)
         return [
-            said.tenant_row(tenant, plans.get(tenant.pk), placed.get(tenant.pk, 0))
+            shapes.tenant_row(tenant, plans.get(tenant.pk), placed.get(tenant.pk, 0))
             for tenant in rows
         ]
 
@@ -57,7 +50,7 @@ class TenantDetail(TaggedDetail):
 
     required_permissions: ClassVar = {**READ, "PATCH": Permission.ADMINISTER}
     queryset = Tenant.objects.select_related("state")
-    serializer_class = said.TENANT
+    serializer_class = shapes.TENANT
     lookup_field = "slug"
 
     def etag_of(self, instance: Tenant) -> str:
@@ -66,28 +59,20 @@ class TenantDetail(TaggedDetail):
 
     def shape(self, row: Tenant) -> Row:
         plan, placed = plans_held([row.pk]), placements_by("tenant_id", [row.pk])
-        return said.tenant_row(row, plan.get(row.pk), placed.get(row.pk, 0))
+        return shapes.tenant_row(row, plan.get(row.pk), placed.get(row.pk, 0))
 
-    @extend_schema(request=said.TENANT_EDIT)
+    @extend_schema(request=shapes.TenantEdit)
     def patch(self, request: Request, **_: Any) -> Response:
         """Changes name, labels (as a whole), contact or group; what is left out stays. A new group
         is pushed to the tenant's placements at once."""
         tenant = self.get_object()
-        body = body_of(request)
-        reason = take_reason(body)
-        given: dict[str, Any] = {
-            name: take_text(body, name) for name in ("name", "contact", "group") if name in body
-        }
-        if "labels" in body:
-            given["labels"] = take_object(body, "labels")
-        refuse_rest(body, ("name", "labels", "contact", "group", "reason"))
+        body = shapes.TenantEdit.read(request)
         edits.edit_tenant(
             tenant=tenant,
             expected_generation=tenant.generation,
             actor=actor_of(request),
-            reason=reason,
             at=timezone.now(),
-            **given,
+            **body,
         )
         return Response(self.shape(tenant))
 
@@ -97,12 +82,12 @@ class TenantHeadroom(APIView):
 
     required_permissions: ClassVar = READ
 
-    @extend_schema(operation_id="tenant_headroom", responses=said.HEADROOM)
+    @extend_schema(operation_id="tenant_headroom", responses=shapes.HEADROOM)
     def get(self, _: Request, slug: str) -> Response:
         """Intended, enforced and used of every limit, per placement, fullest first."""
         tenant = get_object_or_404(Tenant.objects.select_related("state"), slug=slug)
         page = tenant_page(tenant, now=timezone.now())
-        rows = [said.headroom_row(panel) for panel in page.placements]
+        rows = [shapes.headroom_row(panel) for panel in page.placements]
         return Response({"tenant": slug, "condition": page.condition, "placements": rows})
 
 
@@ -112,11 +97,11 @@ class PlacementReads(RowList):
     queryset = Placement.objects.select_related("tenant", "target", "state").defer(
         "state__limits", "state__differences", "state__foreign"
     )
-    serializer_class = said.PLACEMENT
+    serializer_class = shapes.PLACEMENT
     filterset_class = PlacementFilters
 
     def shape(self, rows: Sequence[Placement]) -> list[Row]:
-        return [said.placement_row(row) for row in rows]
+        return [shapes.placement_row(row) for row in rows]
 
 
 class PlacementDetail(TaggedDetail):
@@ -124,29 +109,26 @@ class PlacementDetail(TaggedDetail):
 
     required_permissions: ClassVar = {**READ, "PATCH": Permission.OPERATE}
     queryset = Placement.objects.select_related("tenant", "target", "state")
-    serializer_class = said.PLACEMENT_DETAIL
+    serializer_class = shapes.PLACEMENT_DETAIL
 
     def etag_of(self, instance: Placement) -> str:
         """What is intended there: its generation, and what to do about drift."""
         return f"{instance.pk}-{instance.generation}-{instance.drift_policy}"
 
     def shape(self, row: Placement) -> Row:
-        return said.placement_detail(row)
+        return shapes.placement_detail(row)
 
-    @extend_schema(request=said.PLACEMENT_EDIT)
+    @extend_schema(request=shapes.PlacementEdit)
     def patch(self, request: Request, **_: Any) -> Response:
         """Says what to do about drift there: heal, hold, or "" for what the target says. Drift that
         was held is repaired at once when it is to be healed."""
         placement = self.get_object()
-        body = body_of(request)
-        reason = take_reason(body)
-        policy = take_text(body, "drift_policy", placement.drift_policy)
-        refuse_rest(body, ("drift_policy", "reason"))
+        body = shapes.PlacementEdit.read(request)
         edits.edit_drift_policy(
             placement=placement,
-            policy=policy,
+            policy=body.get("drift_policy", placement.drift_policy),
             actor=actor_of(request),
-            reason=reason,
+            reason=body["reason"],
             at=timezone.now(),
         )
         placement.refresh_from_db()

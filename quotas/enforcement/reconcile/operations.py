@@ -10,6 +10,7 @@ from console.audit import services as audit
 from console.audit.models import Outcome
 from console.audit.services import Actor
 from console.celery import enqueue
+from console.pages.plural import plural
 from quotas.enforcement.models import Rollout
 from quotas.enforcement.reconcile.probe import Probed, probe
 from quotas.enforcement.services.rollouts import QUEUE_TASK, give_up_items, retry_items
@@ -60,8 +61,7 @@ def _report(target: Target, probed: Probed | None) -> ConnectionReport:
         return ConnectionReport(
             f"{answer}; nothing is missing.", ok=True, warnings=tuple(health.warnings)
         )
-    number = len(health.missing)
-    lacks = "one permission is" if number == 1 else f"{number} permissions are"
+    lacks = plural(len(health.missing), "permission is", "permissions are")
     return ConnectionReport(
         f"{answer}, but {lacks} missing.", missing=health.missing, warnings=health.warnings
     )
@@ -102,4 +102,4 @@ def settle_group(
 
 
 def _placements(number: int) -> str:
-    return "1 placement is" if number == 1 else f"{number} placements are"
+    return plural(number, "placement is", "placements are")

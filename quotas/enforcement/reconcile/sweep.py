@@ -17,6 +17,7 @@ from django.utils import timezone
 from console.audit import services as audit
 from console.database.claims import Claim
 from console.errors import ExternalError
+from console.pages.plural import plural
 from quotas.enforcement.models import (
     OPEN_STATES,
     Drift,
@@ -209,7 +210,7 @@ def _order(kind: str, title: str, placements: list[int], now: datetime) -> None:
     number = len(placements)
     rollout = create_rollout(
         kind=kind,
-        title=f"{title}: {number} placement{'s' if number > 1 else ''}",
+        title=f"{title}: {plural(number, 'placement')}",
         reason="Found by comparing the target with what is intended.",
         actor=SWEEPER,
         placements=placements,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from django.urls import reverse
+
 from console.audit.models import Entry
 from quotas.enforcement import charts
 from quotas.enforcement.adapters import registry
@@ -50,8 +52,8 @@ class PlacementPanel:
 
     @property
     def sparks_url(self) -> str:
-        """Where observability.usage renders the last 24 hours; named by URL, not imported."""
-        return f"/usage/placements/{self.id}/sparks/"
+        """Where observability.usage renders the last 24 hours; named by string, not imported."""
+        return reverse("usage:sparks", kwargs={"pk": self.id})
 
 
 @dataclass(frozen=True, slots=True)

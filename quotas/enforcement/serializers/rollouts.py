@@ -8,7 +8,8 @@ from dataclasses import asdict
 from django.urls import reverse
 from rest_framework import serializers
 
-from console.rest.serializers import described
+from console.rest.fields import Flag, Id, ListOf, Reason
+from console.rest.serializers import Body, described
 from console.rest.views import Row
 from quotas.enforcement.models import Drift, ItemState, Rollout, RolloutItem, RolloutKind
 from quotas.enforcement.selectors.rollouts import TargetProgress
@@ -70,15 +71,21 @@ ITEM = described(
     milliseconds=_integer(),
     finished_at=_moment(allow_null=True),
 )
-RETRY = described(
-    "Retry",
-    "Lets what is not done try again now.",
-    items=serializers.ListField(
-        child=_integer(), required=False, help_text="Ids of items; all that are not done if absent."
-    ),
-    force=_flag(required=False, help_text="Take fields over from their owners."),
-    reason=_text(),
-)
+
+
+class Retry(Body):
+    """Lets what is not done try again now."""
+
+    items = ListOf(
+        child=Id(),
+        required=False,
+        allow_null=True,
+        help_text="Ids of items; all that are not done if absent.",
+    )
+    force = Flag(default=False, help_text="Take fields over from their owners.")
+    reason = Reason()
+
+
 RETRIED = described("Retried", "What will try again.", retried=_integer(), rollout=ROLLOUT())
 DRIFT = described(
     "Drift",

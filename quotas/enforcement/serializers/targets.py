@@ -6,7 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from console.rest.serializers import described
+from console.rest.fields import Choice, Flag, JSONObject, Number, Reason, Text
+from console.rest.serializers import Body, described
 from console.rest.views import Row
 from quotas.enforcement.models import TargetState
 from quotas.enforcement.serializers.tenants import STANDING, standing
@@ -44,33 +45,34 @@ TARGET = described(
     created_at=_moment(),
     updated_at=_moment(),
 )
-_FIELDS: dict[str, Any] = {
-    "endpoint": _text(required=False, help_text="HOST:PORT of a Temporal server."),
-    "credential": _text(
-        required=False,
-        help_text="kubeconfig:/path#context, env:NAME, file:/path or in-cluster.",
-    ),
-    "options": serializers.DictField(required=False),
-    "drift_policy": serializers.ChoiceField(choices=DriftPolicy.choices, required=False),
-    "concurrency": _integer(required=False),
-    "enabled": _flag(required=False),
-}
-NEW_TARGET = described(
-    "NewTarget",
-    "A target to enforce limits on.",
-    slug=_text(),
-    name=_text(),
-    kind=_text(help_text="kubernetes or temporal."),
-    **_FIELDS,
-    reason=_text(),
-)
-TARGET_EDIT = described(
-    "TargetEdit",
-    "New settings of a target; what is left out stays.",
-    name=_text(required=False),
-    **_FIELDS,
-    reason=_text(),
-)
+
+
+class _Settings(Body):
+    endpoint = Text(required=False, help_text="HOST:PORT of a Temporal server.")
+    credential = Text(
+        required=False, help_text="kubeconfig:/path#context, env:NAME, file:/path or in-cluster."
+    )
+    options = JSONObject(required=False)
+    drift_policy = Choice(DriftPolicy.choices, required=False)
+    concurrency = Number(required=False)
+    enabled = Flag(required=False)
+    reason = Reason()
+
+
+class NewTarget(_Settings):
+    """A target to enforce limits on."""
+
+    slug = Text()
+    name = Text()
+    kind = Text(help_text="kubernetes, temporal, argo or celery.")
+
+
+class TargetEdit(_Settings):
+    """New settings of a target; what is left out stays."""
+
+    name = Text(required=False)
+
+
 TARGET_TEST = described(
     "TargetTest",
     "What a probe found just now.",

@@ -7,7 +7,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from console.rest.serializers import described
+from console.rest.fields import Choice, JSONObject, Reason, Text
+from console.rest.serializers import Body, described
 from console.rest.views import Row
 from quotas.enforcement.charts import LimitLine
 from quotas.enforcement.models import Condition, PlacementState, TenantState
@@ -45,15 +46,18 @@ TENANT = described(
     updated_at=_moment(),
     offboarded_at=_moment(allow_null=True),
 )
-TENANT_EDIT = described(
-    "TenantEdit",
-    "New texts of a tenant; what is left out stays.",
-    name=_text(required=False),
-    labels=serializers.DictField(child=_text(), required=False),
-    contact=_text(required=False),
-    group=_text(required=False),
-    reason=_text(),
-)
+
+
+class TenantEdit(Body):
+    """New texts of a tenant; what is left out stays."""
+
+    name = Text(required=False)
+    labels = JSONObject(child=Text(), required=False)
+    contact = Text(required=False)
+    group = Text(required=False)
+    reason = Reason()
+
+
 _PLACEMENT: dict[str, Any] = {
     "id": _integer(),
     "tenant": _text(),
@@ -70,14 +74,15 @@ _PLACEMENT: dict[str, Any] = {
     "observed_generation": _integer(help_text="Behind `generation` while a push is under way."),
 }
 PLACEMENT = described("Placement", "One tenant on one target.", **_PLACEMENT)
-PLACEMENT_EDIT = described(
-    "PlacementEdit",
-    "What to do about drift at one placement.",
-    drift_policy=serializers.ChoiceField(
-        choices=[("", "as the target says"), *DriftPolicy.choices], required=False
-    ),
-    reason=_text(),
-)
+
+
+class PlacementEdit(Body):
+    """What to do about drift at one placement."""
+
+    drift_policy = Choice([("", "as the target says"), *DriftPolicy.choices], required=False)
+    reason = Reason()
+
+
 PLACEMENT_DETAIL = described(
     "PlacementDetail",
     "One tenant on one target, with all that was seen there.",

@@ -18,6 +18,7 @@ from console.audit import services as audit
 from console.audit.services import Actor
 from console.database.generations import require_clean
 from console.errors import DomainError
+from console.pages.plural import plural
 from quotas.plans.contracts import Policy, policy_from_json, policy_to_json
 from quotas.plans.limits import format_limit, parse_key
 from quotas.plans.models import Limit, Plan, PlanVersion
@@ -138,8 +139,7 @@ def archive_plan(*, plan: Plan, actor: Actor, reason: str, at: datetime | None =
     if count:
         raise DomainError(
             "plan_in_use",
-            f"{plan.slug} has {count} tenant{'s' if count > 1 else ''}; move them to another plan "
-            "first.",
+            f"{plan.slug} has {plural(count, 'tenant')}; move them to another plan first.",
             status=409,
             detail={"tenants": count},
         )

@@ -188,7 +188,8 @@ def test_a_batch_is_counted_then_ordered_then_watched(
     ("body", "field", "words"),
     [
         ({"engine": "cron"}, "engine", "use temporal, argo, celery, kubernetes"),
-        ({"engine": "temporal", "verb": "cancel", "ids": ["1"]}, "ids", "list of at most"),
+        ({"engine": "temporal", "verb": "cancel", "ids": ["1"]}, "ids.0", "use an id"),
+        ({"engine": "temporal", "verb": "cancel", "ids": [1] * 10_001}, "ids", "At most 10000"),
         ({"engine": "temporal", "verb": "cancel", "ids": [1], "rate": "fast"}, "rate", "'fast'"),
         ({"engine": "temporal", "verb": "cancel", "dry_run": "no"}, "dry_run", "true or false"),
         ({"engine": "temporal", "verb": "cancel", "ids": [1], "query": "x"}, "ids", "one of both"),

@@ -27,7 +27,7 @@ from observability.actions.models import Order, OrderStatus
 from observability.actions.services.orders import Asking, act
 from observability.engines.contracts import EventKind, LinkKind, Status
 from observability.ingest.claims import claimed
-from observability.ingest.passes import read_target
+from observability.ingest.reading import read_target
 from observability.jobs.models import JobEvent, JobRun
 from observability.jobs.services import archive
 from tenants.models import Placement, Target

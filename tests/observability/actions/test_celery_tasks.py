@@ -11,7 +11,7 @@ import pytest
 
 from console.clients import pool
 from console.clients.celery.client import CeleryClient
-from console.clients.celery.values import CeleryEvent
+from console.clients.celery.records import CeleryEvent
 from console.errors import Refused, Unreachable
 from observability.engines.celery.controls import CeleryControls
 from observability.engines.contracts import Engine, Status

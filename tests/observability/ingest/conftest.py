@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from observability.engines import registry
 from observability.ingest.claims import claimed
-from observability.ingest.passes import Read, read_target
+from observability.ingest.reading import Read, read_target
 from observability.jobs.services import archive
 from tenants.models import Target
 from tests.observability.jobs.factories import make_target

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from observability.engines.contracts import Status
-from observability.ingest.passes import Read
+from observability.ingest.reading import Read
 from observability.jobs.models import JobRun
 from observability.jobs.services import retention
 from tenants.models import Target

@@ -52,8 +52,8 @@ def test_rest_accepts_a_replay_and_says_where_to_poll(bundle: WorkflowBundle) ->
     ("body", "field"),
     [
         ({"bundle": "flows@41", "runs": [1]}, "bundle"),
-        ({"bundle": "flows@42", "runs": ["x"]}, "runs"),
-        ({"bundle": "flows@42", "runs": [2**70]}, "runs"),
+        ({"bundle": "flows@42", "runs": ["x"]}, "runs.0"),
+        ({"bundle": "flows@42", "runs": [2**70]}, "runs.0"),
         ({"bundle": "flows@42", "runs": [999999]}, "runs"),
         ({"bundle": "flows@42", "query": "colour:red"}, "q"),
         ({"bundle": "flows@42", "last": 10**6}, "last"),

@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from console.audit.services import Actor
-from console.clients.temporal.documents import history_json
+from console.clients.temporal.history_documents import history_json
 from console.errors import DomainError
 from observability.replays.models import WorkflowBundle
 from observability.replays.services import bundles

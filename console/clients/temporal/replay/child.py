@@ -25,7 +25,7 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from temporalio.workflow import NondeterminismError
 
-from console.clients.temporal.replay import compare, confine
+from console.clients.temporal.replay import compare, isolation
 
 LONGEST: Final = 2000
 _DEFINITION: Final = "__temporal_workflow_definition"
@@ -36,17 +36,17 @@ def main() -> None:
     source = sys.stdin.buffer
     job = json.loads(source.readline())
     answers = os.fdopen(job["answers"], "w", encoding="utf-8")
-    confine.die_with_parent()
+    isolation.die_with_parent()
     # Before any thread is started: the filter holds for this thread and those it starts.
-    isolated = confine.cut_off()
+    isolated = isolation.cut_off()
     runtime = Runtime(telemetry=TelemetryConfig(logging=None))
-    confine.limit_resources(memory=job["memory"])
+    isolation.limit_resources(memory=job["memory"])
     recorder = compare.Recorder(SandboxedWorkflowRunner(), UnsandboxedWorkflowRunner())
     try:
         workflows = load(job["paths"], job["modules"])
         names = named(workflows)
-        for found in workflows:
-            recorder.prepare_workflow(getattr(found, _DEFINITION))
+        for workflow in workflows:
+            recorder.prepare_workflow(getattr(workflow, _DEFINITION))
     except BaseException as error:  # noqa: BLE001 - whatever importing a bundle raises is its fault
         _say(answers, {"error": f"{type(error).__name__}: {error}"[:LONGEST]})
         os._exit(0)
@@ -61,28 +61,28 @@ def load(paths: Iterable[str], modules: Iterable[str]) -> list[type]:
     """The workflow classes of the modules. Raises what importing raises, and ValueError without
     any workflow."""
     sys.path[:0] = list(paths)
-    found: dict[str, type] = {}
+    classes: dict[str, type] = {}
     for name in modules:
         module = importlib.import_module(name)
         for value in vars(module).values():
             if isinstance(value, type) and _DEFINITION in vars(value):
-                found[f"{value.__module__}.{value.__qualname__}"] = value
-    if not found:
+                classes[f"{value.__module__}.{value.__qualname__}"] = value
+    if not classes:
         raise ValueError(f"no class with @workflow.defn in {', '.join(modules) or 'no module'}")
-    return list(found.values())
+    return list(classes.values())
 
 
 def named(workflows: Iterable[type]) -> list[str]:
     """The names of workflows, sorted. Raises ValueError when two have the same: the SDK takes only
     one of them."""
-    found: dict[str, type] = {}
+    classes: dict[str, type] = {}
     for each in workflows:
         name = getattr(each, _DEFINITION).name or "(dynamic)"
-        other = found.setdefault(name, each)
+        other = classes.setdefault(name, each)
         if other is not each:
             places = " and ".join(f"{one.__module__}.{one.__qualname__}" for one in (other, each))
             raise ValueError(f"two workflows are called {name}: {places}")
-    return sorted(found)
+    return sorted(classes)
 
 
 async def _serve(
@@ -132,16 +132,16 @@ def _failed(failure: Exception, events: list[Any], recorder: compare.Recorder) -
     message = str(failure)
     if not isinstance(failure, NondeterminismError):
         return {"verdict": "failed", "message": compare.reason(message)}
-    found = compare.first_divergence(
+    divergence = compare.first_divergence(
         compare.recorded(events, EventType.Name), recorder.take(), message
     )
     return {
         "verdict": "diverged",
         "message": compare.reason(message),
-        "event_id": found.event_id,
-        "event_type": found.event_type,
-        "expected": found.expected[:LONGEST],
-        "actual": found.actual[:LONGEST],
+        "event_id": divergence.event_id,
+        "event_type": divergence.event_type,
+        "expected": divergence.expected[:LONGEST],
+        "actual": divergence.actual[:LONGEST],
     }
 
 

@@ -87,21 +87,21 @@ class Recorder(WorkflowRunner):
 
 
 def _asked(commands: Iterable[Any]) -> list[Step]:
-    found: dict[tuple[str, int], Step] = {}
+    steps: dict[tuple[str, int], Step] = {}
     others: list[tuple[tuple[str, int], Step]] = []
     for number, command in enumerate(commands):
         name = command.WhichOneof("variant")
         body = getattr(command, name)
-        if name == "cancel_timer" and ("start_timer", body.seq) in found:
+        if name == "cancel_timer" and ("start_timer", body.seq) in steps:
             # Started and cancelled in one task: the server never hears of it.
-            del found["start_timer", body.seq]
+            del steps["start_timer", body.seq]
             continue
         step = _command(name, body)
         if step is not None:
             key = (name, body.seq) if name == "start_timer" else (name, -number - 1)
-            found[key] = step
+            steps[key] = step
             others.append((key, step))
-    return [step for key, step in others if key in found]
+    return [step for key, step in others if key in steps]
 
 
 def _command(name: str, body: Any) -> Step | None:
@@ -198,5 +198,5 @@ def first_divergence(history: Sequence[Step], asked: Sequence[Step], message: st
 
 def reason(message: str) -> str:
     """The sentence inside the SDK's text of a failure."""
-    found = _REASON.search(message)
-    return (found[1] if found else message).strip()[:1000]
+    match = _REASON.search(message)
+    return (match[1] if match else message).strip()[:1000]

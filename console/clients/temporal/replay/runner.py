@@ -149,12 +149,12 @@ def _understood(line: bytes, *, starting: bool) -> dict[str, Any] | None:
     """An answer of the child to what it was asked; None for anything else that a bundle may have
     written there."""
     with contextlib.suppress(ValueError, RecursionError, TypeError, LookupError, AttributeError):
-        found: dict[str, Any] = json.loads(line)
+        message: dict[str, Any] = json.loads(line)
         if starting:
-            right = "error" in found or isinstance(found["workflows"], list)
+            right = "error" in message or isinstance(message["workflows"], list)
         else:
-            right = found["verdict"] in set(Verdict) and isinstance(found["ms"], int)
-        return found if right else None
+            right = message["verdict"] in set(Verdict) and isinstance(message["ms"], int)
+        return message if right else None
     return None
 
 
@@ -172,8 +172,8 @@ def _outcome(answer: dict[str, Any]) -> Outcome:
 
 def _text(value: Any, longest: int = _TAIL) -> str:
     """What a bundle says, as text that can be stored: no NUL, no half of a surrogate pair."""
-    said = str(value)[:longest].replace("\0", "\ufffd")
-    return said.encode("utf-8", "replace").decode()
+    cut = str(value)[:longest].replace("\0", "\ufffd")
+    return cut.encode("utf-8", "replace").decode()
 
 
 def _number(value: Any, most: int = 2**53) -> int:
@@ -244,17 +244,17 @@ class _Child:
                     return None
                 self._buffer += piece
         line, _, self._buffer = self._buffer.partition(b"\n")
-        found = _understood(line, starting=starting)
-        if found is None:
+        message = _understood(line, starting=starting)
+        if message is None:
             self._process.kill()
             self._process.wait()
             self._words = b"it wrote something that is no answer"
-        return found
+        return message
 
     def kill(self) -> None:
         """Ends the process with all that it has started, and frees everything."""
         self._killed = self.running
-        # It leads a group that nothing in it can leave: see confine.
+        # It leads a group that nothing in it can leave: see isolation.py.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

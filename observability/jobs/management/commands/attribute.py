@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from console.audit.services import Actor
 from console.errors import DomainError
+from console.pages.plural import plural
 from observability.jobs.services.attribution import claim_past, unclaimed
 from tenants.models import Target
 
@@ -50,7 +51,7 @@ class Command(BaseCommand):
 
     def _show(self, counts: Mapping[str, int], verb: str) -> None:
         for slug, runs in counts.items():
-            self.stdout.write(f"{slug} {verb} {runs} run{'' if runs == 1 else 's'}")
+            self.stdout.write(f"{slug} {verb} {plural(runs, 'run')}")
         if not counts:
             self.stdout.write(
                 "No unattributed run is in a tenant's namespace or queue, or names a tenant."

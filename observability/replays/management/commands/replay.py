@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError
 
-from console.clients.temporal.documents import history_document
+from console.clients.temporal.history_documents import history_document
 from console.clients.temporal.replay.runner import Bundle, Outcome, ReplayProcess, Verdict
 from console.errors import DomainError, ExternalError, Refused
 from observability.jobs.charts.words import visible

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from console.audit.services import Actor, require_reason
 from console.errors import DomainError
 from console.pages.diff import FieldChange
+from console.pages.plural import plural
 from quotas.changes.contracts import Preview
 from quotas.changes.rules import document as yaml_form
 from quotas.changes.services.documents import Applied, PlanDifference, apply_document, compare
@@ -85,8 +86,8 @@ class Command(BaseCommand):
             self.stdout.write(f"{difference.plan}: no change")
         elif difference.terms:
             base, count = difference.base, difference.tenants
-            noun = "tenant" if count == 1 else "tenants"
-            self.stdout.write(f"{difference.plan}: v{base} → v{base + 1} for {count} {noun}")
+            tenants = plural(count, "tenant")
+            self.stdout.write(f"{difference.plan}: v{base} → v{base + 1} for {tenants}")
         else:
             self.stdout.write(f"{difference.plan}: texts only, no new version")
         for change in difference.changes:

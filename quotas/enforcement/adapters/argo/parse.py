@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from console.pages.plural import plural
 from quotas.enforcement.adapters.argo import names
 from quotas.enforcement.adapters.argo.compile import shown_limit
 from quotas.enforcement.adapters.argo.locks import Binding
@@ -196,8 +197,8 @@ def _of_lock(key: str, hard: int | None, running: Running) -> Usage:
 def _warnings(running: Running) -> tuple[str, ...]:
     warnings = []
     if running.queued:
-        noun = "workflow waits" if running.queued == 1 else "workflows wait"
-        warnings.append(f"{running.queued} {noun} for a slot.")
+        waiting = plural(running.queued, "workflow waits", "workflows wait")
+        warnings.append(f"{waiting} for a slot.")
     for key, binding in sorted((running.bindings or {}).items()):
         if binding.naming < binding.unfinished:
             warnings.append(

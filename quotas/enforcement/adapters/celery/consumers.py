@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from console.clients.celery.values import WorkerStats
+from console.clients.celery.records import WorkerStats
 from tenants.contracts import TargetRef
 
 QUEUES: Final = "queues"

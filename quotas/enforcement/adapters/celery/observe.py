@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from console.clients.celery.client import CeleryClient
-from console.clients.celery.values import TaskType, WorkerStats
+from console.clients.celery.records import TaskType, WorkerStats
 from quotas.enforcement.adapters.celery import rates
 from quotas.enforcement.adapters.celery.compile import FIELD, RATE, rate_text, ref_of
 from quotas.enforcement.adapters.celery.consumers import (

@@ -7,7 +7,7 @@ from typing import Final
 
 from console.clients.contracts import UNCHANGED
 from console.clients.temporal.client import TemporalClient
-from console.clients.temporal.names import LONGEST_KEY, check_queue
+from console.clients.temporal.name_checks import LONGEST_KEY, check_queue
 from console.errors import ExternalError, Refused
 from quotas.enforcement.adapters.temporal import apply, observe
 from quotas.enforcement.adapters.temporal.compile import compiled

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from console.clients.celery.client import CeleryClient
-from console.clients.celery.recorded import arguments, was_cut
+from console.clients.celery.recorded_arguments import arguments, was_cut
 from console.errors import ExternalError, Refused, Unreachable
 from deploy.demo.stack.state import ROOT
 from deploy.ports import any_free

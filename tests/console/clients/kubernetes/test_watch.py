@@ -14,12 +14,13 @@ import pytest
 
 from console.clients.kubernetes import buffer
 from console.clients.kubernetes.client import KubernetesClient
-from console.clients.kubernetes.watch import Expired, Want, pages, watch
+from console.clients.kubernetes.kinds import Selection
+from console.clients.kubernetes.watch import Expired, pages, watch
 from console.errors import ExternalError, Refused, Unreachable
 from deploy.emulators.kubernetes.server import Emulator
 from tests.waiting import HANGS, PATIENCE, until
 
-MAPS = Want("ConfigMap", namespace="acme", labels="of=test")
+MAPS = Selection("ConfigMap", namespace="acme", labels="of=test")
 
 
 @pytest.fixture
@@ -50,12 +51,14 @@ def put(client: KubernetesClient, name: str, content: str = "x", **labels: str) 
     )
 
 
-def version(client: KubernetesClient, want: Want = MAPS) -> str:
+def version(client: KubernetesClient, selection: Selection = MAPS) -> str:
     """From where a watch misses nothing."""
-    return next(pages(client, want)).version
+    return next(pages(client, selection)).version
 
 
-def told(client: KubernetesClient, versions: dict[Want, str], **more: Any) -> list[tuple[str, str]]:
+def told(
+    client: KubernetesClient, versions: dict[Selection, str], **more: Any
+) -> list[tuple[str, str]]:
     """What a watch says until it is quiet: verbs and names."""
     return [
         (change.verb, change.object["metadata"]["name"])
@@ -89,7 +92,7 @@ def test_a_watch_goes_on_from_a_version_without_loss(client: KubernetesClient) -
 
 
 def test_selectors_and_several_kinds_go_side_by_side(client: KubernetesClient) -> None:
-    labelled, spaces = Want("ConfigMap", labels="team=a"), Want("Namespace")
+    labelled, spaces = Selection("ConfigMap", labels="team=a"), Selection("Namespace")
     since = {labelled: version(client, labelled), spaces: version(client, spaces)}
     put(client, "mine", team="a")
     put(client, "other", team="b")
@@ -214,7 +217,7 @@ def test_a_server_that_hangs_is_an_error_in_bounded_time(
 ) -> None:
     # clock: the server hangs
     hasty = KubernetesClient(f"kubeconfig:{emulator.kubeconfig(tmp_path / 'k')}", timeout=1.0)
-    everywhere = Want("ConfigMap")
+    everywhere = Selection("ConfigMap")
     since = version(client, everywhere)
     emulator.hang(HANGS)
     begun = time.monotonic()
@@ -239,7 +242,7 @@ def test_a_watch_that_is_forbidden_is_refused(emulator: Emulator, tmp_path: Path
 def test_a_real_server_tells_the_same(kubeconfig: Path) -> None:
     client = KubernetesClient(f"kubeconfig:{kubeconfig}", connections=1)
     name = f"watch-{time.time_ns()}"
-    spaces = Want("Namespace", fields=f"metadata.name={name}")
+    spaces = Selection("Namespace", fields=f"metadata.name={name}")
     since = version(client, spaces)
     client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     assert ("ADDED", name) in told(client, {spaces: since})

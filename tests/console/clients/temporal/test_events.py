@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 from temporalio.api.enums.v1 import EventType
-from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.history.v1 import HistoryEvent as ProtoEvent
 from temporalio.api.workflow.v1 import PendingActivityInfo, WorkflowExecutionInfo
 
-from console.clients.temporal.descriptions import pending, row
 from console.clients.temporal.events import (
     LEAST_ROOM,
     ROOM,
@@ -17,22 +16,23 @@ from console.clients.temporal.events import (
     room_for,
     translate,
 )
-from console.clients.temporal.records import TrailEvent
-from console.clients.temporal.trail import REVERSE_PAGE, reaches_back
+from console.clients.temporal.history_reader import REVERSE_PAGE, reaches_back
+from console.clients.temporal.records import HistoryEvent
+from console.clients.temporal.runs import pending_activity, visibility_row
 
 QUIET = {"EVENT_TYPE_UNSPECIFIED", "EVENT_TYPE_WORKFLOW_TASK_SCHEDULED"}
 NAMES = [name for name in EventType.keys() if name not in QUIET]  # noqa: SIM118  # no mapping
 
 
-def event(name: str, number: int = 7) -> HistoryEvent:
-    made = HistoryEvent(event_id=number, event_type=EventType.Value(name))
+def event(name: str, number: int = 7) -> ProtoEvent:
+    made = ProtoEvent(event_id=number, event_type=EventType.Value(name))
     made.event_time.FromNanoseconds(1_795_000_000_123_456_789)
     attribute = f"{name.removeprefix('EVENT_TYPE_').lower()}_event_attributes"
     getattr(made, attribute).SetInParent()
     return made
 
 
-def one(made: HistoryEvent) -> TrailEvent:
+def one(made: ProtoEvent) -> HistoryEvent:
     (found,) = translate([made], ROOM)
     return found
 
@@ -46,7 +46,7 @@ def test_every_type_of_event_can_be_told(name: str) -> None:
 
 
 def test_a_type_from_the_future_is_told_by_its_number() -> None:
-    made = HistoryEvent(event_id=1, event_type=999)  # type: ignore[arg-type]  # from the wire
+    made = ProtoEvent(event_id=1, event_type=999)  # type: ignore[arg-type]  # from the wire
     assert one(made).type == "event_type_999"
 
 
@@ -112,13 +112,13 @@ def test_only_the_end_of_a_run_is_its_end() -> None:
 
 def test_a_paused_run_can_be_read() -> None:
     info = WorkflowExecutionInfo(status=8)  # type: ignore[arg-type]  # the SDK fails on it
-    assert row(info).status == "paused"
+    assert visibility_row(info).status == "paused"
     later = WorkflowExecutionInfo(status=99)  # type: ignore[arg-type]  # from the future
-    assert row(later).status == "unspecified"
+    assert visibility_row(later).status == "unspecified"
 
 
 def test_a_pending_activity_without_anything_can_be_read() -> None:
-    found = pending(PendingActivityInfo(activity_id="1"))
+    found = pending_activity(PendingActivityInfo(activity_id="1"))
     assert (found.heartbeat, found.fault, found.next_attempt_at) == (None, None, None)
 
 
@@ -126,11 +126,11 @@ def test_a_rule_that_paused_an_activity_is_told() -> None:
     info = PendingActivityInfo(activity_id="1", paused=True)
     info.pause_info.rule.identity = "ops-bot"
     info.pause_info.rule.reason = "too many failures"
-    found = pending(info)
+    found = pending_activity(info)
     assert (found.paused_by, found.pause_reason) == ("ops-bot", "too many failures")
 
 
-def backwards(first: int, last: int) -> list[HistoryEvent]:
+def backwards(first: int, last: int) -> list[ProtoEvent]:
     """Signals, newest first."""
     name = "EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED"
     return [event(name, number) for number in range(last, first - 1, -1)]

@@ -8,14 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.clients import bridge
-from console.clients.temporal.bucket import TokenBucket
-from console.clients.temporal.names import check_keys, check_namespace, check_queue, shorten
+from console.clients.temporal.name_checks import (
+    check_keys,
+    check_namespace,
+    check_queue,
+    shorten,
+)
 from console.clients.temporal.rates import (
     from_wire,
     key_default_to_wire,
     to_wire,
     weight_to_wire,
 )
+from console.clients.temporal.token_bucket import TokenBucket
 from console.errors import Refused, Throttled
 from tests.waiting import PATIENCE
 

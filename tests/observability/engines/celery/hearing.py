@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from console.clients.celery.events import event_of
-from console.clients.celery.values import CeleryEvent
+from console.clients.celery.records import CeleryEvent
 from observability.engines.celery.source import CelerySource
 from observability.engines.contracts import (
     ChangePage,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from console.clients.celery.values import EventBatch, Outage, TaskOnWorker
+from console.clients.celery.records import EventBatch, Outage, TaskOnWorker
 from observability.engines.celery.events import microseconds
 from observability.engines.celery.gaps import (
     ended_unseen,

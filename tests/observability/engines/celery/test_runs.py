@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.clients.celery.values import CeleryEvent
+from console.clients.celery.records import CeleryEvent
 from observability.engines.celery.revisions import format_revision, parse_revision
 from observability.engines.celery.runs import Fold
 from observability.engines.contracts import FailureKind, LinkKind, RunSnapshot

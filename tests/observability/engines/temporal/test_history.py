@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from temporalio.api.enums.v1 import EventType
 
-from console.clients.temporal.records import Fault, Heartbeat, TrailEvent
+from console.clients.temporal.records import Fault, Heartbeat, HistoryEvent
 from observability.engines.contracts import (
     EventKind,
     FailureKind,
@@ -37,8 +37,8 @@ TYPES = [
 ]
 
 
-def event(number: int, type_: str, **more: Any) -> TrailEvent:
-    return TrailEvent(id=number, at=BEGIN + timedelta(seconds=number), type=type_, **more)
+def event(number: int, type_: str, **more: Any) -> HistoryEvent:
+    return HistoryEvent(id=number, at=BEGIN + timedelta(seconds=number), type=type_, **more)
 
 
 LOST = Fault(
@@ -175,7 +175,7 @@ def ref(status: Status = Status.FAILED) -> RunRef:
     ],
 )
 def test_a_run_ends_as_its_last_event_says(
-    events: list[TrailEvent], status: Status, failure: str, kind: FailureKind
+    events: list[HistoryEvent], status: Status, failure: str, kind: FailureKind
 ) -> None:
     run = from_history(ref(), reduce_history(events))
     assert (run.status, run.failure, run.failure_kind) == (status, failure, kind)

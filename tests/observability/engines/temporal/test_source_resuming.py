@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from console.clients.temporal import trail
-from console.clients.temporal.bucket import TokenBucket
+from console.clients.temporal import history_reader
+from console.clients.temporal.token_bucket import TokenBucket
 from console.errors import ExternalError, Unreachable
 from deploy.demo.workloads.temporal_endings import Order
 from observability.engines.contracts import Status, TrailGap
@@ -59,7 +59,7 @@ def test_reading_that_stops_anywhere_loses_and_doubles_nothing(
 ) -> None:
     names = end_many(reading, 24)
     # Beginning anew so often asks more than one reader may of a server that others use too.
-    monkeypatch.setitem(trail._buckets, client_for(reading.target), TokenBucket(90, 35.0))
+    monkeypatch.setitem(history_reader._buckets, client_for(reading.target), TokenBucket(90, 35.0))
     monkeypatch.setattr(visibility, "FULL", 9)
     monkeypatch.setattr(visibility, "MOST_RUNS", 4)
     whole = Reading(TemporalSource(), reading.target)

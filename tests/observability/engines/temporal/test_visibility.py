@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.clients.temporal.records import RunRow, RunRows
-from console.clients.temporal.trail import TrailReader
+from console.clients.temporal.history_reader import HistoryReader
+from console.clients.temporal.records import VisibilityPage, VisibilityRow
 from observability.engines.temporal import cursor, visibility
 from observability.engines.temporal.cursor import BEGINNING, Cursor, read
 from observability.engines.temporal.visibility import visibility_pages
@@ -22,8 +22,8 @@ END = datetime(2026, 11, 22, tzinfo=UTC)
 _BOUND = re.compile(r"CloseTime (>=|<) '([^']+)'")
 
 
-def row(number: int, closed_at: datetime) -> RunRow:
-    return RunRow(
+def row(number: int, closed_at: datetime) -> VisibilityRow:
+    return VisibilityRow(
         workflow_id=f"w{number}",
         run_id=f"r{number}",
         type="Flow",
@@ -43,11 +43,11 @@ def row(number: int, closed_at: datetime) -> RunRow:
 class Visibility:
     """Answers the queries of windows as the server does: newest first, in pages."""
 
-    rows_there: list[RunRow]
+    rows_there: list[VisibilityRow]
     asked: list[int] = field(default_factory=list)
     counted: int = 0
 
-    def _matching(self, query: str) -> list[RunRow]:
+    def _matching(self, query: str) -> list[VisibilityRow]:
         found = self.rows_there
         for sign, bound in _BOUND.findall(query):
             moment = datetime.fromisoformat(bound)
@@ -58,16 +58,16 @@ class Visibility:
         self.counted += 1
         return len(self._matching(query))
 
-    def rows(self, query: str, *, size: int, token: bytes = b"") -> RunRows:
+    def rows(self, query: str, *, size: int, token: bytes = b"") -> VisibilityPage:
         start = int(token or b"0")
         found = self._matching(query)
         page = found[start : start + size]
         more = start + size < len(found)
         self.asked.append(len(page))
-        return RunRows(tuple(page), str(start + size).encode() if more else b"")
+        return VisibilityPage(tuple(page), str(start + size).encode() if more else b"")
 
 
-def _closed(one: RunRow) -> datetime:
+def _closed(one: VisibilityRow) -> datetime:
     assert one.closed_at is not None
     return one.closed_at
 
@@ -79,7 +79,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def walk(there: Visibility, begin: datetime = BEGINNING) -> list[visibility.VisibilityPage]:
-    reader = cast("TrailReader", there)
+    reader = cast("HistoryReader", there)
     return list(visibility_pages(reader, "CloseTime IS NOT NULL", "CloseTime", begin, END))
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.clients.celery.values import WorkerStats
+from console.clients.celery.records import WorkerStats
 from quotas.enforcement.adapters.celery import rates
 from quotas.enforcement.adapters.celery.consumers import carried_on, known_queues, place_of
 

@@ -61,8 +61,8 @@ def load(credential: Reference, options: Options) -> Loaded:
         ValueError,
     ) as bad:
         # Not chained and hardly quoted: these errors repeat the text around the mistake.
-        found = _HARMLESS.search(str(bad)) if isinstance(bad, ConfigException) else None
-        hint = found[0] if found else "not a usable kubeconfig"
+        match = _HARMLESS.search(str(bad)) if isinstance(bad, ConfigException) else None
+        hint = match[0] if match else "not a usable kubeconfig"
         raise Refused(f"the credential cannot be used: {hint}", code="credential") from None
     return Loaded(
         configuration,

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from observability.engines.contracts import Engine, RunSnapshot
-from observability.ingest.reader import CHUNK, Reader
+from observability.ingest.context import CHUNK, IngestContext
 from observability.jobs.models import Attribution, JobRun
 from observability.jobs.rules.bounding import bounded_id
 from observability.jobs.rules.merge import LONGEST_KEY
@@ -26,43 +26,47 @@ def key_of(parent: str) -> str:
     return bounded_id(parent, LONGEST_KEY)
 
 
-def tenants_of_parents(reader: Reader, runs: Iterable[RunSnapshot]) -> Mapping[str, int | None]:
+def tenants_of_parents(
+    context: IngestContext, runs: Iterable[RunSnapshot]
+) -> Mapping[str, int | None]:
     """The tenants of runs that have children among `runs` without one, by run key."""
-    if reader.source.engine is not Engine.TEMPORAL:
+    if context.source.engine is not Engine.TEMPORAL:
         return {}
-    wanted = sorted({key_of(seen.parent) for seen in runs if seen.parent and not seen.tenant})
-    found: dict[str, int | None] = {}
+    wanted = sorted(
+        {key_of(snapshot.parent) for snapshot in runs if snapshot.parent and not snapshot.tenant}
+    )
+    tenants: dict[str, int | None] = {}
     for start in range(0, len(wanted), CHUNK):
         rows = JobRun.objects.filter(
-            target_id=reader.target.id,
+            target_id=context.target.id,
             key__in=wanted[start : start + CHUNK],
             tenant_id__isnull=False,
         )
-        found.update({row.key: row.tenant_id for row in rows.only("key", "tenant_id")})
-    return found
+        tenants.update({row.key: row.tenant_id for row in rows.only("key", "tenant_id")})
+    return tenants
 
 
-def hand_down(reader: Reader, runs: Sequence[JobRun], *, now: datetime) -> None:
+def pass_on_tenants(context: IngestContext, runs: Sequence[JobRun], *, now: datetime) -> None:
     """Gives the tenant of runs to children that were heard of before their parent."""
-    if reader.source.engine is not Engine.TEMPORAL:
+    if context.source.engine is not Engine.TEMPORAL:
         return
     owners: dict[str, int | None] = {
         run.key: run.tenant_id for run in runs if run.tenant_id is not None
     }
     for _ in range(_DEEPEST):
-        owners = _handed_down(reader, owners, now)
+        owners = _pass_on_once(context, owners, now)
         if not owners:
             return
 
 
-def _handed_down(
-    reader: Reader, owners: Mapping[str, int | None], now: datetime
+def _pass_on_once(
+    context: IngestContext, owners: Mapping[str, int | None], now: datetime
 ) -> dict[str, int | None]:
     """Attributes the children of one generation; their own keys with their tenant."""
     keys, children = sorted(owners), list[JobRun]()
     for start in range(0, len(keys), CHUNK):
         children += JobRun.objects.filter(
-            target_id=reader.target.id,
+            target_id=context.target.id,
             parent_key__in=keys[start : start + CHUNK],
             tenant_id__isnull=True,
         ).only("pk", "key", "parent_key")

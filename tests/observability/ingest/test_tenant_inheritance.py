@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from observability.engines.contracts import Engine, Status
-from observability.ingest.passes import Read
+from observability.ingest.reading import Read
 from observability.jobs.models import Attribution, JobRun
 from tenants.models import Target
 from tests.observability.jobs.factories import make_tenant

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from observability.engines.contracts import Status
-from observability.ingest import passes
+from observability.ingest import reading
 from observability.ingest.loop import read_once
-from observability.ingest.passes import Read
+from observability.ingest.reading import Read
 from observability.jobs.models import ArchiveState, Attribution, IngestState, JobEvent, JobRun
 from observability.jobs.services.archive import document_of
 from tenants.models import Target
@@ -85,7 +85,7 @@ def test_one_target_that_cannot_be_understood_stops_no_other(
 def test_catching_up_takes_as_many_turns_as_it_needs(
     source: ScriptedSource, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(passes, "TURN", 0.0)
+    monkeypatch.setattr(reading, "TURN", 0.0)
     names = [f"run-{number}" for number in range(7)]
     source.pages = [[look(name, Status.SUCCEEDED, needs_history=True)] for name in names]
     source.histories = {name: history(3) for name in names}

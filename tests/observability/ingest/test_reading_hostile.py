@@ -8,7 +8,7 @@ import pytest
 
 from console.errors import Refused, Unreachable
 from observability.engines.contracts import Status
-from observability.ingest.passes import Read
+from observability.ingest.reading import Read
 from observability.jobs.models import ArchiveState, Attribution, JobEvent, JobRun
 from observability.jobs.rules.bounding import CUT
 from observability.jobs.services.archive import document_of

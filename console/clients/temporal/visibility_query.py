@@ -15,8 +15,8 @@ from temporalio.api.enums.v1 import WorkflowExecutionStatus
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
 
-from console.clients.temporal.calling import call
 from console.clients.temporal.client import TemporalClient
+from console.clients.temporal.workflow_service import call
 from console.errors import Refused
 
 PAGE: Final = 1000
@@ -26,7 +26,7 @@ _PREFIX: Final = "WORKFLOW_EXECUTION_STATUS_"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundRun:
     """A run that a query finds. `status` is running, completed, timed out … as the server says."""
 
     workflow_id: str
@@ -36,36 +36,36 @@ class Found:
     tenant: str
 
 
-def find(client: TemporalClient, query: str, *, most: int) -> list[Found]:
+def find_runs(client: TemporalClient, query: str, *, most: int) -> list[FoundRun]:
     """At most `most` of what a visibility query finds, about 0.5 s per 1000. Refused (code
     `invalid`) when the query is empty or cannot be read."""
-    said = query.strip()
-    if not said:
+    stripped = query.strip()
+    if not stripped:
         raise Refused("the query is empty: it would mean every run there is", code="invalid")
 
-    async def go(deadline: float) -> list[Found]:
-        found: list[Found] = []
+    async def go(deadline: float) -> list[FoundRun]:
+        runs: list[FoundRun] = []
         request = ListWorkflowExecutionsRequest(
-            namespace=client.namespace, query=said, page_size=min(PAGE, most)
+            namespace=client.namespace, query=stripped, page_size=min(PAGE, most)
         )
         while True:
             answer = await call(client, "list_workflow_executions", request, "list runs", deadline)
-            found += map(_found, answer.executions)
-            if not answer.next_page_token or len(found) >= most:
-                return found[:most]
+            runs += map(_found_run, answer.executions)
+            if not answer.next_page_token or len(runs) >= most:
+                return runs[:most]
             request.next_page_token = answer.next_page_token
 
     return client.run(go, LIST_SECONDS)
 
 
-def _found(info: WorkflowExecutionInfo) -> Found:
+def _found_run(info: WorkflowExecutionInfo) -> FoundRun:
     name = WorkflowExecutionStatus.Name(info.status) if info.status else ""
     attribute = info.search_attributes.indexed_fields.get(TENANT)
     tenant = ""
     if attribute is not None:
         value = json.loads(attribute.data or b'""')
         tenant = str((value[0] if isinstance(value, list) and value else value) or "")
-    return Found(
+    return FoundRun(
         workflow_id=info.execution.workflow_id,
         run_id=info.execution.run_id,
         type=info.type.name,

@@ -75,8 +75,8 @@ def _conflict(message: str, answer: Mapping[str, Any]) -> Conflict:
     owners = {}
     for cause in _causes(answer):
         if cause.get("reason") == "FieldManagerConflict":
-            found = _MANAGER.search(str(cause.get("message", "")))
-            owners[str(cause.get("field", ""))] = found[1] if found else "unknown"
+            match = _MANAGER.search(str(cause.get("message", "")))
+            owners[str(cause.get("field", ""))] = match[1] if match else "unknown"
     # "AlreadyExists" and a failed uid precondition are answers, not races.
     race = (
         not owners

@@ -14,7 +14,7 @@ from temporalio.api.workflow.v1 import PendingActivityInfo, WorkflowExecutionInf
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 
 from console.clients.temporal.payloads import at, fault, fields, heartbeat, moment, seconds, text
-from console.clients.temporal.records import PendingActivity, RunDescription, RunRow
+from console.clients.temporal.records import PendingActivity, RunDescription, VisibilityRow
 
 ROOM: Final = 4096
 _WHO: Final = 255
@@ -33,11 +33,11 @@ _BEHAVIORS: Final[Mapping[int, str]] = {
 }
 
 
-def row(info: WorkflowExecutionInfo) -> RunRow:
+def visibility_row(info: WorkflowExecutionInfo) -> VisibilityRow:
     """One run as visibility (or its description) has it."""
     attributes = fields(info.search_attributes.indexed_fields, ROOM)
     version = info.most_recent_worker_version_stamp.build_id
-    return RunRow(
+    return VisibilityRow(
         workflow_id=info.execution.workflow_id,
         run_id=info.execution.run_id,
         type=text(info.type.name, 200),
@@ -59,12 +59,12 @@ def row(info: WorkflowExecutionInfo) -> RunRow:
     )
 
 
-def description(answer: DescribeWorkflowExecutionResponse) -> RunDescription:
+def run_description(answer: DescribeWorkflowExecutionResponse) -> RunDescription:
     """What a run is doing now."""
     info, extended = answer.workflow_execution_info, answer.workflow_extended_info
     return RunDescription(
-        row=row(info),
-        activities=tuple(pending(one) for one in answer.pending_activities),
+        row=visibility_row(info),
+        activities=tuple(map(pending_activity, answer.pending_activities)),
         children=tuple(
             (text(one.workflow_id), one.run_id, text(one.workflow_type_name, 200))
             for one in answer.pending_children
@@ -81,7 +81,7 @@ def description(answer: DescribeWorkflowExecutionResponse) -> RunDescription:
     )
 
 
-def pending(info: PendingActivityInfo) -> PendingActivity:
+def pending_activity(info: PendingActivityInfo) -> PendingActivity:
     """One activity that has not ended."""
     return PendingActivity(
         activity_id=text(info.activity_id, _WHO),
@@ -116,9 +116,9 @@ def _pause(info: PendingActivityInfo) -> dict[str, Any]:
     """Who paused it, or which of the server's rules did."""
     why = info.pause_info
     by_hand = why.WhichOneof("paused_by") == "manual"
-    said = why.manual if by_hand else why.rule
+    pause = why.manual if by_hand else why.rule
     return {
         "paused_by": text(why.manual.identity if by_hand else why.rule.identity, _WHO),
-        "pause_reason": text(said.reason),
+        "pause_reason": text(pause.reason),
         "paused_at": moment(why.pause_time),
     }

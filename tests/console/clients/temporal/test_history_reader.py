@@ -10,7 +10,7 @@ import pytest
 from temporalio.client import Client
 
 from console.clients.temporal.client import TemporalClient
-from console.clients.temporal.trail import TrailReader
+from console.clients.temporal.history_reader import HistoryReader
 from console.errors import NotFound, Refused, Unreachable
 
 pytestmark = pytest.mark.temporal
@@ -24,8 +24,8 @@ class Site:
     runs: list[tuple[str, str]]
 
     @property
-    def reader(self) -> TrailReader:
-        return TrailReader(self.client)
+    def reader(self) -> HistoryReader:
+        return HistoryReader(self.client)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_what_is_gone_is_not_found(site: Site) -> None:
 
 
 def test_a_server_that_nobody_runs_is_unreachable() -> None:
-    reader = TrailReader(TemporalClient("127.0.0.1:9", timeout=2))  # clock: nobody
+    reader = HistoryReader(TemporalClient("127.0.0.1:9", timeout=2))  # clock: nobody
     with pytest.raises(Unreachable):
         reader.rows("")
     with pytest.raises(Unreachable):

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from observability.engines.contracts import LinkKind, RunSnapshot, Status
-from observability.ingest import histories, passes, store
-from observability.ingest.passes import Read
+from observability.ingest import histories, reading, store
+from observability.ingest.reading import Read
 from observability.jobs.models import IngestState, JobDocument, JobEvent, JobLink, JobRun
 from observability.jobs.services import archive, documents
 from tests.observability.jobs.fakes import ScriptedSource, event, history, look
@@ -63,7 +63,7 @@ class Killer:
 def killer(monkeypatch: pytest.MonkeyPatch, source: ScriptedSource) -> Killer:
     """Points before and after each commit, inside each transaction, and around each object."""
     found = Killer()
-    found.around(monkeypatch, passes, "store_page")
+    found.around(monkeypatch, reading, "store_page")
     found.around(monkeypatch, store, "save_runs")
     found.around(monkeypatch, store, "insert_events")
     found.around(monkeypatch, store, "_advance")

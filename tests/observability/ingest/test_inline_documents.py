@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from deploy.ports import any_free
 from observability.engines.contracts import Status
-from observability.ingest.passes import Read
+from observability.ingest.reading import Read
 from observability.jobs.models import ArchiveState, JobDocument, JobRun
 from observability.jobs.services import archive
 from observability.jobs.services.archive import document_of

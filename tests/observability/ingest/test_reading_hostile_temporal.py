@@ -13,7 +13,7 @@ from temporalio.client import Client as Temporal
 from console.access.models import Role, User
 from observability.engines.contracts import MASK, Status
 from observability.ingest.claims import claimed
-from observability.ingest.passes import read_target
+from observability.ingest.reading import read_target
 from observability.jobs.models import ArchiveState, JobRun
 from observability.jobs.services.download import download_of
 from tests.observability.engines.temporal.conftest import new_namespace

@@ -1,4 +1,4 @@
-"""What reading one target needs at hand: the target, whose is what there, and the rows we have."""
+"""What reading one target needs: the target, whose is what there, and the rows that we have."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NAMESPACED: Final = frozenset({Engine.KUBERNETES.value, Engine.ARGO.value})
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class IngestContext:
     """One target while a replica holds its claim. `going` turns false when it has to stop."""
 
     target: TargetRef
@@ -47,15 +47,17 @@ class Reader:
         hold(self.target.id, self.token)
 
 
-def reader(*, target: Target, source: Source, token: str, going: Callable[[], bool]) -> Reader:
-    """Everything at hand: three queries."""
+def context_for(
+    *, target: Target, source: Source, token: str, going: Callable[[], bool]
+) -> IngestContext:
+    """Everything that reading the target needs: three queries."""
     ref = target.ref(timeout=settings.TARGET_TIMEOUT_SECONDS)
     placements = tuple(
         placement.ref()
         for placement in Placement.objects.filter(target=target).select_related("tenant", "target")
     )
     tenants = dict(Tenant.objects.values_list("slug", "pk"))
-    return Reader(
+    return IngestContext(
         target=ref,
         source=source,
         token=token,
@@ -93,7 +95,7 @@ class StoredRuns:
 
     def revisions(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
         """The stored revision of runs, by external id and run id."""
-        wanted, found = set(ids), {}
+        wanted, revisions = set(ids), {}
         names = sorted({external_id for external_id, _ in wanted})
         for start in range(0, len(names), CHUNK):
             rows = self._runs.filter(external_id__in=names[start : start + CHUNK])
@@ -101,8 +103,8 @@ class StoredRuns:
                 "external_id", "run_id", "revision"
             ):
                 if (external_id, run_id) in wanted:
-                    found[external_id, run_id] = revision
-        return found
+                    revisions[external_id, run_id] = revision
+        return revisions
 
 
 _REF: Final = ("external_id", "run_id", "location", "status", "revision", "created_at")
@@ -111,7 +113,7 @@ _REF: Final = ("external_id", "run_id", "location", "status", "revision", "creat
 def _refs(runs: QuerySet[JobRun]) -> Iterator[RunRef]:
     """A thousand at a time; pages may be stored meanwhile."""
     last = 0
-    while found := list(runs.filter(pk__gt=last).order_by("pk").only(*_REF)[:1000]):
-        last = found[-1].pk
-        for row in found:
+    while rows := list(runs.filter(pk__gt=last).order_by("pk").only(*_REF)[:1000]):
+        last = rows[-1].pk
+        for row in rows:
             yield row.ref()

@@ -16,8 +16,8 @@ from temporalio.api.history.v1 import History, HistoryEvent
 from temporalio.client import Client, WorkflowHistory
 
 from console.clients.temporal.client import TemporalClient
-from console.clients.temporal.documents import history_document, history_json
-from console.clients.temporal.trail import TrailReader
+from console.clients.temporal.history_documents import history_document, history_json
+from console.clients.temporal.history_reader import HistoryReader
 from console.errors import Refused
 from deploy.demo.parts import programs
 
@@ -94,7 +94,7 @@ def test_the_json_is_that_of_the_command_line(temporal_address: str) -> None:
         return handle.first_execution_run_id or ""
 
     run_id = asyncio.run(start())
-    history = TrailReader(TemporalClient(temporal_address)).history(name, run_id)
+    history = HistoryReader(TemporalClient(temporal_address)).history(name, run_id)
     assert history.closed
     assert history.document is not None
     command = ["workflow", "show", "--address", temporal_address, "-w", name, "-o", "json"]

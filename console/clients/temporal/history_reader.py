@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
-from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.history.v1 import HistoryEvent as ProtoEvent
 from temporalio.api.workflowservice.v1 import (
     CountWorkflowExecutionsRequest,
     CountWorkflowExecutionsResponse,
@@ -26,11 +26,16 @@ from temporalio.api.workflowservice.v1 import (
 )
 
 from console.clients import bridge
-from console.clients.temporal.bucket import TokenBucket
 from console.clients.temporal.client import TemporalClient
-from console.clients.temporal.descriptions import description, row
 from console.clients.temporal.events import is_closing, room_for, translate
-from console.clients.temporal.records import RunDescription, RunHistory, RunRows, TrailEvent
+from console.clients.temporal.records import (
+    HistoryEvent,
+    RunDescription,
+    RunHistory,
+    VisibilityPage,
+)
+from console.clients.temporal.runs import run_description, visibility_row
+from console.clients.temporal.token_bucket import TokenBucket
 from console.errors import NotFound, Unreachable
 
 LARGEST_PAGE: Final = 1000
@@ -69,7 +74,7 @@ class Fetching:
         self._future.cancel()
 
 
-class TrailReader:
+class HistoryReader:
     """The runs of a client's namespace."""
 
     def __init__(self, client: TemporalClient) -> None:
@@ -79,14 +84,14 @@ class TrailReader:
             bucket = _buckets.setdefault(client, TokenBucket(burst=10, rate=8.0))
         self._bucket = bucket
 
-    def rows(self, query: str, *, size: int = LARGEST_PAGE, token: bytes = b"") -> RunRows:
+    def rows(self, query: str, *, size: int = LARGEST_PAGE, token: bytes = b"") -> VisibilityPage:
         """One page of the runs that a visibility query finds (`ExecutionStatus = 'Running'`):
         open ones first, then closed ones by the time they closed, newest first."""
         request = ListWorkflowExecutionsRequest(
             namespace=self._client.namespace, page_size=size, next_page_token=token, query=query
         )
 
-        async def go(deadline: float) -> RunRows:
+        async def go(deadline: float) -> VisibilityPage:
             await self._bucket.take(deadline)
             answer = await self._client.connection.call(
                 lambda client: client.workflow_service.list_workflow_executions,
@@ -94,8 +99,8 @@ class TrailReader:
                 what="list workflows",
                 deadline=deadline,
             )
-            rows = tuple(row(info) for info in answer.executions)
-            return RunRows(rows, answer.next_page_token)
+            rows = tuple(map(visibility_row, answer.executions))
+            return VisibilityPage(rows, answer.next_page_token)
 
         return self._client.run(go, LONG)
 
@@ -117,10 +122,10 @@ class TrailReader:
 
     def describe(self, workflow_id: str, run_id: str) -> RunDescription:
         """What one run is doing now. NotFound when the server no longer has it."""
-        found = self.describe_all([(workflow_id, run_id)])[0]
-        if found is None:
+        description = self.describe_all([(workflow_id, run_id)])[0]
+        if description is None:
             raise NotFound(f"no workflow {workflow_id} with run {run_id}")
-        return found
+        return description
 
     def describe_all(self, refs: Sequence[Ref]) -> list[RunDescription | None]:
         """As `describe`, several at once and in their order; None for those that are gone."""
@@ -138,7 +143,7 @@ class TrailReader:
                 )
             except NotFound:
                 return None
-            return description(answer)
+            return run_description(answer)
 
         return self._client.run(lambda deadline: _each(refs, one, deadline), LONG)
 
@@ -174,7 +179,7 @@ class TrailReader:
         `document` is None."""
 
         async def go(deadline: float) -> RunHistory:
-            seen: list[HistoryEvent] = []
+            newest_first: list[ProtoEvent] = []
             token = b""
             while True:
                 answer = await self._client.connection.call(
@@ -188,24 +193,24 @@ class TrailReader:
                     what=f"read the end of the history of {workflow_id[:200]}",
                     deadline=deadline,
                 )
-                seen.extend(answer.history.events)
+                newest_first.extend(answer.history.events)
                 token = answer.next_page_token
-                if not token or reaches_back(seen, after, activities):
-                    return _ending(seen)
+                if not token or reaches_back(newest_first, after, activities):
+                    return _ending(newest_first)
 
         return self._client.run(go, LONG)
 
     async def _whole(self, ref: Ref, deadline: float) -> RunHistory:
-        told: list[TrailEvent] = []
+        translated: list[HistoryEvent] = []
         written: list[bytes] = []
-        last, token = HistoryEvent(), b""
+        last, token = ProtoEvent(), b""
         while True:
             page = await self._page(ref, token, deadline)
             token = page.next_page_token
             events = page.history.events
             # Of many pages nobody knows how many more will come.
             several = bool(token or written)
-            told.extend(translate(events, room_for(len(events) * (4 if several else 1))))
+            translated.extend(translate(events, room_for(len(events) * (4 if several else 1))))
             # Messages of one repeated field are joined by writing one after the other, so that a
             # long history is never held as messages.
             # The same history is the same bytes: the archive knows it by its digest.
@@ -213,7 +218,9 @@ class TrailReader:
             if events:
                 last = events[-1]
             if not token:
-                return RunHistory(tuple(told), last.event_id, is_closing(last), b"".join(written))
+                return RunHistory(
+                    tuple(translated), last.event_id, is_closing(last), b"".join(written)
+                )
 
     async def _page(
         self, ref: Ref, token: bytes, deadline: float
@@ -250,35 +257,39 @@ async def _each(
             task.cancel()
 
 
-def reaches_back(seen: Sequence[HistoryEvent], after: int, activities: Collection[str]) -> bool:
+def reaches_back(
+    newest_first: Sequence[ProtoEvent], after: int, activities: Collection[str]
+) -> bool:
     """Whether events, newest first, go back to all that those after `after` refer to."""
-    oldest = seen[-1].event_id if seen else 0
+    oldest = newest_first[-1].event_id if newest_first else 0
     if oldest > after:
         return False
     if oldest <= 1:
         return True
     scheduled = {
         event.activity_task_scheduled_event_attributes.activity_id
-        for event in seen
+        for event in newest_first
         if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
     }
     if not scheduled.issuperset(activities):
         return False
-    refs = (event.ref for event in translate((one for one in seen if one.event_id > after), 0))
+    refs = (
+        event.ref for event in translate((one for one in newest_first if one.event_id > after), 0)
+    )
     return min((ref for ref in refs if ref), default=oldest) >= oldest and (
-        oldest <= after - REVERSE_PAGE or _has_worker(seen, after)
+        oldest <= after - REVERSE_PAGE or _has_worker(newest_first, after)
     )
 
 
-def _has_worker(seen: Sequence[HistoryEvent], after: int) -> bool:
+def _has_worker(newest_first: Sequence[ProtoEvent], after: int) -> bool:
     return any(
         event.event_id <= after and event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
-        for event in seen
+        for event in newest_first
     )
 
 
-def _ending(newest_first: Sequence[HistoryEvent]) -> RunHistory:
-    last = newest_first[0] if newest_first else HistoryEvent()
+def _ending(newest_first: Sequence[ProtoEvent]) -> RunHistory:
+    last = newest_first[0] if newest_first else ProtoEvent()
     return RunHistory(
         events=translate(reversed(newest_first), room_for(len(newest_first))),
         last_id=last.event_id,

@@ -31,19 +31,19 @@ EventRow = tuple[Any, ...]
 """Values of a JobEvent in the order of its columns after the id; `detail` is JSON text."""
 
 
-def event_rows(run_id: int, seen: Iterable[RunEvent], masker: Masker) -> Iterator[EventRow]:
+def event_rows(run_id: int, events: Iterable[RunEvent], masker: Masker) -> Iterator[EventRow]:
     """The rows of a run's events; of two with the same number and name the first."""
     known: set[tuple[int, str]] = set()
-    for event in seen:
+    for event in events:
         row = event_row(run_id, event, masker)
         if (row[1], row[2]) not in known:
             known.add((row[1], row[2]))
             yield row
 
 
-def how_many(seen: Iterable[RunEvent]) -> int:
+def how_many(events: Iterable[RunEvent]) -> int:
     """The number of rows that `event_rows` makes of the events of one run."""
-    return len({_name(event) for event in seen})
+    return len({_name(event) for event in events})
 
 
 def _name(event: RunEvent) -> tuple[int, str]:
@@ -61,8 +61,13 @@ def event_row(run_id: int, event: RunEvent, masker: Masker) -> EventRow:
     raw = to_json(event.detail) if event.detail else b"{}"
     detail = raw.decode()
     texts = (event.key, event.title, event.step, event.step_name, event.actor, event.message)
-    said = "\n".join((*texts, detail))
-    if _fits(event) and len(raw) <= MOST_DETAIL and storable(said) and not masker.may_touch(said):
+    everything = "\n".join((*texts, detail))
+    if (
+        _fits(event)
+        and len(raw) <= MOST_DETAIL
+        and storable(everything)
+        and not masker.may_touch(everything)
+    ):
         return (
             *(run_id, event.seq, event.key, event.at, event.kind.value, event.title),
             *(event.step, event.step_name, event.attempt, event.actor, event.message, detail),
@@ -83,8 +88,8 @@ def _fits(event: RunEvent) -> bool:
 
 
 def _mended(run_id: int, event: RunEvent, masker: Masker) -> EventRow:
-    def text(found: str, most: int) -> str:
-        return bounded_text(masker.text(for_masking(found)), most)
+    def text(raw: str, most: int) -> str:
+        return bounded_text(masker.text(for_masking(raw)), most)
 
     return (
         run_id,
@@ -105,5 +110,5 @@ def _mended(run_id: int, event: RunEvent, masker: Masker) -> EventRow:
 def _detail(event: RunEvent, masker: Masker) -> dict[str, Any]:
     if not event.detail:
         return {}
-    seen = detail_for_masking(event.detail, to_json(event.detail))
-    return bounded_detail(masker.value(seen))
+    detail = detail_for_masking(event.detail, to_json(event.detail))
+    return bounded_detail(masker.value(detail))

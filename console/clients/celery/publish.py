@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import kombu
 
-from console.clients.celery.values import Sent
+from console.clients.celery.records import Sent
 from console.errors import NotFound
 
 DEFAULT_QUEUE: Final = "celery"

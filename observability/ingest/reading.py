@@ -21,8 +21,8 @@ from console.errors import ExternalError
 from observability.engines.contracts import ChangePage
 from observability.engines.registry import source_for
 from observability.ingest.claims import ClaimLost
+from observability.ingest.context import IngestContext, StoredRuns, context_for
 from observability.ingest.histories import any_due, fetch_due
-from observability.ingest.reader import Reader, StoredRuns, reader
 from observability.ingest.store import store_page
 from observability.jobs.models import IngestState
 from observability.jobs.services.documents import any_to_store, store_due
@@ -75,12 +75,12 @@ def read_target(
     source = source_for(target.kind) if target is not None else None
     if target is None or source is None:
         return done
-    hand = reader(target=target, source=source, token=token, going=going)
+    context = context_for(target=target, source=source, token=token, going=going)
     state = IngestState.objects.get(target_id=target_id)
-    _changes(hand, state.cursor, _patience(hand, wait), done)
+    _changes(context, state.cursor, _patience(context, wait), done)
     if going():
-        done.histories += fetch_due(hand, seconds=HISTORIES)
-        done.documents += _documents(hand, seconds=HISTORIES)
+        done.histories += fetch_due(context, seconds=HISTORIES)
+        done.documents += _documents(context, seconds=HISTORIES)
     return done
 
 
@@ -96,18 +96,18 @@ def catch_up(target_id: int, *, token: str, going: Callable[[], bool]) -> None:
     raise ClaimLost(f"target {target_id}")
 
 
-def _patience(hand: Reader, wait: float | None) -> float:
+def _patience(context: IngestContext, wait: float | None) -> float:
     if wait is not None:
         return wait
-    return 0.0 if any_due(hand.target.id, timezone.now()) else WAIT
+    return 0.0 if any_due(context.target.id, timezone.now()) else WAIT
 
 
-def _changes(hand: Reader, cursor: dict[str, Any], wait: float, done: Read) -> None:
-    pages = hand.source.changes(
-        target=hand.target,
-        placements=hand.placements,
+def _changes(context: IngestContext, cursor: dict[str, Any], wait: float, done: Read) -> None:
+    pages = context.source.changes(
+        target=context.target,
+        placements=context.placements,
         cursor=cursor,
-        known=StoredRuns(hand.target.id),
+        known=StoredRuns(context.target.id),
         now=timezone.now(),
         wait=wait,
     )
@@ -115,33 +115,33 @@ def _changes(hand: Reader, cursor: dict[str, Any], wait: float, done: Read) -> N
     # Generators are told that nobody listens any more, so that they hang up.
     with closing(cast("Any", pages)):
         for page in pages:
-            _take(hand, page, done)
+            _take(context, page, done)
             late = LATEST if len(page.runs) >= MANY else 0.0
-            if hand.going() and time.monotonic() >= documents + late:
-                done.documents += _documents(hand, seconds=DOCUMENTS)
+            if context.going() and time.monotonic() >= documents + late:
+                done.documents += _documents(context, seconds=DOCUMENTS)
                 documents = time.monotonic() + EVERY
-            if not hand.going() or time.monotonic() >= ends:
+            if not context.going() or time.monotonic() >= ends:
                 done.caught_up = page.caught_up
                 return
     done.caught_up = True
 
 
-def _take(hand: Reader, page: ChangePage, done: Read) -> None:
-    done.events += store_page(hand, page, now=timezone.now())
+def _take(context: IngestContext, page: ChangePage, done: Read) -> None:
+    done.events += store_page(context, page, now=timezone.now())
     done.pages += 1
     done.runs += len(page.runs)
     if page.sweep:
-        enqueue(SWEEP, hand.target.id, force=True)
-    if hand.going() and any(run.needs_history for run in page.runs):
-        done.histories += fetch_due(hand, seconds=HISTORIES)
+        enqueue(SWEEP, context.target.id, force=True)
+    if context.going() and any(run.needs_history for run in page.runs):
+        done.histories += fetch_due(context, seconds=HISTORIES)
 
 
-def _documents(hand: Reader, *, seconds: float) -> int:
+def _documents(context: IngestContext, *, seconds: float) -> int:
     try:
-        return store_due(now=timezone.now(), target_id=hand.target.id, seconds=seconds)
+        return store_due(now=timezone.now(), target_id=context.target.id, seconds=seconds)
     except ExternalError as error:
         # The engine is well: go on reading it. What was not stored is still due.
-        log.warning("archive.away", target=hand.target.slug, error=error.message)
+        log.warning("archive.away", target=context.target.slug, error=error.message)
         return 0
 
 

@@ -1,0 +1,209 @@
+"""What signals, updates, children, markers, properties and Nexus operations hold.
+
+Each reader takes the attributes of an event and how many bytes of payload to keep, and gives
+keyword arguments of HistoryEvent; event_attributes.py says which type each is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+from temporalio.api.enums.v1 import StartChildWorkflowExecutionFailedCause
+
+from console.clients.temporal.attributes.shared import priority
+from console.clients.temporal.payloads import (
+    LONGEST_IDENTITY,
+    LONGEST_NAME,
+    Attributes,
+    fault,
+    fields,
+    some,
+    text,
+    values,
+)
+
+LOCAL_ACTIVITY: Final = "core_local_activity"
+_LONGEST_MARKER: Final = 20_000
+_CHILD_CAUSES: Final[Mapping[int, str]] = {
+    number: name.removeprefix("START_CHILD_WORKFLOW_EXECUTION_FAILED_CAUSE_").lower()
+    for name, number in StartChildWorkflowExecutionFailedCause.items()
+}
+
+
+def signaled(event: Any, room: int) -> Attributes:
+    return {
+        "actor": text(event.identity, LONGEST_IDENTITY),
+        "name": text(event.signal_name, LONGEST_NAME),
+        "detail": some(
+            input=values(event.input.payloads, room),
+            by_workflow=text(event.external_workflow_execution.workflow_id),
+            request_id=text(event.request_id, LONGEST_NAME),
+        ),
+    }
+
+
+def _update(request: Any, room: int) -> Attributes:
+    return {
+        "actor": text(request.meta.identity, LONGEST_IDENTITY),
+        "name": text(request.input.name, LONGEST_NAME),
+        "subject": text(request.meta.update_id, LONGEST_IDENTITY),
+        "detail": some(input=values(request.input.args.payloads, room)),
+    }
+
+
+def update_accepted(event: Any, room: int) -> Attributes:
+    # After an admitted event the request is not repeated, only its id is.
+    attributes = _update(event.accepted_request, room)
+    attributes["subject"] = attributes["subject"] or text(
+        event.protocol_instance_id, LONGEST_IDENTITY
+    )
+    return attributes
+
+
+def update_admitted(event: Any, room: int) -> Attributes:
+    return _update(event.request, room)
+
+
+def update_rejected(event: Any, room: int) -> Attributes:
+    return {**_update(event.rejected_request, room), "fault": fault(event.failure, room)}
+
+
+def update_completed(event: Any, room: int) -> Attributes:
+    attributes: Attributes = {
+        "actor": text(event.meta.identity, LONGEST_IDENTITY),
+        "subject": text(event.meta.update_id, LONGEST_IDENTITY),
+        "ref": event.accepted_event_id,
+    }
+    if event.outcome.HasField("failure"):
+        attributes["fault"] = fault(event.outcome.failure, room)
+    else:
+        attributes["detail"] = some(result=values(event.outcome.success.payloads, room))
+    return attributes
+
+
+def child_initiated(event: Any, room: int) -> Attributes:
+    return {
+        "name": text(event.workflow_type.name, LONGEST_NAME),
+        "subject": text(event.workflow_id),
+        "detail": some(
+            namespace=event.namespace,
+            task_queue=text(event.task_queue.name, LONGEST_IDENTITY),
+            input=values(event.input.payloads, room),
+        ),
+    }
+
+
+def child_started(event: Any, _: int) -> Attributes:
+    attributes: Attributes = {
+        "name": text(event.workflow_type.name, LONGEST_NAME),
+        "subject": text(event.workflow_execution.workflow_id),
+        "run": event.workflow_execution.run_id,
+        "ref": event.initiated_event_id,
+        "detail": some(namespace=event.namespace),
+    }
+    return attributes
+
+
+def child_completed(event: Any, room: int) -> Attributes:
+    attributes = child_started(event, room)
+    attributes["detail"]["result"] = values(event.result.payloads, room)
+    return attributes
+
+
+def child_failed(event: Any, room: int) -> Attributes:
+    return {**child_started(event, room), "fault": fault(event.failure, room)}
+
+
+def child_start_failed(event: Any, _: int) -> Attributes:
+    return {
+        "name": text(event.workflow_type.name, LONGEST_NAME),
+        "subject": text(event.workflow_id),
+        "ref": event.initiated_event_id,
+        "state": _CHILD_CAUSES.get(event.cause, str(event.cause)),
+    }
+
+
+def external_initiated(event: Any, room: int) -> Attributes:
+    attributes: Attributes = {"subject": text(event.workflow_execution.workflow_id)}
+    if hasattr(event, "signal_name"):
+        attributes["name"] = text(event.signal_name, LONGEST_NAME)
+        attributes["detail"] = some(input=values(event.input.payloads, room))
+    return attributes
+
+
+def external_answered(event: Any, _: int) -> Attributes:
+    return {"subject": text(event.workflow_execution.workflow_id), "ref": event.initiated_event_id}
+
+
+def marker_recorded(event: Any, room: int) -> Attributes:
+    attributes: Attributes = {"name": text(event.marker_name, LONGEST_NAME)}
+    if event.HasField("failure"):
+        attributes["fault"] = fault(event.failure, room)
+    if event.marker_name == LOCAL_ACTIVITY:
+        attributes.update(_local_activity(event, room))
+    elif event.details:
+        named = sorted(event.details)[:10]
+        attributes["detail"] = {
+            text(key, 60): values(event.details[key].payloads, room) for key in named
+        }
+    return attributes
+
+
+def _local_activity(event: Any, room: int) -> Attributes:
+    """What the SDK's core writes down about a local activity (JSON in `data`)."""
+    facts: Any = {}
+    payloads = event.details["data"].payloads if "data" in event.details else []
+    if payloads and len(payloads[0].data) <= _LONGEST_MARKER:
+        try:
+            facts = orjson.loads(payloads[0].data)
+        except orjson.JSONDecodeError:
+            facts = {}
+    if not isinstance(facts, dict):
+        facts = {}
+    attempt = facts.get("attempt")
+    result = event.details["result"].payloads if "result" in event.details else []
+    return {
+        "subject": text(str(facts.get("activity_id", "")), LONGEST_IDENTITY),
+        "attempt": attempt if isinstance(attempt, int) and 0 <= attempt < 2**31 else 0,
+        "detail": some(
+            activity_type=text(str(facts.get("activity_type", "")), LONGEST_NAME),
+            result=values(result, room),
+        ),
+    }
+
+
+def search_attributes_upserted(event: Any, room: int) -> Attributes:
+    return {"detail": fields(event.search_attributes.indexed_fields, room)}
+
+
+def memo_modified(event: Any, room: int) -> Attributes:
+    return {"detail": fields(event.upserted_memo.fields, room)}
+
+
+def options_updated(event: Any, _: int) -> Attributes:
+    return {
+        "actor": text(event.identity, LONGEST_IDENTITY),
+        "detail": some(
+            **priority(event), attached_request_id=text(event.attached_request_id, LONGEST_NAME)
+        ),
+    }
+
+
+def nexus_scheduled(event: Any, room: int) -> Attributes:
+    return {
+        "name": text(f"{event.service}.{event.operation}", LONGEST_NAME),
+        "subject": text(event.endpoint, LONGEST_IDENTITY),
+        "detail": some(endpoint=text(event.endpoint), input=values([event.input], room)),
+    }
+
+
+def nexus_answered(event: Any, room: int) -> Attributes:
+    attributes: Attributes = {"ref": event.scheduled_event_id}
+    names = event.DESCRIPTOR.fields_by_name
+    if "failure" in names and event.HasField("failure"):
+        attributes["fault"] = fault(event.failure, room)
+    if "result" in names:
+        attributes["detail"] = some(result=values([event.result], room))
+    return attributes
