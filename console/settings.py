@@ -196,7 +196,7 @@ SPECTACULAR_SETTINGS = {
         "TenantStatus": "tenants.models.TenantStatus",
         "ProposalStatus": "quotas.changes.models.ProposalStatus",
         "RolloutKind": "quotas.enforcement.models.RolloutKind",
-        "ChangeKind": "quotas.changes.serializers.proposals.KIND_CHOICES",
+        "ChangeKind": "quotas.changes.serializers.change_bodies.KIND_CHOICES",
         "JobStatus": "observability.jobs.models.STATUS_CHOICES",
     },
     "POSTPROCESSING_HOOKS": [

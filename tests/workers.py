@@ -14,7 +14,7 @@ from deploy.demo.stack.part import Part
 from deploy.demo.stack.state import ROOT
 from tests.servers import Server, directory
 
-ANSWER_SECONDS = 10.0  # clock: asking everybody lasts that long; who is asked by name ends it
+ANSWER_SECONDS = 5.0  # clock: asking everybody lasts that long; who is asked by name ends it
 """While a worker of ours runs, it has so long to answer remote control."""
 
 

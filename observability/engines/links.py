@@ -86,10 +86,10 @@ class OwnPages:
 
 def links_out(own: OwnPages, subject: Subject, options: Mapping[str, Any]) -> list[Link]:
     """Every way out of a run, the engine's own pages first. `options` are the target's."""
-    found = _own_pages(own, subject, options)
+    links = _own_pages(own, subject, options)
     for label, option in (("Trace", "trace_url"), ("Logs", "logs_url")):
-        found.append(_templated(label, option, subject, options))
-    return found
+        links.append(_templated(label, option, subject, options))
+    return links
 
 
 def event_link(
@@ -109,8 +109,8 @@ def fill(template: str, values: Mapping[str, str]) -> str:
         raise ValueError("a placeholder may not choose the host")
     absent = []
 
-    def value(found: re.Match[str]) -> str:
-        name = found[1]
+    def value(placeholder: re.Match[str]) -> str:
+        name = placeholder[1]
         if name not in values:
             raise ValueError(f"{{{name}}} is no placeholder")
         if not values[name]:

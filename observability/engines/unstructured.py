@@ -132,20 +132,20 @@ def metadata_of(item: Object) -> dict[str, Any]:
 
 def labels_of(item: Object) -> dict[str, str]:
     """The labels of an object, those that are strings."""
-    found = mapping(metadata_of(item).get("labels"))
-    return {key: value for key, value in found.items() if isinstance(value, str)}
+    labels = mapping(metadata_of(item).get("labels"))
+    return {key: value for key, value in labels.items() if isinstance(value, str)}
 
 
 def annotations_of(item: Object) -> dict[str, str]:
     """The annotations of an object, those that are strings."""
-    found = mapping(metadata_of(item).get("annotations"))
-    return {key: value for key, value in found.items() if isinstance(value, str)}
+    annotations = mapping(metadata_of(item).get("annotations"))
+    return {key: value for key, value in annotations.items() if isinstance(value, str)}
 
 
 def shown_labels(item: Object) -> dict[str, str]:
     """The labels that go with a run, bounded in number and size."""
-    found = sorted(labels_of(item).items())[:MOST_LABELS]
-    return {text(key, LONGEST_VALUE): text(value, LONGEST_VALUE) for key, value in found}
+    labels = sorted(labels_of(item).items())[:MOST_LABELS]
+    return {text(key, LONGEST_VALUE): text(value, LONGEST_VALUE) for key, value in labels}
 
 
 def name_of(item: Object) -> str:
@@ -176,9 +176,9 @@ def created_of(item: Object, otherwise: datetime) -> datetime:
 def declared(name: str, *items: Object) -> str:
     """What the starter said under `name`, as a label or (longer values) an annotation."""
     for item in items:
-        found = labels_of(item).get(name) or annotations_of(item).get(name)
-        if found:
-            return text(found, 1000)
+        value = labels_of(item).get(name) or annotations_of(item).get(name)
+        if value:
+            return text(value, 1000)
     return ""
 
 
@@ -194,11 +194,11 @@ def parent_of(*items: Object) -> str:
 
 def links_of(*items: Object) -> dict[LinkKind, str]:
     """The request and the trace, as declared."""
-    found = {
+    links = {
         LinkKind.REQUEST: declared(REQUEST_LABEL, *items)[:LONGEST_NAME],
         LinkKind.TRACE: declared(TRACE_LABEL, *items)[:LONGEST_NAME],
     }
-    return {kind: value for kind, value in found.items() if value}
+    return {kind: value for kind, value in links.items() if value}
 
 
 def owners_of(item: Object) -> list[dict[str, Any]]:
@@ -245,19 +245,19 @@ def checkpoint_of(value: str, at: datetime) -> Progress:
     """Progress from an annotation: a JSON object with done, total, at and text (or anything else,
     shown as it is), `12/40`, or plain text."""
     try:
-        found = orjson.loads(value)
+        content = orjson.loads(value)
     except orjson.JSONDecodeError:
-        found = None
-    if isinstance(found, dict):
-        words = text(found.get("text")) or text(value)
-        when = moment(found.get("at")) or at
-        return Progress(when, _count(found.get("done")), _count(found.get("total")), words)
+        content = None
+    if isinstance(content, dict):
+        words = text(content.get("text")) or text(value)
+        when = moment(content.get("at")) or at
+        return Progress(when, _count(content.get("done")), _count(content.get("total")), words)
     done, slash, total = value.partition("/")
     if slash:
         counts = _count(done.strip()), _count(total.strip())
         if None not in counts:
             return Progress(at, counts[0], counts[1], text(value))
-    return Progress(at, _count(found), None, text(value))
+    return Progress(at, _count(content), None, text(value))
 
 
 def _count(value: object) -> int | None:
@@ -267,12 +267,12 @@ def _count(value: object) -> int | None:
 
 def checkpoint_events(item: Object, otherwise: datetime, **more: Any) -> list[RunEvent]:
     """The checkpoint annotation of an object as an event, when there is one."""
-    found = annotations_of(item).get(CHECKPOINT_ANNOTATION, "")
-    if not found:
+    written_progress = annotations_of(item).get(CHECKPOINT_ANNOTATION, "")
+    if not written_progress:
         return []
     written = changed_at(item, "metadata", "annotations", CHECKPOINT_ANNOTATION)
-    progress = checkpoint_of(found, written or otherwise)
-    return [checkpoint_event(progress, uid_of(item), short_hash(found), **more)]
+    progress = checkpoint_of(written_progress, written or otherwise)
+    return [checkpoint_event(progress, uid_of(item), short_hash(written_progress), **more)]
 
 
 def checkpoint_event(progress: Progress, *key: str, **more: Any) -> RunEvent:
@@ -293,10 +293,10 @@ def checkpoint_event(progress: Progress, *key: str, **more: Any) -> RunEvent:
 
 def progress_of(events: Iterable[RunEvent]) -> Progress | None:
     """The last checkpoint among events."""
-    found = [one for one in events if one.kind is EventKind.CHECKPOINT]
-    if not found:
+    checkpoints = [event for event in events if event.kind is EventKind.CHECKPOINT]
+    if not checkpoints:
         return None
-    last = max(found, key=lambda one: one.seq)
+    last = max(checkpoints, key=lambda event: event.seq)
     return Progress(last.at, last.detail.get("done"), last.detail.get("total"), last.message)
 
 

@@ -166,7 +166,7 @@ def why_not(verb: Verb, status: Status) -> str:
 
 def find(offered: Sequence[Availability], name: str) -> Availability | None:
     """The verb of that name among those offered."""
-    return next((each for each in offered if each.verb.name == name), None)
+    return next((availability for availability in offered if availability.verb.name == name), None)
 
 
 def _judged(verb: Verb, run: RunFacts, options: Mapping[str, Any]) -> Availability:

@@ -50,16 +50,6 @@ VERSION = described(
     tenants=_integer(help_text="How many have this version now."),
     created_at=_moment(),
 )
-NEW_PLAN = described(
-    "NewPlan",
-    "A plan with its version 1. Limits are written as people do: 40, 96Gi, 20/s, unlimited.",
-    slug=_text(),
-    name=_text(required=False),
-    description=_text(required=False),
-    limits=serializers.DictField(child=_text(allow_null=True)),
-    policy=serializers.DictField(required=False),
-    reason=_text(),
-)
 
 
 class PlanEdit(Body):

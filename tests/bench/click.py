@@ -26,7 +26,7 @@ from console.clients import pool
 from quotas.changes.kinds.adjustments import SetOverride
 from quotas.changes.services import proposals
 from quotas.enforcement.reconcile.probe import probe
-from tests.bench import cast, programs
+from tests.bench import programs, sample_rows
 from tests.bench.browser import Browser, session_of
 from tests.bench.figures import Figure, less_is_better, percentile, progress
 from tests.bench.kubernetes import settle
@@ -42,11 +42,13 @@ PATIENCE: Final = 30.0
 def run(home: Path) -> list[Figure]:
     """Percentiles over the changes, in milliseconds."""
     with kube_control_plane() as plane, valkey() as broker:
-        target = cast.target("lab", "kubernetes", credential=f"kubeconfig:{plane.kubeconfig}")
+        target = sample_rows.target(
+            "lab", "kubernetes", credential=f"kubeconfig:{plane.kubeconfig}"
+        )
         slugs = [f"c-{index:04d}" for index in range(TENANTS)]
-        people = cast.settle_in(target, cast.plan(), slugs)
-        cast.order(people)
-        cast.carry_out(people)
+        people = sample_rows.settle_in(target, sample_rows.plan(), slugs)
+        sample_rows.order(people)
+        sample_rows.carry_out(people)
         probe(target.pk)
         settle(plane)
         env = {"CELERY_BROKER_URL": broker.url}

@@ -25,7 +25,7 @@ from redis import Redis
 from deploy import ports
 from observability.jobs.models import IngestGap, IngestState, JobEvent, JobRun
 from tenants.models import Target
-from tests.bench import cast
+from tests.bench import sample_rows
 from tests.bench.celery_events import events_in
 from tests.bench.figures import Figure, less_is_better, median, more_is_better, progress
 from tests.servers import ValkeyServer, valkey
@@ -155,7 +155,7 @@ def _check(target: Target, count: int) -> None:
 
 
 def _target(slug: str, server: ValkeyServer) -> Target:
-    return cast.target(slug, "celery", endpoint=server.url, options={"app": "bench"})
+    return sample_rows.target(slug, "celery", endpoint=server.url, options={"app": "bench"})
 
 
 @contextmanager

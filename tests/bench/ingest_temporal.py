@@ -14,7 +14,7 @@ from typing import Final
 from console.clients.temporal.client import TemporalClient
 from observability.jobs.models import ArchiveState, JobEvent, JobRun
 from tenants.services import create_tenant
-from tests.bench import cast
+from tests.bench import sample_rows
 from tests.bench.figures import Figure, median, more_is_better, progress
 from tests.bench.temporal_readers import AT_ONCE, EVENTS_EACH
 from tests.bench.temporal_runs import TENANTS
@@ -58,7 +58,7 @@ def _populate(address: str) -> None:
     TemporalClient(address).ensure_search_attributes({"TenantId": "Keyword"})
     for number in range(TENANTS):
         slug = f"bench-{number:02d}"
-        create_tenant(slug=slug, name=slug, actor=cast.BENCH, reason="bench")
+        create_tenant(slug=slug, name=slug, actor=sample_rows.BENCH, reason="bench")
     progress(f"making {RUNS} runs, about {RUNS / 40 / 60:.0f} min")
     begun = time.perf_counter()
     subprocess.run(
@@ -71,7 +71,7 @@ def _ours(home: Path, address: str, number: int) -> dict[str, float]:
     """Into rows that are empty again, and an archive of its own."""
     JobRun.objects.all().delete()
     slug = f"round-{number}"
-    cast.target(slug, "temporal", endpoint=address, options={"namespace": "default"})
+    sample_rows.target(slug, "temporal", endpoint=address, options={"namespace": "default"})
     os.environ["ARCHIVE_URL"] = f"file://{home / slug}"
     found = _child("ours", slug)
     runs = JobRun.objects.filter(target__slug=slug)

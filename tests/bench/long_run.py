@@ -57,11 +57,11 @@ def fill(count: int) -> None:
     from observability.ingest.writes import insert_events
     from observability.jobs.models import JobRun
     from tenants.services import create_tenant
-    from tests.bench import cast
+    from tests.bench import sample_rows
     from tests.bench.browser import session_of
 
-    tenant = create_tenant(slug="acme", name="Acme", actor=cast.BENCH, reason="bench")
-    target = cast.target("temporal-eu", "temporal", options={"namespace": "default"})
+    tenant = create_tenant(slug="acme", name="Acme", actor=sample_rows.BENCH, reason="bench")
+    target = sample_rows.target("temporal-eu", "temporal", options={"namespace": "default"})
     ended = timezone.now() - timedelta(hours=1)
     begun = ended - timedelta(seconds=count + 1)
     run = JobRun.objects.create(

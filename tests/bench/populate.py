@@ -57,10 +57,10 @@ def fill(count: int, *, after_first: Callable[[], None] = lambda: None) -> None:
     from django.utils import timezone
 
     from quotas.plans.models import Plan, PlanVersion
-    from tests.bench import cast
+    from tests.bench import sample_rows
 
     now = timezone.now()
-    standard = cast.plan()
+    standard = sample_rows.plan()
     versions = [standard]
     for slug in ("gold", "trial"):
         copied = Plan.objects.create(slug=slug, name=slug.title())
@@ -72,7 +72,7 @@ def fill(count: int, *, after_first: Callable[[], None] = lambda: None) -> None:
             limit.version = version
             limit.save(force_insert=True)
         versions.append(version)
-    targets = [cast.target(slug, kind) for slug, kind in PLACES]
+    targets = [sample_rows.target(slug, kind) for slug, kind in PLACES]
     for start in range(0, count, CHUNK):
         _chunk(range(start, min(start + CHUNK, count)), versions, targets, now)
         if start == 0:
@@ -164,7 +164,7 @@ def _condition(random: Random) -> str:
 
 
 def _limits(random: Random) -> dict[str, dict[str, Any]]:
-    from tests.bench.cast import LIMITS
+    from tests.bench.sample_rows import LIMITS
 
     return {
         key: {
@@ -204,7 +204,7 @@ def _shares(limits: dict[str, dict[str, Any]]) -> list[tuple[float, dict[str, An
 def _story(tenants: list[Any], placements: list[Any], now: datetime) -> None:
     from console.audit import services as audit
     from quotas.enforcement.models import ItemState, Rollout, RolloutItem
-    from tests.bench.cast import BENCH
+    from tests.bench.sample_rows import BENCH
 
     audit.record_all(
         [

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from console.clients import pool
 from quotas.plans.models import PlanVersion
-from tests.bench import cast
+from tests.bench import sample_rows
 from tests.bench.figures import Figure, median, more_is_better, progress
 from tests.bench.kubernetes import bare_patches, kubectl_apply, settle
 from tests.servers import KubeControlPlane, kube_control_plane
@@ -26,7 +26,7 @@ ROUNDS: Final = int(os.environ.get("BENCH_ROUNDS", "3"))
 
 def run(home: Path) -> list[Figure]:
     """Medians over the rounds, in objects per second."""
-    version = cast.plan()
+    version = sample_rows.plan()
     rates: dict[str, list[float]] = {"ours": [], "kubectl": [], "bare": []}
     for number in range(ROUNDS):
         with kube_control_plane() as plane:
@@ -57,17 +57,17 @@ def _round(
     version: PlanVersion,
     rates: dict[str, list[float]],
 ) -> None:
-    target = cast.target(
+    target = sample_rows.target(
         f"round-{number}", "kubernetes", credential=f"kubeconfig:{plane.kubeconfig}"
     )
     slugs = [f"h{number}-{index:04d}" for index in range(TENANTS)]
-    people = cast.settle_in(target, version, slugs)
-    manifests = cast.manifests(people)
+    people = sample_rows.settle_in(target, version, slugs)
+    manifests = sample_rows.manifests(people)
 
     def ours() -> float:
-        cast.order(people)
+        sample_rows.order(people)
         begun = time.perf_counter()
-        cast.carry_out(people)
+        sample_rows.carry_out(people)
         return time.perf_counter() - begun
 
     def kubectl() -> float:

@@ -16,7 +16,7 @@ from quotas.enforcement.adapters.kubernetes.observe import PAGE
 from quotas.enforcement.reconcile.planning import target_ref
 from quotas.enforcement.reconcile.sweep import Swept, sweep
 from tenants.adapters.kubernetes import client_for
-from tests.bench import cast
+from tests.bench import sample_rows
 from tests.bench.figures import Figure, less_is_better, median, progress
 from tests.bench.kubernetes import kubectl, requests, settle, write_list, writes
 from tests.servers import KubeControlPlane, kube_control_plane
@@ -32,18 +32,20 @@ LINEAR: Final = 0.15
 def run(home: Path) -> list[Figure]:
     """Seconds of a sweep, its reads and its writes, as we and as the API server count them."""
     with kube_control_plane() as plane:
-        target = cast.target("lab", "kubernetes", credential=f"kubeconfig:{plane.kubeconfig}")
+        target = sample_rows.target(
+            "lab", "kubernetes", credential=f"kubeconfig:{plane.kubeconfig}"
+        )
         slugs = [f"t-{index:04d}" for index in range(TENANTS)]
-        people = cast.settle_in(target, cast.plan(), slugs)
-        cast.order(people)
+        people = sample_rows.settle_in(target, sample_rows.plan(), slugs)
+        sample_rows.order(people)
         begun = time.perf_counter()
-        cast.carry_out(people)
+        sample_rows.carry_out(people)
         progress(f"{TENANTS} tenants pushed in {time.perf_counter() - begun:.1f} s")
         settle(plane, 300)
         _swept(target.pk)  # takes in what the quota controller has written meanwhile
         found = _measure(plane, people)
         pool.close_all()
-        return _figures(found, *_kubectl_diff(plane, home, cast.manifests(people)), people)
+        return _figures(found, *_kubectl_diff(plane, home, sample_rows.manifests(people)), people)
 
 
 def _swept(target_id: int) -> Swept:
@@ -62,7 +64,7 @@ class _Found:
         self.theirs: Counter[tuple[str, str]] = Counter()
 
 
-def _measure(plane: KubeControlPlane, people: cast.Cast) -> _Found:
+def _measure(plane: KubeControlPlane, people: sample_rows.SampleRows) -> _Found:
     found = _Found()
     client = client_for(target_ref(people.target))
     counted, served = client.counter.copy(), requests(plane)
@@ -112,7 +114,7 @@ def _diff(
     return seconds
 
 
-def _figures(found: _Found, peer: float, how: str, people: cast.Cast) -> list[Figure]:
+def _figures(found: _Found, peer: float, how: str, people: sample_rows.SampleRows) -> list[Figure]:
     pages = math.ceil(TENANTS / PAGE)
     # Four kinds with one object per tenant, and one empty page of role bindings.
     needed = 4 * pages + 1

@@ -179,7 +179,7 @@ def _chunks(count: int, tenants: list[Any], targets: list[Any]) -> Iterator[list
 
 def _cast() -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
     from tenants.models import Target, Tenant
-    from tests.bench.cast import target
+    from tests.bench.sample_rows import target
 
     Tenant.objects.bulk_create(
         [Tenant(slug=f"tenant-{number:03d}", name=f"Tenant {number}") for number in range(TENANTS)]

@@ -9,7 +9,7 @@ from typing import Final
 
 from quotas.enforcement.reconcile.planning import target_ref
 from tenants.adapters.temporal import client_for
-from tests.bench import cast
+from tests.bench import sample_rows
 from tests.bench.figures import Figure, less_is_better, progress
 from tests.servers import temporal_server
 
@@ -21,20 +21,20 @@ def run(home: Path) -> list[Figure]:
     """Writes that the client sent; every weight is read back."""
     del home
     with temporal_server() as server:
-        target = cast.target(
+        target = sample_rows.target(
             "temporal",
             "temporal",
             endpoint=server.address,
             options={"namespace": "default", "queues": {QUEUE: {"base_rate": 10_000}}},
         )
         slugs = [f"w-{index:04d}" for index in range(TENANTS)]
-        people = cast.settle_in(target, cast.plan(), slugs, queue=QUEUE)
+        people = sample_rows.settle_in(target, sample_rows.plan(), slugs, queue=QUEUE)
         client = client_for(target_ref(target))
         client.probe()
-        cast.order(people)
+        sample_rows.order(people)
         before = client.counter.copy()
         begun = time.perf_counter()
-        cast.carry_out(people)
+        sample_rows.carry_out(people)
         seconds = time.perf_counter() - begun
         calls = client.counter.since(before)
         weights = client.queue_config(QUEUE).weights

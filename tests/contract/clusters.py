@@ -11,7 +11,7 @@ from quotas.enforcement.ports import ObservedObject
 from quotas.plans.contracts import NetworkException, Policy
 from tenants.contracts import PlacementRef
 from tests.cluster_admin import Administrator
-from tests.contract.planes import Plane, limits
+from tests.contract.adapter_harness import Plane, limits
 from tests.waiting import until
 
 PLAN: dict[str, int | None] = {

@@ -7,8 +7,8 @@ import pytest
 from console.errors import Conflict, Refused
 from quotas.enforcement.ports import Operation
 from tenants.contracts import PlacementRef
+from tests.contract.adapter_harness import limits
 from tests.contract.clusters import HARD, PLAN, POLICY, WANTED, Site, enforced, found
-from tests.contract.planes import limits
 
 
 def test_onboarding_makes_everything_and_a_second_look_finds_nothing_to_do(

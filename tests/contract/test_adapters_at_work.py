@@ -14,8 +14,8 @@ from quotas.enforcement.diff import diff
 from quotas.enforcement.ports import ApplyResult, PlacementChanges
 from quotas.plans.contracts import Policy
 from tenants.contracts import PlacementRef, TargetRef
+from tests.contract.adapter_harness import limits
 from tests.contract.clusters import PLAN, POLICY, WANTED, Site, enforced, numbers
-from tests.contract.planes import limits
 from tests.waiting import until
 
 

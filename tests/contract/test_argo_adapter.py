@@ -7,8 +7,8 @@ from dataclasses import replace
 from console.errors import Conflict, ExternalError
 from quotas.enforcement.ports import Operation
 from tenants.contracts import PlacementRef, TargetRef
-from tests.contract.clusters import Site, numbers
-from tests.contract.flows import (
+from tests.contract.adapter_harness import limits
+from tests.contract.argo_workflows import (
     LABEL,
     PATH,
     PLAN,
@@ -19,7 +19,7 @@ from tests.contract.flows import (
     used,
     workflow,
 )
-from tests.contract.planes import limits
+from tests.contract.clusters import Site, numbers
 
 
 def test_a_new_placement_gets_its_namespace_its_label_and_its_locks(

@@ -10,9 +10,17 @@ import pytest
 from console.errors import Refused
 from quotas.plans.contracts import EffectiveLimits
 from tenants.contracts import PlacementRef
+from tests.contract.adapter_harness import limits
+from tests.contract.argo_workflows import (
+    LABEL,
+    PLAN,
+    WANTED,
+    holding,
+    labels_of,
+    used,
+    workflow,
+)
 from tests.contract.clusters import Site
-from tests.contract.flows import LABEL, PLAN, WANTED, holding, labels_of, used, workflow
-from tests.contract.planes import limits
 from tests.waiting import until
 
 CLOSED = "count/workflows.argoproj.io"

@@ -14,7 +14,7 @@ from deploy.ports import any_free
 from quotas.enforcement.ports import ApplyResult, Observed, Operation, PlacementChanges
 from quotas.plans.contracts import EffectiveLimits
 from tenants.contracts import PlacementRef, TargetRef
-from tests.contract.planes import Plane, limits
+from tests.contract.adapter_harness import Plane, limits
 from tests.servers import Server, ValkeyServer
 from tests.waiting import until
 from tests.workers import celery_worker

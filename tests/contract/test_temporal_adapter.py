@@ -15,7 +15,7 @@ from quotas.enforcement.ports import ApplyResult, Operation, PlacementChanges
 from tenants.contracts import PlacementRef, TargetRef
 from tests import servers
 from tests.contract.activity_worker import COUNTS, ActivityWorker, ran
-from tests.contract.planes import Plane, limits
+from tests.contract.adapter_harness import Plane, limits
 from tests.waiting import until
 
 pytestmark = pytest.mark.temporal

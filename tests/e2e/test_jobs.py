@@ -9,7 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import OpenPage
-from tests.e2e.finding import run_page
+from tests.e2e.run_lookup import run_page
 
 SEEN_SECONDS = 120
 

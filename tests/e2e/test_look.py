@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from tests.e2e.conftest import SCREENSHOTS, OpenPage
-from tests.e2e.finding import first_link, run_page
+from tests.e2e.run_lookup import first_link, run_page
 
 PAGES = {
     "overview": "/",

@@ -12,18 +12,23 @@ from pytest_django import DjangoDbBlocker
 from console.clients import pool
 from deploy.demo.parts.programs import kube_binaries
 from tests import servers
-from tests.faults.house import House
-from tests.faults.surroundings import connected, copied, migrate, sending_to
+from tests.faults.installation import Installation
+from tests.faults.processes import (
+    connected,
+    copied,
+    migrate,
+    sending_to,
+)
 from tests.postgres import postgres
 from tests.servers import NO_CLUSTER
 
-Build = Callable[[str], House]
+Build = Callable[[str], Installation]
 
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file: copied, never used."""
-    servers.skip_if_forbidden()  # as every house has a broker
+    servers.skip_if_forbidden()  # as every installation has a broker
     path = tmp_path_factory.mktemp("template") / "headroom.sqlite3"
     migrate(f"sqlite:///{path}")
     return path
@@ -31,10 +36,10 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def build(template: Path, tmp_path: Path, django_db_blocker: DjangoDbBlocker) -> Iterator[Build]:
-    """Makes a house on "sqlite" or "postgresql"; whatever it started is stopped."""
+    """Makes an installation on "sqlite" or "postgresql"; whatever it started is stopped."""
     with ExitStack() as stack:
 
-        def house(vendor: str) -> House:
+        def installation(vendor: str) -> Installation:
             if vendor == "postgresql":
                 url = stack.enter_context(postgres()).url
                 migrate(url)
@@ -45,13 +50,13 @@ def build(template: Path, tmp_path: Path, django_db_blocker: DjangoDbBlocker) ->
             stack.enter_context(connected(url, django_db_blocker))
             stack.enter_context(sending_to(broker.url))
             # Entered last, so stopped first: the processes before what they use.
-            return House(tmp_path, url, broker, stack.enter_context(ExitStack()))
+            return Installation(tmp_path, url, broker, stack.enter_context(ExitStack()))
 
-        yield house
+        yield installation
 
 
 @pytest.fixture
-def house(build: Build) -> House:
+def installation(build: Build) -> Installation:
     """On SQLite."""
     return build("sqlite")
 

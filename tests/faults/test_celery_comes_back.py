@@ -11,8 +11,8 @@ from console.clients.celery.client import CeleryClient
 from deploy.demo.stack import probes
 from deploy.demo.stack.part import Part
 from tenants.models import Target
-from tests.faults.house import House
-from tests.faults.surroundings import ROOT
+from tests.faults.installation import Installation
+from tests.faults.processes import ROOT
 from tests.servers import Server
 from tests.waiting import until
 from tests.workers import celery_worker
@@ -20,13 +20,13 @@ from tests.workers import celery_worker
 HOST = "app@comes-back"
 
 
-def _ingest(house: House) -> Server:
-    log = house.home / "ingest.log"
+def _ingest(installation: Installation) -> Server:
+    log = installation.home / "ingest.log"
     part = Part(
         name="ingest",
         argv=(sys.executable, str(Path(ROOT) / "manage.py"), "ingest"),
         env={
-            **house.environment(ARCHIVE_URL=(house.home / "archive").as_uri()),
+            **installation.environment(ARCHIVE_URL=(installation.home / "archive").as_uri()),
             "PYTHONPATH": str(ROOT),
         },
         log=log,
@@ -34,7 +34,7 @@ def _ingest(house: House) -> Server:
         stop_timeout=60.0,
     )
     server = Server(part)
-    house.stack.callback(server.kill)
+    installation.stack.callback(server.kill)
     server.start()
     return server
 
@@ -50,14 +50,14 @@ def _limited(client: CeleryClient) -> bool:
     return bool(rates) and rates <= {"+2.500000000/s"}
 
 
-def test_a_worker_that_starts_again_is_told_its_limits(house: House) -> None:
-    app = house.broker.url.removesuffix("/0") + "/5"
+def test_a_worker_that_starts_again_is_told_its_limits(installation: Installation) -> None:
+    app = installation.broker.url.removesuffix("/0") + "/5"
     target = Target.objects.create(slug="app", name="app", kind="celery", endpoint=app)
-    (tenant,) = house.tenants(1, house.plan(celery__queue_rate=2_500))
-    house.place([tenant], target)
-    house.worker()
-    _ingest(house)
+    (tenant,) = installation.tenants(1, installation.plan(celery__queue_rate=2_500))
+    installation.place([tenant], target)
+    installation.worker()
+    _ingest(installation)
     client = CeleryClient(app)
     for _ in range(2):  # one that is new, and the same one again
         with celery_worker(app, tenant.slug, name=HOST, processes=1):
-            until(lambda: _limited(client), what=f"{_rates(client)}\n{house.logs()}")
+            until(lambda: _limited(client), what=f"{_rates(client)}\n{installation.logs()}")

@@ -13,27 +13,27 @@ from temporalio.client import Client
 from deploy.demo.stack import probes
 from deploy.demo.stack.part import Part
 from observability.jobs.models import IngestState, JobRun
-from tests.faults.house import House
-from tests.faults.surroundings import ROOT
+from tests.faults.installation import Installation
+from tests.faults.processes import ROOT
 from tests.servers import Server
 from tests.waiting import until
 
 RUNS = 150
 
 
-def _ingest(house: House, number: int) -> Server:
-    log = house.home / f"ingest-{number}.log"
-    archive = (house.home / "archive").as_uri()
+def _ingest(installation: Installation, number: int) -> Server:
+    log = installation.home / f"ingest-{number}.log"
+    archive = (installation.home / "archive").as_uri()
     part = Part(
         name="ingest",
         argv=(sys.executable, str(Path(ROOT) / "manage.py"), "ingest"),
-        env={**house.environment(ARCHIVE_URL=archive), "PYTHONPATH": str(ROOT)},
+        env={**installation.environment(ARCHIVE_URL=archive), "PYTHONPATH": str(ROOT)},
         log=log,
         ready=probes.log_says(log, "ingest.started"),
         stop_timeout=60.0,
     )
     server = Server(part)
-    house.stack.callback(server.kill)
+    installation.stack.callback(server.kill)
     server.start()
     return server
 
@@ -52,21 +52,21 @@ def _more_than(number: int, prefix: str) -> bool:
 
 
 def test_killed_again_and_again_it_loses_and_doubles_nothing(
-    house: House, temporal_address: str
+    installation: Installation, temporal_address: str
 ) -> None:
-    target = house.temporal(temporal_address)
-    asyncio.run(_start_and_end(temporal_address, house.prefix))
-    mine = JobRun.objects.filter(external_id__startswith=f"{house.prefix}-")
+    target = installation.temporal(temporal_address)
+    asyncio.run(_start_and_end(temporal_address, installation.prefix))
+    mine = JobRun.objects.filter(external_id__startswith=f"{installation.prefix}-")
     for number in range(4):
-        process = _ingest(house, number)
-        until(partial(_more_than, 30 * number, house.prefix), what=house.logs())
+        process = _ingest(installation, number)
+        until(partial(_more_than, 30 * number, installation.prefix), what=installation.logs())
         process.kill()
     since = timezone.now()
-    process = _ingest(house, 9)
+    process = _ingest(installation, 9)
     taken_over = IngestState.objects.filter(target=target, read_at__gt=since)
-    until(taken_over.exists, what=house.logs())
+    until(taken_over.exists, what=installation.logs())
     done = mine.filter(archive="stored", history_due=False, status="terminated")
-    until(lambda: done.count() == RUNS, what=house.logs())
+    until(lambda: done.count() == RUNS, what=installation.logs())
     process.stop()
     assert mine.count() == RUNS
     for run in mine:
@@ -74,5 +74,5 @@ def test_killed_again_and_again_it_loses_and_doubles_nothing(
         assert len(seqs) == len(set(seqs)) == run.event_count > 0
     state = IngestState.objects.get(target=target)
     assert (state.claim, state.error) == ("", "")
-    stored = {path.name for path in (house.home / "archive").rglob("*.zst")}
+    stored = {path.name for path in (installation.home / "archive").rglob("*.zst")}
     assert {run.archive_path.rsplit("/", 1)[1] for run in mine} <= stored

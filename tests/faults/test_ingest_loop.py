@@ -19,7 +19,7 @@ from observability.ingest.loop import Ingest, read_once
 from observability.ingest.reading import read_target
 from observability.jobs.models import IngestState, JobRun
 from tenants.models import Target
-from tests.faults.house import House
+from tests.faults.installation import Installation
 from tests.observability.jobs.factories import make_target
 from tests.observability.jobs.fakes import ScriptedSource, look, reading
 from tests.waiting import PATIENCE, until
@@ -34,7 +34,7 @@ def source(monkeypatch: pytest.MonkeyPatch) -> ScriptedSource:
 
 
 @pytest.fixture
-def target(house: House, settings: Settings) -> Target:
+def target(installation: Installation, settings: Settings) -> Target:
     """What is read, in a database of the test's own: threads share it. The runs that have ended
     did so on a fixed day, and must not be too old to be kept one day."""
     settings.JOB_RETENTION_DAYS = 36_500

@@ -10,8 +10,8 @@ from django.test import Client
 from pytest_django import DjangoDbBlocker, Settings
 
 from deploy.ports import any_free
-from tests.faults.house import House
-from tests.faults.surroundings import connected, manage
+from tests.faults.installation import Installation
+from tests.faults.processes import connected, manage
 from tests.waiting import PATIENCE
 
 FILES = "sqlite:///path/to/file or postgres://user:password@host:5432/name"
@@ -88,18 +88,18 @@ def paragraphs(text: str) -> list[str]:
 
 
 def test_readiness_says_that_the_broker_is_away_and_pages_go_on(
-    house: House, settings: Settings
+    installation: Installation, settings: Settings
 ) -> None:
-    settings.CELERY_BROKER_URL = house.broker.url
+    settings.CELERY_BROKER_URL = installation.broker.url
     assert Client().get("/readyz").json()["degraded"] == []
-    house.broker.stop()
+    installation.broker.stop()
     answer = Client().get("/readyz")
     assert (answer.status_code, answer.json()["degraded"]) == (200, ["broker"])
     assert Client().get("/healthz").status_code == 200
 
 
 def test_readiness_fails_without_a_database_and_liveness_does_not(
-    house: House, django_db_blocker: DjangoDbBlocker
+    installation: Installation, django_db_blocker: DjangoDbBlocker
 ) -> None:
     url = f"postgres://nobody:hunter2@127.0.0.1:{any_free()}/gone"
     with connected(url, django_db_blocker):

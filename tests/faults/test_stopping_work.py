@@ -13,8 +13,8 @@ from quotas.enforcement.models import Condition, TenantState
 from quotas.enforcement.reconcile.queue import process_queue
 from tenants.models import Placement, Sharing, Target, TenantStatus
 from tests.contract.activity_worker import COUNTS, ActivityWorker, ran
-from tests.faults.hands import Hands, job
-from tests.faults.house import House
+from tests.faults.installation import Installation
+from tests.faults.kubectl_user import KubectlUser, job
 from tests.servers import Cluster
 from tests.waiting import until
 
@@ -29,30 +29,30 @@ def settle() -> None:
 
 @pytest.mark.temporal
 def test_a_suspended_tenant_starts_nothing_anywhere_and_a_resumed_one_goes_on(
-    house: House, kube: Cluster, temporal_address: str
+    installation: Installation, kube: Cluster, temporal_address: str
 ) -> None:
-    queue, hands = f"shared-{uuid4().hex[:6]}", Hands(kube.kubeconfig)
-    lab = house.cluster(kube.kubeconfig)
+    queue, kubectl_user = f"shared-{uuid4().hex[:6]}", KubectlUser(kube.kubeconfig)
+    lab = installation.cluster(kube.kubeconfig)
     options = {"queues": {queue: {"base_rate": 5_000, "queue_rate": None}}}
-    jobs = house.temporal(temporal_address, options=options)
-    (tenant,) = house.tenants(1, house.plan(pods=5, temporal__tenant_rate=50_000))
-    (placement,) = house.place([tenant], lab)
+    jobs = installation.temporal(temporal_address, options=options)
+    (tenant,) = installation.tenants(1, installation.plan(pods=5, temporal__tenant_rate=50_000))
+    (placement,) = installation.place([tenant], lab)
     Placement.objects.create(
         tenant=tenant, target=jobs, location=queue, sharing=Sharing.SHARED,
         fairness_key=tenant.slug,
     )  # fmt: skip
-    house.order(list(Placement.objects.all()))
+    installation.order(list(Placement.objects.all()))
     settle()
-    until(lambda: hands.enforced(placement.location) == {"pods": "5"})
+    until(lambda: kubectl_user.enforced(placement.location) == {"pods": "5"})
     pod = ("run", f"p-{uuid4().hex[:6]}", "--image=example.invalid/main:1", "--restart=Never")
     start = ("-n", placement.location, *pod)
     worker = ActivityWorker(temporal_address, (queue,))
     try:
-        house.change(Suspend((tenant.slug,)), reason="unpaid")
+        installation.change(Suspend((tenant.slug,)), reason="unpaid")
         settle()
         assert TenantState.objects.get(tenant=tenant).condition == Condition.SUSPENDED
-        until(lambda: hands.enforced(placement.location) == {"pods": "0"})
-        refused = hands.attempt(*start)
+        until(lambda: kubectl_user.enforced(placement.location) == {"pods": "0"})
+        refused = kubectl_user.attempt(*start)
         assert refused.returncode != 0
         assert "exceeded quota: headroom" in refused.stderr
         held = worker.flood(queue, 20, key=tenant.slug)
@@ -60,11 +60,11 @@ def test_a_suspended_tenant_starts_nothing_anywhere_and_a_resumed_one_goes_on(
         assert ran(held, 1.5) == 0
         assert COUNTS[held] <= 1  # one leaks per partition, and this server has one
 
-        house.change(Resume((tenant.slug,)), reason="paid")
+        installation.change(Resume((tenant.slug,)), reason="paid")
         settle()
         until(lambda: COUNTS[held] == 20)
-        until(lambda: hands.enforced(placement.location) == {"pods": "5"})
-        hands.kubectl(*start)
+        until(lambda: kubectl_user.enforced(placement.location) == {"pods": "5"})
+        kubectl_user.kubectl(*start)
     finally:
         worker.stop()
     tenant.refresh_from_db()
@@ -73,19 +73,21 @@ def test_a_suspended_tenant_starts_nothing_anywhere_and_a_resumed_one_goes_on(
 
 
 def test_the_plans_execution_policy_acts_on_a_job_that_a_tenant_starts(
-    house: House, kube: Cluster
+    installation: Installation, kube: Cluster
 ) -> None:
-    hands, target = Hands(kube.kubeconfig), house.cluster(kube.kubeconfig)
-    version = house.plan(pods=10, job__ttlSecondsAfterFinished=600, job__activeDeadlineSeconds=900)
-    (placement,) = house.place(house.tenants(1, version), target)
-    rollout = house.order([placement])
+    kubectl_user, target = KubectlUser(kube.kubeconfig), installation.cluster(kube.kubeconfig)
+    version = installation.plan(
+        pods=10, job__ttlSecondsAfterFinished=600, job__activeDeadlineSeconds=900
+    )
+    (placement,) = installation.place(installation.tenants(1, version), target)
+    rollout = installation.order([placement])
     settle()
-    house.finished(rollout)
+    installation.finished(rollout)
 
     def started(**spec: int) -> tuple[int | None, int | None]:
         manifest = job(f"j-{uuid4().hex[:8]}", placement.location, **spec)
         made = json.loads(
-            hands.kubectl("create", "-f", "-", "-o", "json", stdin=json.dumps(manifest))
+            kubectl_user.kubectl("create", "-f", "-", "-o", "json", stdin=json.dumps(manifest))
         )["spec"]
         return made.get("ttlSecondsAfterFinished"), made.get("activeDeadlineSeconds")
 

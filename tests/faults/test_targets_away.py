@@ -11,8 +11,8 @@ from console.clients import pool
 from quotas.changes.kinds.adjustments import SetOverride
 from quotas.changes.services import proposals
 from quotas.enforcement.models import Condition, ItemState, Rollout, TargetState, TenantState
-from tests.faults.hands import Hands
-from tests.faults.house import FAULTS, House, states
+from tests.faults.installation import FAULTS, Installation, states
+from tests.faults.kubectl_user import KubectlUser
 from tests.servers import Cluster, KubeControlPlane, temporal_server
 from tests.waiting import until
 
@@ -31,83 +31,88 @@ def unfinished(rollout: Rollout) -> bool:
 
 @pytest.mark.cluster
 def test_a_rollout_goes_on_by_itself_after_its_api_server_was_away_and_others_do_not_wait(
-    house: House, plane: KubeControlPlane, kube: Cluster
+    installation: Installation, plane: KubeControlPlane, kube: Cluster
 ) -> None:
-    lab = house.cluster(plane.kubeconfig, "lab", concurrency=1)
-    other = house.cluster(kube.kubeconfig, "other")
-    tenants = house.tenants(TENANTS, house.plan(pods=10))
-    here, there = house.place(tenants, lab), house.place(tenants[:3], other)
-    hands, last = Hands(plane.kubeconfig), here[-1].location
-    worker = house.worker()
-    house.beat()
+    lab = installation.cluster(plane.kubeconfig, "lab", concurrency=1)
+    other = installation.cluster(kube.kubeconfig, "other")
+    tenants = installation.tenants(TENANTS, installation.plan(pods=10))
+    here, there = installation.place(tenants, lab), installation.place(tenants[:3], other)
+    kubectl_user, last = KubectlUser(plane.kubeconfig), here[-1].location
+    worker = installation.worker()
+    installation.beat()
 
-    rollout = house.order_from(worker, here)
-    until(lambda: hands.ours(here[0].location))
+    rollout = installation.order_from(worker, here)
+    until(lambda: kubectl_user.ours(here[0].location))
     plane.apiserver.kill()
-    elsewhere = house.order(there)
-    house.finished(elsewhere)
-    until(lambda: condition("lab") == Condition.UNREACHABLE, what=house.logs())
+    elsewhere = installation.order(there)
+    installation.finished(elsewhere)
+    until(lambda: condition("lab") == Condition.UNREACHABLE, what=installation.logs())
 
     assert condition("other") == Condition.SYNCED
     assert unfinished(rollout)
     assert set(states(rollout)) <= {ItemState.WAITING, ItemState.RUNNING, ItemState.DONE}
     assert TenantState.objects.get(tenant=tenants[-1]).condition == Condition.UNREACHABLE
     plane.apiserver.start()
-    house.finished(rollout)
-    assert hands.hard(last) == {"pods": "10"}
+    installation.finished(rollout)
+    assert kubectl_user.hard(last) == {"pods": "10"}
     until(lambda: condition("lab") == Condition.SYNCED)
     until(lambda: TenantState.objects.get(tenant=tenants[-1]).condition == Condition.SYNCED)
 
 
 @pytest.mark.temporal
-def test_a_rollout_goes_on_by_itself_after_temporal_was_away(house: House, tmp_path: Path) -> None:
+def test_a_rollout_goes_on_by_itself_after_temporal_was_away(
+    installation: Installation, tmp_path: Path
+) -> None:
     with temporal_server(db_file=tmp_path / "temporal.db") as server:
-        target = house.temporal(server.address)
-        version = house.plan(temporal__queue_rate=20_000)
-        placements = house.place(house.tenants(130, version), target)
+        target = installation.temporal(server.address)
+        version = installation.plan(temporal__queue_rate=20_000)
+        placements = installation.place(installation.tenants(130, version), target)
         client = pool.temporal(server.address)
 
         def rate(number: int) -> int | None:
             return client.queue_config(placements[number].location).queue_rate.milli
 
-        worker = house.worker()
-        house.beat()
-        rollout = house.order_from(worker, placements)
+        worker = installation.worker()
+        installation.beat()
+        rollout = installation.order_from(worker, placements)
         until(lambda: rate(0) == 20_000)
         server.stop()
 
         assert unfinished(rollout)
-        until(lambda: condition("jobs") == Condition.UNREACHABLE, what=house.logs())
+        until(lambda: condition("jobs") == Condition.UNREACHABLE, what=installation.logs())
         assert unfinished(rollout)
         server.start()
-        house.finished(rollout)
+        installation.finished(rollout)
         assert {rate(number) for number in (0, 64, 129)} == {20_000}
         until(lambda: condition("jobs") == Condition.SYNCED)
 
 
 @pytest.mark.cluster
 def test_a_target_that_hangs_is_given_up_in_time_while_others_go_on_and_heals_when_it_wakes(
-    house: House, plane: KubeControlPlane, kube: Cluster, settings: Settings
+    installation: Installation, plane: KubeControlPlane, kube: Cluster, settings: Settings
 ) -> None:
     settings.TARGET_TIMEOUT_SECONDS = 2
-    lab, other = house.cluster(plane.kubeconfig, "lab"), house.cluster(kube.kubeconfig, "other")
-    tenants = house.tenants(2, house.plan(pods=10))
-    (here,), (there,) = house.place(tenants[:1], lab), house.place(tenants[1:], other)
-    house.worker()
-    house.beat()
-    house.finished(house.order([here, there]))
+    lab, other = (
+        installation.cluster(plane.kubeconfig, "lab"),
+        installation.cluster(kube.kubeconfig, "other"),
+    )
+    tenants = installation.tenants(2, installation.plan(pods=10))
+    (here,), (there,) = installation.place(tenants[:1], lab), installation.place(tenants[1:], other)
+    installation.worker()
+    installation.beat()
+    installation.finished(installation.order([here, there]))
 
     plane.apiserver.pause()
     slugs = tuple(tenant.slug for tenant in tenants)
-    rollout = house.change(SetOverride(slugs, "pods", 7))
+    rollout = installation.change(SetOverride(slugs, "pods", 7))
 
-    until(lambda: Hands(kube.kubeconfig).hard(there.location) == {"pods": "7"})
-    until(lambda: condition("lab") == Condition.UNREACHABLE, what=house.logs())
+    until(lambda: KubectlUser(kube.kubeconfig).hard(there.location) == {"pods": "7"})
+    until(lambda: condition("lab") == Condition.UNREACHABLE, what=installation.logs())
     until(lambda: sorted(states(rollout)) == [ItemState.DONE, ItemState.WAITING])
     _, seen = proposals.propose(change=SetOverride(slugs, "pods", 8), actor=FAULTS)
     assert seen is not None
     assert [(one.cause, one.target) for one in seen.blocked] == [("unreachable", "lab")]
     assert {one["target"] for one in seen.objects} == {"other"}
     plane.apiserver.resume()
-    house.finished(rollout)
-    assert Hands(plane.kubeconfig).hard(here.location) == {"pods": "7"}
+    installation.finished(rollout)
+    assert KubectlUser(plane.kubeconfig).hard(here.location) == {"pods": "7"}

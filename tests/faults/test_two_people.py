@@ -18,8 +18,8 @@ from quotas.enforcement.models import Rollout
 from quotas.enforcement.reconcile.queue import process_queue
 from quotas.plans.models import Override, PlanVersion
 from tests.faults.conftest import Build
-from tests.faults.hands import Hands
-from tests.faults.house import FAULTS
+from tests.faults.installation import FAULTS
+from tests.faults.kubectl_user import KubectlUser
 from tests.servers import Cluster
 from tests.waiting import PATIENCE
 
@@ -30,10 +30,10 @@ pytestmark = pytest.mark.cluster
 def test_of_two_people_who_publish_a_plan_at_once_one_is_told_and_nothing_is_overwritten(
     build: Build, kube: Cluster, vendor: str
 ) -> None:
-    house = build(vendor)
-    target = house.cluster(kube.kubeconfig)
-    (placement,) = house.place(house.tenants(1, house.plan(pods=10)), target)
-    house.order([placement])
+    installation = build(vendor)
+    target = installation.cluster(kube.kubeconfig)
+    (placement,) = installation.place(installation.tenants(1, installation.plan(pods=10)), target)
+    installation.order([placement])
     process_queue(target.pk)
     start = threading.Barrier(2, timeout=PATIENCE)
     outcomes: dict[int, Rollout | DomainError] = {}
@@ -49,7 +49,7 @@ def test_of_two_people_who_publish_a_plan_at_once_one_is_told_and_nothing_is_ove
         finally:
             connection.close()
 
-    actors = {name: house.admin(name) for name in ("alice", "bob")}
+    actors = {name: installation.admin(name) for name in ("alice", "bob")}
     threads = []
     for pods, who in ((20, "alice"), (30, "bob")):
         change = PublishPlan("standard", 1, {"pods": pods})
@@ -65,22 +65,22 @@ def test_of_two_people_who_publish_a_plan_at_once_one_is_told_and_nothing_is_ove
     assert (refusal.status, refusal.code in {"stale_preview", "plan_moved_on"}) == (409, True)
     assert list(PlanVersion.objects.values_list("number", flat=True).order_by("number")) == [1, 2]
     process_queue(target.pk)
-    assert Hands(kube.kubeconfig).hard(placement.location) == {"pods": str(winner)}
+    assert KubectlUser(kube.kubeconfig).hard(placement.location) == {"pods": str(winner)}
     assert Entry.objects.filter(action="change.apply", outcome="refused").count() == 1
 
 
 def test_a_preview_that_the_cluster_has_overtaken_is_refused_and_says_what_changed(
     build: Build, kube: Cluster
 ) -> None:
-    house, hands = build("sqlite"), Hands(kube.kubeconfig)
-    target = house.cluster(kube.kubeconfig)
-    (placement,) = house.place(house.tenants(1, house.plan(pods=10)), target)
-    house.order([placement])
+    installation, kubectl_user = build("sqlite"), KubectlUser(kube.kubeconfig)
+    target = installation.cluster(kube.kubeconfig)
+    (placement,) = installation.place(installation.tenants(1, installation.plan(pods=10)), target)
+    installation.order([placement])
     process_queue(target.pk)
     change = SetOverride((placement.tenant.slug,), "pods", 12)
     draft, seen = proposals.propose(change=change, actor=FAULTS)
     assert seen is not None
-    hands.edit(placement.location, pods="50")
+    kubectl_user.edit(placement.location, pods="50")
 
     with pytest.raises(DomainError) as refused:
         proposals.apply(
@@ -91,8 +91,8 @@ def test_a_preview_that_the_cluster_has_overtaken_is_refused_and_says_what_chang
     (since,) = refused.value.detail["since"]
     assert (since["target"], since["path"]) == ("lab", "spec.hard[pods]")
     assert not Override.objects.exists()
-    assert hands.hard(placement.location) == {"pods": "50"}
+    assert kubectl_user.hard(placement.location) == {"pods": "50"}
     again = proposals.update_preview(proposal=draft, now=timezone.now())
     proposals.apply(proposal=draft, fingerprint=again.fingerprint, reason="yes", actor=FAULTS)
     process_queue(target.pk)
-    assert hands.hard(placement.location) == {"pods": "12"}
+    assert kubectl_user.hard(placement.location) == {"pods": "12"}

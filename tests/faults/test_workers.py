@@ -17,7 +17,7 @@ from quotas.plans.models import Lease
 from tenants.models import Placement
 from tests.bench.kubernetes import OURS, requests
 from tests.faults.conftest import Build
-from tests.faults.house import House, states
+from tests.faults.installation import Installation, states
 from tests.servers import Cluster, KubeControlPlane
 from tests.waiting import until
 
@@ -42,17 +42,19 @@ def hard(client: KubernetesClient, placement: Placement) -> str:
 def test_a_worker_killed_in_the_middle_of_writing_is_replaced_and_nothing_is_written_twice(
     build: Build, plane: KubeControlPlane, vendor: str
 ) -> None:
-    house = build(vendor)
-    target = house.cluster(plane.kubeconfig, concurrency=1)
-    placements = house.place(house.tenants(TENANTS, house.plan(pods=10)), target)
+    installation = build(vendor)
+    target = installation.cluster(plane.kubeconfig, concurrency=1)
+    placements = installation.place(
+        installation.tenants(TENANTS, installation.plan(pods=10)), target
+    )
     client = pool.kubernetes(f"kubeconfig:{plane.kubeconfig}")
     mine = (
         f"headroom.dev/tenant,headroom.dev/tenant in ({','.join(p.location for p in placements)})"
     )
-    worker, before = house.worker(), applies(plane)
-    house.beat()
+    worker, before = installation.worker(), applies(plane)
+    installation.beat()
 
-    rollout = house.order_from(worker, placements)
+    rollout = installation.order_from(worker, placements)
     until(lambda: client.list("ResourceQuota", label_selector=mine))
     worker.kill()
 
@@ -60,8 +62,8 @@ def test_a_worker_killed_in_the_middle_of_writing_is_replaced_and_nothing_is_wri
     assert 0 < written < TENANTS
     assert set(states(rollout)) == {ItemState.RUNNING}
     assert TargetState.objects.get(target=target).claim
-    house.worker()
-    house.finished(rollout)
+    installation.worker()
+    installation.finished(rollout)
 
     did = applies(plane) - before
     assert did["namespaces"] == did["resourcequotas"] == did["networkpolicies"] == TENANTS
@@ -73,65 +75,67 @@ def test_a_worker_killed_in_the_middle_of_writing_is_replaced_and_nothing_is_wri
 
 
 def test_a_change_applied_without_a_broker_waits_and_is_found_by_the_next_tick(
-    house: House, kube: Cluster
+    installation: Installation, kube: Cluster
 ) -> None:
-    target = house.cluster(kube.kubeconfig)
-    (placement,) = house.place(house.tenants(1, house.plan(pods=10)), target)
+    target = installation.cluster(kube.kubeconfig)
+    (placement,) = installation.place(installation.tenants(1, installation.plan(pods=10)), target)
     client = pool.kubernetes(f"kubeconfig:{kube.kubeconfig}")
-    house.worker()
-    house.beat()
-    house.finished(house.order([placement]))
-    house.broker.stop()
+    installation.worker()
+    installation.beat()
+    installation.finished(installation.order([placement]))
+    installation.broker.stop()
 
-    rollout = house.change(SetOverride((placement.tenant.slug,), "pods", 12))
+    rollout = installation.change(SetOverride((placement.tenant.slug,), "pods", 12))
 
     assert states(rollout) == [ItemState.WAITING]
     assert hard(client, placement) == "10"
-    house.broker.start()
-    house.finished(rollout)
+    installation.broker.start()
+    installation.finished(rollout)
     assert hard(client, placement) == "12"
 
 
 def test_a_broker_restarted_in_the_middle_of_a_rollout_stops_nothing(
-    house: House, plane: KubeControlPlane
+    installation: Installation, plane: KubeControlPlane
 ) -> None:
-    target = house.cluster(plane.kubeconfig)
-    placements = house.place(house.tenants(3, house.plan(pods=10)), target)
-    house.worker(TARGET_TIMEOUT_SECONDS="60")
-    house.beat()
+    target = installation.cluster(plane.kubeconfig)
+    placements = installation.place(installation.tenants(3, installation.plan(pods=10)), target)
+    installation.worker(TARGET_TIMEOUT_SECONDS="60")
+    installation.beat()
     plane.apiserver.pause()  # so that the worker is in the middle for as long as we like
-    first = house.order(placements)
+    first = installation.order(placements)
     until(lambda: set(states(first)) == {ItemState.RUNNING})
 
-    house.broker.kill()
-    second = house.order(placements[:1])
+    installation.broker.kill()
+    second = installation.order(placements[:1])
     assert states(second) == [ItemState.WAITING]
-    house.broker.start()
+    installation.broker.start()
     woken = timezone.now()
     plane.apiserver.resume()
 
-    until(house.quiet, what=house.logs())
+    until(installation.quiet, what=installation.logs())
     done = RolloutItem.objects.filter(rollout=first, state=ItemState.DONE)
     assert all(item.finished_at and item.finished_at > woken for item in done)
     ended = Counter(states(first) + states(second))
     assert set(ended) <= {ItemState.DONE, ItemState.SUPERSEDED}
     assert ended[ItemState.DONE] >= len(placements)
-    house.finished(house.order(placements[:1]))
+    installation.finished(installation.order(placements[:1]))
 
 
-def test_a_lease_that_ends_takes_its_limit_back_by_itself(house: House, kube: Cluster) -> None:
-    target = house.cluster(kube.kubeconfig)
-    (placement,) = house.place(house.tenants(1, house.plan(pods=10)), target)
+def test_a_lease_that_ends_takes_its_limit_back_by_itself(
+    installation: Installation, kube: Cluster
+) -> None:
+    target = installation.cluster(kube.kubeconfig)
+    (placement,) = installation.place(installation.tenants(1, installation.plan(pods=10)), target)
     client = pool.kubernetes(f"kubeconfig:{kube.kubeconfig}")
-    house.env["SWEEP_SECONDS"] = "3600"  # it is the tick that has to notice, not a sweep
-    house.worker()
-    house.beat()
-    house.finished(house.order([placement]))
+    installation.env["SWEEP_SECONDS"] = "3600"  # it is the tick that has to notice, not a sweep
+    installation.worker()
+    installation.beat()
+    installation.finished(installation.order([placement]))
     until(lambda: TargetState.objects.get(target=target).swept_at)
 
     end = timezone.now() + timedelta(hours=1)
-    granted = house.change(GrantLease((placement.tenant.slug,), "pods", 40, end))
-    house.finished(granted)
+    granted = installation.change(GrantLease((placement.tenant.slug,), "pods", 40, end))
+    installation.finished(granted)
     assert hard(client, placement) == "40"
     # Only now does its end come near: however slow the machine was, the lease was seen at work.
     end = timezone.now() + timedelta(seconds=1)
@@ -140,7 +144,7 @@ def test_a_lease_that_ends_takes_its_limit_back_by_itself(house: House, kube: Cl
 
     assert timezone.now() > end
     back = Rollout.objects.latest("pk")
-    house.finished(back)
+    installation.finished(back)
     assert (back.kind, back.actor) == ("due", "clock")
     entry = Entry.objects.get(action="rollout.due", object_id=str(back.pk))
     assert entry.reason == "A lease, an override or a subscription started or ended."

@@ -15,8 +15,8 @@ from observability.jobs.models import JobLink, JobRun
 from observability.replays.models import Replay
 from tenants.models import Membership, Tenant
 from tests.architecture.test_doors import ROUTES
-from tests.observability.everything import one_of_each
 from tests.observability.jobs.factories import make_run, make_tenant
+from tests.observability.run_with_everything import one_of_each
 from tests.rest import Rest
 
 SECRET = "globex-secret"

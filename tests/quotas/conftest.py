@@ -17,7 +17,7 @@ from quotas.plans.services.plans import create_plan
 from quotas.plans.services.subscriptions import subscribe
 from tenants import services as tenants
 from tenants.models import Placement, Target, Tenant
-from tests.quotas.changes.planes import MemoryAdapter
+from tests.quotas.changes.memory_adapter import MemoryAdapter
 from tests.rest import Rest
 
 LIMITS = {

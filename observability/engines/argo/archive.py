@@ -61,14 +61,14 @@ class Archive:
         if self._server is None or ref.status not in OPEN:
             return None
         try:
-            found = self._server.archived_workflow(uid)
+            workflow = self._server.archived_workflow(uid)
         except NotFound:
             return None
-        if is_retry_of(ref.revision, found):
+        if is_retry_of(ref.revision, workflow):
             return None
         numbers, _, _ = ref.revision.partition(" ")
-        seen = WorkflowSnapshot(found, attempt, ref.revision, archived=True)
-        return replace(run_of(seen, now), revision=f"{numbers}.1 dg", cleaned_at=now)
+        snapshot = WorkflowSnapshot(workflow, attempt, ref.revision, archived=True)
+        return replace(run_of(snapshot, now), revision=f"{numbers}.1 dg", cleaned_at=now)
 
     def _unknown(self, some: Sequence[Object], now: datetime) -> Iterator[RunSnapshot]:
         """Archived workflows that we never saw. Lists have no steps: those are fetched later."""

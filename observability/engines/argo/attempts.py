@@ -58,10 +58,10 @@ class Attempts:
         """Each object as a run. Whoever takes one tells `give` before taking the next."""
         rest = iter(objects)
         while some := list(islice(rest, AT_ONCE)):
-            found = self._last(some)
+            latest = self._last(some)
             for item in some:
                 name, uid = name_of(item), uid_of(item)
-                attempt, revision = self._latest(name, uid, *found[uid])
+                attempt, revision = self._latest(name, uid, *latest[uid])
                 if revision and is_retry_of(revision, item):
                     attempt, revision = attempt + 1, ""
                 yield WorkflowSnapshot(item, attempt, revision, deleted)
@@ -72,12 +72,12 @@ class Attempts:
         if len(self._given) > REMEMBERED:
             self._given.popitem(last=False)
 
-    def unfinished_before(self, seen: WorkflowSnapshot) -> str:
+    def unfinished_before(self, snapshot: WorkflowSnapshot) -> str:
         """The run id of the attempt before, if its end was never seen; else empty."""
-        if not seen.attempt or seen.before:
+        if not snapshot.attempt or snapshot.before:
             return ""
-        id = run_id(uid_of(seen.workflow), seen.attempt - 1)
-        place = (name_of(seen.workflow), id)
+        id = run_id(uid_of(snapshot.workflow), snapshot.attempt - 1)
+        place = (name_of(snapshot.workflow), id)
         revision = self._given.get(place) or self._known.revisions([place]).get(place, "")
         return "" if ENDED in flags_of(revision) else id
 
@@ -89,7 +89,7 @@ class Attempts:
 
     def _last(self, some: Sequence[Object]) -> dict[str, tuple[int, str]]:
         """The last known attempt of each object and its revision, by uid."""
-        found = {uid_of(item): (0, "") for item in some}
+        latest = {uid_of(item): (0, "") for item in some}
         asking, start = list(some), 0
         while asking and start < MOST:
             revisions = self._known.revisions(
@@ -99,30 +99,30 @@ class Attempts:
                     for number in range(start, start + GUESS)
                 ]
             )
-            asking = [item for item in asking if self._note(item, start, revisions, found)]
+            asking = [item for item in asking if self._note(item, start, revisions, latest)]
             start += GUESS
-        return found
+        return latest
 
     def _note(
         self,
         item: Object,
         start: int,
         revisions: Mapping[tuple[str, str], str],
-        found: dict[str, tuple[int, str]],
+        latest: dict[str, tuple[int, str]],
     ) -> bool:
         """Take the highest attempt of a row of guesses; whether there may be a higher one."""
         name, uid = name_of(item), uid_of(item)
         for number in range(start + GUESS - 1, start - 1, -1):
             revision = revisions.get((name, run_id(uid, number)))
             if revision is not None:
-                found[uid] = (number, revision)
+                latest[uid] = (number, revision)
                 return number == start + GUESS - 1
         return False
 
 
-def unseen_end(seen: WorkflowSnapshot, id: str, at: datetime) -> RunSnapshot:
+def unseen_end(snapshot: WorkflowSnapshot, id: str, at: datetime) -> RunSnapshot:
     """The end of an attempt that was retried while nobody looked."""
-    workflow = seen.workflow
+    workflow = snapshot.workflow
     created = moment(metadata_of(workflow).get("creationTimestamp")) or at
     ended = event(at, EventKind.FAILED, "Ended unseen", "closed", order=90, message=UNSEEN_END)
     return RunSnapshot(

@@ -17,18 +17,18 @@ def commands_for(subject: Subject, options: Mapping[str, Any], _endpoint: str) -
         where += f" --argo-server={word(server)}"
     name = word(subject.external_id)
     owned = word(f"workflows.argoproj.io/workflow={subject.external_id}")
-    found = [
+    commands = [
         Command("Get", f"argo get {where} -- {name}"),
         Command("Logs", f"argo logs {where} --tail=200 -- {name}"),
         Command("Object", f"kubectl get {word(f'workflow/{subject.external_id}')} {where} -o yaml"),
         Command("Pods", f"kubectl get pods {where} --selector={owned} -o wide"),
     ]
     if subject.is_open:
-        found.append(
+        commands.append(
             Command("Stop (runs exit handlers)", f"argo stop {where} -- {name}", acts=True)
         )
-        found.append(Command("Terminate", f"argo terminate {where} -- {name}", acts=True))
+        commands.append(Command("Terminate", f"argo terminate {where} -- {name}", acts=True))
     else:
-        found.append(Command("Retry", f"argo retry {where} -- {name}", acts=True))
-        found.append(Command("Resubmit", f"argo resubmit {where} -- {name}", acts=True))
-    return found
+        commands.append(Command("Retry", f"argo retry {where} -- {name}", acts=True))
+        commands.append(Command("Resubmit", f"argo resubmit {where} -- {name}", acts=True))
+    return commands

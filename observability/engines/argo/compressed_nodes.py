@@ -44,8 +44,8 @@ def nodes_of(status: dict[str, Any]) -> Nodes:
     return Nodes()
 
 
-def _bounded(found: dict[str, Any]) -> Nodes:
-    known = {key: one for key, one in found.items() if isinstance(one, dict)}
+def _bounded(nodes: dict[str, Any]) -> Nodes:
+    known = {key: node for key, node in nodes.items() if isinstance(node, dict)}
     if len(known) <= MOST_NODES:
         return Nodes(known)
     kept = dict(list(known.items())[:MOST_NODES])
@@ -66,31 +66,31 @@ def unpack(packed: str) -> bytes:
 def _gzip(data: bytes) -> bytes:
     reader = zlib.decompressobj(wbits=31)
     try:
-        found = reader.decompress(data, MOST_BYTES)
+        unpacked = reader.decompress(data, MOST_BYTES)
     except zlib.error as problem:
         raise ValueError(str(problem)) from None
-    return _whole(found, complete=reader.eof)
+    return _whole(unpacked, complete=reader.eof)
 
 
 def _zstandard(data: bytes) -> bytes:
     reader = zstandard.ZstdDecompressor(max_window_size=MOST_BYTES).stream_reader(data)
     try:
-        found = reader.read(MOST_BYTES + 1)
+        unpacked = reader.read(MOST_BYTES + 1)
     except zstandard.ZstdError as problem:
         raise ValueError(str(problem)) from None
-    return _whole(found, complete=len(found) <= MOST_BYTES)
+    return _whole(unpacked, complete=len(unpacked) <= MOST_BYTES)
 
 
 def _brotli(data: bytes) -> bytes:
     reader = brotli.Decompressor()
     try:
-        found = reader.process(data, output_buffer_limit=MOST_BYTES)
+        unpacked = reader.process(data, output_buffer_limit=MOST_BYTES)
     except brotli.error as problem:
         raise ValueError(str(problem) or "not brotli") from None
-    return _whole(found, complete=reader.is_finished())
+    return _whole(unpacked, complete=reader.is_finished())
 
 
-def _whole(found: bytes, *, complete: bool) -> bytes:
+def _whole(unpacked: bytes, *, complete: bool) -> bytes:
     if not complete:
         raise ValueError(f"cut off, or more than {MOST_BYTES >> 20} MiB")
-    return found
+    return unpacked

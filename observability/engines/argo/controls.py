@@ -47,7 +47,10 @@ class ArgoControls:
         offered = by_status(VERBS, run, target.options)
         if not run.overwritten:
             return offered
-        return [Availability(each.verb, _OVERWRITTEN, each.hidden) for each in offered]
+        return [
+            Availability(availability.verb, _OVERWRITTEN, availability.hidden)
+            for availability in offered
+        ]
 
     def perform(self, *, run: RunFacts, target: TargetRef, request: ActionRequest) -> Answer:
         """A read and a write; the write is bound to the Workflow's uid."""

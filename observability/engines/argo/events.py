@@ -85,7 +85,7 @@ class WorkflowEvents:
         }
         words = "Workflow created"
         message = ""
-        if self._facts.seen.attempt:
+        if self._facts.snapshot.attempt:
             words = "Workflow retried by hand"
             message = "The engine overwrote the run before; its trail is kept as a run of its own."
         return event(
@@ -101,8 +101,8 @@ class WorkflowEvents:
     def _waiting(self) -> Iterator[RunEvent]:
         if phase_of(self._facts.workflow) != "Pending":
             return
-        said = text(self._facts.status.get("message"))
-        wait = wait_of(said)
+        message = text(self._facts.status.get("message"))
+        wait = wait_of(message)
         if wait:
             yield event(
                 self._facts.created,
@@ -110,7 +110,7 @@ class WorkflowEvents:
                 f"Workflow {wait.title}",
                 wait.key,
                 order=5,
-                message=said,
+                message=message,
                 detail=wait.detail,
             )
 
@@ -118,7 +118,7 @@ class WorkflowEvents:
         """The last thing that a person did through the engine's own server, and a shutdown."""
         action = self._facts.label("action")
         begun = self._facts.started or self._facts.created
-        if action in _ACTIONS and not (self._facts.seen.attempt and action == "Retry"):
+        if action in _ACTIONS and not (self._facts.snapshot.attempt and action == "Retry"):
             kind, words = _ACTIONS[action]
             at = changed_at(self._facts.workflow, "metadata", "labels", f"{PREFIX}action") or begun
             actor = self._facts.person("actor")
@@ -131,7 +131,7 @@ class WorkflowEvents:
 
     def _suspension(self) -> Iterator[RunEvent]:
         """Suspended and resumed as a whole, where no action says it."""
-        now, before = is_suspended(self._facts.workflow), PAUSED in self._facts.seen.told
+        now, before = is_suspended(self._facts.workflow), PAUSED in self._facts.snapshot.flags
         action = self._facts.label("action")
         if now and not before and action != "Suspend":
             at = (
@@ -143,22 +143,22 @@ class WorkflowEvents:
             yield event(at, EventKind.PAUSED, words, "paused", str(micros(at)), order=44)
         if before and not now and self._facts.outcome is None and action != "Resume":
             words = "Workflow resumed"
-            key = ("resumed", self._facts.seen.before.partition(" ")[0])
+            key = ("resumed", self._facts.snapshot.before.partition(" ")[0])
             yield event(self._facts.now, EventKind.RESUMED, words, *key, order=44)
 
     def _steps_done(self) -> Iterator[RunEvent]:
         """The controller's count of steps, as of the last step that ended."""
-        said = text(self._facts.status.get("progress"), 40)
+        counts = text(self._facts.status.get("progress"), 40)
         ends = [moment(node.get("finishedAt")) for node in self._facts.nodes.by_id.values()]
         at = max((end for end in ends if end), default=None)
-        progress = checkpoint_of(said, at) if at and said else None
+        progress = checkpoint_of(counts, at) if at and counts else None
         if at is None or progress is None or not progress.done:
             return
         yield event(
             at,
             EventKind.CHECKPOINT,
             f"{progress.done} of {progress.total} steps done",
-            *("checkpoint", "steps", said),
+            *("checkpoint", "steps", counts),
             order=60,
             detail={"done": progress.done, "total": progress.total, "source": "steps"},
         )
@@ -167,9 +167,9 @@ class WorkflowEvents:
         for condition in mappings(self._facts.status.get("conditions")):
             kind = text(condition.get("type"), 40)
             if kind in _NOTABLE and condition.get("status") == "True":
-                said = text(condition.get("message"))
+                message = text(condition.get("message"))
                 at = self._facts.started or self._facts.created
-                yield event(at, EventKind.NOTE, kind, "condition", kind, order=9, message=said)
+                yield event(at, EventKind.NOTE, kind, "condition", kind, order=9, message=message)
         if self._facts.nodes.missing:
             at = self._facts.started or self._facts.created
             words = "Steps not loaded"
@@ -200,7 +200,7 @@ class WorkflowEvents:
 
     def _cleanup(self, ended_at: datetime) -> Iterator[RunEvent]:
         due = self._facts.cleanup_at
-        if self._facts.seen.deleted and GONE not in self._facts.seen.told:
+        if self._facts.snapshot.deleted and GONE not in self._facts.snapshot.flags:
             words = "Removed itself as planned" if due else "Removed"
             seq = micros(due or ended_at, 95)
             gone = gone_at(self._facts.workflow, self._facts.now)

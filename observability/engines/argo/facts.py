@@ -29,9 +29,9 @@ from observability.engines.watching import GRACE
 class Facts:
     """One Workflow, read once."""
 
-    def __init__(self, seen: WorkflowSnapshot, now: datetime) -> None:
-        workflow = seen.workflow
-        self.seen, self.workflow, self.now = seen, workflow, now
+    def __init__(self, snapshot: WorkflowSnapshot, now: datetime) -> None:
+        workflow = snapshot.workflow
+        self.snapshot, self.workflow, self.now = snapshot, workflow, now
         self.spec, self.status = spec_of(workflow), status_of(workflow)
         self.labels = labels_of(workflow)
         self.nodes: Nodes = nodes_of(self.status)
@@ -39,10 +39,10 @@ class Facts:
         self.started = moment(self.status.get("startedAt"))
         # The object of a retry by hand is the old one: what began before it is another run's.
         retried_at = self.started or changed_at(workflow, "metadata", "labels", f"{PREFIX}action")
-        self.created = (retried_at or now) if seen.attempt else self.accepted
-        since = self.created if seen.attempt else None
+        self.created = (retried_at or now) if snapshot.attempt else self.accepted
+        since = self.created if snapshot.attempt else None
         self.walk = Walk(self.nodes, name_of(workflow), self.started or self.created, since)
-        self.outcome = outcome_of(seen, self.nodes, now)
+        self.outcome = outcome_of(snapshot, self.nodes, now)
         self.cleanup_at = cleanup_at(workflow)
 
     def overdue(self) -> bool:
@@ -53,7 +53,7 @@ class Facts:
     @property
     def is_past(self) -> bool:
         """Whether the cluster no longer has it."""
-        return self.seen.deleted or self.seen.archived
+        return self.snapshot.deleted or self.snapshot.archived
 
     def label(self, name: str) -> str:
         """One of the engine's own labels."""
@@ -66,7 +66,7 @@ class Facts:
 
     def starter(self) -> str:
         """Who started it, as far as anything says."""
-        if self.seen.attempt and self.label("action") == "Retry":
+        if self.snapshot.attempt and self.label("action") == "Retry":
             return self.person("actor")
         cron = self.label("cron-workflow")
         return self.person("creator") or (f"CronWorkflow/{cron}" if cron else self._manager())

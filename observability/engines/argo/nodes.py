@@ -74,7 +74,7 @@ class Walk:
 
     def _attempts(self) -> dict[str, int]:
         """Which attempt a child of a Retry node is, by its id."""
-        found: dict[str, int] = {}
+        places: dict[str, int] = {}
         for node in self._nodes.values():
             if node.get("type") != "Retry":
                 continue
@@ -82,8 +82,8 @@ class Walk:
                 if not isinstance(child, str) or not self._is_attempt(child):
                     continue
                 number = _NUMBER.search(text(self._nodes[child].get("name"), 1000)[-12:])
-                found[child] = int(number[1]) + 1 if number else place
-        return found
+                places[child] = int(number[1]) + 1 if number else place
+        return places
 
     def _is_attempt(self, key: str) -> bool:
         """A Retry node's children are its attempts, and hooks besides."""
@@ -137,11 +137,11 @@ class Walk:
 
     def _ended(self, key: str, node: Node, step: dict[str, Any]) -> Iterator[RunEvent]:
         phase, at = node.get("phase"), moment(node.get("finishedAt"))
-        name, said = step["step_name"], text(node.get("message"))
+        name, message = step["step_name"], text(node.get("message"))
         if at is None or phase not in ("Succeeded", *BAD):
             return
         code = whole(mapping(node.get("outputs")).get("exitCode"))
-        code = exit_code(said) if code is None else code
+        code = exit_code(message) if code is None else code
         detail = self._detail(node) | {"exit_code": code}
         cached = mapping(node.get("memoizationStatus")).get("hit") is True
         if phase == "Succeeded":
@@ -151,12 +151,12 @@ class Walk:
             )
             what = EventKind.STEP_COMPLETED
         else:
-            kind = failure_kind(said, str(phase))
+            kind = failure_kind(message, str(phase))
             late = kind in (FailureKind.DEADLINE, FailureKind.TIMEOUT)
             what = EventKind.ATTEMPT_TIMED_OUT if late else EventKind.ATTEMPT_FAILED
             title = f"{name} {'timed out' if late else 'failed'}"
         detail |= {"failure": kind.value}
-        yield event(at, what, title, key, "ended", order=50, message=said, detail=detail, **step)
+        yield event(at, what, title, key, "ended", order=50, message=message, detail=detail, **step)
 
     def _waiting(
         self, key: str, node: Node, began: datetime, step: dict[str, Any]
@@ -165,9 +165,9 @@ class Walk:
         is_retry = node.get("type") == "Retry"
         if node.get("phase") != ("Running" if is_retry else "Pending"):
             return
-        said = text(node.get("message"))
+        message = text(node.get("message"))
         lock = text(mapping(node.get("synchronizationStatus")).get("waiting"), 300)
-        wait = wait_of(said, lock)
+        wait = wait_of(message, lock)
         if wait is None:
             return
         number = str(len(sequence(node.get("children")))) if is_retry else ""
@@ -177,7 +177,7 @@ class Walk:
             f"{step['step_name']} {wait.title}",
             *(key, wait.key, number),
             order=22,
-            message=said,
+            message=message,
             detail=wait.detail,
             **step,
         )
@@ -195,7 +195,7 @@ class Walk:
     def _suspend(
         self, key: str, node: Node, began: datetime, step: dict[str, Any]
     ) -> Iterator[RunEvent]:
-        name, said = step["step_name"], text(node.get("message"))
+        name, message = step["step_name"], text(node.get("message"))
         yield event(
             began, EventKind.PAUSED, f"{name} waits to be resumed", key, "paused", order=20, **step
         )
@@ -211,8 +211,8 @@ class Walk:
             f"{name} was resumed",
             *(key, "resumed"),
             order=50,
-            message=said,
-            actor=resumed_by(said),
+            message=message,
+            actor=resumed_by(message),
             **step,
         )
 
@@ -220,8 +220,8 @@ class Walk:
         self, key: str, node: Node, began: datetime, step: dict[str, Any]
     ) -> Iterator[RunEvent]:
         """A group that failed for a reason of its own, not only because a child did."""
-        said = text(node.get("message"))
-        if not said or said.startswith("child '") or key == self._root:
+        message = text(node.get("message"))
+        if not message or message.startswith("child '") or key == self._root:
             return
         at = moment(node.get("finishedAt")) or began
         title = f"{step['step_name']} failed"
@@ -231,7 +231,7 @@ class Walk:
             title,
             *(key, "failed"),
             order=55,
-            message=said,
+            message=message,
             detail=self._detail(node),
             **step,
         )
@@ -275,10 +275,10 @@ class Walk:
 
 def _progress(key: str, node: Node, began: datetime, step: dict[str, Any]) -> Iterator[RunEvent]:
     """What a step reports of itself; the controller's own 0/1 and 1/1 say nothing."""
-    said = text(node.get("progress"), 40)
-    if said in _TRIVIAL:
+    counts = text(node.get("progress"), 40)
+    if counts in _TRIVIAL:
         return
-    progress = checkpoint_of(said, moment(node.get("finishedAt")) or began)
+    progress = checkpoint_of(counts, moment(node.get("finishedAt")) or began)
     if progress.done:
         seq = micros(progress.at, 30) + min(progress.done, 999_999)
-        yield checkpoint_event(progress, key, said, seq=seq, **step)
+        yield checkpoint_event(progress, key, counts, seq=seq, **step)

@@ -57,16 +57,16 @@ from observability.engines.unstructured import (
 )
 
 
-def run_of(seen: WorkflowSnapshot, now: datetime) -> RunSnapshot:
+def run_of(snapshot: WorkflowSnapshot, now: datetime) -> RunSnapshot:
     """The run as it is now, with its events, and its document once it has ended."""
-    return _Translation(seen, now).run()
+    return _Translation(snapshot, now).run()
 
 
 def type_of(workflow: Object) -> str:
     """What kind of job it is for people: its template, its cron workflow, a label, its name."""
     labels = labels_of(workflow)
     reference = text(mapping(spec_of(workflow).get("workflowTemplateRef")).get("name"), 200)
-    for found in (
+    for name_of_type in (
         labels.get(f"{PREFIX}workflow-template"),
         labels.get(f"{PREFIX}cluster-workflow-template"),
         reference,
@@ -74,8 +74,8 @@ def type_of(workflow: Object) -> str:
         labels.get("app.kubernetes.io/name"),
         labels.get("app"),
     ):
-        if found:
-            return text(found, 200)
+        if name_of_type:
+            return text(name_of_type, 200)
     name = name_of(workflow)
     prefix = text(metadata_of(workflow).get("generateName"), 200).rstrip("-")
     return prefix if prefix and name.startswith(prefix) else name
@@ -99,15 +99,17 @@ class _Translation(Facts):
         workflow, outcome = self.workflow, self.outcome
         events = tuple(sorted(WorkflowEvents(self).events(), key=lambda one: (one.seq, one.key)))
         finished = phase_of(workflow) in FINAL
-        give = outcome is not None and (ENDED not in self.seen.told or not self.seen.deleted)
+        give = outcome is not None and (
+            ENDED not in self.snapshot.flags or not self.snapshot.deleted
+        )
         return RunSnapshot(
             external_id=name_of(workflow),
-            run_id=self.seen.run_id,
+            run_id=self.snapshot.run_id,
             location=namespace_of(workflow),
             type=type_of(workflow),
             status=outcome.status if outcome else open_status(workflow, self.nodes),
             created_at=self.created,
-            revision=revision_of(self.seen, self._flags()),
+            revision=revision_of(self.snapshot, self._flags()),
             began_at=self.started,
             closed_at=outcome.at if outcome else None,
             tenant=tenant_of(workflow),
@@ -135,24 +137,24 @@ class _Translation(Facts):
     def _flags(self) -> frozenset[str]:
         holds = {
             ENDED: self.outcome is not None,
-            GONE: self.seen.deleted,
+            GONE: self.snapshot.deleted,
             OVERDUE: self.overdue(),
         }
-        flags = self.seen.told | {flag for flag, yes in holds.items() if yes}
+        flags = self.snapshot.flags | {flag for flag, yes in holds.items() if yes}
         return flags | {PAUSED} if is_suspended(self.workflow) else flags - {PAUSED}
 
     def _gone(self) -> datetime | None:
-        return gone_at(self.workflow, self.now) if self.seen.deleted else None
+        return gone_at(self.workflow, self.now) if self.snapshot.deleted else None
 
     def _parent(self) -> str:
         space, name = namespace_of(self.workflow), name_of(self.workflow)
-        if self.seen.attempt:
-            before = run_id(uid_of(self.workflow), self.seen.attempt - 1)
+        if self.snapshot.attempt:
+            before = run_id(uid_of(self.workflow), self.snapshot.attempt - 1)
             return run_key(Engine.ARGO, space, name, before)
         resubmitted = self.label("resubmitted-from-workflow")
-        said = parent_of(self.workflow)
-        if said or not resubmitted:
-            return said
+        declared = parent_of(self.workflow)
+        if declared or not resubmitted:
+            return declared
         return run_key(Engine.ARGO, space, resubmitted, "")
 
     def _worker(self) -> str:
@@ -182,17 +184,17 @@ class _Translation(Facts):
             "entrypoint": text(self.spec.get("entrypoint"), 200),
             "steps_missing": self.nodes.missing,
             "synchronization": self._synchronization(),
-            "archived": self.seen.archived or None,
+            "archived": self.snapshot.archived or None,
         }
         return {name: value for name, value in shown.items() if value not in (None, "", {}, [])}
 
     def _synchronization(self) -> dict[str, Any]:
         """The locks that are held and waited for, by name."""
-        found: dict[str, Any] = {}
+        locks_by_state: dict[str, Any] = {}
         for sort in ("semaphore", "mutex"):
             locks = mapping(mapping(self.status.get("synchronization")).get(sort))
             for state in ("holding", "waiting"):
                 names = {text(one.get(sort), 300) for one in mappings(locks.get(state))}
                 if names:
-                    found[f"{sort}_{state}"] = sorted(names)[:20]
-        return found
+                    locks_by_state[f"{sort}_{state}"] = sorted(names)[:20]
+        return locks_by_state

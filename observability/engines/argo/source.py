@@ -159,10 +159,10 @@ class _Workflows(ListAndWatch):
 
     def _changed(self, items: Iterable[Object], missing: Missing) -> Iterator[RunSnapshot]:
         """The runs that are not known as they are; what is there is no longer missing."""
-        for seen in self._attempts.resolve(items):
-            for run in self._runs(seen):
+        for snapshot in self._attempts.resolve(items):
+            for run in self._runs(snapshot):
                 missing.pop((run.external_id, run.run_id), None)
-                if run.revision != seen.before:
+                if run.revision != snapshot.before:
                     yield run
 
     # -- what is due -------------------------------------------------------------------------
@@ -202,15 +202,15 @@ class _Workflows(ListAndWatch):
     def _snapshots(self, changes: Iterable[WatchEvent]) -> Iterator[RunSnapshot]:
         for change in changes:
             gone = change.verb == "DELETED"
-            for seen in self._attempts.resolve([change.object], deleted=gone):
-                yield from self._runs(seen)
+            for snapshot in self._attempts.resolve([change.object], deleted=gone):
+                yield from self._runs(snapshot)
 
-    def _runs(self, seen: WorkflowSnapshot) -> Iterator[RunSnapshot]:
+    def _runs(self, snapshot: WorkflowSnapshot) -> Iterator[RunSnapshot]:
         """The run, after the one before it where that ended unseen."""
         now = self._clock.now()
-        run = run_of(seen, now)
-        unfinished = self._attempts.unfinished_before(seen)
+        run = run_of(snapshot, now)
+        unfinished = self._attempts.unfinished_before(snapshot)
         if unfinished:
-            yield unseen_end(seen, unfinished, run.created_at)
+            yield unseen_end(snapshot, unfinished, run.created_at)
         self._attempts.give(run)
         yield run

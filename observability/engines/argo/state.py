@@ -47,8 +47,8 @@ class WorkflowSnapshot:
     archived: bool = False
 
     @property
-    def told(self) -> frozenset[str]:
-        """What was told before, by its flags."""
+    def flags(self) -> frozenset[str]:
+        """What was given before, by its flags."""
         return flags_of(self.before)
 
     @property
@@ -105,12 +105,12 @@ def started_micros(workflow: Object) -> int:
     return micros(at) if at else 0
 
 
-def revision_of(seen: WorkflowSnapshot, flags: frozenset[str]) -> str:
+def revision_of(snapshot: WorkflowSnapshot, flags: frozenset[str]) -> str:
     """`VERSION.STARTED flags`: the object's resource version, when it started (a retry by hand
     starts it again), and letters for what was told."""
-    version = version_of(seen.workflow)
+    version = version_of(snapshot.workflow)
     number = version if version.isascii() and version.isdigit() else "0"
-    return f"{number}.{started_micros(seen.workflow)} {''.join(sorted(flags))}".strip()
+    return f"{number}.{started_micros(snapshot.workflow)} {''.join(sorted(flags))}".strip()
 
 
 def flags_of(revision: str) -> frozenset[str]:
@@ -127,36 +127,35 @@ def is_retry_of(revision: str, workflow: Object) -> bool:
     return bool(before) and started_micros(workflow) not in (0, before)
 
 
-def outcome_of(seen: WorkflowSnapshot, nodes: Nodes, now: datetime) -> Outcome | None:
+def outcome_of(snapshot: WorkflowSnapshot, nodes: Nodes, now: datetime) -> Outcome | None:
     """How it ended; None while it has not. `now` dates what has no time of its own."""
-    workflow = seen.workflow
+    workflow = snapshot.workflow
     phase = phase_of(workflow)
     at = moment(status_of(workflow).get("finishedAt"))
     if phase in FINAL:
         return _ended(phase, at or gone_at(workflow, now), status_of(workflow), nodes)
-    if seen.deleted:
+    if snapshot.deleted:
         words = "Deleted before it had finished."
         return Outcome(gone_at(workflow, now), Status.DELETED, FailureKind.CANCELLED, words)
     return None
 
 
 def _ended(phase: str, at: datetime, status: Mapping[str, Any], nodes: Nodes) -> Outcome:
-    said = text(status.get("message"))
-    how = strategy(said)
+    message = text(status.get("message"))
+    how = strategy(message)
     # Releases before 4.1.2 say Succeeded of what was terminated while it waited for a lock.
     if how == "Terminate":
-        return Outcome(at, Status.TERMINATED, FailureKind.TERMINATED, said)
+        return Outcome(at, Status.TERMINATED, FailureKind.TERMINATED, message)
     if how == "Stop":
-        return Outcome(at, Status.CANCELLED, FailureKind.CANCELLED, said)
+        return Outcome(at, Status.CANCELLED, FailureKind.CANCELLED, message)
     if phase == "Succeeded":
         return Outcome(at, Status.SUCCEEDED)
     root = root_failure(nodes)
-    message = _joined(said, root)
-    kind = failure_kind(said, phase)
+    kind = failure_kind(message, phase)
     if root is not None and kind in (FailureKind.APPLICATION, FailureKind.OTHER):
         kind = failure_kind(text(root.get("message")), text(root.get("phase"), 20))
     late = kind is FailureKind.DEADLINE
-    return Outcome(at, Status.TIMED_OUT if late else Status.FAILED, kind, message)
+    return Outcome(at, Status.TIMED_OUT if late else Status.FAILED, kind, _joined(message, root))
 
 
 def root_failure(nodes: Nodes) -> dict[str, Any] | None:
@@ -174,14 +173,14 @@ def _weight(node: Mapping[str, Any]) -> tuple[bool, bool, str]:
     return not hooked, node.get("type") in WORKING, text(node.get("finishedAt"), 40)
 
 
-def _joined(said: str, root: Mapping[str, Any] | None) -> str:
+def _joined(message: str, root: Mapping[str, Any] | None) -> str:
     inner = text(root.get("message")) if root else ""
-    if not inner or inner in said:
-        return said
+    if not inner or inner in message:
+        return message
     name = text(root.get("displayName"), 200) if root else ""
-    told = f"{name}: {inner}" if name else inner
+    root_message = f"{name}: {inner}" if name else inner
     # The root first: a list shows the beginning only.
-    return text(f"{told} · {said}" if said else told)
+    return text(f"{root_message} · {message}" if message else root_message)
 
 
 def gone_at(workflow: Object, now: datetime) -> datetime:

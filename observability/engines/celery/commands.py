@@ -13,14 +13,14 @@ def commands_for(subject: Subject, options: Mapping[str, Any], _endpoint: str) -
     """What to type where; the app is the one that the target's options name."""
     celery = f"celery --app {word(str(options.get('app') or 'PROJECT'))}"
     task = word(subject.external_id)
-    found = [
+    commands = [
         Command("Where it is", f"{celery} inspect query_task -- {task}"),
         Command("Result", f"{celery} result -- {task}"),
         Command("What runs now", f"{celery} inspect active"),
         Command("What workers hold back", f"{celery} inspect reserved"),
     ]
     if subject.is_open:
-        found.append(Command("Revoke", f"{celery} control revoke -- {task}", acts=True))
+        commands.append(Command("Revoke", f"{celery} control revoke -- {task}", acts=True))
         stop = f"{celery} control terminate SIGTERM -- {task}"
-        found.append(Command("Stop while it runs", stop, acts=True))
-    return found
+        commands.append(Command("Stop while it runs", stop, acts=True))
+    return commands

@@ -21,7 +21,10 @@ class CeleryControls:
 
     def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Availability]:
         """By status; sending again needs arguments that were recorded as a whole."""
-        return [_with_arguments(each, run) for each in by_status(VERBS, run, target.options)]
+        return [
+            _with_arguments(availability, run)
+            for availability in by_status(VERBS, run, target.options)
+        ]
 
     def perform(self, *, run: RunFacts, target: TargetRef, request: ActionRequest) -> Answer:
         """One broadcast to the workers, or one message to the queue."""
@@ -33,9 +36,9 @@ class CeleryControls:
         if not answers:
             # A worker that is busy may have heard it and answer too late.
             raise Unreachable("no worker answered in time: a revoke reaches only workers that run")
-        said = "; ".join(f"{worker}: {text or 'ok'}" for worker, text in sorted(answers.items()))
+        replies = "; ".join(f"{worker}: {text or 'ok'}" for worker, text in sorted(answers.items()))
         return Answer(
-            f"{plural(len(answers), 'worker')} took it. {said}"[:1000],
+            f"{plural(len(answers), 'worker')} took it. {replies}"[:1000],
             {"workers": sorted(answers)},
         )
 

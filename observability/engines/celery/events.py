@@ -131,8 +131,8 @@ def _revoked(fields: Fields) -> Words:
 
 
 def _signal(fields: Fields) -> str:
-    said = str(fields.get("signum") or "terminated")[:40]
-    return f"signal {said}" if said.isdecimal() else said
+    signal = str(fields.get("signum") or "terminated")[:40]
+    return f"signal {signal}" if signal.isdecimal() else signal
 
 
 def _rejected(fields: Fields) -> Words:

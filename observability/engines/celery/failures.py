@@ -29,18 +29,18 @@ def root_message(fields: Mapping[str, Any]) -> tuple[str, FailureKind]:
     The event has the exception's repr, and its traceback, whose last lines say the same; where the
     process was killed only the traceback says it.
     """
-    kind, said = _from_repr(str(fields.get("exception") or ""))
-    if kind == _WRAPPER or not (kind or said):
-        kind, said = _from_traceback(str(fields.get("traceback") or ""))
-    text = f"{kind}: {said}" if kind and said else kind or said
+    kind, message = _from_repr(str(fields.get("exception") or ""))
+    if kind == _WRAPPER or not (kind or message):
+        kind, message = _from_traceback(str(fields.get("traceback") or ""))
+    text = f"{kind}: {message}" if kind and message else kind or message
     return text[:LONGEST_MESSAGE], _KINDS.get(kind, FailureKind.APPLICATION)
 
 
 def _from_repr(text: str) -> tuple[str, str]:
-    found = _REPR.match(text.strip())
-    if found is None:
+    match = _REPR.match(text.strip())
+    if match is None:
         return "", text.strip()
-    return found["type"].rpartition(".")[2], _plain(found["inner"].rstrip(","))
+    return match["type"].rpartition(".")[2], _plain(match["inner"].rstrip(","))
 
 
 def _plain(inner: str) -> str:
@@ -53,7 +53,7 @@ def _plain(inner: str) -> str:
 
 def _from_traceback(text: str) -> tuple[str, str]:
     for line in reversed(text.strip().splitlines()):
-        found = _LAST.match(line.strip())
-        if found is not None and not found["type"].endswith(_WRAPPER):
-            return found["type"].rpartition(".")[2], found["said"]
+        match = _LAST.match(line.strip())
+        if match is not None and not match["type"].endswith(_WRAPPER):
+            return match["type"].rpartition(".")[2], match["said"]
     return "", ""

@@ -37,7 +37,7 @@ def pages(runs: Iterable[RunSnapshot]) -> Iterator[tuple[RunSnapshot, ...]]:
         yield page
 
 
-def told(open_runs: Iterable[RunRef], gap: TrailGap) -> Iterator[RunSnapshot]:
+def gap_notes(open_runs: Iterable[RunRef], gap: TrailGap) -> Iterator[RunSnapshot]:
     """The runs that were open in a gap, each with an event that says so."""
     us = microseconds(gap.starts_at)
     event = RunEvent(

@@ -53,7 +53,7 @@ _STATES: Final[Mapping[str, tuple[int, Status]]] = {
 
 
 @dataclass(slots=True)
-class _Look:
+class _TaskState:
     """What a batch says of one task."""
 
     revision: Revision
@@ -87,10 +87,10 @@ class Fold:
             key=lambda event: event.us,
         )
         self._recall(tasks, known)
-        looks: dict[str, _Look] = {}
+        states: dict[str, _TaskState] = {}
         for event in tasks:
-            self._take(looks, event)
-        return [self._run(uuid, look) for uuid, look in looks.items()]
+            self._take(states, event)
+        return [self._run(uuid, state) for uuid, state in states.items()]
 
     # -- attempts ---------------------------------------------------------------------------------
 
@@ -101,8 +101,8 @@ class Fold:
             for event in tasks
             if event.uuid not in self._revisions and whole(event.fields.get("retries")) is None
         }
-        told = {event.uuid for event in tasks if whole(event.fields.get("retries")) is not None}
-        missing = sorted(strange - told)
+        telling = {event.uuid for event in tasks if whole(event.fields.get("retries")) is not None}
+        missing = sorted(strange - telling)
         for start in range(0, len(missing), 500):
             chunk = missing[start : start + 500]
             for (uuid, _), text in known.revisions([(uuid, "") for uuid in chunk]).items():
@@ -118,13 +118,13 @@ class Fold:
         retries = whole(event.fields.get("retries"))
         if retries is not None:
             return max(retries, 0) + 1
-        found = self.attempt_of(event.uuid)
+        attempt = self.attempt_of(event.uuid)
         if event.type == "task-started":
-            self._begin(event.uuid, found)
+            self._begin(event.uuid, attempt)
         elif event.type == "task-retried":
             # The next attempt may be with a worker, held until its time, before this is told.
-            return self._begun.get(event.uuid, found)
-        return found
+            return self._begun.get(event.uuid, attempt)
+        return attempt
 
     def _begin(self, uuid: str, attempt: int) -> None:
         self._begun[uuid] = attempt
@@ -144,52 +144,52 @@ class Fold:
 
     # -- one event --------------------------------------------------------------------------------
 
-    def _take(self, looks: dict[str, _Look], event: CeleryEvent) -> None:
+    def _take(self, states: dict[str, _TaskState], event: CeleryEvent) -> None:
         attempt = self._attempt(event)
         phase, status = _state(event)
         revision = (attempt, phase, event.us)
         self._remember(event.uuid, revision)
-        look = looks.get(event.uuid)
-        if look is None:
-            look = looks[event.uuid] = _Look(revision, status, event.us)
-        if late(revision) >= late(look.revision):
-            look.revision, look.status = revision, status
-            look.closed_us = event.us if phase == ENDED else None
-        look.created_us = min(look.created_us, event.us)
+        state = states.get(event.uuid)
+        if state is None:
+            state = states[event.uuid] = _TaskState(revision, status, event.us)
+        if late(revision) >= late(state.revision):
+            state.revision, state.status = revision, status
+            state.closed_us = event.us if phase == ENDED else None
+        state.created_us = min(state.created_us, event.us)
         if phase != SENT:
-            look.attempts = max(look.attempts or 0, attempt)
+            state.attempts = max(state.attempts or 0, attempt)
         row = row_of(event, attempt)
         if row is not None:
-            look.rows.append(row)
-        self._learn(look, event)
+            state.rows.append(row)
+        self._learn(state, event)
 
-    def _learn(self, look: _Look, event: CeleryEvent) -> None:
+    def _learn(self, state: _TaskState, event: CeleryEvent) -> None:
         learn = _LEARNT.get(event.type)
         if learn is not None:
-            learn(look, event, self.location)
+            learn(state, event, self.location)
         if event.type != "task-sent":
-            look.known["worker"] = event.hostname
+            state.known["worker"] = event.hostname
             queue = self.queues.get(event.hostname)
             if queue:
-                look.known.setdefault("queue", queue)
+                state.known.setdefault("queue", queue)
 
-    def _run(self, uuid: str, look: _Look) -> RunSnapshot:
+    def _run(self, uuid: str, state: _TaskState) -> RunSnapshot:
         return RunSnapshot(
             external_id=uuid,
             run_id="",
             location=self.location,
-            type=look.known.pop("type", ""),
-            status=look.status,
-            created_at=moment(look.created_us),
-            revision=format_revision(look.revision),
-            began_at=None if look.began_us is None else moment(look.began_us),
-            closed_at=None if look.closed_us is None else moment(look.closed_us),
-            attempts=look.attempts,
-            progress=look.progress,
-            links=look.links,
-            attributes=look.attributes,
-            events=tuple(look.rows),
-            **look.known,
+            type=state.known.pop("type", ""),
+            status=state.status,
+            created_at=moment(state.created_us),
+            revision=format_revision(state.revision),
+            began_at=None if state.began_us is None else moment(state.began_us),
+            closed_at=None if state.closed_us is None else moment(state.closed_us),
+            attempts=state.attempts,
+            progress=state.progress,
+            links=state.links,
+            attributes=state.attributes,
+            events=tuple(state.rows),
+            **state.known,
         )
 
 
@@ -210,56 +210,56 @@ _ENDINGS: Final[Mapping[FailureKind, Status]] = {
 }
 
 
-def _origin(look: _Look, event: CeleryEvent, location: str) -> None:
+def _origin(state: _TaskState, event: CeleryEvent, location: str) -> None:
     """What the events say that carry the message's own facts."""
     fields = event.fields
     name, queue = fields.get("name"), fields.get("queue") or fields.get("routing_key")
     if name:
-        look.known["type"] = str(name)
+        state.known["type"] = str(name)
     if queue:
-        look.known["queue"] = str(queue)
+        state.known["queue"] = str(queue)
     if event.type == "task-sent" and not fields.get("retries"):
-        look.known["started_by"] = event.hostname
+        state.known["started_by"] = event.hostname
     parent, root = str(fields.get("parent_id") or ""), str(fields.get("root_id") or "")
     if parent and parent != event.uuid:  # a retry names itself
-        look.known.setdefault("parent", run_key("celery", location, parent, ""))
+        state.known.setdefault("parent", run_key("celery", location, parent, ""))
         if root and root != event.uuid:
-            look.links[LinkKind.CHAIN] = root
+            state.links[LinkKind.CHAIN] = root
     for name in ("eta", "expires"):
         if fields.get(name):
-            look.attributes[name] = str(fields[name])
+            state.attributes[name] = str(fields[name])
 
 
-def _labels(look: _Look, event: CeleryEvent, location: str) -> None:
+def _labels(state: _TaskState, event: CeleryEvent, location: str) -> None:
     """What `task-headroom` says, see docs/celery.md."""
     del location
     fields = event.fields
     for name, known in (("queue", "queue"), ("tenant", "tenant"), ("parent_run", "parent")):
         if fields.get(name):
-            look.known[known] = str(fields[name])
+            state.known[known] = str(fields[name])
     for name, kind in (("request_id", LinkKind.REQUEST), ("trace_id", LinkKind.TRACE)):
         if fields.get(name):
-            look.links[kind] = str(fields[name])[:255]
+            state.links[kind] = str(fields[name])[:255]
 
 
-def _begun(look: _Look, event: CeleryEvent, location: str) -> None:
+def _begun(state: _TaskState, event: CeleryEvent, location: str) -> None:
     del location
-    look.began_us = event.us if look.began_us is None else min(look.began_us, event.us)
+    state.began_us = event.us if state.began_us is None else min(state.began_us, event.us)
 
 
-def _progress(look: _Look, event: CeleryEvent, location: str) -> None:
+def _progress(state: _TaskState, event: CeleryEvent, location: str) -> None:
     del location
     done, total = whole(event.fields.get("done")), whole(event.fields.get("total"))
     text = str(event.fields.get("text") or "")
-    look.progress = Progress(moment(event.us), done, total, text)
+    state.progress = Progress(moment(event.us), done, total, text)
 
 
-def _failed(look: _Look, event: CeleryEvent, location: str) -> None:
+def _failed(state: _TaskState, event: CeleryEvent, location: str) -> None:
     del location
-    look.known["failure"], look.known["failure_kind"] = root_message(event.fields)
+    state.known["failure"], state.known["failure_kind"] = root_message(event.fields)
 
 
-def _revoked(look: _Look, event: CeleryEvent, location: str) -> None:
+def _revoked(state: _TaskState, event: CeleryEvent, location: str) -> None:
     del location
     if event.fields.get("terminated"):
         kind, text = FailureKind.TERMINATED, "Revoked while it ran"
@@ -267,10 +267,10 @@ def _revoked(look: _Look, event: CeleryEvent, location: str) -> None:
         kind, text = FailureKind.DEADLINE, "Expired before it could run"
     else:
         kind, text = FailureKind.CANCELLED, "Revoked before it ran"
-    look.known["failure"], look.known["failure_kind"] = text, kind
+    state.known["failure"], state.known["failure_kind"] = text, kind
 
 
-_LEARNT: Final[Mapping[str, Callable[[_Look, CeleryEvent, str], None]]] = {
+_LEARNT: Final[Mapping[str, Callable[[_TaskState, CeleryEvent, str], None]]] = {
     "task-sent": _origin,
     "task-received": _origin,
     "task-headroom": _labels,

@@ -22,9 +22,9 @@ from console.errors import ExternalError, NotFound
 from observability.engines.celery.events import moment
 from observability.engines.celery.gaps import (
     ended_unseen,
+    gap_notes,
     pages,
     silenced,
-    told,
 )
 from observability.engines.celery.runs import Fold
 from observability.engines.celery.workers import SILENT_AFTER, Workers
@@ -111,7 +111,7 @@ class _Reading:
 
     def pages(self, wait: float) -> Iterator[ChangePage]:
         """Pages until nothing came for `wait` seconds."""
-        active = said = time.monotonic()
+        active = last_page = time.monotonic()
         first = True
         stream = self.client.events().batches(most=BATCH, within=min(WITHIN, max(wait, 0.05)))
         with closing(stream) as batches:
@@ -121,8 +121,8 @@ class _Reading:
                 yield from self._lost_time(batch)
                 runs = self._runs(batch)
                 clock = time.monotonic()
-                if runs or first or self.sweep or clock - said > SIGN_OF_LIFE:
-                    said = clock
+                if runs or first or self.sweep or clock - last_page > SIGN_OF_LIFE:
+                    last_page = clock
                     yield self._page(runs, batch.at_us)
                 yield from self._second_look(batch.at_us)
                 first = False
@@ -193,7 +193,7 @@ class _Reading:
         gap = TrailGap(moment(from_us), moment(to_us), cause[:300])
         # The cursor stays where it was until the runs were told: who stops in between tells again.
         gaps: tuple[TrailGap, ...] = (gap,)
-        for runs in pages(told(self.known.open_runs(), gap)):
+        for runs in pages(gap_notes(self.known.open_runs(), gap)):
             yield self._page(runs, int(self.cursor.get("at") or from_us), gaps)
             gaps = ()
         if gaps:
@@ -230,13 +230,13 @@ class _Reading:
     def _learn_queues(self, hosts: Sequence[str] | None) -> list[str]:
         try:
             with self.client.control() as control:
-                found = control.active_queues(to=hosts)
+                queues_by_host = control.active_queues(to=hosts)
         except ExternalError as error:
             log.warning("celery.unasked", target=self.target.slug, error=error.message)
             return []
-        for host, queues in found.items():
+        for host, queues in queues_by_host.items():
             if len(queues) == 1:
                 self.memory.fold.queues[host] = queues[0]
             else:
                 self.memory.fold.queues.pop(host, None)
-        return list(found)
+        return list(queues_by_host)

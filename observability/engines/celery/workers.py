@@ -84,18 +84,18 @@ class Workers:
 
     def silent(self, now_us: int) -> list[Silence]:
         """Tasks that were lost with their workers; each is given once."""
-        found: list[Silence] = []
+        silences: list[Silence] = []
         for host, worker in list(self._workers.items()):
             quiet = now_us - worker.heard_us
             if quiet > SILENT_AFTER and worker.running:
-                found += [
+                silences += [
                     Silence(uuid, host, started, worker.heard_us, worker.gone)
                     for uuid, started in worker.running.items()
                 ]
                 worker.running.clear()
             if quiet > FORGOTTEN_AFTER:
                 del self._workers[host]
-        return found
+        return silences
 
     def to_ask(self, now_us: int) -> list[str]:
         """Workers that came online and have not told their queues yet; asked a few times, as they

@@ -14,7 +14,7 @@ def commands_for(subject: Subject, _options: Mapping[str, Any], _endpoint: str) 
     where = f"--namespace={word(subject.location)}"
     job = word(f"job/{subject.external_id}")
     chosen = word(f"job-name={subject.external_id}")
-    found = [
+    commands = [
         Command("Describe", f"kubectl describe {job} {where}"),
         Command("Pods", f"kubectl get pods {where} --selector={chosen} -o wide"),
         Command("Logs", f"kubectl logs {job} {where} --all-containers --tail=200"),
@@ -23,9 +23,11 @@ def commands_for(subject: Subject, _options: Mapping[str, Any], _endpoint: str) 
     ]
     if subject.pod:
         pod = word(f"pod/{subject.pod}")
-        found.append(Command("Logs before the restart", f"kubectl logs {pod} {where} --previous"))
+        commands.append(
+            Command("Logs before the restart", f"kubectl logs {pod} {where} --previous")
+        )
     if subject.is_open:
         suspend = f'kubectl patch {job} {where} --type=merge -p \'{{"spec":{{"suspend":true}}}}\''
-        found.append(Command("Suspend", suspend, acts=True))
-        found.append(Command("Delete", f"kubectl delete {job} {where}", acts=True))
-    return found
+        commands.append(Command("Suspend", suspend, acts=True))
+        commands.append(Command("Delete", f"kubectl delete {job} {where}", acts=True))
+    return commands

@@ -45,16 +45,18 @@ class Denials:
 
 def denials_of(warnings: Sequence[Object], otherwise: datetime) -> Denials | None:
     """What was refused, from the FailedCreate events of one Job: the Job counts, not the events."""
-    found = [one for one in warnings if one.get("reason") == "FailedCreate"]
-    if not found:
+    failed_creates = [warning for warning in warnings if warning.get("reason") == "FailedCreate"]
+    if not failed_creates:
         return None
-    found.sort(key=lambda one: _last_time(one, otherwise))
-    said = [one for one in found if refusal_of(text(one.get("message"), 4000))] or found
-    message = text(said[-1].get("message"), 4000)
+    failed_creates.sort(key=lambda warning: _last_time(warning, otherwise))
+    by_quota = [
+        warning for warning in failed_creates if refusal_of(text(warning.get("message"), 4000))
+    ] or failed_creates
+    message = text(by_quota[-1].get("message"), 4000)
     return Denials(
-        count=sum(_times(one) for one in found),
-        first_at=min(_first_time(one, otherwise) for one in found),
-        last_at=_last_time(found[-1], otherwise),
+        count=sum(_times(warning) for warning in failed_creates),
+        first_at=min(_first_time(warning, otherwise) for warning in failed_creates),
+        last_at=_last_time(failed_creates[-1], otherwise),
         message=message,
         refusal=refusal_of(message),
     )

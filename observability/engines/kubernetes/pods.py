@@ -55,9 +55,9 @@ class Ending:
 
     def words(self) -> str:
         """`OOMKilled (exit code 137): the message`."""
-        said = self.reason or ("Completed" if self.succeeded else "Failed")
+        reason = self.reason or ("Completed" if self.succeeded else "Failed")
         code = f" (exit code {self.code})" if self.code is not None else ""
-        return f"{said}{code}{f': {self.message}' if self.message else ''}"
+        return f"{reason}{code}{f': {self.message}' if self.message else ''}"
 
 
 def status_of(item: Object) -> dict[str, Any]:
@@ -115,15 +115,17 @@ def _failed(at: datetime, stopped: Sequence[dict[str, Any]], reason: str, pod: O
     disrupted = text(disruption.get("reason"), 80) if disruption.get("status") == "True" else ""
     worst = max(stopped, key=_badness, default={})
     code, why = whole(worst.get("exitCode")), text(worst.get("reason"), 80)
-    said = text(worst.get("message")) or text(status_of(pod).get("message"))
+    message = text(worst.get("message")) or text(status_of(pod).get("message"))
     if why == "OOMKilled":
-        return _bad(at, FailureKind.OUT_OF_MEMORY, code, why, said)
-    for told in (reason, disrupted):
-        if told:
-            words = text(status_of(pod).get("message")) or text(disruption.get("message")) or said
-            kind = _BY_REASON.get(told, FailureKind.OTHER)
-            return _bad(at, kind, code, told, words)
-    return _bad(at, FailureKind.APPLICATION, code, why or "Error", said)
+        return _bad(at, FailureKind.OUT_OF_MEMORY, code, why, message)
+    for cause in (reason, disrupted):
+        if cause:
+            explained = (
+                text(status_of(pod).get("message")) or text(disruption.get("message")) or message
+            )
+            kind = _BY_REASON.get(cause, FailureKind.OTHER)
+            return _bad(at, kind, code, cause, explained)
+    return _bad(at, FailureKind.APPLICATION, code, why or "Error", message)
 
 
 def _bad(at: datetime, kind: FailureKind, code: int | None, reason: str, message: str) -> Ending:
@@ -157,11 +159,11 @@ def attempts_of(pods: Sequence[Object], *, parallel: bool) -> dict[str, int]:
     """Which attempt each pod is, by uid: counted per completion index. Pods of a Job that runs
     several at once without indexes are no attempts of one another: all 0."""
     ranks: dict[str, int] = {}
-    seen: dict[str, int] = {}
+    attempts_of_index: dict[str, int] = {}
     for pod in sorted(pods, key=_age):
         index = annotations_of(pod).get(INDEX) or labels_of(pod).get(INDEX, "")
-        seen[index] = seen.get(index, 0) + 1
-        ranks[uid_of(pod)] = 0 if parallel and not index else seen[index]
+        attempts_of_index[index] = attempts_of_index.get(index, 0) + 1
+        ranks[uid_of(pod)] = 0 if parallel and not index else attempts_of_index[index]
     return ranks
 
 

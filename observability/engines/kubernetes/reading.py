@@ -52,18 +52,18 @@ def about(warning: Object) -> tuple[str, str]:
 
 def by_uid(pods: Iterable[Object]) -> dict[str, list[Object]]:
     """Pods by the uid of their Job."""
-    found: dict[str, list[Object]] = defaultdict(list)
+    pods_by_uid: dict[str, list[Object]] = defaultdict(list)
     for pod in pods:
-        found[job_of(pod)[1]].append(pod)
-    return found
+        pods_by_uid[job_of(pod)[1]].append(pod)
+    return pods_by_uid
 
 
 def warnings_by_uid(warnings: Iterable[Object]) -> dict[str, list[Object]]:
     """Kubernetes Events by the uid of the Job that they are about."""
-    found: dict[str, list[Object]] = defaultdict(list)
+    warnings_of: dict[str, list[Object]] = defaultdict(list)
     for warning in warnings:
-        found[about(warning)[1]].append(warning)
-    return found
+        warnings_of[about(warning)[1]].append(warning)
+    return warnings_of
 
 
 class JobListing:
@@ -94,7 +94,7 @@ class JobListing:
 
 
 @dataclass(slots=True)
-class _Mark:
+class _JobChange:
     """A Job about which something came."""
 
     namespace: str
@@ -111,10 +111,10 @@ class ChangedJobs:
 
     def __init__(self, namespaces: frozenset[str]) -> None:
         self._namespaces = namespaces
-        self._marks: dict[str, _Mark] = {}
+        self._changes: dict[str, _JobChange] = {}
         self.versions: dict[str, str] = {}
 
-    def see(self, change: WatchEvent) -> None:
+    def add(self, change: WatchEvent) -> None:
         """Take note of one change."""
         if change.version:
             self.versions[change.selection.kind] = change.version
@@ -122,64 +122,70 @@ class ChangedJobs:
         if change.verb == "BOOKMARK" or namespace_of(item) not in self._namespaces:
             return
         if change.selection == JOBS:
-            mark = self._mark(item, name_of(item), uid_of(item))
-            mark.job, mark.deleted = item, change.verb == "DELETED"
+            job_change = self._change_of(item, name_of(item), uid_of(item))
+            job_change.job, job_change.deleted = item, change.verb == "DELETED"
         elif change.selection == PODS:
-            self._see_pod(item, deleted=change.verb == "DELETED")
+            self._add_pod(item, deleted=change.verb == "DELETED")
         elif change.verb != "DELETED":  # events expire, which says nothing about the Job
-            self._mark(item, *about(item)).warned = True
+            self._change_of(item, *about(item)).warned = True
 
-    def _see_pod(self, pod: Object, *, deleted: bool) -> None:
+    def _add_pod(self, pod: Object, *, deleted: bool) -> None:
         name, uid = job_of(pod)
         if not uid:
             return
-        mark = self._mark(pod, name, uid)
-        mark.pods[uid_of(pod)] = pod
+        job_change = self._change_of(pod, name, uid)
+        job_change.pods[uid_of(pod)] = pod
         if deleted and ending_of(pod) is None:
-            mark.removed.add(uid_of(pod))
+            job_change.removed.add(uid_of(pod))
 
-    def _mark(self, item: Object, name: str, uid: str) -> _Mark:
-        return self._marks.setdefault(uid, _Mark(namespace_of(item), name))
+    def _change_of(self, item: Object, name: str, uid: str) -> _JobChange:
+        return self._changes.setdefault(uid, _JobChange(namespace_of(item), name))
 
     def jobs(self, client: KubernetesClient) -> Iterator[JobSnapshot]:
         """What there is now of each of them; those of which nothing is left are left out."""
-        spaces: dict[str, list[tuple[str, _Mark]]] = defaultdict(list)
-        for uid, mark in self._marks.items():
-            if mark.name:
-                spaces[mark.namespace].append((uid, mark))
-        for namespace, marks in spaces.items():
-            for start in range(0, len(marks), NAMES_AT_ONCE):
-                yield from _Space(client, namespace).jobs(marks[start : start + NAMES_AT_ONCE])
+        by_namespace: dict[str, list[tuple[str, _JobChange]]] = defaultdict(list)
+        for uid, job_change in self._changes.items():
+            if job_change.name:
+                by_namespace[job_change.namespace].append((uid, job_change))
+        for namespace, changes in by_namespace.items():
+            for start in range(0, len(changes), NAMES_AT_ONCE):
+                yield from _NamespaceReader(client, namespace).jobs(
+                    changes[start : start + NAMES_AT_ONCE]
+                )
 
 
-class _Space:
+class _NamespaceReader:
     """Some Jobs of one namespace, read with as few requests as will do."""
 
     def __init__(self, client: KubernetesClient, namespace: str) -> None:
         self._client, self._namespace = client, namespace
 
-    def jobs(self, marks: Sequence[tuple[str, _Mark]]) -> Iterator[JobSnapshot]:
+    def jobs(self, changes: Sequence[tuple[str, _JobChange]]) -> Iterator[JobSnapshot]:
         """What there is now."""
-        known = self._objects(marks)
-        present = [(uid, mark, known[uid]) for uid, mark in marks if uid in known]
-        pods = by_uid(self.pods([mark.name for _, mark, _ in present]))
-        asking = {uid: mark.name for uid, mark, job in present if mark.warned or is_finished(job)}
+        known = self._objects(changes)
+        present = [(uid, job_change, known[uid]) for uid, job_change in changes if uid in known]
+        pods = by_uid(self.pods([job_change.name for _, job_change, _ in present]))
+        asking = {
+            uid: job_change.name
+            for uid, job_change, job in present
+            if job_change.warned or is_finished(job)
+        }
         warnings = warnings_by_uid(self.warnings(sorted(set(asking.values()))))
-        for uid, mark, job in present:
-            merged = mark.pods | {uid_of(pod): pod for pod in pods.get(uid, ())}
+        for uid, job_change, job in present:
+            merged = job_change.pods | {uid_of(pod): pod for pod in pods.get(uid, ())}
             yield JobSnapshot(
                 job,
                 tuple(merged.values()),
                 warnings.get(uid, ()) if uid in asking else (),
-                frozenset(mark.removed),
-                deleted=mark.deleted,
+                frozenset(job_change.removed),
+                deleted=job_change.deleted,
             )
 
-    def _objects(self, marks: Sequence[tuple[str, _Mark]]) -> dict[str, Object]:
-        known = {uid: mark.job for uid, mark in marks if mark.job is not None}
-        missing = {mark.name for uid, mark in marks if uid not in known}
-        found = self._list(JOBS) if len(missing) > FEW else self._get(sorted(missing))
-        for job in found:
+    def _objects(self, changes: Sequence[tuple[str, _JobChange]]) -> dict[str, Object]:
+        known = {uid: job_change.job for uid, job_change in changes if job_change.job is not None}
+        missing = {job_change.name for uid, job_change in changes if uid not in known}
+        jobs = self._list(JOBS) if len(missing) > FEW else self._get(sorted(missing))
+        for job in jobs:
             if name_of(job) in missing:
                 known.setdefault(uid_of(job), job)
         return known
@@ -215,7 +221,7 @@ class _Space:
 def read_job(client: KubernetesClient, namespace: str, name: str) -> JobSnapshot:
     """One Job by name. Raises NotFound."""
     job = client.get("Job", name, namespace=namespace)
-    space = _Space(client, namespace)
-    pods = [pod for pod in space.pods([name]) if job_of(pod)[1] == uid_of(job)]
-    warnings = [one for one in space.warnings([name]) if about(one)[1] == uid_of(job)]
+    reader = _NamespaceReader(client, namespace)
+    pods = [pod for pod in reader.pods([name]) if job_of(pod)[1] == uid_of(job)]
+    warnings = [one for one in reader.warnings([name]) if about(one)[1] == uid_of(job)]
     return JobSnapshot(job, pods, warnings)

@@ -69,43 +69,43 @@ from observability.engines.unstructured import (
 from observability.engines.watching import GRACE
 
 
-def run_of(seen: JobSnapshot, now: datetime) -> RunSnapshot:
+def run_of(snapshot: JobSnapshot, now: datetime) -> RunSnapshot:
     """The run as it is now, with its events, and its document once it has ended."""
-    return _Translation(seen, now).run()
+    return _Translation(snapshot, now).run()
 
 
 class _Translation:
     """One Job on its way into a RunSnapshot."""
 
-    def __init__(self, seen: JobSnapshot, now: datetime) -> None:
-        job = seen.job
-        self.seen, self.job, self.now = seen, job, now
+    def __init__(self, snapshot: JobSnapshot, now: datetime) -> None:
+        job = snapshot.job
+        self.snapshot, self.job, self.now = snapshot, job, now
         self.spec = mapping(job.get("spec"))
         self.template = mapping(self.spec.get("template"))
         self.created = created_of(job, now)
-        self.denials = denials_of(seen.warnings, self.created)
+        self.denials = denials_of(snapshot.warnings, self.created)
         wide = max(
             whole(self.spec.get("parallelism")) or 1, whole(self.spec.get("completions")) or 1
         )
-        self.attempts = attempts_of(seen.pods, parallel=wide > 1)
-        self.outcome = outcome_of(seen, self.denials, now)
+        self.attempts = attempts_of(snapshot.pods, parallel=wide > 1)
+        self.outcome = outcome_of(snapshot, self.denials, now)
 
     def run(self) -> RunSnapshot:
         """All of it."""
         job, outcome = self.job, self.outcome
         events = tuple(sorted(self._events(), key=lambda one: (one.seq, one.key)))
-        started = [at for at in map(started_of, self.seen.pods) if at]
+        started = [at for at in map(started_of, self.snapshot.pods) if at]
         ended = outcome is not None
-        removed = self.seen.deleted and is_finished(job)
-        give = ended and (DOCUMENTED not in self.seen.told or not self.seen.deleted)
+        removed = self.snapshot.deleted and is_finished(job)
+        give = ended and (DOCUMENTED not in self.snapshot.flags or not self.snapshot.deleted)
         return RunSnapshot(
             external_id=name_of(job),
             run_id=uid_of(job),
             location=namespace_of(job),
             type=type_of(job),
-            status=outcome.status if outcome else open_status(self.seen),
+            status=outcome.status if outcome else open_status(self.snapshot),
             created_at=self.created,
-            revision=revision_of(self.seen, self._flags()),
+            revision=revision_of(self.snapshot, self._flags()),
             began_at=min(started, default=None),
             closed_at=outcome.at if outcome else None,
             tenant=tenant_of(job, self.template),
@@ -119,23 +119,23 @@ class _Translation:
             links=links_of(job, self.template),
             progress=progress_of(events),
             cleanup_at=self._cleanup_at(),
-            cleaned_at=gone_at(self.seen, self.now) if removed else None,
+            cleaned_at=gone_at(self.snapshot, self.now) if removed else None,
             attributes=self._attributes(),
             events=events,
-            document=document_of(self.seen) if give else None,
+            document=document_of(self.snapshot) if give else None,
             emulated=labels_of(job).get(EMULATED_LABEL) == "true",
         )
 
     # -- state -------------------------------------------------------------------------------
 
     def _flags(self) -> frozenset[str]:
-        ended, gone = self.outcome is not None, self.seen.deleted
+        ended, gone = self.outcome is not None, self.snapshot.deleted
         now = {DENIED: bool(self.denials), DOCUMENTED: ended, GONE: gone, OVERDUE: self._overdue()}
-        return self.seen.told | {flag for flag, holds in now.items() if holds}
+        return self.snapshot.flags | {flag for flag, holds in now.items() if holds}
 
     def _overdue(self) -> bool:
         due = self._cleanup_at()
-        return due is not None and due + GRACE < self.now and not self.seen.deleted
+        return due is not None and due + GRACE < self.now and not self.snapshot.deleted
 
     def _cleanup_at(self) -> datetime | None:
         after = whole(self.spec.get("ttlSecondsAfterFinished"))
@@ -161,7 +161,7 @@ class _Translation:
     def _worker(self) -> str:
         nodes = [
             (started_of(pod), text(mapping(pod.get("spec")).get("nodeName"), 255))
-            for pod in self.seen.pods
+            for pod in self.snapshot.pods
         ]
         known = [(at, node) for at, node in nodes if at and node]
         return max(known)[1] if known else ""
@@ -176,7 +176,7 @@ class _Translation:
         # Pods side by side are numbered by none: those that failed, and the one that goes on or
         # went well, which a Job that failed has not.
         gave_up = condition_of(self.job, "Failed").get("status") == "True"
-        goes_on = bool(self.seen.pods) and not tried and not (gave_up and failed)
+        goes_on = bool(self.snapshot.pods) and not tried and not (gave_up and failed)
         return max(tried, failed + goes_on) or None
 
     def _attributes(self) -> dict[str, Any]:
@@ -206,18 +206,18 @@ class _Translation:
             stamp = str(micros(begun))
             yield event(begun, EventKind.STARTED, "Job started", "started", stamp, order=5)
         yield from self._suspension()
-        if self.denials and DENIED not in self.seen.told:
+        if self.denials and DENIED not in self.snapshot.flags:
             yield self._denied(self.denials)
         yield from checkpoint_events(self.job, begun or self.created)
-        for pod in self.seen.pods:
+        for pod in self.snapshot.pods:
             yield from pod_events(pod, self.attempts[uid_of(pod)], self.created)
-            if uid_of(pod) in self.seen.removed and ending_of(pod) is None:
+            if uid_of(pod) in self.snapshot.removed and ending_of(pod) is None:
                 yield stopped_event(pod, self.attempts[uid_of(pod)], self.now, self._stopper())
         yield from self._end()
 
     def _stopper(self) -> str:
         """Why pods of this Job are removed; empty when nothing explains it."""
-        if self.seen.deleted:
+        if self.snapshot.deleted:
             return "The Job was deleted."
         if self.outcome:
             return f"The Job had ended: {self.outcome.reason or self.outcome.status.value}."
@@ -281,10 +281,12 @@ class _Translation:
 
     def _cleanup(self, outcome: Outcome) -> Iterator[RunEvent]:
         due = self._cleanup_at()
-        if self.seen.deleted and GONE not in self.seen.told:
+        if self.snapshot.deleted and GONE not in self.snapshot.flags:
             words = "Removed itself as planned" if due else "Removed"
             seq = micros(due or outcome.at, 95)
-            yield event(gone_at(self.seen, self.now), EventKind.CLEANUP, words, "cleaned", seq=seq)
+            yield event(
+                gone_at(self.snapshot, self.now), EventKind.CLEANUP, words, "cleaned", seq=seq
+            )
         elif due and self._overdue():
             yield event(
                 due + GRACE,

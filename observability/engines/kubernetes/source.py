@@ -117,31 +117,31 @@ class _Jobs(ListAndWatch):
     def _changed(self, jobs: Iterable[JobSnapshot], missing: Missing) -> Iterator[RunSnapshot]:
         """The runs of Jobs that are not known as they are; what is there is no longer missing."""
         for some in _some(jobs):
-            for seen in self._with_revisions(some):
-                missing.pop((name_of(seen.job), uid_of(seen.job)), None)
-                run = run_of(seen, self._clock.now())
-                if run.revision != seen.before:
+            for snapshot in self._with_revisions(some):
+                missing.pop((name_of(snapshot.job), uid_of(snapshot.job)), None)
+                run = run_of(snapshot, self._clock.now())
+                if run.revision != snapshot.before:
                     yield run
 
     def _with_revisions(self, some: Sequence[JobSnapshot]) -> Iterator[JobSnapshot]:
-        ids = [(name_of(seen.job), uid_of(seen.job)) for seen in some]
+        ids = [(name_of(snapshot.job), uid_of(snapshot.job)) for snapshot in some]
         revisions = self._known.revisions(ids)
-        for seen, id in zip(some, ids, strict=True):
-            yield replace(seen, before=revisions.get(id, ""))
+        for snapshot, id in zip(some, ids, strict=True):
+            yield replace(snapshot, before=revisions.get(id, ""))
 
     # -- what is due -------------------------------------------------------------------------
 
     def _due_run(self, ref: RunRef) -> RunSnapshot | None:
         now = self._clock.now()
         try:
-            seen = read_job(self._client, ref.location, ref.external_id)
+            snapshot = read_job(self._client, ref.location, ref.external_id)
         except NotFound:
             return vanished_run(ref, now)
-        if uid_of(seen.job) != ref.run_id:
+        if uid_of(snapshot.job) != ref.run_id:
             return vanished_run(ref, now)
         if OVERDUE in flags_of(ref.revision):
             return None
-        return run_of(replace(seen, before=ref.revision), now)
+        return run_of(replace(snapshot, before=ref.revision), now)
 
     # -- what is new -------------------------------------------------------------------------
 
@@ -157,15 +157,15 @@ class _Jobs(ListAndWatch):
                 continue
             changed = ChangedJobs(namespaces)
             for change in batch:
-                changed.see(change)
+                changed.add(change)
             before, position = position.cursor(), position.at(changed.versions, now)
             yield from change_pages(self._runs(changed), before, position)
             self._position = position
 
     def _runs(self, changed: ChangedJobs) -> Iterator[RunSnapshot]:
         for some in _some(changed.jobs(self._client)):
-            for seen in self._with_revisions(some):
-                yield run_of(seen, self._clock.now())
+            for snapshot in self._with_revisions(some):
+                yield run_of(snapshot, self._clock.now())
 
 
 def _some(jobs: Iterable[JobSnapshot]) -> Iterator[list[JobSnapshot]]:

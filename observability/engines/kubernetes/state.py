@@ -57,8 +57,8 @@ class JobSnapshot:
     before: str = ""
 
     @property
-    def told(self) -> frozenset[str]:
-        """What was told before, by its flags."""
+    def flags(self) -> frozenset[str]:
+        """What was given before, by its flags."""
         return flags_of(self.before)
 
 
@@ -81,9 +81,9 @@ def is_finished(job: Object) -> bool:
 def type_of(job: Object) -> str:
     """What kind of job it is for people: a label, else the name without its generated end."""
     labels, name = labels_of(job), name_of(job)
-    said = labels.get("app.kubernetes.io/name") or labels.get("app")
-    if said:
-        return text(said, 200)
+    app = labels.get("app.kubernetes.io/name") or labels.get("app")
+    if app:
+        return text(app, 200)
     for owner in owners_of(job):
         if owner.get("kind") == "CronJob":
             return text(owner.get("name"), 200) or name
@@ -93,16 +93,16 @@ def type_of(job: Object) -> str:
     return _CRON.sub("", name)
 
 
-def revision_of(seen: JobSnapshot, flags: frozenset[str]) -> str:
+def revision_of(snapshot: JobSnapshot, flags: frozenset[str]) -> str:
     """`JOB.PODS.EVENTS` as resource versions (of the last two the highest), then flags: letters
     that say what was told already, so that a later look need not tell it again.
 
     None of the numbers falls below that of the last revision: pods and events go, looks at the
     events are rare, and neither makes this look an older one.
     """
-    before = [int(one) for one in seen.before.partition(" ")[0].split(".") if one.isdigit()]
-    found = [_highest([seen.job]), _highest(seen.pods), _highest(seen.warnings)]
-    numbers = [max(pair) for pair in zip_longest(found, before, fillvalue=0)]
+    before = [int(one) for one in snapshot.before.partition(" ")[0].split(".") if one.isdigit()]
+    versions = [_highest([snapshot.job]), _highest(snapshot.pods), _highest(snapshot.warnings)]
+    numbers = [max(pair) for pair in zip_longest(versions, before, fillvalue=0)]
     return f"{'.'.join(map(str, numbers))} {''.join(sorted(flags))}".strip()
 
 
@@ -116,28 +116,28 @@ def flags_of(revision: str) -> frozenset[str]:
     return frozenset(revision.partition(" ")[2])
 
 
-def outcome_of(seen: JobSnapshot, denials: Denials | None, now: datetime) -> Outcome | None:
+def outcome_of(snapshot: JobSnapshot, denials: Denials | None, now: datetime) -> Outcome | None:
     """How it ended; None while it has not. `now` dates what has no time of its own."""
-    complete = condition_of(seen.job, _COMPLETED)
+    complete = condition_of(snapshot.job, _COMPLETED)
     if complete.get("status") == "True":
-        at = moment(status_of(seen.job).get("completionTime")) or _when(complete, now)
+        at = moment(status_of(snapshot.job).get("completionTime")) or _when(complete, now)
         return Outcome(at, Status.SUCCEEDED, reason=text(complete.get("reason"), 80))
-    failed = condition_of(seen.job, "Failed")
+    failed = condition_of(snapshot.job, "Failed")
     if failed.get("status") == "True":
-        return _failure(seen, denials, failed, now)
-    if seen.deleted:
+        return _failure(snapshot, denials, failed, now)
+    if snapshot.deleted:
         words = "Deleted before it had finished."
-        return Outcome(gone_at(seen, now), Status.DELETED, FailureKind.CANCELLED, message=words)
+        return Outcome(gone_at(snapshot, now), Status.DELETED, FailureKind.CANCELLED, message=words)
     return None
 
 
 def _failure(
-    seen: JobSnapshot, denials: Denials | None, condition: Mapping[str, Any], now: datetime
+    snapshot: JobSnapshot, denials: Denials | None, condition: Mapping[str, Any], now: datetime
 ) -> Outcome:
-    reason, said = text(condition.get("reason"), 80), text(condition.get("message"), 500)
-    last = _last_failure(seen.pods)
-    message = said or reason
-    if denials and not seen.pods:
+    reason, explanation = text(condition.get("reason"), 80), text(condition.get("message"), 500)
+    last = _last_failure(snapshot.pods)
+    message = explanation or reason
+    if denials and not snapshot.pods:
         message = f"{message}. No pod was ever admitted: {denials.words()}"
         kind = FailureKind.QUOTA
     else:
@@ -153,8 +153,8 @@ def _failure(
 
 
 def _last_failure(pods: Sequence[Object]) -> Ending | None:
-    found = [ending for ending in map(ending_of, pods) if ending]
-    bad = [ending for ending in found if not ending.succeeded]
+    endings = [ending for ending in map(ending_of, pods) if ending]
+    bad = [ending for ending in endings if not ending.succeeded]
     return max(bad, key=lambda ending: ending.at, default=None)
 
 
@@ -162,23 +162,23 @@ def _when(condition: Mapping[str, Any], otherwise: datetime) -> datetime:
     return moment(condition.get("lastTransitionTime")) or otherwise
 
 
-def gone_at(seen: JobSnapshot, now: datetime) -> datetime:
+def gone_at(snapshot: JobSnapshot, now: datetime) -> datetime:
     """When a Job that is gone was removed, as far as can be told."""
-    return moment(metadata_of(seen.job).get("deletionTimestamp")) or now
+    return moment(metadata_of(snapshot.job).get("deletionTimestamp")) or now
 
 
-def open_status(seen: JobSnapshot) -> Status:
+def open_status(snapshot: JobSnapshot) -> Status:
     """Where a Job is that has not ended."""
-    if mapping(seen.job.get("spec")).get("suspend") is True:
+    if mapping(snapshot.job.get("spec")).get("suspend") is True:
         return Status.PAUSED
-    status = status_of(seen.job)
+    status = status_of(snapshot.job)
     begun = bool(whole(status.get("failed")) or whole(status.get("succeeded")))
-    phases = {phase_of(pod) for pod in seen.pods}
+    phases = {phase_of(pod) for pod in snapshot.pods}
     return Status.RUNNING if begun or phases & _STARTED else Status.WAITING
 
 
-def document_of(seen: JobSnapshot) -> bytes:
+def document_of(snapshot: JobSnapshot) -> bytes:
     """The cluster's own record of a Job: itself, its pods, its warnings, as JSON."""
-    pods = sorted(seen.pods, key=name_of)
-    document = {"job": seen.job, "pods": pods, "events": sorted(seen.warnings, key=name_of)}
+    pods = sorted(snapshot.pods, key=name_of)
+    document = {"job": snapshot.job, "pods": pods, "events": sorted(snapshot.warnings, key=name_of)}
     return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)

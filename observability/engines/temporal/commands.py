@@ -20,19 +20,19 @@ def commands_for(subject: Subject, options: Mapping[str, Any], endpoint: str) ->
     if subject.run_id:
         run += f" --run-id={word(subject.run_id)}"
     workflow = f"temporal workflow {{}}{where}{run}"
-    found = [
+    commands = [
         Command("Describe", workflow.format("describe")),
         Command("History", workflow.format("show")),
         Command("History as JSON", f"{workflow.format('show')} --output json"),
     ]
     if subject.queue:
         queue = f"temporal task-queue describe{where} --task-queue={word(subject.queue)}"
-        found.append(Command("Task queue", queue))
+        commands.append(Command("Task queue", queue))
     if subject.is_open:
-        found.append(Command("Call stack", workflow.format("stack")))
-        found.append(Command("Cancel", workflow.format("cancel"), acts=True))
+        commands.append(Command("Call stack", workflow.format("stack")))
+        commands.append(Command("Cancel", workflow.format("cancel"), acts=True))
         stop = f"{workflow.format('terminate')} --reason 'WHY'"
-        found.append(Command("Terminate", stop, acts=True))
+        commands.append(Command("Terminate", stop, acts=True))
     reset = f"{workflow.format('reset')} --type LastWorkflowTask --reason 'WHY'"
-    found.append(Command("Reset to the last workflow task", reset, acts=True))
-    return found
+    commands.append(Command("Reset to the last workflow task", reset, acts=True))
+    return commands

@@ -33,60 +33,62 @@ class TemporalControls:
     def perform(self, *, run: RunFacts, target: TargetRef, request: ActionRequest) -> Answer:
         """One call, under the operator's name."""
         operations = Operations(client_for(target))
-        return _DOINGS[request.verb](operations, Execution(run.external_id, run.run_id), request)
+        return _OPERATIONS[request.verb](
+            operations, Execution(run.external_id, run.run_id), request
+        )
 
     def find(self, *, target: TargetRef, query: str, most: int) -> Sequence[RunFound]:
         """By pages of a thousand, half a second each."""
         return [
             RunFound(
-                external_id=each.workflow_id,
-                run_id=each.run_id,
-                type=each.type,
-                is_open=each.status in {"running", "paused"},
-                status=each.status,
-                tenant=each.tenant,
+                external_id=row.workflow_id,
+                run_id=row.run_id,
+                type=row.type,
+                is_open=row.status in {"running", "paused"},
+                status=row.status,
+                tenant=row.tenant,
             )
-            for each in find_runs(client_for(target), query, most=most)
+            for row in find_runs(client_for(target), query, most=most)
         ]
 
 
-def _doing(request: ActionRequest) -> OperationContext:
+def _context(request: ActionRequest) -> OperationContext:
     return OperationContext(request.identity, request.stated, request.id)
 
 
 def _cancel(operations: Operations, run: Execution, request: ActionRequest) -> Answer:
-    operations.cancel(run, _doing(request))
+    operations.cancel(run, _context(request))
     return Answer("Temporal took the request to cancel; the workflow decides when it ends.")
 
 
 def _terminate(operations: Operations, run: Execution, request: ActionRequest) -> Answer:
-    operations.terminate(run, _doing(request))
+    operations.terminate(run, _context(request))
     return Answer("Temporal has terminated the run.")
 
 
 def _reset(operations: Operations, run: Execution, request: ActionRequest) -> Answer:
     chosen = request.arguments.get("point", "last")
     point = int(request.arguments["event"]) if chosen == "event" else str(chosen)
-    new_run, event = operations.reset(run, point, _doing(request))
+    new_run, event = operations.reset(run, point, _context(request))
     return Answer(f"A new run goes on from event {event}.", {"run_id": new_run, "event": event})
 
 
 def _signal(operations: Operations, run: Execution, request: ActionRequest) -> Answer:
     name = str(request.arguments["name"])
-    operations.signal(run, name, str(request.arguments.get("input", "")), _doing(request))
+    operations.signal(run, name, str(request.arguments.get("input", "")), _context(request))
     return Answer(f"Temporal has recorded the signal {name}.")
 
 
 def _pause(operations: Operations, run: Execution, request: ActionRequest) -> Answer:
     activity = str(request.arguments["activity"])
-    operations.pause_activity(run, activity, _doing(request))
+    operations.pause_activity(run, activity, _context(request))
     return Answer(f"Activity {activity} is paused.")
 
 
 def _unpause(operations: Operations, run: Execution, request: ActionRequest) -> Answer:
     activity = str(request.arguments["activity"])
     again = bool(request.arguments.get("reset_attempts"))
-    operations.unpause_activity(run, activity, _doing(request), reset_attempts=again)
+    operations.unpause_activity(run, activity, _context(request), reset_attempts=again)
     return Answer(f"Activity {activity} goes on.")
 
 
@@ -95,7 +97,7 @@ def _reset_activity(operations: Operations, run: Execution, request: ActionReque
     operations.reset_activity(
         run,
         activity,
-        _doing(request),
+        _context(request),
         keep_paused=bool(request.arguments.get("keep_paused", True)),
         reset_heartbeat=bool(request.arguments.get("reset_heartbeat")),
     )
@@ -103,18 +105,18 @@ def _reset_activity(operations: Operations, run: Execution, request: ActionReque
 
 
 def _priority(operations: Operations, run: Execution, request: ActionRequest) -> Answer:
-    said = request.arguments
+    arguments = request.arguments
     operations.set_priority(
         run,
-        _doing(request),
-        key=int(said.get("priority_key", 0)),
-        fairness=str(said.get("fairness_key", "")),
-        weight=float(said.get("fairness_weight", 0.0)),
+        _context(request),
+        key=int(arguments.get("priority_key", 0)),
+        fairness=str(arguments.get("fairness_key", "")),
+        weight=float(arguments.get("fairness_weight", 0.0)),
     )
     return Answer("What the run schedules from now on has the new priority.")
 
 
-_DOINGS: Final[Mapping[str, Callable[[Operations, Execution, ActionRequest], Answer]]] = {
+_OPERATIONS: Final[Mapping[str, Callable[[Operations, Execution, ActionRequest], Answer]]] = {
     "cancel": _cancel,
     "terminate": _terminate,
     "reset": _reset,

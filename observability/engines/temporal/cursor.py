@@ -66,8 +66,8 @@ def read(stored: Mapping[str, Any]) -> Cursor:
 def _moment(text: Any) -> datetime:
     if not text:
         return BEGINNING
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def wire(moment: datetime) -> str:

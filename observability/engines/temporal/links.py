@@ -9,14 +9,14 @@ from observability.engines.links import Link, OwnPages, Subject, path_part
 
 def _of_run(base: str, subject: Subject) -> list[Link]:
     run = _run(base, subject)
-    found = [Link("Temporal: run", run), Link("Temporal: history", f"{run}/history")]
+    links = [Link("Temporal: run", run), Link("Temporal: history", f"{run}/history")]
     if subject.is_open:
-        found.append(Link("Temporal: pending activities", f"{run}/pending-activities"))
-        found.append(Link("Temporal: call stack", f"{run}/call-stack"))
+        links.append(Link("Temporal: pending activities", f"{run}/pending-activities"))
+        links.append(Link("Temporal: call stack", f"{run}/call-stack"))
     if subject.queue:
         queue = f"{_namespace(base, subject)}/task-queues/{path_part(subject.queue)}"
-        found.append(Link("Temporal: task queue", queue))
-    return found
+        links.append(Link("Temporal: task queue", queue))
+    return links
 
 
 def _of_event(base: str, subject: Subject, key: str, _step: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from html import escape
 
 from django import template
+from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
 from console.templatetags.headroom import ago, condition
@@ -41,10 +43,11 @@ def run_changes(rows: Iterable[Line]) -> SafeString:
 def _line(row: Line, *, tenants: bool) -> str:
     status, *rest = _cells(row, swap=False)
     kind, name = _cut(row.type, _LONGEST_TYPE), _cut(row.name, _LONGEST_NAME)
+    url = f"{_base('jobs:explorer')}{row.id}/"
     emulated = ' <span class="tag">emulated</span>' if row.emulated else ""
     return (
         f"<tr>{status}"
-        f'<td class="what"><a class="row" href="/jobs/{row.id}/" dir="auto" '
+        f'<td class="what"><a class="row" href="{url}" dir="auto" '
         f'title="{escape(row.type)}">{kind}</a> '
         f'<small class="mono" dir="auto" title="{escape(row.name)}">{name}</small></td>'
         f"{_tenant(row) if tenants else ''}"
@@ -56,7 +59,14 @@ def _line(row: Line, *, tenants: bool) -> str:
 def _tenant(row: Line) -> str:
     if not row.tenant:
         return '<td class="fit"><span class="state state-off">unattributed</span></td>'
-    return f'<td class="fit"><a class="plain" href="/tenants/{row.tenant}/">{row.tenant}</a></td>'
+    url = f"{_base('enforcement:tenants')}{row.tenant}/"
+    return f'<td class="fit"><a class="plain" href="{url}">{row.tenant}</a></td>'
+
+
+@cache
+def _base(view: str) -> str:
+    """Where a list is, asked for once: its rows stand below it."""
+    return reverse(view)
 
 
 def _changing(row: Line, *, swap: bool) -> str:

@@ -17,7 +17,7 @@ from console.rest.pagination import CursorPagination
 from console.rest.views import READ, Row, RowList
 from quotas.changes.filters import ObjectFilters
 from quotas.changes.models import Proposal
-from quotas.changes.serializers import proposals as said
+from quotas.changes.serializers import proposals as shapes
 
 
 class ObjectPagination(CursorPagination):
@@ -63,7 +63,7 @@ class ObjectList(RowList):
 
     required_permissions: ClassVar = READ
     queryset = Proposal.objects.all()
-    serializer_class = said.OBJECT
+    serializer_class = shapes.OBJECT
     filterset_class = ObjectFilters
     filter_backends = ()
     pagination_class = ObjectPagination
@@ -84,14 +84,14 @@ class ObjectList(RowList):
         """The stored objects that match, as a list."""
         if getattr(self, "swagger_fake_view", False):
             return Proposal.objects.none()
-        found = get_object_or_404(Proposal, pk=self.kwargs["pk"])
-        self.version = found.fingerprint[:16]
+        proposal = get_object_or_404(Proposal, pk=self.kwargs["pk"])
+        self.version = proposal.fingerprint[:16]
         wanted = {
             name: self.request.query_params[name]
             for name in ("tenant", "target")
             if self.request.query_params.get(name)
         }
-        objects = (found.preview or {}).get("objects", [])
+        objects = (proposal.preview or {}).get("objects", [])
         return [
             each for each in objects if all(each[name] == value for name, value in wanted.items())
         ]

@@ -1,4 +1,4 @@
-"""What can be ordered for plans, leases and overrides."""
+"""Changes of plans, leases and overrides."""
 
 from __future__ import annotations
 
@@ -14,27 +14,20 @@ from rest_framework.views import APIView
 from console.access.contracts import Permission
 from console.access.idempotency import Idempotent
 from console.access.rights import actor_of
-from console.rest.body import (
-    body_of,
-    refuse_rest,
-    take_object,
-    take_reason,
-    take_text,
-)
 from console.rest.serializers import ReasonOnly
 from console.rest.views import READ
 from quotas.changes.api.endpoints import ChangeEndpoint
 from quotas.changes.kinds.adjustments import EndLease, EndOverride, GrantLease, SetOverride
 from quotas.changes.kinds.plans import PublishPlan
 from quotas.changes.rules.policy import parse_policy
-from quotas.changes.serializers import proposals as said
+from quotas.changes.serializers import change_bodies as bodies
+from quotas.changes.serializers import proposals as shapes
 from quotas.plans import api as reads
 from quotas.plans import serializers as plans
 from quotas.plans.models import Lease, Override, Plan
-from quotas.plans.rules import parse_limits
 from quotas.plans.services.plans import create_plan
 
-_ACCEPTED: Any = {202: said.APPLIED}
+_ACCEPTED: Any = {202: shapes.APPLIED}
 
 
 class PlanList(Idempotent, reads.PlanReads):
@@ -42,25 +35,13 @@ class PlanList(Idempotent, reads.PlanReads):
 
     required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
 
-    @extend_schema(request=plans.NEW_PLAN, responses={201: plans.PLAN})
+    @extend_schema(request=bodies.NewPlan, responses={201: plans.PLAN})
     def post(self, request: Request) -> Response:
         """A new plan with its version 1. Nobody has it yet, so nothing is pushed."""
-        body = body_of(request)
-        reason = take_reason(body)
-        slug, name = take_text(body, "slug"), take_text(body, "name")
-        description = take_text(body, "description")
-        limits = parse_limits(take_object(body, "limits"))
-        policy = parse_policy(take_object(body, "policy"))
-        refuse_rest(body, ("slug", "name", "description", "limits", "policy", "reason"))
-        version = create_plan(
-            slug=slug,
-            name=name,
-            description=description,
-            limits=limits,
-            policy=policy,
-            actor=actor_of(request),
-            reason=reason,
-        )
+        values = bodies.NewPlan.read(request)
+        policy = parse_policy(values.pop("policy", {}))
+        name = values.pop("name", "")
+        version = create_plan(**values, name=name, policy=policy, actor=actor_of(request))
         row = plans.plan_row(version.plan, version, 0)
         return Response(row, status=status.HTTP_201_CREATED)
 
@@ -70,19 +51,20 @@ class VersionList(ChangeEndpoint, reads.VersionReads):
 
     required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
     change = PublishPlan
+    body = bodies.NewPlanVersion
 
     def url_fields(self, **kwargs: Any) -> dict[str, Any]:
         return {"plan": get_object_or_404(Plan, slug=kwargs["slug"]).slug}
 
     @extend_schema(
-        request=said.NEW_VERSION,
+        request=bodies.NewPlanVersion,
         responses=_ACCEPTED,
-        examples=[said.example_of("NewPlanVersion")],
+        examples=[shapes.example_of("NewPlanVersion")],
     )
     def post(self, request: Request, slug: str) -> Response:
         """Publishes the next version for everybody who has the plan. 409 `plan_moved_on` when
         somebody else published one since `base_version`."""
-        return self.order(request, slug=slug)
+        return self.make_change(request, slug=slug)
 
 
 class LeaseList(ChangeEndpoint, reads.LeaseReads):
@@ -90,13 +72,14 @@ class LeaseList(ChangeEndpoint, reads.LeaseReads):
 
     required_permissions: ClassVar = {**READ, "POST": Permission.OPERATE}
     change = GrantLease
+    body = bodies.NewLease
 
     @extend_schema(
-        request=said.NEW_LEASE, responses=_ACCEPTED, examples=[said.example_of("NewLease")]
+        request=bodies.NewLease, responses=_ACCEPTED, examples=[shapes.example_of("NewLease")]
     )
     def post(self, request: Request) -> Response:
         """Changes one limit until a moment, for each of the tenants."""
-        return self.order(request)
+        return self.make_change(request)
 
 
 class LeaseEnd(ChangeEndpoint, APIView):
@@ -111,7 +94,7 @@ class LeaseEnd(ChangeEndpoint, APIView):
     @extend_schema(request=ReasonOnly, responses=_ACCEPTED)
     def post(self, request: Request, pk: int) -> Response:
         """Ends the lease now."""
-        return self.order(request, pk=pk)
+        return self.make_change(request, pk=pk)
 
 
 class OverrideList(ChangeEndpoint, reads.OverrideReads):
@@ -119,15 +102,16 @@ class OverrideList(ChangeEndpoint, reads.OverrideReads):
 
     required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
     change = SetOverride
+    body = bodies.NewOverride
 
     @extend_schema(
-        request=said.NEW_OVERRIDE,
+        request=bodies.NewOverride,
         responses=_ACCEPTED,
-        examples=[said.example_of("NewOverride")],
+        examples=[shapes.example_of("NewOverride")],
     )
     def post(self, request: Request) -> Response:
         """Sets one limit of each of the tenants apart from its plan; replaces an open override."""
-        return self.order(request)
+        return self.make_change(request)
 
 
 class OverrideEnd(ChangeEndpoint, APIView):
@@ -142,4 +126,4 @@ class OverrideEnd(ChangeEndpoint, APIView):
     @extend_schema(request=ReasonOnly, responses=_ACCEPTED)
     def post(self, request: Request, pk: int) -> Response:
         """Ends the override now."""
-        return self.order(request, pk=pk)
+        return self.make_change(request, pk=pk)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.shortcuts import get_object_or_404
@@ -17,12 +17,6 @@ from console.access.contracts import Permission
 from console.access.idempotency import Idempotent
 from console.access.rights import actor_of, require
 from console.errors import DomainError
-from console.rest.body import (
-    body_of,
-    refuse_rest,
-    take_reason,
-    take_text,
-)
 from console.rest.preconditions import tag
 from console.rest.views import (
     READ,
@@ -32,10 +26,11 @@ from console.rest.views import (
 )
 from quotas.changes.filters import ProposalFilters
 from quotas.changes.kinds.change import ProposedChange
-from quotas.changes.kinds.registry import KINDS, permission_for
+from quotas.changes.kinds.payload import kind_named
+from quotas.changes.kinds.registry import permission_for
 from quotas.changes.models import Proposal
-from quotas.changes.serializers import proposals as said
-from quotas.changes.serializers.change_body import parse_change
+from quotas.changes.serializers import change_bodies as bodies
+from quotas.changes.serializers import proposals as shapes
 from quotas.changes.services import proposals
 from quotas.changes.services.preview import compute_preview, preview_json
 
@@ -58,17 +53,17 @@ class ProposalList(Idempotent, RowList):
 
     required_permissions: ClassVar = {**READ, "POST": Permission.OPERATE}
     queryset = Proposal.objects.defer("preview", "payload")
-    serializer_class = said.PROPOSAL
+    serializer_class = shapes.PROPOSAL
     filterset_class = ProposalFilters
     cursor_key = ("created_at", "id")
     cursor_descending = True
 
     def shape(self, rows: Sequence[Proposal]) -> list[Row]:
-        return [said.proposal_row(row) for row in rows]
+        return [shapes.proposal_row(row) for row in rows]
 
     @extend_schema(
-        request=said.PROPOSE,
-        responses={201: said.PROPOSAL_DETAIL, 202: said.PROPOSAL_DETAIL},
+        request=bodies.Propose,
+        responses={201: shapes.PROPOSAL_DETAIL, 202: shapes.PROPOSAL_DETAIL},
         examples=[_EXAMPLE],
     )
     def post(self, request: Request) -> Response:
@@ -76,7 +71,7 @@ class ProposalList(Idempotent, RowList):
         computed; read the proposal until `preview` is there."""
         change = _change_of(request)
         draft, preview = proposals.propose(change=change, actor=actor_of(request))
-        row = said.proposal_detail(draft)
+        row = shapes.proposal_detail(draft)
         code = status.HTTP_202_ACCEPTED if preview is None else status.HTTP_201_CREATED
         return Response(row, status=code, headers={"Location": str(row["url"])})
 
@@ -86,21 +81,21 @@ class ProposalDetail(TaggedDetail):
 
     required_permissions: ClassVar = {**READ, "DELETE": Permission.OPERATE}
     queryset = Proposal.objects.all()
-    serializer_class = said.PROPOSAL_DETAIL
+    serializer_class = shapes.PROPOSAL_DETAIL
 
     def etag_of(self, instance: Proposal) -> str:
         """Made of its state and the preview's fingerprint."""
         return f"{instance.pk}-{tag(instance.status, instance.fingerprint)}"
 
     def shape(self, row: Proposal) -> Row:
-        return said.proposal_detail(row)
+        return shapes.proposal_detail(row)
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, **_: Any) -> Response:
         """Gives a draft up."""
-        found = self.get_object()
-        require(request, permission_for(found.kind))
-        proposals.discard(proposal=found, actor=actor_of(request))
+        proposal = self.get_object()
+        require(request, permission_for(proposal.kind))
+        proposals.discard(proposal=proposal, actor=actor_of(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -109,14 +104,16 @@ class ProposalRefresh(Idempotent, APIView):
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
 
-    @extend_schema(request=None, responses={200: said.PROPOSAL_DETAIL, 202: said.PROPOSAL_DETAIL})
+    @extend_schema(
+        request=None, responses={200: shapes.PROPOSAL_DETAIL, 202: shapes.PROPOSAL_DETAIL}
+    )
     def post(self, _: Request, pk: int) -> Response:
         """Computes the preview again, from rows and planes as they are now. 202 while a large one
         is computed; read the proposal until `previewed_at` has moved."""
-        found = get_object_or_404(Proposal, pk=pk)
-        preview = proposals.request_preview(proposal=found)
+        proposal = get_object_or_404(Proposal, pk=pk)
+        preview = proposals.request_preview(proposal=proposal)
         code = status.HTTP_202_ACCEPTED if preview is None else status.HTTP_200_OK
-        return Response(said.proposal_detail(found), status=code)
+        return Response(shapes.proposal_detail(proposal), status=code)
 
 
 class ProposalApply(Idempotent, APIView):
@@ -124,26 +121,16 @@ class ProposalApply(Idempotent, APIView):
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
 
-    @extend_schema(request=said.APPLY, responses={202: said.APPLIED})
+    @extend_schema(request=bodies.Apply, responses={202: shapes.APPLIED})
     def post(self, request: Request, pk: int) -> Response:
         """Does what the preview with this fingerprint said, or refuses: 409 `stale_preview`, with
         what has changed since in `context.since` and the new fingerprint in
         `context.fingerprint`."""
-        found = get_object_or_404(Proposal, pk=pk)
-        require(request, permission_for(found.kind))
-        body = body_of(request)
-        reason = take_reason(body)
-        fingerprint = take_text(body, "fingerprint")
-        confirm = take_text(body, "confirm")
-        refuse_rest(body, ("fingerprint", "confirm", "reason"))
-        rollout = proposals.apply(
-            proposal=found,
-            fingerprint=fingerprint,
-            reason=reason,
-            actor=actor_of(request),
-            confirm=confirm,
-        )
-        row = said.applied_row(found, rollout)
+        proposal = get_object_or_404(Proposal, pk=pk)
+        require(request, permission_for(proposal.kind))
+        body = bodies.Apply.read(request)
+        rollout = proposals.apply(proposal=proposal, actor=actor_of(request), **body)
+        row = shapes.applied_row(proposal, rollout)
         headers = {"Location": str(row["url"])}
         return Response(row, status=status.HTTP_202_ACCEPTED, headers=headers)
 
@@ -153,7 +140,7 @@ class DryRun(Idempotent, APIView):
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
 
-    @extend_schema(request=said.PROPOSE, responses=said.PREVIEW, examples=[_EXAMPLE])
+    @extend_schema(request=bodies.Propose, responses=shapes.PREVIEW, examples=[_EXAMPLE])
     def post(self, request: Request) -> Response:
         """What a change would do, without keeping a proposal. A proposal of the same change has
         the same fingerprint as long as things stay as they are."""
@@ -168,16 +155,15 @@ class DryRun(Idempotent, APIView):
                 "computed by a worker: POST it to /api/v1/proposals/ instead.",
             )
         preview = compute_preview(change, scope, now)
-        return Response(said.preview_row(preview_json(preview)))
+        return Response(shapes.preview_row(preview_json(preview)))
 
 
 def _change_of(request: Request) -> ProposedChange:
     """The change in the body. Of its fields only the kind is looked at before it is known whether
     whoever asks may make such changes."""
-    body = body_of(request)
-    kind = take_text(body, "kind")
-    if kind in KINDS:
-        require(request, permission_for(kind))
-    payload = body.pop("payload", {})
-    refuse_rest(body, ("kind", "payload"))
-    return parse_change(kind, payload)
+    sent: Any = request.data
+    kind = sent.get("kind") if isinstance(sent, Mapping) else None
+    if isinstance(kind, str) and kind:
+        require(request, kind_named(kind).permission)
+    body = bodies.Propose.read(request)
+    return bodies.change_of(kind_named(body["kind"]), body["payload"])

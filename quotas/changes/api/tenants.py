@@ -1,4 +1,4 @@
-"""What can be ordered for tenants and placements."""
+"""Changes of tenants and placements."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from quotas.changes.kinds.lifecycle import Offboard, Onboard, Resume, Suspend
 from quotas.changes.kinds.placements import Displace, Place
 from quotas.changes.kinds.plans import MovePlan
 from quotas.changes.kinds.repairs import Repair, TakeOver
-from quotas.changes.serializers import proposals as said
+from quotas.changes.serializers import change_bodies as bodies
+from quotas.changes.serializers import proposals as shapes
 from quotas.enforcement.api import tenants as reads
 from tenants.models import Placement, Tenant
 
-_ACCEPTED: Any = {202: said.APPLIED}
+_ACCEPTED: Any = {202: shapes.APPLIED}
 
 
 class TenantList(ChangeEndpoint, reads.TenantReads):
@@ -30,20 +31,21 @@ class TenantList(ChangeEndpoint, reads.TenantReads):
 
     required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
     change = Onboard
+    body = bodies.NewTenant
 
     @extend_schema(
-        request=said.NEW_TENANT, responses=_ACCEPTED, examples=[said.example_of("NewTenant")]
+        request=bodies.NewTenant, responses=_ACCEPTED, examples=[shapes.example_of("NewTenant")]
     )
     def post(self, request: Request) -> Response:
         """On-boards a tenant: its plan, and everything that is needed on its targets."""
-        return self.order(request)
+        return self.make_change(request)
 
 
 class TenantsEndpoint(ChangeEndpoint, APIView):
     """A change of the one tenant in the URL, for those that take several."""
 
     def url_fields(self, **kwargs: Any) -> dict[str, Any]:
-        return {"tenants": [get_object_or_404(Tenant, slug=kwargs["slug"]).slug]}
+        return {"tenants": (get_object_or_404(Tenant, slug=kwargs["slug"]).slug,)}
 
 
 class TenantSuspend(TenantsEndpoint):
@@ -55,7 +57,7 @@ class TenantSuspend(TenantsEndpoint):
     @extend_schema(request=ReasonOnly, responses=_ACCEPTED)
     def post(self, request: Request, slug: str) -> Response:
         """Stops new work on every plane; what runs goes on."""
-        return self.order(request, slug=slug)
+        return self.make_change(request, slug=slug)
 
 
 class TenantResume(TenantsEndpoint):
@@ -67,7 +69,7 @@ class TenantResume(TenantsEndpoint):
     @extend_schema(request=ReasonOnly, responses=_ACCEPTED)
     def post(self, request: Request, slug: str) -> Response:
         """Lets new work start again on every plane."""
-        return self.order(request, slug=slug)
+        return self.make_change(request, slug=slug)
 
 
 class TenantMove(TenantsEndpoint):
@@ -75,11 +77,12 @@ class TenantMove(TenantsEndpoint):
 
     required_permissions: ClassVar = {"POST": Permission.ADMINISTER}
     change = MovePlan
+    body = bodies.Move
 
-    @extend_schema(request=said.MOVE, responses=_ACCEPTED)
+    @extend_schema(request=bodies.Move, responses=_ACCEPTED)
     def post(self, request: Request, slug: str) -> Response:
         """Puts the tenant on another plan, or another version of its own."""
-        return self.order(request, slug=slug)
+        return self.make_change(request, slug=slug)
 
 
 class TenantOffboard(ChangeEndpoint, APIView):
@@ -87,14 +90,15 @@ class TenantOffboard(ChangeEndpoint, APIView):
 
     required_permissions: ClassVar = {"POST": Permission.ADMINISTER}
     change = Offboard
+    body = bodies.OffboardTenant
 
     def url_fields(self, **kwargs: Any) -> dict[str, Any]:
         return {"tenant": get_object_or_404(Tenant, slug=kwargs["slug"]).slug}
 
-    @extend_schema(request=said.CONFIRMED, responses=_ACCEPTED)
+    @extend_schema(request=bodies.OffboardTenant, responses=_ACCEPTED)
     def post(self, request: Request, slug: str) -> Response:
         """Deletes what carries our label everywhere and ends the subscription; the row stays."""
-        return self.order(request, slug=slug)
+        return self.make_change(request, slug=slug)
 
 
 class PlacementList(ChangeEndpoint, reads.PlacementReads):
@@ -102,11 +106,12 @@ class PlacementList(ChangeEndpoint, reads.PlacementReads):
 
     required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
     change = Place
+    body = bodies.NewPlacement
 
-    @extend_schema(request=said.NEW_PLACEMENT, responses=_ACCEPTED)
+    @extend_schema(request=bodies.NewPlacement, responses=_ACCEPTED)
     def post(self, request: Request) -> Response:
         """Puts a tenant on a target and makes what is needed there."""
-        return self.order(request)
+        return self.make_change(request)
 
 
 class PlacementRemove(ChangeEndpoint, APIView):
@@ -114,21 +119,22 @@ class PlacementRemove(ChangeEndpoint, APIView):
 
     required_permissions: ClassVar = {"POST": Permission.ADMINISTER}
     change = Displace
+    body = bodies.RemovePlacement
 
     def url_fields(self, **kwargs: Any) -> dict[str, Any]:
         return {"placement": get_object_or_404(Placement, pk=kwargs["pk"]).pk}
 
-    @extend_schema(request=said.CONFIRMED, responses=_ACCEPTED)
+    @extend_schema(request=bodies.RemovePlacement, responses=_ACCEPTED)
     def post(self, request: Request, pk: int) -> Response:
         """Deletes what carries our label there."""
-        return self.order(request, pk=pk)
+        return self.make_change(request, pk=pk)
 
 
 class PlacementsEndpoint(ChangeEndpoint, APIView):
     """A change of the one placement in the URL, for those that take several."""
 
     def url_fields(self, **kwargs: Any) -> dict[str, Any]:
-        return {"placements": [get_object_or_404(Placement, pk=kwargs["pk"]).pk]}
+        return {"placements": (get_object_or_404(Placement, pk=kwargs["pk"]).pk,)}
 
 
 class PlacementRepair(PlacementsEndpoint):
@@ -140,7 +146,7 @@ class PlacementRepair(PlacementsEndpoint):
     @extend_schema(request=ReasonOnly, responses=_ACCEPTED)
     def post(self, request: Request, pk: int) -> Response:
         """Writes what is intended over what drifted or failed there."""
-        return self.order(request, pk=pk)
+        return self.make_change(request, pk=pk)
 
 
 class PlacementTakeOver(PlacementsEndpoint):
@@ -152,4 +158,4 @@ class PlacementTakeOver(PlacementsEndpoint):
     @extend_schema(request=ReasonOnly, responses=_ACCEPTED)
     def post(self, request: Request, pk: int) -> Response:
         """Takes the fields there over from their other owners."""
-        return self.order(request, pk=pk)
+        return self.make_change(request, pk=pk)

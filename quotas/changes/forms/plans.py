@@ -100,10 +100,12 @@ class PlanEditor:
         self.warnings: list[str] = []
         self.limits: dict[str, int | None] = {}
         self.policy = policy
+        # What is posted stands in place of what the rows began as.
+        begun = in_order(limits) if data is None else ()
         self.rows = Rows(
             "limit",
             LIMIT_FIELDS,
-            rows=[{"key": key, "value": limit_text(key, limits[key])} for key in in_order(limits)],
+            rows=[{"key": key, "value": limit_text(key, limits[key])} for key in begun],
         )
         self.exceptions = Rows(
             "exception", EXCEPTION_FIELDS, rows=_exception_rows(policy), needed=("name", "peer")
@@ -111,14 +113,14 @@ class PlanEditor:
         self.form = PolicyForm(data, initial=policy_to_json(policy))
         if data is None:
             self.limits = dict(limits)
-            self._look_closely()
+            self._validate_together()
         self._hint()
 
-    def turned(self) -> bool:
+    def button_pressed(self) -> bool:
         """True when a button that adds or removes a row was pressed: the page is shown again."""
         if self.data is None:
             return False
-        pressed = [self.rows.turn(self.data), self.exceptions.turn(self.data)]
+        pressed = [self.rows.handle_buttons(self.data), self.exceptions.handle_buttons(self.data)]
         self._hint()
         return any(pressed)
 
@@ -133,7 +135,7 @@ class PlanEditor:
         self.form.is_valid()
         self._read_policy()
         if not self.rows.has_errors:
-            self._look_closely()
+            self._validate_together()
         return not (
             self.problems or self.form.errors or self.rows.has_errors or self.exceptions.has_errors
         )
@@ -147,7 +149,7 @@ class PlanEditor:
         """What was typed, as far as it could be read."""
         return PlanTerms("", self.base_version, self.limits, self.policy)
 
-    def blame(self, error: DomainError) -> None:
+    def add_errors(self, error: DomainError) -> None:
         """Shows a refusal of the services at the row or field that it is about."""
         for problem in problems_of(error):
             self._place(problem["field"], problem["message"])
@@ -173,7 +175,7 @@ class PlanEditor:
             except DomainError as error:
                 row.errors["value"] = error.message
 
-    def _look_closely(self) -> None:
+    def _validate_together(self) -> None:
         """What the limits make together: errors to their rows, surprises to the warnings."""
         for problem in validate_limits(self.limits):
             if problem.severity is Severity.WARNING:

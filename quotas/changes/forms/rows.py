@@ -43,7 +43,7 @@ class Rows:
         self._take(data)
         self.rows = [row for row in self.rows if any(row.values[each] for each in self.needed)]
 
-    def turn(self, data: QueryDict) -> bool:
+    def handle_buttons(self, data: QueryDict) -> bool:
         """Answers the buttons: adds or removes a row. True when one of them was pressed."""
         added = data.get("add", "") == self.name
         listed, _, number = data.get("remove", "").partition(":")

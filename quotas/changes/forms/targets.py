@@ -203,12 +203,12 @@ class TargetForm(ReasonForm):
 
     def given(self) -> dict[str, Any]:
         """The fields of the target as the services take them; the form must be valid."""
-        said = self.cleaned_data
+        cleaned = self.cleaned_data
         names = ("endpoint", "credential", "drift_policy", "concurrency", "enabled")
         return {
-            "name": said["name"].strip() or said["slug"],
+            "name": cleaned["name"].strip() or cleaned["slug"],
             "options": self._options(),
-            **{name: said[name] for name in names},
+            **{name: cleaned[name] for name in names},
         }
 
     def _options(self) -> dict[str, Any]:

@@ -111,18 +111,18 @@ def filled_in(target: Target, slug: str, given: dict[str, str]) -> Place:
     return Place(slug, target.slug, location, sharing, key)
 
 
-def blame_rows(rows: Rows, form: forms.Form, error: DomainError) -> None:
+def add_row_errors(rows: Rows, form: forms.Form, error: DomainError) -> None:
     """Shows what is wrong with a place in its row, and the rest in the form."""
     for problem in problems_of(error):
         name, message = problem["field"].rpartition(".")[2], problem["message"]
-        to_blame = _to_blame(rows, name, message) if name in PLACE_FIELDS else None
-        if to_blame is not None:
-            to_blame.errors[name] = message
+        row = _row_at_fault(rows, name, message) if name in PLACE_FIELDS else None
+        if row is not None:
+            row.errors[name] = message
         else:
             form.add_error(name if name in form.fields else None, message)
 
 
-def _to_blame(rows: Rows, name: str, message: str) -> Row | None:
+def _row_at_fault(rows: Rows, name: str, message: str) -> Row | None:
     """The only row, or the one whose value the message repeats."""
     if len(rows) == 1:
         return rows.rows[0]
@@ -243,9 +243,9 @@ class MemberForm(ReasonForm):
     def clean_user(self) -> User:
         """The person of that name."""
         given = str(self.cleaned_data["user"]).strip()
-        found = User.objects.filter(username=given).first()
-        if found is None:
+        user = User.objects.filter(username=given).first()
+        if user is None:
             raise forms.ValidationError(
                 f"{given!r}: no user has that name; invite the person under People first."
             )
-        return found
+        return user

@@ -7,10 +7,10 @@ A kind is one class in a module of this package; `registry` finds it there. Its 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from console.access.contracts import Permission
 from console.audit.services import Actor
@@ -49,6 +49,12 @@ class ProposedChange:
     """Whether it writes over one-off edits even where the target leaves them alone."""
     removes: ClassVar[bool] = False
     """Whether it deletes what is there, so that no plan is no surprise."""
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """The change that the checked fields of a REST body say. What they leave out has its
+        default."""
+        return cls(**values)
 
     def title(self) -> str:
         """One line that says what it does."""

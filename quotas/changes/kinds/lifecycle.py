@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from console.access.contracts import Permission
 from console.errors import DomainError
@@ -101,6 +101,14 @@ class Onboard(ProposedChange):
     group: Text = ""
     labels: Labels = field(default_factory=dict)
     placements: tuple[Place, ...] = ()
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Onboard:
+        """Each place is the new tenant's."""
+        places = tuple(
+            Place(tenant=values["slug"], **place) for place in values.get("placements", ())
+        )
+        return cls(**{**values, "placements": places})
 
     def title(self) -> str:
         return f"On-board {self.slug} on {self.plan}"

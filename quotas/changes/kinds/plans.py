@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from console.errors import DomainError
 from quotas.changes.kinds.change import ApplyContext, ProposedChange, new_intent
 from quotas.changes.rules.fields import Limits, MaybeNumber, Name, Names, NextPolicy, Number
 from quotas.changes.rules.history import open_interval, subscribed
+from quotas.changes.rules.policy import completed_policy
 from quotas.changes.rules.titles import who
 from quotas.changes.selectors.scope import (
     Scope,
     plan_offered,
+    policy_of,
     scope_of_tenants,
     tenants_named,
     version_numbered,
@@ -44,6 +47,15 @@ class PublishPlan(ProposedChange):
     base_version: Number
     limits: Limits
     policy: NextPolicy = None
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> PublishPlan:
+        """What the policy does not say stays as it was."""
+        given = values.get("policy")
+        if not given:
+            return cls(**{**values, "policy": None})
+        before = policy_of(values["plan"], values["base_version"])
+        return cls(**{**values, "policy": completed_policy(before, given)})
 
     def title(self) -> str:
         return f"{self.plan} v{self.base_version} → v{self.base_version + 1}"

@@ -140,17 +140,17 @@ def fingerprint(content: Any) -> str:
 def since(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Difference, ...]:
     """What one preview (as JSON) says differently from an older one, at most 50 sentences."""
     was, now = old.get("base", {}), new.get("base", {})
-    found = [
+    differences = [
         *_target_differences(was, now),
         *_tenant_differences(was.get("tenants", {}), now.get("tenants", {})),
         *_object_differences(_objects(old), _objects(new)),
     ]
-    if len(found) > _MOST_DIFFERENCES:
-        more = len(found) - _MOST_DIFFERENCES
-        found = [*found[:_MOST_DIFFERENCES], Difference(f"And {more} more.")]
-    if not found:
-        found = [Difference("What would be written is no longer what the preview showed.")]
-    return tuple(found)
+    if len(differences) > _MOST_DIFFERENCES:
+        more = len(differences) - _MOST_DIFFERENCES
+        differences = [*differences[:_MOST_DIFFERENCES], Difference(f"And {more} more.")]
+    if not differences:
+        differences = [Difference("What would be written is no longer what the preview showed.")]
+    return tuple(differences)
 
 
 def _target_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Difference]:
@@ -193,8 +193,8 @@ def _object_differences(
         target, tenant, thing = name.split("|", 2)
         where = {"target": target, "tenant": tenant, "object": thing}
         if was["operation"] != now["operation"]:
-            said = _OPERATIONS[was["operation"]], _OPERATIONS[now["operation"]]
-            yield Difference(f"{thing} on {target} {said[0]}, and now {said[1]}.", **where)
+            before, after = _OPERATIONS[was["operation"]], _OPERATIONS[now["operation"]]
+            yield Difference(f"{thing} on {target} {before}, and now {after}.", **where)
             continue
         for path in sorted(was["fields"].keys() | now["fields"].keys()):
             yield from _field_difference(
@@ -218,11 +218,11 @@ def _field_difference(path: str, was: Any, now: Any, where: dict[str, str]) -> I
         verb = "differs as well by now" if was is None else "is as it should be by now"
         yield Difference(f"{path} of {thing} on {target} {verb}.", path=path, **where)
     elif was[0] != now[0]:
-        said = f"was {was[0] or UNSET} and is {now[0] or UNSET} now"
-        yield Difference(f"{path} of {thing} on {target} {said}.", path=path, **where)
+        values = f"was {was[0] or UNSET} and is {now[0] or UNSET} now"
+        yield Difference(f"{path} of {thing} on {target} {values}.", path=path, **where)
     else:
-        said = f"was to become {was[1] or UNSET} and would become {now[1] or UNSET} now"
-        yield Difference(f"{path} of {thing} on {target} {said}.", path=path, **where)
+        values = f"was to become {was[1] or UNSET} and would become {now[1] or UNSET} now"
+        yield Difference(f"{path} of {thing} on {target} {values}.", path=path, **where)
 
 
 def _intent(limits: EffectiveLimits | None) -> Any:
@@ -236,9 +236,9 @@ def _settings(limits: EffectiveLimits | None) -> dict[str, str]:
     if limits is None:
         return {"plan": "none"}
     policy = policy_to_json(limits.policy)
-    said = {f"policy {name}".replace("_", " "): _plain(value) for name, value in policy.items()}
+    policies = {f"policy {name}".replace("_", " "): _plain(value) for name, value in policy.items()}
     status = "suspended" if limits.suspended else "active"
-    return {"plan": f"{limits.plan} v{limits.version}", "status": status, **said}
+    return {"plan": f"{limits.plan} v{limits.version}", "status": status, **policies}
 
 
 def _plain(value: Any) -> str:

@@ -58,14 +58,14 @@ def load(text: str) -> list[PlanDocument]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        said = getattr(error, "problem", None) or "it cannot be read"
-        raise DomainError("invalid_yaml", f"This is not YAML{where}: {said}.") from error
+        problem = getattr(error, "problem", None) or "it cannot be read"
+        raise DomainError("invalid_yaml", f"This is not YAML{where}: {problem}.") from error
     documents = [_loaded(each, number) for number, each in enumerate(loaded, start=1)]
-    seen: set[str] = set()
+    names: set[str] = set()
     for document in documents:
-        if document.plan in seen:
+        if document.plan in names:
             raise _wrong(document.plan, "plan", document.plan, "a file names each plan once")
-        seen.add(document.plan)
+        names.add(document.plan)
     return documents
 
 

@@ -47,14 +47,14 @@ def current_limits(tenant: Tenant, *, now: datetime) -> tuple[Sequence[CurrentLi
 
 def _used(tenant: Tenant) -> dict[str, int]:
     """The largest use of each limit over the tenant's placements, as last observed."""
-    found: dict[str, int] = {}
+    largest: dict[str, int] = {}
     rows = PlacementState.objects.filter(placement__tenant=tenant)
     for limits in rows.values_list("limits", flat=True):
-        for key, seen in limits.items():
-            value = seen.get("used")
+        for key, row in limits.items():
+            value = row.get("used")
             if isinstance(value, int):
-                found[key] = max(value, found.get(key, 0))
-    return found
+                largest[key] = max(value, largest.get(key, 0))
+    return largest
 
 
 def _line(limit: EffectiveLimit, limits: EffectiveLimits, used: dict[str, int]) -> CurrentLimit:

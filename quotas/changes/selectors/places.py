@@ -30,11 +30,11 @@ def loaded(rows: PlacementQuerySet) -> list[Placement]:
 
 def placements_numbered(numbers: Sequence[int], *, field: str = "placements") -> list[Placement]:
     """The placements by number. Raises DomainError naming those that are gone or leaving."""
-    found = loaded(Placement.objects.filter(pk__in=numbers))
-    known = {placement.pk for placement in found if not placement.leaving}
+    placements = loaded(Placement.objects.filter(pk__in=numbers))
+    known = {placement.pk for placement in placements if not placement.leaving}
     if missing := [str(number) for number in numbers if number not in known]:
         raise unknown(field, some(missing), "there is no such placement any more")
-    return found
+    return placements
 
 
 def planned_placement(

@@ -95,63 +95,63 @@ class PreviewPage:
 
 def preview_page(proposal: Proposal) -> PreviewPage | None:
     """The page of a proposal; None while its preview is being computed."""
-    seen = proposal.preview
-    if not seen:
+    preview = proposal.preview
+    if not preview:
         return None
-    over_limit = seen["over_limit"]
+    over_limit = preview["over_limit"]
     return PreviewPage(
-        sentence=sentence(seen),
-        at=datetime.fromisoformat(seen["at"]),
+        sentence=sentence(preview),
+        at=datetime.fromisoformat(preview["at"]),
         fingerprint=proposal.fingerprint,
-        confirm=seen["confirm"],
-        limits=_limit_lines(seen),
-        settings=seen["settings"],
+        confirm=preview["confirm"],
+        limits=_limit_lines(preview),
+        settings=preview["settings"],
         over_limit=over_limit[:SHOWN],
         over_limit_total=len(over_limit),
         over_limit_tenants=len({each["tenant"] for each in over_limit}),
-        shadowed=seen["shadowed"][:SHOWN],
-        shadowed_total=seen["shadowed_total"],
-        shadowed_tenants=seen["shadowed_tenants"],
-        obstacles=[_obstacle(each) for each in seen["blocked"]],
-        costs=seen["costs"],
-        calls=seen["calls"],
-        seconds=seen["seconds"],
-        warnings=seen["warnings"],
-        tenants=seen["tenants"],
-        objects=seen["objects_total"],
-        creates=seen["creates"],
-        updates=seen["updates"],
-        deletes=seen["deletes"],
+        shadowed=preview["shadowed"][:SHOWN],
+        shadowed_total=preview["shadowed_total"],
+        shadowed_tenants=preview["shadowed_tenants"],
+        obstacles=[_obstacle(each) for each in preview["blocked"]],
+        costs=preview["costs"],
+        calls=preview["calls"],
+        seconds=preview["seconds"],
+        warnings=preview["warnings"],
+        tenants=preview["tenants"],
+        objects=preview["objects_total"],
+        creates=preview["creates"],
+        updates=preview["updates"],
+        deletes=preview["deletes"],
     )
 
 
-def sentence(seen: Mapping[str, Any]) -> str:
+def sentence(preview: Mapping[str, Any]) -> str:
     """The answer: how many tenants, objects and targets, and who is over the new limits."""
-    tenants, objects = seen["tenants"], seen["objects_total"]
-    targets = sum(1 for each in seen["costs"] if each["objects"])
-    deleted = seen["deletes"]
+    tenants, objects = preview["tenants"], preview["objects_total"]
+    targets = sum(1 for each in preview["costs"] if each["objects"])
+    deleted = preview["deletes"]
     if not objects:
-        said = f"{plural(tenants, 'tenant')}, nothing to write on any target"
+        text = f"{plural(tenants, 'tenant')}, nothing to write on any target"
     elif deleted == objects:
-        said = f"{plural(tenants, 'tenant')}, {plural(objects, 'object')} deleted"
+        text = f"{plural(tenants, 'tenant')}, {plural(objects, 'object')} deleted"
     else:
-        said = f"{plural(tenants, 'tenant')}, {plural(objects, 'object')}"
+        text = f"{plural(tenants, 'tenant')}, {plural(objects, 'object')}"
     if objects:
-        said += f" on {plural(targets, 'target')}"
+        text += f" on {plural(targets, 'target')}"
     if 0 < deleted < objects:
-        said += f" ({deleted:,} deleted)"
-    over = len({each["tenant"] for each in seen["over_limit"]})
+        text += f" ({deleted:,} deleted)"
+    over = len({each["tenant"] for each in preview["over_limit"]})
     if over:
-        return f"{said}; {plural(over, 'already uses', 'already use')} more than the new limits."
-    if any(_direction(each) == "lowered" for each in seen["limits"]):
-        return f"{said}; no tenant uses more than the new limits."
-    return f"{said}."
+        return f"{text}; {plural(over, 'already uses', 'already use')} more than the new limits."
+    if any(_direction(each) == "lowered" for each in preview["limits"]):
+        return f"{text}; no tenant uses more than the new limits."
+    return f"{text}."
 
 
-def _limit_lines(seen: Mapping[str, Any]) -> list[LimitLine]:
+def _limit_lines(preview: Mapping[str, Any]) -> list[LimitLine]:
     over: dict[tuple[str, int], set[str]] = defaultdict(set)
     effects: dict[str, str] = {}
-    for each in seen["over_limit"]:
+    for each in preview["over_limit"]:
         over[each["key"], each["limit"]].add(each["tenant"])
         effects[each["key"]] = each["effect"]
     lines = [
@@ -165,7 +165,7 @@ def _limit_lines(seen: Mapping[str, Any]) -> list[LimitLine]:
             over=len(over.get((each["key"], each["after"]), ())),
             effect=effects.get(each["key"], ""),
         )
-        for each in seen["limits"]
+        for each in preview["limits"]
     ]
     # What hurts comes first, then what is less, then the rest.
     return sorted(lines, key=lambda line: (-line.over, line.direction != "lowered"))
@@ -215,8 +215,8 @@ class ObjectsPage:
 
 def objects_page(proposal: Proposal, *, tenant: str, target: str, number: int) -> ObjectsPage:
     """Page `number` (from 1) of the objects of a preview, of one tenant and target if named."""
-    seen = proposal.preview or {"objects": [], "objects_total": 0}
-    every = seen["objects"]
+    preview = proposal.preview or {"objects": [], "objects_total": 0}
+    every = preview["objects"]
     matching = [
         each
         for each in every
@@ -235,5 +235,5 @@ def objects_page(proposal: Proposal, *, tenant: str, target: str, number: int) -
         next=number + 1 if number < pages else 0,
         tenants=sorted(Counter(each["tenant"] for each in every).items()),
         targets=sorted(Counter(each["target"] for each in every).items()),
-        unlisted=seen["objects_total"] - len(every),
+        unlisted=preview["objects_total"] - len(every),
     )

@@ -40,10 +40,10 @@ class Scope:
 def tenants_named(slugs: Sequence[str], *, field: str = "tenants") -> list[Tenant]:
     """The tenants in the order named. Raises DomainError naming those that are unknown, or that
     are leaving and cannot be changed any more."""
-    found = {each.slug: each for each in Tenant.objects.filter(slug__in=slugs)}
-    if missing := [slug for slug in slugs if slug not in found]:
+    by_slug = {each.slug: each for each in Tenant.objects.filter(slug__in=slugs)}
+    if missing := [slug for slug in slugs if slug not in by_slug]:
         raise unknown(field, some(missing), "there is no such tenant; check the spelling")
-    if left := [slug for slug in slugs if found[slug].status not in _LIVING]:
+    if left := [slug for slug in slugs if by_slug[slug].status not in _LIVING]:
         raise DomainError(
             "tenant_leaving",
             f"{field.capitalize()}: {some(left)} is being off-boarded or gone and cannot be "
@@ -51,7 +51,7 @@ def tenants_named(slugs: Sequence[str], *, field: str = "tenants") -> list[Tenan
             field=field,
             status=409,
         )
-    return [found[slug] for slug in slugs]
+    return [by_slug[slug] for slug in slugs]
 
 
 def scope_of_tenants(tenants: list[Tenant], **rest: Any) -> Scope:
@@ -60,22 +60,22 @@ def scope_of_tenants(tenants: list[Tenant], **rest: Any) -> Scope:
     if len(ids) > 5000:
         wanted = set(ids)
         rows = Placement.objects.filter(leaving=False)
-        found = [each for each in loaded(rows) if each.tenant_id in wanted]
+        placements = [each for each in loaded(rows) if each.tenant_id in wanted]
     else:
-        found = loaded(Placement.objects.filter(tenant__in=ids, leaving=False))
-    return Scope(tenants=tenants, placements=found, **rest)
+        placements = loaded(Placement.objects.filter(tenant__in=ids, leaving=False))
+    return Scope(tenants=tenants, placements=placements, **rest)
 
 
 def scope_by_status(slugs: Sequence[str], status: str, word: str, *warnings: str) -> Scope:
     """Those of the tenants that have a status; the others are named in a warning. Raises
     DomainError("unchanged") when none has it."""
     named = tenants_named(slugs)
-    found = [tenant for tenant in named if tenant.status == status]
-    if not found:
+    tenants = [tenant for tenant in named if tenant.status == status]
+    if not tenants:
         raise DomainError("unchanged", f"Tenants: none of them is {word}.", field="tenants")
     left = [tenant.slug for tenant in named if tenant.status != status]
     left_out = (f"Left out, not {word}: {some(left)}.",) if left else ()
-    return scope_of_tenants(found, warnings=(*left_out, *warnings))
+    return scope_of_tenants(tenants, warnings=(*left_out, *warnings))
 
 
 def plan_offered(slug: str) -> Plan:
@@ -96,9 +96,7 @@ def version_numbered(plan: Plan, number: int) -> PlanVersion:
     return version
 
 
-def policy_of(plan: object, number: object) -> Policy:
+def policy_of(plan: str, number: int) -> Policy:
     """The policy of a plan version; the default one where there is no such version."""
-    if not isinstance(plan, str) or not isinstance(number, int):
-        return Policy()
     rows = PlanVersion.objects.filter(plan__slug=plan, number=number)
     return policy_from_json(rows.values_list("policy", flat=True).first() or {})

@@ -11,12 +11,11 @@ from rest_framework import serializers
 from console.rest.serializers import described
 from console.rest.views import Row
 from quotas.changes.kinds.payload import shown
-from quotas.changes.kinds.registry import KINDS
 from quotas.changes.models import Proposal, ProposalStatus
 from quotas.changes.selectors.preview_page import sentence
+from quotas.changes.serializers.change_bodies import KIND_CHOICES
 from quotas.enforcement.models import Rollout
 from quotas.enforcement.serializers.rollouts import rollout_url
-from tenants.models import Sharing
 
 MOST_OBJECTS = 100
 FORMER_NAMES = {
@@ -29,13 +28,6 @@ FORMER_NAMES = {
 _text, _moment = serializers.CharField, serializers.DateTimeField
 _integer, _flag = serializers.IntegerField, serializers.BooleanField
 _objects, _texts = serializers.ListField, serializers.ListField
-KIND_CHOICES = [(kind, kind) for kind in KINDS]
-_REASON = _text(help_text="Why. It is kept with the change, for ever.")
-_WRITTEN = _text(
-    allow_null=True, help_text="As people write it: 40, 96Gi, 20/s; null or unlimited for no limit."
-)
-_SLUGS = serializers.ListField(child=_text(), help_text="Slugs of tenants.")
-
 APPLIED = described(
     "Ordered",
     "The rollout that pushes the change, and what its preview said.",
@@ -48,79 +40,6 @@ APPLIED = described(
     summary=_text(),
     warnings=_texts(child=_text()),
 )
-_LIMITS = serializers.DictField(child=_WRITTEN, help_text="Limits by key.")
-_PLACE: dict[str, Any] = {
-    "target": _text(),
-    "location": _text(help_text="The namespace or the task queue."),
-    "sharing": serializers.ChoiceField(choices=Sharing.choices, required=False),
-    "fairness_key": _text(required=False),
-}
-NEW_TENANT = described(
-    "NewTenant",
-    "A tenant with its plan and its placements, in one step.",
-    slug=_text(),
-    name=_text(),
-    plan=_text(),
-    contact=_text(required=False),
-    group=_text(required=False),
-    labels=serializers.DictField(child=_text(), required=False),
-    placements=described("NewPlace", "Where the tenant goes.", **_PLACE)(many=True, required=False),
-    reason=_REASON,
-)
-MOVE = described(
-    "Move",
-    "Another plan.",
-    plan=_text(),
-    version=_integer(required=False, allow_null=True, help_text="The latest if absent."),
-    reason=_REASON,
-)
-CONFIRMED = described(
-    "Confirmed",
-    "Something will be deleted.",
-    confirm=_text(help_text="The tenant's slug, typed again."),
-    reason=_REASON,
-)
-NEW_LEASE = described(
-    "NewLease",
-    "One limit changed until a moment.",
-    tenants=_SLUGS,
-    key=_text(),
-    value=_WRITTEN,
-    until=_moment(),
-    reason=_REASON,
-)
-NEW_OVERRIDE = described(
-    "NewOverride",
-    "One limit that differs from the plan until it is ended; replaces an open one.",
-    tenants=_SLUGS,
-    key=_text(),
-    value=_WRITTEN,
-    reason=_REASON,
-)
-NEW_PLACEMENT = described(
-    "NewPlacement", "Puts a tenant on a target.", tenant=_text(), **_PLACE, reason=_REASON
-)
-NEW_VERSION = described(
-    "NewPlanVersion",
-    "The next version of a plan, for everybody who has the plan.",
-    base_version=_integer(help_text="The version that was edited: 409 if it is not the latest."),
-    limits=_LIMITS,
-    policy=serializers.DictField(required=False, help_text="What is left out stays as it was."),
-    reason=_REASON,
-)
-PROPOSE = described(
-    "Propose",
-    "A change, by kind; its fields are those of the endpoint that makes it.",
-    kind=serializers.ChoiceField(choices=KIND_CHOICES),
-    payload=serializers.DictField(),
-)
-APPLY = described(
-    "Apply",
-    "Does what the preview with this fingerprint said.",
-    fingerprint=_text(),
-    confirm=_text(required=False, help_text="The tenant's slug, where something is deleted."),
-    reason=_REASON,
-)
 OBJECT = described(
     "ObjectChange",
     "One object that changes, field by field.",
@@ -129,8 +48,15 @@ OBJECT = described(
     target=_text(),
     location=_text(),
     operation=_text(help_text="create, update or delete."),
-    object=_text(),
-    fields=_objects(child=serializers.DictField()),
+    object=_text(help_text="Its name for people, made of the next four."),
+    kind=_text(),
+    namespace=_text(),
+    name=_text(),
+    part=_text(help_text="A share of an object that several tenants own together."),
+    fields=_objects(
+        child=serializers.DictField(),
+        help_text="path, before, after, key, and the owner where it is somebody else.",
+    ),
 )
 PREVIEW = described(
     "Preview",
@@ -231,7 +157,7 @@ def example_of(name: str) -> OpenApiExample:
 
 def applied_row(proposal: Proposal, rollout: Rollout) -> Row:
     """An applied proposal and its rollout as `APPLIED` describes them."""
-    seen = proposal.preview or {}
+    preview = proposal.preview or {}
     return {
         "id": rollout.pk,
         "url": rollout_url(rollout.pk),
@@ -239,8 +165,8 @@ def applied_row(proposal: Proposal, rollout: Rollout) -> Row:
         "total": rollout.total,
         "finished_at": rollout.finished_at,
         "proposal": proposal.pk,
-        "summary": sentence(seen) if seen else "",
-        "warnings": list(seen.get("warnings", ())),
+        "summary": sentence(preview) if preview else "",
+        "warnings": list(preview.get("warnings", ())),
     }
 
 
@@ -272,9 +198,9 @@ def proposal_detail(proposal: Proposal) -> Row:
     }
 
 
-def preview_row(seen: dict[str, Any]) -> Row:
+def preview_row(preview: dict[str, Any]) -> Row:
     """A preview (as a proposal stores it) as `PREVIEW` describes it."""
-    shown = {name: value for name, value in seen.items() if name != "base"}
-    former = {old: seen[new] for old, new in FORMER_NAMES.items()}
-    objects = list(seen["objects"])[:MOST_OBJECTS]
-    return {"summary": sentence(seen), **shown, **former, "objects": objects}
+    shown = {name: value for name, value in preview.items() if name != "base"}
+    former = {old: preview[new] for old, new in FORMER_NAMES.items()}
+    objects = list(preview["objects"])[:MOST_OBJECTS]
+    return {"summary": sentence(preview), **shown, **former, "objects": objects}

@@ -39,8 +39,8 @@ def costs(result: PlanResult, rows: Mapping[int, Placement]) -> tuple[TargetCost
     latency = dict(
         TargetState.objects.filter(target__in=by_target).values_list("target_id", "latency_ms")
     )
-    found = [_cost(pairs, latency.get(target)) for target, pairs in by_target.items()]
-    return tuple(sorted(found, key=lambda each: each.target))
+    target_costs = [_cost(pairs, latency.get(target)) for target, pairs in by_target.items()]
+    return tuple(sorted(target_costs, key=lambda each: each.target))
 
 
 def _cost(pairs: Sequence[tuple[Placement, PlacementPlan]], latency: float | None) -> TargetCost:

@@ -70,8 +70,8 @@ def member_add(request: SignedInRequest, slug: str) -> HttpResponse:
 @require_POST
 def member_remove(request: SignedInRequest, slug: str, pk: int) -> HttpResponse:
     """Takes a person out of a tenant."""
-    found = Membership.objects.select_related("tenant", "user")
-    membership = get_object_or_404(found, pk=pk, tenant__slug=slug)
+    memberships = Membership.objects.select_related("tenant", "user")
+    membership = get_object_or_404(memberships, pk=pk, tenant__slug=slug)
     form = ReasonForm(request.POST)
     if form.is_valid():
         name = membership.user.get_username()

@@ -30,7 +30,7 @@ def plan_new(request: SignedInRequest) -> HttpResponse:
     """A new plan with its version 1. Nobody has it yet, so there is nothing to preview."""
     form = PlanForm(bound_data(request))
     editor = PlanEditor(limits={}, policy=Policy(), data=bound_data(request))
-    if editor.turned():
+    if editor.button_pressed():
         return _editor(request, editor, form=PlanForm(initial=request.POST.dict()))
     if request.method == "POST" and _both_valid(form, editor):
         try:
@@ -44,7 +44,7 @@ def plan_new(request: SignedInRequest) -> HttpResponse:
             if error.field in form.fields:
                 add_domain_error(form, error)
             else:
-                editor.blame(error)
+                editor.add_errors(error)
         else:
             for warning in editor.warnings:
                 messages.warning(request, warning)
@@ -64,7 +64,7 @@ def plan_edit(request: SignedInRequest, slug: str) -> HttpResponse:
     plan = get_object_or_404(Plan, slug=slug, archived_at=None)
     latest = plans.latest_version(plan)
     editor, base = _start(request, plan, latest)
-    if editor.turned():
+    if editor.button_pressed():
         return _editor(request, editor, plan=plan, latest=latest, base=base)
     if request.method == "POST" and editor.is_valid():
         try:
@@ -73,7 +73,7 @@ def plan_edit(request: SignedInRequest, slug: str) -> HttpResponse:
             if error.code == "plan_moved_on":
                 latest = plans.latest_version(plan)
             else:
-                editor.blame(error)
+                editor.add_errors(error)
     return _editor(request, editor, plan=plan, latest=latest, base=base)
 
 
@@ -123,8 +123,8 @@ def _draft(request: SignedInRequest, plan: Plan) -> PublishPlan | None:
     number = request.GET.get("proposal", "")
     if not number.isdigit():
         return None
-    found = Proposal.objects.filter(pk=int(number), kind=PublishPlan.__name__).first()
-    change = proposals.change_of(found) if found else None
+    proposal = Proposal.objects.filter(pk=int(number), kind=PublishPlan.__name__).first()
+    change = proposals.change_of(proposal) if proposal else None
     return change if isinstance(change, PublishPlan) and change.plan == plan.slug else None
 
 

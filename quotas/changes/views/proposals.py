@@ -35,9 +35,9 @@ def proposal_list(request: SignedInRequest) -> HttpResponse:
     status = request.GET.get("status", ProposalStatus.DRAFT)
     if status not in ProposalStatus.values:
         status = ProposalStatus.DRAFT
-    found = Proposal.objects.filter(status=status).defer("preview", "payload")
+    rows = Proposal.objects.filter(status=status).defer("preview", "payload")
     page = keyset_page(
-        found, cursor=request.GET.get("cursor", ""), key=("created_at", "id"), size=50
+        rows, cursor=request.GET.get("cursor", ""), key=("created_at", "id"), size=50
     )
     context = {"page": page, "status": status, "statuses": ProposalStatus.choices}
     return render(request, "changes/proposal_list.html", context)
@@ -47,9 +47,9 @@ def proposal_list(request: SignedInRequest) -> HttpResponse:
 @require_GET
 def proposal(request: SignedInRequest, pk: int) -> HttpResponse:
     """The preview of one change: nothing is written until it is applied."""
-    found = get_object_or_404(Proposal.objects.select_related("rollout"), pk=pk)
-    response = _page(request, found, ApplyForm(initial={"reason": found.reason}))
-    if wants_partial(request, "preview-wait") and not _is_awaited(found):
+    proposal = get_object_or_404(Proposal.objects.select_related("rollout"), pk=pk)
+    response = _page(request, proposal, ApplyForm(initial={"reason": proposal.reason}))
+    if wants_partial(request, "preview-wait") and not _is_awaited(proposal):
         # The preview is there (or cannot be): the page loads itself anew.
         response["HX-Refresh"] = "true"
     return response
@@ -59,8 +59,8 @@ def proposal(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_GET
 def proposal_objects(request: SignedInRequest, pk: int) -> HttpResponse:
     """The objects of a preview, filtered and page by page: a partial of its page."""
-    found = get_object_or_404(Proposal, pk=pk)
-    context = {"proposal": found, **_objects(request, found)}
+    proposal = get_object_or_404(Proposal, pk=pk)
+    context = {"proposal": proposal, **_objects(request, proposal)}
     parts = {ANY: "changes/_objects.html"}
     return render_partial_or_page(request, "changes/proposal_objects.html", context, partials=parts)
 
@@ -69,14 +69,14 @@ def proposal_objects(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_GET
 def proposal_yaml(_: SignedInRequest, pk: int) -> HttpResponse:
     """The change and every object that it would write, field by field, to keep or to review."""
-    found = get_object_or_404(Proposal, pk=pk)
-    seen = found.preview or {}
+    proposal = get_object_or_404(Proposal, pk=pk)
+    preview = proposal.preview or {}
     document = {
-        "title": found.title,
-        "kind": found.kind,
-        "change": shown(found.payload),
-        "previewed_at": seen.get("at"),
-        "objects_total": seen.get("objects_total", 0),
+        "title": proposal.title,
+        "kind": proposal.kind,
+        "change": shown(proposal.payload),
+        "previewed_at": preview.get("at"),
+        "objects_total": preview.get("objects_total", 0),
         "objects": [
             {
                 "target": each["target"],
@@ -89,12 +89,12 @@ def proposal_yaml(_: SignedInRequest, pk: int) -> HttpResponse:
                     for field in each["fields"]
                 ],
             }
-            for each in seen.get("objects", ())
+            for each in preview.get("objects", ())
         ],
     }
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
     response = HttpResponse(text, content_type="application/yaml; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="change-{found.pk}.yaml"'
+    response["Content-Disposition"] = f'attachment; filename="change-{proposal.pk}.yaml"'
     return response
 
 
@@ -102,9 +102,9 @@ def proposal_yaml(_: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def proposal_refresh(request: SignedInRequest, pk: int) -> HttpResponse:
     """Looks at rows and planes again, for a draft whose preview has aged."""
-    found = get_object_or_404(Proposal, pk=pk)
+    proposal = get_object_or_404(Proposal, pk=pk)
     try:
-        proposals.request_preview(proposal=found)
+        proposals.request_preview(proposal=proposal)
     except DomainError as error:
         messages.error(request, error.message)
     return redirect("changes:proposal", pk=pk)
@@ -117,17 +117,17 @@ def proposal_apply(request: SignedInRequest, pk: int) -> HttpResponse:
 
     A preview that no longer holds is shown anew, with what has changed since.
     """
-    found = get_object_or_404(Proposal, pk=pk)
-    require(request, permission_for(found.kind))
+    proposal = get_object_or_404(Proposal, pk=pk)
+    require(request, permission_for(proposal.kind))
     if "draft" in request.POST:
-        return _keep(request, found)
+        return _keep(request, proposal)
     form = ApplyForm(request.POST)
     if not form.is_valid():
-        return _page(request, found, form)
+        return _page(request, proposal, form)
     try:
-        rollout = proposals.apply(proposal=found, actor=actor_of(request), **form.cleaned_data)
+        rollout = proposals.apply(proposal=proposal, actor=actor_of(request), **form.cleaned_data)
     except DomainError as error:
-        return _refused(request, found, form, error)
+        return _refused(request, proposal, form, error)
     return redirect("enforcement:rollout", pk=rollout.pk)
 
 
@@ -135,67 +135,67 @@ def proposal_apply(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def proposal_discard(request: SignedInRequest, pk: int) -> HttpResponse:
     """Gives a draft up."""
-    found = get_object_or_404(Proposal, pk=pk)
-    require(request, permission_for(found.kind))
+    proposal = get_object_or_404(Proposal, pk=pk)
+    require(request, permission_for(proposal.kind))
     try:
-        proposals.discard(proposal=found, actor=actor_of(request))
+        proposals.discard(proposal=proposal, actor=actor_of(request))
     except DomainError as error:
         messages.error(request, error.message)
         return redirect("changes:proposal", pk=pk)
-    messages.success(request, f"Discarded: {found.title}. Nothing was written.")
+    messages.success(request, f"Discarded: {proposal.title}. Nothing was written.")
     return redirect("changes:proposals")
 
 
-def _keep(request: SignedInRequest, found: Proposal) -> HttpResponse:
-    if proposals.keep(proposal=found, reason=request.POST.get("reason", "")):
-        messages.success(request, f"Kept as a draft: {found.title}. Nothing was written.")
+def _keep(request: SignedInRequest, proposal: Proposal) -> HttpResponse:
+    if proposals.keep(proposal=proposal, reason=request.POST.get("reason", "")):
+        messages.success(request, f"Kept as a draft: {proposal.title}. Nothing was written.")
     return redirect("changes:proposals")
 
 
 def _refused(
-    request: SignedInRequest, found: Proposal, form: ApplyForm, error: DomainError
+    request: SignedInRequest, proposal: Proposal, form: ApplyForm, error: DomainError
 ) -> HttpResponse:
-    found.refresh_from_db()
+    proposal.refresh_from_db()
     if error.code == "not_a_draft":
         messages.warning(request, error.message)
-        return redirect("changes:proposal", pk=found.pk)
+        return redirect("changes:proposal", pk=proposal.pk)
     if error.code != "stale_preview":
         add_domain_error(form, error)
-        return _page(request, found, form)
+        return _page(request, proposal, form)
     try:
-        proposals.request_preview(proposal=found)
+        proposals.request_preview(proposal=proposal)
     except DomainError as impossible:
         add_domain_error(form, impossible)
-        return _page(request, found, form)
-    found.refresh_from_db()
-    kept = ApplyForm(initial={"reason": form.cleaned_data["reason"]})
-    return _page(request, found, kept, since=error.detail["since"], status=422)
+        return _page(request, proposal, form)
+    proposal.refresh_from_db()
+    again = ApplyForm(initial={"reason": form.cleaned_data["reason"]})
+    return _page(request, proposal, again, since=error.detail["since"], status=422)
 
 
 def _page(
     request: SignedInRequest,
-    found: Proposal,
+    proposal: Proposal,
     form: ApplyForm,
     *,
     since: list[dict[str, str]] | None = None,
     status: int = 0,
 ) -> HttpResponse:
-    page = preview_page(found)
-    is_draft = found.status == ProposalStatus.DRAFT
+    page = preview_page(proposal)
+    is_draft = proposal.status == ProposalStatus.DRAFT
     context: dict[str, Any] = {
-        "proposal": found,
+        "proposal": proposal,
         "page": page,
         "form": form,
         "since": since or (),
         "is_draft": is_draft,
-        "impossible": not page and found.progress.startswith("Not possible"),
-        "may_apply": is_draft and granted(request, permission_for(found.kind)),
-        "needs": permission_for(found.kind).label,
-        "edit_plan": found.payload.get("plan") if found.kind == "PublishPlan" else "",
+        "impossible": not page and proposal.progress.startswith("Not possible"),
+        "may_apply": is_draft and granted(request, permission_for(proposal.kind)),
+        "needs": permission_for(proposal.kind).label,
+        "edit_plan": proposal.payload.get("plan") if proposal.kind == "PublishPlan" else "",
         "is_old": bool(page and is_draft)
-        and (timezone.now() - (found.previewed_at or found.created_at)).total_seconds()
+        and (timezone.now() - (proposal.previewed_at or proposal.created_at)).total_seconds()
         > STALE_AFTER,
-        **_objects(request, found),
+        **_objects(request, proposal),
     }
     status = status or (422 if form.is_bound and form.errors else 200)
     parts = {"preview-wait": "changes/_waiting.html"}
@@ -204,14 +204,14 @@ def _page(
     )
 
 
-def _is_awaited(found: Proposal) -> bool:
+def _is_awaited(proposal: Proposal) -> bool:
     """Whether a worker still computes the preview."""
-    impossible = found.progress.startswith("Not possible")
-    return found.status == ProposalStatus.DRAFT and not found.preview and not impossible
+    impossible = proposal.progress.startswith("Not possible")
+    return proposal.status == ProposalStatus.DRAFT and not proposal.preview and not impossible
 
 
-def _objects(request: SignedInRequest, found: Proposal) -> dict[str, Any]:
+def _objects(request: SignedInRequest, proposal: Proposal) -> dict[str, Any]:
     filters = {name: request.GET.get(name, "") for name in ("tenant", "target")}
     number = request.GET.get("page", "1")
-    page = objects_page(found, number=int(number) if number.isdigit() else 1, **filters)
+    page = objects_page(proposal, number=int(number) if number.isdigit() else 1, **filters)
     return {"objects": page, "filters": filters}

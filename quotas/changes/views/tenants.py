@@ -36,7 +36,7 @@ def onboard(request: SignedInRequest) -> HttpResponse:
     if request.method != "POST":
         rows.add()
         return render(request, "changes/onboard.html", context)
-    if rows.turn(request.POST):
+    if rows.handle_buttons(request.POST):
         # Adding a row is no attempt to save: what is missing is not complained about yet.
         context["form"] = forms.OnboardForm(initial=request.POST.dict())
         return render(request, "changes/onboard.html", context)
@@ -47,7 +47,7 @@ def onboard(request: SignedInRequest) -> HttpResponse:
             try:
                 return propose_and_preview(request, form.change(places))
             except DomainError as error:
-                forms.blame_rows(rows, form, error)
+                forms.add_row_errors(rows, form, error)
     if not len(rows):
         rows.add()
     return render(request, "changes/onboard.html", context, status=422)

@@ -14,7 +14,7 @@ from console.audit.services import Actor
 from observability.jobs.models import JobRun
 from observability.replays.models import WorkflowBundle
 from observability.replays.services import bundles
-from tests.console.clients.temporal.replay.test_replay import BUNDLES, record_invoice
+from tests.console.clients.temporal.replay.test_runner import BUNDLES, record_invoice
 from tests.servers import temporal_server
 
 Shelf = Callable[..., None]

@@ -14,7 +14,7 @@ from quotas.changes.models import Proposal, ProposalStatus
 from quotas.enforcement.models import Rollout
 from quotas.plans.models import Lease, Override, PlanVersion, Subscription
 from tenants.models import Placement, Tenant, TenantStatus
-from tests.quotas.changes.planes import MemoryAdapter
+from tests.quotas.changes.memory_adapter import MemoryAdapter
 from tests.rest import Rest
 
 WHY = {"reason": "because of the audit"}
@@ -169,7 +169,7 @@ def test_who_edited_an_older_version_is_told_and_overwrites_nothing(
     [
         ("tenants/acme/suspend/", {}, "reason", "eason"),
         ("tenants/acme/suspend/", {"reason": 7}, "reason", "'7' is not accepted; use a text"),
-        ("tenants/acme/suspend/", {"tenants": ["globex"], **WHY}, "tenants", "address says it"),
+        ("tenants/acme/suspend/", {"tenants": ["globex"], **WHY}, "tenants", "not a field here"),
         ("tenants/acme/move/", {"plan": "silver", **WHY}, "plan", "no such plan"),
         ("tenants/acme/move/", {"plan": "standard", "version": "x", **WHY}, "version", "'x'"),
         ("leases/", {"tenants": [], "key": "pods", "value": "1", "until": "2030-01-01T00:00:00Z",
@@ -189,7 +189,7 @@ def test_who_edited_an_older_version_is_told_and_overwrites_nothing(
         ("tenants/", {"slug": "New Co", "name": "New", "plan": "standard", **WHY}, "slug",
          "lower-case"),
         ("tenants/", {"slug": "new", "name": "New", "plan": "standard", "colour": "red", **WHY},
-         "colour", "'red' is not accepted; it is not a field here"),
+         "colour", "'colour' is not a field here; use slug"),
     ],
 )  # fmt: skip
 def test_a_refusal_names_the_field_the_value_and_the_remedy(

@@ -12,7 +12,7 @@ from quotas.changes.models import Proposal, ProposalStatus
 from quotas.changes.services import proposals
 from quotas.enforcement.models import Rollout
 from quotas.plans.models import PlanVersion
-from tests.quotas.changes.planes import MemoryAdapter
+from tests.quotas.changes.memory_adapter import MemoryAdapter
 from tests.rest import Rest
 
 WHY = {"reason": "too generous"}
@@ -170,7 +170,7 @@ def test_an_operator_neither_applies_nor_discards_what_admins_propose(
     ("body", "field"),
     [
         ({"kind": "Explode", "payload": {}}, "kind"),
-        ({"kind": "Suspend", "payload": []}, ""),
+        ({"kind": "Suspend", "payload": []}, "payload"),
         ({"kind": "Suspend", "payload": {}}, "tenants"),
         ({"kind": "Suspend", "payload": {"tenants": ["acme"]}, "reason": "x"}, "reason"),
     ],

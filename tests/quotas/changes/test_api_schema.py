@@ -28,8 +28,8 @@ from quotas.enforcement.models import Drift, PlacementState, TargetState, Tenant
 from quotas.enforcement.services.rollouts import create_rollout
 from quotas.plans.models import Lease, Override
 from tenants.models import Membership, Placement, Target
-from tests.observability.everything import one_of_each
 from tests.observability.jobs.factories import make_run
+from tests.observability.run_with_everything import one_of_each
 from tests.rest import Rest
 
 

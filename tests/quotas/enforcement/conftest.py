@@ -16,7 +16,7 @@ from quotas.enforcement.reconcile.queue import process_queue
 from quotas.enforcement.services.rollouts import create_rollout
 from tenants.models import Placement
 from tests.quotas.enforcement.fakes import FakePlane, make_target, make_tenants, make_version
-from tests.quotas.enforcement.pages import lab, sign_in
+from tests.quotas.enforcement.page_rows import lab, sign_in
 
 __all__ = ["lab", "sign_in"]
 

@@ -56,10 +56,10 @@ class Command(BaseCommand):
         plans = Plan.objects.filter(slug__in=wanted) if wanted else Plan.objects.all()
         if not wanted:
             plans = plans.filter(archived_at=None)
-        found = {plan.slug: plan for plan in plans.order_by("slug")}
-        if missing := sorted(set(wanted) - found.keys()):
+        by_slug = {plan.slug: plan for plan in plans.order_by("slug")}
+        if missing := sorted(set(wanted) - by_slug.keys()):
             _fail(f"There is no plan {', '.join(missing)}.")
-        self.stdout.write(yaml_form.dump(export_plan(plan) for plan in found.values()), ending="")
+        self.stdout.write(yaml_form.dump(export_plan(plan) for plan in by_slug.values()), ending="")
 
     def _diff(self, options: dict[str, Any]) -> None:
         differences = [compare(each) for each in _read(options["file"])]

@@ -14,7 +14,7 @@ from observability.engines.contracts import RunRef, Status
 from tests.console.clients.argo import argo_server
 from tests.observability.engines.argo.recorded import EXIT, one, workflow
 from tests.observability.engines.clusters import Site, emulated
-from tests.observability.engines.reader import Reader
+from tests.observability.engines.memory_reader import Reader
 
 
 def archived(site: Site, uid: str, name: str = "wf") -> dict[str, Any]:

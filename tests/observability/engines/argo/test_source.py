@@ -23,7 +23,7 @@ from tests.observability.engines.argo.recorded import (
     workflow,
 )
 from tests.observability.engines.clusters import Site, emulated
-from tests.observability.engines.reader import Reader
+from tests.observability.engines.memory_reader import Reader
 from tests.waiting import PATIENCE
 
 LATER, LATER_END = "2026-11-22T11:00:00Z", "2026-11-22T11:05:00Z"

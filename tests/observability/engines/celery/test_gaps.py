@@ -8,14 +8,14 @@ from console.clients.celery.records import EventBatch, Outage, TaskOnWorker
 from observability.engines.celery.events import microseconds
 from observability.engines.celery.gaps import (
     ended_unseen,
+    gap_notes,
     pages,
     silenced,
-    told,
 )
 from observability.engines.celery.runs import Fold
 from observability.engines.celery.workers import SILENT_AFTER, Workers
 from observability.engines.contracts import TrailGap
-from tests.observability.engines.celery.hearing import (
+from tests.observability.engines.celery.event_listener import (
     NOW,
     Rows,
     event,
@@ -84,7 +84,7 @@ def test_open_runs_are_told_of_a_gap_the_same_way_each_time() -> None:
     rows, _, _ = running()
     gap = TrailGap(NOW, NOW + timedelta(days=365), "we were away")
     for _ in range(2):
-        for page in pages(told(rows.open_runs(), gap)):
+        for page in pages(gap_notes(rows.open_runs(), gap)):
             rows.store(page)
     assert rows.kinds("u1").count("gap") == 1
     assert rows.status("u1") == "running"

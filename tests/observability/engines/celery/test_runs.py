@@ -13,7 +13,7 @@ from console.clients.celery.records import CeleryEvent
 from observability.engines.celery.revisions import format_revision, parse_revision
 from observability.engines.celery.runs import Fold
 from observability.engines.contracts import FailureKind, LinkKind, RunSnapshot
-from tests.observability.engines.celery.hearing import (
+from tests.observability.engines.celery.event_listener import (
     Rows,
     event,
     received,

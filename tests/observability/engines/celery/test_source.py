@@ -19,7 +19,7 @@ from observability.engines.celery.source import CelerySource
 from observability.engines.contracts import RunRef, Status
 from tenants.adapters.celery import client_for
 from tenants.contracts import TargetRef
-from tests.observability.engines.celery.hearing import NOW, Listener
+from tests.observability.engines.celery.event_listener import NOW, Listener
 from tests.servers import Server, ValkeyServer
 from tests.servers import valkey as own_valkey
 from tests.waiting import PATIENCE

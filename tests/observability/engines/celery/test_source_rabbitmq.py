@@ -9,7 +9,7 @@ import pytest
 from console.clients import pool
 from console.clients.celery.client import CeleryClient
 from tests import rabbitmq
-from tests.observability.engines.celery.hearing import Listener
+from tests.observability.engines.celery.event_listener import Listener
 from tests.servers import Server
 from tests.waiting import PATIENCE, until
 from tests.workers import celery_worker

@@ -19,7 +19,7 @@ from observability.engines.contracts import (
 )
 from observability.engines.kubernetes.source import KubernetesSource
 from tests.observability.engines.clusters import Site, emulated
-from tests.observability.engines.reader import Reader, Store
+from tests.observability.engines.memory_reader import Reader, Store
 from tests.waiting import until
 
 FAST = {"starts-after": "100ms", "runs-for": "300ms"}

@@ -10,7 +10,7 @@ from deploy.demo.parts.programs import kube_binaries
 from observability.engines.contracts import Status
 from observability.engines.kubernetes.source import KubernetesSource
 from tests.observability.engines.clusters import site_in
-from tests.observability.engines.reader import Reader
+from tests.observability.engines.memory_reader import Reader
 from tests.servers import kube_control_plane
 
 FAST = {"starts-after": "100ms", "runs-for": "300ms"}

@@ -16,8 +16,8 @@ from deploy.demo.workloads.temporal_endings import activities, workflows
 from observability.engines.contracts import EventKind, RunEvent, RunSnapshot
 from observability.engines.temporal.source import TemporalSource
 from tenants.contracts import TargetRef
-from tests.observability.engines.temporal.reading import Reading
-from tests.observability.engines.temporal.starting import HEARTBEATS
+from tests.observability.engines.temporal.memory_reader import Reading
+from tests.observability.engines.temporal.start_workflows import HEARTBEATS
 
 
 def target_of(address: str, namespace: str) -> TargetRef:

@@ -19,8 +19,8 @@ from console.errors import NotFound
 from deploy.demo.workloads.temporal_endings import ApprovalFlow, Order
 from observability.engines.contracts import EventKind, Status
 from tenants.adapters.temporal import client_for
-from tests.observability.engines.temporal.reading import Reading
-from tests.observability.engines.temporal.starting import start, with_worker, without_worker
+from tests.observability.engines.temporal.memory_reader import Reading
+from tests.observability.engines.temporal.start_workflows import start, with_worker, without_worker
 from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.temporal

@@ -21,8 +21,8 @@ from observability.engines.temporal.cursor import Cursor
 from observability.engines.temporal.source import TemporalSource
 from tenants.adapters.temporal import client_for
 from tests.observability.engines.temporal.conftest import new_namespace, target_of
-from tests.observability.engines.temporal.reading import Reading, Rows
-from tests.observability.engines.temporal.starting import start, with_worker, without_worker
+from tests.observability.engines.temporal.memory_reader import Reading, Rows
+from tests.observability.engines.temporal.start_workflows import start, with_worker, without_worker
 from tests.servers import temporal_server
 
 pytestmark = pytest.mark.temporal

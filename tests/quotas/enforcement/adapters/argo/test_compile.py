@@ -14,7 +14,7 @@ from quotas.enforcement.adapters.argo.names import CLOSED_PATH, LIMIT_PATH
 from quotas.enforcement.ports import Change, Compiled, FieldChange, ObjectRef, Operation
 from tenants.adapters.argo import controller_namespace
 from tenants.contracts import PlacementRef, TargetRef
-from tests.contract.planes import limits
+from tests.contract.adapter_harness import limits
 
 PLACE = PlacementRef(1, "acme", "lab", "argo", "acme")
 TARGET = TargetRef(1, "lab", "argo", "", "in-cluster")

@@ -15,7 +15,7 @@ from quotas.enforcement.diff import diff
 from quotas.enforcement.ports import Compiled, DesiredObject, ObservedObject
 from quotas.plans.contracts import EffectiveLimits, Policy
 from tenants.contracts import PlacementRef, TargetRef
-from tests.contract.planes import limits
+from tests.contract.adapter_harness import limits
 
 ADAPTER = KubernetesAdapter()
 TARGET = TargetRef(1, "lab", "kubernetes", "", "env:K", features={"execution_policy": True})

@@ -8,7 +8,7 @@ import pytest
 
 from quotas.enforcement.adapters.kubernetes import names, network
 from quotas.plans.contracts import NetworkException, Policy
-from tests.contract.planes import limits
+from tests.contract.adapter_harness import limits
 from tests.quotas.enforcement.adapters.kubernetes.test_compile import (
     PLACEMENT,
     compiled,

@@ -10,7 +10,7 @@ from quotas.enforcement.adapters.temporal.adapter import TemporalAdapter
 from quotas.enforcement.ports import Compiled, Scalar
 from quotas.plans.contracts import EffectiveLimits
 from tenants.contracts import PlacementRef, TargetRef
-from tests.contract.planes import limits
+from tests.contract.adapter_harness import limits
 
 ADAPTER = TemporalAdapter()
 TARGET = TargetRef(

@@ -1,0 +1,201 @@
+"""A preview says what applying would do, and writes nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.utils import timezone
+
+from console.audit.models import Entry
+from console.audit.services import Actor
+from console.errors import DomainError
+from quotas.changes.kinds.adjustments import EndLease, EndOverride, GrantLease, SetOverride
+from quotas.changes.kinds.change import ProposedChange
+from quotas.changes.kinds.lifecycle import Offboard, Onboard, Resume
+from quotas.changes.kinds.placements import Displace, Place
+from quotas.changes.kinds.plans import MovePlan, PublishPlan
+from quotas.changes.kinds.repairs import TakeOver
+from quotas.enforcement.ports import Owner
+from quotas.plans.contracts import Policy
+from quotas.plans.models import PlanVersion, Subscription
+from tests.quotas.changes.apply_change import carry_out, preview
+from tests.quotas.changes.memory_adapter import MemoryAdapter
+from tests.quotas.conftest import LIMITS
+
+LESS = {**LIMITS, "requests.cpu": 30_000}
+BOTH = {"temporal.weight": 1, "temporal.tenant_rate": 1}
+PAST = timezone.now() - timedelta(days=1)
+PUBLISH = PublishPlan("standard", 1, LESS)
+
+
+def test_a_preview_writes_no_intent_and_no_ledger(house: SimpleNamespace, alice: Actor) -> None:
+    entries, subscriptions = Entry.objects.count(), list(Subscription.objects.values_list())
+    preview(PUBLISH, alice)
+    assert Entry.objects.count() == entries
+    assert list(Subscription.objects.values_list()) == subscriptions
+
+
+def test_equal_limit_changes_are_counted_together(house: SimpleNamespace, alice: Actor) -> None:
+    _, seen = preview(PUBLISH, alice)
+    (step,) = seen.limits
+    assert (step.key, step.before_text, step.after_text) == ("requests.cpu", "40 cores", "30 cores")
+    assert step.tenants == seen.tenants == 3
+    assert seen.title == "standard v1 → v2"
+    assert ("plan", "standard v1", "standard v2") in {
+        (each.name, each.before, each.after) for each in seen.settings
+    }
+
+
+def test_who_uses_more_than_the_new_limit_is_named(
+    house: SimpleNamespace, alice: Actor, plane: MemoryAdapter
+) -> None:
+    plane.memory.used["lab", "acme"] = {"requests.cpu": 35_000, "pods": 500}
+    plane.memory.used["lab", "initech"] = {"requests.cpu": 30_000}
+    _, seen = preview(PUBLISH, alice)
+    (over_limit,) = (
+        seen.over_limit
+    )  # pods were over their limit before: this change does not over_limit them
+    assert (over_limit.tenant, over_limit.target, over_limit.used_text, over_limit.limit_text) == (
+        "acme", "lab", "35 cores", "30 cores",
+    )  # fmt: skip
+    assert over_limit.effect == "nothing is evicted; new pods are refused until there is room"
+
+
+def test_whoever_has_an_override_of_their_own_is_unchanged(
+    house: SimpleNamespace, alice: Actor
+) -> None:
+    carry_out(SetOverride(("acme",), "requests.cpu", 60_000), alice)
+    until = timezone.now() + timedelta(hours=1)
+    carry_out(GrantLease(("globex",), "requests.cpu", None, until), alice)
+    _, seen = preview(PUBLISH, alice)
+    assert [step.tenants for step in seen.limits] == [1]
+    assert {(each.tenant, each.source, each.value_text) for each in seen.shadowed} == {
+        ("acme", "override", "60 cores"),
+        ("globex", "lease", "∞"),
+    }
+    assert (seen.shadowed_total, seen.shadowed_tenants) == (2, 2)
+
+
+def test_objects_are_shown_field_by_field(
+    house: SimpleNamespace, alice: Actor, plane: MemoryAdapter
+) -> None:
+    for where in (("lab", "acme"), ("spare", "acme"), ("lab", "initech"), ("lab", "globex")):
+        plane.memory.objects[where] = {
+            "suspended": False, "group": "",
+            **{f"hard[{key}]": value for key, value in LIMITS.items() if key[0] != "t"},
+        }  # fmt: skip
+    _, seen = preview(PUBLISH, alice)
+    assert (seen.creates, seen.updates, seen.deletes) == (0, 4, 0)
+    assert {(each["tenant"], each["target"]) for each in seen.objects} == {
+        ("acme", "lab"), ("acme", "spare"), ("initech", "lab"), ("globex", "lab"),
+    }  # fmt: skip
+    (field,) = seen.objects[0]["fields"]
+    assert (field["path"], field["before"], field["after"]) == (
+        "hard[requests.cpu]", "40000", "30000",
+    )  # fmt: skip
+    assert seen.calls == 4
+    assert {cost.target: cost.objects for cost in seen.costs} == {"lab": 3, "spare": 1}
+
+
+def test_a_target_that_is_away_is_said_and_delays_nobody(
+    house: SimpleNamespace, alice: Actor, plane: MemoryAdapter
+) -> None:
+    plane.memory.away.add("spare")
+    _, seen = preview(PUBLISH, alice)
+    (away,) = seen.blocked
+    assert (away.cause, away.target, away.placements) == ("unreachable", "spare", 1)
+    assert "will follow" in away.message
+    assert {each["target"] for each in seen.objects} == {"lab"}
+
+
+def test_a_disabled_target_is_not_even_looked_at(
+    house: SimpleNamespace, alice: Actor, plane: MemoryAdapter
+) -> None:
+    house.targets["spare"].enabled = False
+    house.targets["spare"].save()
+    _, seen = preview(PUBLISH, alice)
+    assert [each.cause for each in seen.blocked] == ["disabled"]
+    assert plane.observations == 1
+
+
+def test_refusals_of_the_plane_are_grouped(
+    house: SimpleNamespace, alice: Actor, plane: MemoryAdapter
+) -> None:
+    plane.memory.refused["pods"] = "This plane cannot count pods."
+    _, seen = preview(PUBLISH, alice)
+    assert {(each.cause, each.target, each.key, each.placements) for each in seen.blocked} == {
+        ("refused", "lab", "pods", 3),
+        ("refused", "spare", "pods", 1),
+    }
+
+
+def test_a_conflict_is_foreseen_with_its_owner(
+    house: SimpleNamespace, alice: Actor, plane: MemoryAdapter
+) -> None:
+    plane.memory.objects["lab", "acme"] = {"hard[requests.cpu]": 1}
+    plane.memory.owners["lab", "acme"] = {"hard[requests.cpu]": Owner("argocd", declarative=True)}
+    _, seen = preview(PUBLISH, alice)
+    (held,) = seen.blocked
+    assert (held.cause, held.owner, held.tenants) == ("conflict", "argocd", ("acme",))
+    _, taken = preview(TakeOver((house.placements["acme"].pk,)), alice)
+    assert taken.blocked == ()
+
+
+def test_what_is_deleted_is_shown_and_asks_for_the_name(
+    house: SimpleNamespace, alice: Actor, plane: MemoryAdapter
+) -> None:
+    plane.memory.objects["lab", "acme"] = {"group": ""}
+    _, seen = preview(Offboard("acme"), alice)
+    assert (seen.deletes, seen.confirm) == (1, "acme")
+    assert seen.objects[0]["operation"] == "delete"
+
+
+def test_a_tenant_that_is_to_come_is_previewed_like_any_other(
+    house: SimpleNamespace, alice: Actor, gold: PlanVersion
+) -> None:
+    place = Place("hooli", "lab", "hooli")
+    _, seen = preview(Onboard("hooli", "Hooli", "gold", placements=(place,)), alice)
+    assert (seen.creates, seen.objects[0]["placement"]) == (1, -1)
+    assert {step.before_text for step in seen.limits} == {"not set"}
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (MovePlan(("nobody",), "standard"), "unknown_tenants"),
+        (MovePlan(("acme",), "nothing"), "unknown_plan"),
+        (MovePlan(("acme",), "standard", 9), "unknown_version"),
+        (PublishPlan("standard", 7, LESS), "unknown_version"),
+        (PublishPlan("standard", 1, LIMITS), "unchanged"),
+        (PublishPlan("standard", 1, BOTH), "invalid_limits"),
+        (EndLease(99), "unknown_lease"),
+        (EndOverride(99), "unknown_override"),
+        (Resume(("acme",)), "unchanged"),
+        (Place("acme", "moon", "acme"), "unknown_target"),
+        (Place("acme", "lab", "kube-system"), "invalid"),
+        (Place("acme", "lab", "initech"), "taken"),
+        (Place("acme", "lab", "x", sharing="both"), "invalid"),
+        (Displace(999), "unknown_placement"),
+        (Onboard("acme", "Acme", "standard"), "taken"),
+        (Onboard("Not A Slug", "x", "standard"), "invalid"),
+        (GrantLease(("acme",), "pods", 1, PAST), "lease_in_the_past"),
+        (SetOverride(("acme",), "temporal.weight", None), "invalid_limit"),
+        (SetOverride(("acme",), "podz", 1), "invalid_limit_key"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_is_refused_when_it_is_proposed(
+    house: SimpleNamespace, alice: Actor, change: ProposedChange, code: str
+) -> None:
+    with pytest.raises(DomainError) as refused:
+        preview(change, alice)
+    assert refused.value.code == code
+    assert refused.value.message.endswith(".")
+
+
+def test_the_policy_that_is_not_said_stays_as_it_was(house: SimpleNamespace, alice: Actor) -> None:
+    strict = Policy(pod_security="restricted")
+    carry_out(PublishPlan("standard", 1, LESS, strict), alice)
+    _, seen = preview(PublishPlan("standard", 2, LIMITS), alice)
+    assert "policy pod security" not in {each.name for each in seen.settings}

@@ -1,0 +1,139 @@
+"""Who may open which page of changes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from console.access.contracts import Permission
+from console.access.models import Role
+from console.audit.models import Entry, Outcome
+from console.audit.services import Actor
+from quotas.changes.kinds.lifecycle import Suspend
+from quotas.changes.kinds.plans import MovePlan
+from quotas.changes.kinds.registry import KINDS
+from quotas.changes.models import Proposal
+from quotas.changes.urls import urlpatterns
+from quotas.enforcement.models import Rollout
+from quotas.plans.models import PlanVersion
+from quotas.plans.services import adjustments
+from tenants.services import add_member
+from tests.quotas.changes.apply_change import preview
+from tests.quotas.changes.page_client import browser
+
+NAMES = sorted(str(pattern.name) for pattern in urlpatterns)
+READING = {"proposal", "proposal_objects", "proposal_yaml", "proposals"}
+OPERATING = {
+    "bulk", "limits", "suspend", "resume", "repair", "take_over", "drift_policy", "end_lease",
+    "proposal_apply", "proposal_discard", "proposal_refresh",
+}  # fmt: skip
+POSTED = {
+    "bulk", "member_add", "member_remove", "proposal_apply", "proposal_discard", "proposal_refresh",
+}  # fmt: skip
+
+
+@pytest.fixture
+def paths(house: SimpleNamespace, alice: Actor) -> dict[str, str]:
+    """A path that exists for every page."""
+    said: dict[str, Any] = {"actor": alice, "reason": "set up"}
+    draft, _ = preview(Suspend(("acme",)), alice)
+    until = timezone.now() + timedelta(hours=1)
+    (lease,) = adjustments.grant_lease(
+        tenants=[house.acme], key="pods", value=150, until=until, **said
+    )
+    (override,) = adjustments.set_override(tenants=[house.acme], key="pods", value=120, **said)
+    member = add_member(tenant=house.acme, user=alice.user, **said)  # type: ignore[arg-type]  # a person
+    place = house.placements["acme"].pk
+    found: dict[str, object] = {
+        "leases/": lease.pk, "overrides/": override.pk, "placements/": place,
+        "changes/": draft.pk, "tenants/": member.pk,
+    }  # fmt: skip
+    slugs = {"tenants/": "acme", "targets/": "lab", "plans/": "standard"}
+    paths = {}
+    for pattern in urlpatterns:
+        route = str(pattern.pattern)
+        folder = route[: route.index("/") + 1]
+        given: dict[str, object] = {}
+        if "<slug:" in route:
+            given["slug"] = slugs[folder]
+        if "<int:" in route:
+            given["pk"] = found[folder]
+        paths[str(pattern.name)] = reverse(f"changes:{pattern.name}", kwargs=given)
+    return paths
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_outsider_is_refused_on_every_page(name: str, paths: dict[str, str]) -> None:
+    outsider = browser(Role.NOBODY)
+    assert outsider.get(paths[name]).status_code == 403
+    assert outsider.post(paths[name]).status_code == 403
+    stranger = Client().get(paths[name])
+    assert stranger.status_code == 302
+    assert "/access/sign-in/" in stranger["Location"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_viewer_may_only_read_previews(name: str, paths: dict[str, str]) -> None:
+    viewer = browser(Role.VIEWER)
+    response = viewer.post(paths[name]) if name in POSTED else viewer.get(paths[name])
+    assert response.status_code == (200 if name in READING else 403)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_operator_may_not_change_what_was_agreed(name: str, paths: dict[str, str]) -> None:
+    operator = browser(Role.OPERATOR)
+    response = operator.post(paths[name]) if name in POSTED else operator.get(paths[name])
+    allowed = name in READING | OPERATING
+    assert (response.status_code != 403) is allowed
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - POSTED))
+def test_an_admin_opens_every_page_without_writing_anything(
+    name: str, paths: dict[str, str]
+) -> None:
+    before = Entry.objects.count(), Proposal.objects.count()
+    assert browser().get(paths[name]).status_code == 200
+    assert (Entry.objects.count(), Proposal.objects.count()) == before
+
+
+def test_an_operator_may_not_apply_what_an_admin_proposed(
+    house: SimpleNamespace, alice: Actor, gold: PlanVersion
+) -> None:
+    draft, seen = preview(MovePlan(("acme",), "gold"), alice)
+    operator = browser(Role.OPERATOR)
+    page = operator.get(reverse("changes:proposal", args=[draft.pk]))
+    assert b"Applying it needs" in page.content
+    path = reverse("changes:proposal_apply", args=[draft.pk])
+    refused = operator.post(path, {"fingerprint": seen.fingerprint, "reason": "because"})
+    assert refused.status_code == 403
+    assert operator.post(reverse("changes:proposal_discard", args=[draft.pk])).status_code == 403
+    assert Rollout.objects.count() == 0
+    assert Entry.objects.filter(outcome=Outcome.REFUSED, action="access.refused").count() == 2
+
+
+def test_an_operator_may_lease_but_not_override(house: SimpleNamespace) -> None:
+    operator = browser(Role.OPERATOR)
+    path = reverse("changes:limits", args=["acme"])
+    assert b"Override" not in operator.get(path).content
+    given = {"key": "pods", "value": "150", "span": "4"}
+    assert operator.post(path, {**given, "how": "override"}).status_code == 403
+    assert operator.post(path, {**given, "how": "lease"}).status_code == 302
+
+
+def test_an_operator_may_not_move_many(house: SimpleNamespace) -> None:
+    given = {"action": "move_plan", "tenants": ["acme"]}
+    assert browser(Role.OPERATOR).post(reverse("changes:bulk"), given).status_code == 403
+
+
+def test_every_kind_of_change_has_somebody_who_may_make_it() -> None:
+    for_operators = {name for name, kind in KINDS.items() if kind.permission == Permission.OPERATE}
+    assert for_operators == {"GrantLease", "EndLease", "Suspend", "Resume", "Repair", "TakeOver"}
+    assert {kind.permission for kind in KINDS.values()} == {
+        Permission.OPERATE, Permission.ADMINISTER,
+    }  # fmt: skip

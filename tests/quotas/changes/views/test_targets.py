@@ -1,0 +1,151 @@
+"""Adding and editing targets."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from console.audit.models import Entry
+from quotas.changes.forms.targets import shown_options
+from quotas.enforcement.adapters import registry
+from tenants.models import Target
+from tests.quotas.changes.page_client import browser, field_value, said
+
+NEW = reverse("changes:target_new")
+TEMPORAL: dict[str, Any] = {
+    "slug": "temporal-eu", "kind": "temporal", "endpoint": "temporal.example:7233",
+    "credential": "env:TEMPORAL_API_KEY", "namespace": "jobs",
+    "queues": "jobs-shared 10/s 100/s\nbulk - 5/s\nplain", "more": "tls: true",
+    "drift_policy": "hold", "concurrency": "8", "enabled": "on", "reason": "new region",
+}  # fmt: skip
+OPTIONS = {
+    "tls": True,
+    "namespace": "jobs",
+    "queues": {
+        "jobs-shared": {"base_rate": 10_000, "queue_rate": 100_000},
+        "bulk": {"queue_rate": 5_000},
+        "plain": {},
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def _kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = ("kubernetes", "temporal", "argo", "memory")
+    monkeypatch.setattr(registry, "kinds", lambda: known)
+
+
+def test_a_target_is_added_and_its_connection_tested(house: SimpleNamespace) -> None:
+    saved = browser().post(NEW, TEMPORAL, follow=True)
+    target = Target.objects.get(slug="temporal-eu")
+    assert (target.name, target.kind, target.concurrency) == ("temporal-eu", "temporal", 8)
+    assert (target.drift_policy, target.options) == ("hold", OPTIONS)
+    assert "temporal-eu is saved" in said(saved)
+    test = reverse("enforcement:target_test", args=["temporal-eu"])
+    assert f'hx-post="{test}"' in saved.content.decode()
+    assert f'<form method="post" action="{test}">' in saved.content.decode()
+
+
+def test_options_are_shown_as_they_are_written() -> None:
+    shown = shown_options(OPTIONS)
+    assert shown["namespace"] == "jobs"
+    assert shown["queues"] == "jobs-shared 10/s 100/s\nbulk – 5/s\nplain"
+    assert shown["more"] == "tls: true"
+    assert set(shown_options({}).values()) == {""}
+
+
+def test_editing_keeps_slug_and_kind_and_what_temporal_says(house: SimpleNamespace) -> None:
+    admin = browser()
+    admin.post(NEW, TEMPORAL)
+    path = reverse("changes:target_edit", args=["temporal-eu"])
+    page = admin.get(path)
+    given = {
+        **TEMPORAL, "slug": "other", "kind": "memory", "enabled": "", "queues": "jobs-shared 20/s",
+        "generation": field_value(page, "generation"), "reason": "twice as fast",
+    }  # fmt: skip
+    given.pop("enabled")
+    saved = admin.post(path, given, follow=True)
+    assert "It is disabled" in said(saved)
+    target = Target.objects.get(slug="temporal-eu")
+    assert (target.kind, target.enabled) == ("temporal", False)
+    assert target.options["queues"] == {"jobs-shared": {"base_rate": 20_000}}
+    late = admin.post(path, {**given, "endpoint": "elsewhere:7233"})
+    assert late.status_code == 422
+    assert "temporal-eu was changed meanwhile" in said(late)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"slug": "Temporal EU"}, "Use 1 to 63 lower-case letters"),
+        ({"slug": "lab"}, "already exists"),
+        ({"kind": "mainframe"}, "mainframe is not one of the available choices"),
+        ({"credential": "hunter2-hunter2"}, "a secret is never stored here; use kubeconfig:"),
+        ({"more": "password: hunter2"}, "options.password is named like a secret"),
+        ({"more": "[1, 2]"}, "Use a mapping such as tls: true."),
+        ({"more": "a: [b"}, "This is neither YAML nor JSON in line 1."),
+        ({"more": "queues: {}"}, "queues has a field of its own above"),
+        ({"more": "ui_url: http://a"}, "ui_url has a field of its own above"),
+        ({"ui_url": "javascript:alert(1)"}, "use an http or https URL"),
+        ({"logs_url": "https://logs.example/{host}"}, "{host} is unknown"),
+        ({"trail_retention_days": "0"}, "greater than or equal to 1"),
+        ({"queues": "jobs fast"}, "Line 1: 'fast' is not accepted"),
+        ({"queues": "a 1/s 2/s 3/s"}, "write each queue once"),
+        ({"queues": "a\na"}, "Line 2"),
+        ({"concurrency": "0"}, "greater than or equal to 1"),
+        ({"reason": ""}, "This field is required."),
+    ],
+)
+def test_what_is_wrong_with_a_target_stands_at_its_field(
+    house: SimpleNamespace, wrong: dict[str, str], message: str
+) -> None:
+    before = Entry.objects.count()
+    response = browser().post(NEW, {**TEMPORAL, **wrong})
+    assert response.status_code == 422
+    assert message in said(response)
+    assert b'aria-invalid="true"' in response.content
+    assert (Target.objects.count(), Entry.objects.count()) == (2, before)
+
+
+def test_a_secret_that_was_entered_is_not_kept_in_the_ledger(house: SimpleNamespace) -> None:
+    browser().post(NEW, {**TEMPORAL, "credential": "hunter2-hunter2"})
+    assert not Entry.objects.filter(message__contains="hunter2").exists()
+    assert not Entry.objects.filter(after__icontains="hunter2").exists()
+
+
+LINKS = {
+    "ui_url": "https://argo.example",
+    "trace_url": "https://tempo.example/{trace_id}",
+    "logs_url": "https://logs.example/?q={pod}",
+}
+ARGO: dict[str, Any] = {
+    "slug": "argo-eu", "kind": "argo", "credential": "kubeconfig:/etc/headroom/eu",
+    "argo_server": "https://argo.example:2746", "argo_server_token": "env:ARGO_TOKEN",
+    "trail_retention_days": "30", "drift_policy": "hold", "concurrency": "8", "enabled": "on",
+    "reason": "workflows too", **LINKS,
+}  # fmt: skip
+
+
+def test_an_argo_target_has_its_server_and_its_links(house: SimpleNamespace) -> None:
+    admin = browser()
+    assert admin.post(NEW, {**ARGO, "namespace": "is Temporal's"}).status_code == 302
+    target = Target.objects.get(slug="argo-eu")
+    assert target.options == {
+        "argo_server": "https://argo.example:2746",
+        "argo_server_token": "env:ARGO_TOKEN",
+        "trail_retention_days": 30,
+        **LINKS,
+    }
+    page = admin.get(reverse("changes:target_edit", args=["argo-eu"]))
+    assert field_value(page, "logs_url") == "https://logs.example/?q={pod}"
+    assert field_value(page, "trail_retention_days") == "30"
+
+
+def test_the_token_of_an_argo_server_is_never_stored_itself(house: SimpleNamespace) -> None:
+    response = browser().post(NEW, {**ARGO, "argo_server_token": "abcdef"})
+    assert response.status_code == 422
+    assert "options.argo_server_token is named like a secret" in said(response)
+    assert not Target.objects.filter(slug="argo-eu").exists()
