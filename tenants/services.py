@@ -208,12 +208,12 @@ def set_drift_policy(*, placement: Placement, policy: str, actor: Actor, reason:
     before = placement.drift_policy
     placement.drift_policy = policy
     require_clean(placement)
-    said: dict[str, Any] = {"actor": actor, "reason": audit.require_reason(reason)}
+    entry: dict[str, Any] = {"actor": actor, "reason": audit.require_reason(reason)}
     rows = Placement.objects.filter(pk=placement.pk).exclude(drift_policy=policy)
     if not rows.update(drift_policy=policy):
         return False
     flip = {"before": {"drift_policy": before}, "after": {"drift_policy": policy}}
-    _record(placement, "placement.drift_policy", **flip, **said)
+    _record(placement, "placement.drift_policy", **flip, **entry)
     return True
 
 
@@ -222,13 +222,16 @@ def leave(*, placements: Sequence[Placement], actor: Actor, reason: str) -> int:
     """Marks placements (tenant and target loaded) as leaving, which is their last new intent; how
     many were not yet."""
     staying = [placement for placement in placements if not placement.leaving]
-    Placement.objects.filter(pk__in=[each.pk for each in staying]).update(
+    Placement.objects.filter(pk__in=[placement.pk for placement in staying]).update(
         leaving=True, generation=F("generation") + 1
     )
-    said: dict[str, Any] = {"actor": actor, "reason": audit.require_reason(reason)}
+    entry: dict[str, Any] = {"actor": actor, "reason": audit.require_reason(reason)}
     flip: dict[str, Any] = {"before": {"leaving": False}, "after": {"leaving": True}}
     audit.record_all(
-        [audit.build(action="placement.leave", **_named(each), **flip, **said) for each in staying]
+        [
+            audit.build(action="placement.leave", **_named(placement), **flip, **entry)
+            for placement in staying
+        ]
     )
     for placement in staying:
         placement.leaving = True
@@ -238,13 +241,16 @@ def leave(*, placements: Sequence[Placement], actor: Actor, reason: str) -> int:
 @transaction.atomic
 def remove_placements(*, placements: Sequence[Placement], actor: Actor, reason: str) -> int:
     """Forgets placements that are empty on their targets; how many there were."""
-    said: dict[str, Any] = {"actor": actor, "reason": audit.require_reason(reason)}
+    entry: dict[str, Any] = {"actor": actor, "reason": audit.require_reason(reason)}
     audit.record_all(
         [
             audit.build(
-                action="placement.remove", before=placement_values(each), **_named(each), **said
+                action="placement.remove",
+                before=placement_values(placement),
+                **_named(placement),
+                **entry,
             )
-            for each in placements
+            for placement in placements
         ]
     )
     Placement.objects.filter(pk__in=[placement.pk for placement in placements]).delete()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ParamSpec
 
 from django.utils import timezone
 
@@ -13,6 +13,8 @@ from console.access.models import User
 from console.audit.models import ActorKind, Entry, Outcome
 from console.errors import DomainError
 from console.request import current_request_id
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,38 +96,20 @@ def build(
     )
 
 
-def record(
-    *,
-    actor: Actor,
-    action: str,
-    object_type: str,
-    object_id: object,
-    object_label: str,
-    tenant: str = "",
-    before: Any = None,
-    after: Any = None,
-    reason: str = "",
-    outcome: str = Outcome.DONE,
-    message: str = "",
-    at: datetime | None = None,
-) -> Entry:
-    """Appends one entry, in the caller's transaction: what is rolled back was not done."""
-    entry = build(
-        actor=actor,
-        action=action,
-        object_type=object_type,
-        object_id=object_id,
-        object_label=object_label,
-        tenant=tenant,
-        before=before,
-        after=after,
-        reason=reason,
-        outcome=outcome,
-        message=message,
-        at=at,
-    )
-    entry.save(force_insert=True)
-    return entry
+def _appending(make: Callable[P, Entry]) -> Callable[P, Entry]:
+    """Whatever makes an entry, as what writes it too."""
+
+    def append(*args: P.args, **kwargs: P.kwargs) -> Entry:
+        entry = make(*args, **kwargs)
+        entry.save(force_insert=True)
+        return entry
+
+    return append
+
+
+record = _appending(build)
+"""Appends one entry that `build` makes, in the caller's transaction: what is rolled back was not
+done."""
 
 
 def record_all(entries: Sequence[Entry]) -> None:

@@ -19,6 +19,7 @@ import obstore
 from obstore import exceptions as errors
 from obstore.store import LocalStore, ObjectStore, from_url
 
+from console.chunks import chunks
 from console.clients.credentials import Secret
 from console.errors import ExternalError, NotFound, Refused, Unreachable
 
@@ -94,8 +95,8 @@ class ObjectStorage:
     @_typed
     def delete(self, paths: list[str]) -> None:
         """Deletes objects; those that are not there are no error."""
-        for start in range(0, len(paths), _PAGE):
-            self._delete(paths[start : start + _PAGE])
+        for page in chunks(paths, _PAGE):
+            self._delete(page)
 
     def _delete(self, paths: list[str]) -> None:
         if not isinstance(self._store, LocalStore):

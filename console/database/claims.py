@@ -1,15 +1,42 @@
-"""A claim that is renewed in the background while its holder works, and is free if it dies."""
+"""Claims on rows: one worker at a time holds one, renews it in the background while it works, and
+it is free again if the worker dies."""
 
 from __future__ import annotations
 
 import threading
 import uuid
 from collections.abc import Callable
+from datetime import datetime
+from typing import Self, TypeVar
 
 import structlog
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, models
+from django.db.models import Q
+
+Row = TypeVar("Row", bound=models.Model, covariant=True)
 
 log = structlog.get_logger(__name__)
+
+
+class ClaimedQuerySet(models.QuerySet[Row]):
+    """Rows with `claim` (the token of whoever holds them, "" for nobody) and `claimed_until`."""
+
+    def unclaimed(self, *, now: datetime, token: str = "") -> Self:
+        """Those that nobody holds now, or only `token` does."""
+        return self.filter(Q(claim__in={"", token}) | Q(claimed_until__lt=now))
+
+    def claim(self, *, token: str, now: datetime, until: datetime) -> bool:
+        """Takes or renews the claim on the one row that was filtered for; True when it is ours."""
+        free = self.unclaimed(now=now, token=token)
+        return free.update(claim=token, claimed_until=until) == 1
+
+    def renew(self, *, token: str, until: datetime) -> bool:
+        """Renews the claim while it is ours; never takes back what was given up meanwhile."""
+        return self.filter(claim=token).update(claimed_until=until) == 1
+
+    def release(self, *, token: str) -> None:
+        """Gives the claim back, if it is still ours."""
+        self.filter(claim=token).update(claim="", claimed_until=None)
 
 
 class Claim:

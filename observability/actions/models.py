@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from console.audit.models import ActorKind
+from console.database.claims import ClaimedQuerySet
 from observability.actions.contracts import ORDER_KEY
 from observability.engines.catalogue import find_verb
 from observability.engines.contracts import Engine
@@ -47,26 +48,17 @@ def new_uid() -> str:
     return str(uuid.uuid4())
 
 
-class OrderQuerySet(models.QuerySet["Order"]):
+class OrderQuerySet(ClaimedQuerySet["Order"]):
     """Finders, and the claim by which one worker at a time carries an order out."""
 
     def open(self) -> OrderQuerySet:
         """Orders that have no outcome yet."""
         return self.filter(status__in=OPEN)
 
-    def claim(self, *, pk: int, token: str, now: datetime, until: datetime) -> bool:
-        """Takes or renews an open order that nobody holds; True when it is ours."""
-        free = Q(claim="") | Q(claim=token) | Q(claimed_until__lt=now)
-        return self.open().filter(free, pk=pk).update(claim=token, claimed_until=until) == 1
-
     def start(self, *, pk: int, now: datetime, until: datetime) -> bool:
         """Asked becomes running, once; True for whoever did it."""
         asked = self.filter(pk=pk, status=OrderStatus.ASKED)
         return asked.update(status=OrderStatus.RUNNING, started_at=now, claimed_until=until) == 1
-
-    def release(self, *, pk: int, token: str) -> None:
-        """Gives the claim back, if it is still held."""
-        self.filter(pk=pk, claim=token).update(claim="", claimed_until=None)
 
 
 class Order(models.Model):

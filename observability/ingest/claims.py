@@ -34,7 +34,7 @@ def claimed(target_id: int) -> Iterator[Claim | None]:
         yield claim
     finally:
         claim.stop()
-        IngestState.objects.release(target_id=target_id, token=claim.token)
+        IngestState.objects.filter(target_id=target_id).release(token=claim.token)
 
 
 def hold(target_id: int, token: str) -> None:
@@ -47,18 +47,18 @@ def hold(target_id: int, token: str) -> None:
 
 def _take(target_id: int, token: str) -> bool:
     now = timezone.now()
-    return IngestState.objects.claim(target_id=target_id, token=token, now=now, until=_end(now))
+    rows = IngestState.objects.filter(target_id=target_id)
+    return rows.claim(token=token, now=now, until=_end(now))
 
 
 def _renew(target_id: int, token: str) -> bool:
-    """Never takes back what was given up meanwhile."""
-    mine = IngestState.objects.filter(target_id=target_id, claim=token)
-    return mine.update(claimed_until=_end(timezone.now())) == 1
+    rows = IngestState.objects.filter(target_id=target_id)
+    return rows.renew(token=token, until=_end(timezone.now()))
 
 
 def give_up(target_id: int, token: str) -> None:
     """Gives a claim back for a thread that hangs: it can store nothing any more."""
-    IngestState.objects.release(target_id=target_id, token=token)
+    IngestState.objects.filter(target_id=target_id).release(token=token)
 
 
 def _end(now: datetime) -> datetime:

@@ -11,6 +11,7 @@ from typing import Final
 from django.conf import settings
 from django.db.models import QuerySet
 
+from console.chunks import chunks
 from observability.engines.contracts import Engine, RunRef
 from observability.engines.ports import Source
 from observability.ingest.claims import hold
@@ -97,8 +98,8 @@ class StoredRuns:
         """The stored revision of runs, by external id and run id."""
         wanted, revisions = set(ids), {}
         names = sorted({external_id for external_id, _ in wanted})
-        for start in range(0, len(names), CHUNK):
-            rows = self._runs.filter(external_id__in=names[start : start + CHUNK])
+        for chunk in chunks(names, CHUNK):
+            rows = self._runs.filter(external_id__in=chunk)
             for external_id, run_id, revision in rows.values_list(
                 "external_id", "run_id", "revision"
             ):

@@ -244,7 +244,7 @@ def _note(row: JobRun, error: ExternalError, now: datetime) -> None:
         if row.archive == ArchiveState.DUE and not _waits(row):
             row.archive = ArchiveState.UNAVAILABLE
         return
-    row.history_not_before = now + archive.backoff(row.history_tries)
+    row.history_not_before = now + archive.rest_after(row.history_tries)
 
 
 _AWAY: Final = (Unreachable, Throttled)

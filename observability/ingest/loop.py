@@ -15,6 +15,7 @@ import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.utils import timezone
 
+from console.backoff import backoff
 from console.database.claims import Claim
 from console.errors import ExternalError
 from observability.engines.registry import source_for
@@ -103,8 +104,8 @@ class TargetThread(threading.Thread):
 
     def _rest_longer(self, at_least: float | None = None) -> None:
         self._failures = min(self._failures + 1, 10)
-        seconds = min(FIRST_REST * 2 ** (self._failures - 1), LONGEST_REST)
-        seconds *= random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, no secret
+        spread = random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, no secret
+        seconds = backoff(self._failures, first=FIRST_REST, longest=LONGEST_REST, spread=spread)
         self._rest(max(seconds, min(at_least or 0.0, LONGEST_REST)))
 
     def _rest(self, seconds: float) -> None:

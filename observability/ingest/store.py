@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Count, F
 from django.db.models.base import ModelState
 
+from console.chunks import chunks
 from observability.engines.contracts import ChangePage, RunEvent, RunSnapshot
 from observability.ingest.context import CHUNK, IngestContext
 from observability.ingest.event_rows import EventRow, event_rows, how_many
@@ -122,10 +123,8 @@ def find_rows(target_id: int, names: Sequence[RunName]) -> dict[RunName, JobRun]
     wanted = set(names)
     ids = sorted({external_id for external_id, _ in wanted})
     rows: dict[RunName, JobRun] = {}
-    for start in range(0, len(ids), CHUNK):
-        for row in JobRun.objects.filter(
-            target_id=target_id, external_id__in=ids[start : start + CHUNK]
-        ):
+    for chunk in chunks(ids, CHUNK):
+        for row in JobRun.objects.filter(target_id=target_id, external_id__in=chunk):
             if (row.external_id, row.run_id) in wanted:
                 rows[row.external_id, row.run_id] = row
     return rows
@@ -246,8 +245,8 @@ def _recount(runs: Sequence[JobRun], now: datetime) -> int:
     before = {run.pk: run.event_count for run in runs}
     grown: dict[int, list[int]] = {}
     ids, total = list(before), 0
-    for start in range(0, len(ids), CHUNK):
-        counted = JobEvent.objects.filter(run__in=ids[start : start + CHUNK])
+    for chunk in chunks(ids, CHUNK):
+        counted = JobEvent.objects.filter(run__in=chunk)
         for pk, number in counted.values_list("run_id").annotate(number=Count("pk")).order_by():
             if number != before[pk]:
                 grown.setdefault(number, []).append(pk)

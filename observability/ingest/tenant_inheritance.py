@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from console.chunks import chunks
 from observability.engines.contracts import Engine, RunSnapshot
 from observability.ingest.context import CHUNK, IngestContext
 from observability.jobs.models import Attribution, JobRun
@@ -36,10 +37,10 @@ def tenants_of_parents(
         {key_of(snapshot.parent) for snapshot in runs if snapshot.parent and not snapshot.tenant}
     )
     tenants: dict[str, int | None] = {}
-    for start in range(0, len(wanted), CHUNK):
+    for chunk in chunks(wanted, CHUNK):
         rows = JobRun.objects.filter(
             target_id=context.target.id,
-            key__in=wanted[start : start + CHUNK],
+            key__in=chunk,
             tenant_id__isnull=False,
         )
         tenants.update({row.key: row.tenant_id for row in rows.only("key", "tenant_id")})
@@ -64,18 +65,18 @@ def _pass_on_once(
 ) -> dict[str, int | None]:
     """Attributes the children of one generation; their own keys with their tenant."""
     keys, children = sorted(owners), list[JobRun]()
-    for start in range(0, len(keys), CHUNK):
+    for chunk in chunks(keys, CHUNK):
         children += JobRun.objects.filter(
             target_id=context.target.id,
-            parent_key__in=keys[start : start + CHUNK],
+            parent_key__in=chunk,
             tenant_id__isnull=True,
         ).only("pk", "key", "parent_key")
     of_tenant: dict[int | None, list[int]] = defaultdict(list)
     for child in children:
         of_tenant[owners[child.parent_key]].append(child.pk)
     for tenant_id, ids in of_tenant.items():
-        for start in range(0, len(ids), CHUNK):
-            JobRun.objects.filter(pk__in=ids[start : start + CHUNK]).update(
+        for some in chunks(ids, CHUNK):
+            JobRun.objects.filter(pk__in=some).update(
                 tenant_id=tenant_id, attribution=Attribution.DECLARED, updated_at=now
             )
     return {child.key: owners[child.parent_key] for child in children}

@@ -12,6 +12,7 @@ import orjson
 from django.db import connection
 from django.db.models import Field, Model
 
+from console.chunks import chunks
 from observability.ingest.context import CHUNK
 from observability.jobs.models import JobEvent, JobRun
 
@@ -48,8 +49,7 @@ def save_runs(runs: Sequence[JobRun], columns: Iterable[str]) -> None:
 
 
 def _learn_ids(runs: Sequence[JobRun]) -> None:
-    for start in range(0, len(runs), CHUNK):
-        some = runs[start : start + CHUNK]
+    for some in chunks(runs, CHUNK):
         names = {run.external_id for run in some}
         found = JobRun.objects.filter(target_id=some[0].target_id, external_id__in=names)
         ids = {

@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from console.access.contracts import Permission
 from console.access.models import User
+from console.database.claims import ClaimedQuerySet
 from observability.engines.contracts import (
     ENGINE_LABELS,
     LONGEST_MESSAGE,
@@ -231,17 +232,8 @@ class JobDocument(models.Model):
         return f"{self.sha256[:12]} of run {self.run_id}"
 
 
-class IngestStateQuerySet(models.QuerySet["IngestState"]):
+class IngestStateQuerySet(ClaimedQuerySet["IngestState"]):
     """The claim on a target's stream: one reader at a time."""
-
-    def claim(self, *, target_id: int, token: str, now: datetime, until: datetime) -> bool:
-        """Takes or renews the claim; False while somebody else holds it."""
-        free = Q(claim="") | Q(claim=token) | Q(claimed_until__lt=now)
-        return self.filter(free, target_id=target_id).update(claim=token, claimed_until=until) == 1
-
-    def release(self, *, target_id: int, token: str) -> None:
-        """Gives the claim back if it is still held."""
-        self.filter(target_id=target_id, claim=token).update(claim="", claimed_until=None)
 
 
 class IngestState(models.Model):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import ClassVar
 
 from django.conf import settings
@@ -12,6 +11,7 @@ from django.db.models import Q
 
 from console.access.contracts import Permission
 from console.access.models import User
+from console.database.claims import ClaimedQuerySet
 from observability.jobs.models import JobRun
 from tenants.models import dns_label
 
@@ -83,19 +83,12 @@ class Verdict(models.TextChoices):
     NO_HISTORY = "no_history", "No history"
 
 
-class ReplayQuerySet(models.QuerySet["Replay"]):
-    """The claim on a replay: one worker at a time."""
+class ReplayQuerySet(ClaimedQuerySet["Replay"]):
+    """Finders, and the claim by which one worker at a time carries a replay out."""
 
-    def claim(self, *, pk: int, token: str, now: datetime, until: datetime) -> bool:
-        """Takes or renews the claim on an unfinished replay; False when it cannot be had."""
-        free = Q(claim="") | Q(claim=token) | Q(claimed_until__lt=now)
-        open_ones = self.filter(free, pk=pk, state__in=(ReplayState.WAITING, ReplayState.RUNNING))
-        return open_ones.update(claim=token, claimed_until=until) == 1
-
-    def unclaimed(self, now: datetime) -> ReplayQuerySet:
-        """Unfinished replays that no worker holds."""
-        free = Q(claim="") | Q(claimed_until__lt=now)
-        return self.filter(free, state__in=(ReplayState.WAITING, ReplayState.RUNNING))
+    def unfinished(self) -> ReplayQuerySet:
+        """Replays that wait or run."""
+        return self.filter(state__in=(ReplayState.WAITING, ReplayState.RUNNING))
 
 
 class Replay(models.Model):

@@ -22,5 +22,6 @@ def run_replay(replay_id: int) -> None:
 @app.task(name="observability.replays.tasks.resume")
 def resume() -> None:
     """Every half minute: replays that are not finished and that nobody works on."""
-    for replay_id in Replay.objects.unclaimed(timezone.now()).values_list("pk", flat=True)[:20]:
+    unclaimed = Replay.objects.unfinished().unclaimed(now=timezone.now())
+    for replay_id in unclaimed.values_list("pk", flat=True)[:20]:
         enqueue(RUN, replay_id)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any
 
+from console.chunks import chunks
 from observability.usage.models import SLOT_SECONDS, SLOTS, UsageSamples
 from quotas.enforcement.models import PlacementState
 
@@ -25,8 +25,8 @@ def sample(*, now: datetime) -> int:
     seen = PlacementState.objects.filter(observed_at__gte=fresh).order_by("placement_id")
     pairs = seen.values_list("placement_id", "limits").iterator(chunk_size=_BATCH)
     written = 0
-    while batch := dict(islice(pairs, _BATCH)):
-        written += _write(batch, slot)
+    for batch in chunks(pairs, _BATCH):
+        written += _write(dict(batch), slot)
     return written
 
 

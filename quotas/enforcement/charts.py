@@ -143,11 +143,11 @@ def line(
     known = "enforced" in entry
     used, enforced = entry.get("used"), entry.get("enforced")
     recounted = entry.get("recounted")
-    found = describe(key)
+    description = describe(key)
     return LimitLine(
         key=key,
         label=label_of(key),
-        help=found.help if found else "",
+        help=description.help if description else "",
         bar=bar(entry, key=key, intended=intended, stopped=condition == "suspended"),
         intended=human(key, intended),
         enforced=human(key, enforced) if known else "",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
 
+from console.database.claims import ClaimedQuerySet
 from tenants.models import Placement, Target, Tenant
 
 
@@ -219,18 +219,8 @@ class Drift(models.Model):
         return f"{self.placement_id}: {self.outcome}"
 
 
-class TargetStateQuerySet(models.QuerySet["TargetState"]):
+class TargetStateQuerySet(ClaimedQuerySet["TargetState"]):
     """The claim on a target: at most one worker works on it at a time."""
-
-    def claim(self, *, target_id: int, token: str, now: datetime, until: datetime) -> bool:
-        """Takes the target if it is free (or was left by a dead worker); True when it is ours."""
-        free = Q(claim="") | Q(claimed_until__lt=now) | Q(claim=token)
-        taken = self.filter(free, target_id=target_id).update(claim=token, claimed_until=until)
-        return taken == 1
-
-    def release(self, *, target_id: int, token: str) -> None:
-        """Gives the target back, if it is still ours."""
-        self.filter(target_id=target_id, claim=token).update(claim="", claimed_until=None)
 
 
 class TargetState(models.Model):

@@ -181,9 +181,3 @@ def tightest(rows: Iterable[tuple[str, str, Mapping[str, Mapping[str, Any]]]]) -
         }
         for ratio, key, target, location, row in full[:TIGHTEST]
     ]
-
-
-def backoff(attempts: int, *, base: float, cap: float, jitter: float) -> float:
-    """Seconds to wait after `attempts` failures (1, 2, …): doubling from `base` up to `cap`, times
-    0.5 to 1.5 as `jitter` in [0, 1) says, so that many that failed together come back apart."""
-    return float(min(cap, base * 2 ** min(max(attempts - 1, 0), 30)) * (0.5 + jitter))

@@ -8,7 +8,6 @@ row that starts later covers no earlier moment.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -24,20 +23,6 @@ from quotas.plans.contracts import (
 
 T = TypeVar("T")
 _RANK = {source: rank for rank, source in enumerate(Source)}
-
-
-@dataclass(frozen=True, slots=True)
-class EffectiveChange:
-    """What is in force changes at `at`. None means no limits at all: not subscribed.
-
-    `keys` are the limits whose value changes, sorted; it may be empty when only the source, the
-    policy or the suspension does.
-    """
-
-    at: datetime
-    before: EffectiveLimits | None
-    after: EffectiveLimits | None
-    keys: tuple[str, ...]
 
 
 def effective_limits(history: TenantHistory, at: datetime) -> EffectiveLimits | None:
@@ -65,33 +50,6 @@ def effective_limits(history: TenantHistory, at: datetime) -> EffectiveLimits | 
         suspended=suspension is not None,
         suspended_reason=suspension.value if suspension else "",
     )
-
-
-def next_change_after(history: TenantHistory, at: datetime) -> datetime | None:
-    """The first moment after `at` from which `effective_limits` gives another answer.
-
-    None when nothing that is known today will change it.
-    """
-    now = effective_limits(history, at)
-    for moment in _moments(history):
-        if moment > at and not _same(now, effective_limits(history, moment)):
-            return moment
-    return None
-
-
-def changes_between(
-    history: TenantHistory, start: datetime, end: datetime
-) -> tuple[EffectiveChange, ...]:
-    """Every change in (start, end], oldest first."""
-    changes = []
-    before = effective_limits(history, start)
-    for moment in _moments(history):
-        if start < moment <= end:
-            after = effective_limits(history, moment)
-            if not _same(before, after):
-                changes.append(EffectiveChange(moment, before, after, changed_keys(before, after)))
-            before = after
-    return tuple(changes)
 
 
 def changed_keys(before: EffectiveLimits | None, after: EffectiveLimits | None) -> tuple[str, ...]:
@@ -145,18 +103,3 @@ def _adjusted(adjustment: Adjustment, terms: PlanTerms) -> EffectiveLimit:
         plan_value=terms.limits.get(adjustment.key),
         in_plan=adjustment.key in terms.limits,
     )
-
-
-def _moments(history: TenantHistory) -> list[datetime]:
-    """Every moment at which anything starts or ends, oldest first, each once."""
-    moments = {history.created_at, history.offboarded_at}
-    for rows in (history.subscriptions, history.adjustments, history.suspensions):
-        moments |= {moment for row in rows for moment in (row.starts_at, row.ends_at)}
-    return sorted(moment for moment in moments if moment is not None)
-
-
-def _same(one: EffectiveLimits | None, other: EffectiveLimits | None) -> bool:
-    """Equal but for the moment that was asked about."""
-    if one is None or other is None:
-        return one is other
-    return replace(one, at=other.at) == other

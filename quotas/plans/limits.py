@@ -25,14 +25,9 @@ from dataclasses import replace
 from typing import Final
 
 from console.errors import DomainError
-from quotas.plans.contracts import Group, LimitKey, Plane, Scope, Unit, quota_name, scope_selector
+from quotas.plans.contracts import Group, LimitKey, Scope, Unit
 from quotas.plans.errors import LONGEST_KEY, invalid_limit, unknown_key
-from quotas.plans.quantities import UNLIMITED, format_amount, parse_amount
-
-__all__ = [
-    "UNLIMITED", "Group", "LimitKey", "Plane", "Scope", "Unit", "check_value", "format_limit",
-    "parse_key", "parse_limit", "quota_name", "scope_selector",
-]  # fmt: skip
+from quotas.plans.quantities import format_amount, parse_amount
 
 _DNS: Final = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _NAME: Final = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
@@ -166,8 +161,8 @@ def parse_key(text: str) -> LimitKey:
         raise unknown_key(text, f"is longer than {LONGEST_KEY} characters")
     if text in _BY_NAME:
         return _BY_NAME[text]
-    if found := re.fullmatch(rf"argo\.semaphore\.(?=.{{1,63}}\Z)({_DNS})", text):
-        return replace(_SEMAPHORE, key=text, resource=found[1], label=f"holders of lock {found[1]}")
+    if match := re.fullmatch(rf"argo\.semaphore\.(?=.{{1,63}}\Z)({_DNS})", text):
+        return replace(_SEMAPHORE, key=text, resource=match[1], label=f"holders of lock {match[1]}")
     if text.split(".", 1)[0] in _RANGE_TYPES and "/" not in text:
         return _range_key(text)
     name, *conditions = text.split("@")
@@ -195,8 +190,8 @@ def _quota_key(name: str, text: str) -> LimitKey:
     if name in _COUNTED:
         return key(Unit.COUNT, f"{name} (count)", _COUNTED[name])
     for pattern, unit, label, hint in _PATTERNS:
-        if found := re.fullmatch(pattern, name):
-            return key(unit, label.format(n=found["n"]), hint.format(n=found["n"]))
+        if match := re.fullmatch(pattern, name):
+            return key(unit, label.format(n=match["n"]), hint.format(n=match["n"]))
     raise unknown_key(text, _why_no_quota(name))
 
 
@@ -224,11 +219,11 @@ def _scopes(conditions: list[str], resource: str, text: str) -> tuple[Scope, ...
 
 
 def _scope(condition: str, resource: str, text: str) -> Scope:
-    found = _SCOPE.fullmatch(condition)
-    if found is None or found[2] not in _TRACKS:
+    match = _SCOPE.fullmatch(condition)
+    if match is None or match[2] not in _TRACKS:
         raise unknown_key(text, f"has an unknown scope {condition!r}; use {', '.join(_TRACKS)}, and"
                           " PriorityClass=high, PriorityClass!=low or !PriorityClass")  # fmt: skip
-    absent, name, sign, listed = found.groups()[:4]
+    absent, name, sign, listed = match.groups()[:4]
     if (absent and sign) or ((absent or sign) and name not in _SELECTIVE):
         raise unknown_key(text, f"asks too much of scope {name}: only {' and '.join(_SELECTIVE)}"
                           " take values or a leading !, and not both at once")  # fmt: skip

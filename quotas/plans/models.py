@@ -77,10 +77,6 @@ class IntervalQuerySet(models.QuerySet[Any]):
         """The rows in force at `moment`."""
         return self.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=moment), starts_at__lte=moment)
 
-    def overlapping(self, start: datetime, end: datetime) -> IntervalQuerySet:
-        """The rows in force at any time in [start, end)."""
-        return self.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=start), starts_at__lt=end)
-
 
 class Subscription(models.Model):
     """Which tenant had which plan version from when to when."""

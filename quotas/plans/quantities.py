@@ -2,8 +2,8 @@
 
 A Kubernetes quantity is a decimal number with a suffix. The API server rewrites many of them before
 it stores them (`1000m` becomes `1`, `2048Mi` becomes `2Gi`), keeps others as written (`1e3`, `+5`),
-and rounds every resource up to a thousandth. `canonical` predicts what it stores; everything that
-Headroom sends is written by `format_quantity`, whose output the server keeps as it is.
+and rounds every resource up to a thousandth. Everything that Headroom sends is written by
+`format_quantity`, whose output the server keeps as it is.
 """
 
 from __future__ import annotations
@@ -85,24 +85,6 @@ def parse_quantity(text: str) -> Fraction:
     Raises DomainError("invalid_quantity") saying what would be right.
     """
     return _take_apart(text).value
-
-
-def canonical(text: str) -> str:
-    """What the API server stores when it is sent `text` as an amount in a ResourceQuota.
-
-    Raises DomainError("invalid_quantity") as `parse_quantity` does, and for what the server is
-    known to corrupt: above 999E it has no suffix left and drops the exponent (`1000E` would be
-    stored as `1`).
-    """
-    written = _take_apart(text)
-    if _kept_as_written(written):
-        return text
-    value = Fraction(_round_up(written.value * 1000), 1000)
-    if written.binary:
-        value = min(value, Fraction(LARGEST))
-        if value >= 1024 and value.denominator == 1:
-            return _in_binary(int(value))
-    return _in_decimal(value, text, exponential=written.exponential)
 
 
 def to_base(text: str, unit: Unit) -> int:
@@ -187,35 +169,20 @@ def _refusal(text: str, why: str) -> DomainError:
 
 
 def _take_apart(text: str) -> _Written:
-    found = _FORM.fullmatch(text) if len(text) <= _LONGEST_TEXT else None
-    if found is None or not (found[2] or found[4]):
+    match = _FORM.fullmatch(text) if len(text) <= _LONGEST_TEXT else None
+    if match is None or not (match[2] or match[4]):
         raise _refusal(
             text,
             "a quantity is a number with an optional suffix (m, k, M, G, T, P, E, Ki, Mi, Gi, Ti,"
             " Pi, Ei), such as 500m, 1.5 or 12Gi",
         )
-    whole = found[2].lstrip("0") or "0"
-    written = _Written(text=text, whole=whole, fraction=found[4], suffix=found[5])
+    whole = match[2].lstrip("0") or "0"
+    written = _Written(text=text, whole=whole, fraction=match[4], suffix=match[5])
     if abs(written.power) > _LARGEST_EXPONENT:
         raise _refusal(text, f"the exponent must lie between ±{_LARGEST_EXPONENT}")
-    if found[1] == "-" and written.value:
+    if match[1] == "-" and written.value:
         raise _refusal(text, "a limit cannot be negative; use 0 for none or unlimited for no limit")
     return written
-
-
-def _kept_as_written(written: _Written) -> bool:
-    """True when the server takes the text for canonical already and never looks again.
-
-    Its test is a quick one on the digits, so signs, leading zeros and `1.` slip through. Numbers
-    too long for its fast path are always rewritten, and so is what has to be rounded to milli.
-    """
-    digits = written.whole + written.fraction
-    if written.binary:
-        room = 14 - len(written.whole) - written.binary * 3 // 10
-        return room >= 0 and not written.fraction and int(digits) % 8 != 0
-    scale = written.power - len(written.fraction)
-    tidy = scale % 3 == 0 and not digits.endswith("000") and digits[0] != "0"
-    return tidy and len(digits) <= 18 and scale >= -3
 
 
 def _in_binary(value: int) -> str:
@@ -259,17 +226,17 @@ def _without_unit(text: str, unit: Unit) -> str:
         Unit.BYTES: r"(.*[0-9.])\s*([KMGTPE]i|[kMGTPE])?B?",
         Unit.MILLI_PER_SECOND: r"(.*?)\s*/\s*s",
     }.get(unit)
-    found = re.fullmatch(pattern, text, re.ASCII) if pattern else None
-    return "".join(part or "" for part in found.groups()) if found else text
+    match = re.fullmatch(pattern, text, re.ASCII) if pattern else None
+    return "".join(part or "" for part in match.groups()) if match else text
 
 
 def _duration(text: str) -> int:
     """Seconds, from a bare number or from parts such as `1h30m`, spaces between them allowed."""
     joined = re.sub(r"(?<=[0-9]) +(?=[a-z])|(?<=[a-z]) +(?=[0-9])", "", text[: _LONGEST_TEXT + 1])
-    found = _DURATION.fullmatch(f"{joined}s" if re.fullmatch("[0-9]+", joined) else joined)
-    if found is None or not any(found.groups()) or len(joined) > _LONGEST_TEXT:
+    match = _DURATION.fullmatch(f"{joined}s" if re.fullmatch("[0-9]+", joined) else joined)
+    if match is None or not any(match.groups()) or len(joined) > _LONGEST_TEXT:
         raise _refusal(text, f"a duration is {EXAMPLES[Unit.SECONDS]}")
-    parts = zip(found.groups("0"), _SECONDS_IN.values(), strict=True)
+    parts = zip(match.groups("0"), _SECONDS_IN.values(), strict=True)
     seconds = sum(int(number) * size for number, size in parts)
     if seconds > LARGEST:
         raise _refusal(text, f"it is longer than {LARGEST} seconds")

@@ -112,14 +112,14 @@ def _subscriptions(chosen: set[int] | None, narrow: Narrow) -> dict[int, list[In
         )
     )
     terms = load_terms({version_id for _, version_id, _, _ in rows})
-    found: dict[int, list[Interval[PlanTerms]]] = defaultdict(list)
+    by_tenant: dict[int, list[Interval[PlanTerms]]] = defaultdict(list)
     for tenant_id, version_id, starts_at, ends_at in rows:
-        found[tenant_id].append(Interval(terms[version_id], starts_at, ends_at))
-    return found
+        by_tenant[tenant_id].append(Interval(terms[version_id], starts_at, ends_at))
+    return by_tenant
 
 
 def _adjustments(chosen: set[int] | None, narrow: Narrow) -> dict[int, list[Adjustment]]:
-    found: dict[int, list[Adjustment]] = defaultdict(list)
+    by_tenant: dict[int, list[Adjustment]] = defaultdict(list)
     models: tuple[tuple[Any, Source], ...] = (
         (Override, Source.OVERRIDE),
         (Lease, Source.LEASE),
@@ -129,7 +129,7 @@ def _adjustments(chosen: set[int] | None, narrow: Narrow) -> dict[int, list[Adju
             "tenant_id", "pk", "key", "value", "starts_at", "ends_at", "reason", "author"
         )
         for tenant_id, pk, key, value, starts_at, ends_at, reason, author in rows:
-            found[tenant_id].append(
+            by_tenant[tenant_id].append(
                 Adjustment(
                     source=source,
                     key=key,
@@ -142,17 +142,17 @@ def _adjustments(chosen: set[int] | None, narrow: Narrow) -> dict[int, list[Adju
                     ref=f"{source}:{pk}",
                 )
             )
-    return found
+    return by_tenant
 
 
 def _suspensions(chosen: set[int] | None, narrow: Narrow) -> dict[int, list[Interval[str]]]:
-    found: dict[int, list[Interval[str]]] = defaultdict(list)
+    by_tenant: dict[int, list[Interval[str]]] = defaultdict(list)
     rows = _of(narrow(Suspension.objects.all()), chosen).values_list(
         "tenant_id", "starts_at", "ends_at", "reason"
     )
     for tenant_id, starts_at, ends_at, reason in rows:
-        found[tenant_id].append(Interval(reason, starts_at, ends_at))
-    return found
+        by_tenant[tenant_id].append(Interval(reason, starts_at, ends_at))
+    return by_tenant
 
 
 @dataclass(frozen=True, slots=True)

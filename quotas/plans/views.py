@@ -84,6 +84,6 @@ def _sections(terms: PlanTerms) -> list[tuple[str, list[tuple[str, int | None]]]
     """The limits of a version in sections, in the order of the catalogue."""
     grouped: dict[Group, list[tuple[str, int | None]]] = {group: [] for group, _ in _SECTIONS}
     for key, value in sorted(terms.limits.items()):
-        found = describe(key)
-        grouped[found.group if found else Group.QUOTA].append((key, value))
+        description = describe(key)
+        grouped[description.group if description else Group.QUOTA].append((key, value))
     return [(title, grouped[group]) for group, title in _SECTIONS if grouped[group]]

@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from console.errors import DomainError
-from quotas.plans.contracts import LARGEST, LimitKey, Unit
-from quotas.plans.limits import parse_key, quota_name, scope_selector
-from quotas.plans.quantities import canonical, format_quantity, parse_quantity
+from quotas.plans.contracts import LARGEST, LimitKey, Unit, quota_name, scope_selector
+from quotas.plans.limits import parse_key
+from quotas.plans.quantities import format_quantity, parse_quantity
 from quotas.plans.rules import Limits, Severity, validate_limits, with_defaults
+from tests.quotas.plans.stored import canonical
 from tests.servers import Cluster
 
 pytestmark = pytest.mark.cluster

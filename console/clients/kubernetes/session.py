@@ -17,6 +17,7 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
+from console.backoff import backoff
 from console.clients.bridge import closes_at_stop, offload
 from console.clients.contracts import RequestCounter
 from console.clients.credentials import Reference
@@ -199,7 +200,8 @@ class Session:
         if not isinstance(problem, Unreachable | Throttled | Conflict):
             return None
         now = asyncio.get_running_loop().time()
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1)) * random.uniform(0.5, 1.0)  # noqa: S311
+        spread = random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, no secret
+        pause = backoff(attempt, first=FIRST_PAUSE, longest=LONGEST_PAUSE, spread=spread)
         if problem.retry_after is not None:
             pause += problem.retry_after
             if isinstance(problem, Throttled):

@@ -21,6 +21,7 @@ from temporalio.service import (
     TLSConfig,
 )
 
+from console.backoff import backoff
 from console.clients.bridge import closes_at_stop, offload
 from console.clients.contracts import RequestCounter
 from console.clients.credentials import Secret, parse
@@ -251,6 +252,6 @@ def _pause(problem: ExternalError, attempt: int, attempts: int, deadline: float)
     most = min(attempts, ATTEMPTS_WITHOUT_ANSWER) if isinstance(problem, Unreachable) else attempts
     if not problem.retryable or attempt >= most:
         return None
-    grown = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1))
-    pause = grown * random.uniform(0.5, 1.0)  # noqa: S311  # jitter, not a secret
+    spread = random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, no secret
+    pause = backoff(attempt, first=FIRST_PAUSE, longest=LONGEST_PAUSE, spread=spread)
     return pause if asyncio.get_running_loop().time() + pause < deadline else None

@@ -12,6 +12,7 @@ from django.utils import timezone
 from console.audit import services as audit
 from console.audit.services import Actor, require_reason
 from console.celery import enqueue
+from console.chunks import chunks
 from console.errors import DomainError
 from console.pages.plural import plural
 from console.request import current_request_id
@@ -118,8 +119,8 @@ def _common_target(runs: Sequence[int]) -> Target | None:
 
 def _write_items(order: Order, runs: Sequence[int]) -> None:
     known = JobRun.objects.select_related("tenant").only("external_id", "tenant__slug")
-    for start in range(0, len(runs), _CHUNK):
-        found = known.in_bulk(runs[start : start + _CHUNK])
+    for chunk in chunks(runs, _CHUNK):
+        found = known.in_bulk(chunk)
         OrderItem.objects.bulk_create(
             OrderItem(
                 order=order,
@@ -127,15 +128,14 @@ def _write_items(order: Order, runs: Sequence[int]) -> None:
                 label=run.external_id,
                 tenant=run.tenant.slug if run.tenant else "",
             )
-            for pk in runs[start : start + _CHUNK]
+            for pk in chunk
             if (run := found.get(pk)) is not None
         )
 
 
 def _write_found(order: Order, executions: Sequence[tuple[str, str, str]]) -> None:
     """What the engine's own query found, with our row of it where there is one."""
-    for start in range(0, len(executions), _CHUNK):
-        chunk = executions[start : start + _CHUNK]
+    for chunk in chunks(executions, _CHUNK):
         rows = JobRun.objects.filter(
             target=order.target, external_id__in={each[0] for each in chunk}
         ).values_list("external_id", "run_id", "pk")

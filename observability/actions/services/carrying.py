@@ -63,12 +63,13 @@ def work(*, order_id: int, seconds: float = CHUNK_SECONDS) -> bool:
         deadline = time.monotonic() + seconds
         return _go_on(order, token, deadline)
     finally:
-        Order.objects.release(pk=order_id, token=token)
+        Order.objects.filter(pk=order_id).release(token=token)
 
 
 def _claim(order_id: int, token: str) -> bool:
     now = timezone.now()
-    return Order.objects.claim(pk=order_id, token=token, now=now, until=now + LEASE)
+    rows = Order.objects.open().filter(pk=order_id)
+    return rows.claim(token=token, now=now, until=now + LEASE)
 
 
 def _go_on(order: Order, token: str, deadline: float) -> bool:

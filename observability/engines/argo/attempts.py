@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import Final
 
+from console.chunks import chunks
 from console.clients.kubernetes.watch import WatchEvent
 from observability.engines.argo.state import (
     ENDED,
@@ -56,8 +56,7 @@ class Attempts:
         self, objects: Iterable[Object], *, deleted: bool = False
     ) -> Iterator[WorkflowSnapshot]:
         """Each object as a run. Whoever takes one tells `give` before taking the next."""
-        rest = iter(objects)
-        while some := list(islice(rest, AT_ONCE)):
+        for some in chunks(objects, AT_ONCE):
             latest = self._last(some)
             for item in some:
                 name, uid = name_of(item), uid_of(item)

@@ -8,9 +8,9 @@ knowing how.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
 from typing import Final
 
+from console.chunks import chunks
 from console.clients.celery.records import TaskOnWorker
 from observability.engines.celery.events import microseconds, moment
 from observability.engines.celery.revisions import WITH_WORKER, format_revision, parse_revision
@@ -32,9 +32,7 @@ UNKNOWN_END: Final = "Ended while its events were not being read: how is not kno
 
 def pages(runs: Iterable[RunSnapshot]) -> Iterator[tuple[RunSnapshot, ...]]:
     """Runs in pages of bounded size."""
-    left = iter(runs)
-    while page := tuple(islice(left, MOST)):
-        yield page
+    return map(tuple, chunks(runs, MOST))
 
 
 def gap_notes(open_runs: Iterable[RunRef], gap: TrailGap) -> Iterator[RunSnapshot]:

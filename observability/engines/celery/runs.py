@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from console.chunks import chunks
 from console.clients.celery.records import CeleryEvent
 from observability.engines.celery.events import moment, row_of, whole
 from observability.engines.celery.failures import root_message
@@ -103,8 +104,7 @@ class Fold:
         }
         telling = {event.uuid for event in tasks if whole(event.fields.get("retries")) is not None}
         missing = sorted(strange - telling)
-        for start in range(0, len(missing), 500):
-            chunk = missing[start : start + 500]
+        for chunk in chunks(missing, 500):
             for (uuid, _), text in known.revisions([(uuid, "") for uuid in chunk]).items():
                 revision = parse_revision(text)
                 if revision is not None:

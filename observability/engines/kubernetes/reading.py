@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
 
+from console.chunks import chunks
 from console.clients.kubernetes.client import KubernetesClient
 from console.clients.kubernetes.kinds import Selection
 from console.clients.kubernetes.watch import WatchEvent, pages
@@ -148,10 +149,8 @@ class ChangedJobs:
             if job_change.name:
                 by_namespace[job_change.namespace].append((uid, job_change))
         for namespace, changes in by_namespace.items():
-            for start in range(0, len(changes), NAMES_AT_ONCE):
-                yield from _NamespaceReader(client, namespace).jobs(
-                    changes[start : start + NAMES_AT_ONCE]
-                )
+            for chunk in chunks(changes, NAMES_AT_ONCE):
+                yield from _NamespaceReader(client, namespace).jobs(chunk)
 
 
 class _NamespaceReader:

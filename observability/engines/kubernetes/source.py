@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import islice
 from typing import Any, Final
 
+from console.chunks import chunks
 from console.clients.kubernetes.client import KubernetesClient
 from console.clients.kubernetes.watch import watch
 from console.errors import NotFound
@@ -116,7 +116,7 @@ class _Jobs(ListAndWatch):
 
     def _changed(self, jobs: Iterable[JobSnapshot], missing: Missing) -> Iterator[RunSnapshot]:
         """The runs of Jobs that are not known as they are; what is there is no longer missing."""
-        for some in _some(jobs):
+        for some in chunks(jobs, MOST_RUNS):
             for snapshot in self._with_revisions(some):
                 missing.pop((name_of(snapshot.job), uid_of(snapshot.job)), None)
                 run = run_of(snapshot, self._clock.now())
@@ -163,13 +163,6 @@ class _Jobs(ListAndWatch):
             self._position = position
 
     def _runs(self, changed: ChangedJobs) -> Iterator[RunSnapshot]:
-        for some in _some(changed.jobs(self._client)):
+        for some in chunks(changed.jobs(self._client), MOST_RUNS):
             for snapshot in self._with_revisions(some):
                 yield run_of(snapshot, self._clock.now())
-
-
-def _some(jobs: Iterable[JobSnapshot]) -> Iterator[list[JobSnapshot]]:
-    """Jobs in lists of MOST_RUNS."""
-    rest = iter(jobs)
-    while some := list(islice(rest, MOST_RUNS)):
-        yield some

@@ -21,6 +21,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
+from console.backoff import backoff
 from console.clients.credentials import Secret
 from console.clients.object_storage import ObjectStorage, StorageOptions
 from console.errors import DomainError, ExternalError, NotFound, Unreachable
@@ -235,10 +236,10 @@ def later(run: JobRun, *, now: datetime, why: str) -> None:
     JobRun.objects.filter(pk=run.pk).update(
         history_tries=tries,
         history_error=why[:500],
-        history_not_before=now + backoff(tries),
+        history_not_before=now + rest_after(tries),
     )
 
 
-def backoff(tries: int) -> timedelta:
+def rest_after(tries: int) -> timedelta:
     """How long to rest after so many failed tries: 4 s, 8 s, … an hour."""
-    return timedelta(seconds=min(2.0 ** (tries + 1), 3600.0))
+    return timedelta(seconds=backoff(tries, first=4, longest=3600))

@@ -42,7 +42,7 @@ def run(replay_id: int, *, seconds: float) -> bool:
     if not ReplayResult.objects.filter(replay=replay).waiting().exists():
         _finish(replay_id, ReplayState.DONE)
         return False
-    Replay.objects.filter(pk=replay_id, claim=token).update(claim="", claimed_until=None)
+    Replay.objects.filter(pk=replay_id).release(token=token)
     return again
 
 
@@ -95,7 +95,8 @@ def _write(result: ReplayResult, verdict: str, outcome: Outcome | str) -> None:
 
 def _hold(replay_id: int, token: str) -> bool:
     now = timezone.now()
-    return Replay.objects.claim(pk=replay_id, token=token, now=now, until=_claim_end(now))
+    rows = Replay.objects.unfinished().filter(pk=replay_id)
+    return rows.claim(token=token, now=now, until=_claim_end(now))
 
 
 def _claim_end(now: datetime) -> datetime:

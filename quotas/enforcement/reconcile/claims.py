@@ -29,13 +29,12 @@ def claimed(target_id: int) -> Iterator[Claim | None]:
         yield claim
     finally:
         claim.stop()
-        TargetState.objects.release(target_id=target_id, token=claim.token)
+        TargetState.objects.filter(target_id=target_id).release(token=claim.token)
 
 
 def _take(target_id: int, claim: Claim) -> bool:
-    return TargetState.objects.claim(
-        target_id=target_id, token=claim.token, now=timezone.now(), until=claim_end()
-    )
+    rows = TargetState.objects.filter(target_id=target_id)
+    return rows.claim(token=claim.token, now=timezone.now(), until=claim_end())
 
 
 def _first_time(target_id: int) -> bool:
@@ -51,7 +50,6 @@ def claim_end() -> datetime:
 def _renew(target_id: int, token: str) -> bool:
     """Items that were claimed with the target stay claimed with it."""
     until = claim_end()
-    ours = TargetState.objects.filter(target_id=target_id, claim=token)
-    held = ours.update(claimed_until=until) == 1
+    renewed = TargetState.objects.filter(target_id=target_id).renew(token=token, until=until)
     RolloutItem.objects.filter(claim=token, state=ItemState.RUNNING).update(claimed_until=until)
-    return held
+    return renewed

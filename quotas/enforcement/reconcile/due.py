@@ -11,9 +11,10 @@ from django.db.models import Exists, OuterRef, Q
 
 from console.audit import services as audit
 from console.audit.services import Actor
+from console.chunks import chunks
 from quotas.enforcement.models import OPEN_STATES, Rollout, RolloutItem, RolloutKind, TargetState
 from quotas.enforcement.reconcile.states import finish_rollouts
-from quotas.enforcement.selectors.loop import chunks, takeable
+from quotas.enforcement.selectors.loop import takeable
 from quotas.enforcement.services.rollouts import create_rollout
 from quotas.plans.selectors import boundaries_between
 from tenants.models import Placement, Target, TenantStatus
@@ -122,7 +123,9 @@ def _not_compared_since(tenant_ids: list[int], passed: dict[int, datetime]) -> l
         .filter(~Exists(waiting), target__enabled=True, state__observed_at__isnull=False)
         .values_list("pk", "tenant_id", "state__observed_at")
     )
-    return [pk for pk, tenant_id, seen in rows if seen and seen < passed[tenant_id]]
+    return [
+        pk for pk, tenant_id, observed_at in rows if observed_at and observed_at < passed[tenant_id]
+    ]
 
 
 def finish_rollouts_without_items(now: datetime) -> int:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 import structlog
 from django.conf import settings
 
+from console.chunks import chunks
 from console.errors import ExternalError
 from quotas.enforcement.adapters import registry
 from quotas.enforcement.diff import diff
 from quotas.enforcement.models import TargetState
 from quotas.enforcement.ports import Change, Compiled, Observation, Observed, Refusal
-from quotas.enforcement.selectors.loop import chunks, placement_refs
+from quotas.enforcement.selectors.loop import placement_refs
 from quotas.plans.contracts import EffectiveLimits
 from tenants.contracts import PlacementRef, TargetRef
 from tenants.models import Placement, Target

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from console.audit import services as audit
 from console.audit.models import Entry
+from console.backoff import backoff
 from console.database.claims import Claim
 from console.errors import Conflict, DomainError, ExternalError, Throttled
 from quotas.enforcement import rules
@@ -40,7 +41,7 @@ from tenants.models import Target
 
 log = structlog.get_logger(__name__)
 
-RETRY_BASE, RETRY_CAP = 1.0, 300.0
+FIRST_WAIT, LONGEST_WAIT = 1.0, 300.0
 ITEM_FIELDS = (
     "state", "attempts", "not_before", "claim", "claimed_until", "changes", "code", "message",
     "owners", "calls", "milliseconds", "finished_at",
@@ -204,7 +205,7 @@ def _note_error(attempt: Attempt, state: PlacementState, error: Exception, now: 
 def wait_again(item: RolloutItem, error: ExternalError, now: datetime) -> None:
     """Lets the item try again: after what the plane asked for, else twice as long each time."""
     jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
-    wait = rules.backoff(item.attempts, base=RETRY_BASE, cap=RETRY_CAP, jitter=jitter)
+    wait = backoff(item.attempts, first=FIRST_WAIT, longest=LONGEST_WAIT, spread=0.5 + jitter)
     if isinstance(error, Throttled) and error.retry_after is not None:
         wait = error.retry_after * (1 + jitter / 4)
     item.state = ItemState.WAITING

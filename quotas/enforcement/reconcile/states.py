@@ -12,6 +12,8 @@ from django.db.models import Count
 
 from console.audit import services as audit
 from console.audit.models import Entry
+from console.backoff import backoff
+from console.chunks import chunks
 from console.errors import ExternalError, Throttled
 from quotas.enforcement import rules
 from quotas.enforcement.models import (
@@ -26,7 +28,6 @@ from quotas.enforcement.models import (
     TenantState,
 )
 from quotas.enforcement.reconcile import ledger
-from quotas.enforcement.selectors.loop import chunks
 from tenants.models import Placement, Target, Tenant, TenantStatus
 
 STATE_FIELDS = [
@@ -49,12 +50,12 @@ def load_states(target: Target, ids: Collection[int] | None = None) -> dict[int,
     rows = PlacementState.objects.filter(placement__target=target)
     if ids is None:
         return {state.placement_id: state for state in rows}
-    found = {
+    known = {
         state.placement_id: state
         for chunk in chunks(ids)
         for state in PlacementState.objects.filter(placement_id__in=chunk)
     }
-    return {pk: found.get(pk) or PlacementState(placement_id=pk) for pk in ids}
+    return {pk: known.get(pk) or PlacementState(placement_id=pk) for pk in ids}
 
 
 def save_states(states: Collection[PlacementState]) -> None:
@@ -118,7 +119,7 @@ def _summary(tenant_id: int, status: str, rows: list[Any]) -> TenantState:
     full = rules.tightest(
         (target, location, limits or {}) for _, target, location, *_, limits in rows
     )
-    seen = [row[6] for row in rows]
+    observed = [row[6] for row in rows]
     return TenantState(
         tenant_id=tenant_id,
         condition=condition,
@@ -127,7 +128,7 @@ def _summary(tenant_id: int, status: str, rows: list[Any]) -> TenantState:
         message=(worst[5] or "") if worst else "",
         fullness=full[0]["fullness"] if full else None,
         tightest=full,
-        observed_at=min(seen) if seen and all(seen) else None,
+        observed_at=min(observed) if observed and all(observed) else None,
     )
 
 
@@ -152,7 +153,8 @@ def target_down(target_id: int, error: ExternalError, now: datetime) -> None:
     """
     state = TargetState.objects.get(target_id=target_id)
     failures = state.failures + 1
-    wait = rules.backoff(failures, base=2, cap=60, jitter=random.random())  # noqa: S311 - jitter
+    jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
+    wait = backoff(failures, first=2, longest=60, spread=0.5 + jitter)
     changed: dict[str, Any] = {
         "failures": failures,
         "not_before": now + timedelta(seconds=max(wait, error.retry_after or 0)),

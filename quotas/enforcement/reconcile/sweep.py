@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from console.audit import services as audit
+from console.chunks import chunks
 from console.database.claims import Claim
 from console.errors import ExternalError
 from console.pages.plural import plural
@@ -40,7 +41,7 @@ from quotas.enforcement.reconcile.queue import (
     process_queue,
 )
 from quotas.enforcement.reconcile.states import save_states, summarize, target_down, target_up
-from quotas.enforcement.selectors.loop import chunks, current_limits, placement_refs
+from quotas.enforcement.selectors.loop import current_limits, placement_refs
 from quotas.enforcement.services.rollouts import create_rollout
 from tenants.contracts import PlacementRef
 from tenants.models import Target

@@ -92,7 +92,7 @@ def over_limit() -> QuerySet[TenantState]:
 
 
 def _placements(states: QuerySet[PlacementState], condition: Condition) -> list[Attention]:
-    found = states.filter(condition=condition).select_related(
+    worst = states.filter(condition=condition).select_related(
         "placement__tenant", "placement__target"
     )
     return [
@@ -104,7 +104,7 @@ def _placements(states: QuerySet[PlacementState], condition: Condition) -> list[
             message=state.message,
             since=state.since,
         )
-        for state in found.order_by("since", "id")[:ROWS]
+        for state in worst.order_by("since", "id")[:ROWS]
     ]
 
 

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import datetime
-from itertools import islice
-from typing import TypeVar
 
 from django.db.models import Q, QuerySet
 
+from console.chunks import chunks
 from quotas.enforcement.models import ItemState, RolloutItem
 from quotas.plans.contracts import EffectiveLimits, TenantHistory
 from quotas.plans.effective import effective_limits
 from quotas.plans.selectors import load_current
 from tenants.contracts import PlacementRef
 from tenants.models import Placement, Target, TenantStatus
-
-T = TypeVar("T")
-CHUNK = 900
-"""Rows named in one statement: every database takes so many parameters."""
-
-
-def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
-    """The items in lists of at most `size`."""
-    rest = iter(items)
-    while chunk := list(islice(rest, size)):
-        yield chunk
 
 
 def placement_refs(

@@ -103,8 +103,8 @@ def _remarks(target: Target) -> tuple[tuple[tuple[str, int], ...], tuple[tuple[s
     foreign: Counter[str] = Counter()
     warnings: Counter[str] = Counter()
     states = PlacementState.objects.filter(placement__target=target)
-    said = states.exclude(foreign=[], warnings=[]).values_list("foreign", "warnings")
-    for theirs, texts in said[:2000]:
+    notes = states.exclude(foreign=[], warnings=[]).values_list("foreign", "warnings")
+    for theirs, texts in notes[:2000]:
         foreign.update(str(entry) for entry in theirs)
         warnings.update(texts)
     return tuple(foreign.most_common(12)), tuple(warnings.most_common(6))

@@ -60,14 +60,14 @@ class TenantFilters:
 
 def filtered(filters: TenantFilters, user: User) -> TenantQuerySet:
     """The tenants that `user` may see and that match; off-boarded ones only when asked for."""
-    found = Tenant.objects.visible_to(user)
+    tenants = Tenant.objects.visible_to(user)
     if filters.status:
-        found = found.filter(status=filters.status)
+        tenants = tenants.filter(status=filters.status)
     else:
-        found = found.exclude(status=TenantStatus.GONE)
+        tenants = tenants.exclude(status=TenantStatus.GONE)
     for condition in _conditions(filters):
-        found = found.filter(condition)
-    return found
+        tenants = tenants.filter(condition)
+    return tenants
 
 
 def _conditions(filters: TenantFilters) -> Iterable[Q]:

@@ -134,37 +134,37 @@ def _panel(placement: Placement, limits: EffectiveLimits | None) -> PlacementPan
 
 def _is_usage(key: str) -> bool:
     """Limits that something is counted against, as opposed to rules for single objects."""
-    found = describe(key)
-    return found is None or found.group in _COUNTED
+    description = describe(key)
+    return description is None or description.group in _COUNTED
 
 
 def _lines(
     kind: str, state: PlacementState | None, limits: EffectiveLimits | None
 ) -> list[charts.LimitLine]:
-    seen: Mapping[str, Any] = state.limits if state else {}
+    observed: Mapping[str, Any] = state.limits if state else {}
     intended = {
         key: limit
         for key, limit in (limits.limits.items() if limits else ())
-        if (found := describe(key)) is not None and found.plane == kind
+        if (description := describe(key)) is not None and description.plane == kind
     }
     lines = [
         charts.line(
-            seen.get(key, {}),
+            observed.get(key, {}),
             key=key,
-            intended=_value(intended.get(key), seen.get(key, {})),
+            intended=_value(intended.get(key), observed.get(key, {})),
             source=_source(intended.get(key), limits),
             note=_note(intended.get(key)),
             condition=state.condition if state else "unknown",
         )
-        for key in {**intended, **seen}
+        for key in {**intended, **observed}
     ]
     return sorted(lines, key=_fullness, reverse=True)
 
 
-def _value(limit: EffectiveLimit | None, seen: Mapping[str, Any]) -> int | None:
+def _value(limit: EffectiveLimit | None, observed: Mapping[str, Any]) -> int | None:
     if limit is not None:
         return limit.value
-    value = seen.get("intended")
+    value = observed.get("intended")
     return value if isinstance(value, int) else None
 
 

@@ -117,7 +117,7 @@ def health(state: TargetState | None) -> dict[str, Any]:
         "latency_ms": state.latency_ms if state else None,
         "version": state.version if state else "",
         "features": state.features if state else {},
-        "missing": [str(each) for each in state.missing] if state else [],
-        "warnings": [str(each) for each in state.warnings] if state else [],
+        "missing": [str(permission) for permission in state.missing] if state else [],
+        "warnings": [str(warning) for warning in state.warnings] if state else [],
         "credential_expires_at": state.credential_expires_at if state else None,
     }

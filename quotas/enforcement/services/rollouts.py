@@ -13,6 +13,7 @@ from django.db.models import F, Q
 from console import celery
 from console.audit import services as audit
 from console.audit.services import Actor
+from console.chunks import chunks
 from quotas.enforcement.models import (
     SEVERITY,
     Condition,
@@ -23,7 +24,6 @@ from quotas.enforcement.models import (
     RolloutKind,
     TenantState,
 )
-from quotas.enforcement.selectors.loop import chunks
 from tenants.models import Placement, Tenant
 
 QUEUE_TASK = "quotas.enforcement.tasks.drain_target"

@@ -46,15 +46,15 @@ def target_dots(request: SignedInRequest) -> HttpResponse:
 @require_GET
 def drift_list(request: SignedInRequest) -> HttpResponse:
     """Every finding that somebody else changed an object of ours, newest first."""
-    found = Drift.objects.select_related("tenant", "target", "placement__target")
+    drifts = Drift.objects.select_related("tenant", "target", "placement__target")
     filters = {name: request.GET.get(name, "") for name in ("tenant", "target", "outcome")}
     if filters["tenant"]:
-        found = found.filter(tenant__slug=filters["tenant"])
+        drifts = drifts.filter(tenant__slug=filters["tenant"])
     if filters["target"]:
-        found = found.filter(target__slug=filters["target"])
+        drifts = drifts.filter(target__slug=filters["target"])
     if filters["outcome"]:
-        found = found.filter(outcome=filters["outcome"])
-    page = keyset_page(found, cursor=request.GET.get("cursor", ""), key=("found_at", "id"))
+        drifts = drifts.filter(outcome=filters["outcome"])
+    page = keyset_page(drifts, cursor=request.GET.get("cursor", ""), key=("found_at", "id"))
     context = {"page": page, "filters": filters, "outcomes": _OUTCOMES}
     return render(request, "enforcement/drift_list.html", context)
 
@@ -75,12 +75,12 @@ def _search(request: SignedInRequest, words: str) -> dict[str, object]:
     rollouts = Rollout.objects.filter(title__icontains=words)
     if words.lstrip("#").isdecimal() and len(words) < 18:
         rollouts = Rollout.objects.filter(pk=int(words.lstrip("#")))
-    found = {
+    results = {
         "tenants": Tenant.objects.visible_to(request.user).filter(named).order_by("slug")[:_FOUND],
         "placements": placed.select_related("tenant", "target").order_by("location")[:_FOUND],
         "plans": Plan.objects.filter(named).order_by("slug")[:_FOUND],
         "targets": Target.objects.filter(named).order_by("slug")[:_FOUND],
         "rollouts": rollouts.order_by("-id")[:_FOUND],
     }
-    lists = {name: list(rows) for name, rows in found.items()}
+    lists = {name: list(rows) for name, rows in results.items()}
     return {**lists, "empty": not any(lists.values())}

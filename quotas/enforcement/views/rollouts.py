@@ -26,14 +26,14 @@ from quotas.enforcement.selectors.overview import moving
 def rollout_list(request: SignedInRequest) -> HttpResponse:
     """Rollouts, newest first; `state=open` shows those under way."""
     filters = {name: request.GET.get(name, "") for name in ("kind", "state", "actor")}
-    found = Rollout.objects.all()
+    rollouts = Rollout.objects.all()
     if filters["kind"]:
-        found = found.filter(kind=filters["kind"])
+        rollouts = rollouts.filter(kind=filters["kind"])
     if filters["state"] == "open":
-        found = found.filter(finished_at__isnull=True)
+        rollouts = rollouts.filter(finished_at__isnull=True)
     if filters["actor"]:
-        found = found.filter(actor=filters["actor"])
-    page = keyset_page(found, cursor=request.GET.get("cursor", ""), key=("created_at", "id"))
+        rollouts = rollouts.filter(actor=filters["actor"])
+    page = keyset_page(rollouts, cursor=request.GET.get("cursor", ""), key=("created_at", "id"))
     rows = moving(Rollout.objects.filter(pk__in=[row.pk for row in page.rows]))
     context = {
         "page": page,

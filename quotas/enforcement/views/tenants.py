@@ -26,8 +26,10 @@ def tenant_list(request: SignedInRequest) -> HttpResponse:
     """Tenants by slug, 50 to a page; every filter is in the URL."""
     given = {field.name: request.GET.get(field.name, "") for field in fields(lists.TenantFilters)}
     filters = lists.TenantFilters(**given)
-    found = lists.filtered(filters, request.user).select_related("state")
-    page = keyset_page(found, cursor=request.GET.get("cursor", ""), key=("slug",), descending=False)
+    tenants = lists.filtered(filters, request.user).select_related("state")
+    page = keyset_page(
+        tenants, cursor=request.GET.get("cursor", ""), key=("slug",), descending=False
+    )
     context = {
         "filters": filters,
         "page": Page(rows=[], next=page.next, previous=page.previous),

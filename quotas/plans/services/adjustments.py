@@ -89,9 +89,13 @@ def set_override(
     at = at or timezone.now()
     key = checked_key(key, value)
     open_rows = Override.objects.filter(tenant__in=tenants, key=key, ends_at=None)
-    held: dict[int, Override] = {row.tenant_id: row for row in open_rows}
-    changing = [each for each in tenants if each.pk not in held or held[each.pk].value != value]
-    replaced = [held[each.pk].pk for each in changing if each.pk in held]
+    current: dict[int, Override] = {row.tenant_id: row for row in open_rows}
+    changing = [
+        tenant
+        for tenant in tenants
+        if tenant.pk not in current or current[tenant.pk].value != value
+    ]
+    replaced = [current[each.pk].pk for each in changing if each.pk in current]
     Override.objects.filter(pk__in=replaced).update(ends_at=Greatest("starts_at", Value(at)))
     made = Override.objects.bulk_create(
         [
@@ -101,13 +105,13 @@ def set_override(
                 value=value,
                 reason=reason,
                 author=actor.name,
-                starts_at=max(at, held[tenant.pk].starts_at) if tenant.pk in held else at,
+                starts_at=max(at, current[tenant.pk].starts_at) if tenant.pk in current else at,
             )
             for tenant in changing
         ],
         batch_size=500,
     )
-    was = {pk: _values(row) for pk, row in held.items()}
+    was = {pk: _values(row) for pk, row in current.items()}
     audit.record_all(
         [
             audit.build(

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from console.audit import services as audit
 from console.audit.services import Actor
+from console.chunks import chunks
 from console.errors import DomainError
 from quotas.plans.models import PlanVersion, Subscription
 from tenants.models import Tenant
@@ -32,22 +33,22 @@ def subscribe(
 ) -> list[Subscription]:
     """Puts tenants on a plan version from `at` on, in a handful of statements however many they
     are; those who have it already are left alone. Returns the new subscriptions."""
-    said: dict[str, Any] = {"actor": actor, "reason": audit.require_reason(reason)}
+    entry: dict[str, Any] = {"actor": actor, "reason": audit.require_reason(reason)}
     at = at or timezone.now()
     if version.plan.archived_at:
         raise DomainError(
             "plan_archived", f"{version.plan.slug} is archived; choose another plan.", field="plan"
         )
     by_id = {tenant.pk: tenant for tenant in tenants}
-    held = {row.tenant_id: row for row in _open_subscriptions(by_id)}
-    moving = [pk for pk in by_id if pk not in held or held[pk].version_id != version.pk]
-    _end(held, moving, at)
+    current = {row.tenant_id: row for row in _open_subscriptions(by_id)}
+    moving = [pk for pk in by_id if pk not in current or current[pk].version_id != version.pk]
+    _end(current, moving, at)
     made = Subscription.objects.bulk_create(
         [
             Subscription(
                 tenant=by_id[pk],
                 version=version,
-                starts_at=max(at, held[pk].starts_at) if pk in held else at,
+                starts_at=max(at, current[pk].starts_at) if pk in current else at,
             )
             for pk in moving
         ],
@@ -62,11 +63,11 @@ def subscribe(
                 object_id=row.pk,
                 object_label=f"{row.tenant.slug}: {version}",
                 tenant=row.tenant.slug,
-                before=version_values(held[row.tenant_id].version)
-                if row.tenant_id in held
+                before=version_values(current[row.tenant_id].version)
+                if row.tenant_id in current
                 else None,
                 after=after,
-                **said,
+                **entry,
             )
             for row in made
         ]
@@ -79,10 +80,10 @@ def unsubscribe(
     *, tenants: Sequence[Tenant], actor: Actor, reason: str, at: datetime | None = None
 ) -> int:
     """Ends the subscriptions of tenants that leave; how many there were."""
-    said: dict[str, Any] = {"actor": actor, "reason": audit.require_reason(reason)}
+    entry: dict[str, Any] = {"actor": actor, "reason": audit.require_reason(reason)}
     by_id = {tenant.pk: tenant for tenant in tenants}
-    held = {row.tenant_id: row for row in _open_subscriptions(by_id)}
-    _end(held, list(held), at or timezone.now())
+    current = {row.tenant_id: row for row in _open_subscriptions(by_id)}
+    _end(current, list(current), at or timezone.now())
     audit.record_all(
         [
             audit.build(
@@ -92,12 +93,12 @@ def unsubscribe(
                 object_label=f"{by_id[pk].slug}: {row.version}",
                 tenant=by_id[pk].slug,
                 before=version_values(row.version),
-                **said,
+                **entry,
             )
-            for pk, row in held.items()
+            for pk, row in current.items()
         ]
     )
-    return len(held)
+    return len(current)
 
 
 def version_values(version: PlanVersion) -> dict[str, Any]:
@@ -106,21 +107,17 @@ def version_values(version: PlanVersion) -> dict[str, Any]:
 
 
 def _open_subscriptions(tenant_ids: Collection[int]) -> list[Subscription]:
-    found: list[Subscription] = []
-    for ids in _batches(list(tenant_ids)):
+    subscriptions: list[Subscription] = []
+    for ids in chunks(tenant_ids, _BATCH):
         rows = Subscription.objects.filter(tenant_id__in=ids, ends_at=None)
-        found += rows.select_related("version__plan")
-    return found
+        subscriptions += rows.select_related("version__plan")
+    return subscriptions
 
 
-def _end(held: Mapping[int, Subscription], tenant_ids: Iterable[int], at: datetime) -> None:
+def _end(current: Mapping[int, Subscription], tenant_ids: Iterable[int], at: datetime) -> None:
     """Ends open subscriptions at `at`, or where they began should another clock be ahead."""
-    ending = [held[pk].pk for pk in tenant_ids if pk in held]
-    for ids in _batches(ending):
+    ending = [current[pk].pk for pk in tenant_ids if pk in current]
+    for ids in chunks(ending, _BATCH):
         Subscription.objects.filter(pk__in=ids, ends_at=None).update(
             ends_at=Greatest("starts_at", Value(at))
         )
-
-
-def _batches(ids: list[int]) -> list[list[int]]:
-    return [ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH)]

@@ -60,7 +60,7 @@ def _flip(tenants: Sequence[Tenant], old: str, new: str) -> list[Tenant]:
     return found
 
 
-def _record(action: str, tenants: Sequence[Tenant], was: str, **said: Any) -> None:
+def _record(action: str, tenants: Sequence[Tenant], was: str, **entry: Any) -> None:
     audit.record_all(
         [
             audit.build(
@@ -71,7 +71,7 @@ def _record(action: str, tenants: Sequence[Tenant], was: str, **said: Any) -> No
                 tenant=tenant.slug,
                 before={"status": str(was)},
                 after={"status": str(tenant.status)},
-                **said,
+                **entry,
             )
             for tenant in tenants
         ]

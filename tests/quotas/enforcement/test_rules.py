@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from quotas.enforcement import rules
 from quotas.enforcement.diff import changes_json
@@ -74,12 +72,6 @@ def test_fullness_is_unknown_where_use_or_limit_is(
 
 def test_a_limit_that_nobody_has_seen_is_not_full() -> None:
     assert rules.fullness({"used": 5}) is None
-
-
-@given(attempts=st.integers(0, 10_000), jitter=st.floats(0, 0.999))
-def test_waiting_never_exceeds_one_and_a_half_times_the_cap(attempts: int, jitter: float) -> None:
-    wait = rules.backoff(attempts, base=1, cap=300, jitter=jitter)
-    assert 0.5 <= wait <= 450
 
 
 def test_a_field_is_recognised_when_it_is_taken_back_again() -> None:

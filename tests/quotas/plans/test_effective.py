@@ -17,9 +17,7 @@ from quotas.plans.contracts import (
 )
 from quotas.plans.effective import (
     changed_keys,
-    changes_between,
     effective_limits,
-    next_change_after,
 )
 
 DAWN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -172,51 +170,6 @@ def test_a_suspended_tenant_keeps_its_limits_and_says_so() -> None:
     assert (after.suspended, after.suspended_reason) == (False, "")
 
 
-def test_the_next_change_is_the_next_start_or_end_that_matters() -> None:
-    leased = history(adjustment(60_000, 1, 2), adjustment(50_000, 1.5, 3, order=0, ref="lease:0"))
-
-    assert next_change_after(leased, at(0)) == at(1)
-    assert next_change_after(leased, at(1)) == at(2), "the weaker lease changes nothing at 1.5"
-    assert next_change_after(leased, at(2)) == at(3)
-    assert next_change_after(leased, at(3)) is None
-
-
-def test_the_end_of_a_subscription_is_a_change() -> None:
-    ended = replace(history(), offboarded_at=at(3))
-
-    assert next_change_after(ended, at(-1)) == at(0)
-    assert next_change_after(ended, at(0)) == at(3)
-
-
-def test_changes_between_two_moments_are_listed_with_their_keys() -> None:
-    past = replace(
-        history(adjustment(60_000, 1, 2), adjustment(1, 1.5, 3, order=0, ref="lease:0")),
-        suspensions=(Interval("unpaid", at(4)),),
-        offboarded_at=at(5),
-    )
-
-    changes = changes_between(past, at(-1), at(9))
-
-    assert [(change.at, change.keys) for change in changes] == [
-        (at(0), ("pods", "requests.cpu", "secrets")),
-        (at(1), ("requests.cpu",)),
-        (at(2), ("requests.cpu",)),
-        (at(3), ("requests.cpu",)),
-        (at(4), ()),
-        (at(5), ("pods", "requests.cpu", "secrets")),
-    ]
-    assert changes[0].before is None
-    assert changes[0].after == effective_limits(past, at(0))
-    assert changes[-1].after is None
-
-
-def test_changes_are_counted_from_after_the_start_to_the_end_inclusive() -> None:
-    leased = history(adjustment(60_000, 1, 2))
-
-    assert [change.at for change in changes_between(leased, at(1), at(2))] == [at(2)]
-    assert changes_between(leased, at(2), at(9)) == ()
-
-
 def test_an_unlimited_key_differs_from_a_missing_one() -> None:
     unlimited = effective_limits(history(adjustment(None, 0, key="configmaps")), at(1))
     missing = effective_limits(history(), at(1))
@@ -280,19 +233,3 @@ def test_the_strongest_that_covers_the_moment_wins(rows: list[Adjustment], hour:
     expected = max(leases, key=lambda row: row.order).value if leases else 40_000
 
     assert cpu(history(*rows), hour) == expected
-
-
-@given(MANY, HOURS)
-def test_nothing_changes_before_the_next_change(rows: list[Adjustment], hour: float) -> None:
-    told = history(*rows)
-    now = in_force(told, at(hour))
-    change = next_change_after(told, at(hour))
-    end = change or at(60)
-    moment = at(hour)
-    while moment < end:
-        assert in_force(told, moment) == replace(now, at=moment)
-        moment += timedelta(minutes=30)
-    if change:
-        assert in_force(told, change) != replace(now, at=change)
-    changes = changes_between(told, at(hour), at(60))
-    assert [row.at for row in changes[:1]] == ([change] if change else [])

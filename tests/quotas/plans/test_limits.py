@@ -7,17 +7,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from console.errors import DomainError
-from quotas.plans.contracts import LARGEST
-from quotas.plans.limits import (
-    Group,
-    LimitKey,
-    Plane,
-    Unit,
-    check_value,
-    format_limit,
-    parse_key,
-    parse_limit,
-)
+from quotas.plans.contracts import LARGEST, Group, LimitKey, Plane, Unit
+from quotas.plans.limits import check_value, format_limit, parse_key, parse_limit
 
 KEYS = [
     ("requests.cpu", Group.QUOTA, Unit.MILLICORES),

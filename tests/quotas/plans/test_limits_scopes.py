@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quotas.plans.limits import Scope, parse_key, quota_name, scope_selector
+from quotas.plans.contracts import Scope, quota_name, scope_selector
+from quotas.plans.limits import parse_key
 
 
 def test_a_scoped_key_keeps_its_resource_apart_from_its_scopes() -> None:

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from console.errors import DomainError
 from quotas.plans.contracts import LARGEST, Unit
 from quotas.plans.quantities import (
-    canonical,
     format_quantity,
     parse_quantity,
     to_base,
 )
+from tests.quotas.plans.stored import canonical
 
 WIRE_UNITS = [Unit.MILLICORES, Unit.BYTES, Unit.COUNT, Unit.MILLI]
 BASE_VALUES = st.one_of(

@@ -72,15 +72,15 @@ class ArgoAdapter:
         `workflows_served`, `controller` (emulated, or by what its version is known), and `emulated`
         (True where no real API server answers, "controller" where only that is emulated)."""
         client = client_for(target)
-        found = client.probe()
-        served = _SERVED in found.kinds
+        cluster = client.probe()
+        served = _SERVED in cluster.kinds
         version, known_by = _version(client, target)
         features: dict[str, Any] = {
-            "user": found.user,
+            "user": cluster.user,
             "workflows_served": served,
             "controller": known_by,
         }
-        if found.version.endswith("+emulator"):
+        if cluster.version.endswith("+emulator"):
             features["emulated"] = True
         elif known_by == _EMULATED:
             features["emulated"] = "controller"
@@ -93,7 +93,7 @@ class ArgoAdapter:
                 f" Deployment {_CONTROLLER} in {controller_namespace(target)} tells."
             )
         return Health(
-            latency_ms=found.latency_ms,
+            latency_ms=cluster.latency_ms,
             version=version or "unknown",
             features=features,
             missing=tuple(map(str, client.permissions(_NEEDED))),
@@ -131,11 +131,11 @@ def _version(client: KubernetesClient, target: TargetRef) -> tuple[str, str]:
     server = server_for(target)
     if server is not None:
         try:
-            said = server.version()
+            version = server.version()
         except ExternalError:
-            said = ""
-        if said:
-            return said, "Argo server"
+            version = ""
+        if version:
+            return version, "Argo server"
     tag = _image_version(client, controller_namespace(target))
     return tag, "image" if tag else ""
 

@@ -10,7 +10,7 @@ from console.clients.kubernetes.client import KubernetesClient
 from console.errors import ExternalError, NotFound, Refused
 from quotas.enforcement.adapters.argo import names
 from quotas.enforcement.adapters.argo.locks import bindings, has_slot
-from quotas.enforcement.adapters.argo.parse import Found, Running, observed
+from quotas.enforcement.adapters.argo.parse import PlacementContents, Running, observed
 from quotas.enforcement.adapters.kubernetes.names import SELECTOR, is_ours
 from quotas.enforcement.adapters.kubernetes.observe import one_by_one
 from quotas.enforcement.adapters.kubernetes.owners import is_manager
@@ -36,7 +36,7 @@ def everything(client: KubernetesClient, placements: Sequence[PlacementRef]) -> 
     named = client.list("ResourceQuota", field_selector=f"metadata.name={names.QUOTA}")
     quotas = {item["metadata"]["namespace"]: item for item in named}
     stray = _orphans(spaces, {"ConfigMap": maps, "ResourceQuota": quotas}, placements)
-    if any(one.location not in spaces for one in placements):
+    if any(placement.location not in spaces for placement in placements):
         for item in client.list("Namespace"):
             spaces.setdefault(item["metadata"]["name"], item)
     running = _counted(client)
@@ -44,16 +44,16 @@ def everything(client: KubernetesClient, placements: Sequence[PlacementRef]) -> 
     counts = {} if isinstance(running, str) else running
     return Observation(
         placements={
-            one.id: observed(
-                one,
-                Found(
-                    spaces.get(one.location),
-                    maps.get(one.location),
-                    counts.get(one.location, nobody),
-                    quotas.get(one.location),
+            placement.id: observed(
+                placement,
+                PlacementContents(
+                    spaces.get(placement.location),
+                    maps.get(placement.location),
+                    counts.get(placement.location, nobody),
+                    quotas.get(placement.location),
                 ),
             )
-            for one in placements
+            for placement in placements
         },
         reads=client.counter.since(before).reads,
         orphans=stray,
@@ -84,7 +84,7 @@ def _orphans(
     inside: dict[str, dict[str, dict[str, Any]]],
     placements: Sequence[PlacementRef],
 ) -> tuple[ObjectRef, ...]:
-    known = {one.location for one in placements}
+    known = {placement.location for placement in placements}
     refs = [
         ObjectRef("Namespace", "", name)
         for name, item in spaces.items()
@@ -93,8 +93,8 @@ def _orphans(
     ]
     refs += [
         ObjectRef(kind, where, item["metadata"]["name"])
-        for kind, found in inside.items()
-        for where, item in found.items()
+        for kind, items in inside.items()
+        for where, item in items.items()
         if where not in known and is_ours(item["metadata"])
     ]
     return tuple(sorted(refs))
@@ -108,18 +108,18 @@ def each(
 
 
 def _one(client: KubernetesClient, placement: PlacementRef) -> Observed:
-    return observed(placement, _found(client, placement))
+    return observed(placement, _read(client, placement))
 
 
-def _found(client: KubernetesClient, placement: PlacementRef) -> Found:
+def _read(client: KubernetesClient, placement: PlacementRef) -> PlacementContents:
     where = placement.location
     try:
         namespace = client.get("Namespace", where)
     except NotFound:
-        return Found(None, None, Running())
+        return PlacementContents(None, None, Running())
     config_map = _get(client, "ConfigMap", names.CONFIG_MAP, where)
     quota = _get(client, "ResourceQuota", names.QUOTA, where)
-    return Found(namespace, config_map, _running(client, where), quota)
+    return PlacementContents(namespace, config_map, _running(client, where), quota)
 
 
 def _get(client: KubernetesClient, kind: str, name: str, where: str) -> dict[str, Any] | None:

@@ -33,7 +33,7 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PlacementContents:
     """What there is for one placement."""
 
     namespace: Item | None
@@ -42,9 +42,9 @@ class Found:
     quota: Item | None = None
 
 
-def observed(placement: PlacementRef, found: Found) -> Observed:
+def observed(placement: PlacementRef, contents: PlacementContents) -> Observed:
     """One placement. What is being deleted counts as gone."""
-    namespace = found.namespace
+    namespace = contents.namespace
     if namespace is None:
         return Observed()
     if "deletionTimestamp" in namespace["metadata"]:
@@ -54,16 +54,16 @@ def observed(placement: PlacementRef, found: Found) -> Observed:
     # A namespace has other managers of ours: only where this one wrote is there something to leave.
     if not placement.leaving or is_manager(entries, us=names.FIELD_MANAGER):
         objects.append(_namespace(namespace, leaving=placement.leaving))
-    config_map, quota = _there(found.config_map), _there(found.quota)
+    config_map, quota = _there(contents.config_map), _there(contents.quota)
     if config_map is not None:
         objects.append(_config_map(config_map, leaving=placement.leaving))
     if quota is not None:
         objects.append(_quota(quota, leaving=placement.leaving))
     return Observed(
         objects=tuple(objects),
-        usage=tuple(_usage(namespace, config_map, quota, found.running)),
+        usage=tuple(_usage(namespace, config_map, quota, contents.running)),
         foreign=() if config_map is None else _strangers(config_map),
-        warnings=_warnings(found.running),
+        warnings=_warnings(contents.running),
     )
 
 
@@ -120,15 +120,15 @@ def _object(
 ) -> ObservedObject:
     metadata = item["metadata"]
     entries: Sequence[Item] = metadata.get("managedFields") or ()
-    held = owners(entries, kind, fields, us=names.FIELD_MANAGER)
+    owned = owners(entries, kind, fields, us=names.FIELD_MANAGER)
     labelled, managed = is_ours(metadata), is_manager(entries, us=names.FIELD_MANAGER)
     if not labelled and not managed:
-        held[MANAGED_PATH] = foreign_owner(metadata)
+        owned[MANAGED_PATH] = foreign_owner(metadata)
     return ObservedObject(
         ref=ObjectRef(kind, metadata.get("namespace", ""), metadata["name"]),
         fields=fields,
         shown=shown,
-        owners=held,
+        owners=owned,
         ours=labelled or (managed and (adopted or not leaving)),
         uid=metadata.get("uid", ""),
         adopted=adopted,
@@ -153,10 +153,10 @@ def own_keys(item: Item) -> frozenset[str]:
 
 
 def _strangers(item: Item) -> tuple[str, ...]:
-    strange = sorted(set(item.get("data") or {}) - own_keys(item))
-    if not strange:
+    foreign = sorted(set(item.get("data") or {}) - own_keys(item))
+    if not foreign:
         return ()
-    return (f"ConfigMap {names.CONFIG_MAP} has keys of somebody else: {', '.join(strange)}",)
+    return (f"ConfigMap {names.CONFIG_MAP} has keys of somebody else: {', '.join(foreign)}",)
 
 
 # -- use -----------------------------------------------------------------------------------------

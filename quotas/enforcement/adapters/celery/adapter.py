@@ -58,12 +58,12 @@ class CeleryAdapter:
     def probe(self, *, target: TargetRef) -> Health:
         """The broker, its workers, and which queue belongs to which of them."""
         client = client_for(target)
-        found = client.probe()
+        broker = client.probe()
         workers = observe.ask(client, target, self._memory)
         warnings = () if workers.active else ("No worker is online.",)
         return Health(
-            latency_ms=found.latency_ms,
-            version=f"{found.product} {found.version}".strip(),
+            latency_ms=broker.latency_ms,
+            version=f"{broker.product} {broker.version}".strip(),
             features={"workers": sorted(workers.active), QUEUES: dict(workers.belongs)},
             warnings=warnings,
         )
@@ -71,7 +71,7 @@ class CeleryAdapter:
     def cost(self, *, target: TargetRef, work: Sequence[PlacementChanges]) -> int:
         """One order per task type and queue; how many types there are is known only there."""
         del target
-        return sum(MOST_CALLS for one in work for _ in one.changes)
+        return sum(MOST_CALLS for requested in work for _ in requested.changes)
 
     def seconds(self, *, calls: int, latency_ms: float, concurrency: int) -> float:
         """One order after the other, after a second in which workers answer."""

@@ -11,7 +11,7 @@ from console.clients.celery.control import Control
 from console.errors import ExternalError
 from quotas.enforcement.adapters.celery import rates
 from quotas.enforcement.adapters.celery.compile import FIELD
-from quotas.enforcement.adapters.celery.consumers import Place, place_of
+from quotas.enforcement.adapters.celery.consumers import QueueWorkers, workers_of
 from quotas.enforcement.adapters.celery.observe import Memory, Workers, ask
 from quotas.enforcement.ports import ApplyResult, Change, PlacementChanges
 from tenants.contracts import TargetRef
@@ -30,54 +30,56 @@ def run(
 ) -> None:
     """Does the work of many placements after one look; each is reported when it is done."""
     try:
-        workers = ask(client, target, memory) if any(one.changes for one in work) else None
+        workers = (
+            ask(client, target, memory) if any(requested.changes for requested in work) else None
+        )
     except ExternalError as error:
-        for one in work:
-            on_result(ApplyResult(one.placement, (), error if one.changes else None, 1))
+        for requested in work:
+            on_result(ApplyResult(requested.placement, (), error if requested.changes else None, 1))
         return
-    for one in work:
+    for requested in work:
         began = time.monotonic()
         done: tuple[Change, ...] = ()
         failed: ExternalError | None = None
         calls = 0
         try:
-            for change in one.changes:
+            for change in requested.changes:
                 if workers is not None:
                     calls += _change(client, target, change, workers, memory)
-            done = one.changes
+            done = requested.changes
         except ExternalError as error:
             failed = error
-        on_result(ApplyResult(one.placement, done, failed, calls, time.monotonic() - began))
+        on_result(ApplyResult(requested.placement, done, failed, calls, time.monotonic() - began))
 
 
 def _change(
     client: CeleryClient, target: TargetRef, change: Change, workers: Workers, memory: Memory
 ) -> int:
     """Makes one queue what it should be; the number of orders. Nobody there: nothing to do."""
-    place = place_of(change.ref.name, workers.belongs, workers.active)
+    members = workers_of(change.ref.name, workers.belongs, workers.active)
     wanted = None if change.desired is None else change.desired.fields.get(FIELD)
-    everybody = place.consumers | place.paused
-    memory.add(target.id, place.queue, {host: workers.stats[host].pid for host in everybody})
+    everybody = members.consumers | members.paused
+    memory.add(target.id, members.queue, {host: workers.stats[host].pid for host in everybody})
     with client.control() as control:
         if wanted == 0:
-            control.cancel_consumer(place.queue, to=sorted(place.consumers))
-            return bool(place.consumers)
+            control.cancel_consumer(members.queue, to=sorted(members.consumers))
+            return bool(members.consumers)
         calls = 0
-        if place.paused:
-            control.add_consumer(place.queue, to=sorted(place.paused))
+        if members.paused:
+            control.add_consumer(members.queue, to=sorted(members.paused))
             calls += 1
-        hosts = _alone(place, workers)
+        hosts = _alone(members, workers)
         if isinstance(wanted, int):
             return calls + _limit(control, hosts, workers, rates.written(wanted, len(hosts)))
         return calls + _free(control, hosts, workers)
 
 
-def _alone(place: Place, workers: Workers) -> list[str]:
+def _alone(members: QueueWorkers, workers: Workers) -> list[str]:
     """The workers of this queue and of no other, those that were paused included."""
     others = {
-        host for queue, hosts in workers.belongs.items() if queue != place.queue for host in hosts
+        host for queue, hosts in workers.belongs.items() if queue != members.queue for host in hosts
     }
-    return sorted((place.alone | place.paused) - others)
+    return sorted((members.alone | members.paused) - others)
 
 
 def _limit(control: Control, hosts: Sequence[str], workers: Workers, rate: str) -> int:
@@ -103,8 +105,8 @@ def _free(control: Control, hosts: Sequence[str], workers: Workers) -> int:
 
 def _by_type(hosts: Iterable[str], workers: Workers) -> Mapping[str, Mapping[str, str]]:
     """Current rate by worker by task type."""
-    found: dict[str, dict[str, str]] = {}
+    by_type: dict[str, dict[str, str]] = {}
     for host in hosts:
         for one in workers.types.get(host, ()):
-            found.setdefault(one.name, {})[host] = one.rate_limit
-    return found
+            by_type.setdefault(one.name, {})[host] = one.rate_limit
+    return by_type

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from quotas.enforcement.adapters.celery.consumers import seen_by_probe
+from quotas.enforcement.adapters.celery.consumers import probed_workers
 from quotas.enforcement.ports import Compiled, DesiredObject, ObjectRef, Refusal
 from quotas.plans.contracts import EffectiveLimits, Unit
 from quotas.plans.quantities import humanize
@@ -50,13 +50,13 @@ def compiled(
         return Compiled((_wanted(placement, target, 0, limited=rate is not None),))
     if rate is None:
         return Compiled()
-    place = seen_by_probe(target, placement.location)
-    if place.shared:
-        others = ", ".join(sorted(place.other_queues))
+    members = probed_workers(target, placement.location)
+    if members.shared:
+        others = ", ".join(sorted(members.other_queues))
         why = (
-            f"{', '.join(sorted(place.shared))} consumes {others} beside {placement.location}, and"
-            " Celery's rate limits count per worker and task type: this tenant's rate would slow"
-            " the others down. Give the queue workers of its own."
+            f"{', '.join(sorted(members.shared))} consumes {others} beside {placement.location},"
+            " and Celery's rate limits count per worker and task type: this tenant's rate would"
+            " slow the others down. Give the queue workers of its own."
         )
         return Compiled(refusals=(Refusal(RATE, "shared_worker", why),))
     return Compiled((_wanted(placement, target, rate, limited=True),))

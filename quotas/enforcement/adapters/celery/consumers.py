@@ -19,7 +19,7 @@ Known = Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class QueueWorkers:
     """The workers of one queue. `alone` consume nothing else, `shared` do; `paused` are known to
     have consumed it and no longer do."""
 
@@ -42,12 +42,12 @@ class Place:
 
 def known_queues(features: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     """What a probe wrote into a target's features, whatever is there."""
-    found = features.get(QUEUES)
-    if not isinstance(found, Mapping):
+    stored = features.get(QUEUES)
+    if not isinstance(stored, Mapping):
         return {}
     return {
         str(queue): {str(host): int(pid) for host, pid in hosts.items() if isinstance(pid, int)}
-        for queue, hosts in found.items()
+        for queue, hosts in stored.items()
         if isinstance(hosts, Mapping)
     }
 
@@ -57,19 +57,19 @@ def carried_on(
 ) -> dict[str, dict[str, int]]:
     """Whom to take for a worker of each queue: who consumes it now, and who did before in the same
     process."""
-    found: dict[str, dict[str, int]] = {}
+    belongs: dict[str, dict[str, int]] = {}
     for queue, hosts in before.items():
         for host, pid in hosts.items():
             if host in stats and stats[host].pid == pid:
-                found.setdefault(queue, {})[host] = pid
+                belongs.setdefault(queue, {})[host] = pid
     for host, queues in active.items():
         if host in stats:
             for queue in queues:
-                found.setdefault(queue, {})[host] = stats[host].pid
-    return found
+                belongs.setdefault(queue, {})[host] = stats[host].pid
+    return belongs
 
 
-def place_of(queue: str, belongs: Known, active: Mapping[str, tuple[str, ...]]) -> Place:
+def workers_of(queue: str, belongs: Known, active: Mapping[str, tuple[str, ...]]) -> QueueWorkers:
     """The workers of one queue, from whom it belongs to and what is consumed now."""
     hosts = set(belongs.get(queue, {}))
     of_host: dict[str, set[str]] = {}
@@ -79,7 +79,7 @@ def place_of(queue: str, belongs: Known, active: Mapping[str, tuple[str, ...]]) 
     consuming = {host for host in hosts if queue in active.get(host, ())}
     shared = {host for host in consuming if of_host[host] != {queue}}
     others = {name for host in shared for name in of_host[host]} - {queue}
-    return Place(
+    return QueueWorkers(
         queue=queue,
         alone=frozenset(consuming - shared),
         shared=frozenset(shared),
@@ -88,11 +88,11 @@ def place_of(queue: str, belongs: Known, active: Mapping[str, tuple[str, ...]]) 
     )
 
 
-def seen_by_probe(target: TargetRef, queue: str) -> Place:
+def probed_workers(target: TargetRef, queue: str) -> QueueWorkers:
     """The workers of one queue as the last probe of the target knew them."""
     belongs = known_queues(target.features)
     active: dict[str, list[str]] = {}
     for name, hosts in belongs.items():
         for host in hosts:
             active.setdefault(host, []).append(name)
-    return place_of(queue, belongs, {host: tuple(names) for host, names in active.items()})
+    return workers_of(queue, belongs, {host: tuple(names) for host, names in active.items()})

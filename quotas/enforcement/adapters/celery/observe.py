@@ -14,10 +14,10 @@ from quotas.enforcement.adapters.celery import rates
 from quotas.enforcement.adapters.celery.compile import FIELD, RATE, rate_text, ref_of
 from quotas.enforcement.adapters.celery.consumers import (
     Known,
-    Place,
+    QueueWorkers,
     carried_on,
     known_queues,
-    place_of,
+    workers_of,
 )
 from quotas.enforcement.ports import Observation, Observed, ObservedObject, Owner, Usage
 from tenants.contracts import PlacementRef, TargetRef
@@ -78,74 +78,82 @@ def observe(
     """Every placement from one look."""
     workers = ask(client, target, memory)
     return Observation(
-        placements={one.id: _observed(target, one.location, workers) for one in placements},
+        placements={
+            placement.id: _observed(target, placement.location, workers) for placement in placements
+        },
         reads=workers.reads,
     )
 
 
 def _observed(target: TargetRef, queue: str, workers: Workers) -> Observed:
-    place = place_of(queue, workers.belongs, workers.active)
-    if place.vacant:
+    members = workers_of(queue, workers.belongs, workers.active)
+    if members.vacant:
         say = f"No worker of {queue} is online, so its limit applies to no worker now."
         return Observed(vacant=True, warnings=(say,))
-    found, reset = _found(target, place, workers)
-    hard = found.fields[FIELD] if found is not None else None
+    queue_object, reset = _found(target, members, workers)
+    hard = queue_object.fields[FIELD] if queue_object is not None else None
     usage = Usage(RATE, hard if isinstance(hard, int) else None, None, why=NO_USE)
     return Observed(
-        objects=() if found is None else (found,),
+        objects=() if queue_object is None else (queue_object,),
         usage=(usage,),
-        warnings=_warnings(place, workers),
+        warnings=_warnings(members, workers),
         reset=reset,
     )
 
 
-def _found(target: TargetRef, place: Place, workers: Workers) -> tuple[ObservedObject | None, bool]:
+def _found(
+    target: TargetRef, members: QueueWorkers, workers: Workers
+) -> tuple[ObservedObject | None, bool]:
     """The queue as it is, and whether what differs is but a worker that began afresh."""
-    if not place.consumers:
-        return _object(target, place, 0, rate_text(0)), False
-    if place.paused:
+    if not members.consumers:
+        return _object(target, members, 0, rate_text(0)), False
+    if members.paused:
         # Somebody began anew and consumes again what others were told to leave alone.
-        text = f"paused on {len(place.paused)} of {len(place.paused | place.consumers)} workers"
-        return _object(target, place, MIXED, text), _began(place.consumers, workers)
-    if place.shared:
+        text = (
+            f"paused on {len(members.paused)} of {len(members.paused | members.consumers)} workers"
+        )
+        return _object(target, members, MIXED, text), _began(members.consumers, workers)
+    if members.shared:
         return None, False
-    return _rates(target, place, workers)
+    return _rates(target, members, workers)
 
 
 def _object(
-    target: TargetRef, place: Place, value: int | str, text: str, owner: str = ""
+    target: TargetRef, members: QueueWorkers, value: int | str, text: str, owner: str = ""
 ) -> ObservedObject:
     owners = {FIELD: Owner(owner, declarative=False)} if owner else {}
     return ObservedObject(
-        ref_of(target, place.queue), {FIELD: value}, shown={FIELD: text}, owners=owners
+        ref_of(target, members.queue), {FIELD: value}, shown={FIELD: text}, owners=owners
     )
 
 
-def _rates(target: TargetRef, place: Place, workers: Workers) -> tuple[ObservedObject | None, bool]:
+def _rates(
+    target: TargetRef, members: QueueWorkers, workers: Workers
+) -> tuple[ObservedObject | None, bool]:
     by_type: dict[str, list[str]] = {}
-    for host in sorted(place.alone):
+    for host in sorted(members.alone):
         for one in workers.types.get(host, ()):
             by_type.setdefault(one.name, []).append(one.rate_limit)
     every = [rate for found in by_type.values() for rate in found]
     ours = [rate for rate in every if rates.is_ours(rate)]
     if not ours:
-        return None, _began(place.alone, workers)
+        return None, _began(members.alone, workers)
     totals = {rates.together(found) for found in by_type.values()}
     if len(ours) == len(every):
         # All of it is ours: where it is no longer right, the number of workers has changed.
         (total, *others) = totals
         if total is not None and not others:
-            return _object(target, place, total, rate_text(total)), True
-        return _object(target, place, MIXED, "not the same on all workers"), True
-    strange = {
+            return _object(target, members, total, rate_text(total)), True
+        return _object(target, members, MIXED, "not the same on all workers"), True
+    hosts = {
         host
-        for host in place.alone
+        for host in members.alone
         if not all(rates.is_ours(one.rate_limit) for one in workers.types.get(host, ()))
     }
-    afresh = _began(strange, workers)
-    text = f"not in force on {', '.join(sorted(strange))}"
+    afresh = _began(hosts, workers)
+    text = f"not in force on {', '.join(sorted(hosts))}"
     owner = "" if afresh else "remote control"
-    return _object(target, place, MIXED, text, owner), afresh
+    return _object(target, members, MIXED, text, owner), afresh
 
 
 def _began(hosts: frozenset[str] | set[str], workers: Workers) -> bool:
@@ -161,15 +169,15 @@ def _has_none(types: Sequence[TaskType]) -> bool:
     return all(rates.per_second(one.rate_limit) is None for one in types)
 
 
-def _warnings(place: Place, workers: Workers) -> tuple[str, ...]:
-    names = {one.name for host in place.alone for one in workers.types.get(host, ())}
-    found = []
+def _warnings(members: QueueWorkers, workers: Workers) -> tuple[str, ...]:
+    names = {one.name for host in members.alone for one in workers.types.get(host, ())}
+    warnings = []
     if len(names) > 1:
-        found.append(
-            f"Celery's rate limits count per task type: the {len(names)} types of {place.queue} may"
-            " each start at its rate."
+        warnings.append(
+            f"Celery's rate limits count per task type: the {len(names)} types of"
+            f" {members.queue} may each start at its rate."
         )
-    if place.shared:
-        others = ", ".join(sorted(place.other_queues))
-        found.append(f"{', '.join(sorted(place.shared))} consumes {others} too.")
-    return tuple(found)
+    if members.shared:
+        others = ", ".join(sorted(members.other_queues))
+        warnings.append(f"{', '.join(sorted(members.shared))} consumes {others} too.")
+    return tuple(warnings)

@@ -36,7 +36,7 @@ def per_second(rate: str) -> float | None:
 def together(rates: list[str]) -> int | None:
     """Milli-requests a second of all workers for one task type, each with its own rate; None as
     soon as one of them has no limit."""
-    found = [per_second(rate) for rate in rates]
-    if not found or any(one is None for one in found):
+    each_rate = [per_second(rate) for rate in rates]
+    if not each_rate or any(one is None for one in each_rate):
         return None
-    return round(sum(one for one in found if one is not None) * 1000)
+    return round(sum(one for one in each_rate if one is not None) * 1000)

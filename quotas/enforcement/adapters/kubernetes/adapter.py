@@ -96,16 +96,18 @@ class KubernetesAdapter:
         """Version and permissions. Features: `user`, `execution_policy` and, where that is false,
         `execution_policy_why`; `emulated` where no real API server answers."""
         client = client_for(target)
-        found = client.probe()
-        served = found.mutating_admission_policy
+        cluster = client.probe()
+        served = cluster.mutating_admission_policy
         missing = client.permissions(_needed(policies=served))
-        features: dict[str, object] = {"user": found.user, "execution_policy": True}
-        if found.version.endswith("+emulator"):
+        features: dict[str, object] = {"user": cluster.user, "execution_policy": True}
+        if cluster.version.endswith("+emulator"):
             features["emulated"] = True
         why = ""
         if not served:
             why = "MutatingAdmissionPolicy v1 (Kubernetes 1.36 and later) is not served"
-        elif any(one.resource in _POLICIES for one in missing) and not _is_installed(client):
+        elif any(permission.resource in _POLICIES for permission in missing) and not _is_installed(
+            client
+        ):
             why = "the execution policy is not installed and we may not install it"
         if why:
             features |= {"execution_policy": False, "execution_policy_why": why}
@@ -113,8 +115,8 @@ class KubernetesAdapter:
             (f"Limits on Jobs and priority classes cannot be enforced: {why}.",) if why else ()
         )
         return Health(
-            latency_ms=found.latency_ms,
-            version=found.version,
+            latency_ms=cluster.latency_ms,
+            version=cluster.version,
             features=features,
             missing=tuple(map(str, missing)),
             warnings=warnings,

@@ -24,8 +24,10 @@ _DNS: dict[str, Any] = {
 def spec(exceptions: Sequence[NetworkException]) -> dict[str, Any]:
     """The spec of the one NetworkPolicy of a namespace: nothing in, nothing out but DNS, plus
     `exceptions`."""
-    ingress = [_rule(one, "from") for one in exceptions if one.direction == "ingress"]
-    egress = [_rule(one, "to") for one in exceptions if one.direction == "egress"]
+    ingress = [
+        _rule(exception, "from") for exception in exceptions if exception.direction == "ingress"
+    ]
+    egress = [_rule(exception, "to") for exception in exceptions if exception.direction == "egress"]
     made: dict[str, Any] = {
         "podSelector": {},
         "policyTypes": ["Ingress", "Egress"],

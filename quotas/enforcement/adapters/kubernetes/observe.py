@@ -12,7 +12,7 @@ from console.clients.kubernetes.client import KubernetesClient
 from console.errors import ExternalError, NotFound, Refused, Unreachable
 from quotas.enforcement.adapters.kubernetes import names
 from quotas.enforcement.adapters.kubernetes.parse import (
-    Found,
+    NamespaceContents,
     by_namespace,
     observed,
     orphans,
@@ -44,13 +44,18 @@ def _everything(client: KubernetesClient, placements: Sequence[PlacementRef]) ->
         quotas = pool.submit(client.list, "ResourceQuota", page=PAGE)
         listed = client.list_many(_LABELLED, label_selector=names.SELECTOR, page=PAGE)
         listed["ResourceQuota"] = quotas.result()
-    found = by_namespace(listed)
-    stray = orphans(found, placements)
-    if any(found.get(one.location, _NOTHING).namespace is None for one in placements):
+    contents = by_namespace(listed)
+    stray = orphans(contents, placements)
+    if any(
+        contents.get(placement.location, _NOTHING).namespace is None for placement in placements
+    ):
         for item in client.list("Namespace", page=PAGE):
-            found.setdefault(item["metadata"]["name"], Found()).namespace = item
+            contents.setdefault(item["metadata"]["name"], NamespaceContents()).namespace = item
     return Observation(
-        placements={one.id: observed(one, found.get(one.location, _NOTHING)) for one in placements},
+        placements={
+            placement.id: observed(placement, contents.get(placement.location, _NOTHING))
+            for placement in placements
+        },
         reads=client.counter.since(before).reads,
         orphans=stray,
     )
@@ -69,7 +74,7 @@ def _no_collections() -> Iterator[None]:
             gc.enable()
 
 
-_NOTHING: Final = Found()
+_NOTHING: Final = NamespaceContents()
 
 
 def each(
@@ -88,7 +93,7 @@ def one_by_one(
     """What `look` says of each placement, some at a time; one that fails delays no other. Raises
     Unreachable: that is the whole target's trouble."""
     before = client.counter.copy()
-    seen: dict[int, Observed] = {}
+    observed: dict[int, Observed] = {}
     failures: dict[int, str] = {}
 
     def outcome_of(placement: PlacementRef) -> Observed | ExternalError:
@@ -105,8 +110,8 @@ def one_by_one(
             if isinstance(outcome, ExternalError):
                 failures[placement.id] = outcome.message
             else:
-                seen[placement.id] = outcome
-    return Observation(seen, client.counter.since(before).reads, failures=failures)
+                observed[placement.id] = outcome
+    return Observation(observed, client.counter.since(before).reads, failures=failures)
 
 
 def _one(client: KubernetesClient, placement: PlacementRef) -> Observed:

@@ -39,15 +39,15 @@ def owners(
         key=lambda entry: str(entry.get("time", "")),
         reverse=True,
     )
-    found: dict[str, Owner] = {}
+    by_path: dict[str, Owner] = {}
     for path in fields:
         steps = steps_to(kind, path)
         if any(holds(entry, steps) for entry in mine):
             continue
         other = next((entry for entry in others if holds(entry, steps)), None)
         if other is not None:
-            found[path] = _owner(other)
-    return found
+            by_path[path] = _owner(other)
+    return by_path
 
 
 def _is_by(us: str, entry: Entry) -> bool:

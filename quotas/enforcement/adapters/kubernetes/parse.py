@@ -18,7 +18,7 @@ Item = Mapping[str, Any]
 
 
 @dataclass(slots=True)
-class Found:
+class NamespaceContents:
     """What there is in one namespace; ResourceQuotas include foreign ones."""
 
     namespace: Item | None = None
@@ -26,21 +26,21 @@ class Found:
 
     def of(self, kind: str) -> list[Item]:
         """The objects of one kind."""
-        return [item for found, item in self.objects if found == kind]
+        return [item for contents, item in self.objects if contents == kind]
 
 
-def by_namespace(listed: Mapping[str, Iterable[Item]]) -> dict[str, Found]:
+def by_namespace(listed: Mapping[str, Iterable[Item]]) -> dict[str, NamespaceContents]:
     """Lists of whole kinds, sorted by namespace."""
-    found: dict[str, Found] = {}
+    contents: dict[str, NamespaceContents] = {}
     for item in listed.get("Namespace", ()):
-        found[item["metadata"]["name"]] = Found(namespace=item)
+        contents[item["metadata"]["name"]] = NamespaceContents(namespace=item)
     for kind in names.NAMESPACED:
         for item in listed.get(kind, ()):
             name = item["metadata"]["namespace"]
-            if name not in found:
-                found[name] = Found()
-            found[name].objects.append((kind, item))
-    return found
+            if name not in contents:
+                contents[name] = NamespaceContents()
+            contents[name].objects.append((kind, item))
+    return contents
 
 
 def observed_object(kind: str, item: Item, *, leaving: bool = False) -> ObservedObject:
@@ -52,15 +52,15 @@ def observed_object(kind: str, item: Item, *, leaving: bool = False) -> Observed
     metadata = item["metadata"]
     fields, shown = read(item, kind)
     entries = metadata.get("managedFields") or ()
-    held = owners(entries, kind, fields)
+    owned = owners(entries, kind, fields)
     labelled, managed = names.is_ours(metadata), is_manager(entries)
     if not labelled and not managed:
-        held[names.MANAGED_PATH] = foreign_owner(metadata)
+        owned[names.MANAGED_PATH] = foreign_owner(metadata)
     return ObservedObject(
         ref=ObjectRef(kind, metadata.get("namespace", ""), metadata["name"]),
         fields=fields,
         shown=shown,
-        owners=held,
+        owners=owned,
         ours=labelled or (managed and not leaving),
         uid=metadata.get("uid", ""),
         adopted=names.ADOPTED in (metadata.get("annotations") or ()),
@@ -80,17 +80,19 @@ def foreign_owner(metadata: Mapping[str, Any]) -> Owner:
 
 
 def observed(
-    placement: PlacementRef, found: Found, counted: Mapping[str, Iterable[Item]] | None = None
+    placement: PlacementRef,
+    contents: NamespaceContents,
+    counted: Mapping[str, Iterable[Item]] | None = None,
 ) -> Observed:
     """One placement's namespace; `counted` are its objects by kind where use
     is to be counted again.
 
     What is being deleted counts as gone: it cannot be written any more, and needs no deletion.
     """
-    namespace = found.namespace
+    namespace = contents.namespace
     if namespace is not None and "deletionTimestamp" in namespace["metadata"]:
         return Observed(warnings=(f"Namespace {placement.location} is being deleted.",))
-    listed = found.objects
+    listed = contents.objects
     if namespace is not None:
         listed = [("Namespace", namespace), *listed]
     objects = tuple(
@@ -100,13 +102,13 @@ def observed(
     )
     foreign = [
         item
-        for item in found.of("ResourceQuota")
+        for item in contents.of("ResourceQuota")
         if not _concerns("ResourceQuota", item["metadata"])
         and ("ResourceQuota", item["metadata"]["name"]) not in names.OTHERS
     ]
     return Observed(
         objects=objects,
-        usage=usage(namespace, found.of("ResourceQuota"), found.of("LimitRange"), counted),
+        usage=usage(namespace, contents.of("ResourceQuota"), contents.of("LimitRange"), counted),
         foreign=tuple(map(_in_words, foreign)),
         warnings=_unlabelled(namespace),
     )
@@ -147,12 +149,12 @@ def _is_by_us(metadata: Mapping[str, Any]) -> bool:
 
 
 def orphans(
-    found: Mapping[str, Found], placements: Iterable[PlacementRef]
+    contents: Mapping[str, NamespaceContents], placements: Iterable[PlacementRef]
 ) -> tuple[ObjectRef, ...]:
     """Objects with our label in namespaces of no placement."""
     known = {placement.location for placement in placements}
     refs = []
-    for name, inside in found.items():
+    for name, inside in contents.items():
         if name in known:
             continue
         if inside.namespace is not None and _is_by_us(inside.namespace["metadata"]):

@@ -30,12 +30,12 @@ def usage(
 
     `counted` are the namespace's objects by kind, when use is to be counted again.
     """
-    found: dict[str, Usage] = {}
+    by_key: dict[str, Usage] = {}
     for quota in sorted(quotas, key=_foreign):
         for new in _of_quota(quota, counted):
-            old = found.get(new.key)
-            found[new.key] = new if old is None else _tighter(old, new)
-    return (*found.values(), *_of_ranges(ranges), *_of_execution(namespace))
+            old = by_key.get(new.key)
+            by_key[new.key] = new if old is None else _tighter(old, new)
+    return (*by_key.values(), *_of_ranges(ranges), *_of_execution(namespace))
 
 
 def _foreign(quota: Item) -> bool:

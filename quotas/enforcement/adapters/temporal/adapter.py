@@ -69,14 +69,14 @@ class TemporalAdapter:
         changes.
         """
         client = client_for(target)
-        found = client.probe()
+        server = client.probe()
         where = namespace(target)
         missing: tuple[str, ...] = ()
         warnings: list[str] = []
         fairness: bool | None = None
-        if found.namespace_exists:
+        if server.namespace_exists:
             missing = _missing(client)
-            fairness = _known_fairness(target, found.version)
+            fairness = _known_fairness(target, server.version)
             if fairness is None:
                 fairness = client.fairness_enabled()
         else:
@@ -86,12 +86,12 @@ class TemporalAdapter:
                 "Fairness is off (matching.enableFairness): shared task queues are refused."
             )
         return Health(
-            latency_ms=found.latency_ms,
-            version=found.version,
+            latency_ms=server.latency_ms,
+            version=server.version,
             features={
                 "fairness": fairness,
-                "fairness_version": found.version,
-                "namespace_exists": found.namespace_exists,
+                "fairness_version": server.version,
+                "namespace_exists": server.namespace_exists,
             },
             missing=missing,
             warnings=tuple(warnings),

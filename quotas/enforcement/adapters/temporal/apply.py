@@ -80,7 +80,10 @@ def run(
 ) -> None:
     """Do the work of many placements; each is reported when its queue is done."""
     begun = time.monotonic()
-    waiting = {one.placement.id: {change.ref.name for change in one.changes} for one in work}
+    waiting = {
+        requested.placement.id: {change.ref.name for change in requested.changes}
+        for requested in work
+    }
     errors: dict[int, Exception] = {}
     calls: dict[int, int] = defaultdict(int)
 
@@ -90,9 +93,9 @@ def run(
         spent = time.monotonic() - begun
         on_result(ApplyResult(one.placement, done, error, calls[one.placement.id], spent))
 
-    for one in work:
-        if not one.changes:
-            report(one)
+    for requested in work:
+        if not requested.changes:
+            report(requested)
     batches = _batches(work)
     with ThreadPoolExecutor(
         max_workers=max(1, min(concurrency, len(batches))), thread_name_prefix="queues"
@@ -115,10 +118,10 @@ def run(
 
 def _batches(work: Iterable[PlacementChanges]) -> list[_Batch]:
     by_queue: dict[str, _Batch] = {}
-    for one in work:
-        for change in one.changes:
+    for requested in work:
+        for change in requested.changes:
             batch = by_queue.setdefault(change.ref.name, _Batch(change.ref.name))
-            batch.changes.append((one, change))
+            batch.changes.append((requested, change))
     return list(by_queue.values())
 
 

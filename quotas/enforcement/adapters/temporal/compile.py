@@ -203,10 +203,9 @@ def _rate_as_weight(
         say(f"{rate_text(rate)}: {LEAK}" if rate == 0 else _least(rate, base))
         return LEAST_WEIGHT
     if exact * base != rate * 1000:
-        said = round(exact * base / 1000)
-        say(
-            f"{rate_text(rate)} is set as {rate_text(said)}, the nearest multiple of the base rate."
-        )
+        rounded = round(exact * base / 1000)
+        multiple = rate_text(rounded)
+        say(f"{rate_text(rate)} is set as {multiple}, the nearest multiple of the base rate.")
     return exact
 
 

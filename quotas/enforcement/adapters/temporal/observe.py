@@ -58,29 +58,37 @@ def observe(
     """The queues of some placements, or (`everything`) of all. One read a queue in a sweep of many
     queues, four otherwise."""
     before = client.counter.copy()
-    names = sorted({one.location for one in placements})
+    names = sorted({placement.location for placement in placements})
     read = _config if everything and len(names) > FEW else _closely
-    found: dict[str, _Queue] = {}
-    troubles: dict[str, str] = {}
+    queues: dict[str, _Queue] = {}
+    failures: dict[str, str] = {}
     outcomes = _side_by_side(lambda name: read(client, name), names, concurrency)
     for name, outcome in zip(names, outcomes, strict=True):
         if isinstance(outcome, Unreachable):
             raise outcome  # not one queue's trouble but the server's
         if isinstance(outcome, ExternalError):
-            troubles[name] = outcome.message
+            failures[name] = outcome.message
         else:
-            found[name] = outcome
-    if troubles and not found:
-        raise next(one for one in outcomes if isinstance(one, ExternalError))
-    keys = {(one.location, one.fairness_key) for one in placements} if everything else None
+            queues[name] = outcome
+    if failures and not queues:
+        raise next(outcome for outcome in outcomes if isinstance(outcome, ExternalError))
+    keys = (
+        {(placement.location, placement.fairness_key) for placement in placements}
+        if everything
+        else None
+    )
     return Observation(
         placements={
-            one.id: _observed(client.namespace, one, found[one.location], keys)
-            for one in placements
-            if one.location in found
+            placement.id: _observed(client.namespace, placement, queues[placement.location], keys)
+            for placement in placements
+            if placement.location in queues
         },
         reads=client.counter.since(before).reads,
-        failures={one.id: troubles[one.location] for one in placements if one.location in troubles},
+        failures={
+            placement.id: failures[placement.location]
+            for placement in placements
+            if placement.location in failures
+        },
     )
 
 
@@ -144,14 +152,14 @@ def _dedicated(
     if rate.milli is None:
         return (), usage
     owner = _owner(rate)
-    found = ObservedObject(
+    observed = ObservedObject(
         ref=ref,
         fields={"queue_rate": rate.milli},
         shown={"queue_rate": "paused" if rate.milli == 0 else rate_text(rate.milli)},
         owners={} if owner is None else {"queue_rate": owner},
         ours=owner is None,
     )
-    return (found,), usage
+    return (observed,), usage
 
 
 def _in_force(config: QueueConfig) -> int | None:
@@ -187,11 +195,11 @@ def _share(
 
 
 def _foreign(config: QueueConfig, known: set[tuple[str, str]]) -> tuple[str, ...]:
-    strange = sorted(key for key in config.weights if (config.queue, key) not in known)
-    if not strange:
+    unknown = sorted(key for key in config.weights if (config.queue, key) not in known)
+    if not unknown:
         return ()
-    some = ", ".join(strange[:5]) + (", …" if len(strange) > 5 else "")
-    return (f"{len(strange)} fairness keys of {config.queue} belong to no placement: {some}",)
+    some = ", ".join(unknown[:5]) + (", …" if len(unknown) > 5 else "")
+    return (f"{len(unknown)} fairness keys of {config.queue} belong to no placement: {some}",)
 
 
 def _warnings(queue: _Queue) -> tuple[str, ...]:

@@ -93,7 +93,7 @@ def test_an_archive_that_stays_away_is_asked_again_later_and_not_at_once(
     assert execution.run(replay.pk, seconds=60) is False
     replay.refresh_from_db()
     assert replay.is_open
-    assert replay in Replay.objects.unclaimed(timezone.now())
+    assert replay in Replay.objects.unfinished().unclaimed(now=timezone.now())
 
 
 def test_a_replay_that_another_worker_took_over_is_not_ended_by_the_slow_one(
@@ -154,7 +154,7 @@ def test_a_worker_that_died_leaves_its_replay_to_the_next(
     assert execution.run(replay.pk, seconds=60) is False
     assert verdicts(replay)[1] == Verdict.NONE
     Replay.objects.filter(pk=replay.pk).update(claimed_until=now - timedelta(seconds=1))
-    assert replay in Replay.objects.unclaimed(timezone.now())
+    assert replay in Replay.objects.unfinished().unclaimed(now=timezone.now())
     assert execution.run(replay.pk, seconds=60) is False
     assert verdicts(replay) == [Verdict.DIVERGED, Verdict.DETERMINISTIC]
 
@@ -164,7 +164,7 @@ def test_time_that_runs_out_is_gone_on_with(
 ) -> None:
     replay = ask(registered("invoice_v1"), admin, count=2)
     assert execution.run(replay.pk, seconds=-1) is True
-    assert Replay.objects.unclaimed(timezone.now()).filter(pk=replay.pk).exists()
+    assert Replay.objects.unfinished().unclaimed(now=timezone.now()).filter(pk=replay.pk).exists()
     assert execution.run(replay.pk, seconds=60) is False
 
 

@@ -100,7 +100,7 @@ def test_the_work_of_a_killed_worker_is_taken_over_and_converges(plane: FakePlan
     now = timezone.now()
     # As SIGKILL leaves it: target and items claimed, one of three objects written.
     until = now + timedelta(seconds=30)
-    TargetState.objects.claim(target_id=target, token="dead", now=now, until=until)
+    TargetState.objects.filter(target_id=target).claim(token="dead", now=now, until=until)
     assert len(claim_items(target, "dead", most=200)) == 3
     order(placements[:1])
     RolloutItem.objects.filter(state=ItemState.WAITING).delete()

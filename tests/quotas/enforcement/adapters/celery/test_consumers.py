@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from console.clients.celery.records import WorkerStats
 from quotas.enforcement.adapters.celery import rates
-from quotas.enforcement.adapters.celery.consumers import carried_on, known_queues, place_of
+from quotas.enforcement.adapters.celery.consumers import carried_on, known_queues, workers_of
 
 ONE, OTHER = WorkerStats(1, 50.0, 2), WorkerStats(2, 50.0, 2)
 
@@ -16,15 +16,15 @@ ONE, OTHER = WorkerStats(1, 50.0, 2), WorkerStats(2, 50.0, 2)
 def test_a_cancelled_consumer_is_remembered_while_its_process_lives() -> None:
     before = {"a": {"w1": 1}}
     belongs = carried_on(before, {"w1": ()}, {"w1": ONE})
-    assert place_of("a", belongs, {"w1": ()}).paused == {"w1"}
+    assert workers_of("a", belongs, {"w1": ()}).paused == {"w1"}
     again = carried_on(before, {"w1": ("b",)}, {"w1": OTHER})
     assert again == {"b": {"w1": 2}}
-    assert place_of("a", again, {"w1": ("b",)}).vacant
+    assert workers_of("a", again, {"w1": ("b",)}).vacant
 
 
 def test_a_worker_of_two_queues_is_shared_even_while_one_is_paused() -> None:
     belongs = {"a": {"w1": 1}, "b": {"w1": 1, "w2": 2}}
-    place = place_of("b", belongs, {"w1": ("b",), "w2": ("b",)})
+    place = workers_of("b", belongs, {"w1": ("b",), "w2": ("b",)})
     assert place.shared == {"w1"}
     assert place.alone == {"w2"}
     assert place.other_queues == {"a"}
