@@ -45,7 +45,7 @@ def test_members_come_and_go_with_a_reason(dataset: SimpleNamespace) -> None:
     assert twice.status_code == 422
     assert "member of this tenant already" in said(twice)
     nobody = admin.post(path, {**given, "member-user": "frank"})
-    assert "there is nobody of that name" in said(nobody)
+    assert "no user has that name" in said(nobody)
     member = Membership.objects.get()
     remove = reverse("changes:member_remove", args=["acme", member.pk])
     assert "Say why" in said(admin.post(remove, {"reason": ""}, follow=True))

@@ -167,7 +167,7 @@ def test_the_second_editor_is_told_who_was_faster_and_sees_both(
     late = admin.post(EDIT, mine)
     text = said(late)
     assert late.status_code == 422
-    assert "Somebody was faster: v2 is published" in text
+    assert "v2 was published while you were editing" in text
     assert "alice published v2" in text
     assert "“because”" in text
     assert "40 cores 35 cores 30 cores Conflict you both changed it" in text
@@ -193,7 +193,7 @@ def test_a_draft_is_edited_again_on_top_of_what_came_meanwhile(
     carry_out(PublishPlan("standard", 1, {**LIMITS, "pods": 90}), alice)
     overtaken = admin.get(EDIT, {"proposal": draft.pk})
     assert overtaken.status_code == 200
-    assert "Somebody was faster" in said(overtaken)
+    assert "was published while you were editing" in said(overtaken)
     unknown = admin.get(EDIT, {"proposal": "999"})
     assert field_value(unknown, "base_version") == "2"
 

@@ -106,7 +106,7 @@ def test_a_stale_preview_is_shown_anew_with_what_has_changed(
     stale = admin.post(apply_to(draft), given)
     text = said(stale)
     assert stale.status_code == 422
-    assert "Nothing was written: the world has moved since you looked." in text
+    assert "Nothing was written: something has changed since this preview was made." in text
     assert "acme" in text
     assert "less for everybody" in text
     assert Rollout.objects.count() == 0
@@ -207,9 +207,9 @@ def test_an_old_preview_offers_to_look_again(dataset: SimpleNamespace, alice: Ac
     long_ago = timezone.now() - timedelta(hours=2)
     Proposal.objects.filter(pk=draft.pk).update(previewed_at=long_ago)
     admin = browser()
-    assert "Look again now" in said(admin.get(page_of(draft)))
+    assert "Compute it again" in said(admin.get(page_of(draft)))
     path = reverse("changes:proposal_refresh", args=[draft.pk])
-    assert "Look again now" not in said(admin.post(path, follow=True))
+    assert "Compute it again" not in said(admin.post(path, follow=True))
 
 
 def test_objects_are_filtered_and_come_page_by_page(dataset: SimpleNamespace, alice: Actor) -> None:
