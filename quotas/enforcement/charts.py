@@ -44,7 +44,7 @@ class LimitLine:
 _GAPS = {
     "suspended": "suspended: nothing new starts",
     "progressing": "a push is on its way",
-    "conflict": "somebody else holds it",
+    "conflict": "another owner has set it",
     "refused": "refused there",
     "unreachable": "pushed when the target is back",
     "drifted": "changed by somebody else",

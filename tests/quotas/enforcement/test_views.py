@@ -172,7 +172,7 @@ def test_the_overview_lists_a_rollout_under_way_of_which_something_failed(
 
 def test_a_quiet_overview_says_so(sign_in: SignIn, lab: Target) -> None:
     tenant("fine", lab)
-    assert b"Nothing needs you" in sign_in(Role.VIEWER).get("/").content
+    assert b"Nothing needs attention" in sign_in(Role.VIEWER).get("/").content
 
 
 def test_the_overview_takes_a_bounded_number_of_queries(
