@@ -6,6 +6,8 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from django.contrib.messages import constants as levels
+
 from console import env, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -60,6 +62,15 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "console.middleware.DomainErrors",
 ]
+
+# The tone of a note on a page; what only informs has none.
+MESSAGE_TAGS = {
+    levels.DEBUG: "",
+    levels.INFO: "",
+    levels.SUCCESS: "good",
+    levels.WARNING: "warn",
+    levels.ERROR: "bad",
+}
 
 ROOT_URLCONF = "console.urls"
 WSGI_APPLICATION = "console.wsgi.application"
@@ -170,7 +181,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Headroom API",
-    "DESCRIPTION": "Tenants, plans and quotas, what the enforcement planes make of them, and the "
+    "DESCRIPTION": "Tenants, plans and quotas, what the targets enforce of them, and the "
     "jobs that ran: their trail, replays of it, and actions on them.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,

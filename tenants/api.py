@@ -55,7 +55,7 @@ class MemberList(Idempotent, RowList):
         if user is None:
             raise DomainError(
                 "unknown_user",
-                f"user: {name[:80]!r} is nobody here; use the name that the person signs in with.",
+                f"user: {name[:80]!r} is not a user; use the name that the person signs in with.",
                 field="user",
             )
         made = services.add_member(

@@ -24,7 +24,7 @@ _WHY = {
 }
 _TAGS = {
     "tenants": "Customers: on-boarding, suspension, plans, limits and headroom.",
-    "placements": "Who is placed where, and how enforcement stands there.",
+    "placements": "Who is placed where, and what is enforced there.",
     "targets": "Clusters, Temporal namespaces, Argo Workflows and Celery brokers.",
     "plans": "Offers and their immutable versions.",
     "subscriptions": "Who had which plan version when.",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from functools import lru_cache
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from django.contrib.staticfiles.storage import staticfiles_storage
 from django.forms import BaseForm, BoundField, CheckboxInput
 from django.http import HttpRequest
 from django.template import Context
+from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
@@ -21,13 +24,17 @@ from console.templatetags.headroom import icon as draw_icon
 
 register = template.Library()
 
+_LONGEST_CHOICE = 60
+"""Characters of a choice in a filter bar: a longer one widens the list past a small screen."""
 
-@register.inclusion_tag("console/_empty_state.html")
+
+@register.simple_block_tag
 def empty_state(
-    title: str, text: str = "", url: str = "", label: str = "", icon: str = "empty"
-) -> dict[str, str]:
-    """Says what is not there and what to do next, with the button for it."""
-    return {"title": title, "text": text, "url": url, "label": label, "icon": icon}
+    content: str, title: str, url: str = "", label: str = "", icon: str = "empty"
+) -> SafeString:
+    """Says what is not there and, in its content, what to do next, with the button for it."""
+    context = {"title": title, "text": content, "url": url, "label": label, "icon": icon}
+    return render_to_string("console/_empty_state.html", context)
 
 
 @register.inclusion_tag("console/_panel.html")
@@ -68,6 +75,62 @@ def field(bound: BoundField) -> SafeString:
         bound.as_widget(attrs=attrs),
         mark_safe(below),  # noqa: S308 - made by format_html above
     )
+
+
+@register.simple_tag
+def filter_text(
+    name: str,
+    value: str,
+    label: str,
+    placeholder: str = "",
+    kind: str = "text",
+    wide: bool = False,  # noqa: FBT001, FBT002 - a template argument
+    prefix: str = "f",
+) -> SafeString:
+    """One field of a filter bar that is typed into; `kind` "search" has the browser's cross."""
+    hint = f' placeholder="{escape(placeholder)}"' if placeholder else ""
+    dir_auto = ' autocomplete="off" spellcheck="false" dir="auto"' if kind == "search" else ""
+    return mark_safe(  # noqa: S308 - the parts are escaped
+        f'<div class="field{" wide" if wide else ""}">{_filter_label(prefix, name, label)}'
+        f'<input type="{escape(kind)}" id="{escape(prefix)}-{escape(name)}" name="{escape(name)}" '
+        f'value="{escape(str(value))}"{hint}{dir_auto}></div>'
+    )
+
+
+@register.simple_tag
+def filter_choice(
+    name: str,
+    value: str,
+    label: str,
+    choices: Iterable[str | tuple[str, str]],
+    unset: str = "any",
+    prefix: str = "f",
+) -> SafeString:
+    """One field of a filter bar that is chosen; `choices` are values, or pairs of value and words.
+
+    `unset` are the words of the empty choice, which comes first; without words there is none.
+    """
+    pairs = [(one, one) if isinstance(one, str) else one for one in choices]
+    if unset:
+        pairs.insert(0, ("", unset))
+    options = "".join(
+        f'<option value="{escape(str(key))}"{" selected" if str(key) == str(value) else ""}>'
+        f"{escape(_cut(str(words)))}</option>"
+        for key, words in pairs
+    )
+    return mark_safe(  # noqa: S308 - the parts are escaped
+        f'<div class="field">{_filter_label(prefix, name, label)}'
+        f'<select id="{escape(prefix)}-{escape(name)}" name="{escape(name)}">{options}</select>'
+        f"</div>"
+    )
+
+
+def _filter_label(prefix: str, name: str, label: str) -> str:
+    return f'<label for="{escape(prefix)}-{escape(name)}">{escape(label)}</label>'
+
+
+def _cut(words: str) -> str:
+    return words if len(words) <= _LONGEST_CHOICE else f"{words[: _LONGEST_CHOICE - 1]}…"
 
 
 @register.inclusion_tag("console/_form_errors.html")

@@ -4,6 +4,7 @@ forms in frame.py beside it. All are builtins: no {% load %} is needed.
 States, time, numbers
     {% condition "synced" %}                       icon and word; states: see STATES below
     {% condition row.condition "owned by argocd" %}   with a visible note after the word
+    {% dot "unreachable" %}                        the same as a small dot, the word beside it
     {% ago when %}                                 3 min ago; exact time in UTC and local on hover
     {% amount "1.5 cores" 1500 %}                  human form, raw value on hover
     {% amount None %}  {% amount "" reason="target unreachable" %}   – with the reason on hover
@@ -17,13 +18,17 @@ Pictures (build the dataclasses of console/charts.py in a selector)
     {% progress done total %}  {% progress done total refused=3 label="prod-gke" %}
 
 Structure
-    {% empty_state "No tenants yet" "Text." url="/tenants/new/" label="Add a tenant" %}
+    {% empty_state "No tenants yet" url="/tenants/new/" label="Add a tenant" %}
+      What to do next, in words.
+    {% endempty_state %}
     {% panel "/targets/dots/" every=20 %}          loads a partial; not polled in hidden tabs
     {% panel "/tenants/acme/jobs/" lines=4 %}      loads once; four skeleton lines meanwhile
     {% field form.reason %}                        label, control, help, errors tied by aria
     {% form_errors form %}                         errors that belong to no field
     {% diff_table before after %}                  field by field, before → after
     {% pager page %}                               console.database.keyset.Page: newer / older links
+    {% filter_text "q" filters.q label="Name" %}   in <form class="filters">
+    {% filter_choice "kind" filters.kind label="Kind" choices=kinds unset="any" %}
     {% chip "status" "active" %}                   an active filter with a link that removes it
     {% asset "console/headroom.css" %}             static URL that changes with the file's content
     {% querystring after=cursor %}                 Django's own: this page's URL with a change
@@ -91,6 +96,9 @@ STATES: dict[str, tuple[str, str, str]] = {
     "no_history": ("No history", "unknown", "off"),
 }
 
+_DOTS = {"quiet": "", "bad": "dot-bad", "off": "dot-off"}
+"""Classes of a dot by tone; every other tone warns."""
+
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
@@ -118,6 +126,14 @@ def condition(state: object, note: object = "") -> SafeString:
     if note:
         shown += f' <span class="state-note">{escape(str(note))}</span>'
     return mark_safe(shown)  # noqa: S308 - the parts are escaped
+
+
+@register.simple_tag
+def dot(state: object) -> SafeString:
+    """A state as a small dot; the word stands beside it. Quiet and filled is how it should be."""
+    tone = STATES.get(str(state).lower(), STATES["unknown"])[2]
+    kind = _DOTS.get(tone, "dot-warn")
+    return mark_safe(f'<span class="dot {kind}"></span>')  # noqa: S308 - one of our own classes
 
 
 def age(seconds: float) -> str:

@@ -48,7 +48,7 @@ LISTINGS: Final = 3
 """How often a list that expires half-way is begun."""
 GRACE: Final = timedelta(seconds=60)
 """How long after its time a clean-up is not called overdue: controllers are busy too."""
-VANISHED: Final = "It vanished while nobody was looking: how it ended is not known."
+VANISHED: Final = "It was deleted while it was not being read: how it ended is not known."
 
 
 class Clock:

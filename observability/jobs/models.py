@@ -86,7 +86,6 @@ class JobRun(models.Model):
     attributes = models.JSONField(default=dict, help_text="Search attributes, labels, headers.")
     cleanup_at = models.DateTimeField(null=True, help_text="When it is due to remove itself.")
     cleaned_at = models.DateTimeField(null=True, help_text="When it was gone from the engine.")
-    emulated = models.BooleanField(default=False, help_text="Run by an emulated controller.")
     search = models.TextField(blank=True, help_text="Words it is found by: type, ids, failure…")
     revision = models.CharField(max_length=100, blank=True)
     marks = models.JSONField(null=True, help_text="How late fields are that came earlier.")

@@ -129,7 +129,10 @@ def replay_detail(request: SignedInRequest, pk: int) -> HttpResponse:
         "progress": progress,
         "page": page,
         "verdict": verdict,
-        "verdicts": [choice for choice in Verdict.choices if choice[0]],
+        "verdicts": [
+            ("bad", "all but deterministic"),
+            *((value, label.lower()) for value, label in Verdict.choices if value),
+        ],
     }
     return render_partial_or_page(
         request,

@@ -292,6 +292,12 @@ class TargetState(models.Model):
     def __str__(self) -> str:
         return f"{self.target_id}: {self.condition}"
 
+    @property
+    def distribution(self) -> str:
+        """Whose build the server is, as far as its version says: "k3s1" of "v1.36.1+k3s1",
+        empty for most."""
+        return self.version.partition("+")[2]
+
 
 class TargetSample(models.Model):
     """One probe, for the target's health over 24 h. Old ones are dropped."""

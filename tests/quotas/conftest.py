@@ -1,4 +1,4 @@
-"""The cast: two plans, three tenants, two targets in memory."""
+"""The dataset of these tests: two plans, three tenants, two targets in memory."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def plane(monkeypatch: pytest.MonkeyPatch) -> MemoryAdapter:
 
 @pytest.fixture
 def start() -> datetime:
-    """When the cast's intervals began: an hour ago."""
+    """When the intervals of the dataset began: an hour ago."""
     return timezone.now() - timedelta(hours=1)
 
 
@@ -73,7 +73,7 @@ def gold(alice: Actor, start: datetime) -> PlanVersion:
 
 
 @pytest.fixture
-def house(
+def dataset(
     alice: Actor, standard: PlanVersion, plane: MemoryAdapter, start: datetime
 ) -> SimpleNamespace:
     """acme, initech and globex on plan standard; all on target lab, acme also on spare."""
@@ -100,10 +100,10 @@ def house(
 
 
 @pytest.fixture
-def served(house: SimpleNamespace) -> SimpleNamespace:
-    """The cast as the REST API shows it: its targets are of a kind that the product knows."""
+def served(dataset: SimpleNamespace) -> SimpleNamespace:
+    """The dataset as the REST API shows it: its targets are of a kind that the product knows."""
     Target.objects.update(kind="kubernetes")
-    return house
+    return dataset
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def test_a_person_is_added_listed_and_taken_out(
 @pytest.mark.parametrize(
     ("body", "status", "field", "words"),
     [
-        ({"user": "eve", **WHY}, 422, "user", "'eve' is nobody here"),
+        ({"user": "eve", **WHY}, 422, "user", "'eve' is not a user"),
         ({"user": "ida"}, 422, "reason", "eason"),
         ({"user": "ida", "role": "king", **WHY}, 422, "role", "'king'"),
         ({"user": "ida", "rank": 1, **WHY}, 422, "rank", "use user, role, reason"),

@@ -98,7 +98,7 @@ def _require_meant(asking: BatchAsking, found: Preview) -> None:
         raise DomainError(
             "count_changed",
             f"It was about {asking.expected} runs when you looked and is about {found.fitting} "
-            "now. Nothing was done; look again.",
+            "now. Nothing was done; reload the page and decide again.",
             status=409,
         )
     if found.verb.destructive and asking.confirm.strip() != str(found.fitting):

@@ -207,7 +207,7 @@ def require_possible(run: JobRun, name: str, *, seen: str = "") -> RunFacts:
         raise DomainError(
             "run_changed",
             f"The run was {_word(seen)} when you looked and is {_word(run.status)} now. "
-            "Nothing was done; look again.",
+            "Nothing was done; reload the page and decide again.",
             status=409,
         )
     facts = facts_of(run)

@@ -70,7 +70,7 @@ def order_stop(request: SignedInRequest, pk: int) -> HttpResponse:
     except DomainError as error:
         messages.error(request, error.message)
     else:
-        messages.success(request, "It stops. What is done stays done.")
+        messages.success(request, "The batch is stopping. What is done already stays done.")
     return redirect("actions:order", pk=pk)
 
 

@@ -41,7 +41,7 @@ GUESS: Final = 4
 MOST: Final = 1000
 REMEMBERED: Final = 5000
 UNSEEN_END: Final = (
-    "It ended and was retried by hand while nobody looked: how it ended is not known."
+    "It ended and was retried by hand while it was not being read: how it ended is not known."
 )
 
 

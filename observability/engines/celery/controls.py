@@ -52,7 +52,7 @@ def _with_arguments(offered: Availability, run: RunFacts) -> Availability:
 
 def _unrepeatable(run: RunFacts) -> str:
     """Why the task cannot be sent again; empty when it can."""
-    return call_of(run.recorded)[3] or ("" if run.queue else "nobody saw which queue it was in")
+    return call_of(run.recorded)[3] or ("" if run.queue else "which queue it was in is not known")
 
 
 def _send_again(run: RunFacts, target: TargetRef, request: ActionRequest) -> Answer:

@@ -27,7 +27,7 @@ from observability.engines.contracts import (
 
 MOST: Final = 500
 """Runs in one page."""
-UNKNOWN_END: Final = "Ended while nobody listened to its events: how is not known."
+UNKNOWN_END: Final = "Ended while its events were not being read: how is not known."
 
 
 def pages(runs: Iterable[RunSnapshot]) -> Iterator[tuple[RunSnapshot, ...]]:
@@ -43,7 +43,7 @@ def gap_notes(open_runs: Iterable[RunRef], gap: TrailGap) -> Iterator[RunSnapsho
         seq=us,
         at=gap.starts_at,
         kind=EventKind.GAP,
-        title=f"Nobody listened until {gap.ends_at:%Y-%m-%d %H:%M:%S} UTC",
+        title=f"Events were not read until {gap.ends_at:%Y-%m-%d %H:%M:%S} UTC",
         message=gap.cause[:2000],
     )
     for run in open_runs:

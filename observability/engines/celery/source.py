@@ -178,7 +178,7 @@ class _Reading:
         self.sweep = True
         until = batch.at_us if memory.at_us != before else batch.since_us
         if before:
-            cause = "Nobody listened to the broker's events"
+            cause = "The broker's events were not being read"
             yield from self._gap(before, max(before, until), cause)
 
     def _lost_time(self, batch: EventBatch) -> Iterator[ChangePage]:

@@ -53,7 +53,7 @@ def call_of(recorded: Recorded | None) -> tuple[str, list[Any], dict[str, Any], 
         return "", [], {}, "its events never said which task it is"
     texts = f"{recorded.args}{recorded.kwargs}"
     if not recorded.args or not recorded.kwargs:
-        return "", [], {}, "its events never told the arguments"
+        return "", [], {}, "its events did not contain the arguments"
     if MASK in texts:
         return "", [], {}, "the recorded arguments hold secrets that were masked"
     if was_cut(texts):

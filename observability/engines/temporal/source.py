@@ -171,7 +171,9 @@ class _NamespacePass:
             # Said once: from here on it is catching up.
             self._cursor = replace(self._cursor, current=False)
             gap = TrailGap(
-                self._cursor.closed, kept, "Nobody read for longer than Temporal keeps closed runs"
+                self._cursor.closed,
+                kept,
+                "Nothing was read for longer than Temporal keeps closed runs",
             )
             yield replace(self.page(()), gaps=(gap,))
 

@@ -30,7 +30,7 @@ VERBS: Final[tuple[Verb, ...]] = (
     _verb(
         "terminate",
         "Terminate",
-        "The run ends at once. Its code is not told and cannot clean up.",
+        "The run ends at once. Its code gets no signal and cannot clean up.",
         "Activities that run go on until they notice; children follow their parent close policy.",
         destructive=True,
         by_query=True,

@@ -68,7 +68,7 @@ class _Ingest(Collector):
         yield from self._backlog()
 
     def _progress(self) -> Iterator[Metric]:
-        lag = _gauge("lag_seconds", "Seconds that the trail may be behind the engine.")
+        lag = _gauge("lag_seconds", "Seconds that the job audit trail may be behind the engine.")
         caught_up = _gauge("caught_up", "1 when everything that the engine had was read.")
         errors = _gauge("errors", "1 while the target cannot be read.")
         runs = _counter("runs_read", "Looks at runs that were read.")

@@ -26,10 +26,12 @@ from observability.jobs.selectors.limits_then import limits_then
 from observability.jobs.selectors.tree import related
 from observability.jobs.services.history import take_away
 
+_ORDERS = (("newest", "Newest first"), ("oldest", "Oldest first"))
+
 
 def _run(request: SignedInRequest, pk: int) -> JobRun:
     visible = JobRun.objects.visible_to(request.user)
-    return get_object_or_404(visible.select_related("target", "tenant"), pk=pk)
+    return get_object_or_404(visible.select_related("target__state", "tenant"), pk=pk)
 
 
 @requires(Permission.VIEW)
@@ -47,7 +49,10 @@ def run_detail(request: SignedInRequest, pk: int) -> HttpResponse:
         "now": state,
         "pace": page.pace(run, now=now),
         "events": shown,
-        "groups": reads.groups_of(run),
+        "kinds": [
+            (group.name, f"{group.words} ({group.number})") for group in reads.groups_of(run)
+        ],
+        "orders": _ORDERS,
         "steps": reads.steps_of(lines, filters.step),
         "tree": related(run),
         "limits": limits_then(run, now=now),

@@ -28,7 +28,7 @@ _ACCEPTED: Any = {202: shapes.APPLIED}
 
 
 class TenantList(ChangeEndpoint, reads.TenantReads):
-    """Tenants by slug, each with its plan and how enforcement stands."""
+    """Tenants by slug, each with its plan and the state of enforcement."""
 
     required_permissions: ClassVar = {**READ, "POST": Permission.ADMINISTER}
     change = Onboard

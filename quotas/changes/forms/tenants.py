@@ -246,6 +246,6 @@ class MemberForm(ReasonForm):
         user = User.objects.filter(username=given).first()
         if user is None:
             raise forms.ValidationError(
-                f"{given!r}: there is nobody of that name; invite the person under People first."
+                f"{given!r}: no user has that name; invite the person under People first."
             )
         return user

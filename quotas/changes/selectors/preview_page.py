@@ -144,7 +144,7 @@ def sentence(preview: Mapping[str, Any]) -> str:
     if over:
         return f"{text}; {plural(over, 'already uses', 'already use')} more than the new limits."
     if any(_direction(each) == "lowered" for each in preview["limits"]):
-        return f"{text}; nobody uses more than the new limits."
+        return f"{text}; no tenant uses more than the new limits."
     return f"{text}."
 
 

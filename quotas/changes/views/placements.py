@@ -31,7 +31,7 @@ def repair(request: SignedInRequest, pk: int) -> HttpResponse:
     placement = _placement(request, pk)
     lines = [
         f"Writes what is intended for {placement} again, field by field.",
-        "Fields that a controller of somebody else holds are left alone; take them over for that.",
+        "Fields that another owner's controller has set are left alone; take them over for that.",
     ]
     return _propose(request, placement.tenant, Repair((pk,)), f"Repair {placement}", lines)
 
@@ -83,7 +83,7 @@ def drift_policy(request: SignedInRequest, pk: int) -> HttpResponse:
         except DomainError as error:
             add_domain_error(form, error)
         else:
-            more = f" Rollout {rollout.pk} repairs what was held." if rollout else ""
+            more = f" Rollout {rollout.pk} repairs the drift that was shown." if rollout else ""
             messages.success(request, f"Saved for {placement}.{more}")
             return redirect("enforcement:tenant", slug=placement.tenant.slug)
     status = 422 if form.is_bound and form.errors else 200

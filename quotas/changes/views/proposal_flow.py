@@ -16,7 +16,7 @@ from quotas.changes.kinds.change import ProposedChange
 from quotas.changes.services import proposals
 
 SUSPEND = (
-    "New work stops on every plane: no new pod, Job or task starts.",
+    "New work stops on every target: no new pod, Job or task starts.",
     "What runs already goes on until it ends; nothing is evicted or deleted.",
     "Limits, leases and the plan stay as they are and hold again after resuming.",
 )

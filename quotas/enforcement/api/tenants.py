@@ -29,7 +29,7 @@ from tenants.models import Placement, Tenant
 
 
 class TenantReads(RowList):
-    """Tenants by slug, each with its plan and how enforcement stands."""
+    """Tenants by slug, each with its plan and the state of enforcement."""
 
     queryset = Tenant.objects.select_related("state")
     serializer_class = shapes.TENANT

@@ -33,7 +33,7 @@ ROLLOUT_FIELDS = {
     "started_at": _moment(allow_null=True),
     "finished_at": _moment(allow_null=True),
 }
-ROLLOUT = described("Rollout", "One push of intent to the planes.", **ROLLOUT_FIELDS)
+ROLLOUT = described("Rollout", "One push of intended limits to the targets.", **ROLLOUT_FIELDS)
 ROLLOUT_DETAIL = described(
     "RolloutDetail",
     "One push of intent, with its progress on each target.",

@@ -82,7 +82,7 @@ TARGET_TEST = described(
 )
 SYNC = described(
     "TargetSync",
-    "Whether a worker was told; else the next regular look sees to it.",
+    "Whether a worker was told; else the next regular sweep does it.",
     queued=_flag(),
 )
 

@@ -27,7 +27,7 @@ STANDING: dict[str, Any] = {
 }
 TENANT = described(
     "Tenant",
-    "A customer of the platform, with its plan and how enforcement stands.",
+    "A customer of the platform, with its plan and the state of enforcement.",
     slug=_text(),
     name=_text(),
     status=serializers.ChoiceField(choices=TenantStatus.choices),
@@ -108,9 +108,9 @@ _LINE = described(
     label=_text(),
     unit=_text(),
     intended=_QUANTITY(help_text="What the plan, lease or override says."),
-    enforced=_QUANTITY(help_text="What the plane enforces; see enforced_known."),
+    enforced=_QUANTITY(help_text="What the target enforces; see enforced_known."),
     enforced_known=_flag(),
-    used=_QUANTITY(help_text="What is used, as the plane counts it."),
+    used=_QUANTITY(help_text="What is used, as the target counts it."),
     headroom=_QUANTITY(help_text="enforced minus used; below zero when over."),
     source=_text(),
     why=_text(help_text="Why a number is not known."),

@@ -31,6 +31,12 @@ def tenant_lines(rows: Iterable[TenantRow], selectable: bool = False) -> SafeStr
     return mark_safe(lines)  # noqa: S308 - every value is escaped below
 
 
+@register.filter
+def gap_tone(condition: str) -> str:
+    """The tone of an enforced value that is not the intended one: a push moves, a stop is meant."""
+    return {"progressing": "moving", "suspended": "off"}.get(condition, "warn")
+
+
 def _line(row: TenantRow, *, selectable: bool) -> str:
     slug = escape(row.slug)
     box = (

@@ -20,6 +20,12 @@ from quotas.plans.models import Plan
 from tenants.models import Placement, Target, Tenant
 
 _FOUND = 6
+_OUTCOMES = (
+    ("open", "open"),
+    ("healed", "healed"),
+    ("reverted", "reverted by somebody else"),
+    ("accepted", "limits changed to match"),
+)
 
 
 @requires(Permission.VIEW)
@@ -53,7 +59,8 @@ def drift_list(request: SignedInRequest) -> HttpResponse:
     if filters["outcome"]:
         drifts = drifts.filter(outcome=filters["outcome"])
     page = keyset_page(drifts, cursor=request.GET.get("cursor", ""), key=("found_at", "id"))
-    return render(request, "enforcement/drift_list.html", {"page": page, "filters": filters})
+    context = {"page": page, "filters": filters, "outcomes": _OUTCOMES}
+    return render(request, "enforcement/drift_list.html", context)
 
 
 @requires(Permission.VIEW)

@@ -43,6 +43,7 @@ def rollout_list(request: SignedInRequest) -> HttpResponse:
         "moving": any(row.waiting for row in rows),
         "filters": filters,
         "kinds": RolloutKind.choices,
+        "states": (("open", "under way"),),
     }
     parts = {"rollouts-table": "enforcement/_rollouts_table.html"}
     return render_partial_or_page(request, "enforcement/rollout_list.html", context, partials=parts)

@@ -36,6 +36,7 @@ def tenant_list(request: SignedInRequest) -> HttpResponse:
         "rows": lists.rows(page.rows),
         "conditions": Condition.choices,
         "statuses": TenantStatus.choices,
+        "fullness": (("near", "90 % used or more"), ("over", "over a limit")),
         "plans": Plan.objects.order_by("slug").values_list("slug", flat=True),
         "targets": Target.objects.order_by("slug").values_list("slug", flat=True),
     }

@@ -45,7 +45,7 @@ def page(client: Client, query: str = "") -> str:
 
 
 def test_whoever_may_see_the_console_may_search_the_ledger(viewer: Client) -> None:
-    assert "Nothing has happened yet" in page(viewer)
+    assert "Nothing is recorded yet" in page(viewer)
     outsider = Client()
     outsider.force_login(User.objects.create_user("zed"))
     assert outsider.get("/audit/").status_code == 403

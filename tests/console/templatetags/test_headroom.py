@@ -105,10 +105,12 @@ def test_progress_says_its_counts_in_words_too() -> None:
 
 
 def test_an_empty_state_says_what_to_do_next() -> None:
-    shown = render("{% empty_state 'No tenants' 'Add one.' url='/new/' label='Add' %}")
+    shown = render(
+        "{% empty_state 'No tenants' url='/new/' label='Add' %}Add one.{% endempty_state %}"
+    )
     assert 'href="/new/"' in shown
     assert "No tenants" in shown
-    assert "button" not in render("{% empty_state 'Nothing' %}")
+    assert "button" not in render("{% empty_state 'Nothing' %}{% endempty_state %}")
 
 
 def test_a_panel_polls_only_when_told_to() -> None:

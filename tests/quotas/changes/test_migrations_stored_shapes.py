@@ -41,7 +41,7 @@ def age(proposal: Proposal) -> Proposal:
 
 
 def test_a_draft_of_an_older_version_is_shown_and_can_be_applied(
-    house: SimpleNamespace, alice: Actor, plane: MemoryAdapter
+    dataset: SimpleNamespace, alice: Actor, plane: MemoryAdapter
 ) -> None:
     plane.memory.objects["lab", "acme"] = {"hard[requests.cpu]": 1}
     old = age(preview(PublishPlan("standard", 1, {"requests.cpu": 30_000}), alice)[0])
@@ -58,7 +58,7 @@ def test_a_draft_of_an_older_version_is_shown_and_can_be_applied(
 
 
 def test_the_way_back_leaves_payloads_that_the_older_version_reads(
-    house: SimpleNamespace, alice: Actor
+    dataset: SimpleNamespace, alice: Actor
 ) -> None:
     draft, _ = preview(SetOverride(("acme",), "requests.cpu", 1500), alice)
     migration.downgrade(apps, None)

@@ -39,17 +39,17 @@ POSTED = {
 
 
 @pytest.fixture
-def paths(house: SimpleNamespace, alice: Actor) -> dict[str, str]:
+def paths(dataset: SimpleNamespace, alice: Actor) -> dict[str, str]:
     """A path that exists for every page."""
     said: dict[str, Any] = {"actor": alice, "reason": "set up"}
     draft, _ = preview(Suspend(("acme",)), alice)
     until = timezone.now() + timedelta(hours=1)
     (lease,) = adjustments.grant_lease(
-        tenants=[house.acme], key="pods", value=150, until=until, **said
+        tenants=[dataset.acme], key="pods", value=150, until=until, **said
     )
-    (override,) = adjustments.set_override(tenants=[house.acme], key="pods", value=120, **said)
-    member = add_member(tenant=house.acme, user=alice.user, **said)  # type: ignore[arg-type]  # a person
-    place = house.placements["acme"].pk
+    (override,) = adjustments.set_override(tenants=[dataset.acme], key="pods", value=120, **said)
+    member = add_member(tenant=dataset.acme, user=alice.user, **said)  # type: ignore[arg-type]  # a person
+    place = dataset.placements["acme"].pk
     found: dict[str, object] = {
         "leases/": lease.pk, "overrides/": override.pk, "placements/": place,
         "changes/": draft.pk, "tenants/": member.pk,
@@ -103,7 +103,7 @@ def test_an_admin_opens_every_page_without_writing_anything(
 
 
 def test_an_operator_may_not_apply_what_an_admin_proposed(
-    house: SimpleNamespace, alice: Actor, gold: PlanVersion
+    dataset: SimpleNamespace, alice: Actor, gold: PlanVersion
 ) -> None:
     draft, seen = preview(MovePlan(("acme",), "gold"), alice)
     operator = browser(Role.OPERATOR)
@@ -117,7 +117,7 @@ def test_an_operator_may_not_apply_what_an_admin_proposed(
     assert Entry.objects.filter(outcome=Outcome.REFUSED, action="access.refused").count() == 2
 
 
-def test_an_operator_may_lease_but_not_override(house: SimpleNamespace) -> None:
+def test_an_operator_may_lease_but_not_override(dataset: SimpleNamespace) -> None:
     operator = browser(Role.OPERATOR)
     path = reverse("changes:limits", args=["acme"])
     assert b"Override" not in operator.get(path).content
@@ -126,7 +126,7 @@ def test_an_operator_may_lease_but_not_override(house: SimpleNamespace) -> None:
     assert operator.post(path, {**given, "how": "lease"}).status_code == 302
 
 
-def test_an_operator_may_not_move_many(house: SimpleNamespace) -> None:
+def test_an_operator_may_not_move_many(dataset: SimpleNamespace) -> None:
     given = {"action": "move_plan", "tenants": ["acme"]}
     assert browser(Role.OPERATOR).post(reverse("changes:bulk"), given).status_code == 403
 

@@ -53,4 +53,6 @@ class Command(BaseCommand):
         for slug, runs in counts.items():
             self.stdout.write(f"{slug} {verb} {plural(runs, 'run')}")
         if not counts:
-            self.stdout.write("No run of nobody's is in a tenant's place or names a tenant.")
+            self.stdout.write(
+                "No unattributed run is in a tenant's namespace or queue, or names a tenant."
+            )

@@ -17,7 +17,7 @@ from quotas.enforcement.ports import ObjectRef, Observed, ObservedObject, Scalar
 from tenants.contracts import PlacementRef
 
 Item = Mapping[str, Any]
-_SWEPT: Final = "holders are counted only when a tenant is looked at"
+_SWEPT: Final = "holders are counted only when a tenant is read by itself"
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def observe(
 def _observed(target: TargetRef, queue: str, workers: Workers) -> Observed:
     members = workers_of(queue, workers.belongs, workers.active)
     if members.vacant:
-        say = f"No worker of {queue} is online: there is nobody whom its limit could bind now."
+        say = f"No worker of {queue} is online, so its limit applies to no worker now."
         return Observed(vacant=True, warnings=(say,))
     queue_object, reset = _found(target, members, workers)
     hard = queue_object.fields[FIELD] if queue_object is not None else None

@@ -34,7 +34,7 @@ MOST_AT_ONCE: Final = 8
 """A first touch loads a queue on the server: many at once would slow down its real work."""
 FEW: Final = 16
 """So many queues are looked at closely in a sweep too; more would keep the server busy with us."""
-NOT_POLLED: Final = "with many queues, statistics are read only when a tenant is looked at"
+NOT_POLLED: Final = "with many queues, statistics are read only when a tenant is read by itself"
 PER_KEY: Final = "Temporal reports no use per fairness key"
 
 

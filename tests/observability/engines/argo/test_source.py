@@ -104,7 +104,7 @@ def test_an_end_that_nobody_saw_is_not_made_up(site: Site) -> None:
     read.store.cursor = {}  # as after a gap: only what is there now can be read
     first, second = read.read().named("wf")
     assert (first.status, first.closed_at is None) == (Status.FAILED, False)
-    assert "nobody looked" in first.failure
+    assert "while it was not being read" in first.failure
     assert (second.run_id, second.status) == (f"{first.run_id}#1", Status.WAITING)
 
 

@@ -49,7 +49,7 @@ def test_past_runs_of_a_place_go_to_whoever_is_placed_there_with_a_reason_in_the
         "attribute",
         "placed after ingest began",
     )
-    assert attribute(target, "--reason", "once more").startswith("No run of nobody's")
+    assert attribute(target, "--reason", "once more").startswith("No unattributed run")
     assert Entry.objects.filter(action="jobs.attribute").count() == 1
 
 
@@ -93,7 +93,7 @@ def test_what_is_somebodys_stays_so_and_who_leaves_gets_nothing() -> None:
     Placement.objects.filter(location="left").update(leaving=True)
     make_run(target, external_id="taken", queue="invoices", tenant=make_tenant("initech"))
     make_run(target, external_id="left", queue="left")
-    assert attribute(target, "--reason", "tidy up").startswith("No run of nobody's")
+    assert attribute(target, "--reason", "tidy up").startswith("No unattributed run")
     assert owners() == {"taken": "initech", "left": None}
 
 

@@ -16,6 +16,7 @@ from django.test import Client
 from console.access.models import Role, User
 from observability.engines.contracts import EventKind, FailureKind, Status
 from observability.jobs.models import JobRun
+from quotas.enforcement.models import TargetState
 from tests.observability.jobs.factories import (
     NOON,
     after,
@@ -58,6 +59,15 @@ def text_of(client: Client, run: JobRun, path: str = "", **query: Any) -> str:
     return response.content.decode()
 
 
+def test_a_run_says_whose_build_its_target_is_where_the_version_tells(viewer: Client) -> None:
+    target = make_target("argo-eu", "argo")
+    run = make_run(target, status=Status.RUNNING)
+    assert 'class="tag"' not in text_of(viewer, run, "live/")
+    TargetState.objects.create(target=target, version="v4.1.2+emulated")
+    for path in ("", "live/"):
+        assert ">emulated</span>" in text_of(viewer, run, path)
+
+
 def test_a_failed_run_shows_the_kind_and_message_of_its_failure_on_top(viewer: Client) -> None:
     run = make_run(
         tenant=make_tenant(),
@@ -78,7 +88,7 @@ def test_the_page_of_a_run_without_anything_is_not_empty(viewer: Client) -> None
     assert "The engine recorded no message." in html
     assert "No events were recorded of this run." in html
     assert "unattributed" in html
-    assert "nobody&#x27;s run" in html or "nobody's run" in html
+    assert "This run belongs to no tenant" in html
 
 
 def test_somebody_who_may_not_view_is_refused(sign_in: SignIn) -> None:
@@ -175,7 +185,7 @@ def test_events_are_filtered_by_kind_step_and_text(viewer: Client) -> None:
     one = text_of(viewer, run, kind="failures", step="ship")
     assert one.count('id="event-') == 1
     assert text_of(viewer, run, text="paymentdown").count('id="event-') == 2
-    assert "No event fits." in text_of(viewer, run, text="nothing like it")
+    assert "No event matches." in text_of(viewer, run, text="nothing like it")
 
 
 def test_the_partial_is_a_page_for_whoever_opens_it(viewer: Client) -> None:

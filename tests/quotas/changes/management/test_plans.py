@@ -29,7 +29,7 @@ def run(*words: str) -> tuple[int, str]:
 
 
 @pytest.fixture
-def file(tmp_path: Path, house: SimpleNamespace) -> Path:
+def file(tmp_path: Path, dataset: SimpleNamespace) -> Path:
     """Every plan, exported."""
     path = tmp_path / "plans.yaml"
     path.write_text(run("export")[1], encoding="utf-8")
@@ -86,7 +86,7 @@ def test_applying_publishes_and_rolls_out(file: Path, plane: MemoryAdapter) -> N
     assert run("diff", str(file))[0] == 0
 
 
-def test_a_plan_that_is_not_there_is_created(tmp_path: Path, house: SimpleNamespace) -> None:
+def test_a_plan_that_is_not_there_is_created(tmp_path: Path, dataset: SimpleNamespace) -> None:
     path = tmp_path / "new.yaml"
     path.write_text("plan: tiny\nlimits: {pods: 3}\npolicy: {pod_security: restricted}\n")
     assert run("diff", str(path))[0] == 1
@@ -133,7 +133,7 @@ def test_a_version_in_the_file_guards_against_other_editors(file: Path) -> None:
     ],
 )
 def test_a_bad_file_is_an_error_that_says_where(
-    tmp_path: Path, house: SimpleNamespace, text: str, said: str
+    tmp_path: Path, dataset: SimpleNamespace, text: str, said: str
 ) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text(text, encoding="utf-8")
@@ -144,7 +144,7 @@ def test_a_bad_file_is_an_error_that_says_where(
     assert not Plan.objects.exclude(slug="standard").exists()
 
 
-def test_a_file_or_plan_that_is_not_there_is_an_error(house: SimpleNamespace) -> None:
+def test_a_file_or_plan_that_is_not_there_is_an_error(dataset: SimpleNamespace) -> None:
     with pytest.raises(CommandError, match="cannot be read"):
         run("diff", "nowhere.yaml")
     with pytest.raises(CommandError, match="There is no plan gold"):

@@ -52,7 +52,7 @@ def test_pages_of_objects_end_where_there_are_no_more(db: None) -> None:
         ),
         (
             {"tenants": 1, "objects_total": 0, "limits": [{**RAISED, "after": 1}]},
-            "1 tenant, nothing to write on any target; nobody uses more than the new limits.",
+            "1 tenant, nothing to write on any target; no tenant uses more than the new limits.",
         ),
     ],
 )  # fmt: skip

@@ -30,7 +30,7 @@ def actions_since(count: int) -> list[str]:
 
 
 def test_on_boarding_creates_tenant_plan_and_placements_in_one_step(
-    house: SimpleNamespace, alice: Actor, gold: PlanVersion
+    dataset: SimpleNamespace, alice: Actor, gold: PlanVersion
 ) -> None:
     before = Entry.objects.count()
     places = (Place("hooli", "lab", "hooli"), Place("hooli", "spare", "hooli"))
@@ -47,7 +47,7 @@ def test_on_boarding_creates_tenant_plan_and_placements_in_one_step(
 
 
 def test_on_boarding_is_all_or_nothing(
-    house: SimpleNamespace, alice: Actor, monkeypatch: pytest.MonkeyPatch
+    dataset: SimpleNamespace, alice: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(**_: object) -> None:
         raise DomainError("broken", "It broke.")
@@ -61,7 +61,7 @@ def test_on_boarding_is_all_or_nothing(
 
 
 def test_off_boarding_needs_the_name_and_ends_everything(
-    house: SimpleNamespace, alice: Actor
+    dataset: SimpleNamespace, alice: Actor
 ) -> None:
     carry_out(SetOverride(("acme",), "pods", 7), alice)
     carry_out(GrantLease(("acme",), "pods", 9, WHEN), alice)
@@ -70,11 +70,11 @@ def test_off_boarding_needs_the_name_and_ends_everything(
     assert refused.value.field == "confirm"
     before = Entry.objects.count()
     rollout = carry_out(Offboard("acme"), alice, confirm="acme")
-    house.acme.refresh_from_db()
-    assert house.acme.status == TenantStatus.OFFBOARDING
-    assert set(house.acme.placements.values_list("leaving", flat=True)) == {True}
+    dataset.acme.refresh_from_db()
+    assert dataset.acme.status == TenantStatus.OFFBOARDING
+    assert set(dataset.acme.placements.values_list("leaving", flat=True)) == {True}
     assert rollout.total == 2
-    assert not Subscription.objects.filter(tenant=house.acme, ends_at=None).exists()
+    assert not Subscription.objects.filter(tenant=dataset.acme, ends_at=None).exists()
     assert not Override.objects.filter(ends_at=None).exists()
     assert not Lease.objects.filter(ends_at__gt=timezone.now()).exists()
     assert actions_since(before) == [
@@ -84,7 +84,7 @@ def test_off_boarding_needs_the_name_and_ends_everything(
 
 
 def test_a_tenant_is_gone_when_its_placements_are_empty(
-    house: SimpleNamespace, alice: Actor
+    dataset: SimpleNamespace, alice: Actor
 ) -> None:
     now = timezone.now()
     rollout = carry_out(Offboard("acme", confirm="acme"), alice)
@@ -92,17 +92,19 @@ def test_a_tenant_is_gone_when_its_placements_are_empty(
     settle(rollout)
     assert finish_offboarding(at=now) == (0, 1)
     assert finish_offboarding(at=now) == (0, 0)
-    house.acme.refresh_from_db()
-    assert (house.acme.status, house.acme.offboarded_at) == (TenantStatus.GONE, now)
+    dataset.acme.refresh_from_db()
+    assert (dataset.acme.status, dataset.acme.offboarded_at) == (TenantStatus.GONE, now)
     assert rollout.items.count() == 2  # the rollout can still be read
     assert finish_offboarding(at=now + KEPT + timedelta(minutes=1)) == (2, 0)
-    assert house.acme.placements.count() == 0
+    assert dataset.acme.placements.count() == 0
     assert Entry.objects.filter(action="tenant.gone", tenant="acme").count() == 1
     with pytest.raises(DomainError, match="gone and cannot be changed"):
         carry_out(Suspend(("acme",)), alice)
 
 
-def test_a_tenant_without_placements_is_gone_at_once(house: SimpleNamespace, alice: Actor) -> None:
+def test_a_tenant_without_placements_is_gone_at_once(
+    dataset: SimpleNamespace, alice: Actor
+) -> None:
     carry_out(Onboard("hooli", "Hooli", "standard"), alice)
     rollout = carry_out(Offboard("hooli", confirm="hooli"), alice)
     assert rollout.total == 0
@@ -110,45 +112,45 @@ def test_a_tenant_without_placements_is_gone_at_once(house: SimpleNamespace, ali
     assert Tenant.objects.get(slug="hooli").status == TenantStatus.GONE
 
 
-def test_a_failed_removal_keeps_the_tenant(house: SimpleNamespace, alice: Actor) -> None:
+def test_a_failed_removal_keeps_the_tenant(dataset: SimpleNamespace, alice: Actor) -> None:
     rollout = carry_out(Offboard("acme", confirm="acme"), alice)
     settle(rollout)
-    RolloutItem.objects.filter(placement=house.placements["spare"]).update(state="refused")
+    RolloutItem.objects.filter(placement=dataset.placements["spare"]).update(state="refused")
     assert finish_offboarding(at=timezone.now()) == (0, 0)
 
 
 def test_a_place_that_was_left_can_be_taken_by_somebody_else(
-    house: SimpleNamespace, alice: Actor
+    dataset: SimpleNamespace, alice: Actor
 ) -> None:
-    rollout = carry_out(Displace(house.placements["acme"].pk), alice, confirm="acme")
+    rollout = carry_out(Displace(dataset.placements["acme"].pk), alice, confirm="acme")
     with pytest.raises(DomainError, match="is acme's already"):
         preview(Place("initech", "lab", "acme"), alice)
     settle(rollout)
     carry_out(Place("initech", "lab", "acme"), alice)
-    assert Placement.objects.get(target__slug="lab", location="acme").tenant == house.initech
+    assert Placement.objects.get(target__slug="lab", location="acme").tenant == dataset.initech
 
 
 def test_a_later_change_of_the_tenant_does_not_hold_up_what_it_left(
-    house: SimpleNamespace, alice: Actor
+    dataset: SimpleNamespace, alice: Actor
 ) -> None:
-    settle(carry_out(Displace(house.placements["acme"].pk), alice, confirm="acme"))
+    settle(carry_out(Displace(dataset.placements["acme"].pk), alice, confirm="acme"))
     carry_out(SetOverride(("acme",), "pods", 7), alice)
     settle(carry_out(Offboard("acme", confirm="acme"), alice))
     carry_out(Place("initech", "lab", "acme"), alice)
     assert finish_offboarding(at=timezone.now()) == (0, 1)
 
 
-def test_removing_a_placement_needs_the_name(house: SimpleNamespace, alice: Actor) -> None:
+def test_removing_a_placement_needs_the_name(dataset: SimpleNamespace, alice: Actor) -> None:
     with pytest.raises(DomainError, match="type the tenant's short name"):
-        carry_out(Displace(house.placements["acme"].pk), alice)
+        carry_out(Displace(dataset.placements["acme"].pk), alice)
     before = Entry.objects.count()
-    carry_out(Displace(house.placements["acme"].pk), alice, confirm="acme")
-    left = Placement.objects.get(pk=house.placements["acme"].pk)
+    carry_out(Displace(dataset.placements["acme"].pk), alice, confirm="acme")
+    left = Placement.objects.get(pk=dataset.placements["acme"].pk)
     assert (left.leaving, left.generation) == (True, 2)
     assert actions_since(before) == ["placement.leave"]
 
 
-def test_a_shared_queue_needs_a_fairness_key(house: SimpleNamespace, alice: Actor) -> None:
+def test_a_shared_queue_needs_a_fairness_key(dataset: SimpleNamespace, alice: Actor) -> None:
     with pytest.raises(DomainError, match="needs a fairness key"):
         carry_out(Place("acme", "lab", "queue", sharing="shared"), alice)
     carry_out(Place("acme", "lab", "queue", sharing="shared", fairness_key="acme"), alice)
@@ -156,7 +158,7 @@ def test_a_shared_queue_needs_a_fairness_key(house: SimpleNamespace, alice: Acto
 
 
 def test_suspending_and_resuming_is_one_entry_per_tenant(
-    house: SimpleNamespace, alice: Actor
+    dataset: SimpleNamespace, alice: Actor
 ) -> None:
     before = Entry.objects.count()
     carry_out(Suspend(("acme", "initech")), alice)

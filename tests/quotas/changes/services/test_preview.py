@@ -30,14 +30,14 @@ PAST = timezone.now() - timedelta(days=1)
 PUBLISH = PublishPlan("standard", 1, LESS)
 
 
-def test_a_preview_writes_no_intent_and_no_ledger(house: SimpleNamespace, alice: Actor) -> None:
+def test_a_preview_writes_no_intent_and_no_ledger(dataset: SimpleNamespace, alice: Actor) -> None:
     entries, subscriptions = Entry.objects.count(), list(Subscription.objects.values_list())
     preview(PUBLISH, alice)
     assert Entry.objects.count() == entries
     assert list(Subscription.objects.values_list()) == subscriptions
 
 
-def test_equal_limit_changes_are_counted_together(house: SimpleNamespace, alice: Actor) -> None:
+def test_equal_limit_changes_are_counted_together(dataset: SimpleNamespace, alice: Actor) -> None:
     _, seen = preview(PUBLISH, alice)
     (step,) = seen.limits
     assert (step.key, step.before_text, step.after_text) == ("requests.cpu", "40 cores", "30 cores")
@@ -49,7 +49,7 @@ def test_equal_limit_changes_are_counted_together(house: SimpleNamespace, alice:
 
 
 def test_who_uses_more_than_the_new_limit_is_named(
-    house: SimpleNamespace, alice: Actor, plane: MemoryAdapter
+    dataset: SimpleNamespace, alice: Actor, plane: MemoryAdapter
 ) -> None:
     plane.memory.used["lab", "acme"] = {"requests.cpu": 35_000, "pods": 500}
     plane.memory.used["lab", "initech"] = {"requests.cpu": 30_000}
@@ -64,7 +64,7 @@ def test_who_uses_more_than_the_new_limit_is_named(
 
 
 def test_whoever_has_an_override_of_their_own_is_unchanged(
-    house: SimpleNamespace, alice: Actor
+    dataset: SimpleNamespace, alice: Actor
 ) -> None:
     carry_out(SetOverride(("acme",), "requests.cpu", 60_000), alice)
     until = timezone.now() + timedelta(hours=1)
@@ -79,7 +79,7 @@ def test_whoever_has_an_override_of_their_own_is_unchanged(
 
 
 def test_objects_are_shown_field_by_field(
-    house: SimpleNamespace, alice: Actor, plane: MemoryAdapter
+    dataset: SimpleNamespace, alice: Actor, plane: MemoryAdapter
 ) -> None:
     for where in (("lab", "acme"), ("spare", "acme"), ("lab", "initech"), ("lab", "globex")):
         plane.memory.objects[where] = {
@@ -100,7 +100,7 @@ def test_objects_are_shown_field_by_field(
 
 
 def test_a_target_that_is_away_is_said_and_delays_nobody(
-    house: SimpleNamespace, alice: Actor, plane: MemoryAdapter
+    dataset: SimpleNamespace, alice: Actor, plane: MemoryAdapter
 ) -> None:
     plane.memory.away.add("spare")
     _, seen = preview(PUBLISH, alice)
@@ -111,17 +111,17 @@ def test_a_target_that_is_away_is_said_and_delays_nobody(
 
 
 def test_a_disabled_target_is_not_even_looked_at(
-    house: SimpleNamespace, alice: Actor, plane: MemoryAdapter
+    dataset: SimpleNamespace, alice: Actor, plane: MemoryAdapter
 ) -> None:
-    house.targets["spare"].enabled = False
-    house.targets["spare"].save()
+    dataset.targets["spare"].enabled = False
+    dataset.targets["spare"].save()
     _, seen = preview(PUBLISH, alice)
     assert [each.cause for each in seen.blocked] == ["disabled"]
     assert plane.observations == 1
 
 
 def test_refusals_of_the_plane_are_grouped(
-    house: SimpleNamespace, alice: Actor, plane: MemoryAdapter
+    dataset: SimpleNamespace, alice: Actor, plane: MemoryAdapter
 ) -> None:
     plane.memory.refused["pods"] = "This plane cannot count pods."
     _, seen = preview(PUBLISH, alice)
@@ -132,19 +132,19 @@ def test_refusals_of_the_plane_are_grouped(
 
 
 def test_a_conflict_is_foreseen_with_its_owner(
-    house: SimpleNamespace, alice: Actor, plane: MemoryAdapter
+    dataset: SimpleNamespace, alice: Actor, plane: MemoryAdapter
 ) -> None:
     plane.memory.objects["lab", "acme"] = {"hard[requests.cpu]": 1}
     plane.memory.owners["lab", "acme"] = {"hard[requests.cpu]": Owner("argocd", declarative=True)}
     _, seen = preview(PUBLISH, alice)
     (held,) = seen.blocked
     assert (held.cause, held.owner, held.tenants) == ("conflict", "argocd", ("acme",))
-    _, taken = preview(TakeOver((house.placements["acme"].pk,)), alice)
+    _, taken = preview(TakeOver((dataset.placements["acme"].pk,)), alice)
     assert taken.blocked == ()
 
 
 def test_what_is_deleted_is_shown_and_asks_for_the_name(
-    house: SimpleNamespace, alice: Actor, plane: MemoryAdapter
+    dataset: SimpleNamespace, alice: Actor, plane: MemoryAdapter
 ) -> None:
     plane.memory.objects["lab", "acme"] = {"group": ""}
     _, seen = preview(Offboard("acme"), alice)
@@ -153,7 +153,7 @@ def test_what_is_deleted_is_shown_and_asks_for_the_name(
 
 
 def test_a_tenant_that_is_to_come_is_previewed_like_any_other(
-    house: SimpleNamespace, alice: Actor, gold: PlanVersion
+    dataset: SimpleNamespace, alice: Actor, gold: PlanVersion
 ) -> None:
     place = Place("hooli", "lab", "hooli")
     _, seen = preview(Onboard("hooli", "Hooli", "gold", placements=(place,)), alice)
@@ -186,7 +186,7 @@ def test_a_tenant_that_is_to_come_is_previewed_like_any_other(
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_refused_when_it_is_proposed(
-    house: SimpleNamespace, alice: Actor, change: ProposedChange, code: str
+    dataset: SimpleNamespace, alice: Actor, change: ProposedChange, code: str
 ) -> None:
     with pytest.raises(DomainError) as refused:
         preview(change, alice)
@@ -194,7 +194,9 @@ def test_what_cannot_be_done_is_refused_when_it_is_proposed(
     assert refused.value.message.endswith(".")
 
 
-def test_the_policy_that_is_not_said_stays_as_it_was(house: SimpleNamespace, alice: Actor) -> None:
+def test_the_policy_that_is_not_said_stays_as_it_was(
+    dataset: SimpleNamespace, alice: Actor
+) -> None:
     strict = Policy(pod_security="restricted")
     carry_out(PublishPlan("standard", 1, LESS, strict), alice)
     _, seen = preview(PublishPlan("standard", 2, LIMITS), alice)

@@ -46,7 +46,7 @@ def scopes(monkeypatch: pytest.MonkeyPatch) -> list[PublishPlan]:
 
 
 def test_a_preview_resolves_its_rows_once_and_reads_each_number_once(
-    house: SimpleNamespace, plane: MemoryAdapter, scopes: list[PublishPlan]
+    dataset: SimpleNamespace, plane: MemoryAdapter, scopes: list[PublishPlan]
 ) -> None:
     admin = browser()
     with counted(read=parse_limit, written=format_limit) as calls:
@@ -58,7 +58,7 @@ def test_a_preview_resolves_its_rows_once_and_reads_each_number_once(
 
 
 def test_applying_resolves_them_for_the_look_and_once_more_under_the_locks(
-    house: SimpleNamespace, plane: MemoryAdapter, scopes: list[PublishPlan]
+    dataset: SimpleNamespace, plane: MemoryAdapter, scopes: list[PublishPlan]
 ) -> None:
     admin = browser()
     page = admin.get(admin.post(EDIT, EDITED)["Location"])
@@ -83,7 +83,7 @@ def test_rest_looks_at_the_planes_once_for_a_change(
 
 
 def test_a_change_at_once_is_refused_when_rows_changed_after_its_preview(
-    house: SimpleNamespace, alice: Actor, bob: Actor, monkeypatch: pytest.MonkeyPatch
+    dataset: SimpleNamespace, alice: Actor, bob: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slow(*args: Any, **kwargs: Any) -> Any:
         made = compute_preview(*args, **kwargs)
@@ -103,7 +103,7 @@ def test_a_change_at_once_is_refused_when_rows_changed_after_its_preview(
     }  # fmt: skip
 
 
-def test_what_cannot_be_made_leaves_no_draft(house: SimpleNamespace, alice: Actor) -> None:
+def test_what_cannot_be_made_leaves_no_draft(dataset: SimpleNamespace, alice: Actor) -> None:
     with pytest.raises(DomainError, match="there is no such tenant"):
         proposals.propose(change=SetOverride(("nobody",), "pods", 7), actor=alice)
     assert not Proposal.objects.exists()

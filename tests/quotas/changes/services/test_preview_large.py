@@ -25,23 +25,23 @@ from tests.quotas.conftest import LIMITS
 PUBLISH = PublishPlan("standard", 1, {**LIMITS, "requests.cpu": 30_000})
 
 
-def crowd(house: SimpleNamespace, version: PlanVersion, actor: Actor, number: int) -> None:
+def crowd(dataset: SimpleNamespace, version: PlanVersion, actor: Actor, number: int) -> None:
     """So many more tenants on the plan, each on both targets."""
     made = Tenant.objects.bulk_create(Tenant(slug=f"t{n}", name="T") for n in range(number))
     subscribe(tenants=made, version=version, actor=actor, reason="set up")
     Placement.objects.bulk_create(
         Placement(tenant=tenant, target=target, location=tenant.slug)
         for tenant in made
-        for target in house.targets.values()
+        for target in dataset.targets.values()
     )
 
 
 def test_queries_do_not_grow_with_tenants(
-    house: SimpleNamespace, standard: PlanVersion, alice: Actor
+    dataset: SimpleNamespace, standard: PlanVersion, alice: Actor
 ) -> None:
     with CaptureQueriesContext(connection) as few:
         preview(PUBLISH, alice)
-    crowd(house, standard, alice, 150)
+    crowd(dataset, standard, alice, 150)
     with CaptureQueriesContext(connection) as many:
         _, seen = preview(PUBLISH, alice)
     assert (seen.tenants, seen.placements) == (153, 304)
@@ -62,9 +62,9 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
 
 
 def test_a_large_preview_is_computed_by_a_worker(
-    house: SimpleNamespace, standard: PlanVersion, alice: Actor, sent: list[tuple[object, ...]]
+    dataset: SimpleNamespace, standard: PlanVersion, alice: Actor, sent: list[tuple[object, ...]]
 ) -> None:
-    crowd(house, standard, alice, proposals.LARGE)
+    crowd(dataset, standard, alice, proposals.LARGE)
     draft, seen = proposals.propose(change=PUBLISH, actor=alice)
     assert seen is None
     assert draft.progress == "Waiting for a worker"
@@ -77,13 +77,13 @@ def test_a_large_preview_is_computed_by_a_worker(
 
 
 def test_without_a_broker_a_large_preview_is_computed_at_once(
-    house: SimpleNamespace,
+    dataset: SimpleNamespace,
     standard: PlanVersion,
     alice: Actor,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(celery, "enqueue", lambda *_: False)
-    crowd(house, standard, alice, proposals.LARGE)
+    crowd(dataset, standard, alice, proposals.LARGE)
     draft, seen = proposals.propose(change=PUBLISH, actor=alice)
     assert seen is not None
     draft.refresh_from_db()
@@ -91,7 +91,9 @@ def test_without_a_broker_a_large_preview_is_computed_at_once(
     assert proposals.request_preview(proposal=draft) is not None
 
 
-def test_why_a_preview_is_not_possible_is_on_the_row(house: SimpleNamespace, alice: Actor) -> None:
+def test_why_a_preview_is_not_possible_is_on_the_row(
+    dataset: SimpleNamespace, alice: Actor
+) -> None:
     draft, _ = proposals.propose(change=PUBLISH, actor=alice)
     carry_out(PUBLISH, alice)
     compute_preview(draft.pk)
@@ -100,14 +102,14 @@ def test_why_a_preview_is_not_possible_is_on_the_row(house: SimpleNamespace, ali
     compute_preview(draft.pk + 1000)  # a draft that is not there any more is nobody's loss
 
 
-def test_an_applied_change_is_not_previewed_again(house: SimpleNamespace, alice: Actor) -> None:
+def test_an_applied_change_is_not_previewed_again(dataset: SimpleNamespace, alice: Actor) -> None:
     carry_out(PUBLISH, alice)
     with pytest.raises(DomainError, match="applied already"):
         proposals.update_preview(proposal=Proposal.objects.get(), now=timezone.now())
 
 
 def test_what_is_not_shown_is_counted(
-    house: SimpleNamespace, alice: Actor, monkeypatch: pytest.MonkeyPatch
+    dataset: SimpleNamespace, alice: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("quotas.changes.services.preview.MOST_OBJECTS", 1)
     _, seen = preview(PUBLISH, alice)

@@ -28,7 +28,7 @@ PUBLISH = PublishPlan("standard", 1, LESS)
 
 
 def test_a_published_plan_reaches_everybody_who_has_it(
-    house: SimpleNamespace, alice: Actor
+    dataset: SimpleNamespace, alice: Actor
 ) -> None:
     before = Entry.objects.count()
     rollout = carry_out(PUBLISH, alice)
@@ -43,11 +43,11 @@ def test_a_published_plan_reaches_everybody_who_has_it(
     ]  # fmt: skip
     assert len({entry.request_id for entry in entries}) == 1
     assert {entry.reason for entry in entries} == {"because"}
-    house.acme.refresh_from_db()
-    assert house.acme.generation == 2
+    dataset.acme.refresh_from_db()
+    assert dataset.acme.generation == 2
 
 
-def test_the_request_id_of_the_page_is_kept(house: SimpleNamespace, alice: Actor) -> None:
+def test_the_request_id_of_the_page_is_kept(dataset: SimpleNamespace, alice: Actor) -> None:
     token = current_request_id.set("page-1234")
     try:
         carry_out(Suspend(("acme",)), alice)
@@ -57,7 +57,7 @@ def test_the_request_id_of_the_page_is_kept(house: SimpleNamespace, alice: Actor
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "ok", " x "])
-def test_a_reason_is_asked_for(house: SimpleNamespace, alice: Actor, reason: str) -> None:
+def test_a_reason_is_asked_for(dataset: SimpleNamespace, alice: Actor, reason: str) -> None:
     draft, seen = preview(PUBLISH, alice)
     with pytest.raises(DomainError, match="at least 3 characters") as refused:
         proposals.apply(proposal=draft, fingerprint=seen.fingerprint, reason=reason, actor=alice)
@@ -65,7 +65,9 @@ def test_a_reason_is_asked_for(house: SimpleNamespace, alice: Actor, reason: str
     assert Rollout.objects.count() == 0
 
 
-def test_two_who_apply_at_once_apply_once(house: SimpleNamespace, alice: Actor, bob: Actor) -> None:
+def test_two_who_apply_at_once_apply_once(
+    dataset: SimpleNamespace, alice: Actor, bob: Actor
+) -> None:
     draft, seen = preview(PUBLISH, alice)
     again = Proposal.objects.get(pk=draft.pk)
     said = {"fingerprint": seen.fingerprint, "reason": "because"}
@@ -79,7 +81,7 @@ def test_two_who_apply_at_once_apply_once(house: SimpleNamespace, alice: Actor, 
 
 
 def test_whoever_loses_the_race_inside_the_transaction_writes_nothing(
-    house: SimpleNamespace, alice: Actor, bob: Actor, monkeypatch: pytest.MonkeyPatch
+    dataset: SimpleNamespace, alice: Actor, bob: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bob's apply has looked at the planes already when alice's is committed."""
     draft, seen = preview(PUBLISH, alice)
@@ -100,7 +102,7 @@ def test_whoever_loses_the_race_inside_the_transaction_writes_nothing(
 
 
 def test_rows_that_change_between_the_look_and_the_transaction_make_it_stale(
-    house: SimpleNamespace, alice: Actor, bob: Actor, monkeypatch: pytest.MonkeyPatch
+    dataset: SimpleNamespace, alice: Actor, bob: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draft, seen = preview(SetOverride(("acme",), "pods", 7), alice)
     other, theirs = preview(SetOverride(("acme",), "requests.cpu", 1000), bob)
@@ -120,7 +122,7 @@ def test_rows_that_change_between_the_look_and_the_transaction_make_it_stale(
 
 
 def test_the_second_of_two_editors_is_told_who_was_faster(
-    house: SimpleNamespace, alice: Actor, bob: Actor
+    dataset: SimpleNamespace, alice: Actor, bob: Actor
 ) -> None:
     mine, seen = preview(PublishPlan("standard", 1, {**LIMITS, "pods": 50}), alice)
     carry_out(PUBLISH, bob)
@@ -133,7 +135,7 @@ def test_the_second_of_two_editors_is_told_who_was_faster(
 
 
 def test_a_stale_preview_is_refused_with_what_has_changed(
-    house: SimpleNamespace, alice: Actor, plane: MemoryAdapter
+    dataset: SimpleNamespace, alice: Actor, plane: MemoryAdapter
 ) -> None:
     plane.memory.objects["lab", "acme"] = {"hard[requests.cpu]": 40_000}
     draft, seen = preview(PUBLISH, alice)
@@ -159,7 +161,7 @@ def test_a_stale_preview_is_refused_with_what_has_changed(
 
 
 def test_targets_and_tenants_that_come_and_go_make_a_preview_stale(
-    house: SimpleNamespace, alice: Actor, bob: Actor, plane: MemoryAdapter, gold: PlanVersion
+    dataset: SimpleNamespace, alice: Actor, bob: Actor, plane: MemoryAdapter, gold: PlanVersion
 ) -> None:
     plane.memory.away.add("spare")
     draft, seen = preview(PUBLISH, alice)
@@ -178,7 +180,7 @@ def test_targets_and_tenants_that_come_and_go_make_a_preview_stale(
 
 
 def test_use_alone_does_not_make_a_preview_stale(
-    house: SimpleNamespace, alice: Actor, plane: MemoryAdapter
+    dataset: SimpleNamespace, alice: Actor, plane: MemoryAdapter
 ) -> None:
     draft, seen = preview(PUBLISH, alice)
     plane.memory.used["lab", "acme"] = {"requests.cpu": 39_000}
@@ -186,7 +188,7 @@ def test_use_alone_does_not_make_a_preview_stale(
     assert draft.status == ProposalStatus.APPLIED
 
 
-def test_a_refused_attempt_is_in_the_ledger(house: SimpleNamespace, alice: Actor) -> None:
+def test_a_refused_attempt_is_in_the_ledger(dataset: SimpleNamespace, alice: Actor) -> None:
     draft, _ = preview(Offboard("acme"), alice)
     with pytest.raises(DomainError):
         proposals.apply(
@@ -198,7 +200,7 @@ def test_a_refused_attempt_is_in_the_ledger(house: SimpleNamespace, alice: Actor
     assert entry.reason == "they left"
 
 
-def test_a_discarded_draft_cannot_be_applied(house: SimpleNamespace, alice: Actor) -> None:
+def test_a_discarded_draft_cannot_be_applied(dataset: SimpleNamespace, alice: Actor) -> None:
     draft, seen = preview(PUBLISH, alice)
     proposals.discard(proposal=draft, actor=alice)
     with pytest.raises(DomainError, match="discarded already"):
@@ -212,12 +214,12 @@ def test_a_discarded_draft_cannot_be_applied(house: SimpleNamespace, alice: Acto
     [(Repair, RolloutKind.REPAIR, False), (TakeOver, RolloutKind.TAKEOVER, True)],
 )
 def test_repair_and_take_over_change_no_intent(
-    house: SimpleNamespace,
+    dataset: SimpleNamespace,
     alice: Actor,
     change: type[Repair] | type[TakeOver],
     kind: str,
     force: bool,
 ) -> None:
-    rollout = carry_out(change((house.placements["acme"].pk,)), alice)
+    rollout = carry_out(change((dataset.placements["acme"].pk,)), alice)
     item = rollout.items.get()
     assert (rollout.kind, item.force, item.generation) == (kind, force, 1)

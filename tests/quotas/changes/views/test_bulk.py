@@ -28,7 +28,7 @@ MANY = {"tenants": ["acme", "globex"]}
     ],
 )
 def test_the_same_change_for_several_tenants(
-    house: SimpleNamespace, gold: PlanVersion, action: str, more: dict[str, str]
+    dataset: SimpleNamespace, gold: PlanVersion, action: str, more: dict[str, str]
 ) -> None:
     admin = browser()
     form = admin.post(BULK, {**MANY, "action": action})
@@ -40,7 +40,7 @@ def test_the_same_change_for_several_tenants(
     assert "acme and globex" in rollout.title
 
 
-def test_several_are_resumed_and_the_others_are_named(house: SimpleNamespace) -> None:
+def test_several_are_resumed_and_the_others_are_named(dataset: SimpleNamespace) -> None:
     admin = browser()
     through(admin, of("suspend"), {})
     given = {"tenants": "acme, globex", "action": "resume", "step": "propose"}
@@ -56,7 +56,7 @@ def test_several_are_resumed_and_the_others_are_named(house: SimpleNamespace) ->
     ],
 )
 def test_nothing_selected_leads_back_to_the_list(
-    house: SimpleNamespace, given: dict[str, str], message: str
+    dataset: SimpleNamespace, given: dict[str, str], message: str
 ) -> None:
     admin = browser()
     response = admin.post(BULK, given)
@@ -64,7 +64,7 @@ def test_nothing_selected_leads_back_to_the_list(
     assert message in said(admin.get(reverse("changes:proposals")))
 
 
-def test_an_unknown_tenant_among_several_is_named(house: SimpleNamespace) -> None:
+def test_an_unknown_tenant_among_several_is_named(dataset: SimpleNamespace) -> None:
     given = {"tenants": "acme\nnobody", "action": "suspend", "step": "propose"}
     response = browser().post(BULK, given)
     assert response.status_code == 422

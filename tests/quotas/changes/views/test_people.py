@@ -19,7 +19,7 @@ from tests.quotas.changes.page_client import (
 )
 
 
-def test_a_tenant_is_edited_once_by_whoever_comes_first(house: SimpleNamespace) -> None:
+def test_a_tenant_is_edited_once_by_whoever_comes_first(dataset: SimpleNamespace) -> None:
     admin = browser()
     page = admin.get(of("tenant_edit"))
     given = {
@@ -27,15 +27,15 @@ def test_a_tenant_is_edited_once_by_whoever_comes_first(house: SimpleNamespace) 
         "generation": field_value(page, "generation"), "reason": "new name",
     }  # fmt: skip
     assert admin.post(of("tenant_edit"), given).status_code == 302
-    house.acme.refresh_from_db()
-    assert (house.acme.name, house.acme.labels) == ("Acme Corp", {"team": "red"})
+    dataset.acme.refresh_from_db()
+    assert (dataset.acme.name, dataset.acme.labels) == ("Acme Corp", {"team": "red"})
     late = admin.post(of("tenant_edit"), {**given, "name": "ACME"})
     assert late.status_code == 422
     assert "acme was changed meanwhile" in said(late)
     assert 'value="ACME"' in late.content.decode()
 
 
-def test_members_come_and_go_with_a_reason(house: SimpleNamespace) -> None:
+def test_members_come_and_go_with_a_reason(dataset: SimpleNamespace) -> None:
     User.objects.create_user("erin")
     admin = browser()
     path = of("member_add")
@@ -45,7 +45,7 @@ def test_members_come_and_go_with_a_reason(house: SimpleNamespace) -> None:
     assert twice.status_code == 422
     assert "member of this tenant already" in said(twice)
     nobody = admin.post(path, {**given, "member-user": "frank"})
-    assert "there is nobody of that name" in said(nobody)
+    assert "no user has that name" in said(nobody)
     member = Membership.objects.get()
     remove = reverse("changes:member_remove", args=["acme", member.pk])
     assert "Say why" in said(admin.post(remove, {"reason": ""}, follow=True))
@@ -54,7 +54,7 @@ def test_members_come_and_go_with_a_reason(house: SimpleNamespace) -> None:
     assert Membership.objects.count() == 0
     assert Entry.objects.latest("pk").action == "tenant.member.remove"
     other = tenants.add_member(
-        tenant=house.acme, user=User.objects.get(username="erin"), actor=Actor.command("test"),
+        tenant=dataset.acme, user=User.objects.get(username="erin"), actor=Actor.command("test"),
         reason="again",
     )  # fmt: skip
     wrong = reverse("changes:member_remove", args=["globex", other.pk])

@@ -21,8 +21,8 @@ from tests.quotas.changes.page_client import (
 )
 
 
-def test_an_operator_holds_drift_at_one_placement(house: SimpleNamespace) -> None:
-    operator, placement = browser(Role.OPERATOR), house.placements["acme"]
+def test_an_operator_holds_drift_at_one_placement(dataset: SimpleNamespace) -> None:
+    operator, placement = browser(Role.OPERATOR), dataset.placements["acme"]
     path = reverse("changes:drift_policy", args=[placement.pk])
     tenant = reverse("enforcement:tenant", args=["acme"])
     assert path in operator.get(tenant).content.decode()
@@ -40,7 +40,7 @@ def test_an_operator_holds_drift_at_one_placement(house: SimpleNamespace) -> Non
     assert placement.drift_policy == ""
 
 
-def test_a_new_group_says_which_rollout_writes_it(house: SimpleNamespace) -> None:
+def test_a_new_group_says_which_rollout_writes_it(dataset: SimpleNamespace) -> None:
     client = browser()
     form = client.get(of("tenant_edit"))
     sent = {"name": "Acme", "group": "devs", "reason": "new team"}
@@ -53,7 +53,7 @@ def test_a_new_group_says_which_rollout_writes_it(house: SimpleNamespace) -> Non
 
 
 def test_a_tenant_that_is_off_boarded_can_be_looked_at_but_not_changed(
-    house: SimpleNamespace, alice: Actor
+    dataset: SimpleNamespace, alice: Actor
 ) -> None:
     carry_out(Offboard("acme", confirm="acme"), alice)
     page = browser().get(reverse("enforcement:tenant", args=["acme"]))
@@ -62,4 +62,4 @@ def test_a_tenant_that_is_off_boarded_can_be_looked_at_but_not_changed(
     for name in ("suspend", "limits", "place", "offboard"):
         assert of(name) not in text
     for name in ("displace", "drift_policy"):
-        assert reverse(f"changes:{name}", args=[house.placements["acme"].pk]) not in text
+        assert reverse(f"changes:{name}", args=[dataset.placements["acme"].pk]) not in text

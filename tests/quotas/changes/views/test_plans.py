@@ -40,7 +40,7 @@ STANDARD = rows(
 )  # fmt: skip
 
 
-def test_the_editor_shows_every_limit_as_people_write_it(house: SimpleNamespace) -> None:
+def test_the_editor_shows_every_limit_as_people_write_it(dataset: SimpleNamespace) -> None:
     page = browser().get(EDIT)
     content = page.content.decode()
     for text in ('value="40 cores"', 'value="0.5 cores"', 'value="20/s"', 'value="100"'):
@@ -50,7 +50,7 @@ def test_the_editor_shows_every_limit_as_people_write_it(house: SimpleNamespace)
     assert '<option value="requests.nvidia.com/gpu"' in content
 
 
-def test_a_version_is_edited_previewed_and_published(house: SimpleNamespace) -> None:
+def test_a_version_is_edited_previewed_and_published(dataset: SimpleNamespace) -> None:
     admin = browser()
     given = {
         **STANDARD, **POLICY, "base_version": "1",
@@ -117,7 +117,7 @@ def test_a_version_is_edited_previewed_and_published(house: SimpleNamespace) -> 
     ],
 )  # fmt: skip
 def test_what_is_wrong_stands_at_its_row_and_nothing_is_lost(
-    house: SimpleNamespace, wrong: dict[str, Any], message: str
+    dataset: SimpleNamespace, wrong: dict[str, Any], message: str
 ) -> None:
     given = {**STANDARD, **POLICY, "base_version": "1", **wrong}
     response = browser().post(EDIT, given)
@@ -129,13 +129,13 @@ def test_what_is_wrong_stands_at_its_row_and_nothing_is_lost(
     assert Proposal.objects.count() == 0
 
 
-def test_nothing_changed_is_said(house: SimpleNamespace) -> None:
+def test_nothing_changed_is_said(dataset: SimpleNamespace) -> None:
     response = browser().post(EDIT, {**STANDARD, **POLICY, "base_version": "1"})
     assert response.status_code == 422
     assert "standard v1 says exactly this already." in said(response)
 
 
-def test_rows_are_added_and_removed_without_javascript(house: SimpleNamespace) -> None:
+def test_rows_are_added_and_removed_without_javascript(dataset: SimpleNamespace) -> None:
     admin = browser()
     given = {**STANDARD, **POLICY, "base_version": "1"}
     more = admin.post(EDIT, {**given, "add": "limit"})
@@ -149,7 +149,7 @@ def test_rows_are_added_and_removed_without_javascript(house: SimpleNamespace) -
     assert Proposal.objects.count() == 0
 
 
-def test_surprises_are_warned_about_in_the_editor(house: SimpleNamespace) -> None:
+def test_surprises_are_warned_about_in_the_editor(dataset: SimpleNamespace) -> None:
     given = {**POLICY, "base_version": "1", **rows(("cpus", "1"))}
     assert "refuses pods that name none" not in said(browser().post(EDIT, given))
     given = {**POLICY, "base_version": "1", **rows(("requests.cpu", "40"))}
@@ -158,7 +158,7 @@ def test_surprises_are_warned_about_in_the_editor(house: SimpleNamespace) -> Non
 
 
 def test_the_second_editor_is_told_who_was_faster_and_sees_both(
-    house: SimpleNamespace, alice: Actor
+    dataset: SimpleNamespace, alice: Actor
 ) -> None:
     admin = browser()
     carry_out(PublishPlan("standard", 1, {**LIMITS, "pods": 90, "requests.cpu": 35_000}), alice)
@@ -167,7 +167,7 @@ def test_the_second_editor_is_told_who_was_faster_and_sees_both(
     late = admin.post(EDIT, mine)
     text = said(late)
     assert late.status_code == 422
-    assert "Somebody was faster: v2 is published" in text
+    assert "v2 was published while you were editing" in text
     assert "alice published v2" in text
     assert "“because”" in text
     assert "40 cores 35 cores 30 cores Conflict you both changed it" in text
@@ -181,7 +181,7 @@ def test_the_second_editor_is_told_who_was_faster_and_sees_both(
 
 
 def test_a_draft_is_edited_again_on_top_of_what_came_meanwhile(
-    house: SimpleNamespace, alice: Actor
+    dataset: SimpleNamespace, alice: Actor
 ) -> None:
     admin = browser()
     mine = {**STANDARD, **POLICY, "base_version": "1"}
@@ -193,12 +193,12 @@ def test_a_draft_is_edited_again_on_top_of_what_came_meanwhile(
     carry_out(PublishPlan("standard", 1, {**LIMITS, "pods": 90}), alice)
     overtaken = admin.get(EDIT, {"proposal": draft.pk})
     assert overtaken.status_code == 200
-    assert "Somebody was faster" in said(overtaken)
+    assert "was published while you were editing" in said(overtaken)
     unknown = admin.get(EDIT, {"proposal": "999"})
     assert field_value(unknown, "base_version") == "2"
 
 
-def test_a_new_plan_is_published_at_once_with_its_warnings(house: SimpleNamespace) -> None:
+def test_a_new_plan_is_published_at_once_with_its_warnings(dataset: SimpleNamespace) -> None:
     admin = browser()
     given = {"slug": "bronze", "description": "Small", "reason": "third plan", **POLICY}
     made = admin.post(NEW, {**given, **rows(("requests.cpu", "4"))}, follow=True)
@@ -213,7 +213,7 @@ def test_a_new_plan_is_published_at_once_with_its_warnings(house: SimpleNamespac
     assert "bronze" in said(taken)
 
 
-def test_a_new_plan_keeps_what_was_typed_while_rows_are_added(house: SimpleNamespace) -> None:
+def test_a_new_plan_keeps_what_was_typed_while_rows_are_added(dataset: SimpleNamespace) -> None:
     admin = browser()
     given = {"slug": "bronze", "reason": "third plan", "add": "limit", **POLICY}
     page = admin.post(NEW, {**given, **rows(("requests.cpu", "4"))})
@@ -228,7 +228,7 @@ def test_a_new_plan_keeps_what_was_typed_while_rows_are_added(house: SimpleNames
 
 
 def test_a_plan_in_use_is_not_archived_and_an_empty_one_is(
-    house: SimpleNamespace, gold: PlanVersion
+    dataset: SimpleNamespace, gold: PlanVersion
 ) -> None:
     admin = browser()
     used = admin.post(

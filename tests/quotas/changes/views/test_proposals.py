@@ -39,7 +39,7 @@ def apply_to(draft: Proposal) -> str:
 
 
 def test_the_answer_stands_first_and_names_who_is_hurt(
-    house: SimpleNamespace, plane: MemoryAdapter, alice: Actor
+    dataset: SimpleNamespace, plane: MemoryAdapter, alice: Actor
 ) -> None:
     plane.memory.used["lab", "acme"] = {"requests.cpu": 38_200}
     draft, _ = preview(LESS, alice)
@@ -51,12 +51,12 @@ def test_the_answer_stands_first_and_names_who_is_hurt(
 
 
 def test_what_wins_over_the_plan_and_what_cannot_be_pushed_is_said(
-    house: SimpleNamespace, plane: MemoryAdapter, alice: Actor
+    dataset: SimpleNamespace, plane: MemoryAdapter, alice: Actor
 ) -> None:
     plane.memory.away.add("spare")
     until = timezone.now() + timedelta(hours=3)
     adjustments.grant_lease(
-        tenants=[house.globex], key="requests.cpu", value=50_000, until=until,
+        tenants=[dataset.globex], key="requests.cpu", value=50_000, until=until,
         actor=alice, reason="load test",
     )  # fmt: skip
     draft, _ = preview(LESS, alice)
@@ -67,7 +67,7 @@ def test_what_wins_over_the_plan_and_what_cannot_be_pushed_is_said(
     assert "follow by itself when it is back" in text
 
 
-def test_applying_leads_to_the_rollout(house: SimpleNamespace, alice: Actor) -> None:
+def test_applying_leads_to_the_rollout(dataset: SimpleNamespace, alice: Actor) -> None:
     draft, _ = preview(LESS, alice)
     admin = browser()
     page = admin.get(page_of(draft))
@@ -82,7 +82,7 @@ def test_applying_leads_to_the_rollout(house: SimpleNamespace, alice: Actor) -> 
     assert 'id="apply"' not in admin.get(page_of(draft)).content.decode()
 
 
-def test_without_a_reason_nothing_is_written(house: SimpleNamespace, alice: Actor) -> None:
+def test_without_a_reason_nothing_is_written(dataset: SimpleNamespace, alice: Actor) -> None:
     draft, seen = preview(LESS, alice)
     admin = browser()
     for reason in ("", "x"):
@@ -93,12 +93,12 @@ def test_without_a_reason_nothing_is_written(house: SimpleNamespace, alice: Acto
 
 
 def test_a_stale_preview_is_shown_anew_with_what_has_changed(
-    house: SimpleNamespace, alice: Actor
+    dataset: SimpleNamespace, alice: Actor
 ) -> None:
     draft, seen = preview(LESS, alice)
     until = timezone.now() + timedelta(hours=3)
     adjustments.grant_lease(
-        tenants=[house.acme], key="requests.cpu", value=60_000, until=until,
+        tenants=[dataset.acme], key="requests.cpu", value=60_000, until=until,
         actor=alice, reason="load test",
     )  # fmt: skip
     admin = browser()
@@ -106,7 +106,7 @@ def test_a_stale_preview_is_shown_anew_with_what_has_changed(
     stale = admin.post(apply_to(draft), given)
     text = said(stale)
     assert stale.status_code == 422
-    assert "Nothing was written: the world has moved since you looked." in text
+    assert "Nothing was written: something has changed since this preview was made." in text
     assert "acme" in text
     assert "less for everybody" in text
     assert Rollout.objects.count() == 0
@@ -116,7 +116,9 @@ def test_a_stale_preview_is_shown_anew_with_what_has_changed(
     assert Rollout.objects.count() == 1
 
 
-def test_a_plan_that_moved_on_is_said_on_the_preview(house: SimpleNamespace, alice: Actor) -> None:
+def test_a_plan_that_moved_on_is_said_on_the_preview(
+    dataset: SimpleNamespace, alice: Actor
+) -> None:
     draft, seen = preview(LESS, alice)
     other, faster = preview(PublishPlan("standard", 1, {**LIMITS, "pods": 90}), alice)
     proposals.apply(
@@ -132,7 +134,7 @@ def test_a_plan_that_moved_on_is_said_on_the_preview(house: SimpleNamespace, ali
     )
 
 
-def test_applying_twice_leads_to_the_one_rollout(house: SimpleNamespace, alice: Actor) -> None:
+def test_applying_twice_leads_to_the_one_rollout(dataset: SimpleNamespace, alice: Actor) -> None:
     draft, seen = preview(LESS, alice)
     admin = browser()
     given = {"fingerprint": seen.fingerprint, "reason": "less for everybody"}
@@ -142,8 +144,8 @@ def test_applying_twice_leads_to_the_one_rollout(house: SimpleNamespace, alice: 
     assert Rollout.objects.count() == 1
 
 
-def test_what_deletes_asks_for_the_name(house: SimpleNamespace, alice: Actor) -> None:
-    draft, seen = preview(Displace(house.placements["acme"].pk), alice)
+def test_what_deletes_asks_for_the_name(dataset: SimpleNamespace, alice: Actor) -> None:
+    draft, seen = preview(Displace(dataset.placements["acme"].pk), alice)
     admin = browser()
     assert "Type acme to say" in said(admin.get(page_of(draft)))
     given = {"fingerprint": seen.fingerprint, "reason": "moved away"}
@@ -154,7 +156,7 @@ def test_what_deletes_asks_for_the_name(house: SimpleNamespace, alice: Actor) ->
 
 
 def test_a_draft_is_kept_with_its_reason_and_can_be_discarded(
-    house: SimpleNamespace, alice: Actor
+    dataset: SimpleNamespace, alice: Actor
 ) -> None:
     draft, _ = preview(LESS, alice)
     admin = browser()
@@ -173,7 +175,7 @@ def test_a_draft_is_kept_with_its_reason_and_can_be_discarded(
 
 
 def test_a_large_preview_is_waited_for_with_its_progress(
-    house: SimpleNamespace, alice: Actor, monkeypatch: pytest.MonkeyPatch
+    dataset: SimpleNamespace, alice: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(proposals, "LARGE", 1)
     monkeypatch.setattr(celery, "enqueue", lambda *_: True)
@@ -189,7 +191,7 @@ def test_a_large_preview_is_waited_for_with_its_progress(
     assert admin.get(page_of(draft), **htmx)["HX-Refresh"] == "true"
 
 
-def test_a_preview_that_turned_impossible_says_why(house: SimpleNamespace, alice: Actor) -> None:
+def test_a_preview_that_turned_impossible_says_why(dataset: SimpleNamespace, alice: Actor) -> None:
     draft, _ = preview(Suspend(("acme",)), alice)
     Proposal.objects.filter(pk=draft.pk).update(
         preview=None, progress="Not possible: acme is gone."
@@ -200,17 +202,17 @@ def test_a_preview_that_turned_impossible_says_why(house: SimpleNamespace, alice
     assert "being computed" not in text
 
 
-def test_an_old_preview_offers_to_look_again(house: SimpleNamespace, alice: Actor) -> None:
+def test_an_old_preview_offers_to_look_again(dataset: SimpleNamespace, alice: Actor) -> None:
     draft, _ = preview(LESS, alice)
     long_ago = timezone.now() - timedelta(hours=2)
     Proposal.objects.filter(pk=draft.pk).update(previewed_at=long_ago)
     admin = browser()
-    assert "Look again now" in said(admin.get(page_of(draft)))
+    assert "Compute it again" in said(admin.get(page_of(draft)))
     path = reverse("changes:proposal_refresh", args=[draft.pk])
-    assert "Look again now" not in said(admin.post(path, follow=True))
+    assert "Compute it again" not in said(admin.post(path, follow=True))
 
 
-def test_objects_are_filtered_and_come_page_by_page(house: SimpleNamespace, alice: Actor) -> None:
+def test_objects_are_filtered_and_come_page_by_page(dataset: SimpleNamespace, alice: Actor) -> None:
     draft, _ = preview(LESS, alice)
     path = reverse("changes:proposal_objects", args=[draft.pk])
     viewer = browser(Role.VIEWER)
@@ -221,7 +223,7 @@ def test_objects_are_filtered_and_come_page_by_page(house: SimpleNamespace, alic
     assert "No object matches the filter." in said(viewer.get(path, {"tenant": "nobody"}))
 
 
-def test_the_yaml_holds_the_change_and_its_objects(house: SimpleNamespace, alice: Actor) -> None:
+def test_the_yaml_holds_the_change_and_its_objects(dataset: SimpleNamespace, alice: Actor) -> None:
     draft, _ = preview(LESS, alice)
     response = browser(Role.VIEWER).get(reverse("changes:proposal_yaml", args=[draft.pk]))
     document = yaml.safe_load(response.content)
@@ -231,7 +233,7 @@ def test_the_yaml_holds_the_change_and_its_objects(house: SimpleNamespace, alice
     assert response["Content-Disposition"].endswith(f'filename="change-{draft.pk}.yaml"')
 
 
-def test_many_tenants_are_typed_instead_of_chosen(house: SimpleNamespace, alice: Actor) -> None:
+def test_many_tenants_are_typed_instead_of_chosen(dataset: SimpleNamespace, alice: Actor) -> None:
     draft, seen = preview(LESS, alice)
     one = preview_json(seen)["objects"][0]
     many = [{**one, "tenant": f"t{number}"} for number in range(201)]

@@ -38,7 +38,7 @@ def _kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "kinds", lambda: known)
 
 
-def test_a_target_is_added_and_its_connection_tested(house: SimpleNamespace) -> None:
+def test_a_target_is_added_and_its_connection_tested(dataset: SimpleNamespace) -> None:
     saved = browser().post(NEW, TEMPORAL, follow=True)
     target = Target.objects.get(slug="temporal-eu")
     assert (target.name, target.kind, target.concurrency) == ("temporal-eu", "temporal", 8)
@@ -57,7 +57,7 @@ def test_options_are_shown_as_they_are_written() -> None:
     assert set(shown_options({}).values()) == {""}
 
 
-def test_editing_keeps_slug_and_kind_and_what_temporal_says(house: SimpleNamespace) -> None:
+def test_editing_keeps_slug_and_kind_and_what_temporal_says(dataset: SimpleNamespace) -> None:
     admin = browser()
     admin.post(NEW, TEMPORAL)
     path = reverse("changes:target_edit", args=["temporal-eu"])
@@ -100,7 +100,7 @@ def test_editing_keeps_slug_and_kind_and_what_temporal_says(house: SimpleNamespa
     ],
 )
 def test_what_is_wrong_with_a_target_stands_at_its_field(
-    house: SimpleNamespace, wrong: dict[str, str], message: str
+    dataset: SimpleNamespace, wrong: dict[str, str], message: str
 ) -> None:
     before = Entry.objects.count()
     response = browser().post(NEW, {**TEMPORAL, **wrong})
@@ -110,7 +110,7 @@ def test_what_is_wrong_with_a_target_stands_at_its_field(
     assert (Target.objects.count(), Entry.objects.count()) == (2, before)
 
 
-def test_a_secret_that_was_entered_is_not_kept_in_the_ledger(house: SimpleNamespace) -> None:
+def test_a_secret_that_was_entered_is_not_kept_in_the_ledger(dataset: SimpleNamespace) -> None:
     browser().post(NEW, {**TEMPORAL, "credential": "hunter2-hunter2"})
     assert not Entry.objects.filter(message__contains="hunter2").exists()
     assert not Entry.objects.filter(after__icontains="hunter2").exists()
@@ -129,7 +129,7 @@ ARGO: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_an_argo_target_has_its_server_and_its_links(house: SimpleNamespace) -> None:
+def test_an_argo_target_has_its_server_and_its_links(dataset: SimpleNamespace) -> None:
     admin = browser()
     assert admin.post(NEW, {**ARGO, "namespace": "is Temporal's"}).status_code == 302
     target = Target.objects.get(slug="argo-eu")
@@ -144,7 +144,7 @@ def test_an_argo_target_has_its_server_and_its_links(house: SimpleNamespace) -> 
     assert field_value(page, "trail_retention_days") == "30"
 
 
-def test_the_token_of_an_argo_server_is_never_stored_itself(house: SimpleNamespace) -> None:
+def test_the_token_of_an_argo_server_is_never_stored_itself(dataset: SimpleNamespace) -> None:
     response = browser().post(NEW, {**ARGO, "argo_server_token": "abcdef"})
     assert response.status_code == 422
     assert "options.argo_server_token is named like a secret" in said(response)

@@ -29,7 +29,9 @@ ONBOARD = reverse("changes:onboard")
 NEW = {"slug": "umbrella", "plan": "standard"}
 
 
-def test_a_tenant_is_on_boarded_with_what_was_left_empty_filled_in(house: SimpleNamespace) -> None:
+def test_a_tenant_is_on_boarded_with_what_was_left_empty_filled_in(
+    dataset: SimpleNamespace,
+) -> None:
     given = {
         **NEW, "labels": "team=blue\ntier = 2", "place-target": ["lab", ""],
         "place-location": ["", ""], "place-sharing": ["", ""], "place-fairness_key": ["", ""],
@@ -42,7 +44,7 @@ def test_a_tenant_is_on_boarded_with_what_was_left_empty_filled_in(house: Simple
 
 
 def test_a_shared_queue_gets_the_tenants_name_as_its_key(
-    house: SimpleNamespace, alice: Actor
+    dataset: SimpleNamespace, alice: Actor
 ) -> None:
     Target.objects.filter(slug="spare").update(options={"queues": {"jobs-shared": {}}})
     through(browser(), ONBOARD, {**NEW, "place-target": "spare"})
@@ -68,7 +70,7 @@ def test_a_shared_queue_gets_the_tenants_name_as_its_key(
     ],
 )
 def test_what_is_wrong_with_a_new_tenant_stands_at_its_field(
-    house: SimpleNamespace, wrong: dict[str, str], message: str
+    dataset: SimpleNamespace, wrong: dict[str, str], message: str
 ) -> None:
     response = browser().post(ONBOARD, {**NEW, **wrong})
     assert response.status_code == 422
@@ -77,7 +79,7 @@ def test_what_is_wrong_with_a_new_tenant_stands_at_its_field(
     assert Proposal.objects.filter(status="draft").count() == 0
 
 
-def test_places_are_added_and_removed_without_javascript(house: SimpleNamespace) -> None:
+def test_places_are_added_and_removed_without_javascript(dataset: SimpleNamespace) -> None:
     admin = browser()
     given = {
         **NEW, "place-target": ["lab", "spare"], "place-location": ["one", "two"],
@@ -92,7 +94,7 @@ def test_places_are_added_and_removed_without_javascript(house: SimpleNamespace)
     assert 'value="one"' not in less
 
 
-def test_a_lease_for_some_hours(house: SimpleNamespace) -> None:
+def test_a_lease_for_some_hours(dataset: SimpleNamespace) -> None:
     given = {"key": "cpu", "value": "60 cores", "how": "lease", "span": "4"}
     through(browser(), of("limits"), given)
     lease = Lease.objects.get()
@@ -101,7 +103,7 @@ def test_a_lease_for_some_hours(house: SimpleNamespace) -> None:
     assert timedelta(hours=3.9) < left < timedelta(hours=4)
 
 
-def test_a_lease_until_a_moment_and_an_override_without_end(house: SimpleNamespace) -> None:
+def test_a_lease_until_a_moment_and_an_override_without_end(dataset: SimpleNamespace) -> None:
     until = (timezone.now() + timedelta(days=1)).replace(second=0, microsecond=0)
     given = {"key": "pods", "value": "150", "how": "lease", "span": "until"}
     through(browser(), of("limits"), {**given, "until": f"{until:%Y-%m-%dT%H:%M}"})
@@ -123,7 +125,7 @@ def test_a_lease_until_a_moment_and_an_override_without_end(house: SimpleNamespa
     ],
 )
 def test_what_is_wrong_with_a_limit_stands_at_its_field(
-    house: SimpleNamespace, wrong: dict[str, str], message: str
+    dataset: SimpleNamespace, wrong: dict[str, str], message: str
 ) -> None:
     given = {"key": "pods", "value": "150", "how": "lease", "span": "4", **wrong}
     response = browser().post(of("limits"), given)
@@ -132,14 +134,14 @@ def test_what_is_wrong_with_a_limit_stands_at_its_field(
 
 
 def test_the_page_shows_what_is_in_force_and_prefills_what_is_chosen(
-    house: SimpleNamespace, alice: Actor
+    dataset: SimpleNamespace, alice: Actor
 ) -> None:
     until = timezone.now() + timedelta(hours=2, minutes=1)
     adjustments.grant_lease(
-        tenants=[house.acme], key="pods", value=0, until=until, actor=alice, reason="too many"
+        tenants=[dataset.acme], key="pods", value=0, until=until, actor=alice, reason="too many"
     )
     PlacementState.objects.create(
-        placement=house.placements["acme"], limits={"requests.cpu": {"used": 38_200}}
+        placement=dataset.placements["acme"], limits={"requests.cpu": {"used": 38_200}}
     )
     page = browser().get(of("limits"), {"key": "requests.cpu"})
     text = said(page)
@@ -149,7 +151,7 @@ def test_the_page_shows_what_is_in_force_and_prefills_what_is_chosen(
 
 
 def test_suspending_says_what_happens_to_what_runs_and_resuming_undoes_it(
-    house: SimpleNamespace,
+    dataset: SimpleNamespace,
 ) -> None:
     admin = browser()
     assert "What runs already goes on until it ends" in said(admin.get(of("suspend")))
@@ -163,11 +165,11 @@ def test_suspending_says_what_happens_to_what_runs_and_resuming_undoes_it(
 
 
 def test_a_tenant_is_placed_moved_repaired_taken_over_and_displaced(
-    house: SimpleNamespace, gold: PlanVersion
+    dataset: SimpleNamespace, gold: PlanVersion
 ) -> None:
     admin = browser()
     through(admin, of("place", "globex"), {"target": "spare"})
-    place = Placement.objects.get(tenant=house.globex, target__slug="spare")
+    place = Placement.objects.get(tenant=dataset.globex, target__slug="spare")
     assert place.location == "globex"
     refused = admin.post(of("place", "globex"), {"target": "lab", "location": "kube-system"})
     assert refused.status_code == 422
@@ -182,13 +184,13 @@ def test_a_tenant_is_placed_moved_repaired_taken_over_and_displaced(
     assert place.leaving
 
 
-def test_leases_and_overrides_are_ended(house: SimpleNamespace, alice: Actor) -> None:
+def test_leases_and_overrides_are_ended(dataset: SimpleNamespace, alice: Actor) -> None:
     said_so: dict[str, Any] = {"actor": alice, "reason": "load test"}
     until = timezone.now() + timedelta(hours=1)
     (lease,) = adjustments.grant_lease(
-        tenants=[house.acme], key="pods", value=150, until=until, **said_so
+        tenants=[dataset.acme], key="pods", value=150, until=until, **said_so
     )
-    (override,) = adjustments.set_override(tenants=[house.acme], key="pods", value=120, **said_so)
+    (override,) = adjustments.set_override(tenants=[dataset.acme], key="pods", value=120, **said_so)
     admin = browser()
     path = reverse("changes:end_lease", args=[lease.pk])
     assert "pods (count): 150, granted by alice (load test)" in said(admin.get(path))
@@ -202,7 +204,7 @@ def test_leases_and_overrides_are_ended(house: SimpleNamespace, alice: Actor) ->
 
 
 def test_off_boarding_types_the_name_and_lists_what_goes_and_what_stays(
-    house: SimpleNamespace, plane: MemoryAdapter
+    dataset: SimpleNamespace, plane: MemoryAdapter
 ) -> None:
     plane.memory.objects["lab", "acme"] = {"hard[pods]": 100}
     admin = browser()
