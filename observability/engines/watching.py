@@ -96,12 +96,12 @@ class Position:
 def position_of(cursor: Mapping[str, Any], kinds: Iterable[str]) -> Position | None:
     """The position behind a cursor; None when it cannot be gone on from."""
     versions = {kind: text(mapping(cursor.get("versions")).get(kind), 40) for kind in kinds}
-    heard, due = moment(cursor.get("heard_at")), moment(cursor.get("due_at"))
-    if not all(versions.values()) or heard is None or due is None:
+    heard_at, due = moment(cursor.get("heard_at")), moment(cursor.get("due_at"))
+    if not all(versions.values()) or heard_at is None or due is None:
         return None
     extra = tuple(name for name in sequence(cursor.get("extra")) if isinstance(name, str))
     more = mapping(cursor.get("more"))
-    return Position(versions, text(cursor.get("places"), 64), heard, due, extra, more)
+    return Position(versions, text(cursor.get("places"), 64), heard_at, due, extra, more)
 
 
 def places_of(placements: Sequence[PlacementRef]) -> frozenset[str]:

@@ -186,11 +186,11 @@ class EventStream:
             outage = None
 
     def _again(self, error: ExternalError) -> Outage | None:
-        heard = self._open.heard_us if self._open is not None else _now_us()
+        last_us = self._open.heard_us if self._open is not None else _now_us()
         self.close()
         if not error.retryable:
             raise error
-        return self._connected(heard, f"The connection to the broker was lost ({error.message})")
+        return self._connected(last_us, f"The connection to the broker was lost ({error.message})")
 
     def _fill(self, most: int, within: float) -> None:
         opened = self._open

@@ -118,13 +118,13 @@ def watch(
     watches = _Watches(client, versions, buffer, seconds)
     future = bridge.submit(watches.run())
     end = time.monotonic() + seconds
-    heard, wait = time.monotonic(), SETTLING
+    last_event_at, wait = time.monotonic(), SETTLING
     try:
         while (now := time.monotonic()) < end:
             wait = min(wait, end - now)
             lines, over = _take(buffer, wait, gather)
             if lines:
-                heard, wait = time.monotonic(), SETTLING
+                last_event_at, wait = time.monotonic(), SETTLING
                 yield [_parsed(selection, line) for selection, line in lines]
             elif over:
                 _settle(future)
@@ -133,7 +133,7 @@ def watch(
                 wait = pause
             else:
                 yield []
-                left = heard + quiet - time.monotonic()
+                left = last_event_at + quiet - time.monotonic()
                 if left <= 0:
                     return
                 wait = min(PULSE, left)

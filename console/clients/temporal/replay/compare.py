@@ -180,16 +180,18 @@ def _camel(name: str) -> str:
     return "".join(word.capitalize() for word in name.split("_"))
 
 
-def first_divergence(history: Sequence[Step], asked: Sequence[Step], message: str) -> Divergence:
+def first_divergence(
+    history: Sequence[Step], requested: Sequence[Step], message: str
+) -> Divergence:
     """Where the two part. The SDK stops at the first difference, so `asked` ends near it; where
     the steps do not tell (markers, for example) the event that the SDK names is taken."""
     for position, step in enumerate(history):
-        actual = asked[position] if position < len(asked) else None
+        actual = requested[position] if position < len(requested) else None
         if actual is None or actual.identity != step.identity:
             words = actual.words if actual else "ask for nothing here: it waits"
             return Divergence(step.event_id, step.event_type, step.words, words)
-    if len(asked) > len(history):
-        return Divergence(0, "", "nothing more", asked[len(history)].words)
+    if len(requested) > len(history):
+        return Divergence(0, "", "nothing more", requested[len(history)].words)
     named = _NAMED.search(message)
     if named:
         return Divergence(int(named[1]), named[2], f"event {named[1]}, {named[2]}", reason(message))

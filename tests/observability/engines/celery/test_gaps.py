@@ -72,9 +72,9 @@ def test_a_worker_that_comes_online_is_asked_until_it_answers() -> None:
 def test_what_no_worker_has_after_a_gap_has_ended_unseen() -> None:
     rows, _, _ = running()
     there = {"u1": TaskOnWorker("u1", "x", "w1@test", "active")}
-    assert list(ended_unseen(rows.open_runs(), there, heard=(), at_us=START)) == []
-    assert list(ended_unseen(rows.open_runs(), {}, heard=("u1",), at_us=START)) == []
-    (run,) = ended_unseen(rows.open_runs(), {}, heard=(), at_us=START)
+    assert list(ended_unseen(rows.open_runs(), there, reported=(), at_us=START)) == []
+    assert list(ended_unseen(rows.open_runs(), {}, reported=("u1",), at_us=START)) == []
+    (run,) = ended_unseen(rows.open_runs(), {}, reported=(), at_us=START)
     rows.store([run])
     assert rows.status("u1") == "lost"
     assert "how is not known" in rows.value("u1", "failure")
