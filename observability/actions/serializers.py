@@ -13,8 +13,8 @@ from console.rest.serializers import Body, described
 from console.rest.views import Row
 from observability.actions.contracts import FASTEST, MOST_RUNS
 from observability.actions.models import ItemStatus, Order, OrderItem, OrderStatus, Selection
-from observability.actions.services.notes import repeatable
-from observability.actions.services.previews import Preview
+from observability.actions.services.previews import BatchPreview
+from observability.actions.services.records import repeatable
 from observability.engines.catalogue import VERBS
 from observability.engines.verbs import Availability
 from observability.jobs.models import ENGINE_CHOICES
@@ -189,6 +189,6 @@ def offer_row(offered: Availability) -> Row:
     }
 
 
-def count_row(preview: Preview) -> dict[str, Any]:
+def count_row(preview: BatchPreview) -> dict[str, Any]:
     """A dry count."""
     return preview.plain()

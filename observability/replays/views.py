@@ -20,7 +20,7 @@ from observability.jobs.models import JobRun
 from observability.replays import selectors as reads
 from observability.replays.forms import BundleForm, ReplayForm, ReplayHereForm, RetireForm
 from observability.replays.models import Replay, ReplayResult, Verdict, WorkflowBundle
-from observability.replays.services import bundles, picking, replays
+from observability.replays.services import bundles, replays, run_selection
 
 
 @requires(Permission.VIEW)
@@ -93,9 +93,9 @@ def replay_new(request: SignedInRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         wanted = form.cleaned_data
         try:
-            runs, words = picking.newest(request.user, wanted["q"], last=wanted["last"])
+            runs, description = run_selection.newest(request.user, wanted["q"], last=wanted["last"])
             made = replays.ask(
-                bundle=wanted["bundle"], runs=runs, selection=words, actor=actor_of(request)
+                bundle=wanted["bundle"], runs=runs, selection=description, actor=actor_of(request)
             )
         except DomainError as error:
             _say(form, error)

@@ -29,7 +29,7 @@ from observability.actions.filters import OrderFilters
 from observability.actions.models import Order
 from observability.actions.selectors.facts import offers
 from observability.actions.selectors.pages import SHOWN, listed, of_run
-from observability.actions.services.orders import Asking, act
+from observability.actions.services.orders import ActionCommand, act
 from observability.engines.catalogue import find_verb
 from observability.engines.verbs import FieldKind
 from observability.jobs.models import JobRun
@@ -48,9 +48,9 @@ class RunActions(Idempotent, APIView):
         return Response(
             {
                 "possible": [
-                    serializers.offer_row(each) for each in offers(run) if not each.hidden
+                    serializers.offer_row(offer) for offer in offers(run) if not offer.hidden
                 ],
-                "orders": [serializers.order_row(each) for each in of_run(run)[:SHOWN]],
+                "orders": [serializers.order_row(order) for order in of_run(run)[:SHOWN]],
             }
         )
 
@@ -61,14 +61,14 @@ class RunActions(Idempotent, APIView):
         run = _visible_run(request, pk)
         require(request, Permission.OPERATE)
         body = serializers.ActionRequest.read(request)
-        asking = Asking(
+        command = ActionCommand(
             verb=body["verb"],
             reason=body["reason"],
             arguments=json_arguments(run.engine, body["verb"], body["arguments"]),
             confirm=body["confirm"],
             seen=body["seen_status"],
         )
-        order = act(run=run, asking=asking, actor=actor_of(request))
+        order = act(run=run, command=command, actor=actor_of(request))
         row = serializers.order_row(order)
         return Response(row, headers={"Location": str(row["url"])})
 

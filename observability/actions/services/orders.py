@@ -17,7 +17,12 @@ from console.request import current_request_id
 from observability.actions.models import OPEN, Order, OrderStatus
 from observability.actions.rules.arguments import read_arguments
 from observability.actions.selectors.facts import facts_of, offers, ref_of
-from observability.actions.services.notes import OUTCOMES, email_of, leave_note, said
+from observability.actions.services.records import (
+    OUTCOMES,
+    email_of,
+    ledger_entry,
+    record_in_trail,
+)
 from observability.engines.catalogue import find_verb, verbs_of
 from observability.engines.contracts import STATUS_LABELS, Status
 from observability.engines.registry import adapter_for
@@ -35,7 +40,7 @@ UNANSWERED: Final = "It may have been carried out or not: look at the run before
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class ActionCommand:
     """What somebody asks for. `seen` is the status that the run had on their screen, `confirm` the
     id that they typed."""
 
@@ -46,27 +51,27 @@ class Asking:
     seen: str = ""
 
 
-def act(*, run: JobRun, asking: Asking, actor: Actor) -> Order:
+def act(*, run: JobRun, command: ActionCommand, actor: Actor) -> Order:
     """Asks and carries out at once. Raises DomainError as `ask` does; whatever the engine says is
     in the order's status and message."""
-    order = ask(run=run, asking=asking, actor=actor, now=timezone.now())
+    order = ask(run=run, command=command, actor=actor, now=timezone.now())
     return carry_out(order=order)
 
 
-def ask(*, run: JobRun, asking: Asking, actor: Actor, now: datetime) -> Order:
+def ask(*, run: JobRun, command: ActionCommand, actor: Actor, now: datetime) -> Order:
     """Writes the order and its first ledger entry, before anything is tried.
 
     Raises DomainError: `unknown_verb`, `invalid` (arguments), `reason_required`,
     `confirm_required`, or with status 409 `run_changed`, `not_possible`, `order_under_way`.
     """
-    verb = verb_of(run.engine, asking.verb)
-    reason = require_reason(asking.reason)
-    arguments = read_arguments(verb, asking.arguments)
-    require_possible(run, asking.verb, seen=asking.seen)
-    if verb.destructive and _typed(asking.confirm) not in _names(run):
+    verb = verb_of(run.engine, command.verb)
+    reason = require_reason(command.reason)
+    arguments = read_arguments(verb, command.arguments)
+    require_possible(run, command.verb, seen=command.seen)
+    if verb.destructive and _typed(command.confirm) not in _names(run):
         raise DomainError(
             "confirm_required",
-            f"confirm: {asking.confirm[:80]!r} is not the run's id; type {run.external_id} to say "
+            f"confirm: {command.confirm[:80]!r} is not the run's id; type {run.external_id} to say "
             f"that you mean it: {verb.label.lower()} cannot be taken back.",
             field="confirm",
         )
@@ -90,7 +95,7 @@ def ask(*, run: JobRun, asking: Asking, actor: Actor, now: datetime) -> Order:
         # Durable: whoever calls this in a transaction would try it before it is written down.
         with transaction.atomic(durable=True):
             order.save(force_insert=True)
-            said(order, step="asked", message="Asked, not tried yet.", now=now).save(
+            ledger_entry(order, step="asked", message="Asked, not tried yet.", now=now).save(
                 force_insert=True
             )
     except IntegrityError:
@@ -172,9 +177,11 @@ def settle(*, order: Order, run: JobRun | None, status: OrderStatus, answer: Ans
         if not changed:
             return False
         outcome = OUTCOMES[status]
-        said(order, outcome=outcome, message=answer.message, now=now).save(force_insert=True)
+        ledger_entry(order, outcome=outcome, message=answer.message, now=now).save(
+            force_insert=True
+        )
         if run is not None:
-            leave_note(order, run, status=status, message=answer.message, now=now, late=late)
+            record_in_trail(order, run, status=status, message=answer.message, now=now, late=late)
     return True
 
 
@@ -194,7 +201,7 @@ def verb_of(engine: str, name: str) -> Verb:
     """The verb of that name. Raises DomainError("unknown_verb") with those there are."""
     verb = find_verb(engine, name)
     if verb is None:
-        known = ", ".join(each.name for each in verbs_of(engine))
+        known = ", ".join(other.name for other in verbs_of(engine))
         raise DomainError(
             "unknown_verb", f"verb: {name[:80]!r} is none of {engine}; use {known}.", field="verb"
         )

@@ -29,7 +29,7 @@ from observability.jobs.models import JobRun
 from observability.replays import serializers
 from observability.replays.models import Replay, ReplayResult, WorkflowBundle
 from observability.replays.selectors import progress_of
-from observability.replays.services import picking, replays
+from observability.replays.services import replays, run_selection
 
 
 class ReplayList(Idempotent, RowList):
@@ -56,10 +56,10 @@ class ReplayList(Idempotent, RowList):
                 field="runs",
             )
         if ids is not None:
-            runs, words = picking.by_id(request.user, ids), "chosen runs"
+            runs, description = run_selection.by_id(request.user, ids), "chosen runs"
         else:
-            runs, words = picking.newest(request.user, query, last=body["last"])
-        made = replays.ask(bundle=bundle, runs=runs, selection=words, actor=actor_of(request))
+            runs, description = run_selection.newest(request.user, query, last=body["last"])
+        made = replays.ask(bundle=bundle, runs=runs, selection=description, actor=actor_of(request))
         return _accepted(made)
 
 
@@ -129,7 +129,7 @@ class RunReplays(Idempotent, RowList):
     def post(self, request: Request, pk: int) -> Response:
         """Asks for this run to be replayed; poll the replay that comes back."""
         bundle = _bundle(serializers.NewRunReplay.read(request)["bundle"])
-        (run,) = picking.by_id(request.user, [pk]) or (get_object_or_404(JobRun, pk=pk),)
+        (run,) = run_selection.by_id(request.user, [pk]) or (get_object_or_404(JobRun, pk=pk),)
         made = replays.ask(
             bundle=bundle, runs=[run], selection=f"run {run.external_id}", actor=actor_of(request)
         )

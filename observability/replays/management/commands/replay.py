@@ -18,7 +18,7 @@ from console.clients.temporal.replay.runner import Bundle, Outcome, ReplayProces
 from console.errors import DomainError, ExternalError, Refused
 from observability.jobs.charts.words import visible
 from observability.replays.models import WorkflowBundle
-from observability.replays.services import picking
+from observability.replays.services import run_selection
 from observability.replays.services.bundles import bounds, opened
 from observability.replays.services.execution import replay_one
 
@@ -127,7 +127,7 @@ def _outcomes(
         for name in options["files"]:
             yield name, process.replay(Path(name).stem, _document(Path(name)))
         return
-    runs, _ = picking.newest(None, options["query"] or "", last=options["last"])
+    runs, _ = run_selection.newest(None, options["query"] or "", last=options["last"])
     for run in runs:
         found = replay_one(run, process)
         if found is None:

@@ -1,4 +1,4 @@
-"""What an order leaves behind in the ledger and in the run's trail."""
+"""The records of an action: its entries in the ledger, its note in the run's trail."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def repeatable(arguments: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def said(
+def ledger_entry(
     order: Order,
     *,
     step: str = "",
@@ -91,7 +91,7 @@ def _values(order: Order) -> dict[str, Any]:
     return values
 
 
-def leave_note(
+def record_in_trail(
     order: Order, run: JobRun, *, status: str, message: str, now: datetime, late: bool = False
 ) -> None:
     """Puts the order into the run's trail, and has the run read again. Engines forget who paused

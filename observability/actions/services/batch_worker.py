@@ -1,4 +1,4 @@
-"""Carrying batches out, in chunks that another worker can take up after a crash."""
+"""The worker of batches: carries them out in chunks, which another can take up after a crash."""
 
 from __future__ import annotations
 
@@ -19,8 +19,13 @@ from observability.actions.models import (
     Selection,
     count_outcome,
 )
-from observability.actions.services.notes import OUTCOMES, email_of, leave_note, said
 from observability.actions.services.orders import LEASE, UNANSWERED, attempt, perform, run_now
+from observability.actions.services.records import (
+    OUTCOMES,
+    email_of,
+    ledger_entry,
+    record_in_trail,
+)
 from observability.engines.contracts import Engine, Status
 from observability.engines.verbs import Answer, RunFacts
 from observability.jobs.models import JobRun
@@ -50,7 +55,7 @@ class _Pace:
         self.free_at = max(now, self.free_at) + 1 / max(self.rate, 1)
 
 
-def work(*, order_id: int, seconds: float = CHUNK_SECONDS) -> bool:
+def run_batch(*, order_id: int, seconds: float = CHUNK_SECONDS) -> bool:
     """Goes on with a batch for about `seconds`; True while there is more to do. One worker at a
     time: somebody else's batch is left alone."""
     token = uuid.uuid4().hex
@@ -73,7 +78,7 @@ def _claim(order_id: int, token: str) -> bool:
 
 
 def _go_on(order: Order, token: str, deadline: float) -> bool:
-    _give_up_lost_items(order)
+    _settle_abandoned_items(order)
     pace = _Pace(order.rate)
     while True:
         if not _claim(order.pk, token):
@@ -135,7 +140,7 @@ def _settle_item(
         ):
             return
         count_outcome(order.pk, good=status == OrderStatus.DONE)
-        said(
+        ledger_entry(
             order,
             run=run,
             label=item.label,
@@ -144,10 +149,10 @@ def _settle_item(
             now=now,
         ).save(force_insert=True)
         if run is not None:
-            leave_note(order, run, status=status, message=answer.message, now=now)
+            record_in_trail(order, run, status=status, message=answer.message, now=now)
 
 
-def _give_up_lost_items(order: Order) -> None:
+def _settle_abandoned_items(order: Order) -> None:
     """What a worker that died was just doing: nobody knows, and it is not tried again."""
     lost = OrderItem.objects.filter(order=order, status=ItemStatus.RUNNING)
     for item in lost.select_related("run__tenant", "run__target"):
@@ -193,4 +198,6 @@ def _close(order: Order, *, done: int, bad: int, cancelled: int) -> None:
             )
         )
         if changed:
-            said(order, outcome=OUTCOMES[status], message=message, now=now).save(force_insert=True)
+            ledger_entry(order, outcome=OUTCOMES[status], message=message, now=now).save(
+                force_insert=True
+            )

@@ -1,4 +1,4 @@
-"""What a process left behind that ended in the middle: said, and never done again by itself."""
+"""Recovery after a crash: what was under way gets an outcome, and is never done again by itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from observability.actions.services.orders import LEASE, UNANSWERED, settle
 from observability.engines.verbs import Answer
 
 
-def settle_left_over(now: datetime) -> int:
+def settle_abandoned(now: datetime) -> int:
     """Gives orders about one run their outcome whose process is gone; how many there were.
 
     One that was never tried is cancelled. One that was tried and got no answer is unknown.
