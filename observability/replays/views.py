@@ -19,7 +19,7 @@ from observability.engines.contracts import Engine
 from observability.jobs.models import JobRun
 from observability.replays import selectors as reads
 from observability.replays.forms import BundleForm, ReplayForm, ReplayHereForm, RetireForm
-from observability.replays.models import Replay, ReplayResult, Verdict, WorkflowBundle
+from observability.replays.models import Replay, ReplayResult, ResultVerdict, WorkflowBundle
 from observability.replays.services import bundles, replays, run_selection
 
 
@@ -112,10 +112,10 @@ def replay_detail(request: SignedInRequest, pk: int) -> HttpResponse:
     replay = get_object_or_404(Replay.objects.select_related("bundle"), pk=pk)
     verdict = request.GET.get("verdict", "")
     found = ReplayResult.objects.filter(replay=replay).select_related("run__tenant")
-    if verdict in Verdict.values and verdict:
+    if verdict in ResultVerdict.values and verdict:
         found = found.filter(verdict=verdict)
     elif verdict == "bad":
-        found = found.exclude(verdict__in=(Verdict.NONE, Verdict.DETERMINISTIC))
+        found = found.exclude(verdict__in=(ResultVerdict.NONE, ResultVerdict.DETERMINISTIC))
     page = keyset_page(found, cursor=request.GET.get("cursor", ""), key=("id",), descending=False)
     (progress,) = reads.progress_of([replay])
     context = {
@@ -125,7 +125,7 @@ def replay_detail(request: SignedInRequest, pk: int) -> HttpResponse:
         "verdict": verdict,
         "verdicts": [
             ("bad", "all but deterministic"),
-            *((value, label.lower()) for value, label in Verdict.choices if value),
+            *((value, label.lower()) for value, label in ResultVerdict.choices if value),
         ],
     }
     return render_partial_or_page(

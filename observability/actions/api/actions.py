@@ -54,13 +54,13 @@ class RunActions(Idempotent, APIView):
             }
         )
 
-    @extend_schema(request=serializers.ActionRequest, responses={200: serializers.ORDER})
+    @extend_schema(request=serializers.ActionRequestSerializer, responses={200: serializers.ORDER})
     def post(self, request: Request, pk: int) -> Response:
         """Does it, and answers with what the engine said: `status` done, refused, failed or
         unknown. 409 when it does not fit the run now. For operators."""
         run = _visible_run(request, pk)
         require(request, Permission.OPERATE)
-        body = serializers.ActionRequest.read(request)
+        body = serializers.ActionRequestSerializer.read(request)
         command = ActionCommand(
             verb=body["verb"],
             reason=body["reason"],

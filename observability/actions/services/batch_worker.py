@@ -16,7 +16,7 @@ from observability.actions.models import (
     Order,
     OrderItem,
     OrderStatus,
-    Selection,
+    RunSelection,
     count_outcome,
 )
 from observability.actions.services.orders import LEASE, UNANSWERED, attempt, perform, run_now
@@ -104,7 +104,7 @@ def _do(order: Order, item: OrderItem) -> None:
         return
     run = run_now(item.run_id)
     request = order.request(email=email_of(order.user), uid=item.uid)
-    if order.target is not None and order.selection == Selection.QUERY:
+    if order.target is not None and order.selection == RunSelection.QUERY:
         # The engine found it a moment ago, and may know more of it than we do.
         status, answer = perform(_facts(order, item), order.target, request)
     else:

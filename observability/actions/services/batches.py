@@ -16,7 +16,7 @@ from console.chunks import chunks
 from console.errors import DomainError
 from console.pages.plural import plural
 from console.request import current_request_id
-from observability.actions.models import Order, OrderItem, Selection
+from observability.actions.models import Order, OrderItem, RunSelection
 from observability.actions.services.previews import (
     BatchCommand,
     BatchPreview,
@@ -43,7 +43,7 @@ def ask_batch(*, command: BatchCommand, actor: Actor) -> Order:
     _require_meant(command, preview)
     target = target_of(command.target) if command.target else _common_target(preview.runs)
     order = Order(
-        selection=Selection.QUERY if command.target else Selection.RUNS,
+        selection=RunSelection.QUERY if command.target else RunSelection.RUNS,
         label=plural(preview.fitting, "run"),
         target=target,
         engine=command.engine,
@@ -62,7 +62,7 @@ def ask_batch(*, command: BatchCommand, actor: Actor) -> Order:
     )
     with transaction.atomic(durable=True):
         order.save(force_insert=True)
-        if order.selection == Selection.QUERY:
+        if order.selection == RunSelection.QUERY:
             _write_executions(order, preview.executions)
         else:
             _write_items(order, preview.runs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from console.celery import enqueue
-from observability.actions.models import Order, OrderStatus, Selection
+from observability.actions.models import Order, OrderStatus, RunSelection
 from observability.actions.services.batches import WORK
 from observability.actions.services.orders import LEASE, UNANSWERED, settle
 from observability.engines.verbs import Answer
@@ -16,7 +16,7 @@ def settle_abandoned(now: datetime) -> int:
 
     One that was never tried is cancelled. One that was tried and got no answer is unknown.
     """
-    open_ones = Order.objects.open().filter(selection=Selection.ONE)
+    open_ones = Order.objects.open().filter(selection=RunSelection.ONE)
     untried = open_ones.filter(status=OrderStatus.ASKED, created_at__lt=now - LEASE)
     unanswered = open_ones.filter(status=OrderStatus.RUNNING, claimed_until__lt=now)
     settled = 0
@@ -37,7 +37,7 @@ def settle_abandoned(now: datetime) -> int:
 
 def resume_batches(now: datetime) -> int:
     """Tells the workers of batches that nobody works on; how many."""
-    idle = Order.objects.open().exclude(selection=Selection.ONE)
+    idle = Order.objects.open().exclude(selection=RunSelection.ONE)
     waiting = [
         order.pk
         for order in idle.only("pk", "claim", "claimed_until")

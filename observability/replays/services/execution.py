@@ -10,11 +10,11 @@ import structlog
 from django.conf import settings
 from django.utils import timezone
 
-from console.clients.temporal.replay.runner import Outcome, ReplayProcess
+from console.clients.temporal.replay.runner import ReplayOutcome, ReplayProcess
 from console.errors import DomainError, ExternalError, Refused
 from observability.jobs.models import JobRun
 from observability.jobs.services.current import history_of
-from observability.replays.models import Replay, ReplayResult, ReplayState, Verdict
+from observability.replays.models import Replay, ReplayResult, ReplayState, ResultVerdict
 from observability.replays.services.bundles import opened
 
 log = structlog.get_logger(__name__)
@@ -63,7 +63,7 @@ def _each(replay: Replay, process: ReplayProcess, token: str, deadline: float) -
     return advanced
 
 
-def replay_one(run: JobRun, process: ReplayProcess) -> tuple[str, Outcome | str] | None:
+def replay_one(run: JobRun, process: ReplayProcess) -> tuple[str, ReplayOutcome | str] | None:
     """The verdict on one run, with its outcome or why there is none; None when the archive or the
     engine is away and it has to be tried again."""
     try:
@@ -72,15 +72,15 @@ def replay_one(run: JobRun, process: ReplayProcess) -> tuple[str, Outcome | str]
         if error.retryable:
             log.warning("replay.history_away", run=run.pk, error=error.message)
             return None
-        return Verdict.NO_HISTORY, error.message
+        return ResultVerdict.NO_HISTORY, error.message
     except DomainError as error:
-        return Verdict.NO_HISTORY, error.message
+        return ResultVerdict.NO_HISTORY, error.message
     outcome = process.replay(run.external_id, document)
     return outcome.verdict.value, outcome
 
 
-def _write(result: ReplayResult, verdict: str, outcome: Outcome | str) -> None:
-    said = outcome if isinstance(outcome, Outcome) else None
+def _write(result: ReplayResult, verdict: str, outcome: ReplayOutcome | str) -> None:
+    said = outcome if isinstance(outcome, ReplayOutcome) else None
     ReplayResult.objects.filter(pk=result.pk).update(
         verdict=verdict,
         event_id=said.event_id if said else 0,

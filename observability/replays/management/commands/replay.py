@@ -14,7 +14,12 @@ from typing import Any, NoReturn
 from django.core.management.base import BaseCommand, CommandError
 
 from console.clients.temporal.history_documents import history_document
-from console.clients.temporal.replay.runner import Bundle, Outcome, ReplayProcess, Verdict
+from console.clients.temporal.replay.runner import (
+    Bundle,
+    ReplayOutcome,
+    ReplayProcess,
+    ReplayVerdict,
+)
 from console.errors import DomainError, ExternalError, Refused
 from observability.jobs.charts.words import visible
 from observability.replays.models import WorkflowBundle
@@ -75,22 +80,22 @@ class Command(BaseCommand):
             if not contents.isolated:
                 self.stderr.write("This system cannot take the network away from a replay.")
             for name, outcome in _outcomes(process, options):
-                if not isinstance(outcome, Outcome):
+                if not isinstance(outcome, ReplayOutcome):
                     # Nobody has that history any more: it says nothing about the code.
                     self.stderr.write(f"left out: {visible(name)}: {visible(outcome)}")
                     continue
                 total += 1
-                bad += outcome.verdict is not Verdict.DETERMINISTIC
+                bad += outcome.verdict is not ReplayVerdict.DETERMINISTIC
                 self._say(name, outcome, as_json=options["json"])
         return bad, total
 
-    def _say(self, name: str, outcome: Outcome, *, as_json: bool) -> None:
+    def _say(self, name: str, outcome: ReplayOutcome, *, as_json: bool) -> None:
         if as_json:
             self.stdout.write(json.dumps({"history": name, **asdict(outcome)}))
             return
         # Names come from outside: nothing in them may act on the terminal.
         line = f"{outcome.verdict.value:14} {visible(name)}"
-        if outcome.verdict is Verdict.DIVERGED:
+        if outcome.verdict is ReplayVerdict.DIVERGED:
             where = f"event {outcome.event_id} {outcome.event_type}: " if outcome.event_id else ""
             line += f"\n    {where}the history has: {visible(outcome.expected)}"
             line += f"\n    the code would: {visible(outcome.actual)}"
@@ -119,7 +124,7 @@ def _process(options: dict[str, Any]) -> ReplayProcess:
 
 def _outcomes(
     process: ReplayProcess, options: dict[str, Any]
-) -> Iterator[tuple[str, Outcome | str]]:
+) -> Iterator[tuple[str, ReplayOutcome | str]]:
     """Each history's name with its outcome, or why there is none."""
     if options["files"] and options["query"] is not None:
         _fail("Name files, or say --query; not both.")
