@@ -57,17 +57,17 @@ class ReplayProgress:
 def progress_of(replays: Iterable[Replay]) -> list[ReplayProgress]:
     """Each replay in numbers: one query for all of them."""
     wanted = list(replays)
-    found: dict[int, dict[str, int]] = {replay.pk: {} for replay in wanted}
-    rows = ReplayResult.objects.filter(replay__in=found).values_list("replay_id", "verdict")
+    counts: dict[int, dict[str, int]] = {replay.pk: {} for replay in wanted}
+    rows = ReplayResult.objects.filter(replay__in=counts).values_list("replay_id", "verdict")
     for replay_id, verdict, count in rows.annotate(n=Count("id")).order_by():
-        found[replay_id][verdict] = count
-    return [ReplayProgress(replay, _counts(found[replay.pk])) for replay in wanted]
+        counts[replay_id][verdict] = count
+    return [ReplayProgress(replay, _sorted_counts(counts[replay.pk])) for replay in wanted]
 
 
-def _counts(found: Mapping[str, int]) -> tuple[tuple[str, str, int], ...]:
+def _sorted_counts(counts: Mapping[str, int]) -> tuple[tuple[str, str, int], ...]:
     labels = dict(ResultVerdict.choices)
-    order = sorted(found, key=lambda verdict: (verdict in GOOD or not verdict, verdict))
-    return tuple((verdict, str(labels.get(verdict, verdict)), found[verdict]) for verdict in order)
+    order = sorted(counts, key=lambda verdict: (verdict in GOOD or not verdict, verdict))
+    return tuple((verdict, str(labels.get(verdict, verdict)), counts[verdict]) for verdict in order)
 
 
 def bundles_for(run: JobRun) -> list[WorkflowBundle]:
@@ -78,5 +78,5 @@ def bundles_for(run: JobRun) -> list[WorkflowBundle]:
 
 def latest_results(run: JobRun, most: int = 5) -> list[ReplayResult]:
     """The last replays of one run, newest first."""
-    found = ReplayResult.objects.filter(run=run).select_related("replay__bundle")
-    return list(found.order_by("-id")[:most])
+    results = ReplayResult.objects.filter(run=run).select_related("replay__bundle")
+    return list(results.order_by("-id")[:most])

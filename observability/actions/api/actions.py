@@ -66,7 +66,7 @@ class RunActions(Idempotent, APIView):
             reason=body["reason"],
             arguments=json_arguments(run.engine, body["verb"], body["arguments"]),
             confirm=body["confirm"],
-            seen=body["seen_status"],
+            seen_status=body["seen_status"],
         )
         order = act(run=run, command=command, actor=actor_of(request))
         row = serializers.order_row(order)

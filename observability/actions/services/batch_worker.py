@@ -19,7 +19,7 @@ from observability.actions.models import (
     RunSelection,
     count_outcome,
 )
-from observability.actions.services.orders import LEASE, UNANSWERED, attempt, perform, run_now
+from observability.actions.services.orders import LEASE, UNANSWERED, attempt, perform, reload_run
 from observability.actions.services.records import (
     OUTCOMES,
     email_of,
@@ -66,7 +66,7 @@ def run_batch(*, order_id: int, seconds: float = CHUNK_SECONDS) -> bool:
         now = timezone.now()
         Order.objects.start(pk=order_id, now=now, until=now + LEASE)
         deadline = time.monotonic() + seconds
-        return _go_on(order, token, deadline)
+        return _run_chunk(order, token, deadline)
     finally:
         Order.objects.filter(pk=order_id).release(token=token)
 
@@ -77,13 +77,13 @@ def _claim(order_id: int, token: str) -> bool:
     return rows.claim(token=token, now=now, until=now + LEASE)
 
 
-def _go_on(order: Order, token: str, deadline: float) -> bool:
+def _run_chunk(order: Order, token: str, deadline: float) -> bool:
     _settle_abandoned_items(order)
     pace = _Pace(order.rate)
     while True:
         if not _claim(order.pk, token):
             return False
-        if _stopping(order):
+        if _is_stopping(order):
             _cancel_waiting(order)
         item = (
             OrderItem.objects.filter(order=order, status=ItemStatus.WAITING).order_by("id").first()
@@ -92,17 +92,17 @@ def _go_on(order: Order, token: str, deadline: float) -> bool:
             _finish(order)
             return False
         pace.wait()
-        _do(order, item)
+        _run_item(order, item)
         # Looked at behind the work: however slow the machine, each turn gets somewhere.
         if time.monotonic() >= deadline:
             return True
 
 
-def _do(order: Order, item: OrderItem) -> None:
+def _run_item(order: Order, item: OrderItem) -> None:
     """One run of the batch: written down as tried, tried, written down as answered."""
     if not OrderItem.objects.start(pk=item.pk, now=timezone.now()):
         return
-    run = run_now(item.run_id)
+    run = reload_run(item.run_id)
     request = order.request(email=email_of(order.user), uid=item.uid)
     if order.target is not None and order.selection == RunSelection.QUERY:
         # The engine found it a moment ago, and may know more of it than we do.
@@ -160,7 +160,7 @@ def _settle_abandoned_items(order: Order) -> None:
         _settle_item(order, item, item.run, status=OrderStatus.UNKNOWN, answer=answer)
 
 
-def _stopping(order: Order) -> bool:
+def _is_stopping(order: Order) -> bool:
     return Order.objects.filter(pk=order.pk, stop_asked_at__isnull=False).exists()
 
 

@@ -77,8 +77,8 @@ def stop(*, order: Order, actor: Actor, reason: str, now: datetime) -> Order:
     """Has a batch stop: what is done stays done. Raises DomainError("not_running", 409)."""
     why = require_reason(reason)
     with transaction.atomic():
-        asked = Order.objects.open().filter(pk=order.pk, stop_asked_at=None)
-        if not order.is_batch or not asked.update(stop_asked_at=now, stop_asked_by=actor.name):
+        running = Order.objects.open().filter(pk=order.pk, stop_asked_at=None)
+        if not order.is_batch or not running.update(stop_asked_at=now, stop_asked_by=actor.name):
             raise DomainError(
                 "not_running", "It does not run any more, or stops already.", status=409
             )

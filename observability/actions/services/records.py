@@ -100,7 +100,7 @@ def record_in_trail(
     numbered = run.engine == Engine.TEMPORAL
     seq = run.history_through if numbered else int(now.timestamp() * 1_000_000)
     outcome = OrderStatus(status).label.lower()
-    words = f"{order.reason} · {message}" if message else order.reason
+    text = f"{order.reason} · {message}" if message else order.reason
     event = JobEvent(
         run=run,
         seq=seq,
@@ -109,7 +109,7 @@ def record_in_trail(
         kind=EventKind.NOTE,
         title=f"{order.what}: {outcome}"[:LONGEST_TITLE],
         actor=order.actor[:255],
-        message=words[:LONGEST_MESSAGE],
+        message=text[:LONGEST_MESSAGE],
         detail={
             "order": order.pk,
             "verb": order.verb,

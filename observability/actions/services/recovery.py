@@ -26,12 +26,12 @@ def settle_abandoned(now: datetime) -> int:
     ]:
         never = order.status == OrderStatus.ASKED
         status = OrderStatus.CANCELLED if never else OrderStatus.UNKNOWN
-        words = (
+        message = (
             "The process ended before it was tried: nothing was done."
             if never
             else f"The process ended before an answer came. {UNANSWERED}"
         )
-        settled += settle(order=order, run=order.run, status=status, answer=Answer(words))
+        settled += settle(order=order, run=order.run, status=status, answer=Answer(message))
     return settled
 
 

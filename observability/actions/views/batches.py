@@ -82,14 +82,14 @@ def _initial(request: SignedInRequest) -> dict[str, Any]:
 
 
 def _command(verb: Verb, form: BatchForm, **confirmed: Any) -> BatchCommand:
-    given = form.cleaned_data
+    fields = form.cleaned_data
     return BatchCommand(
         engine=verb.engine.value,
         verb=verb.name,
-        query=given["query"],
-        target=given["where"],
+        query=fields["query"],
+        target=fields["where"],
         arguments=form.arguments(),
-        rate=given["rate"],
+        rate=fields["rate"],
         **confirmed,
     )
 

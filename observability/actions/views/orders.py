@@ -18,7 +18,7 @@ from console.errors import DomainError
 from console.pages.partials import render_partial_or_page
 from observability.actions.forms import ListFilter
 from observability.actions.models import Order
-from observability.actions.selectors import pages as reads
+from observability.actions.selectors import pages
 from observability.actions.services.batches import stop
 from observability.actions.services.records import repeatable
 
@@ -28,7 +28,7 @@ from observability.actions.services.records import repeatable
 def order_list(request: SignedInRequest) -> HttpResponse:
     """Actions, newest first."""
     filters = ListFilter(request.GET)
-    orders = reads.listed().filter(**filters.lookups())
+    orders = pages.listed().filter(**filters.lookups())
     page = keyset_page(
         orders, cursor=request.GET.get("cursor", ""), key=("created_at", "id"), size=50
     )
@@ -79,7 +79,7 @@ def _context(request: SignedInRequest, order: Order) -> dict[str, Any]:
         bad = request.GET.get("show") == "bad"
         context["only_bad"] = bad
         context["items"] = keyset_page(
-            reads.with_items(order, bad=bad),
+            pages.with_items(order, bad=bad),
             cursor=request.GET.get("cursor", ""),
             key=("id",),
             size=50,

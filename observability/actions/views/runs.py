@@ -42,8 +42,10 @@ def ask(request: SignedInRequest, pk: int, verb: str) -> HttpResponse:
     about = find_verb(run.engine, verb)
     if about is None:
         raise Http404(f"Nothing called {verb} can be done on {run.get_engine_display()}.")
-    sent = request.POST if request.method == "POST" else None
-    form = ActionForm(sent, verb=about, confirm=run.external_id, initial=_initial(request, run))
+    bound_data = request.POST if request.method == "POST" else None
+    form = ActionForm(
+        bound_data, verb=about, confirm=run.external_id, initial=_initial(request, run)
+    )
     status = 200
     if form.is_bound and form.is_valid():
         command = ActionCommand(
@@ -51,7 +53,7 @@ def ask(request: SignedInRequest, pk: int, verb: str) -> HttpResponse:
             reason=form.cleaned_data["reason"],
             arguments=form.arguments(),
             confirm=form.cleaned_data.get("confirm", ""),
-            seen=form.cleaned_data["seen"],
+            seen_status=form.cleaned_data["seen"],
         )
         try:
             order = act(run=run, command=command, actor=actor_of(request))

@@ -42,7 +42,7 @@ class ReplayList(Idempotent, RowList):
     cursor_descending = True
 
     def shape(self, rows: Sequence[Replay]) -> list[Row]:
-        return [serializers.replay_row(each) for each in progress_of(rows)]
+        return [serializers.replay_row(progress) for progress in progress_of(rows)]
 
     @extend_schema(request=serializers.NewReplay, responses={202: serializers.REPLAY})
     def post(self, request: Request) -> Response:

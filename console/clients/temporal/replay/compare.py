@@ -16,10 +16,10 @@ _REASON: Final = re.compile(r'message: "(.*?)", (?:explicit_cause|source)', re.D
 @dataclass(frozen=True, slots=True)
 class WorkflowCommand:
     """One command in a form that both sides can be brought into. `identity` is what has to be
-    equal; `words` are for people; `event_id` is 0 for what only the code asked for."""
+    equal; `description` is for people; `event_id` is 0 for what only the code asked for."""
 
     identity: tuple[str, ...]
-    words: str
+    description: str
     event_id: int = 0
     event_type: str = ""
 
@@ -81,12 +81,12 @@ class Recorder(WorkflowRunner):
 
     def take(self) -> list[WorkflowCommand]:
         """What was asked for since the last call, in order."""
-        steps = [step for commands in self.activations for step in _asked(commands)]
+        steps = [step for commands in self.activations for step in _commands_of(commands)]
         self.activations.clear()
         return steps
 
 
-def _asked(commands: Iterable[Any]) -> list[WorkflowCommand]:
+def _commands_of(commands: Iterable[Any]) -> list[WorkflowCommand]:
     steps: dict[tuple[str, int], WorkflowCommand] = {}
     others: list[tuple[tuple[str, int], WorkflowCommand]] = []
     for number, command in enumerate(commands):
@@ -149,7 +149,9 @@ def recorded(events: Iterable[Any], type_name: Any) -> list[WorkflowCommand]:
         name = type_name(event.event_type).removeprefix(_EVENT_PREFIX)
         step = _event(name, event)
         if step is not None:
-            steps.append(WorkflowCommand(step.identity, step.words, event.event_id, _camel(name)))
+            steps.append(
+                WorkflowCommand(step.identity, step.description, event.event_id, _camel(name))
+            )
     return steps
 
 
@@ -183,17 +185,17 @@ def _camel(name: str) -> str:
 
 
 def first_divergence(
-    history: Sequence[WorkflowCommand], asked: Sequence[WorkflowCommand], message: str
+    history: Sequence[WorkflowCommand], replayed: Sequence[WorkflowCommand], message: str
 ) -> Divergence:
-    """Where the two part. The SDK stops at the first difference, so `asked` ends near it; where
+    """Where the two part. The SDK stops at the first difference, so `replayed` ends near it; where
     the steps do not tell (markers, for example) the event that the SDK names is taken."""
     for position, step in enumerate(history):
-        actual = asked[position] if position < len(asked) else None
+        actual = replayed[position] if position < len(replayed) else None
         if actual is None or actual.identity != step.identity:
-            words = actual.words if actual else "ask for nothing here: it waits"
-            return Divergence(step.event_id, step.event_type, step.words, words)
-    if len(asked) > len(history):
-        return Divergence(0, "", "nothing more", asked[len(history)].words)
+            description = actual.description if actual else "ask for nothing here: it waits"
+            return Divergence(step.event_id, step.event_type, step.description, description)
+    if len(replayed) > len(history):
+        return Divergence(0, "", "nothing more", replayed[len(history)].description)
     named = _NAMED.search(message)
     if named:
         return Divergence(int(named[1]), named[2], f"event {named[1]}, {named[2]}", reason(message))

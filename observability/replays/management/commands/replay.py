@@ -86,10 +86,10 @@ class Command(BaseCommand):
                     continue
                 total += 1
                 bad += outcome.verdict is not ReplayVerdict.DETERMINISTIC
-                self._say(name, outcome, as_json=options["json"])
+                self._write_line(name, outcome, as_json=options["json"])
         return bad, total
 
-    def _say(self, name: str, outcome: ReplayOutcome, *, as_json: bool) -> None:
+    def _write_line(self, name: str, outcome: ReplayOutcome, *, as_json: bool) -> None:
         if as_json:
             self.stdout.write(json.dumps({"history": name, **asdict(outcome)}))
             return
@@ -107,12 +107,12 @@ class Command(BaseCommand):
 def _process(options: dict[str, Any]) -> ReplayProcess:
     if options["bundle"]:
         name, _, version = options["bundle"].partition("@")
-        found = WorkflowBundle.objects.filter(name=name, version=version).first()
-        if found is None:
+        bundle = WorkflowBundle.objects.filter(name=name, version=version).first()
+        if bundle is None:
             _fail(f"There is no bundle {options['bundle']}; use NAME@VERSION of one that is.")
-        if found.retired_at is not None:
-            _fail(f"Bundle {found} is retired; use another.")
-        return opened(found)
+        if bundle.retired_at is not None:
+            _fail(f"Bundle {bundle} is retired; use another.")
+        return opened(bundle)
     if not options["module"]:
         _fail("Say which code: --bundle NAME@VERSION, or --module NAME.")
     for path in options["path"]:
@@ -134,10 +134,10 @@ def _outcomes(
         return
     runs, _ = run_selection.newest(None, options["query"] or "", last=options["last"])
     for run in runs:
-        found = replay_one(run, process)
-        if found is None:
+        result = replay_one(run, process)
+        if result is None:
             _fail(f"The history of {visible(run.external_id)} cannot be read now; try again later.")
-        _verdict, outcome = found
+        _verdict, outcome = result
         yield f"{run.external_id} {run.run_id}", outcome
 
 

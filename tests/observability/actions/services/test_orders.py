@@ -183,7 +183,7 @@ def test_a_run_that_has_ended_since_it_was_looked_at_is_a_conflict(
 ) -> None:
     JobRun.objects.filter(pk=run.pk).update(status=Status.FAILED)
     run.refresh_from_db()
-    error = refused(run, ActionCommand("cancel", "it hangs", seen="running"), olga)
+    error = refused(run, ActionCommand("cancel", "it hangs", seen_status="running"), olga)
     assert (error.code, error.status) == ("run_changed", 409)
     assert "running when you looked and is failed now" in error.message
     assert refused(run, CANCEL, olga).code == "not_possible"
