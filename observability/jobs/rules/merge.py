@@ -80,7 +80,6 @@ class RunState:
     attempts: int = 0
     progress: Mapping[str, Any] | None = None
     cleaned_at: datetime | None = None
-    emulated: bool = False
     marks: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -114,7 +113,6 @@ def state_of(snapshot: RunSnapshot, *, masker: Masker, tenant_id: int | None = N
         attempts=snapshot.attempts or 0,
         progress=_progress(snapshot.progress, masker),
         cleaned_at=snapshot.cleaned_at,
-        emulated=snapshot.emulated,
     )
 
 
@@ -173,7 +171,6 @@ def merged(old: RunState, new: RunState) -> RunState:
         attempts=max(old.attempts, new.attempts),
         progress=_later(old.progress, new.progress),
         cleaned_at=_earliest(old.cleaned_at, new.cleaned_at),
-        emulated=old.emulated or new.emulated,
     )
 
 

@@ -29,15 +29,16 @@ from observability.jobs.services.history import take_away
 _ORDERS = (("newest", "Newest first"), ("oldest", "Oldest first"))
 
 
-def _run(pk: int) -> JobRun:
-    return get_object_or_404(JobRun.objects.select_related("target", "tenant"), pk=pk)
+def _run(request: SignedInRequest, pk: int) -> JobRun:
+    visible = JobRun.objects.visible_to(request.user)
+    return get_object_or_404(visible.select_related("target__state", "tenant"), pk=pk)
 
 
 @requires(Permission.VIEW)
 @require_GET
 def run_detail(request: SignedInRequest, pk: int) -> HttpResponse:
     """What happened, who did what, and what belongs to it, on one page."""
-    run, now = _run(pk), timezone.now()
+    run, now = _run(request, pk), timezone.now()
     state = page.now_of(run, now=now)
     subject = page.subject_of(run, now=now)
     filters = reads.Filters.of(request.GET.dict())
@@ -67,7 +68,7 @@ def run_detail(request: SignedInRequest, pk: int) -> HttpResponse:
 def run_live(request: SignedInRequest, pk: int) -> HttpResponse:
     """The status line and the picture, for as long as the run is open; `seen` is how many events
     the page has."""
-    run = _run(pk)
+    run = _run(request, pk)
     seen = request.GET.get("seen", "")
     known = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 10 else run.event_count
     context = {
@@ -87,7 +88,7 @@ def run_events(request: SignedInRequest, pk: int) -> HttpResponse:
     place = f"{reverse('jobs:run', args=[pk])}?{urlencode(request.GET.dict())}"
     if not wants_partial(request):
         return vary_on_partial(HttpResponseRedirect(f"{place}#events"))
-    run, now = _run(pk), timezone.now()
+    run, now = _run(request, pk), timezone.now()
     shown = reads.events_of(
         run,
         page.subject_of(run, now=now),
@@ -103,7 +104,7 @@ def run_events(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_GET
 def run_event(request: SignedInRequest, pk: int, event: int) -> HttpResponse:
     """Everything that is kept of one event."""
-    run = _run(pk)
+    run = _run(request, pk)
     found = get_object_or_404(run.events, pk=event)
     row = reads.event_row(run, found, page.subject_of(run, now=timezone.now()))
     parts = {ANY: "jobs/_run_payload.html"}
@@ -115,7 +116,7 @@ def run_event(request: SignedInRequest, pk: int, event: int) -> HttpResponse:
 @require_GET
 def run_history(request: SignedInRequest, pk: int) -> HttpResponse:
     """The engine's own record of the run, unmasked, as a file; the ledger notes who took it."""
-    found = take_away(run=_run(pk), actor=actor_of(request))
+    found = take_away(run=_run(request, pk), actor=actor_of(request))
     response = HttpResponse(found.data, content_type=found.media)
     response["Content-Disposition"] = f'attachment; filename="{found.name}"'
     response["X-Content-Type-Options"] = "nosniff"
