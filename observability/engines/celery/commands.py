@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from observability.engines.commands import Command, word
-from observability.engines.links import Subject
+from observability.engines.links import RunAddress
 
 
-def commands_for(subject: Subject, options: Mapping[str, Any], _endpoint: str) -> list[Command]:
+def commands_for(subject: RunAddress, options: Mapping[str, Any], _endpoint: str) -> list[Command]:
     """What to type where; the app is the one that the target's options name."""
     celery = f"celery --app {word(str(options.get('app') or 'PROJECT'))}"
     task = word(subject.external_id)

@@ -27,7 +27,7 @@ from observability.engines.celery.gaps import (
     silenced,
 )
 from observability.engines.celery.runs import Fold
-from observability.engines.celery.workers import SILENT_AFTER, Workers
+from observability.engines.celery.workers import SILENT_AFTER, WorkerRegistry
 from observability.engines.contracts import (
     ChangePage,
     Engine,
@@ -50,7 +50,7 @@ log = structlog.get_logger(__name__)
 
 
 class CelerySource:
-    """Meets observability.engines.ports.Source."""
+    """Meets observability.engines.ports.EngineSource."""
 
     engine = Engine.CELERY
 
@@ -91,7 +91,7 @@ class _Memory:
     `at_us` is the time of the last page that was given."""
 
     fold: Fold
-    workers: Workers = field(default_factory=Workers)
+    workers: WorkerRegistry = field(default_factory=WorkerRegistry)
     reported: OrderedDict[str, None] = field(default_factory=OrderedDict)
     since_us: int = 0
     at_us: int = 0

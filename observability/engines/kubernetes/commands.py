@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from observability.engines.commands import Command, word
-from observability.engines.links import Subject
+from observability.engines.links import RunAddress
 
 
-def commands_for(subject: Subject, _options: Mapping[str, Any], _endpoint: str) -> list[Command]:
+def commands_for(subject: RunAddress, _options: Mapping[str, Any], _endpoint: str) -> list[Command]:
     """What to type where."""
     where = f"--namespace={word(subject.location)}"
     job = word(f"job/{subject.external_id}")

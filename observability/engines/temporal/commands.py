@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from observability.engines.commands import Command, word
-from observability.engines.links import Subject
+from observability.engines.links import RunAddress
 
 
-def commands_for(subject: Subject, options: Mapping[str, Any], endpoint: str) -> list[Command]:
+def commands_for(subject: RunAddress, options: Mapping[str, Any], endpoint: str) -> list[Command]:
     """What to type where; `endpoint` is the address of the server, where the target has one."""
     where = f" --namespace {word(subject.location)}"
     if endpoint:

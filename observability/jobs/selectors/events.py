@@ -93,7 +93,7 @@ class EventPage:
 
 
 def events_of(
-    run: JobRun, subject: links.Subject, *, filters: Filters, cursor: str = ""
+    run: JobRun, subject: links.RunAddress, *, filters: Filters, cursor: str = ""
 ) -> EventPage:
     """One page, in one query."""
     found = run.events.all()
@@ -120,7 +120,7 @@ def events_of(
 
 
 def event_row(
-    run: JobRun, event: JobEvent, subject: links.Subject, *, most: int | None = None
+    run: JobRun, event: JobEvent, subject: links.RunAddress, *, most: int | None = None
 ) -> EventRow:
     """One event; `most` letters of its payload and of its stack, all of them for None."""
     detail = dict(event.detail) if isinstance(event.detail, dict) else {"detail": event.detail}

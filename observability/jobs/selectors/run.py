@@ -10,8 +10,7 @@ from django.db.models.functions import Left
 
 from observability.engines.commands import Command
 from observability.engines.contracts import Engine, EventKind, LinkKind
-from observability.engines.links import Link, links_out
-from observability.engines.links import Subject as Place
+from observability.engines.links import Link, RunAddress, links_out
 from observability.engines.registry import adapter_for
 from observability.jobs.charts.headline import Headline, Standing, Subject, headline, standing
 from observability.jobs.charts.shapes import Moment, Outline
@@ -134,10 +133,10 @@ def pace(run: JobRun, *, now: datetime) -> int:
     return FAST if quiet < _SOON else SLOW
 
 
-def subject_of(run: JobRun, *, now: datetime) -> Place:
+def subject_of(run: JobRun, *, now: datetime) -> RunAddress:
     """The run as addresses need it: two queries at most."""
     shared = dict(run.links.values_list("kind", "value"))
-    return Place(
+    return RunAddress(
         engine=run.engine,
         location=run.location,
         external_id=run.external_id,
@@ -161,7 +160,7 @@ def _pod(run: JobRun) -> str:
     return rows.values_list("step_name", flat=True).first() or ""
 
 
-def ways_of(run: JobRun, subject: Place) -> Ways:
+def ways_of(run: JobRun, subject: RunAddress) -> Ways:
     """Links and commands; expects the target to be loaded."""
     adapter = adapter_for(run.engine)
     options = run.target.options

@@ -47,7 +47,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class RolloutProgress:
     """The live part of the rollout page."""
 
     rollout: Rollout
@@ -69,10 +69,10 @@ class Progress:
         return self.waiting > 0
 
 
-def progress(rollout: Rollout, *, now: datetime) -> Progress:
+def progress(rollout: Rollout, *, now: datetime) -> RolloutProgress:
     """Reads the live part: three queries, whatever the number of items."""
     targets = _targets(rollout, now)
-    return Progress(
+    return RolloutProgress(
         rollout=rollout,
         targets=targets,
         groups=_groups(rollout),

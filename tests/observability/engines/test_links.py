@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from observability.engines.commands import Command, word
 from observability.engines.contracts import Engine
-from observability.engines.links import Link, Subject, event_link, fill, links_out
+from observability.engines.links import Link, RunAddress, event_link, fill, links_out
 from observability.engines.registry import adapter_for
 from tests.observability.jobs.factories import NOON, after
 
 EVIL = "../a b/c?d=e&f#g%2F'\"<x>"
 
 
-def subject(engine: str = Engine.TEMPORAL, **fields: Any) -> Subject:
+def subject(engine: str = Engine.TEMPORAL, **fields: Any) -> RunAddress:
     """A run of an engine."""
     values: dict[str, Any] = {
         "engine": engine,
@@ -33,27 +33,27 @@ def subject(engine: str = Engine.TEMPORAL, **fields: Any) -> Subject:
         "since": NOON,
         "until": after(60),
     }
-    return Subject(**(values | fields))
+    return RunAddress(**(values | fields))
 
 
-def ways_out(found: Subject, options: Mapping[str, Any]) -> list[Link]:
+def ways_out(found: RunAddress, options: Mapping[str, Any]) -> list[Link]:
     """The links of a run of any engine."""
     return links_out(adapter_for(found.engine).links, found, options)
 
 
-def event_page(found: Subject, options: Mapping[str, Any], **event: str) -> str:
+def event_page(found: RunAddress, options: Mapping[str, Any], **event: str) -> str:
     """The page of an event of a run of any engine."""
     return event_link(adapter_for(found.engine).links, found, options, **event)
 
 
 def commands_for(
-    found: Subject, options: Mapping[str, Any], *, endpoint: str = ""
+    found: RunAddress, options: Mapping[str, Any], *, endpoint: str = ""
 ) -> list[Command]:
     """The commands for a run of any engine."""
     return adapter_for(found.engine).commands(found, options, endpoint)
 
 
-def urls(found: Subject, **options: Any) -> dict[str, str]:
+def urls(found: RunAddress, **options: Any) -> dict[str, str]:
     """The addresses by label."""
     return {link.label: link.url for link in ways_out(found, options)}
 
@@ -182,7 +182,7 @@ def test_a_shell_reads_the_very_name(name: str) -> None:
 def test_hostile_names_are_one_argument_of_every_command(engine: Engine, is_open: bool) -> None:
     found = subject(engine, external_id=EVIL, location=EVIL, run_id=EVIL, queue=EVIL, pod=EVIL)
     made = commands_for(
-        Subject(**{**_fields(found), "is_open": is_open}), {"app": EVIL}, endpoint=EVIL
+        RunAddress(**{**_fields(found), "is_open": is_open}), {"app": EVIL}, endpoint=EVIL
     )
     assert len(made) >= 4
     for command in made:
@@ -191,8 +191,8 @@ def test_hostile_names_are_one_argument_of_every_command(engine: Engine, is_open
         assert not any(one in {"b/c?d=e", "a", "b"} for one in words), command.line
 
 
-def _fields(found: Subject) -> dict[str, Any]:
-    return {name: getattr(found, name) for name in Subject.__dataclass_fields__}
+def _fields(found: RunAddress) -> dict[str, Any]:
+    return {name: getattr(found, name) for name in RunAddress.__dataclass_fields__}
 
 
 def test_what_acts_is_offered_only_where_it_can() -> None:

@@ -24,7 +24,7 @@ from deploy.emulators.argo.cluster import Cluster
 from deploy.emulators.argo.controller import Controller
 from deploy.emulators.argo.server import Answers, serve
 from observability.actions.models import Order, OrderStatus
-from observability.actions.services.orders import Asking, act
+from observability.actions.services.orders import ActionCommand, act
 from observability.engines.contracts import EventKind, LinkKind, Status
 from observability.ingest.claims import claimed
 from observability.ingest.reading import read_target
@@ -153,7 +153,7 @@ def lab(site: Site, tmp_path: Path, settings: Settings) -> Iterator[Lab]:
 
 
 def ask(run: JobRun, verb: str, actor: Actor, **more: Any) -> Order:
-    return act(run=run, asking=Asking(verb, "the source is back", **more), actor=actor)
+    return act(run=run, command=ActionCommand(verb, "the source is back", **more), actor=actor)
 
 
 def trail_of(run: JobRun) -> list[tuple[str, str]]:
