@@ -10,7 +10,7 @@ from observability.jobs.models import ArchiveState, Attribution, JobRun
 from observability.jobs.rules.attribution import Owners
 from observability.jobs.rules.bounding import bounded_id
 from observability.jobs.rules.merge import ATTRIBUTE, RunState
-from observability.jobs.rules.words import words_of
+from observability.jobs.rules.search_words import words_of
 
 _TEXTS: Final = (
     *("type", "location", "queue", "fairness_key", "started_by", "worker", "build"),

@@ -42,7 +42,7 @@ from observability.jobs.models import (
 )
 from observability.jobs.rules.bounding import bounded_id, clean
 from observability.jobs.rules.merge import merged, state_of
-from observability.jobs.services.archive import keep_earlier, spool, stored
+from observability.jobs.services.archive import keep_earlier, spool, stored_columns
 
 _BATCH: Final = 5000
 _LINKS: Final = 500
@@ -188,7 +188,7 @@ def _archive(merges: Iterable[RunMerge]) -> None:
             earlier.append(copy(row))
         row.archive, merge.changed = ArchiveState.DUE, True
         if document.path:
-            for column, value in stored(document.packed, document.path).items():
+            for column, value in stored_columns(document.packed, document.path).items():
                 setattr(row, column, value)
     keep_earlier(earlier, of=replaced)
 

@@ -120,7 +120,7 @@ def fill(count: int) -> None:
 
 def runs(count: int, tenants: list[Any], targets: list[Any]) -> Iterator[Row]:
     """Rows of RUN_COLUMNS, oldest first, as ingest would have written them."""
-    from observability.jobs.rules.words import words_of
+    from observability.jobs.rules.search_words import words_of
 
     random = Random(4)
     now = datetime.now(UTC)

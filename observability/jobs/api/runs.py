@@ -26,7 +26,7 @@ from observability.jobs.filters import RunFilters
 from observability.jobs.models import JobEvent, JobRun
 from observability.jobs.rules.query import CHIPS, parse
 from observability.jobs.selectors.search import KEY, search_for
-from observability.jobs.services.history import take_away
+from observability.jobs.services.documents import download_history
 from tenants.models import Tenant
 
 OWN: dict[str, Permission] = {"GET": Permission.OWN}
@@ -109,7 +109,7 @@ class RunHistory(APIView):
         operator, or membership of the run's tenant."""
         run = get_object_or_404(visible_runs(request).select_related("target", "tenant"), pk=pk)
         require(request, Permission.OPERATE, own=run.tenant)
-        download = take_away(run=run, actor=actor_of(request))
+        download = download_history(run=run, actor=actor_of(request))
         response = HttpResponse(download.data, content_type=download.media)
         response["Content-Disposition"] = f'attachment; filename="{download.name}"'
         return response

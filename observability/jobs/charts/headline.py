@@ -17,8 +17,8 @@ from observability.engines.contracts import (
     EventKind,
     Status,
 )
-from observability.jobs.charts.shapes import Moment, Outline
-from observability.jobs.charts.words import failure_words, span
+from observability.jobs.charts.elements import Moment, Outline
+from observability.jobs.charts.labels import failure_words, span
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,15 @@ from datetime import datetime
 from typing import Final
 
 from observability.engines.contracts import EventKind
-from observability.jobs.charts.shapes import End, Lane, Mark, Moment, Outline, Shape, Span
+from observability.jobs.charts.elements import (
+    End,
+    Lane,
+    Mark,
+    Moment,
+    Outline,
+    Shape,
+    Span,
+)
 
 _SPANS: Final[Mapping[str, Shape]] = {
     EventKind.CREATED: Shape.WAIT,

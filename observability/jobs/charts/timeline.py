@@ -13,11 +13,18 @@ from html import escape
 from typing import Final
 
 from console.pages.plural import plural
-from observability.jobs.charts import pen
+from observability.jobs.charts import svg
+from observability.jobs.charts.descriptions import lane_words, short, span_words
+from observability.jobs.charts.elements import (
+    End,
+    Lane,
+    Mark,
+    Moment,
+    Outline,
+    Span,
+)
+from observability.jobs.charts.labels import glyph_of, kind_words, span
 from observability.jobs.charts.lanes import make_lanes
-from observability.jobs.charts.shapes import End, Lane, Mark, Moment, Outline, Span
-from observability.jobs.charts.wording import lane_words, short, span_words
-from observability.jobs.charts.words import glyph_of, kind_words, span
 
 MOST_LANES: Final = 60
 MOST_MARKS: Final = 1500
@@ -63,7 +70,7 @@ class Timeline:
     @property
     def height(self) -> int:
         """Of the picture, in pixels."""
-        return pen.TOP + len(self.lanes) * pen.LANE + 4
+        return svg.TOP + len(self.lanes) * svg.LANE + 4
 
     @property
     def lines(self) -> list[Line]:
@@ -108,7 +115,7 @@ class Timeline:
     @property
     def glyphs(self) -> list[tuple[str, str]]:
         """The signs in use, as (name, words), for the legend."""
-        return pen.legend(self.lanes, gaps=bool(self.gaps))
+        return svg.legend(self.lanes, gaps=bool(self.gaps))
 
     def svg(self) -> str:
         """The picture as one SVG element."""
@@ -116,12 +123,12 @@ class Timeline:
         body = [self._axis()]
         body.extend(self._gap(gap) for gap in self.gaps)
         for index, lane in enumerate(self.lanes):
-            body.append(self._lane(lane, pen.TOP + index * pen.LANE))
+            body.append(self._lane(lane, svg.TOP + index * svg.LANE))
         if self.goes_on:
-            body.append(pen.now_edge(self.height))
+            body.append(svg.now_edge(self.height))
         return (
             f'<svg class="tl" role="img" aria-label="{text}" width="100%" '
-            f'height="{self.height}">{pen.DEFINITIONS}{"".join(body)}</svg>'
+            f'height="{self.height}">{svg.DEFINITIONS}{"".join(body)}</svg>'
         )
 
     def _at(self, moment: datetime) -> float:
@@ -130,30 +137,30 @@ class Timeline:
         if whole <= 0:
             return 0.0
         share = (moment - self.start).total_seconds() / whole
-        return min(max(share, 0.0), 1.0) * pen.WIDE
+        return min(max(share, 0.0), 1.0) * svg.WIDE
 
     def _axis(self) -> str:
         whole = (self.end - self.start).total_seconds()
         return "".join(
-            pen.tick(at / whole * pen.WIDE if whole else 0.0, label, self.height)
+            svg.tick(at / whole * svg.WIDE if whole else 0.0, label, self.height)
             for at, label in ticks(whole)
         )
 
     def _gap(self, gap: Gap) -> str:
         left = self._at(gap.starts_at)
         words = f"Gap of {span((gap.ends_at - gap.starts_at).total_seconds())}: {gap.cause}"
-        return pen.gap(left, self._at(gap.ends_at) - left, self.height, words)
+        return svg.gap(left, self._at(gap.ends_at) - left, self.height, words)
 
     def _lane(self, lane: Lane, top: int) -> str:
-        out = [pen.ruler(top)]
-        for part in sorted(lane.spans, key=pen.is_layer):
+        out = [svg.ruler(top)]
+        for part in sorted(lane.spans, key=svg.is_layer):
             left = self._at(part.start)
             width = self._at(part.end) - left
-            out.append(pen.stretch(part, left, width, top, self._span_words(part)))
+            out.append(svg.stretch(part, left, width, top, self._span_words(part)))
         for mark in lane.marks:
             words = f"{kind_words(mark.kind)} at {self._offset(mark.at)}"
             words += f": {short(mark.note)}" if mark.note else ""
-            out.append(pen.mark(glyph_of(mark.kind), self._at(mark.at), top, words))
+            out.append(svg.mark(glyph_of(mark.kind), self._at(mark.at), top, words))
         return f"<g>{''.join(out)}</g>"
 
     def _offset(self, moment: datetime) -> str:

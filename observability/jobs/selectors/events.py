@@ -14,7 +14,13 @@ from django.db.models import Count, Q
 from console.database.keyset import Page, keyset_page
 from observability.engines import links
 from observability.engines.registry import adapter_for
-from observability.jobs.charts.words import GROUPS, glyph_of, kind_words, span, visible
+from observability.jobs.charts.labels import (
+    GROUPS,
+    glyph_of,
+    kind_words,
+    span,
+    visible,
+)
 from observability.jobs.models import JobEvent, JobRun
 
 PAGE: Final = 100

@@ -11,7 +11,7 @@ from typing import Any, Final
 from django.db.models import Q, QuerySet
 
 from observability.engines.contracts import ENGINE_LABELS, STATUS_LABELS, Engine, Status
-from observability.jobs.charts.words import span
+from observability.jobs.charts.labels import span
 from observability.jobs.models import JobRun
 from observability.jobs.rules.query import NOBODY, Query
 from observability.jobs.selectors.search import KEY, search_for

@@ -13,10 +13,10 @@ from observability.engines.contracts import Engine, EventKind, LinkKind
 from observability.engines.links import Link, links_out
 from observability.engines.links import Subject as Place
 from observability.engines.registry import adapter_for
+from observability.jobs.charts.elements import Moment, Outline
 from observability.jobs.charts.headline import Headline, Standing, Subject, headline, standing
-from observability.jobs.charts.shapes import Moment, Outline
+from observability.jobs.charts.labels import span
 from observability.jobs.charts.timeline import Gap, Timeline, draw
-from observability.jobs.charts.words import span
 from observability.jobs.models import IngestGap, IngestState, JobRun
 
 MOST_MOMENTS: Final = 50_000

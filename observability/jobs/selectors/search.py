@@ -21,7 +21,7 @@ from django.db.models.lookups import Contains
 
 from observability.jobs.models import JobRun
 from observability.jobs.rules.query import NOBODY, Query
-from observability.jobs.rules.words import asked_words
+from observability.jobs.rules.search_words import asked_words
 from observability.jobs.selectors import tokens
 from tenants.models import Target, Tenant
 

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
 from console.templatetags.headroom import ago, condition
-from observability.jobs.charts.words import span
+from observability.jobs.charts.labels import span
 from observability.jobs.selectors.explorer import Line
 
 register = template.Library()

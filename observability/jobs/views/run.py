@@ -22,9 +22,9 @@ from console.pages.partials import (
 from observability.jobs.models import JobRun
 from observability.jobs.selectors import events as reads
 from observability.jobs.selectors import run as page
-from observability.jobs.selectors.limits_then import limits_then
+from observability.jobs.selectors.limits_in_force import limits_then
 from observability.jobs.selectors.tree import related
-from observability.jobs.services.history import take_away
+from observability.jobs.services.documents import download_history
 
 _ORDERS = (("newest", "Newest first"), ("oldest", "Oldest first"))
 
@@ -115,7 +115,7 @@ def run_event(request: SignedInRequest, pk: int, event: int) -> HttpResponse:
 @require_GET
 def run_history(request: SignedInRequest, pk: int) -> HttpResponse:
     """The engine's own record of the run, unmasked, as a file; the ledger notes who took it."""
-    found = take_away(run=_run(pk), actor=actor_of(request))
+    found = download_history(run=_run(pk), actor=actor_of(request))
     response = HttpResponse(found.data, content_type=found.media)
     response["Content-Disposition"] = f'attachment; filename="{found.name}"'
     response["X-Content-Type-Options"] = "nosniff"

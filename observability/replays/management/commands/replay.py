@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 from console.clients.temporal.history_documents import history_document
 from console.clients.temporal.replay.runner import Bundle, Outcome, ReplayProcess, Verdict
 from console.errors import DomainError, ExternalError, Refused
-from observability.jobs.charts.words import visible
+from observability.jobs.charts.labels import visible
 from observability.replays.models import WorkflowBundle
 from observability.replays.services import picking
 from observability.replays.services.bundles import bounds, opened

@@ -14,8 +14,8 @@ from observability.engines.contracts import (
     RunEvent,
     Status,
 )
+from observability.jobs.charts.elements import Moment, Outline
 from observability.jobs.charts.headline import Headline, Subject, headline, standing
-from observability.jobs.charts.shapes import Moment, Outline
 from tests.observability.jobs.charts.test_timeline import EVENTS, MINUTE, moments
 from tests.observability.jobs.factories import NOON, after, retried, seen
 

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from observability.engines.contracts import EventKind, RunEvent, Status
-from observability.jobs.charts.shapes import End, Lane, Moment, Outline, Shape
+from observability.jobs.charts.descriptions import lane_words
+from observability.jobs.charts.elements import (
+    End,
+    Lane,
+    Moment,
+    Outline,
+    Shape,
+)
 from observability.jobs.charts.timeline import (
     MOST_LANES,
     MOST_MARKS,
@@ -19,7 +26,6 @@ from observability.jobs.charts.timeline import (
     draw,
     ticks,
 )
-from observability.jobs.charts.wording import lane_words
 from tests.observability.jobs.factories import NOON, after, long_history, retried, seen
 
 MINUTE = after(60)

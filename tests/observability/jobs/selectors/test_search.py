@@ -14,7 +14,7 @@ from console.database.keyset import keyset_page
 from observability.engines.contracts import Status
 from observability.jobs.models import JobRun
 from observability.jobs.rules.query import parse
-from observability.jobs.rules.words import asked_words, words_of
+from observability.jobs.rules.search_words import asked_words, words_of
 from observability.jobs.selectors import search, tokens
 from observability.jobs.selectors.search import KEY, search_for
 from tests.observability.jobs.factories import after, make_run, make_target, make_tenant

@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 from console.access.models import Role, User
 from observability.engines.contracts import Status
 from observability.jobs.models import IngestGap, IngestState, JobRun
-from observability.jobs.rules.words import words_of
+from observability.jobs.rules.search_words import words_of
 from observability.jobs.selectors import explorer as reads
 from tenants.models import Membership
 from tests.observability.jobs.factories import make_run, make_target, make_tenant

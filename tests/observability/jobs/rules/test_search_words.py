@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observability.jobs.rules.words import LONGEST_WORD, MOST_WORDS, asked_words, words_of
+from observability.jobs.rules.search_words import (
+    LONGEST_WORD,
+    MOST_WORDS,
+    asked_words,
+    words_of,
+)
 
 
 @pytest.mark.parametrize(

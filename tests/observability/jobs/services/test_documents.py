@@ -23,7 +23,7 @@ from observability.engines.contracts import (
     Status,
 )
 from observability.jobs.models import ArchiveState, JobDocument, JobRun
-from observability.jobs.services import archive, current
+from observability.jobs.services import archive, documents
 from tests.observability.jobs.factories import (
     make_events,
     make_run,
@@ -60,7 +60,7 @@ class Engine:
 def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
     """Every kind of target is read by this source."""
     fake = Engine()
-    monkeypatch.setattr(current, "source_for", lambda _kind: fake)
+    monkeypatch.setattr(documents, "source_for", lambda _kind: fake)
     return fake
 
 

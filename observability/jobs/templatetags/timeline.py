@@ -1,14 +1,14 @@
-"""The picture of a run: {% load trail %}."""
+"""The picture of a run: {% load timeline %}."""
 
 from __future__ import annotations
 
 from django import template
 from django.utils.safestring import SafeString, mark_safe
 
-from observability.jobs.charts import pen
+from observability.jobs.charts import svg
+from observability.jobs.charts.labels import span
+from observability.jobs.charts.labels import visible as make_visible
 from observability.jobs.charts.timeline import Timeline
-from observability.jobs.charts.words import span
-from observability.jobs.charts.words import visible as make_visible
 
 register = template.Library()
 
@@ -23,7 +23,7 @@ def timeline(picture: Timeline) -> SafeString:
 def sign(name: str) -> SafeString:
     """One sign of the timeline, for its legend and beside events. Needs the timeline's picture, or
     `signs`, on the same page."""
-    return mark_safe(pen.sample(name))  # noqa: S308 - names of the legend only
+    return mark_safe(svg.sample(name))  # noqa: S308 - names of the legend only
 
 
 @register.filter

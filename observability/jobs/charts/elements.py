@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from observability.engines.contracts import OPEN
-from observability.jobs.charts.words import glyph_of
+from observability.jobs.charts.labels import glyph_of
 
 
 class Moment(NamedTuple):

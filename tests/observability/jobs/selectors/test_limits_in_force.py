@@ -11,7 +11,7 @@ from console.access.models import Role, User
 from console.audit.services import Actor, record
 from observability.engines.contracts import Status
 from observability.jobs.models import JobRun
-from observability.jobs.selectors.limits_then import LimitRow, limits_then
+from observability.jobs.selectors.limits_in_force import LimitRow, limits_then
 from quotas.plans.models import Lease, Override, PlanVersion, Subscription, Suspension
 from quotas.plans.services.plans import create_plan
 from tenants.models import Tenant

@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from console.pages.plural import plural
-from observability.jobs.charts.shapes import End, Lane, Shape, Span
-from observability.jobs.charts.words import kind_words, span
+from observability.jobs.charts.elements import (
+    End,
+    Lane,
+    Shape,
+    Span,
+)
+from observability.jobs.charts.labels import kind_words, span
 
 _SHAPES: Final = {
     Shape.WAIT: "waited",

@@ -10,8 +10,13 @@ from collections.abc import Iterable
 from html import escape
 from typing import Final
 
-from observability.jobs.charts.shapes import End, Lane, Shape, Span
-from observability.jobs.charts.words import glyph_of, visible
+from observability.jobs.charts.elements import (
+    End,
+    Lane,
+    Shape,
+    Span,
+)
+from observability.jobs.charts.labels import glyph_of, visible
 
 TOP: Final = 22
 LANE: Final = 24
