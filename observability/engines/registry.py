@@ -20,7 +20,7 @@ from observability.engines.kubernetes import commands as kubernetes_commands
 from observability.engines.kubernetes import links as kubernetes_links
 from observability.engines.kubernetes.controls import KubernetesControls
 from observability.engines.kubernetes.source import KubernetesSource
-from observability.engines.links import OwnPages, Subject
+from observability.engines.links import OwnPages, RunAddress
 from observability.engines.ports import Controls, Source
 from observability.engines.temporal import commands as temporal_commands
 from observability.engines.temporal import links as temporal_links
@@ -36,7 +36,7 @@ class EngineAdapter:
     source: Source
     controls: Controls
     links: OwnPages
-    commands: Callable[[Subject, Mapping[str, Any], str], list[Command]]
+    commands: Callable[[RunAddress, Mapping[str, Any], str], list[Command]]
 
 
 _ADAPTERS: Final[dict[str, EngineAdapter]] = {

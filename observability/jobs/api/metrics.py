@@ -54,9 +54,9 @@ class Metrics(APIView):
 class _Ingest(Collector):
     """The families, made of what was read for this request."""
 
-    def __init__(self, readings: list[Reading], left: dict[int, Backlog]) -> None:
+    def __init__(self, readings: list[Reading], backlog_by_target: dict[int, Backlog]) -> None:
         self._readings = readings
-        self._left = left
+        self._backlogs = backlog_by_target
 
     def describe(self) -> list[Metric]:
         """Nothing: a registry of its own has no other collector to clash with."""
@@ -73,31 +73,31 @@ class _Ingest(Collector):
         errors = _gauge("errors", "1 while the target cannot be read.")
         runs = _counter("runs_read", "Looks at runs that were read.")
         events = _counter("events_read", "New events that were stored.")
-        for one in self._readings:
-            name = [one.target.slug]
-            if one.lag is not None:
-                lag.add_metric(name, one.lag)
-            caught_up.add_metric(name, float(one.caught_up))
-            errors.add_metric(name, float(bool(one.error)))
-            runs.add_metric(name, float(one.state.runs_read if one.state else 0))
-            events.add_metric(name, float(one.state.events_read if one.state else 0))
+        for reading in self._readings:
+            name = [reading.target.slug]
+            if reading.lag is not None:
+                lag.add_metric(name, reading.lag)
+            caught_up.add_metric(name, float(reading.caught_up))
+            errors.add_metric(name, float(bool(reading.error)))
+            runs.add_metric(name, float(reading.state.runs_read if reading.state else 0))
+            events.add_metric(name, float(reading.state.events_read if reading.state else 0))
         yield from (lag, caught_up, errors, runs, events)
 
     def _backlog(self) -> Iterator[Metric]:
         open_runs = _gauge("open_runs", "Runs that have not ended as far as we know.")
         histories = _gauge("histories_due", "Histories still to be fetched.")
         documents = _gauge("documents_due", "Documents of closed runs still to be archived.")
-        for one in self._readings:
-            left = self._left.get(one.target.pk, Backlog())
-            open_runs.add_metric([one.target.slug], float(left.open_runs))
-            histories.add_metric([one.target.slug], float(left.histories))
-            documents.add_metric([one.target.slug], float(left.documents))
+        for reading in self._readings:
+            backlog = self._backlogs.get(reading.target.pk, Backlog())
+            open_runs.add_metric([reading.target.slug], float(backlog.open_runs))
+            histories.add_metric([reading.target.slug], float(backlog.histories))
+            documents.add_metric([reading.target.slug], float(backlog.documents))
         yield from (open_runs, histories, documents)
 
 
-def _gauge(name: str, words: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"headroom_ingest_{name}", words, labels=["target"])
+def _gauge(name: str, description: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"headroom_ingest_{name}", description, labels=["target"])
 
 
-def _counter(name: str, words: str) -> CounterMetricFamily:
-    return CounterMetricFamily(f"headroom_ingest_{name}", words, labels=["target"])
+def _counter(name: str, description: str) -> CounterMetricFamily:
+    return CounterMetricFamily(f"headroom_ingest_{name}", description, labels=["target"])

@@ -43,13 +43,13 @@ class RunList(RowList):
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Sets how the page is found; who belongs to tenants finds only theirs."""
-        asked = self.request.query_params
-        given = {name: asked.getlist(name) for name in CHIPS if name in asked}
-        query = parse(asked.get("q", ""), given)
+        parameters = self.request.query_params
+        chips = {name: parameters.getlist(name) for name in CHIPS if name in parameters}
+        query = parse(parameters.get("q", ""), chips)
         tenants = tenants_of(self.request)
         self.take = search_for(query, now=timezone.now(), tenants=tenants).take
         self.cursor_key, self.cursor_descending = KEY, True  # type: ignore[misc]  # of this request
-        if since := asked.get("updated_since", ""):
+        if since := parameters.get("updated_since", ""):
             self.cursor_key, self.cursor_descending = ("updated_at", "id"), False  # type: ignore[misc]  # of this request
             queryset = queryset.filter(updated_at__gte=moment_of(since, field="updated_since"))
         return queryset.values(*serializers.RUN_COLUMNS)
@@ -95,7 +95,7 @@ class EventList(RowList):
         return [{name: row[name] for name in serializers.EVENT_COLUMNS} for row in rows]
 
 
-class RunHistory(APIView):
+class RunHistoryDownload(APIView):
     """A run's history as its engine wrote it: nothing is masked."""
 
     required_permissions: ClassVar = OWN

@@ -1,4 +1,4 @@
-"""Stretches and lanes of a timeline in words. Pure."""
+"""Spans and lanes of a timeline in words. Pure."""
 
 from __future__ import annotations
 
@@ -6,57 +6,58 @@ from typing import Final
 
 from console.pages.plural import plural
 from observability.jobs.charts.elements import (
-    End,
     Lane,
-    Shape,
     Span,
+    SpanKind,
+    SpanOutcome,
 )
-from observability.jobs.charts.labels import kind_words, span
+from observability.jobs.charts.labels import format_duration, kind_label
 
-_SHAPES: Final = {
-    Shape.WAIT: "waited",
-    Shape.WHOLE: "ran",
-    Shape.RUN: "ran",
-    Shape.UNSEEN: "waited and ran (when it began was not recorded)",
-    Shape.BACKOFF: "paused before the next attempt",
-    Shape.THROTTLED: "throttled",
-    Shape.DENIED: "denied",
-    Shape.PAUSED: "paused",
-    Shape.TIMER: "timer",
-    Shape.CHILD: "child",
+_SPAN_VERBS: Final = {
+    SpanKind.WAIT: "waited",
+    SpanKind.WHOLE: "ran",
+    SpanKind.RUN: "ran",
+    SpanKind.UNSEEN: "waited and ran (when it began was not recorded)",
+    SpanKind.BACKOFF: "paused before the next attempt",
+    SpanKind.THROTTLED: "throttled",
+    SpanKind.DENIED: "denied",
+    SpanKind.PAUSED: "paused",
+    SpanKind.TIMER: "timer",
+    SpanKind.CHILD: "child",
 }
-_ENDS: Final = {
-    End.NONE: "",
-    End.OK: "succeeded",
-    End.BAD: "failed",
-    End.STOPPED: "stopped",
-    End.OPEN: "still going on",
+_OUTCOME_LABELS: Final = {
+    SpanOutcome.NONE: "",
+    SpanOutcome.OK: "succeeded",
+    SpanOutcome.BAD: "failed",
+    SpanOutcome.STOPPED: "stopped",
+    SpanOutcome.OPEN: "still going on",
 }
 
 
-def span_words(part: Span) -> str:
-    """A stretch in words: "attempt 2 ran 8 s, failed: PaymentDown"."""
-    subject = f"attempt {part.attempt} " if part.attempt else ""
-    said = f"{subject}{_SHAPES[part.shape]} {span(part.seconds)}"
-    if _ENDS[part.how]:
-        said += f", {_ENDS[part.how]}"
-    if part.note and (part.how is not End.OK or part.shape is not Shape.RUN):
-        said += f": {short(part.note)}"
-    return said
+def describe_span(span: Span) -> str:
+    """A span in words: "attempt 2 ran 8 s, failed: PaymentDown"."""
+    subject = f"attempt {span.attempt} " if span.attempt else ""
+    text = f"{subject}{_SPAN_VERBS[span.kind]} {format_duration(span.seconds)}"
+    if _OUTCOME_LABELS[span.outcome]:
+        text += f", {_OUTCOME_LABELS[span.outcome]}"
+    if span.note and (span.outcome is not SpanOutcome.OK or span.kind is not SpanKind.RUN):
+        text += f": {shorten(span.note)}"
+    return text
 
 
-def lane_words(lane: Lane) -> str:
-    """A lane in words, its first stretches each and the rest counted."""
-    said = [span_words(part) for part in sorted(lane.spans, key=lambda part: part.start)[:8]]
-    if len(lane.spans) > len(said):
-        said.append(f"{plural(len(lane.spans) - len(said), 'stretch', 'stretches')} more")
+def describe_lane(lane: Lane) -> str:
+    """A lane in words, its first spans each and the rest counted."""
+    parts = [describe_span(span) for span in sorted(lane.spans, key=lambda span: span.start)[:8]]
+    if len(lane.spans) > len(parts):
+        parts.append(f"{plural(len(lane.spans) - len(parts), 'stretch', 'stretches')} more")
     kinds: dict[str, int] = {}
     for mark in lane.marks:
         kinds[mark.kind] = kinds.get(mark.kind, 0) + 1
-    said.extend(f"{kind_words(kind).lower()} × {number}" for kind, number in kinds.items())
-    return "; ".join(said)
+    parts.extend(f"{kind_label(kind).lower()} × {number}" for kind, number in kinds.items())
+    return "; ".join(parts)
 
 
-def short(text: str, most: int = 120) -> str:
+def shorten(text: str, most: int = 120) -> str:
+    """The text on one line, cut after `most` characters."""
     line = " ".join(text.split())
     return f"{line[:most]}…" if len(line) > most else line

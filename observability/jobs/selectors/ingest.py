@@ -98,9 +98,9 @@ def _reading(target: Target, gaps: Sequence[IngestGap], now: datetime) -> Readin
 
 
 def _gaps(target_ids: Sequence[int], now: datetime) -> dict[int, list[IngestGap]]:
-    found: dict[int, list[IngestGap]] = defaultdict(list)
+    gaps: dict[int, list[IngestGap]] = defaultdict(list)
     rows = IngestGap.objects.filter(target__in=target_ids, ends_at__gte=now - RECENT)
     for gap in rows.order_by("-ends_at")[: MOST_GAPS * 10]:
-        if len(found[gap.target_id]) < MOST_GAPS:
-            found[gap.target_id].append(gap)
-    return found
+        if len(gaps[gap.target_id]) < MOST_GAPS:
+            gaps[gap.target_id].append(gap)
+    return gaps

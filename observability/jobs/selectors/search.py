@@ -21,7 +21,7 @@ from django.db.models.lookups import Contains
 
 from observability.jobs.models import JobRun
 from observability.jobs.rules.query import NOBODY, Query
-from observability.jobs.rules.search_words import asked_words
+from observability.jobs.rules.search_words import query_words
 from observability.jobs.selectors import tokens
 from tenants.models import Target, Tenant
 
@@ -68,8 +68,8 @@ class Search:
 
     def take(self, runs: QuerySet[JobRun], order: Sequence[str], size: int) -> list[JobRun]:
         """The first `size` that match, for console.database.keyset.keyset_page."""
-        found, _ = self.sample(runs, order, size)
-        return found
+        matches, _ = self.sample(runs, order, size)
+        return matches
 
     def sample(
         self, runs: QuerySet[Any], order: Sequence[str], size: int, *, patient: bool = True
@@ -86,18 +86,18 @@ class Search:
             return list(wanted[:size]), True
         walk = base.filter(**(self.driver if helps else {})).order_by(*order)
         stretch = max(STRETCH, 2 * size)
-        found, done = _stretch(wanted, walk, order, size, stretch)
-        if not done and patient and (longer := _enough(stretch, len(found), size)):
-            found, done = _stretch(wanted, walk, order, size, longer)
+        matches, done = _stretch(wanted, walk, order, size, stretch)
+        if not done and patient and (longer := _enough(stretch, len(matches), size)):
+            matches, done = _stretch(wanted, walk, order, size, longer)
         if done:
-            return found, True
-        if not patient and len(found) >= TELLING:
-            return found, False
+            return matches, True
+        if not patient and len(matches) >= TELLING:
+            return matches, False
         hits = tokens.matching(self.narrowing, most=FEW) if self.narrowing else None
         if hits is not None:
             return _among(hits, wanted, walk, size), True
         if not patient:
-            return found, False
+            return matches, False
         if self.narrowing:
             return self._deep(wanted, walk, order, size), True
         return list(wanted[:size]), True
@@ -108,9 +108,9 @@ class Search:
         """The first that match, out of many that are all far from where the walk begins."""
         for most in (4 * size, 40 * size):
             hits = tokens.next_matching(self.narrowing, order=order, edge=_begin(walk), most=most)
-            found = _among(hits, wanted, walk, size)
-            if len(found) == size or len(hits) < most:
-                return found
+            matches = _among(hits, wanted, walk, size)
+            if len(matches) == size or len(hits) < most:
+                return matches
         return list(wanted[:size])
 
 
@@ -130,18 +130,18 @@ def _among(
     """The first that match among some that the index of words has. Nearly all of them do."""
     begin, is_down = _begin(walk), str(walk.query.order_by[0]).startswith("-")
     ids = tokens.in_order(hits, column=_leading(walk), begin=begin, is_down=is_down)
-    found: list[Any] = []
+    matches: list[Any] = []
     take = 2 * size
-    while ids and len(found) < size:
+    while ids and len(matches) < size:
         batch, ids = ids[:take], ids[take:]
-        found += wanted.filter(pk__in=batch)[: size - len(found)]
+        matches += wanted.filter(pk__in=batch)[: size - len(matches)]
         take *= 4
-    return found
+    return matches
 
 
-def _enough(looked_at: int, found: int, size: int) -> int:
+def _enough(looked_at: int, matched: int, size: int) -> int:
     """How many rows to look at if the rest is like these, generously; 0: too many."""
-    likely = looked_at * size // found * 3 // 2 if found else LONGEST + 1
+    likely = looked_at * size // matched * 3 // 2 if matched else LONGEST + 1
     return likely if likely <= max(LONGEST, 4 * size) else 0
 
 
@@ -154,8 +154,8 @@ def _stretch(
     if not edges:
         return list(wanted[:size]), True
     leading = "gte" if order[0].startswith("-") else "lte"
-    found = list(wanted.filter(**{f"{names[0]}__{leading}": edges[0][0]})[:size])
-    return found, len(found) == size
+    matches = list(wanted.filter(**{f"{names[0]}__{leading}": edges[0][0]})[:size])
+    return matches, len(matches) == size
 
 
 def search_for(query: Query, *, now: datetime, tenants: Sequence[int] | None = None) -> Search:
@@ -251,7 +251,7 @@ def _took(query: Query, now: datetime) -> _Part | None:
     return _Part(tokens=tokens.took(least, most), other=condition)
 
 
-class _Framed(Func):
+class _Padded(Func):
     """JobRun.search with a space before its first and behind its last word."""
 
     template = "(' ' || %(expressions)s || ' ')"
@@ -263,16 +263,16 @@ def _texts(query: Query) -> tuple[Q, tokens.Narrowing]:
     condition, narrowing = Q(), tokens.NOTHING
     texts = (*query.words, *query.phrases, *query.values("worker"), *query.values("id"))
     for text in texts:
-        *whole, last = asked_words(text) or ("",)
+        *whole, last = query_words(text) or ("",)
         for word in whole:
-            condition &= _has(f" {word} ")
+            condition &= _contains_word(f" {word} ")
             narrowing = (*narrowing, (tokens.word(word, is_prefix=False),))
         if last:
-            condition &= _has(f" {last}")
+            condition &= _contains_word(f" {last}")
         if len(last) >= _TELLING or (last and not whole):
             narrowing = (*narrowing, (tokens.word(last),))
     for phrase in query.phrases:
-        condition &= _says(phrase)
+        condition &= _contains_phrase(phrase)
     for worker in query.values("worker"):
         condition &= Q(worker__icontains=worker)
     for name in query.values("id"):
@@ -280,12 +280,12 @@ def _texts(query: Query) -> tuple[Q, tokens.Narrowing]:
     return condition, narrowing
 
 
-def _has(part: str) -> Q:
-    return Q(Contains(_Framed(F("search")), part))
+def _contains_word(part: str) -> Q:
+    return Q(Contains(_Padded(F("search")), part))
 
 
-def _says(phrase: str) -> Q:
-    found = Q()
+def _contains_phrase(phrase: str) -> Q:
+    condition = Q()
     for column in ("type", "external_id", "run_id", "worker", "failure"):
-        found |= Q(**{f"{column}__icontains": phrase})
-    return found
+        condition |= Q(**{f"{column}__icontains": phrase})
+    return condition

@@ -20,6 +20,6 @@ def ingest_panel(request: SignedInRequest, slug: str) -> HttpResponse:
     target = get_object_or_404(Target, slug=slug)
     context = {
         "reading": reading(target, now=timezone.now()),
-        "left": backlogs(target).get(target.pk, Backlog()),
+        "backlog": backlogs(target).get(target.pk, Backlog()),
     }
     return render(request, "jobs/_ingest.html", context)

@@ -14,8 +14,8 @@ from observability.engines.contracts import (
     RunEvent,
     Status,
 )
-from observability.jobs.charts.elements import Moment, Outline
-from observability.jobs.charts.headline import Headline, Subject, headline, standing
+from observability.jobs.charts.elements import RunTimes, TimelineEvent
+from observability.jobs.charts.headline import Headline, RunFacts, headline, summarize
 from tests.observability.jobs.charts.test_timeline import EVENTS, MINUTE, moments
 from tests.observability.jobs.factories import NOON, after, retried, seen
 
@@ -32,8 +32,8 @@ def line(
 ) -> Headline:
     """The headline of a run that is a minute old, or ended after 250 s."""
     closed = None if status in {Status.RUNNING, Status.WAITING, Status.PAUSED} else after(250)
-    subject = Subject(Outline(status, NOON, began, closed), **fields)
-    return headline(subject, standing(moments(events)), now=now)
+    subject = RunFacts(RunTimes(status, NOON, began, closed), **fields)
+    return headline(subject, summarize(moments(events)), now=now)
 
 
 def test_a_failure_is_its_kind_and_its_message() -> None:
@@ -121,8 +121,8 @@ def test_a_checkpoint_says_how_far(progress: dict[str, Any], words: str) -> None
 
 
 @given(events=EVENTS)
-def test_no_sequence_of_events_leaves_it_empty(events: list[Moment]) -> None:
+def test_no_sequence_of_events_leaves_it_empty(events: list[TimelineEvent]) -> None:
     for status in Status:
         closed = None if status in {Status.RUNNING, Status.WAITING, Status.PAUSED} else after(9)
-        subject = Subject(Outline(status, NOON, None, closed))
-        assert headline(subject, standing(events), now=after(60)).lead
+        subject = RunFacts(RunTimes(status, NOON, None, closed))
+        assert headline(subject, summarize(events), now=after(60)).lead

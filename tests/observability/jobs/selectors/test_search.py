@@ -14,7 +14,7 @@ from console.database.keyset import keyset_page
 from observability.engines.contracts import Status
 from observability.jobs.models import JobRun
 from observability.jobs.rules.query import parse
-from observability.jobs.rules.search_words import asked_words, words_of
+from observability.jobs.rules.search_words import query_words, search_words
 from observability.jobs.selectors import search, tokens
 from observability.jobs.selectors.search import KEY, search_for
 from tests.observability.jobs.factories import after, make_run, make_target, make_tenant
@@ -27,7 +27,7 @@ NOW = after(3600)
 def put(name: str, **fields: Any) -> JobRun:
     """A run with that external id, and the words that ingest would have given it."""
     values = {"type": "InvoiceFlow", "worker": "", "failure": ""} | fields
-    words = words_of(values["type"], name, values["worker"], values["failure"])
+    words = search_words(values["type"], name, values["worker"], values["failure"])
     return make_run(external_id=name, search=words, **values)
 
 
@@ -202,7 +202,7 @@ def test_no_later_migration_has_lost_the_triggers() -> None:
 def test_any_word_can_be_looked_up(text: str) -> None:
     name = text.replace("\0", "") or "x"
     run = put(name[:900])
-    for word in asked_words(name):
+    for word in query_words(name):
         hits = tokens.matching(((tokens.word(word),),), most=10_000)
         assert hits is not None
         assert run.pk in {hit[0] for hit in hits}
