@@ -163,7 +163,7 @@ def test_facets_count_what_matches_and_ignore_their_own_filter(viewer: Client) -
         make_run(tenant=tenant, status=status)
     shown = viewer.get("/jobs/facets/", {"q": "status:failed tenant:acme"}).context["facets"]
     by_name = {
-        facet.name: [(each.value, each.count, each.is_chosen) for each in facet.values]
+        facet.name: [(value.value, value.count, value.is_chosen) for value in facet.values]
         for facet in shown
     }
     assert by_name["status"] == [("failed", 2, True), ("succeeded", 1, False)]
@@ -176,9 +176,9 @@ def test_a_facet_adds_and_removes_its_chip(viewer: Client) -> None:
     make_run(status=Status.FAILED, search="job")
     make_run(status=Status.LOST, search="job")
     facets = viewer.get("/jobs/facets/", {"q": "status:bad job"}).context["facets"]
-    queries = {each.value: each.query for each in facets[0].values}
+    queries = {value.value: value.query for value in facets[0].values}
     assert queries["failed"] == "status:deleted status:lost status:timed_out job"
-    tenants = {each.value: each.query for each in facets[2].values}
+    tenants = {value.value: value.query for value in facets[2].values}
     assert tenants == {"none": "status:bad tenant:none job"}
 
 
