@@ -14,7 +14,7 @@ GOOD = frozenset({Verdict.DETERMINISTIC.value})
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ReplayProgress:
     """A replay in numbers. `counts` has the verdicts that occurred, the bad ones first."""
 
     replay: Replay
@@ -54,14 +54,14 @@ class Progress:
         return sum(count for value, _, count in self.counts if value == verdict)
 
 
-def progress_of(replays: Iterable[Replay]) -> list[Progress]:
+def progress_of(replays: Iterable[Replay]) -> list[ReplayProgress]:
     """Each replay in numbers: one query for all of them."""
     wanted = list(replays)
     found: dict[int, dict[str, int]] = {replay.pk: {} for replay in wanted}
     rows = ReplayResult.objects.filter(replay__in=found).values_list("replay_id", "verdict")
     for replay_id, verdict, count in rows.annotate(n=Count("id")).order_by():
         found[replay_id][verdict] = count
-    return [Progress(replay, _counts(found[replay.pk])) for replay in wanted]
+    return [ReplayProgress(replay, _counts(found[replay.pk])) for replay in wanted]
 
 
 def _counts(found: Mapping[str, int]) -> tuple[tuple[str, str, int], ...]:

@@ -9,7 +9,7 @@ from console.rest.serializers import Body, described
 from console.rest.views import Row
 from observability.replays.models import BundleKind, ReplayResult, ReplayState, Verdict
 from observability.replays.models import WorkflowBundle as _Bundle
-from observability.replays.selectors import Progress
+from observability.replays.selectors import ReplayProgress
 
 BUNDLE = described(
     "WorkflowBundle",
@@ -102,7 +102,7 @@ def bundle_row(bundle: _Bundle) -> Row:
     }
 
 
-def replay_row(progress: Progress) -> Row:
+def replay_row(progress: ReplayProgress) -> Row:
     """A replay; its bundle is loaded."""
     replay = progress.replay
     return {

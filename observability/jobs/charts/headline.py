@@ -31,7 +31,7 @@ class Headline:
 
 
 @dataclass(frozen=True, slots=True)
-class RunFacts:
+class HeadlineInput:
     """What the run's row says beside its times."""
 
     times: RunTimes
@@ -123,7 +123,7 @@ def _remember(
     by_step[event.step] = event
 
 
-def headline(facts: RunFacts, summary: RunSummary, *, now: datetime) -> Headline:
+def headline(facts: HeadlineInput, summary: RunSummary, *, now: datetime) -> Headline:
     """The one line; never empty."""
     times = facts.times
     if times.is_open:
@@ -141,7 +141,7 @@ def headline(facts: RunFacts, summary: RunSummary, *, now: datetime) -> Headline
     return Headline("", f"{label} after {took}", facts.failure)
 
 
-def _bad(facts: RunFacts, summary: RunSummary) -> Headline:
+def _bad(facts: HeadlineInput, summary: RunSummary) -> Headline:
     label = STATUS_LABELS[Status(facts.times.status)]
     kind = failure_label(facts.failure_kind) if facts.failure_kind else label
     text = facts.failure or (summary.failed.message if summary.failed else "")
@@ -157,7 +157,7 @@ def _waited(times: RunTimes) -> str:
     return f"{format_duration(waited)} of it waiting to start." if waited >= 1 else ""
 
 
-def _open(facts: RunFacts, summary: RunSummary, now: datetime) -> Headline:
+def _open(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline:
     for line in (
         _paused(facts, summary, now),
         _limited(summary, now),
@@ -170,7 +170,7 @@ def _open(facts: RunFacts, summary: RunSummary, now: datetime) -> Headline:
     return _running(facts, now)
 
 
-def _paused(facts: RunFacts, summary: RunSummary, now: datetime) -> Headline | None:
+def _paused(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline | None:
     if summary.paused is None:
         if facts.times.status != Status.PAUSED:
             return None
@@ -192,7 +192,7 @@ def _limited(summary: RunSummary, now: datetime) -> Headline | None:
     return Headline("warn", f"{lead} for {how_long}", _step(summary.limited) + text)
 
 
-def _retrying(facts: RunFacts, summary: RunSummary, now: datetime) -> Headline | None:
+def _retrying(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline | None:
     if summary.retry is None:
         return None
     number = summary.retry.attempt or facts.attempts + 1
@@ -206,7 +206,7 @@ def _retrying(facts: RunFacts, summary: RunSummary, now: datetime) -> Headline |
     return Headline("warn", f"Retrying: attempt {number}{when}", _step(summary.retry) + why)
 
 
-def _waiting(facts: RunFacts, summary: RunSummary, now: datetime) -> Headline | None:
+def _waiting(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline | None:
     if summary.waiting is not None:
         text = summary.waiting.message or summary.waiting.title
         how_long = _for(summary.waiting.at, now)
@@ -219,7 +219,7 @@ def _waiting(facts: RunFacts, summary: RunSummary, now: datetime) -> Headline | 
     return Headline("", f"Waiting{where} for {how_long}", "Nothing has taken it up yet.")
 
 
-def _failing(facts: RunFacts, summary: RunSummary, now: datetime) -> Headline | None:
+def _failing(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline | None:
     """Something failed and nothing came after it: open, but hardly well."""
     if summary.failed is None or summary.moved_on:
         return None
@@ -228,7 +228,7 @@ def _failing(facts: RunFacts, summary: RunSummary, now: datetime) -> Headline | 
     return Headline("warn", f"{kind}, {_for(summary.failed.at, now)} ago", text)
 
 
-def _running(facts: RunFacts, now: datetime) -> Headline:
+def _running(facts: HeadlineInput, now: datetime) -> Headline:
     began = facts.times.began_at or facts.times.created_at
     lead = f"Running for {_for(began, now)}"
     progress = facts.progress or {}

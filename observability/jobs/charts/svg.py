@@ -141,13 +141,13 @@ def is_layer(span: Span) -> bool:
 
 
 def legend(lanes: Iterable[Lane], *, gaps: bool) -> list[tuple[str, str]]:
-    """The kinds of span and glyphs in use, as (name, words)."""
+    """The kinds of span and glyphs in use, as (name, label)."""
     used: set[str] = {"gap"} if gaps else set()
     for lane in lanes:
         used.update(span.kind.value for span in lane.spans)
         used.update(span.outcome.value for span in lane.spans)
         used.update(glyph_for(item.kind) for item in lane.marks)
-    return [(str(name), words) for name, words in _LEGEND.items() if name in used]
+    return [(str(name), label) for name, label in _LEGEND.items() if name in used]
 
 
 def legend_sample(name: str) -> str:

@@ -117,7 +117,7 @@ class Timeline:
 
     @property
     def glyphs(self) -> list[tuple[str, str]]:
-        """The signs in use, as (name, words), for the legend."""
+        """The signs in use, as (name, label), for the legend."""
         return svg.legend(self.lanes, gaps=bool(self.gaps))
 
     def svg(self) -> str:
@@ -151,10 +151,10 @@ class Timeline:
 
     def _gap(self, gap: Gap) -> str:
         left = self._at(gap.starts_at)
-        words = (
+        title = (
             f"Gap of {format_duration((gap.ends_at - gap.starts_at).total_seconds())}: {gap.cause}"
         )
-        return svg.gap(left, self._at(gap.ends_at) - left, self.height, words)
+        return svg.gap(left, self._at(gap.ends_at) - left, self.height, title)
 
     def _lane(self, lane: Lane, top: int) -> str:
         out = [svg.ruler(top)]
@@ -163,9 +163,9 @@ class Timeline:
             width = self._at(span.end) - left
             out.append(svg.span_bar(span, left, width, top, self._describe_span(span)))
         for mark in lane.marks:
-            words = f"{kind_label(mark.kind)} at {self._offset(mark.at)}"
-            words += f": {shorten(mark.note)}" if mark.note else ""
-            out.append(svg.mark(glyph_for(mark.kind), self._at(mark.at), top, words))
+            title = f"{kind_label(mark.kind)} at {self._offset(mark.at)}"
+            title += f": {shorten(mark.note)}" if mark.note else ""
+            out.append(svg.mark(glyph_for(mark.kind), self._at(mark.at), top, title))
         return f"<g>{''.join(out)}</g>"
 
     def _offset(self, moment: datetime) -> str:

@@ -92,7 +92,7 @@ class RunState:
 
 
 def state_of(snapshot: RunSnapshot, *, masker: Masker, tenant_id: int | None = None) -> RunState:
-    """A snapshot as rows can hold it, masked and bounded; `tenant_id` is that of `snapshot.tenant`."""
+    """A snapshot as rows hold it, masked and bounded; `tenant_id` is that of `snapshot.tenant`."""
     revision = clean(snapshot.revision)[:100]
     closed_at = None if snapshot.status in OPEN else snapshot.closed_at or _last_time(snapshot)
     latest: dict[str, Any] = {"state": (snapshot.status.value, closed_at)}

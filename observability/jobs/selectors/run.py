@@ -13,7 +13,13 @@ from observability.engines.contracts import Engine, EventKind, LinkKind
 from observability.engines.links import Link, RunAddress, links_out
 from observability.engines.registry import adapter_for
 from observability.jobs.charts.elements import RunTimes, TimelineEvent
-from observability.jobs.charts.headline import Headline, RunFacts, RunSummary, headline, summarize
+from observability.jobs.charts.headline import (
+    Headline,
+    HeadlineInput,
+    RunSummary,
+    headline,
+    summarize,
+)
 from observability.jobs.charts.labels import format_duration
 from observability.jobs.charts.timeline import Gap, Timeline, draw
 from observability.jobs.models import IngestGap, IngestState, JobRun
@@ -98,8 +104,8 @@ def _events(run: JobRun) -> list[TimelineEvent]:
     return [TimelineEvent._make(row) for row in rows.order_by("seq", "key")]
 
 
-def _facts(run: JobRun, times: RunTimes, summary: RunSummary) -> RunFacts:
-    return RunFacts(
+def _facts(run: JobRun, times: RunTimes, summary: RunSummary) -> HeadlineInput:
+    return HeadlineInput(
         times=times,
         attempts=run.attempts,
         failure=run.failure,

@@ -1,4 +1,4 @@
-"""The index of words (migration 0002): what it has of a run, and asking it."""
+"""The word index (migration 0003): the tokens that it has of a run, and queries of it."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from console.pages.partials import ANY, render_partial_or_page
 from observability.jobs.models import JobRun
 from observability.jobs.rules.query import CHIPS, Query, parse
 from observability.jobs.selectors import explorer as reads
-from observability.jobs.selectors.ingest import readings
+from observability.jobs.selectors.ingest import ingest_statuses
 from observability.jobs.selectors.search import KEY, Search, search_for
 from observability.jobs.services.saved import PLACE
 from tenants.models import Tenant
@@ -35,11 +35,11 @@ _SHOWN = 50
 def explorer(request: SignedInRequest) -> HttpResponse:
     """Runs that match the box, newest first, 50 to a page; everything is in the URL."""
     now = timezone.now()
-    targets = readings(now)
+    statuses = ingest_statuses(now)
     context: dict[str, Any] = {
-        "late": [reading for reading in targets if reading.late],
-        "with_gaps": [reading for reading in targets if reading.gaps],
-        "is_read": any(reading.state for reading in targets),
+        "late": [status for status in statuses if status.late],
+        "with_gaps": [status for status in statuses if status.gaps],
+        "is_read": any(status.state for status in statuses),
         "chips": CHIPS,
         "saved": SavedLink.objects.of(request.user, place=PLACE),
     }

@@ -15,7 +15,7 @@ from observability.engines.contracts import (
     Status,
 )
 from observability.jobs.charts.elements import RunTimes, TimelineEvent
-from observability.jobs.charts.headline import Headline, RunFacts, headline, summarize
+from observability.jobs.charts.headline import Headline, HeadlineInput, headline, summarize
 from tests.observability.jobs.charts.test_timeline import EVENTS, MINUTE, moments
 from tests.observability.jobs.factories import NOON, after, retried, seen
 
@@ -32,7 +32,7 @@ def line(
 ) -> Headline:
     """The headline of a run that is a minute old, or ended after 250 s."""
     closed = None if status in {Status.RUNNING, Status.WAITING, Status.PAUSED} else after(250)
-    subject = RunFacts(RunTimes(status, NOON, began, closed), **fields)
+    subject = HeadlineInput(RunTimes(status, NOON, began, closed), **fields)
     return headline(subject, summarize(moments(events)), now=now)
 
 
@@ -124,5 +124,5 @@ def test_a_checkpoint_says_how_far(progress: dict[str, Any], words: str) -> None
 def test_no_sequence_of_events_leaves_it_empty(events: list[TimelineEvent]) -> None:
     for status in Status:
         closed = None if status in {Status.RUNNING, Status.WAITING, Status.PAUSED} else after(9)
-        subject = RunFacts(RunTimes(status, NOON, None, closed))
+        subject = HeadlineInput(RunTimes(status, NOON, None, closed))
         assert headline(subject, summarize(events), now=after(60)).lead

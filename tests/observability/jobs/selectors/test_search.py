@@ -51,8 +51,8 @@ def runs() -> None:
 
 WAYS = {
     "walk": {},
-    "index": {"STRETCH": 1, "LONGEST": 0},
-    "deep": {"STRETCH": 1, "LONGEST": 0, "FEW": 0},
+    "index": {"SCANNED_FIRST": 1, "SCANNED_MOST": 0},
+    "deep": {"SCANNED_FIRST": 1, "SCANNED_MOST": 0, "HITS_MOST": 0},
 }
 
 
