@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from console.access.contracts import Permission
 from console.access.idempotency import Idempotent
 from console.access.models import User
-from console.access.rights import actor_of
+from console.access.rights import actor_of, person_of
 from console.audit.services import require_reason
 from console.errors import DomainError
 from console.rest.views import (
@@ -37,8 +37,10 @@ class MemberList(Idempotent, RowList):
     filter_backends = ()
 
     def get_queryset(self) -> QuerySet[Membership]:
-        tenant = get_object_or_404(Tenant, slug=self.kwargs["slug"])
-        return self.queryset.filter(tenant=tenant)
+        tenant = get_object_or_404(
+            Tenant.objects.visible_to(person_of(self.request)), slug=self.kwargs["slug"]
+        )
+        return super().get_queryset().filter(tenant=tenant)
 
     def shape(self, rows: Sequence[Membership]) -> list[Row]:
         return [serializers.member_row(row) for row in rows]
@@ -46,7 +48,7 @@ class MemberList(Idempotent, RowList):
     @extend_schema(request=serializers.NewMember, responses={201: serializers.MEMBER})
     def post(self, request: Request, slug: str) -> Response:
         """Makes somebody who can sign in a member of the tenant."""
-        tenant = get_object_or_404(Tenant, slug=slug)
+        tenant = get_object_or_404(Tenant.objects.visible_to(person_of(request)), slug=slug)
         body = serializers.NewMember.read(request)
         name = body["user"]
         user = User.objects.filter(username=name).first()
@@ -74,7 +76,7 @@ class MemberDetail(TaggedDetail):
     serializer_class = serializers.MEMBER
 
     def get_queryset(self) -> QuerySet[Membership]:
-        return self.queryset.filter(tenant__slug=self.kwargs["slug"])
+        return super().get_queryset().filter(tenant__slug=self.kwargs["slug"])
 
     def etag_of(self, instance: Membership) -> str:
         """Made of who and which role."""

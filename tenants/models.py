@@ -8,8 +8,8 @@ from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
 
-from console.access.contracts import Permission
 from console.access.models import User
+from console.access.scoping import TenantScoped
 from tenants.contracts import PlacementRef, TargetRef
 
 DNS_1123 = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
@@ -29,14 +29,10 @@ class TenantStatus(models.TextChoices):
     GONE = "gone", "Off-boarded"
 
 
-class TenantQuerySet(models.QuerySet["Tenant"]):
+class TenantQuerySet(TenantScoped["Tenant"]):
     """Finders for tenants."""
 
-    def visible_to(self, user: User) -> TenantQuerySet:
-        """Every tenant for console roles; for others only those they are members of."""
-        if user.may(Permission.VIEW):
-            return self
-        return self.filter(memberships__user=user)
+    tenant_path = "pk"
 
     def governed(self) -> TenantQuerySet:
         """Tenants that have something to enforce or to remove."""
@@ -102,6 +98,10 @@ class MembershipRole(models.TextChoices):
     MEMBER = "member", "Member"
 
 
+class MembershipQuerySet(TenantScoped["Membership"]):
+    """Who belongs to which tenant."""
+
+
 class Membership(models.Model):
     """A person who belongs to a tenant."""
 
@@ -113,6 +113,8 @@ class Membership(models.Model):
         max_length=8, choices=MembershipRole.choices, default=MembershipRole.MEMBER
     )
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = MembershipQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [
@@ -193,14 +195,8 @@ class Sharing(models.TextChoices):
     SHARED = "shared", "Shared, told apart by a fairness key"
 
 
-class PlacementQuerySet(models.QuerySet["Placement"]):
+class PlacementQuerySet(TenantScoped["Placement"]):
     """Finders for placements."""
-
-    def visible_to(self, user: User) -> PlacementQuerySet:
-        """Every placement for console roles; for others only those of their tenants."""
-        if user.may(Permission.VIEW):
-            return self
-        return self.filter(tenant__memberships__user=user)
 
 
 class Placement(models.Model):

@@ -132,12 +132,17 @@ class RolePermission(BasePermission):
         return declared.get(method)
 
 
-def actor_of(request: AnyRequest) -> Actor:
-    """Who acts in this request, for the ledger: an API token when one was used, else the person."""
+def person_of(request: AnyRequest) -> User:
+    """Who asks, behind the gate, which lets nobody else in."""
     user = request.user
     if not isinstance(user, User):
         raise PermissionDenied("Sign in first.")
-    token = _token_of(request)
+    return user
+
+
+def actor_of(request: AnyRequest) -> Actor:
+    """Who acts in this request, for the ledger: an API token when one was used, else the person."""
+    user, token = person_of(request), _token_of(request)
     return Actor.key(user, token.name) if token else Actor.person(user)
 
 

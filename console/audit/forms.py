@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 
+from console.access.models import User
 from console.audit.models import Entry, Outcome
 from console.audit.selectors import search
 
@@ -45,11 +46,11 @@ class LedgerFilter(forms.Form):
         required=False, label="To (UTC)", widget=forms.DateInput(attrs={"type": "date"})
     )
 
-    def entries(self) -> QuerySet[Entry]:
-        """The entries that every readable filter lets through."""
+    def entries(self, user: User) -> QuerySet[Entry]:
+        """The entries that `user` may know of and every readable filter lets through."""
         self.full_clean()
         wanted: dict[str, Any] = self.cleaned_data
-        entries = search(Entry.objects.all(), text=wanted.get("text", ""))
+        entries = search(Entry.objects.visible_to(user), text=wanted.get("text", ""))
         entries = entries.filter(**{name: wanted[name] for name in _EXACT if wanted.get(name)})
         if wanted.get("action"):
             entries = entries.filter(action__startswith=wanted["action"])

@@ -7,6 +7,10 @@ from typing import Any, ClassVar, NoReturn
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
+from django.db.models import Q
+
+from console.access.models import User
+from console.access.scoping import TenantScoped, tenants_of
 
 
 class ActorKind(models.TextChoices):
@@ -24,6 +28,14 @@ class Outcome(models.TextChoices):
     DONE = "done", "Done"
     REFUSED = "refused", "Refused"
     FAILED = "failed", "Failed"
+
+
+class EntryQuerySet(TenantScoped["Entry"]):
+    """An entry says by its slug whom it concerns."""
+
+    def own_of(self, user: User) -> Q:
+        """What makes an entry theirs."""
+        return Q(tenant__in=tenants_of(user, "tenant__slug"))
 
 
 class Entry(models.Model):
@@ -51,6 +63,8 @@ class Entry(models.Model):
     request_id = models.CharField(max_length=64, blank=True)
     outcome = models.CharField(max_length=8, choices=Outcome.choices, default=Outcome.DONE)
     message = models.TextField(blank=True, help_text="Why it was refused or failed.")
+
+    objects = EntryQuerySet.as_manager()
 
     class Meta:
         indexes: ClassVar = [

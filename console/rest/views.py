@@ -14,11 +14,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from django.db.models import QuerySet
 from rest_framework.generics import GenericAPIView, ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from console.access.contracts import Permission
+from console.access.rights import person_of
+from console.access.scoping import TenantScoped
 from console.errors import DomainError
 from console.rest.preconditions import Preconditions
 
@@ -26,7 +29,18 @@ Row = Mapping[str, Any]
 READ: dict[str, Permission] = {"GET": Permission.VIEW}
 
 
-class RowList(ListAPIView[Any]):
+class VisibleRows(GenericAPIView[Any]):
+    """Reads of `queryset` only what whoever asks may know of, where its rows belong to tenants."""
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """The visible rows of `queryset`; the schema is made for nobody and looks at none."""
+        rows: QuerySet[Any] = super().get_queryset()
+        if isinstance(rows, TenantScoped) and not getattr(self, "swagger_fake_view", False):
+            return rows.visible_to(person_of(self.request))
+        return rows
+
+
+class RowList(VisibleRows, ListAPIView[Any]):
     """A list of rows, page by page. A query parameter that nobody knows is a 400, not ignored."""
 
     cursor_key: ClassVar[tuple[str, ...]] = ("id",)
@@ -55,7 +69,7 @@ class RowList(ListAPIView[Any]):
                 )
 
 
-class RowDetail(GenericAPIView[Any]):
+class RowDetail(VisibleRows):
     """One row."""
 
     def shape(self, row: Any) -> Row:

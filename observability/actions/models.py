@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from console.access.scoping import TenantScoped
 from console.audit.models import ActorKind
 from console.database.claims import ClaimedQuerySet
 from observability.actions.contracts import ORDER_KEY
@@ -48,7 +49,7 @@ def new_uid() -> str:
     return str(uuid.uuid4())
 
 
-class OrderQuerySet(ClaimedQuerySet["Order"]):
+class OrderQuerySet(TenantScoped["Order"], ClaimedQuerySet["Order"]):  # type: ignore[override]  # a manager for each base, in the stubs
     """Finders, and the claim by which one worker at a time carries an order out."""
 
     def open(self) -> OrderQuerySet:
@@ -175,8 +176,10 @@ class ItemStatus(models.TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
-class OrderItemQuerySet(models.QuerySet["OrderItem"]):
+class OrderItemQuerySet(TenantScoped["OrderItem"]):
     """Finders for the runs of a batch."""
+
+    tenant_path = "run__tenant"
 
     def start(self, *, pk: int, now: datetime) -> bool:
         """Waiting becomes running, once; True for whoever did it."""

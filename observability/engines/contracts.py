@@ -247,7 +247,6 @@ class RunSnapshot:
     events: tuple[RunEvent, ...] = ()
     needs_history: bool = False
     document: bytes | None = None
-    emulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

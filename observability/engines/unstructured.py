@@ -29,7 +29,6 @@ from observability.engines.contracts import (
 from observability.engines.verbs import ActionRequest
 
 CHECKPOINT_ANNOTATION: Final = "headroom.dev/checkpoint"
-EMULATED_LABEL: Final = "headroom.dev/emulated"
 LAST: Final = 2**53 - 1
 """The `seq` of what is known to be a run's end but has no time of its own (exact in JSON too)."""
 LONGEST_KEY: Final = 160

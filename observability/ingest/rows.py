@@ -20,7 +20,7 @@ MERGED: Final = (
     *("location", "key", "tenant_id", "attribution", "type", "queue", "fairness_key", "status"),
     *("created_at", "began_at", "closed_at", "duration_ms", "attempts", "failure", "failure_kind"),
     *("started_by", "worker", "build", "parent_key", "progress", "attributes", "cleanup_at"),
-    *("cleaned_at", "emulated", "search", "revision", "marks", "history_due", "archive"),
+    *("cleaned_at", "search", "revision", "marks", "history_due", "archive"),
     *("history_not_before", "history_tries", "history_error", "updated_at"),
     *("archive_path", "archive_media", "archive_sha256", "archive_bytes"),
 )
@@ -50,7 +50,6 @@ def state_in(row: JobRun) -> RunState:
         attempts=row.attempts,
         progress=row.progress,
         cleaned_at=row.cleaned_at,
-        emulated=row.emulated,
         marks=marks,
     )
 
@@ -77,7 +76,7 @@ def write(row: JobRun, state: RunState, owners: Owners) -> None:
         state.began_at,
         state.cleaned_at,
     )
-    row.attempts, row.progress, row.emulated = state.attempts, state.progress, state.emulated
+    row.attempts, row.progress = state.attempts, state.progress
     row.key = bounded_id(row.make_key(), 1400)
     row.duration_ms = _milliseconds(row.created_at, row.closed_at)
     # What chips are looked up by comes first: a long failure may be cut off.

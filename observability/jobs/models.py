@@ -9,8 +9,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
-from console.access.contracts import Permission
-from console.access.models import User
+from console.access.scoping import TenantScoped
 from console.database.claims import ClaimedQuerySet
 from observability.engines.contracts import (
     ENGINE_LABELS,
@@ -45,14 +44,8 @@ class ArchiveState(models.TextChoices):
     UNAVAILABLE = "unavailable", "The engine no longer had it"
 
 
-class JobRunQuerySet(models.QuerySet["JobRun"]):
+class JobRunQuerySet(TenantScoped["JobRun"]):
     """Finders for runs."""
-
-    def visible_to(self, user: User) -> JobRunQuerySet:
-        """Every run for console roles; for others only those of their tenants."""
-        if user.may(Permission.VIEW):
-            return self
-        return self.filter(tenant__memberships__user=user)
 
     def unfinished(self) -> JobRunQuerySet:
         """Runs that have not ended as far as we know."""
@@ -93,7 +86,6 @@ class JobRun(models.Model):
     attributes = models.JSONField(default=dict, help_text="Search attributes, labels, headers.")
     cleanup_at = models.DateTimeField(null=True, help_text="When it is due to remove itself.")
     cleaned_at = models.DateTimeField(null=True, help_text="When it was gone from the engine.")
-    emulated = models.BooleanField(default=False, help_text="Run by an emulated controller.")
     search = models.TextField(blank=True, help_text="Words it is found by: type, ids, failure…")
     revision = models.CharField(max_length=100, blank=True)
     marks = models.JSONField(null=True, help_text="How late fields are that came earlier.")
@@ -170,6 +162,12 @@ class JobRun(models.Model):
         return run_key(self.engine, self.location, self.external_id, self.run_id)
 
 
+class JobEventQuerySet(TenantScoped["JobEvent"]):
+    """Events of runs."""
+
+    tenant_path = "run__tenant"
+
+
 class JobEvent(models.Model):
     """One thing that happened to a run; never changed. See contracts.RunEvent."""
 
@@ -186,6 +184,8 @@ class JobEvent(models.Model):
     message = models.CharField(max_length=LONGEST_MESSAGE, blank=True)
     detail = models.JSONField(default=dict)
 
+    objects = JobEventQuerySet.as_manager()
+
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["run", "seq", "key"], name="job_event_once")
@@ -195,12 +195,20 @@ class JobEvent(models.Model):
         return f"{self.title} of run {self.run_id}"
 
 
+class JobLinkQuerySet(TenantScoped["JobLink"]):
+    """Links of runs."""
+
+    tenant_path = "run__tenant"
+
+
 class JobLink(models.Model):
     """What a run has in common with others: a request, a trace, a chain of continued runs."""
 
     run = models.ForeignKey(JobRun, models.CASCADE, related_name="links", db_index=False)
     kind = models.CharField(max_length=8)
     value = models.CharField(max_length=255)
+
+    objects = JobLinkQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [
@@ -210,6 +218,12 @@ class JobLink(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind}={self.value}"
+
+
+class JobDocumentQuerySet(TenantScoped["JobDocument"]):
+    """Documents of runs."""
+
+    tenant_path = "run__tenant"
 
 
 class JobDocument(models.Model):
@@ -222,6 +236,8 @@ class JobDocument(models.Model):
     body = models.BinaryField(null=True, help_text="Compressed, until object storage has it.")
     path = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = JobDocumentQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [

@@ -17,7 +17,7 @@ RUN_COLUMNS: Final = (
     "id", "key", "engine", "target__slug", "location", "external_id", "run_id", "tenant__slug",
     "attribution", "type", "queue", "fairness_key", "status", "created_at", "began_at",
     "closed_at", "duration_ms", "attempts", "failure", "failure_kind", "started_by", "worker",
-    "build", "parent_key", "progress", "cleanup_at", "cleaned_at", "emulated", "event_count",
+    "build", "parent_key", "progress", "cleanup_at", "cleaned_at", "event_count",
     "archive", "updated_at",
 )  # fmt: skip
 _RENAMED: Final = {"target__slug": "target", "tenant__slug": "tenant", "parent_key": "parent"}
@@ -50,7 +50,6 @@ RUN_FIELDS: Final[dict[str, Any]] = {
     "progress": serializers.DictField(allow_null=True, help_text="The last checkpoint."),
     "cleanup_at": _moment(allow_null=True),
     "cleaned_at": _moment(allow_null=True),
-    "emulated": _flag(),
     "event_count": _integer(),
     "archive": serializers.ChoiceField(choices=ArchiveState.choices),
     "updated_at": _moment(help_text="When this row last changed; see `updated_since`."),

@@ -9,8 +9,8 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
-from console.access.contracts import Permission
 from console.access.models import User
+from console.access.scoping import TenantScoped, wholly_own
 from console.database.claims import ClaimedQuerySet
 from observability.jobs.models import JobRun
 from tenants.models import dns_label
@@ -83,8 +83,13 @@ class Verdict(models.TextChoices):
     NO_HISTORY = "no_history", "No history"
 
 
-class ReplayQuerySet(ClaimedQuerySet["Replay"]):
-    """Finders, and the claim by which one worker at a time carries a replay out."""
+class ReplayQuerySet(TenantScoped["Replay"], ClaimedQuerySet["Replay"]):  # type: ignore[override]  # a manager for each base, in the stubs
+    """Finders, and the claim by which one worker at a time carries a replay out. A replay is a
+    tenant's own when it has runs of nobody else."""
+
+    def own_of(self, user: User) -> Q:
+        """What makes a replay theirs."""
+        return wholly_own(ReplayResult.objects.all(), "replay", user)
 
     def unfinished(self) -> ReplayQuerySet:
         """Replays that wait or run."""
@@ -123,14 +128,10 @@ class Replay(models.Model):
         return self.finished_at is None
 
 
-class ReplayResultQuerySet(models.QuerySet["ReplayResult"]):
+class ReplayResultQuerySet(TenantScoped["ReplayResult"]):
     """Finders for results."""
 
-    def visible_to(self, user: User) -> ReplayResultQuerySet:
-        """Every result for console roles; for others only those of their tenants' runs."""
-        if user.may(Permission.VIEW):
-            return self
-        return self.filter(run__tenant__memberships__user=user)
+    tenant_path = "run__tenant"
 
     def waiting(self) -> ReplayResultQuerySet:
         """Those that have not been replayed yet."""

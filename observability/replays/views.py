@@ -71,7 +71,7 @@ def bundle_retire(request: SignedInRequest, pk: int) -> HttpResponse:
 def replay_list(request: SignedInRequest) -> HttpResponse:
     """Replays, the newest first."""
     page = keyset_page(
-        Replay.objects.select_related("bundle"),
+        Replay.objects.visible_to(request.user).select_related("bundle"),
         cursor=request.GET.get("cursor", ""),
         key=("created_at", "id"),
     )
@@ -109,9 +109,15 @@ def replay_new(request: SignedInRequest) -> HttpResponse:
 @require_GET
 def replay_detail(request: SignedInRequest, pk: int) -> HttpResponse:
     """How far it is, what diverged and where, then every run."""
-    replay = get_object_or_404(Replay.objects.select_related("bundle"), pk=pk)
+    replay = get_object_or_404(
+        Replay.objects.visible_to(request.user).select_related("bundle"), pk=pk
+    )
     verdict = request.GET.get("verdict", "")
-    found = ReplayResult.objects.filter(replay=replay).select_related("run__tenant")
+    found = (
+        ReplayResult.objects.visible_to(request.user)
+        .filter(replay=replay)
+        .select_related("run__tenant")
+    )
     if verdict in Verdict.values and verdict:
         found = found.filter(verdict=verdict)
     elif verdict == "bad":
@@ -141,7 +147,9 @@ def replay_detail(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def replay_stop(request: SignedInRequest, pk: int) -> HttpResponse:
     """Stops a replay; what is done stays."""
-    replay = get_object_or_404(Replay.objects.select_related("bundle"), pk=pk)
+    replay = get_object_or_404(
+        Replay.objects.visible_to(request.user).select_related("bundle"), pk=pk
+    )
     if not replays.stop(replay=replay, actor=actor_of(request)):
         messages.info(request, "It had ended already.")
     return redirect("replays:replay", pk=pk)

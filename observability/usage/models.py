@@ -6,10 +6,17 @@ from typing import ClassVar
 
 from django.db import models
 
+from console.access.scoping import TenantScoped
 from tenants.models import Placement
 
 SLOT_SECONDS = 900
 SLOTS = 96
+
+
+class UsageSamplesQuerySet(TenantScoped["UsageSamples"]):
+    """One row for each placement."""
+
+    tenant_path = "placement__tenant"
 
 
 class UsageSamples(models.Model):
@@ -24,6 +31,8 @@ class UsageSamples(models.Model):
     )
     slot = models.PositiveBigIntegerField()
     values = models.JSONField(default=dict)
+
+    objects = UsageSamplesQuerySet.as_manager()
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["slot"], name="usage_samples_slot")]

@@ -21,8 +21,8 @@ from tenants.models import Placement
 def sparks(request: SignedInRequest, pk: int) -> HttpResponse:
     """One sparkline per limit, each swapped into its own cell of the limits table."""
     placement = get_object_or_404(Placement.objects.visible_to(request.user), pk=pk)
-    samples = UsageSamples.objects.filter(placement=placement).first()
-    state = PlacementState.objects.filter(placement=placement).first()
+    samples = UsageSamples.objects.visible_to(request.user).filter(placement=placement).first()
+    state = PlacementState.objects.visible_to(request.user).filter(placement=placement).first()
     limits = charts.limits_of(state.limits) if state else {}
     lines = {}
     if samples is not None:

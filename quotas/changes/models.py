@@ -6,7 +6,10 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
+from console.access.models import User
+from console.access.scoping import TenantScoped
 from quotas.enforcement.models import Rollout
 
 
@@ -16,6 +19,14 @@ class ProposalStatus(models.TextChoices):
     DRAFT = "draft", "Draft"
     APPLIED = "applied", "Applied"
     DISCARDED = "discarded", "Discarded"
+
+
+class ProposalQuerySet(TenantScoped["Proposal"]):
+    """A proposal names tenants of every kind: beside the console it is its author's alone."""
+
+    def own_of(self, user: User) -> Q:
+        """What makes a proposal theirs."""
+        return Q(author=user)
 
 
 class Proposal(models.Model):
@@ -41,6 +52,8 @@ class Proposal(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     applied_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ProposalQuerySet.as_manager()
 
     class Meta:
         indexes: ClassVar = [

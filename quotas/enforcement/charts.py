@@ -76,15 +76,13 @@ def feature_facts(features: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         facts.append(("Workflows (argoproj.io)", served))
         known_by = str(features.get("controller") or "nothing tells")
         facts.append(("Workflow controller", _CONTROLLERS.get(known_by, known_by)))
-    if features.get("emulated") is True:
-        facts.append(("Emulated", "by this demo: no real API server answers"))
     return tuple(facts)
 
 
 _CONTROLLERS = {
-    "emulated": "emulated by this demo: Argo's own is not there",
     "Argo server": "its version is the Argo server's",
     "image": "its version is its image's",
+    "definition": "its version is what the definition of Workflows says",
     "nothing tells": "nothing tells its version",
 }
 _FAIRNESS: dict[bool | None, str] = {

@@ -7,6 +7,8 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from console.access.models import User
+from console.access.scoping import TenantScoped, wholly_own
 from console.database.claims import ClaimedQuerySet
 from tenants.models import Placement, Target, Tenant
 
@@ -37,6 +39,14 @@ class RolloutKind(models.TextChoices):
     TAKEOVER = "takeover", "Take-over of fields"
 
 
+class RolloutQuerySet(TenantScoped["Rollout"]):
+    """A rollout names whom it concerns: it is a tenant's own when it concerns nobody else."""
+
+    def own_of(self, user: User) -> Q:
+        """What makes a rollout theirs."""
+        return wholly_own(RolloutItem.objects.all(), "rollout", user)
+
+
 class Rollout(models.Model):
     """One push of intent to the planes. Written in the transaction that changes the intent."""
 
@@ -51,6 +61,8 @@ class Rollout(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = RolloutQuerySet.as_manager()
 
     class Meta:
         indexes: ClassVar = [
@@ -76,6 +88,10 @@ class ItemState(models.TextChoices):
 
 
 OPEN_STATES = (ItemState.WAITING, ItemState.RUNNING)
+
+
+class RolloutItemQuerySet(TenantScoped["RolloutItem"]):
+    """Each item is of one tenant."""
 
 
 class RolloutItem(models.Model):
@@ -104,6 +120,8 @@ class RolloutItem(models.Model):
     milliseconds = models.PositiveIntegerField(default=0)
     finished_at = models.DateTimeField(null=True, blank=True)
 
+    objects = RolloutItemQuerySet.as_manager()
+
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["rollout", "placement"], name="rollout_item_once")
@@ -120,6 +138,12 @@ class RolloutItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rollout_id}: {self.placement_id} {self.state}"
+
+
+class PlacementStateQuerySet(TenantScoped["PlacementState"]):
+    """Observations of placements."""
+
+    tenant_path = "placement__tenant"
 
 
 class PlacementState(models.Model):
@@ -147,6 +171,8 @@ class PlacementState(models.Model):
     warnings = models.JSONField(default=list)
     foreign = models.JSONField(default=list, help_text="Objects that count but are not ours.")
 
+    objects = PlacementStateQuerySet.as_manager()
+
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=["condition", "since"], name="placement_state_condition"),
@@ -154,6 +180,10 @@ class PlacementState(models.Model):
 
     def __str__(self) -> str:
         return f"{self.placement_id}: {self.condition}"
+
+
+class TenantStateQuerySet(TenantScoped["TenantState"]):
+    """One row for each tenant."""
 
 
 class TenantState(models.Model):
@@ -175,6 +205,8 @@ class TenantState(models.Model):
     )
     observed_at = models.DateTimeField(null=True, blank=True)
 
+    objects = TenantStateQuerySet.as_manager()
+
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=["severity", "tenant"], name="tenant_state_severity"),
@@ -184,6 +216,10 @@ class TenantState(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tenant_id}: {self.condition}"
+
+
+class DriftQuerySet(TenantScoped["Drift"]):
+    """Each finding is of one tenant."""
 
 
 class Drift(models.Model):
@@ -206,6 +242,8 @@ class Drift(models.Model):
     )
     owner = models.CharField(max_length=200, blank=True, help_text="Who wrote it, if known.")
     changes = models.JSONField(default=list, help_text="What differed, as changes in JSON.")
+
+    objects = DriftQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [
@@ -253,6 +291,12 @@ class TargetState(models.Model):
 
     def __str__(self) -> str:
         return f"{self.target_id}: {self.condition}"
+
+    @property
+    def distribution(self) -> str:
+        """Whose build the server is, as far as its version says: "k3s1" of "v1.36.1+k3s1",
+        empty for most."""
+        return self.version.partition("+")[2]
 
 
 class TargetSample(models.Model):

@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 
 from console.access.contracts import Permission
 from console.access.idempotency import Idempotent
-from console.access.rights import actor_of
+from console.access.rights import actor_of, person_of
 from console.rest.parameters import moment_of
 from console.rest.preconditions import tag
 from console.rest.serializers import ReasonOnly
@@ -102,7 +102,7 @@ class VersionReads(RowList):
 
     def get_queryset(self) -> QuerySet[PlanVersion]:
         plan = get_object_or_404(Plan, slug=self.kwargs["slug"])
-        return self.queryset.filter(plan=plan)
+        return super().get_queryset().filter(plan=plan)
 
     def shape(self, rows: Sequence[PlanVersion]) -> list[Row]:
         terms = terms_of(rows)
@@ -206,7 +206,7 @@ class TenantLimits(APIView):
     )
     def get(self, request: Request, slug: str) -> Response:
         """The effective limits now, or at any moment: each with its source."""
-        tenant = get_object_or_404(Tenant, slug=slug)
+        tenant = get_object_or_404(Tenant.objects.visible_to(person_of(request)), slug=slug)
         asked = request.query_params.get("at", "")
         at = moment_of(asked, field="at") if "at" in request.query_params else timezone.now()
         history = load_histories([tenant.pk])[tenant.pk]

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from console.access.scoping import TenantScoped
 from tenants.models import Tenant, dns_label
 
 
@@ -70,7 +71,7 @@ class Limit(models.Model):
         return f"{self.key}={self.value}"
 
 
-class IntervalQuerySet(models.QuerySet[Any]):
+class IntervalQuerySet(TenantScoped[Any]):
     """Rows that hold from starts_at (inclusive) to ends_at (exclusive, null is open)."""
 
     def at(self, moment: datetime) -> IntervalQuerySet:

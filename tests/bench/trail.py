@@ -53,7 +53,7 @@ RUN_COLUMNS: Final = (
     "id", "engine", "target_id", "external_id", "run_id", "location", "key", "tenant_id",
     "attribution", "type", "queue", "fairness_key", "status", "created_at", "began_at",
     "closed_at", "duration_ms", "attempts", "failure", "failure_kind", "started_by", "worker",
-    "build", "parent_key", "attributes", "emulated", "search", "revision", "history_due",
+    "build", "parent_key", "attributes", "search", "revision", "history_due",
     "history_through", "history_tries", "history_error", "event_count", "archive",
     "archive_path", "archive_media", "archive_sha256", "first_seen_at", "updated_at",
 )  # fmt: skip
@@ -149,7 +149,7 @@ def runs(count: int, tenants: list[Any], targets: list[Any]) -> Iterator[Row]:
             number, engine, target, name, run, place, f"{engine}/{place}/{name}/{run}", tenant[0],
             "declared" if tenant[0] else "unattributed", kind, f"queue-{place}", "", status,
             created, created, closed, took, random.choice((1, 1, 1, 2, 4)), failure, why,
-            "scheduler", worker, "build-42", "", '{"region": "eu", "cost": "7"}', engine == "argo",
+            "scheduler", worker, "build-42", "", '{"region": "eu", "cost": "7"}',
             search_words(kind, name, run, worker, failure), str(number), False, EVENTS, 0, "",
             EVENTS,
             "none" if is_open else "stored", "", "", "", created, closed or created,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from console.errors import Conflict, ExternalError
+from deploy.emulators.argo.names import VERSION
+from quotas.enforcement.models import TargetState
 from quotas.enforcement.ports import Operation
 from tenants.contracts import PlacementRef, TargetRef
 from tests.contract.adapter_harness import limits
@@ -207,8 +209,8 @@ def test_a_probe_says_what_is_there_and_what_we_may_not(argo: Site) -> None:
     health = argo.adapter.probe(target=argo.target)
     assert health.missing == ()
     assert health.features["workflows_served"] is True
-    assert (health.version, health.features["controller"]) == ("emulated", "emulated")
-    assert health.features["emulated"]
+    assert (health.version, health.features["controller"]) == (VERSION, "definition")
+    assert TargetState(version=health.version).distribution == "emulated"
 
 
 def test_somebody_without_rights_is_told_which_are_missing(argo: Site, poor: TargetRef) -> None:

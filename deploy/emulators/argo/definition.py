@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-EMULATED: Final = "headroom.dev/emulated"
+from deploy.emulators.argo.names import EMULATED, VERSION
+
 NAME: Final = "workflows.argoproj.io"
 _ANYTHING: Final = {
     "type": "object",
@@ -12,12 +13,16 @@ _ANYTHING: Final = {
 
 
 def definition() -> dict[str, Any]:
-    """The definition, with the label that says whose it is. No status subresource: Argo's has none,
+    """The definition; it says whose it is. No status subresource: Argo's has none,
     and with one the server would drop every status that is written with its object."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": NAME, "labels": {EMULATED: "true"}},
+        "metadata": {
+            "name": NAME,
+            "labels": {EMULATED: "true"},
+            "annotations": {"app.kubernetes.io/version": VERSION},
+        },
         "spec": {
             "group": "argoproj.io",
             "names": {

@@ -6,6 +6,8 @@ from typing import Any, Final
 Obj = dict[str, Any]
 
 EMULATED: Final = "headroom.dev/emulated"
+VERSION: Final = "v4.1.2+emulated"
+"""What is emulated, and that it is: readers show what stands behind the plus sign."""
 FIELD_MANAGER: Final = "headroom-argo-emulation"
 PREFIX: Final = "workflows.argoproj.io/"
 PHASE: Final = f"{PREFIX}phase"

@@ -13,11 +13,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import orjson
 
 from console.errors import Conflict, ExternalError, NotFound
-from deploy.emulators.argo import listing, operations
+from deploy.emulators.argo import listing, names, operations
 from deploy.emulators.argo.archive import Archive
 from deploy.emulators.argo.names import Obj
 
-VERSION: Final = "v4.1.2+emulated"
 MOST_BYTES: Final = 64 * 1024
 Query = dict[str, str]
 
@@ -43,7 +42,7 @@ class Answers:
         """Raises NotFound."""
         match parts:
             case ["version"]:
-                return {"version": VERSION, "platform": "headroom.dev/emulated"}
+                return {"version": names.VERSION, "platform": "headroom.dev/emulated"}
             case ["info"]:
                 return {"managedNamespace": "", "links": [], "modals": {}, "navColor": ""}
             case ["workflows", namespace]:

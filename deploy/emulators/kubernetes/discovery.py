@@ -11,7 +11,7 @@ from deploy.emulators.kubernetes.kinds import (
 VERSION: Obj = {
     "major": "1",
     "minor": "37",
-    "gitVersion": "v1.37.2+emulator",
+    "gitVersion": "v1.37.2+emulated",
     "gitCommit": "",
     "gitTreeState": "clean",
     "buildDate": "2026-11-22T00:00:00Z",

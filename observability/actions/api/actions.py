@@ -8,16 +8,13 @@ from typing import Any, ClassVar
 
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
-from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from console.access.contracts import Permission
 from console.access.idempotency import Idempotent
-from console.access.models import User
-from console.access.rights import actor_of, require
-from console.errors import DomainError
+from console.access.rights import actor_of, person_of, require
 from console.rest.views import (
     READ,
     Row,
@@ -77,7 +74,7 @@ class OrderList(RowList):
     """Actions, the newest first."""
 
     required_permissions: ClassVar = READ
-    queryset = Order.objects.none()
+    queryset = Order.objects.all()
     serializer_class = serializers.ORDER
     filterset_class = OrderFilters
     cursor_key = ("created_at", "id")
@@ -85,7 +82,7 @@ class OrderList(RowList):
 
     def get_queryset(self) -> Any:
         """All of them, with what a row shows."""
-        return listed()
+        return listed(super().get_queryset())
 
     def shape(self, rows: Sequence[Order]) -> list[Row]:
         return [serializers.order_row(row) for row in rows]
@@ -114,7 +111,5 @@ def json_arguments(engine: str, verb: str, given: dict[str, Any]) -> Mapping[str
 
 def _visible_run(request: Request, pk: int) -> JobRun:
     """The run; 404 for whoever has nothing to do with it."""
-    if not isinstance(request.user, User):
-        raise DomainError("not_signed_in", "Sign in first.", status=status.HTTP_401_UNAUTHORIZED)
-    visible = JobRun.objects.visible_to(request.user).select_related("target", "tenant")
+    visible = JobRun.objects.visible_to(person_of(request)).select_related("target", "tenant")
     return get_object_or_404(visible, pk=pk)

@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 
 from console.access.contracts import Permission
 from console.access.idempotency import Idempotent
-from console.access.rights import actor_of
+from console.access.rights import actor_of, person_of
 from console.rest.serializers import ReasonOnly
 from console.rest.views import READ, Row, RowList
 from observability.actions import serializers
@@ -55,7 +55,10 @@ class BatchStop(Idempotent, APIView):
     @extend_schema(request=ReasonOnly, responses={202: serializers.ORDER})
     def post(self, request: Request, pk: int) -> Response:
         """What is done stays done."""
-        batch = get_object_or_404(Order.objects.select_related("run", "target", "tenant"), pk=pk)
+        batch = get_object_or_404(
+            Order.objects.visible_to(person_of(request)).select_related("run", "target", "tenant"),
+            pk=pk,
+        )
         body = ReasonOnly.read(request)
         order = stop(
             order=batch, actor=actor_of(request), reason=body["reason"], now=timezone.now()
@@ -71,8 +74,10 @@ class BatchItems(RowList):
     serializer_class = serializers.ITEM
 
     def get_queryset(self) -> QuerySet[OrderItem]:
-        order = get_object_or_404(Order, pk=self.kwargs["pk"])
-        return self.queryset.filter(order=order)
+        order = get_object_or_404(
+            Order.objects.visible_to(person_of(self.request)), pk=self.kwargs["pk"]
+        )
+        return super().get_queryset().filter(order=order)
 
     def shape(self, rows: Sequence[OrderItem]) -> list[Row]:
         return [serializers.item_row(row) for row in rows]

@@ -7,7 +7,7 @@ from typing import Final
 
 from django.db.models import QuerySet
 
-from observability.actions.models import ItemStatus, Order, OrderItem, OrderQuerySet
+from observability.actions.models import ItemStatus, Order, OrderItem
 from observability.actions.selectors.facts import offers
 from observability.engines.catalogue import VERBS
 from observability.engines.contracts import ENGINE_LABELS, Engine
@@ -46,12 +46,12 @@ def panel_of(run: JobRun) -> Panel:
 
 def of_run(run: JobRun) -> QuerySet[Order]:
     """The orders about one run, newest first."""
-    return listed().filter(run=run).order_by("-created_at", "-id")
+    return listed(Order.objects.filter(run=run)).order_by("-created_at", "-id")
 
 
-def listed() -> OrderQuerySet:
+def listed(orders: QuerySet[Order]) -> QuerySet[Order]:
     """Orders with all that a row shows."""
-    return Order.objects.select_related("target", "tenant", "run").defer("preview")
+    return orders.select_related("target", "tenant", "run").defer("preview")
 
 
 def with_items(order: Order, *, bad: bool = False) -> QuerySet[OrderItem]:

@@ -28,7 +28,7 @@ from observability.actions.services.notes import repeatable
 def order_list(request: SignedInRequest) -> HttpResponse:
     """Actions, newest first."""
     filters = ListFilter(request.GET)
-    found = reads.listed().filter(**filters.lookups())
+    found = reads.listed(Order.objects.visible_to(request.user)).filter(**filters.lookups())
     page = keyset_page(
         found, cursor=request.GET.get("cursor", ""), key=("created_at", "id"), size=50
     )
@@ -40,7 +40,8 @@ def order_list(request: SignedInRequest) -> HttpResponse:
 def order(request: SignedInRequest, pk: int) -> HttpResponse:
     """One action: who, why, what came of it; a batch with its progress and its runs."""
     found = get_object_or_404(
-        Order.objects.select_related("target", "tenant", "run", "user"), pk=pk
+        Order.objects.visible_to(request.user).select_related("target", "tenant", "run", "user"),
+        pk=pk,
     )
     return render_partial_or_page(
         request,
@@ -55,7 +56,7 @@ def order(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def order_stop(request: SignedInRequest, pk: int) -> HttpResponse:
     """Stops a batch; what is done stays done."""
-    found = get_object_or_404(Order, pk=pk)
+    found = get_object_or_404(Order.objects.visible_to(request.user), pk=pk)
     form = ReasonForm(request.POST)
     try:
         if not form.is_valid():

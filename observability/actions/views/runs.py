@@ -29,7 +29,7 @@ _TONES = {OrderStatus.DONE: messages.SUCCESS, OrderStatus.REFUSED: messages.ERRO
 @require_GET
 def panel(request: SignedInRequest, pk: int) -> HttpResponse:
     """Buttons for what is possible now, reasons for what is not, and what was done."""
-    run = _run(pk)
+    run = _run(request, pk)
     context = {"run": run, "panel": panel_of(run)}
     parts = {ANY: "actions/_panel.html"}
     return render_partial_or_page(request, "actions/panel.html", context, partials=parts)
@@ -38,7 +38,7 @@ def panel(request: SignedInRequest, pk: int) -> HttpResponse:
 @requires(Permission.OPERATE)
 def ask(request: SignedInRequest, pk: int, verb: str) -> HttpResponse:
     """Says what will happen, asks for arguments and the reason, and does it."""
-    run = _run(pk)
+    run = _run(request, pk)
     about = find_verb(run.engine, verb)
     if about is None:
         raise Http404(f"Nothing called {verb} can be done on {run.get_engine_display()}.")
@@ -77,8 +77,9 @@ def ask(request: SignedInRequest, pk: int, verb: str) -> HttpResponse:
     return render(request, "actions/ask.html", context, status=status)
 
 
-def _run(pk: int) -> JobRun:
-    return get_object_or_404(JobRun.objects.select_related("target", "tenant"), pk=pk)
+def _run(request: SignedInRequest, pk: int) -> JobRun:
+    visible = JobRun.objects.visible_to(request.user)
+    return get_object_or_404(visible.select_related("target", "tenant"), pk=pk)
 
 
 def _initial(request: SignedInRequest, run: JobRun) -> dict[str, Any]:

@@ -38,7 +38,6 @@ from observability.engines.contracts import (
     run_key,
 )
 from observability.engines.unstructured import (
-    EMULATED_LABEL,
     Object,
     labels_of,
     links_of,
@@ -127,7 +126,6 @@ class _Translation(Facts):
             events=events,
             needs_history=self._is_offloaded,
             document=document_of(workflow) if give and not self._is_offloaded else None,
-            emulated=self.labels.get(EMULATED_LABEL) == "true",
         )
 
     @property

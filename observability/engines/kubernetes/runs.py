@@ -41,14 +41,12 @@ from observability.engines.kubernetes.state import (
     type_of,
 )
 from observability.engines.unstructured import (
-    EMULATED_LABEL,
     LAST,
     changed_at,
     checkpoint_events,
     created_of,
     creator_of,
     event,
-    labels_of,
     links_of,
     mapping,
     mappings,
@@ -123,7 +121,6 @@ class _Translation:
             attributes=self._attributes(),
             events=events,
             document=document_of(self.snapshot) if give else None,
-            emulated=labels_of(job).get(EMULATED_LABEL) == "true",
         )
 
     # -- state -------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
@@ -16,8 +15,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from console.access.contracts import Permission
-from console.access.models import User
-from console.access.rights import actor_of, granted, require
+from console.access.rights import actor_of, granted, person_of, require
 from console.database.keyset import Take
 from console.rest.parameters import moment_of
 from console.rest.views import Row, RowDetail, RowList
@@ -86,8 +84,10 @@ class EventList(RowList):
 
     def get_queryset(self) -> QuerySet[Any]:
         run = get_object_or_404(visible_runs(self.request), pk=self.kwargs["pk"])
-        rows: QuerySet[Any] = JobEvent.objects.filter(run=run).values(
-            *serializers.EVENT_COLUMNS, "id"
+        rows: QuerySet[Any] = (
+            JobEvent.objects.visible_to(person_of(self.request))
+            .filter(run=run)
+            .values(*serializers.EVENT_COLUMNS, "id")
         )
         return rows
 
@@ -119,15 +119,9 @@ def tenants_of(request: Request) -> list[int] | None:
     """The tenants whose runs may be found; None: everybody's."""
     if granted(request, Permission.VIEW):
         return None
-    return list(Tenant.objects.visible_to(_user(request)).values_list("pk", flat=True))
+    return list(Tenant.objects.visible_to(person_of(request)).values_list("pk", flat=True))
 
 
 def visible_runs(request: Request) -> QuerySet[JobRun]:
     """The runs that whoever asks may know of."""
-    return JobRun.objects.visible_to(_user(request))
-
-
-def _user(request: Request) -> User:
-    if not isinstance(request.user, User):
-        raise PermissionDenied("Sign in first.")
-    return request.user
+    return JobRun.objects.visible_to(person_of(request))

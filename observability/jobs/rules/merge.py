@@ -81,7 +81,6 @@ class RunState:
     attempts: int = 0
     progress: Mapping[str, Any] | None = None
     cleaned_at: datetime | None = None
-    emulated: bool = False
     marks: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -115,7 +114,6 @@ def state_of(snapshot: RunSnapshot, *, masker: Masker, tenant_id: int | None = N
         attempts=snapshot.attempts or 0,
         progress=_progress(snapshot.progress, masker),
         cleaned_at=snapshot.cleaned_at,
-        emulated=snapshot.emulated,
     )
 
 
@@ -174,7 +172,6 @@ def merged(old: RunState, new: RunState) -> RunState:
         attempts=max(old.attempts, new.attempts),
         progress=_later_progress(old.progress, new.progress),
         cleaned_at=_earliest(old.cleaned_at, new.cleaned_at),
-        emulated=old.emulated or new.emulated,
     )
 
 

@@ -29,7 +29,7 @@ _COLUMNS: Final[Mapping[str, str]] = {
 }
 LINE_FIELDS: Final = (
     "id", "engine", "external_id", "type", "status", "created_at", "began_at", "closed_at",
-    "duration_ms", "attempts", "failure", "failure_kind", "emulated", "progress", "cleanup_at",
+    "duration_ms", "attempts", "failure", "failure_kind", "progress", "cleanup_at",
     "cleaned_at", "tenant__slug", "target__slug",
 )  # fmt: skip
 
@@ -46,7 +46,6 @@ class RunLine:
     engine: str
     engine_label: str
     target: str
-    emulated: bool
     created_at: datetime
     took: str
     took_ms: int | None
@@ -113,7 +112,6 @@ def _line(run: JobRun, now: datetime) -> RunLine:
         engine=run.engine,
         engine_label=_engine(run.engine),
         target=run.target.slug,
-        emulated=run.emulated,
         created_at=run.created_at,
         took=_took(run, now),
         took_ms=run.duration_ms,

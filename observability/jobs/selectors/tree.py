@@ -32,7 +32,7 @@ _LINK_LABELS: Final = {
 }
 _COLUMNS: Final = (
     *("id", "engine", "target_id", "external_id", "run_id", "location", "key", "parent_key"),
-    *("tenant_id", "type", "status", "created_at", "closed_at", "duration_ms", "emulated"),
+    *("tenant_id", "type", "status", "created_at", "closed_at", "duration_ms"),
 )
 
 

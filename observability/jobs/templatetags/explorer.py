@@ -44,14 +44,13 @@ def _line(row: RunLine, *, tenants: bool) -> str:
     status, *rest = _cells(row, swap=False)
     kind, name = _cut(row.type, _LONGEST_TYPE), _cut(row.name, _LONGEST_NAME)
     url = f"{_base('jobs:explorer')}{row.id}/"
-    emulated = ' <span class="tag">emulated</span>' if row.emulated else ""
     return (
         f"<tr>{status}"
         f'<td class="what"><a class="row" href="{url}" dir="auto" '
         f'title="{escape(row.type)}">{kind}</a> '
         f'<small class="mono" dir="auto" title="{escape(row.name)}">{name}</small></td>'
         f"{_tenant(row) if tenants else ''}"
-        f'<td class="fit"><span title="on {row.target}">{row.engine_label}</span>{emulated}</td>'
+        f'<td class="fit"><span title="on {row.target}">{row.engine_label}</span></td>'
         f'<td class="fit">{ago(row.created_at)}</td>{"".join(rest)}</tr>'
     )
 

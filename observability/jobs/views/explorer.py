@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
@@ -83,7 +83,9 @@ def fresh(request: SignedInRequest) -> HttpResponse:
     now = timezone.now()
     query = _query_of(request)
     ids = [int(text) for text in request.GET.get("ids", "").split(".") if _is_id(text)][:_SHOWN]
-    shown = reads.with_line_fields(JobRun.objects.filter(pk__in=ids)).order_by("pk")
+    shown = reads.with_line_fields(
+        JobRun.objects.visible_to(request.user).filter(pk__in=ids)
+    ).order_by("pk")
     context = {
         "rows": reads.run_lines(shown, now=now),
         "newer": _newer(request, search_for(query, now=now)),
@@ -108,9 +110,9 @@ def failures_panel(request: SignedInRequest) -> HttpResponse:
     return _panel(request, Query().plus("status", "bad").plus("since", "24h"), name="failures")
 
 
-def _panel(request: HttpRequest, query: Query, *, name: str) -> HttpResponse:
+def _panel(request: SignedInRequest, query: Query, *, name: str) -> HttpResponse:
     now = timezone.now()
-    runs = reads.with_line_fields(JobRun.objects.all())
+    runs = reads.with_line_fields(JobRun.objects.visible_to(request.user))
     newest = search_for(query, now=now).take(runs, [f"-{part}" for part in KEY], _IN_PANEL + 1)
     context = {
         "name": name,
@@ -121,15 +123,15 @@ def _panel(request: HttpRequest, query: Query, *, name: str) -> HttpResponse:
     return render(request, "jobs/_panel.html", context)
 
 
-def _query_of(request: HttpRequest) -> Query:
+def _query_of(request: SignedInRequest) -> Query:
     """The box, and chips that a link gives as parameters of their own. Raises DomainError."""
     chips = {name: request.GET.getlist(name) for name in CHIPS if name in request.GET}
     return parse(request.GET.get("q", ""), chips)
 
 
-def _page(request: HttpRequest, search: Search) -> Page[JobRun]:
+def _page(request: SignedInRequest, search: Search) -> Page[JobRun]:
     return keyset_page(
-        reads.with_line_fields(JobRun.objects.all()),
+        reads.with_line_fields(JobRun.objects.visible_to(request.user)),
         cursor=request.GET.get("cursor", ""),
         key=KEY,
         size=_SHOWN,
@@ -160,7 +162,7 @@ def _fresh_url(query: Query, runs: list[JobRun], *, is_first: bool) -> str:
     return f"{reverse('jobs:fresh')}?{urlencode(parameters)}"
 
 
-def _newer(request: HttpRequest, search: Search) -> int:
+def _newer(request: SignedInRequest, search: Search) -> int:
     """How many match that are newer than the first shown; 0 where that was not asked."""
     text = request.GET.get("newest", "")
     if not _is_id(text):

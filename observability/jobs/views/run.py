@@ -29,15 +29,16 @@ from observability.jobs.services.documents import download_history
 _ORDERS = (("newest", "Newest first"), ("oldest", "Oldest first"))
 
 
-def _run(pk: int) -> JobRun:
-    return get_object_or_404(JobRun.objects.select_related("target", "tenant"), pk=pk)
+def _run(request: SignedInRequest, pk: int) -> JobRun:
+    visible = JobRun.objects.visible_to(request.user)
+    return get_object_or_404(visible.select_related("target__state", "tenant"), pk=pk)
 
 
 @requires(Permission.VIEW)
 @require_GET
 def run_detail(request: SignedInRequest, pk: int) -> HttpResponse:
     """What happened, who did what, and what belongs to it, on one page."""
-    run, now = _run(pk), timezone.now()
+    run, now = _run(request, pk), timezone.now()
     live = page.live_run(run, now=now)
     address = page.run_address(run, now=now)
     filters = reads.Filters.of(request.GET.dict())
@@ -65,7 +66,7 @@ def run_detail(request: SignedInRequest, pk: int) -> HttpResponse:
 def run_live(request: SignedInRequest, pk: int) -> HttpResponse:
     """The status line and the picture, for as long as the run is open; `seen` is how many events
     the page has."""
-    run = _run(pk)
+    run = _run(request, pk)
     text = request.GET.get("seen", "")
     shown = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else run.event_count
     context = {
@@ -85,7 +86,7 @@ def run_events(request: SignedInRequest, pk: int) -> HttpResponse:
     place = f"{reverse('jobs:run', args=[pk])}?{urlencode(request.GET.dict())}"
     if not wants_partial(request):
         return vary_on_partial(HttpResponseRedirect(f"{place}#events"))
-    run, now = _run(pk), timezone.now()
+    run, now = _run(request, pk), timezone.now()
     shown = reads.events_of(
         run,
         page.run_address(run, now=now),
@@ -101,7 +102,7 @@ def run_events(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_GET
 def run_event(request: SignedInRequest, pk: int, event: int) -> HttpResponse:
     """Everything that is kept of one event."""
-    run = _run(pk)
+    run = _run(request, pk)
     stored = get_object_or_404(run.events, pk=event)
     row = reads.event_row(run, stored, page.run_address(run, now=timezone.now()))
     parts = {ANY: "jobs/_run_payload.html"}
@@ -113,7 +114,7 @@ def run_event(request: SignedInRequest, pk: int, event: int) -> HttpResponse:
 @require_GET
 def run_history(request: SignedInRequest, pk: int) -> HttpResponse:
     """The engine's own record of the run, unmasked, as a file; the ledger notes who took it."""
-    download = download_history(run=_run(pk), actor=actor_of(request))
+    download = download_history(run=_run(request, pk), actor=actor_of(request))
     response = HttpResponse(download.data, content_type=download.media)
     response["Content-Disposition"] = f'attachment; filename="{download.name}"'
     response["X-Content-Type-Options"] = "nosniff"

@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 
 from console.access.contracts import Permission
 from console.access.idempotency import Idempotent
-from console.access.rights import actor_of
+from console.access.rights import actor_of, person_of
 from console.errors import DomainError
 from console.rest.serializers import Nothing
 from console.rest.views import (
@@ -83,7 +83,9 @@ class ReplayStop(Idempotent, APIView):
     @extend_schema(request=None, responses={200: serializers.REPLAY})
     def post(self, request: Request, pk: int) -> Response:
         """No further run is replayed; the results that are there stay. 409 when it has ended."""
-        replay = get_object_or_404(Replay.objects.select_related("bundle"), pk=pk)
+        replay = get_object_or_404(
+            Replay.objects.visible_to(person_of(request)).select_related("bundle"), pk=pk
+        )
         Nothing.read(request)
         if not replays.stop(replay=replay, actor=actor_of(request)):
             raise DomainError("not_running", "It has ended already.", status=409)
@@ -100,8 +102,10 @@ class ResultList(RowList):
     serializer_class = serializers.RESULT
 
     def get_queryset(self) -> QuerySet[ReplayResult]:
-        replay = get_object_or_404(Replay, pk=self.kwargs["pk"])
-        return self.queryset.filter(replay=replay)
+        replay = get_object_or_404(
+            Replay.objects.visible_to(person_of(self.request)), pk=self.kwargs["pk"]
+        )
+        return super().get_queryset().filter(replay=replay)
 
     def shape(self, rows: Sequence[ReplayResult]) -> list[Row]:
         return [serializers.result_row(row) for row in rows]
@@ -117,10 +121,9 @@ class RunReplays(Idempotent, RowList):
 
     def get_queryset(self) -> QuerySet[ReplayResult]:
         run = get_object_or_404(
-            JobRun.objects.visible_to(self.request.user),  # type: ignore[arg-type]  # the gate lets only Users in
-            pk=self.kwargs["pk"],
+            JobRun.objects.visible_to(person_of(self.request)), pk=self.kwargs["pk"]
         )
-        return self.queryset.filter(run=run)
+        return super().get_queryset().filter(run=run)
 
     def shape(self, rows: Sequence[ReplayResult]) -> list[Row]:
         return [serializers.result_row(row) for row in rows]
@@ -128,8 +131,8 @@ class RunReplays(Idempotent, RowList):
     @extend_schema(request=serializers.NewRunReplay, responses={202: serializers.REPLAY})
     def post(self, request: Request, pk: int) -> Response:
         """Asks for this run to be replayed; poll the replay that comes back."""
+        run = get_object_or_404(JobRun.objects.visible_to(person_of(request)), pk=pk)
         bundle = _bundle(serializers.NewRunReplay.read(request)["bundle"])
-        (run,) = picking.by_id(request.user, [pk]) or (get_object_or_404(JobRun, pk=pk),)
         made = replays.ask(
             bundle=bundle, runs=[run], selection=f"run {run.external_id}", actor=actor_of(request)
         )

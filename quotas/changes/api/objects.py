@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from console.access.rights import person_of
 from console.database.keyset import Page
 from console.errors import DomainError
 from console.rest.pagination import CursorPagination
@@ -84,7 +85,9 @@ class ObjectList(RowList):
         """The stored objects that match, as a list."""
         if getattr(self, "swagger_fake_view", False):
             return Proposal.objects.none()
-        proposal = get_object_or_404(Proposal, pk=self.kwargs["pk"])
+        proposal = get_object_or_404(
+            Proposal.objects.visible_to(person_of(self.request)), pk=self.kwargs["pk"]
+        )
         self.version = proposal.fingerprint[:16]
         wanted = {
             name: self.request.query_params[name]

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from console.access.contracts import Permission
 from console.access.idempotency import Idempotent
-from console.access.rights import actor_of
+from console.access.rights import actor_of, person_of
 from console.rest.serializers import ReasonOnly
 from console.rest.views import READ
 from quotas.changes.api.endpoints import ChangeEndpoint
@@ -89,7 +89,11 @@ class LeaseEnd(ChangeEndpoint, APIView):
     change = EndLease
 
     def url_fields(self, **kwargs: Any) -> dict[str, Any]:
-        return {"lease": get_object_or_404(Lease, pk=kwargs["pk"]).pk}
+        return {
+            "lease": get_object_or_404(
+                Lease.objects.visible_to(person_of(self.request)), pk=kwargs["pk"]
+            ).pk
+        }
 
     @extend_schema(request=ReasonOnly, responses=_ACCEPTED)
     def post(self, request: Request, pk: int) -> Response:
@@ -121,7 +125,11 @@ class OverrideEnd(ChangeEndpoint, APIView):
     change = EndOverride
 
     def url_fields(self, **kwargs: Any) -> dict[str, Any]:
-        return {"override": get_object_or_404(Override, pk=kwargs["pk"]).pk}
+        return {
+            "override": get_object_or_404(
+                Override.objects.visible_to(person_of(self.request)), pk=kwargs["pk"]
+            ).pk
+        }
 
     @extend_schema(request=ReasonOnly, responses=_ACCEPTED)
     def post(self, request: Request, pk: int) -> Response:

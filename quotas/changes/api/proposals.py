@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from console.access.contracts import Permission
 from console.access.idempotency import Idempotent
-from console.access.rights import actor_of, require
+from console.access.rights import actor_of, person_of, require
 from console.errors import DomainError
 from console.rest.preconditions import tag
 from console.rest.views import (
@@ -93,8 +93,9 @@ class ProposalDetail(TaggedDetail):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, **_: Any) -> Response:
         """Gives a draft up."""
-        proposal = self.get_object()
+        proposal = get_object_or_404(self.get_queryset(), pk=self.kwargs["pk"])
         require(request, permission_for(proposal.kind))
+        self.check_match(proposal)
         proposals.discard(proposal=proposal, actor=actor_of(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -110,7 +111,7 @@ class ProposalRefresh(Idempotent, APIView):
     def post(self, _: Request, pk: int) -> Response:
         """Computes the preview again, from rows and planes as they are now. 202 while a large one
         is computed; read the proposal until `previewed_at` has moved."""
-        proposal = get_object_or_404(Proposal, pk=pk)
+        proposal = get_object_or_404(Proposal.objects.visible_to(person_of(self.request)), pk=pk)
         preview = proposals.request_preview(proposal=proposal)
         code = status.HTTP_202_ACCEPTED if preview is None else status.HTTP_200_OK
         return Response(shapes.proposal_detail(proposal), status=code)
@@ -126,7 +127,7 @@ class ProposalApply(Idempotent, APIView):
         """Does what the preview with this fingerprint said, or refuses: 409 `stale_preview`, with
         what has changed since in `context.since` and the new fingerprint in
         `context.fingerprint`."""
-        proposal = get_object_or_404(Proposal, pk=pk)
+        proposal = get_object_or_404(Proposal.objects.visible_to(person_of(request)), pk=pk)
         require(request, permission_for(proposal.kind))
         body = bodies.Apply.read(request)
         rollout = proposals.apply(proposal=proposal, actor=actor_of(request), **body)

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from console.access.contracts import Permission
+from console.access.rights import person_of
 from console.rest.serializers import ReasonOnly
 from console.rest.views import READ
 from quotas.changes.api.endpoints import ChangeEndpoint
@@ -45,7 +46,13 @@ class TenantsEndpoint(ChangeEndpoint, APIView):
     """A change of the one tenant in the URL, for those that take several."""
 
     def url_fields(self, **kwargs: Any) -> dict[str, Any]:
-        return {"tenants": (get_object_or_404(Tenant, slug=kwargs["slug"]).slug,)}
+        return {
+            "tenants": (
+                get_object_or_404(
+                    Tenant.objects.visible_to(person_of(self.request)), slug=kwargs["slug"]
+                ).slug,
+            )
+        }
 
 
 class TenantSuspend(TenantsEndpoint):
@@ -93,7 +100,11 @@ class TenantOffboard(ChangeEndpoint, APIView):
     body = bodies.OffboardTenant
 
     def url_fields(self, **kwargs: Any) -> dict[str, Any]:
-        return {"tenant": get_object_or_404(Tenant, slug=kwargs["slug"]).slug}
+        return {
+            "tenant": get_object_or_404(
+                Tenant.objects.visible_to(person_of(self.request)), slug=kwargs["slug"]
+            ).slug
+        }
 
     @extend_schema(request=bodies.OffboardTenant, responses=_ACCEPTED)
     def post(self, request: Request, slug: str) -> Response:
@@ -122,7 +133,11 @@ class PlacementRemove(ChangeEndpoint, APIView):
     body = bodies.RemovePlacement
 
     def url_fields(self, **kwargs: Any) -> dict[str, Any]:
-        return {"placement": get_object_or_404(Placement, pk=kwargs["pk"]).pk}
+        return {
+            "placement": get_object_or_404(
+                Placement.objects.visible_to(person_of(self.request)), pk=kwargs["pk"]
+            ).pk
+        }
 
     @extend_schema(request=bodies.RemovePlacement, responses=_ACCEPTED)
     def post(self, request: Request, pk: int) -> Response:
@@ -134,7 +149,13 @@ class PlacementsEndpoint(ChangeEndpoint, APIView):
     """A change of the one placement in the URL, for those that take several."""
 
     def url_fields(self, **kwargs: Any) -> dict[str, Any]:
-        return {"placements": (get_object_or_404(Placement, pk=kwargs["pk"]).pk,)}
+        return {
+            "placements": (
+                get_object_or_404(
+                    Placement.objects.visible_to(person_of(self.request)), pk=kwargs["pk"]
+                ).pk,
+            )
+        }
 
 
 class PlacementRepair(PlacementsEndpoint):

@@ -25,7 +25,7 @@ _NAMES = ("name", "contact", "group", "labels", "generation")
 @requires(Permission.ADMINISTER)
 def tenant_edit(request: SignedInRequest, slug: str) -> HttpResponse:
     """What people read about a tenant, and who belongs to it."""
-    tenant = get_object_or_404(Tenant, slug=slug)
+    tenant = get_object_or_404(Tenant.objects.visible_to(request.user), slug=slug)
     form = forms.TenantForm(
         bound_data(request), initial={name: getattr(tenant, name) for name in _NAMES}
     )
@@ -52,7 +52,7 @@ def tenant_edit(request: SignedInRequest, slug: str) -> HttpResponse:
 @require_POST
 def member_add(request: SignedInRequest, slug: str) -> HttpResponse:
     """Makes a person a member of a tenant."""
-    tenant = get_object_or_404(Tenant, slug=slug)
+    tenant = get_object_or_404(Tenant.objects.visible_to(request.user), slug=slug)
     form = forms.MemberForm(request.POST, prefix="member")
     if form.is_valid():
         try:
@@ -70,7 +70,7 @@ def member_add(request: SignedInRequest, slug: str) -> HttpResponse:
 @require_POST
 def member_remove(request: SignedInRequest, slug: str, pk: int) -> HttpResponse:
     """Takes a person out of a tenant."""
-    memberships = Membership.objects.select_related("tenant", "user")
+    memberships = Membership.objects.visible_to(request.user).select_related("tenant", "user")
     membership = get_object_or_404(memberships, pk=pk, tenant__slug=slug)
     form = ReasonForm(request.POST)
     if form.is_valid():

@@ -28,7 +28,7 @@ from tenants.models import Placement, Tenant
 @requires(Permission.OPERATE)
 def repair(request: SignedInRequest, pk: int) -> HttpResponse:
     """Writes the intent again where it drifted or failed."""
-    placement = _placement(pk)
+    placement = _placement(request, pk)
     lines = [
         f"Writes what is intended for {placement} again, field by field.",
         "Fields that another owner's controller has set are left alone; take them over for that.",
@@ -39,8 +39,8 @@ def repair(request: SignedInRequest, pk: int) -> HttpResponse:
 @requires(Permission.OPERATE)
 def take_over(request: SignedInRequest, pk: int) -> HttpResponse:
     """Takes fields over from whoever else holds them."""
-    placement = _placement(pk)
-    state = PlacementState.objects.filter(placement=placement).first()
+    placement = _placement(request, pk)
+    state = PlacementState.objects.visible_to(request.user).filter(placement=placement).first()
     owners = sorted(set(state.owners.values())) if state else []
     who = ", ".join(owners) or "their other owners"
     lines = [
@@ -55,7 +55,7 @@ def take_over(request: SignedInRequest, pk: int) -> HttpResponse:
 @requires(Permission.ADMINISTER)
 def displace(request: SignedInRequest, pk: int) -> HttpResponse:
     """Removes a placement: what carries our label there is deleted."""
-    placement = _placement(pk)
+    placement = _placement(request, pk)
     lines = [
         f"Deletes everything with Headroom's label at {placement}, and what runs with it.",
         "The preview lists each object; the tenant's name is typed there before anything happens.",
@@ -68,7 +68,7 @@ def displace(request: SignedInRequest, pk: int) -> HttpResponse:
 @requires(Permission.OPERATE)
 def drift_policy(request: SignedInRequest, pk: int) -> HttpResponse:
     """What to do about drift at one placement: heal it, hold it, or as its target says."""
-    placement = _placement(pk)
+    placement = _placement(request, pk)
     form = DriftPolicyForm(bound_data(request))
     form.offer(placement)
     if request.method == "POST" and form.is_valid():
@@ -94,7 +94,9 @@ def drift_policy(request: SignedInRequest, pk: int) -> HttpResponse:
 @requires(Permission.OPERATE)
 def end_lease(request: SignedInRequest, pk: int) -> HttpResponse:
     """Ends a lease now."""
-    lease = get_object_or_404(Lease.objects.select_related("tenant"), pk=pk)
+    lease = get_object_or_404(
+        Lease.objects.visible_to(request.user).select_related("tenant"), pk=pk
+    )
     lines = [
         f"{label_of(lease.key)}: {human(lease.key, lease.value)}, granted by {lease.author} "
         f"({lease.reason}).",
@@ -107,7 +109,9 @@ def end_lease(request: SignedInRequest, pk: int) -> HttpResponse:
 @requires(Permission.ADMINISTER)
 def end_override(request: SignedInRequest, pk: int) -> HttpResponse:
     """Ends an override now."""
-    override = get_object_or_404(Override.objects.select_related("tenant"), pk=pk)
+    override = get_object_or_404(
+        Override.objects.visible_to(request.user).select_related("tenant"), pk=pk
+    )
     lines = [
         f"{label_of(override.key)}: {human(override.key, override.value)}, set by "
         f"{override.author} ({override.reason}).",
@@ -117,8 +121,9 @@ def end_override(request: SignedInRequest, pk: int) -> HttpResponse:
     return _propose(request, override.tenant, EndOverride(pk), title, lines)
 
 
-def _placement(pk: int) -> Placement:
-    return get_object_or_404(Placement.objects.select_related("tenant", "target"), pk=pk)
+def _placement(request: SignedInRequest, pk: int) -> Placement:
+    visible = Placement.objects.visible_to(request.user)
+    return get_object_or_404(visible.select_related("tenant", "target"), pk=pk)
 
 
 def _propose(

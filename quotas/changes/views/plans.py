@@ -123,7 +123,11 @@ def _draft(request: SignedInRequest, plan: Plan) -> PublishPlan | None:
     number = request.GET.get("proposal", "")
     if not number.isdigit():
         return None
-    proposal = Proposal.objects.filter(pk=int(number), kind=PublishPlan.__name__).first()
+    proposal = (
+        Proposal.objects.visible_to(request.user)
+        .filter(pk=int(number), kind=PublishPlan.__name__)
+        .first()
+    )
     change = proposals.change_of(proposal) if proposal else None
     return change if isinstance(change, PublishPlan) and change.plan == plan.slug else None
 

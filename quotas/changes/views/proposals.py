@@ -35,7 +35,9 @@ def proposal_list(request: SignedInRequest) -> HttpResponse:
     status = request.GET.get("status", ProposalStatus.DRAFT)
     if status not in ProposalStatus.values:
         status = ProposalStatus.DRAFT
-    rows = Proposal.objects.filter(status=status).defer("preview", "payload")
+    rows = (
+        Proposal.objects.visible_to(request.user).filter(status=status).defer("preview", "payload")
+    )
     page = keyset_page(
         rows, cursor=request.GET.get("cursor", ""), key=("created_at", "id"), size=50
     )
@@ -47,7 +49,9 @@ def proposal_list(request: SignedInRequest) -> HttpResponse:
 @require_GET
 def proposal(request: SignedInRequest, pk: int) -> HttpResponse:
     """The preview of one change: nothing is written until it is applied."""
-    proposal = get_object_or_404(Proposal.objects.select_related("rollout"), pk=pk)
+    proposal = get_object_or_404(
+        Proposal.objects.visible_to(request.user).select_related("rollout"), pk=pk
+    )
     response = _page(request, proposal, ApplyForm(initial={"reason": proposal.reason}))
     if wants_partial(request, "preview-wait") and not _is_awaited(proposal):
         # The preview is there (or cannot be): the page loads itself anew.
@@ -59,7 +63,7 @@ def proposal(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_GET
 def proposal_objects(request: SignedInRequest, pk: int) -> HttpResponse:
     """The objects of a preview, filtered and page by page: a partial of its page."""
-    proposal = get_object_or_404(Proposal, pk=pk)
+    proposal = get_object_or_404(Proposal.objects.visible_to(request.user), pk=pk)
     context = {"proposal": proposal, **_objects(request, proposal)}
     parts = {ANY: "changes/_objects.html"}
     return render_partial_or_page(request, "changes/proposal_objects.html", context, partials=parts)
@@ -67,9 +71,9 @@ def proposal_objects(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @requires(Permission.VIEW)
 @require_GET
-def proposal_yaml(_: SignedInRequest, pk: int) -> HttpResponse:
+def proposal_yaml(request: SignedInRequest, pk: int) -> HttpResponse:
     """The change and every object that it would write, field by field, to keep or to review."""
-    proposal = get_object_or_404(Proposal, pk=pk)
+    proposal = get_object_or_404(Proposal.objects.visible_to(request.user), pk=pk)
     preview = proposal.preview or {}
     document = {
         "title": proposal.title,
@@ -102,7 +106,7 @@ def proposal_yaml(_: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def proposal_refresh(request: SignedInRequest, pk: int) -> HttpResponse:
     """Looks at rows and planes again, for a draft whose preview has aged."""
-    proposal = get_object_or_404(Proposal, pk=pk)
+    proposal = get_object_or_404(Proposal.objects.visible_to(request.user), pk=pk)
     try:
         proposals.request_preview(proposal=proposal)
     except DomainError as error:
@@ -117,7 +121,7 @@ def proposal_apply(request: SignedInRequest, pk: int) -> HttpResponse:
 
     A preview that no longer holds is shown anew, with what has changed since.
     """
-    proposal = get_object_or_404(Proposal, pk=pk)
+    proposal = get_object_or_404(Proposal.objects.visible_to(request.user), pk=pk)
     require(request, permission_for(proposal.kind))
     if "draft" in request.POST:
         return _keep(request, proposal)
@@ -135,7 +139,7 @@ def proposal_apply(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def proposal_discard(request: SignedInRequest, pk: int) -> HttpResponse:
     """Gives a draft up."""
-    proposal = get_object_or_404(Proposal, pk=pk)
+    proposal = get_object_or_404(Proposal.objects.visible_to(request.user), pk=pk)
     require(request, permission_for(proposal.kind))
     try:
         proposals.discard(proposal=proposal, actor=actor_of(request))

@@ -56,7 +56,7 @@ def onboard(request: SignedInRequest) -> HttpResponse:
 @requires(Permission.OPERATE)
 def limits(request: SignedInRequest, slug: str) -> HttpResponse:
     """One limit of a tenant: a lease, or (for admins) an override."""
-    tenant = get_object_or_404(Tenant, slug=slug)
+    tenant = get_object_or_404(Tenant.objects.visible_to(request.user), slug=slug)
     overriding = SetOverride.permission
     if request.POST.get("how") == "override":
         require(request, overriding)
@@ -101,7 +101,7 @@ def _plain(
     verb: str,
     lines: tuple[str, ...],
 ) -> HttpResponse:
-    tenant = get_object_or_404(Tenant, slug=slug)
+    tenant = get_object_or_404(Tenant.objects.visible_to(request.user), slug=slug)
     context = {"tenant": tenant, "title": f"{verb} {slug}", "lines": lines}
     return propose_from_form(
         request,
@@ -115,9 +115,11 @@ def _plain(
 @requires(Permission.ADMINISTER)
 def place(request: SignedInRequest, slug: str) -> HttpResponse:
     """One more place for a tenant."""
-    tenant = get_object_or_404(Tenant, slug=slug)
+    tenant = get_object_or_404(Tenant.objects.visible_to(request.user), slug=slug)
     form = forms.PlaceForm(bound_data(request))
-    placed = Placement.objects.filter(tenant=tenant).select_related("target")
+    placed = (
+        Placement.objects.visible_to(request.user).filter(tenant=tenant).select_related("target")
+    )
     context = {
         "tenant": tenant,
         "title": f"Place {slug}",
@@ -135,7 +137,7 @@ def place(request: SignedInRequest, slug: str) -> HttpResponse:
 @requires(Permission.ADMINISTER)
 def move(request: SignedInRequest, slug: str) -> HttpResponse:
     """Another plan for a tenant."""
-    tenant = get_object_or_404(Tenant, slug=slug)
+    tenant = get_object_or_404(Tenant.objects.visible_to(request.user), slug=slug)
     form = forms.MoveForm(bound_data(request))
     _, plan = current_limits(tenant, now=timezone.now())
     context = {
@@ -155,9 +157,11 @@ def move(request: SignedInRequest, slug: str) -> HttpResponse:
 @requires(Permission.ADMINISTER)
 def offboard(request: SignedInRequest, slug: str) -> HttpResponse:
     """The end of a tenant: its name is typed, then the preview lists what is deleted."""
-    tenant = get_object_or_404(Tenant, slug=slug)
+    tenant = get_object_or_404(Tenant.objects.visible_to(request.user), slug=slug)
     form = forms.OffboardForm(bound_data(request), slug=slug)
-    placed = Placement.objects.filter(tenant=tenant).select_related("target")
+    placed = (
+        Placement.objects.visible_to(request.user).filter(tenant=tenant).select_related("target")
+    )
     context = {
         "tenant": tenant,
         "title": f"Off-board {slug}",

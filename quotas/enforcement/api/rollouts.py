@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 
 from console.access.contracts import Permission
 from console.access.idempotency import Idempotent
-from console.access.rights import actor_of
+from console.access.rights import actor_of, person_of
 from console.rest.views import (
     READ,
     Row,
@@ -68,8 +68,10 @@ class ItemList(RowList):
     filterset_class = ItemFilters
 
     def get_queryset(self) -> QuerySet[RolloutItem]:
-        rollout = get_object_or_404(Rollout, pk=self.kwargs["pk"])
-        return self.queryset.filter(rollout=rollout)
+        rollout = get_object_or_404(
+            Rollout.objects.visible_to(person_of(self.request)), pk=self.kwargs["pk"]
+        )
+        return super().get_queryset().filter(rollout=rollout)
 
     def shape(self, rows: Sequence[RolloutItem]) -> list[Row]:
         return [shapes.item_row(row) for row in rows]
@@ -83,7 +85,7 @@ class RolloutRetry(Idempotent, APIView):
     @extend_schema(request=shapes.Retry, responses={202: shapes.RETRIED})
     def post(self, request: Request, pk: int) -> Response:
         """Lets failed, refused, conflicting and backing-off items try again now."""
-        rollout = get_object_or_404(Rollout, pk=pk)
+        rollout = get_object_or_404(Rollout.objects.visible_to(person_of(request)), pk=pk)
         body = shapes.Retry.read(request)
         items = body.get("items")
         retried = retry_items(

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from console.access.contracts import Permission
-from console.access.rights import actor_of
+from console.access.rights import actor_of, person_of
 from console.rest.views import (
     READ,
     Row,
@@ -85,7 +85,9 @@ class TenantHeadroom(APIView):
     @extend_schema(operation_id="tenant_headroom", responses=shapes.HEADROOM)
     def get(self, _: Request, slug: str) -> Response:
         """Intended, enforced and used of every limit, per placement, fullest first."""
-        tenant = get_object_or_404(Tenant.objects.select_related("state"), slug=slug)
+        tenant = get_object_or_404(
+            Tenant.objects.visible_to(person_of(self.request)).select_related("state"), slug=slug
+        )
         page = tenant_page(tenant, now=timezone.now())
         rows = [shapes.headroom_row(panel) for panel in page.placements]
         return Response({"tenant": slug, "condition": page.condition, "placements": rows})

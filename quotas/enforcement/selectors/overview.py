@@ -72,7 +72,7 @@ class TargetLine:
     latency_ms: float | None
     synced: int
     placements: int
-    emulated: bool
+    distribution: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +209,7 @@ def target_lines() -> tuple[TargetLine, ...]:
                 latency_ms=state.latency_ms if state else None,
                 synced=synced[target.pk],
                 placements=total[target.pk],
-                emulated=bool(state and state.features.get("emulated")),
+                distribution=state.distribution if state else "",
             )
         )
     return tuple(lines)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from django.db.models import Q
+from typing import Any
+
+from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -46,7 +48,9 @@ def target_dots(request: SignedInRequest) -> HttpResponse:
 @require_GET
 def drift_list(request: SignedInRequest) -> HttpResponse:
     """Every finding that somebody else changed an object of ours, newest first."""
-    drifts = Drift.objects.select_related("tenant", "target", "placement__target")
+    drifts = Drift.objects.visible_to(request.user).select_related(
+        "tenant", "target", "placement__target"
+    )
     filters = {name: request.GET.get(name, "") for name in ("tenant", "target", "outcome")}
     if filters["tenant"]:
         drifts = drifts.filter(tenant__slug=filters["tenant"])
@@ -72,10 +76,10 @@ def search(request: SignedInRequest) -> HttpResponse:
 def _search(request: SignedInRequest, words: str) -> dict[str, object]:
     named = Q(slug__icontains=words) | Q(name__icontains=words)
     placed = Placement.objects.visible_to(request.user).filter(location__icontains=words)
-    rollouts = Rollout.objects.filter(title__icontains=words)
+    rollouts = Rollout.objects.visible_to(request.user).filter(title__icontains=words)
     if words.lstrip("#").isdecimal() and len(words) < 18:
-        rollouts = Rollout.objects.filter(pk=int(words.lstrip("#")))
-    results = {
+        rollouts = Rollout.objects.visible_to(request.user).filter(pk=int(words.lstrip("#")))
+    results: dict[str, QuerySet[Any]] = {
         "tenants": Tenant.objects.visible_to(request.user).filter(named).order_by("slug")[:_FOUND],
         "placements": placed.select_related("tenant", "target").order_by("location")[:_FOUND],
         "plans": Plan.objects.filter(named).order_by("slug")[:_FOUND],

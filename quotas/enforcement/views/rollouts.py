@@ -26,7 +26,7 @@ from quotas.enforcement.selectors.overview import moving
 def rollout_list(request: SignedInRequest) -> HttpResponse:
     """Rollouts, newest first; `state=open` shows those under way."""
     filters = {name: request.GET.get(name, "") for name in ("kind", "state", "actor")}
-    rollouts = Rollout.objects.all()
+    rollouts = Rollout.objects.visible_to(request.user)
     if filters["kind"]:
         rollouts = rollouts.filter(kind=filters["kind"])
     if filters["state"] == "open":
@@ -34,7 +34,9 @@ def rollout_list(request: SignedInRequest) -> HttpResponse:
     if filters["actor"]:
         rollouts = rollouts.filter(actor=filters["actor"])
     page = keyset_page(rollouts, cursor=request.GET.get("cursor", ""), key=("created_at", "id"))
-    rows = moving(Rollout.objects.filter(pk__in=[row.pk for row in page.rows]))
+    rows = moving(
+        Rollout.objects.visible_to(request.user).filter(pk__in=[row.pk for row in page.rows])
+    )
     context = {
         "page": page,
         "rows": sorted(rows, key=lambda row: row.rollout.pk, reverse=True),
@@ -51,7 +53,7 @@ def rollout_list(request: SignedInRequest) -> HttpResponse:
 @require_GET
 def rollout_detail(request: SignedInRequest, pk: int) -> HttpResponse:
     """Progress per target, then only what is not fine, then every object."""
-    rollout = get_object_or_404(Rollout, pk=pk)
+    rollout = get_object_or_404(Rollout.objects.visible_to(request.user), pk=pk)
     progress = reads.progress(rollout, now=timezone.now())
     filters = {name: request.GET.get(name, "") for name in ("state", "target")}
     context: dict[str, Any] = {
@@ -84,7 +86,7 @@ def rollout_detail(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def rollout_group(request: SignedInRequest, pk: int) -> HttpResponse:
     """Retries a group of failed items, takes their fields over, or leaves them as they are."""
-    rollout = get_object_or_404(Rollout, pk=pk)
+    rollout = get_object_or_404(Rollout.objects.visible_to(request.user), pk=pk)
     form = GroupActionForm(request.POST)
     if not form.is_valid():
         problems = " ".join(str(error) for errors in form.errors.values() for error in errors)

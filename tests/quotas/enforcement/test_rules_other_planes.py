@@ -59,9 +59,9 @@ def test_what_a_smaller_limit_does_is_said_for_its_plane(key: str, words: str) -
 
 
 def test_what_a_probe_of_argo_found_is_said() -> None:
-    assert feature_facts({"workflows_served": True, "controller": "emulated"}) == (
+    assert feature_facts({"workflows_served": True, "controller": "definition"}) == (
         ("Workflows (argoproj.io)", "served"),
-        ("Workflow controller", "emulated by this demo: Argo's own is not there"),
+        ("Workflow controller", "its version is what the definition of Workflows says"),
     )
     facts = dict(feature_facts({"workflows_served": False, "controller": ""}))
     assert facts == {

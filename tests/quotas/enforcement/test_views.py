@@ -24,6 +24,21 @@ from tests.quotas.enforcement.fakes import FakePlane
 from tests.quotas.enforcement.page_rows import SignIn, tenant
 
 
+@pytest.mark.parametrize(
+    ("version", "build"), [("v1.36.1+k3s1", "k3s1"), ("v1.37.2+emulated", "emulated")]
+)
+def test_whose_build_a_target_is_stands_beside_its_name(
+    sign_in: SignIn, lab: Target, version: str, build: str
+) -> None:
+    client = sign_in(Role.VIEWER)
+    TargetState.objects.update_or_create(target=lab, defaults={"version": version})
+    for path in ("/", "/targets/", f"/targets/{lab.slug}/"):
+        assert f">{build}</span>" in client.get(path).content.decode()
+    TargetState.objects.update(version="v1.37.2")
+    for path in ("/", "/targets/", f"/targets/{lab.slug}/"):
+        assert 'class="tag"' not in client.get(path).content.decode()
+
+
 def test_the_list_takes_as_many_queries_for_fifty_tenants_as_for_one(
     sign_in: SignIn, lab: Target, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:

@@ -51,8 +51,8 @@ def test_a_plan_that_somebody_has_is_not_put_away(served: SimpleNamespace, admin
 @pytest.mark.parametrize(
     ("change", "field", "words"),
     [
-        ({"limits": {"requests.cpu": "lots"}}, "requests.cpu", "lots"),
-        ({"limits": {"request.cpu": "1"}}, "request.cpu", "request.cpu"),
+        ({"limits": {"requests.cpu": "lots"}}, "limits.requests.cpu", "lots"),
+        ({"limits": {"request.cpu": "1"}}, "limits.request.cpu", "request.cpu"),
         ({"limits": []}, "limits", "use an object"),
         ({"policy": {"pod_security": "lax"}}, "policy.pod_security", "'lax'"),
         ({"slug": "Small Plan"}, "slug", "'Small Plan'"),

@@ -20,8 +20,7 @@ from tenants.contracts import PlacementRef, TargetRef
 _SERVED: Final = "argoproj.io/v1alpha1/Workflow"
 _CONTROLLER: Final = "workflow-controller"
 _DEFINITION: Final = "workflows.argoproj.io"
-_EMULATED: Final = "emulated"
-_EMULATED_LABEL: Final = "headroom.dev/emulated"
+_VERSION_ANNOTATION: Final = "app.kubernetes.io/version"
 _NEEDED: Final = (
     *(Permission(verb, "namespaces") for verb in ("get", "list", "create", "patch")),
     *(
@@ -69,8 +68,7 @@ class ArgoAdapter:
 
     def probe(self, *, target: TargetRef) -> Health:
         """The controller's version (empty when nothing tells it) and our permissions. Features:
-        `workflows_served`, `controller` (emulated, or by what its version is known), and `emulated`
-        (True where no real API server answers, "controller" where only that is emulated)."""
+        `user`, `workflows_served`, and `controller`: by what its version is known."""
         client = client_for(target)
         cluster = client.probe()
         served = _SERVED in cluster.kinds
@@ -80,10 +78,6 @@ class ArgoAdapter:
             "workflows_served": served,
             "controller": known_by,
         }
-        if cluster.version.endswith("+emulator"):
-            features["emulated"] = True
-        elif known_by == _EMULATED:
-            features["emulated"] = "controller"
         warnings = []
         if not served:
             warnings.append("This cluster has no Workflows: install Argo's CRDs.")
@@ -126,8 +120,6 @@ class ArgoAdapter:
 
 def _version(client: KubernetesClient, target: TargetRef) -> tuple[str, str]:
     """The controller's version and how it is known; both empty when it is not."""
-    if _is_emulated(client):
-        return _EMULATED, _EMULATED
     server = server_for(target)
     if server is not None:
         try:
@@ -136,8 +128,10 @@ def _version(client: KubernetesClient, target: TargetRef) -> tuple[str, str]:
             version = ""
         if version:
             return version, "Argo server"
-    tag = _image_version(client, controller_namespace(target))
-    return tag, "image" if tag else ""
+    if tag := _image_version(client, controller_namespace(target)):
+        return tag, "image"
+    annotated = _annotated_version(client)
+    return annotated, "definition" if annotated else ""
 
 
 def _image_version(client: KubernetesClient, namespace: str) -> str:
@@ -155,10 +149,10 @@ def _image_version(client: KubernetesClient, namespace: str) -> str:
     return ""
 
 
-def _is_emulated(client: KubernetesClient) -> bool:
-    """Whether the small controller of the demo keeps the Workflows of this cluster."""
+def _annotated_version(client: KubernetesClient) -> str:
+    """The version by an annotation of the definition of Workflows; empty when it has none."""
     try:
         definition = client.get("CustomResourceDefinition", _DEFINITION)
     except ExternalError:
-        return False
-    return (definition["metadata"].get("labels") or {}).get(_EMULATED_LABEL) == "true"
+        return ""
+    return str((definition["metadata"].get("annotations") or {}).get(_VERSION_ANNOTATION, ""))

@@ -94,14 +94,12 @@ class KubernetesAdapter:
 
     def probe(self, *, target: TargetRef) -> Health:
         """Version and permissions. Features: `user`, `execution_policy` and, where that is false,
-        `execution_policy_why`; `emulated` where no real API server answers."""
+        `execution_policy_why`."""
         client = client_for(target)
         cluster = client.probe()
         served = cluster.mutating_admission_policy
         missing = client.permissions(_needed(policies=served))
         features: dict[str, object] = {"user": cluster.user, "execution_policy": True}
-        if cluster.version.endswith("+emulator"):
-            features["emulated"] = True
         why = ""
         if not served:
             why = "MutatingAdmissionPolicy v1 (Kubernetes 1.36 and later) is not served"

@@ -22,7 +22,7 @@ from deploy.emulators.argo import names
 from deploy.emulators.argo.archive import Archive
 from deploy.emulators.argo.cluster import Cluster
 from deploy.emulators.argo.controller import Controller
-from deploy.emulators.argo.server import VERSION, Answers, serve
+from deploy.emulators.argo.server import Answers, serve
 from observability.actions.models import Order, OrderStatus
 from observability.actions.services.orders import Asking, act
 from observability.engines.contracts import EventKind, LinkKind, Status
@@ -234,7 +234,7 @@ def test_a_run_that_has_left_the_cluster_is_in_the_archive(lab: Lab, olga: Actor
     lab.round()
     lab.site.client.delete("Workflow", "brief", namespace=lab.site.namespace)
     uid = JobRun.objects.get(external_id="brief").run_id
-    assert lab.server.version() == VERSION
+    assert lab.server.version() == names.VERSION
     listed = [one for page in lab.server.archived(lab.site.namespace) for one in page]
     assert [one["metadata"]["name"] for one in listed] == ["brief"]
     assert "nodes" not in listed[0]["status"]

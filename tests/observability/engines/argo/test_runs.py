@@ -286,11 +286,6 @@ def test_a_retry_by_hand_is_a_run_of_its_own() -> None:
     assert is_retry_of(first.revision, workflow("Failed", EXIT, startedAt="2026-11-22T11:00:00Z"))
 
 
-def test_emulated_objects_say_so() -> None:
-    assert seen(workflow("Running", labels={"headroom.dev/emulated": "true"})).emulated
-    assert not seen(workflow("Running")).emulated
-
-
 def test_progress_counts_steps_and_an_annotation_knows_better() -> None:
     found = workflow("Running", "", one("Succeeded", ""), progress="3/10")
     run = seen(found)

@@ -45,7 +45,6 @@ def looks(draw: st.DrawFn) -> RunSnapshot:
         cleaned_at=draw(MOMENTS),
         attributes=draw(st.dictionaries(st.sampled_from("ab"), st.integers(0, 2))),
         progress=None if done is None else Progress(at=after(done), done=done),
-        emulated=draw(st.booleans()),
     )
 
 

@@ -193,6 +193,22 @@ def test_no_later_migration_has_lost_the_triggers() -> None:
         assert cursor.fetchone() == (3,)
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="triggers keep it on SQLite only")
+@pytest.mark.django_db(transaction=True)
+def test_taking_back_what_rebuilds_the_table_makes_the_index_again() -> None:
+    put("pay-1", failure="boom")
+    call_command("migrate", "jobs", "0005", verbosity=0)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT emulated FROM jobs_jobrun")
+            assert cursor.fetchall() == [(False,)]
+            cursor.execute("UPDATE jobs_jobrun SET search = 'bang'")
+        assert tokens.matching(((tokens.word("bang"),),), most=5)
+    finally:
+        call_command("migrate", verbosity=0)
+    assert tokens.matching(((tokens.word("bang"),),), most=5)
+
+
 @settings(
     max_examples=examples(40),
     deadline=None,

@@ -40,11 +40,11 @@ def text_of(client: Client, path: str, **query: str) -> str:
 def test_a_row_says_what_ran_for_whom_and_how_it_went(viewer: Client) -> None:
     make_run(
         make_target("argo-eu", "argo"), tenant=make_tenant("acme"), status=Status.TIMED_OUT,
-        failure="waited  for\na lock", emulated=True, attempts=3,
+        failure="waited  for\na lock", attempts=3,
     )  # fmt: skip
     make_run(status=Status.RUNNING, progress={"done": 1200, "total": 3000})
     page = text_of(viewer, "/jobs/")
-    for part in ("Timed out", "acme", "emulated", "waited for a lock", ">3<", "1 min<"):
+    for part in ("Timed out", "acme", "on argo-eu", "waited for a lock", ">3<", "1 min<"):
         assert part in page
     for part in ("Running", "unattributed", "1,200 of 3,000", "so far"):
         assert part in page

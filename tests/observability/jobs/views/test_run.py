@@ -16,6 +16,7 @@ from django.test import Client
 from console.access.models import Role, User
 from observability.engines.contracts import EventKind, FailureKind, Status
 from observability.jobs.models import JobRun
+from quotas.enforcement.models import TargetState
 from tests.observability.jobs.factories import (
     NOON,
     after,
@@ -56,6 +57,15 @@ def text_of(client: Client, run: JobRun, path: str = "", **query: Any) -> str:
     response = client.get(f"/jobs/{run.pk}/{path}", query)
     assert response.status_code == 200, response.content[:300]
     return response.content.decode()
+
+
+def test_a_run_says_whose_build_its_target_is_where_the_version_tells(viewer: Client) -> None:
+    target = make_target("argo-eu", "argo")
+    run = make_run(target, status=Status.RUNNING)
+    assert 'class="tag"' not in text_of(viewer, run, "live/")
+    TargetState.objects.create(target=target, version="v4.1.2+emulated")
+    for path in ("", "live/"):
+        assert ">emulated</span>" in text_of(viewer, run, path)
 
 
 def test_a_failed_run_shows_the_kind_and_message_of_its_failure_on_top(viewer: Client) -> None:
