@@ -156,10 +156,10 @@ def _merge(
     for snapshot in merge.snapshots:
         declared = context.owners.declared(clean(snapshot.tenant))
         inherited = None if snapshot.tenant else parents.get(key_of(snapshot.parent))
-        look = state_of(snapshot, masker=context.masker, tenant_id=declared or inherited)
-        newer = newer or (state is not None and look.rank > state.rank)
+        update = state_of(snapshot, masker=context.masker, tenant_id=declared or inherited)
+        newer = newer or (state is not None and update.rank > state.rank)
         wanted = wanted or snapshot.needs_history
-        state = look if state is None else merged(state, look)
+        state = update if state is None else merged(state, update)
     if state is None:
         return
     due, shelved = row.history_due, row.archive

@@ -24,7 +24,7 @@ FAILURE_LABELS: Final[Mapping[str, str]] = {
     FailureKind.OTHER: "Failure",
 }
 
-# One glyph per family, drawn by picture.py; the word says which of the family it is.
+# One glyph per family, drawn by svg.py; the word says which of the family it is.
 KINDS: Final[Mapping[str, tuple[str, str]]] = {
     EventKind.CREATED: ("Created", "dot"),
     EventKind.STARTED: ("Started", "dot"),
