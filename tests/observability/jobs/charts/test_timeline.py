@@ -226,10 +226,10 @@ def test_hostile_texts_are_escaped() -> None:
 
 @pytest.mark.parametrize("seconds", [0, 0.0001, 0.5, 1, 59, 61, 3600, 86400, 40 * 86400, 10**9])
 def test_the_axis_has_a_few_ticks_whatever_its_length(seconds: float) -> None:
-    found = ticks(seconds)
-    assert 1 <= len(found) <= 8
-    assert found[0] == (0.0, "0")
-    assert [at for at, _ in found] == sorted({at for at, _ in found})
+    marks = ticks(seconds)
+    assert 1 <= len(marks) <= 8
+    assert marks[0] == (0.0, "0")
+    assert [at for at, _ in marks] == sorted({at for at, _ in marks})
 
 
 TIMES = st.integers(-(10**6), 10**6).map(lambda n: NOON + timedelta(seconds=n / 7))

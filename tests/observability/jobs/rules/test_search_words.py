@@ -38,10 +38,10 @@ def test_texts_that_matter_most_come_first_and_each_word_once() -> None:
 
 @given(st.lists(st.text(max_size=300), max_size=4))
 def test_words_are_bounded_plain_and_separated_by_one_space(texts: list[str]) -> None:
-    found = search_words(*texts).split(" ") if search_words(*texts) else []
-    assert len(found) <= MOST_WORDS
-    assert len(set(found)) == len(found)
-    for word in found:
+    words = search_words(*texts).split(" ") if search_words(*texts) else []
+    assert len(words) <= MOST_WORDS
+    assert len(set(words)) == len(words)
+    for word in words:
         assert word.isalnum()
         assert len(word) <= LONGEST_WORD
 

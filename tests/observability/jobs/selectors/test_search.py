@@ -64,7 +64,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(request.param)
 
 
-def found(text: str, *, size: int = 3, tenants: list[int] | None = None) -> list[str]:
+def names_found(text: str, *, size: int = 3, tenants: list[int] | None = None) -> list[str]:
     """The names that a search gives, page by page of `size`."""
     wanted = search_for(parse(text), now=NOW, tenants=tenants)
     names, cursor = [], ""
@@ -134,18 +134,18 @@ ODD = "odd-<b>-50%_'x"
 )
 @pytest.mark.usefixtures("runs", "way")
 def test_a_search_finds_what_it_says_on_pages_of_any_size(text: str, names: list[str]) -> None:
-    assert found(text, size=50) == names
-    assert found(text, size=1) == names
+    assert names_found(text, size=50) == names
+    assert names_found(text, size=1) == names
 
 
 @pytest.mark.usefixtures("runs", "way")
 def test_who_belongs_to_tenants_finds_only_theirs() -> None:
     acme, globex = make_tenant("acme").pk, make_tenant("globex").pk
-    assert found("", tenants=[acme]) == ["pay-2", "pay-1"]
-    assert found("tenant:globex", tenants=[acme]) == []
-    assert found("tenant:none", tenants=[acme, globex]) == []
-    assert found("oom", tenants=[globex]) == []
-    assert found("", tenants=[]) == []
+    assert names_found("", tenants=[acme]) == ["pay-2", "pay-1"]
+    assert names_found("tenant:globex", tenants=[acme]) == []
+    assert names_found("tenant:none", tenants=[acme, globex]) == []
+    assert names_found("oom", tenants=[globex]) == []
+    assert names_found("", tenants=[]) == []
 
 
 @pytest.mark.usefixtures("way")

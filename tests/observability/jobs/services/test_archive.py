@@ -113,9 +113,9 @@ def test_the_rows_of_a_celery_task_are_its_document() -> None:
     make_events(run, retried())
     assert archive_due.archive_documents(now=NOON) == 1
     run.refresh_from_db()
-    found = archive.archived_document(run)
-    assert found.media == "application/json"
-    assert b"PaymentDown: 503" in found.data
+    document = archive.archived_document(run)
+    assert document.media == "application/json"
+    assert b"PaymentDown: 503" in document.data
 
 
 def test_documents_go_to_a_bucket_just_as_well(settings: Settings) -> None:
@@ -174,11 +174,11 @@ def test_a_target_may_keep_its_runs_for_less_long() -> None:
 def test_what_the_plan_says_beats_the_target() -> None:
     acme = make_tenant()
     alice = Actor.person(User.objects.create_user("alice"))
-    said: dict[str, Any] = {"actor": alice, "reason": "a test", "at": NOON - timedelta(hours=1)}
+    common: dict[str, Any] = {"actor": alice, "reason": "a test", "at": NOON - timedelta(hours=1)}
     version = create_plan(
-        slug="short", name="Short", limits={"trail.retentionSeconds": 86400}, **said
+        slug="short", name="Short", limits={"trail.retentionSeconds": 86400}, **common
     )
-    subscribe(tenants=[acme], version=version, **said)
+    subscribe(tenants=[acme], version=version, **common)
     target = make_target(options={"trail_retention_days": 7})
     make_run(target, tenant=acme, closed_at=after(-2 * 86400))
     kept_run = make_run(target, closed_at=after(-2 * 86400))
@@ -190,11 +190,11 @@ def test_tenants_with_one_plan_cost_one_look_at_each_target(
     django_assert_max_num_queries: DjangoAssertNumQueries,
 ) -> None:
     alice = Actor.person(User.objects.create_user("alice"))
-    said: dict[str, Any] = {"actor": alice, "reason": "a test", "at": NOON - timedelta(hours=1)}
+    common: dict[str, Any] = {"actor": alice, "reason": "a test", "at": NOON - timedelta(hours=1)}
     limits = {"trail.retentionSeconds": 86400}
-    version = create_plan(slug="short", name="Short", limits=limits, **said)
+    version = create_plan(slug="short", name="Short", limits=limits, **common)
     tenants = [make_tenant(f"tenant-{number}") for number in range(40)]
-    subscribe(tenants=tenants, version=version, **said)
+    subscribe(tenants=tenants, version=version, **common)
     target = make_target()
     for tenant in tenants:
         make_run(target, tenant=tenant, closed_at=after(-2 * 86400))

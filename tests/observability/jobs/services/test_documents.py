@@ -105,8 +105,8 @@ def test_an_open_run_is_fetched_from_its_engine(operator: Client, engine: Engine
 def test_celery_keeps_nothing_so_our_rows_are_given(operator: Client) -> None:
     run = make_run(make_target("mail", "celery"), status=Status.RUNNING)
     make_events(run, [seen(1, EventKind.STARTED)])
-    found = json.loads(operator.get(f"/jobs/{run.pk}/history/").content)
-    assert [event["kind"] for event in found["events"]] == ["started"]
+    document = json.loads(operator.get(f"/jobs/{run.pk}/history/").content)
+    assert [event["kind"] for event in document["events"]] == ["started"]
 
 
 def test_what_is_gone_is_explained(operator: Client) -> None:
