@@ -11,6 +11,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SUITES: Final = {
+    "access": "every page and endpoint, by role, scope of the token and tenant",
     "architecture": "rules about all of the code",
     "bench": "figures, not tests",
     "contract": "one suite over every adapter, on real servers",
