@@ -70,7 +70,7 @@ def killer(monkeypatch: pytest.MonkeyPatch, source: ScriptedSource) -> Killer:
     found.around(monkeypatch, histories, "store")
     found.around(monkeypatch, histories, "_finish")
     found.around(monkeypatch, archive, "put")
-    found.around(monkeypatch, archive, "record")
+    found.around(monkeypatch, archive, "record_stored")
     source.before = found.step
     return found
 
