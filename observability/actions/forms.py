@@ -12,7 +12,7 @@ from console.errors import DomainError
 from observability.actions.contracts import FASTEST
 from observability.actions.models import OrderStatus
 from observability.engines.verbs import Argument, FieldKind, Verb
-from observability.jobs.charts.words import visible
+from observability.jobs.charts.labels import visible
 from tenants.models import Target
 
 STEPS_ID: Final = "open-steps"

@@ -27,7 +27,7 @@ from observability.engines.catalogue import find_verb, verbs_of
 from observability.engines.contracts import STATUS_LABELS, Status
 from observability.engines.registry import adapter_for
 from observability.engines.verbs import ActionRequest, Answer, Availability, RunFacts, Verb, find
-from observability.jobs.charts.words import visible
+from observability.jobs.charts.labels import visible
 from observability.jobs.models import JobRun
 from observability.jobs.rules.bounding import bounded_detail, clean
 from tenants.models import Target

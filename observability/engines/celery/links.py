@@ -7,8 +7,8 @@ from typing import Final
 from observability.engines.links import Link, OwnPages, RunAddress, path_part
 
 
-def _of_run(base: str, subject: RunAddress) -> list[Link]:
-    return [Link("Flower: task", f"{base}/task/{path_part(subject.external_id)}")]
+def _of_run(base: str, address: RunAddress) -> list[Link]:
+    return [Link("Flower: task", f"{base}/task/{path_part(address.external_id)}")]
 
 
 LINKS: Final = OwnPages("Flower", _of_run)

@@ -7,10 +7,10 @@ from typing import Final
 from observability.engines.links import Link, OwnPages, RunAddress, fill
 
 
-def _of_run(base: str, subject: RunAddress) -> list[Link]:
+def _of_run(base: str, address: RunAddress) -> list[Link]:
     """Cluster UIs have no routes in common: the address is a template, or just the way in."""
     try:
-        return [Link("Cluster UI: job", fill(base, subject.values()))]
+        return [Link("Cluster UI: job", fill(base, address.values()))]
     except ValueError as error:
         return [Link("Cluster UI", missing=str(error), option="ui_url")]
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from console.clients.temporal.replay.runner import ReplayOutcome, ReplayProcess
 from console.errors import DomainError, ExternalError, Refused
 from observability.jobs.models import JobRun
-from observability.jobs.services.current import history_of
+from observability.jobs.services.documents import temporal_history
 from observability.replays.models import Replay, ReplayResult, ReplayState, ResultVerdict
 from observability.replays.services.bundles import opened
 
@@ -67,7 +67,7 @@ def replay_one(run: JobRun, process: ReplayProcess) -> tuple[str, ReplayOutcome 
     """The verdict on one run, with its outcome or why there is none; None when the archive or the
     engine is away and it has to be tried again."""
     try:
-        document = history_of(run)
+        document = temporal_history(run)
     except ExternalError as error:
         if error.retryable:
             log.warning("replay.history_away", run=run.pk, error=error.message)

@@ -102,10 +102,12 @@ class ScriptedSource:
             self.fetched.append((run.external_id, after))
         if self.away is not None:
             raise self.away
-        found = self.histories.get(run.external_id)
-        if found is None:
+        history = self.histories.get(run.external_id)
+        if history is None:
             raise NotFound(f"no history of {run.external_id}")
-        return replace(found, events=tuple(one for one in found.events if one.seq > after))
+        return replace(
+            history, events=tuple(event for event in history.events if event.seq > after)
+        )
 
 
 def history(events: int, document: bytes = b'{"events": []}', **fields: Any) -> History:

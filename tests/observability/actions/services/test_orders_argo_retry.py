@@ -130,7 +130,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
 @pytest.fixture
 def lab(site: Site, tmp_path: Path, settings: Settings) -> Iterator[Lab]:
     settings.ARCHIVE_URL = (tmp_path / "archive").as_uri()
-    archive.rest.over()
+    archive.circuit.close()
     token = tmp_path / "token"
     token.write_text(secrets.token_hex(8))
     cluster, kept = Cluster(f"kubeconfig:{site.kubeconfig}", site.namespace), Archive()
@@ -165,7 +165,7 @@ def trail_of(run: JobRun) -> list[tuple[str, str]]:
 def test_what_a_retry_overwrites_stays_in_the_trail(lab: Lab, olga: Actor) -> None:
     first = lab.fail("nightly")
     assert (first.status, first.tenant and first.tenant.slug) == (Status.FAILED, "acme")
-    before, document = trail_of(first), archive.document_of(first).data
+    before, document = trail_of(first), archive.archived_document(first).data
     assert EventKind.ATTEMPT_FAILED in {kind for kind, _ in before}
     assert FAILURE.encode() in document
 
@@ -185,8 +185,8 @@ def test_what_a_retry_overwrites_stays_in_the_trail(lab: Lab, olga: Actor) -> No
     kept = JobRun.objects.get(pk=first.pk)
     assert (kept.failure, kept.closed_at) == (first.failure, first.closed_at)
     assert set(before) <= set(trail_of(kept))
-    assert archive.document_of(kept).data == document
-    assert FAILURE.encode() not in archive.document_of(runs[1]).data
+    assert archive.archived_document(kept).data == document
+    assert FAILURE.encode() not in archive.archived_document(runs[1]).data
     for run in runs:
         assert run.links.get(kind=LinkKind.CHAIN).value == first.run_id
     with pytest.raises(DomainError, match="act on its latest run"):
