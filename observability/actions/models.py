@@ -58,8 +58,10 @@ class OrderQuerySet(TenantScoped["Order"], ClaimedQuerySet["Order"]):  # type: i
 
     def start(self, *, pk: int, now: datetime, until: datetime) -> bool:
         """Asked becomes running, once; True for whoever did it."""
-        asked = self.filter(pk=pk, status=OrderStatus.ASKED)
-        return asked.update(status=OrderStatus.RUNNING, started_at=now, claimed_until=until) == 1
+        requested = self.filter(pk=pk, status=OrderStatus.ASKED)
+        return (
+            requested.update(status=OrderStatus.RUNNING, started_at=now, claimed_until=until) == 1
+        )
 
 
 class Order(models.Model):

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 
 from console.clients.kubernetes.client import KubernetesClient
 from console.clients.kubernetes.kinds import Selection
-from console.clients.kubernetes.watch import Expired, Page, pages
+from console.clients.kubernetes.watch import Expired, ListPage, pages
 from console.errors import Unreachable
 from observability.engines.contracts import (
     OPEN,
@@ -274,7 +274,7 @@ class Column:
 
     def __init__(self, client: KubernetesClient, selection: Selection, size: int = 500) -> None:
         self._pages = pages(client, selection, size=size)
-        self._page: Page = next(self._pages)
+        self._page: ListPage = next(self._pages)
         self._next = 0
         self.version = self._page.version
 

@@ -79,9 +79,11 @@ def names() -> tuple[tuple[str, str], ...]:
         place = str(path.relative_to(ROOT))
         named.append((place, path.stem))
         named.extend((place, folder) for folder in path.relative_to(ROOT).parts[:-1])
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-                named.append((f"{place}:{node.lineno}", node.name))
+        named.extend(
+            (f"{place}:{node.lineno}", node.name)
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        )
     return tuple(named)
 
 

@@ -146,7 +146,7 @@ class EventStream:
                     channel, [queue], no_ack=True, on_message=self._take, accept=["json"]
                 )
                 consumer.consume()
-                self._drain(connection, _STEP)  # a Redis subscribes with the first look
+                self._read_events(connection, _STEP)  # a Redis subscribes with the first look
         except BaseException:
             with suppress(Exception):
                 connection.release()
@@ -203,7 +203,7 @@ class EventStream:
                 if left <= 0:
                     break
                 before = len(self._waiting)
-                self._drain(opened.connection, min(left, _PAUSE if self._waiting else _STEP))
+                self._read_events(opened.connection, min(left, _PAUSE if self._waiting else _STEP))
                 if len(self._waiting) > before:
                     opened.heard_us = _now_us()
                     opened.checked = time.monotonic()
@@ -218,7 +218,7 @@ class EventStream:
         return EventBatch(events, _now_us(), since, outage, strange)
 
     @staticmethod
-    def _drain(connection: Any, seconds: float) -> None:
+    def _read_events(connection: Any, seconds: float) -> None:
         with suppress(TimeoutError):
             connection.drain_events(timeout=max(seconds, 0.01))
 

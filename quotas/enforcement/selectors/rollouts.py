@@ -33,7 +33,7 @@ class TargetProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class RolloutGroup:
     """Items that failed for the same cause on the same target."""
 
     target: str
@@ -52,7 +52,7 @@ class RolloutProgress:
 
     rollout: Rollout
     targets: tuple[TargetProgress, ...]
-    groups: tuple[Group, ...]
+    groups: tuple[RolloutGroup, ...]
     done: int
     bad: int
     waiting: int
@@ -133,7 +133,7 @@ def _progress(
     )
 
 
-def _groups(rollout: Rollout) -> tuple[Group, ...]:
+def _groups(rollout: Rollout) -> tuple[RolloutGroup, ...]:
     """Groups what is not fine by cause. Bounded: causes are few, samples are cut."""
     found: dict[tuple[str, str, str, str], list[tuple[int, str, str]]] = defaultdict(list)
     items = RolloutItem.objects.filter(rollout=rollout, state__in=_BAD).values_list(
@@ -143,7 +143,7 @@ def _groups(rollout: Rollout) -> tuple[Group, ...]:
         owner = ", ".join(sorted(set(owners.values()))) if owners else ""
         found[(target, state, code, owner)].append((pk, tenant, message))
     return tuple(
-        Group(
+        RolloutGroup(
             target=target,
             state=state,
             code=code,
