@@ -46,7 +46,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell `make test`, which shows the failures of all its parts at its very end."""
+    """Say what was tried by tests that count it (`record_property("tried", …)`), and tell
+    `make test`, which shows the failures of all its parts at its very end."""
+    for report in terminalreporter.stats.get("", ()):  # of set-up and teardown: written at the end
+        tried = dict(getattr(report, "user_properties", ())).get("tried")
+        if tried:
+            terminalreporter.write_line(f"{report.nodeid.partition('::')[2]}: {tried}")
     path = os.environ.get(run_parts.REPORT)
     if path:
         run_parts.write_report(Path(path), terminalreporter.stats)

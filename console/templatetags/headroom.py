@@ -45,7 +45,7 @@ import json
 from datetime import UTC, datetime
 from functools import lru_cache
 from html import escape
-from typing import Any
+from typing import Any, Literal
 
 from django import template
 from django.utils import timezone
@@ -153,9 +153,10 @@ def age(seconds: float) -> str:
 
 
 @register.simple_tag
-def ago(when: datetime | None, never: str = "never") -> SafeString:
-    """Relative time in a <time> element; headroom.js keeps it fresh and adds local time."""
-    if when is None:
+def ago(when: datetime | Literal[""] | None, never: str = "never") -> SafeString:
+    """Relative time in a <time> element; headroom.js keeps it fresh and adds local time. A template
+    says "" where there is no row to have a time."""
+    if not when:
         return mark_safe(f'<span class="muted">{escape(never)}</span>')  # noqa: S308 - escaped
     iso = when.astimezone(UTC).isoformat(timespec="seconds")[:19]
     shown = age((timezone.now() - when).total_seconds())

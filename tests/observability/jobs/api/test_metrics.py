@@ -98,5 +98,9 @@ def test_the_panel_says_what_is_wrong(target: Target, client: Client) -> None:
     assert "namespace &lt;b&gt;gone&lt;/b&gt;" in page
     assert "broker restarted" in page
     assert "Open runs" in page
+    IngestState.objects.all().delete()
+    never = client.get(f"/jobs/targets/{target.slug}/ingest/").content.decode()
+    assert "nothing was read yet" in never
+    assert "not yet" in never
     Target.objects.filter(pk=target.pk).update(kind="prometheus")
     assert client.get(f"/jobs/targets/{target.slug}/ingest/").content.strip() == b""
