@@ -18,7 +18,7 @@ _FALSE = {"0", "false", "no", "off", ""}
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class SettingProblem:
     """One environment variable that could not be used: `hint` says what would be right."""
 
     name: str
@@ -26,11 +26,11 @@ class Problem:
     hint: str
 
 
-problems: list[Problem] = []
+problems: list[SettingProblem] = []
 
 
 def _refuse(name: str, shown: str, hint: str) -> None:
-    problem = Problem(name, shown, hint)
+    problem = SettingProblem(name, shown, hint)
     if problem not in problems:  # some variables are read twice
         problems.append(problem)
 

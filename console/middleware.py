@@ -45,7 +45,7 @@ class RequestId:
         return response
 
 
-class Health:
+class HealthMiddleware:
     """Answers /healthz and /readyz before host checks, sessions and sign-in can get in the way."""
 
     def __init__(self, get_response: GetResponse) -> None:

@@ -145,7 +145,7 @@ def change_role(request: SignedInRequest, pk: int) -> HttpResponse:
         form,
         title=f"Role of {person.get_username()}",
         button="Change the role",
-        said=f"The role of {person.get_username()} is changed.",
+        message=f"The role of {person.get_username()} is changed.",
         act=lambda: services.change_role(actor=actor_of(request), user=person, **form.cleaned_data),
     )
 
@@ -161,7 +161,7 @@ def set_active(request: SignedInRequest, pk: int) -> HttpResponse:
         form,
         title=f"{verb} {person.get_username()}",
         button=verb,
-        said=f"{person.get_username()} is {verb.lower()}d.",
+        message=f"{person.get_username()} is {verb.lower()}d.",
         act=lambda: services.set_active(
             actor=actor_of(request), user=person, active=not person.is_active, **form.cleaned_data
         ),
@@ -194,12 +194,12 @@ def _change(
     *,
     title: str,
     button: str,
-    said: str,
+    message: str,
     act: Callable[[], object],
 ) -> HttpResponse:
     """The form, or the act and back to the list."""
     if request.method == "POST" and form.is_valid() and _done(form, act):
-        messages.success(request, said)
+        messages.success(request, message)
         return redirect("access:people")
     context = {"form": form, "title": title, "button": button}
     return render(request, "access/person_form.html", context, status=422 if form.errors else 200)

@@ -46,7 +46,7 @@ class KubernetesProbe:
 
 
 @dataclass(frozen=True, slots=True)
-class Permission:
+class ApiPermission:
     """One thing that we need to be allowed to do.
 
     `resource` is `resourcequotas`, `jobs.batch` or `pods/log`; an empty namespace means all.
@@ -62,7 +62,7 @@ class Permission:
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class AppliedObject:
     """The outcome for one manifest: either `object` as the server stored it, or `error`."""
 
     kind: str

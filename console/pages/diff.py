@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class FieldChange:
+class ValueChange:
     """One field. `kind` is added, removed or changed; `path` is dotted, empty for the whole."""
 
     path: str
@@ -17,28 +17,28 @@ class FieldChange:
     after: Any = None
 
 
-def field_changes(before: Any, after: Any) -> list[FieldChange]:
+def field_changes(before: Any, after: Any) -> list[ValueChange]:
     """Compares two JSON-like values; mappings are compared key by key, all else as one value."""
     return list(_compare("", before, after))
 
 
-def _compare(path: str, before: Any, after: Any) -> Iterator[FieldChange]:
+def _compare(path: str, before: Any, after: Any) -> Iterator[ValueChange]:
     if before == after:
         return
     if isinstance(before, Mapping | None) and isinstance(after, Mapping | None):
         yield from _compare_mappings(path, before or {}, after or {})
     else:
-        yield FieldChange(path, "changed", before, after)
+        yield ValueChange(path, "changed", before, after)
 
 
 def _compare_mappings(
     path: str, before: Mapping[str, Any], after: Mapping[str, Any]
-) -> Iterator[FieldChange]:
+) -> Iterator[ValueChange]:
     for key in sorted({*before, *after}):
         inner = f"{path}.{key}" if path else key
         if key not in before:
-            yield FieldChange(inner, "added", after=after[key])
+            yield ValueChange(inner, "added", after=after[key])
         elif key not in after:
-            yield FieldChange(inner, "removed", before=before[key])
+            yield ValueChange(inner, "removed", before=before[key])
         else:
             yield from _compare(inner, before[key], after[key])

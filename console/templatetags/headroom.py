@@ -52,7 +52,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
 from console.pages.charts import HeadroomBar, Sparkline
-from console.pages.diff import FieldChange, field_changes
+from console.pages.diff import ValueChange, field_changes
 
 register = template.Library()
 
@@ -254,7 +254,7 @@ _MADE_HEAD = (
 )
 
 
-def _diff_row(change: FieldChange) -> str:
+def _diff_row(change: ValueChange) -> str:
     before = f"<del>{escape(_plain(change.before))}</del>"
     after = f"<ins>{escape(_plain(change.after))}</ins>"
     if change.kind == "added":
@@ -267,7 +267,7 @@ def _diff_row(change: FieldChange) -> str:
     )
 
 
-def _made_row(change: FieldChange) -> str:
+def _made_row(change: ValueChange) -> str:
     return (
         f'<tr><th scope="row" class="mono">{escape(change.path or "value")}</th>'
         f"<td>{escape(_plain(change.after))}</td></tr>"

@@ -12,7 +12,7 @@ from console.errors import DomainError
 from observability.actions.contracts import FASTEST
 from observability.actions.models import OrderStatus
 from observability.engines.verbs import Argument, FieldKind, Verb
-from observability.jobs.charts.words import visible
+from observability.jobs.charts.labels import visible
 from tenants.models import Target
 
 STEPS_ID: Final = "open-steps"
@@ -57,7 +57,7 @@ class VerbForm(forms.Form):
         return {argument.name: self.cleaned_data[argument.name] for argument in self.verb.arguments}
 
 
-class AskForm(VerbForm, ReasonForm):
+class ActionForm(VerbForm, ReasonForm):
     """One verb on one run."""
 
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
@@ -71,7 +71,9 @@ class AskForm(VerbForm, ReasonForm):
                 help_text=f"Type {confirm} to say that you mean it.",
                 widget=forms.TextInput(attrs={**_PLAIN, "data-confirm-text": confirm}),
             )
-        self.order_fields([*(each.name for each in self.verb.arguments), "confirm", "reason"])
+        self.order_fields(
+            [*(argument.name for argument in self.verb.arguments), "confirm", "reason"]
+        )
 
 
 class BatchForm(VerbForm):
@@ -105,15 +107,17 @@ class BatchForm(VerbForm):
         where.choices = [("", "the jobs found here, as on the page Jobs"), *self._targets()]
         if len(where.choices) == 1:
             where.widget = forms.HiddenInput()
-        self.order_fields(["where", "query", *(each.name for each in self.verb.arguments), "rate"])
+        self.order_fields(
+            ["where", "query", *(argument.name for argument in self.verb.arguments), "rate"]
+        )
 
     def _leave_out(self, argument: Argument, other: str, value: str) -> None:
         """What names something inside one run (an event) is nothing to ask of many."""
         del self.fields[argument.name]
         choice = self.fields[other]
         if isinstance(choice, forms.ChoiceField):
-            offered = next(each.choices for each in self.verb.arguments if each.name == other)
-            choice.choices = [each for each in offered if each[0] != value]
+            offered = next(about.choices for about in self.verb.arguments if about.name == other)
+            choice.choices = [(name, label) for name, label in offered if name != value]
 
     def _targets(self) -> list[tuple[str, str]]:
         if not self.verb.by_query:
@@ -122,7 +126,7 @@ class BatchForm(VerbForm):
         return [(row.slug, f"visibility query on {row.slug}") for row in rows]
 
 
-class ApplyForm(ReasonForm):
+class BatchApplyForm(ReasonForm):
     """The reason, the count that was seen, and the count typed where it is destructive."""
 
     expected = forms.IntegerField(widget=forms.HiddenInput, min_value=0)

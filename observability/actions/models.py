@@ -36,7 +36,7 @@ class OrderStatus(models.TextChoices):
 OPEN = (OrderStatus.ASKED, OrderStatus.RUNNING)
 
 
-class Selection(models.TextChoices):
+class RunSelection(models.TextChoices):
     """What a batch goes over; empty for an order about one run."""
 
     ONE = "", "One run"
@@ -58,15 +58,17 @@ class OrderQuerySet(TenantScoped["Order"], ClaimedQuerySet["Order"]):  # type: i
 
     def start(self, *, pk: int, now: datetime, until: datetime) -> bool:
         """Asked becomes running, once; True for whoever did it."""
-        asked = self.filter(pk=pk, status=OrderStatus.ASKED)
-        return asked.update(status=OrderStatus.RUNNING, started_at=now, claimed_until=until) == 1
+        requested = self.filter(pk=pk, status=OrderStatus.ASKED)
+        return (
+            requested.update(status=OrderStatus.RUNNING, started_at=now, claimed_until=until) == 1
+        )
 
 
 class Order(models.Model):
     """One thing that somebody asked to be done, to one run or to many."""
 
     uid = models.CharField(max_length=36, unique=True, default=new_uid, editable=False)
-    selection = models.CharField(max_length=5, choices=Selection.choices, blank=True, default="")
+    selection = models.CharField(max_length=5, choices=RunSelection.choices, blank=True, default="")
     run = models.ForeignKey(
         JobRun, on_delete=models.SET_NULL, null=True, blank=True, related_name="orders"
     )
@@ -134,7 +136,7 @@ class Order(models.Model):
     @property
     def is_batch(self) -> bool:
         """Whether it is about many runs."""
-        return self.selection != Selection.ONE
+        return self.selection != RunSelection.ONE
 
     @property
     def about(self) -> Verb | None:

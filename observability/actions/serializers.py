@@ -12,9 +12,9 @@ from console.rest.fields import Choice, Flag, Id, JSONObject, ListOf, Number, Re
 from console.rest.serializers import Body, described
 from console.rest.views import Row
 from observability.actions.contracts import FASTEST, MOST_RUNS
-from observability.actions.models import ItemStatus, Order, OrderItem, OrderStatus, Selection
-from observability.actions.services.notes import repeatable
-from observability.actions.services.previews import Preview
+from observability.actions.models import ItemStatus, Order, OrderItem, OrderStatus, RunSelection
+from observability.actions.services.previews import BatchPreview
+from observability.actions.services.records import repeatable
 from observability.engines.catalogue import VERBS
 from observability.engines.verbs import Availability
 from observability.jobs.models import ENGINE_CHOICES
@@ -40,7 +40,7 @@ ORDER = described(
     result=s.DictField(help_text="What the engine gave back, such as the id of a new run."),
     created_at=s.DateTimeField(),
     finished_at=s.DateTimeField(allow_null=True),
-    selection=s.ChoiceField(choices=Selection.choices, allow_blank=True),
+    selection=s.ChoiceField(choices=RunSelection.choices, allow_blank=True),
     query=s.CharField(allow_blank=True),
     rate=s.IntegerField(allow_null=True, help_text="Operations a second of a batch."),
     total=s.IntegerField(),
@@ -83,7 +83,7 @@ class _Verb(Text):
     """Which verbs there are depends on the engine: the services say it."""
 
 
-class ActionRequest(Body):
+class ActionRequestSerializer(Body):
     """What shall be done to the run, and why."""
 
     verb = _Verb()
@@ -189,6 +189,6 @@ def offer_row(offered: Availability) -> Row:
     }
 
 
-def count_row(preview: Preview) -> dict[str, Any]:
+def count_row(preview: BatchPreview) -> dict[str, Any]:
     """A dry count."""
     return preview.plain()

@@ -1,18 +1,18 @@
-"""Celery's door to actions: parse, call one verb."""
+"""Celery's entry to actions: parse, call one service."""
 
 from __future__ import annotations
 
 from django.utils import timezone
 
 from console.celery import app, enqueue
-from observability.actions.services import carrying, left_over
+from observability.actions.services import batch_worker, recovery
 from observability.actions.services.batches import WORK
 
 
 @app.task(name=WORK)
 def work(order_id: int) -> None:
     """Goes on with a batch, and comes back for the rest."""
-    if carrying.work(order_id=order_id):
+    if batch_worker.run_batch(order_id=order_id):
         enqueue(WORK, order_id)
 
 
@@ -20,5 +20,5 @@ def work(order_id: int) -> None:
 def tick() -> None:
     """Finds what crashed processes left behind, and batches that nobody works on."""
     now = timezone.now()
-    left_over.settle_left_over(now)
-    left_over.resume_batches(now)
+    recovery.settle_abandoned(now)
+    recovery.resume_batches(now)

@@ -22,7 +22,7 @@ _PLACEHOLDER: Final = re.compile(r"\{([a-z_]+)\}")
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class RunAddress:
     """A run as addresses need it. `until` is its end, or now."""
 
     engine: str
@@ -68,7 +68,7 @@ class Link:
     option: str = ""
 
 
-def _no_page(_base: str, _subject: Subject, _key: str, _step: str) -> str:
+def _no_page(_base: str, _address: RunAddress, _key: str, _step: str) -> str:
     """An engine whose events have no pages of their own."""
     return ""
 
@@ -80,24 +80,24 @@ class OwnPages:
     none."""
 
     name: str
-    of_run: Callable[[str, Subject], list[Link]]
-    of_event: Callable[[str, Subject, str, str], str] = _no_page
+    of_run: Callable[[str, RunAddress], list[Link]]
+    of_event: Callable[[str, RunAddress, str, str], str] = _no_page
 
 
-def links_out(own: OwnPages, subject: Subject, options: Mapping[str, Any]) -> list[Link]:
+def links_out(own: OwnPages, address: RunAddress, options: Mapping[str, Any]) -> list[Link]:
     """Every way out of a run, the engine's own pages first. `options` are the target's."""
-    links = _own_pages(own, subject, options)
+    links = _own_pages(own, address, options)
     for label, option in (("Trace", "trace_url"), ("Logs", "logs_url")):
-        links.append(_templated(label, option, subject, options))
+        links.append(_templated(label, option, address, options))
     return links
 
 
 def event_link(
-    own: OwnPages, subject: Subject, options: Mapping[str, Any], *, key: str, step: str
+    own: OwnPages, address: RunAddress, options: Mapping[str, Any], *, key: str, step: str
 ) -> str:
     """The engine's own page of one event; empty where it has none."""
     base = str(options.get("ui_url") or "")
-    return own.of_event(base.rstrip("/"), subject, key, step) if _is_web(base) else ""
+    return own.of_event(base.rstrip("/"), address, key, step) if _is_web(base) else ""
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
@@ -129,23 +129,23 @@ def path_part(text: str) -> str:
     return quoted.replace(".", "%2E") if quoted in (".", "..") else quoted
 
 
-def _templated(label: str, option: str, subject: Subject, options: Mapping[str, Any]) -> Link:
+def _templated(label: str, option: str, address: RunAddress, options: Mapping[str, Any]) -> Link:
     template = str(options.get(option) or "")
     if not template:
         return Link(label, missing="not set on the target", option=option)
     try:
-        return Link(label, url=fill(template, subject.values()))
+        return Link(label, url=fill(template, address.values()))
     except ValueError as error:
         return Link(label, missing=str(error), option=option)
 
 
-def _own_pages(own: OwnPages, subject: Subject, options: Mapping[str, Any]) -> list[Link]:
+def _own_pages(own: OwnPages, address: RunAddress, options: Mapping[str, Any]) -> list[Link]:
     base = str(options.get("ui_url") or "")
     if not base:
         return [Link(own.name, missing="not set on the target", option="ui_url")]
     if not _is_web(base):
         return [Link(own.name, missing="it is not an http or https address", option="ui_url")]
-    return own.of_run(base.rstrip("/"), subject)
+    return own.of_run(base.rstrip("/"), address)
 
 
 def _is_web(address: str) -> bool:

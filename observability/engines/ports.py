@@ -33,7 +33,7 @@ class KnownRuns(Protocol):
         ...
 
 
-class Source(Protocol):
+class EngineSource(Protocol):
     """One engine. Both verbs talk to it and raise ExternalError when it cannot be used; neither
     keeps state of its own between calls that a restart would lose."""
 

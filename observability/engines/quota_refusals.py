@@ -15,7 +15,7 @@ _LONGEST: Final = 4000
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class QuotaRefusal:
     """Which quota refused, and the amounts by resource name, as the API server wrote them."""
 
     quota: str
@@ -41,12 +41,12 @@ class Refusal:
         )
 
 
-def refusal_of(message: str) -> Refusal | None:
+def refusal_of(message: str) -> QuotaRefusal | None:
     """The refusal in a message; None when it is not one by a quota."""
     found = _SAID.search(message[:_LONGEST])
     if found is None:
         return None
-    return Refusal(
+    return QuotaRefusal(
         found["quota"],
         _amounts(found["requested"]),
         _amounts(found["used"]),

@@ -20,8 +20,8 @@ from observability.engines.kubernetes import commands as kubernetes_commands
 from observability.engines.kubernetes import links as kubernetes_links
 from observability.engines.kubernetes.controls import KubernetesControls
 from observability.engines.kubernetes.source import KubernetesSource
-from observability.engines.links import OwnPages, Subject
-from observability.engines.ports import Controls, Source
+from observability.engines.links import OwnPages, RunAddress
+from observability.engines.ports import Controls, EngineSource
 from observability.engines.temporal import commands as temporal_commands
 from observability.engines.temporal import links as temporal_links
 from observability.engines.temporal.controls import TemporalControls
@@ -33,10 +33,10 @@ class EngineAdapter:
     """One engine: what reads it, what acts on its runs, the pages of its UI, and the commands for
     a run by the target's options and endpoint."""
 
-    source: Source
+    source: EngineSource
     controls: Controls
     links: OwnPages
-    commands: Callable[[Subject, Mapping[str, Any], str], list[Command]]
+    commands: Callable[[RunAddress, Mapping[str, Any], str], list[Command]]
 
 
 _ADAPTERS: Final[dict[str, EngineAdapter]] = {
@@ -63,7 +63,7 @@ def adapter_for(engine: str) -> EngineAdapter:
     return _ADAPTERS[engine]
 
 
-def source_for(kind: str) -> Source | None:
+def source_for(kind: str) -> EngineSource | None:
     """The source that reads a kind of target; None for a kind that runs no jobs."""
     adapter = _ADAPTERS.get(kind)
     return adapter.source if adapter else None

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 
 from console.clients.kubernetes.client import KubernetesClient
 from console.clients.kubernetes.kinds import Selection
-from console.clients.kubernetes.watch import Expired, Page, pages
+from console.clients.kubernetes.watch import Expired, ListPage, pages
 from console.errors import Unreachable
 from observability.engines.contracts import (
     OPEN,
@@ -96,12 +96,12 @@ class Position:
 def position_of(cursor: Mapping[str, Any], kinds: Iterable[str]) -> Position | None:
     """The position behind a cursor; None when it cannot be gone on from."""
     versions = {kind: text(mapping(cursor.get("versions")).get(kind), 40) for kind in kinds}
-    heard, due = moment(cursor.get("heard_at")), moment(cursor.get("due_at"))
-    if not all(versions.values()) or heard is None or due is None:
+    heard_at, due = moment(cursor.get("heard_at")), moment(cursor.get("due_at"))
+    if not all(versions.values()) or heard_at is None or due is None:
         return None
     extra = tuple(name for name in sequence(cursor.get("extra")) if isinstance(name, str))
     more = mapping(cursor.get("more"))
-    return Position(versions, text(cursor.get("places"), 64), heard, due, extra, more)
+    return Position(versions, text(cursor.get("places"), 64), heard_at, due, extra, more)
 
 
 def places_of(placements: Sequence[PlacementRef]) -> frozenset[str]:
@@ -274,7 +274,7 @@ class Column:
 
     def __init__(self, client: KubernetesClient, selection: Selection, size: int = 500) -> None:
         self._pages = pages(client, selection, size=size)
-        self._page: Page = next(self._pages)
+        self._page: ListPage = next(self._pages)
         self._next = 0
         self.version = self._page.version
 

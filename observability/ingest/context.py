@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from console.chunks import chunks
 from observability.engines.contracts import Engine, RunRef
-from observability.engines.ports import Source
+from observability.engines.ports import EngineSource
 from observability.ingest.claims import hold
 from observability.jobs.models import JobRun
 from observability.jobs.rules.attribution import Owners
@@ -35,7 +35,7 @@ class IngestContext:
     """One target while a replica holds its claim. `going` turns false when it has to stop."""
 
     target: TargetRef
-    source: Source
+    source: EngineSource
     token: str
     placements: tuple[PlacementRef, ...]
     owners: Owners
@@ -49,7 +49,7 @@ class IngestContext:
 
 
 def context_for(
-    *, target: Target, source: Source, token: str, going: Callable[[], bool]
+    *, target: Target, source: EngineSource, token: str, going: Callable[[], bool]
 ) -> IngestContext:
     """Everything that reading the target needs: three queries."""
     ref = target.ref(timeout=settings.TARGET_TIMEOUT_SECONDS)

@@ -159,7 +159,7 @@ def _archived(context: IngestContext, fetched: Fetched) -> Fetched:
     if history is None:
         return fetched
     packed = archive.pack(history.document, history.media)
-    path = archive.path_for(run, target=context.target.slug, sha256=packed.sha256)
+    path = archive.object_path_of(run, target=context.target.slug, sha256=packed.sha256)
     try:
         archive.put(path, packed.body)
     except ExternalError as error:
@@ -226,7 +226,7 @@ def _take(row: JobRun, fetched: Fetched, history: History) -> None:
     # What came while this was fetched is fetched next time.
     row.history_due = row.history_due and row.revision != _revision(fetched, history)
     if fetched.packed is not None and row.archive == ArchiveState.DUE:
-        for column, value in archive.stored(fetched.packed, fetched.path).items():
+        for column, value in archive.stored_columns(fetched.packed, fetched.path).items():
             setattr(row, column, value)
 
 
@@ -244,7 +244,7 @@ def _note(row: JobRun, error: ExternalError, now: datetime) -> None:
         if row.archive == ArchiveState.DUE and not _waits(row):
             row.archive = ArchiveState.UNAVAILABLE
         return
-    row.history_not_before = now + archive.rest_after(row.history_tries)
+    row.history_not_before = now + archive.retry_delay(row.history_tries)
 
 
 _AWAY: Final = (Unreachable, Throttled)

@@ -61,7 +61,7 @@ def _stored(context: IngestContext, name: RunName, snapshot: RunSnapshot) -> Inl
     engine = context.source.engine
     media = TEMPORAL_HISTORY if engine == Engine.TEMPORAL else JSON_DOCUMENT
     packed = archive.pack(snapshot.document or b"", media)
-    path = archive.path_of(
+    path = archive.object_path(
         engine=engine.value,
         target=context.target.slug,
         day=snapshot.closed_at or snapshot.created_at,

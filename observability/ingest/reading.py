@@ -25,7 +25,7 @@ from observability.ingest.context import IngestContext, StoredRuns, context_for
 from observability.ingest.histories import any_due, fetch_due
 from observability.ingest.store import store_page
 from observability.jobs.models import IngestState
-from observability.jobs.services.documents import any_to_store, store_due
+from observability.jobs.services.archive_due import archive_documents, is_any_due
 from tenants.models import Target
 
 SWEEP: Final = "quotas.enforcement.tasks.sweep_target"
@@ -90,7 +90,7 @@ def catch_up(target_id: int, *, token: str, going: Callable[[], bool]) -> None:
     while going():
         done = read_target(target_id, token=token, going=going, wait=0.0)
         fetching = done.histories and any_due(target_id, timezone.now())
-        storing = done.documents and any_to_store(now=timezone.now(), target_id=target_id)
+        storing = done.documents and is_any_due(now=timezone.now(), target_id=target_id)
         if done.caught_up and not fetching and not storing:
             return
     raise ClaimLost(f"target {target_id}")
@@ -138,7 +138,7 @@ def _take(context: IngestContext, page: ChangePage, done: Read) -> None:
 
 def _documents(context: IngestContext, *, seconds: float) -> int:
     try:
-        return store_due(now=timezone.now(), target_id=context.target.id, seconds=seconds)
+        return archive_documents(now=timezone.now(), target_id=context.target.id, seconds=seconds)
     except ExternalError as error:
         # The engine is well: go on reading it. What was not stored is still due.
         log.warning("archive.away", target=context.target.slug, error=error.message)

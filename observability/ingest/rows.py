@@ -10,7 +10,7 @@ from observability.jobs.models import ArchiveState, Attribution, JobRun
 from observability.jobs.rules.attribution import Owners
 from observability.jobs.rules.bounding import bounded_id
 from observability.jobs.rules.merge import ATTRIBUTE, RunState
-from observability.jobs.rules.words import words_of
+from observability.jobs.rules.search_words import search_words
 
 _TEXTS: Final = (
     *("type", "location", "queue", "fairness_key", "started_by", "worker", "build"),
@@ -80,7 +80,7 @@ def write(row: JobRun, state: RunState, owners: Owners) -> None:
     row.key = bounded_id(row.make_key(), 1400)
     row.duration_ms = _milliseconds(row.created_at, row.closed_at)
     # What chips are looked up by comes first: a long failure may be cut off.
-    row.search = words_of(
+    row.search = search_words(
         row.type, row.external_id, row.run_id, row.worker, row.queue, row.started_by, row.failure
     )
     _attribute(row, latest.get("declared"), owners, placed_before)

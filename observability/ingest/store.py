@@ -42,7 +42,7 @@ from observability.jobs.models import (
 )
 from observability.jobs.rules.bounding import bounded_id, clean
 from observability.jobs.rules.merge import merged, state_of
-from observability.jobs.services.archive import keep_earlier, spool, stored
+from observability.jobs.services.archive import keep_earlier, spool, stored_columns
 
 _BATCH: Final = 5000
 _LINKS: Final = 500
@@ -156,10 +156,10 @@ def _merge(
     for snapshot in merge.snapshots:
         declared = context.owners.declared(clean(snapshot.tenant))
         inherited = None if snapshot.tenant else parents.get(key_of(snapshot.parent))
-        look = state_of(snapshot, masker=context.masker, tenant_id=declared or inherited)
-        newer = newer or (state is not None and look.rank > state.rank)
+        update = state_of(snapshot, masker=context.masker, tenant_id=declared or inherited)
+        newer = newer or (state is not None and update.rank > state.rank)
         wanted = wanted or snapshot.needs_history
-        state = look if state is None else merged(state, look)
+        state = update if state is None else merged(state, update)
     if state is None:
         return
     due, shelved = row.history_due, row.archive
@@ -188,7 +188,7 @@ def _archive(merges: Iterable[RunMerge]) -> None:
             earlier.append(copy(row))
         row.archive, merge.changed = ArchiveState.DUE, True
         if document.path:
-            for column, value in stored(document.packed, document.path).items():
+            for column, value in stored_columns(document.packed, document.path).items():
                 setattr(row, column, value)
     keep_earlier(earlier, of=replaced)
 

@@ -10,5 +10,5 @@ urlpatterns = [
     path("jobs/", runs.RunList.as_view()),
     path("jobs/<int:pk>/", runs.RunDetail.as_view(), name="api_job"),
     path("jobs/<int:pk>/events/", runs.EventList.as_view()),
-    path("jobs/<int:pk>/history/", runs.RunHistory.as_view()),
+    path("jobs/<int:pk>/history/", runs.RunHistoryDownload.as_view()),
 ]

@@ -278,8 +278,8 @@ class IngestState(models.Model):
 
     def lag_seconds(self, *, now: datetime) -> float | None:
         """How far behind the engine we may be; None when nothing was ever read."""
-        known = self.read_at if self.caught_up and not self.error else self.through
-        return None if known is None else max((now - known).total_seconds(), 0.0)
+        through = self.read_at if self.caught_up and not self.error else self.through
+        return None if through is None else max((now - through).total_seconds(), 0.0)
 
 
 class IngestGap(models.Model):

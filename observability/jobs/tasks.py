@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from console.celery import app
 from console.errors import ExternalError
-from observability.jobs.services.documents import store_due
+from observability.jobs.services.archive_due import archive_documents
 from observability.jobs.services.retention import apply
 
 log = structlog.get_logger(__name__)
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 def archive_leftovers() -> int:
     """Every minute: documents that ingest could not store when it had them."""
     try:
-        return store_due(now=timezone.now())
+        return archive_documents(now=timezone.now())
     except ExternalError as error:
         log.warning("archive.away", error=error.message)
         return 0

@@ -70,8 +70,8 @@ class ReplayState(models.TextChoices):
     FAILED = "failed", "Could not run"
 
 
-class Verdict(models.TextChoices):
-    """console.clients.temporal.replay.runner.Verdict and what comes before it."""
+class ResultVerdict(models.TextChoices):
+    """console.clients.temporal.replay.runner.ReplayVerdict and what comes before it."""
 
     NONE = "", "Not replayed yet"
     DETERMINISTIC = "deterministic", "Deterministic"
@@ -135,15 +135,15 @@ class ReplayResultQuerySet(TenantScoped["ReplayResult"]):
 
     def waiting(self) -> ReplayResultQuerySet:
         """Those that have not been replayed yet."""
-        return self.filter(verdict=Verdict.NONE)
+        return self.filter(verdict=ResultVerdict.NONE)
 
 
 class ReplayResult(models.Model):
-    """How one run replayed. See console.clients.temporal.replay.runner.Outcome."""
+    """How one run replayed. See console.clients.temporal.replay.runner.ReplayOutcome."""
 
     replay = models.ForeignKey(Replay, on_delete=models.CASCADE, related_name="results")
     run = models.ForeignKey(JobRun, on_delete=models.CASCADE, related_name="replays")
-    verdict = models.CharField(max_length=13, choices=Verdict.choices, blank=True)
+    verdict = models.CharField(max_length=13, choices=ResultVerdict.choices, blank=True)
     event_id = models.BigIntegerField(default=0, help_text="First event that differs.")
     event_type = models.CharField(max_length=100, blank=True)
     expected = models.TextField(blank=True, help_text="What the history has there.")

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from django.db.models import Count
 
 from observability.jobs.models import JobRun
-from observability.replays.models import Replay, ReplayResult, Verdict, WorkflowBundle
+from observability.replays.models import Replay, ReplayResult, ResultVerdict, WorkflowBundle
 
-GOOD = frozenset({Verdict.DETERMINISTIC.value})
+GOOD = frozenset({ResultVerdict.DETERMINISTIC.value})
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ReplayProgress:
     """A replay in numbers. `counts` has the verdicts that occurred, the bad ones first."""
 
     replay: Replay
@@ -23,7 +23,7 @@ class Progress:
     @property
     def waiting(self) -> int:
         """Runs not replayed yet."""
-        return self._of(Verdict.NONE)
+        return self._of(ResultVerdict.NONE)
 
     @property
     def gone(self) -> int:
@@ -38,7 +38,7 @@ class Progress:
     @property
     def good(self) -> int:
         """Deterministic ones."""
-        return self._of(Verdict.DETERMINISTIC)
+        return self._of(ResultVerdict.DETERMINISTIC)
 
     @property
     def bad(self) -> int:
@@ -50,24 +50,24 @@ class Progress:
         """How far it is."""
         return 100 * self.done // self.replay.total if self.replay.total else 100
 
-    def _of(self, verdict: Verdict) -> int:
+    def _of(self, verdict: ResultVerdict) -> int:
         return sum(count for value, _, count in self.counts if value == verdict)
 
 
-def progress_of(replays: Iterable[Replay]) -> list[Progress]:
+def progress_of(replays: Iterable[Replay]) -> list[ReplayProgress]:
     """Each replay in numbers: one query for all of them."""
     wanted = list(replays)
-    found: dict[int, dict[str, int]] = {replay.pk: {} for replay in wanted}
-    rows = ReplayResult.objects.filter(replay__in=found).values_list("replay_id", "verdict")
+    counts: dict[int, dict[str, int]] = {replay.pk: {} for replay in wanted}
+    rows = ReplayResult.objects.filter(replay__in=counts).values_list("replay_id", "verdict")
     for replay_id, verdict, count in rows.annotate(n=Count("id")).order_by():
-        found[replay_id][verdict] = count
-    return [Progress(replay, _counts(found[replay.pk])) for replay in wanted]
+        counts[replay_id][verdict] = count
+    return [ReplayProgress(replay, _sorted_counts(counts[replay.pk])) for replay in wanted]
 
 
-def _counts(found: Mapping[str, int]) -> tuple[tuple[str, str, int], ...]:
-    labels = dict(Verdict.choices)
-    order = sorted(found, key=lambda verdict: (verdict in GOOD or not verdict, verdict))
-    return tuple((verdict, str(labels.get(verdict, verdict)), found[verdict]) for verdict in order)
+def _sorted_counts(counts: Mapping[str, int]) -> tuple[tuple[str, str, int], ...]:
+    labels = dict(ResultVerdict.choices)
+    order = sorted(counts, key=lambda verdict: (verdict in GOOD or not verdict, verdict))
+    return tuple((verdict, str(labels.get(verdict, verdict)), counts[verdict]) for verdict in order)
 
 
 def bundles_for(run: JobRun) -> list[WorkflowBundle]:
@@ -78,5 +78,5 @@ def bundles_for(run: JobRun) -> list[WorkflowBundle]:
 
 def latest_results(run: JobRun, most: int = 5) -> list[ReplayResult]:
     """The last replays of one run, newest first."""
-    found = ReplayResult.objects.filter(run=run).select_related("replay__bundle")
-    return list(found.order_by("-id")[:most])
+    results = ReplayResult.objects.filter(run=run).select_related("replay__bundle")
+    return list(results.order_by("-id")[:most])

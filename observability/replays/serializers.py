@@ -7,9 +7,9 @@ from rest_framework import serializers
 from console.rest.fields import Id, ListOf, Number, Reason, Text
 from console.rest.serializers import Body, described
 from console.rest.views import Row
-from observability.replays.models import BundleKind, ReplayResult, ReplayState, Verdict
+from observability.replays.models import BundleKind, ReplayResult, ReplayState, ResultVerdict
 from observability.replays.models import WorkflowBundle as _Bundle
-from observability.replays.selectors import Progress
+from observability.replays.selectors import ReplayProgress
 
 BUNDLE = described(
     "WorkflowBundle",
@@ -75,7 +75,7 @@ RESULT = described(
     replay=serializers.IntegerField(),
     bundle=serializers.CharField(),
     external_id=serializers.CharField(),
-    verdict=serializers.ChoiceField(choices=Verdict.choices, allow_blank=True),
+    verdict=serializers.ChoiceField(choices=ResultVerdict.choices, allow_blank=True),
     event_id=serializers.IntegerField(help_text="0 is behind the last event, or none."),
     event_type=serializers.CharField(allow_blank=True),
     expected=serializers.CharField(allow_blank=True, help_text="What the history has there."),
@@ -102,7 +102,7 @@ def bundle_row(bundle: _Bundle) -> Row:
     }
 
 
-def replay_row(progress: Progress) -> Row:
+def replay_row(progress: ReplayProgress) -> Row:
     """A replay; its bundle is loaded."""
     replay = progress.replay
     return {

@@ -17,10 +17,10 @@ from console.errors import DomainError
 from console.pages.partials import ANY, render_partial_or_page
 from observability.engines.contracts import Engine
 from observability.jobs.models import JobRun
-from observability.replays import selectors as reads
+from observability.replays import selectors
 from observability.replays.forms import BundleForm, ReplayForm, ReplayHereForm, RetireForm
-from observability.replays.models import Replay, ReplayResult, Verdict, WorkflowBundle
-from observability.replays.services import bundles, picking, replays
+from observability.replays.models import Replay, ReplayResult, ResultVerdict, WorkflowBundle
+from observability.replays.services import bundles, replays, run_selection
 
 
 @requires(Permission.VIEW)
@@ -42,11 +42,11 @@ def bundle_new(request: SignedInRequest) -> HttpResponse:
     form = BundleForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            made = bundles.register(actor=actor_of(request), **form.cleaned_data)
+            bundle = bundles.register(actor=actor_of(request), **form.cleaned_data)
         except DomainError as error:
-            _say(form, error)
+            _add_error(form, error)
         else:
-            messages.success(request, f"{made} has {', '.join(made.workflows)}.")
+            messages.success(request, f"{bundle} has {', '.join(bundle.workflows)}.")
             return redirect("replays:bundles")
     context = {"form": form, "title": "Register a bundle", "button": "Import and register"}
     return render(request, "replays/form.html", context, status=422 if form.errors else 200)
@@ -77,7 +77,7 @@ def replay_list(request: SignedInRequest) -> HttpResponse:
     )
     context = {
         "page": page,
-        "rows": reads.progress_of(page.rows),
+        "rows": selectors.progress_of(page.rows),
         "moving": any(replay.is_open for replay in page.rows),
     }
     parts = {"replays-table": "replays/_replays_table.html"}
@@ -93,14 +93,14 @@ def replay_new(request: SignedInRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         wanted = form.cleaned_data
         try:
-            runs, words = picking.newest(request.user, wanted["q"], last=wanted["last"])
-            made = replays.ask(
-                bundle=wanted["bundle"], runs=runs, selection=words, actor=actor_of(request)
+            runs, description = run_selection.newest(request.user, wanted["q"], last=wanted["last"])
+            replay = replays.ask(
+                bundle=wanted["bundle"], runs=runs, selection=description, actor=actor_of(request)
             )
         except DomainError as error:
-            _say(form, error)
+            _add_error(form, error)
         else:
-            return redirect("replays:replay", pk=made.pk)
+            return redirect("replays:replay", pk=replay.pk)
     context = {"form": form, "any_bundle": form.fields["bundle"].queryset.exists()}  # type: ignore[attr-defined]  # a ModelChoiceField
     return render(request, "replays/new.html", context, status=422 if form.errors else 200)
 
@@ -113,17 +113,17 @@ def replay_detail(request: SignedInRequest, pk: int) -> HttpResponse:
         Replay.objects.visible_to(request.user).select_related("bundle"), pk=pk
     )
     verdict = request.GET.get("verdict", "")
-    found = (
+    results = (
         ReplayResult.objects.visible_to(request.user)
         .filter(replay=replay)
         .select_related("run__tenant")
     )
-    if verdict in Verdict.values and verdict:
-        found = found.filter(verdict=verdict)
+    if verdict in ResultVerdict.values and verdict:
+        results = results.filter(verdict=verdict)
     elif verdict == "bad":
-        found = found.exclude(verdict__in=(Verdict.NONE, Verdict.DETERMINISTIC))
-    page = keyset_page(found, cursor=request.GET.get("cursor", ""), key=("id",), descending=False)
-    (progress,) = reads.progress_of([replay])
+        results = results.exclude(verdict__in=(ResultVerdict.NONE, ResultVerdict.DETERMINISTIC))
+    page = keyset_page(results, cursor=request.GET.get("cursor", ""), key=("id",), descending=False)
+    (progress,) = selectors.progress_of([replay])
     context = {
         "replay": replay,
         "progress": progress,
@@ -131,7 +131,7 @@ def replay_detail(request: SignedInRequest, pk: int) -> HttpResponse:
         "verdict": verdict,
         "verdicts": [
             ("bad", "all but deterministic"),
-            *((value, label.lower()) for value, label in Verdict.choices if value),
+            *((value, label.lower()) for value, label in ResultVerdict.choices if value),
         ],
     }
     return render_partial_or_page(
@@ -162,12 +162,12 @@ def panel(request: SignedInRequest, pk: int) -> HttpResponseBase:
     run = get_object_or_404(JobRun.objects.visible_to(request.user), pk=pk)
     if request.method == "POST":
         return _replay_here(request, run)
-    offered = reads.bundles_for(run) if run.engine == Engine.TEMPORAL else []
+    offered = selectors.bundles_for(run) if run.engine == Engine.TEMPORAL else []
     context = {
         "run": run,
         "replayable": run.engine == Engine.TEMPORAL,
-        "bundles": [(each, run.type in each.workflows) for each in offered],
-        "results": reads.latest_results(run),
+        "bundles": [(bundle, run.type in bundle.workflows) for bundle in offered],
+        "results": selectors.latest_results(run),
     }
     moving = any(result.replay.is_open for result in context["results"])  # type: ignore[attr-defined]  # a list of results
     return render_partial_or_page(
@@ -184,14 +184,14 @@ def _replay_here(request: SignedInRequest, run: JobRun) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, "Bundle: choose one that is registered and not retired.")
         return redirect("jobs:run", pk=run.pk)
-    made = replays.ask(
+    replay = replays.ask(
         bundle=form.cleaned_data["bundle"],
         runs=[run],
         selection=f"run {run.external_id}",
         actor=actor_of(request),
     )
-    return redirect("replays:replay", pk=made.pk)
+    return redirect("replays:replay", pk=replay.pk)
 
 
-def _say(form: Any, error: DomainError) -> None:
+def _add_error(form: Any, error: DomainError) -> None:
     form.add_error(error.field if error.field in form.fields else None, error.message)

@@ -207,7 +207,7 @@ class TenantLimits(APIView):
     def get(self, request: Request, slug: str) -> Response:
         """The effective limits now, or at any moment: each with its source."""
         tenant = get_object_or_404(Tenant.objects.visible_to(person_of(request)), slug=slug)
-        asked = request.query_params.get("at", "")
-        at = moment_of(asked, field="at") if "at" in request.query_params else timezone.now()
+        text = request.query_params.get("at", "")
+        at = moment_of(text, field="at") if "at" in request.query_params else timezone.now()
         history = load_histories([tenant.pk])[tenant.pk]
         return Response(serializers.effective_row(tenant.slug, at, effective_limits(history, at)))

@@ -66,15 +66,15 @@ def plan_detail(request: SignedInRequest, slug: str) -> HttpResponse:
 def _version(
     request: SignedInRequest, parameter: str, rows: list[selectors.VersionRow]
 ) -> PlanVersion | None:
-    asked = request.GET.get(parameter, "")
-    if not asked:
+    number = request.GET.get(parameter, "")
+    if not number:
         return None
     for row in rows:
-        if str(row.version.number) == asked:
+        if str(row.version.number) == number:
             return row.version
     raise DomainError(
         "no_such_version",
-        f"{parameter}={asked!r}: this plan has the versions 1 to {rows[0].version.number}.",
+        f"{parameter}={number!r}: this plan has the versions 1 to {rows[0].version.number}.",
         field=parameter,
         status=404,
     )

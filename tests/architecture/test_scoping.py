@@ -39,7 +39,7 @@ SELECTORS: dict[str, dict[str, str]] = {
         **dict.fromkeys(("_used", "emptied", "placements_numbered"), GIVEN),
     },
     "observability/jobs": {
-        **dict.fromkeys(("_names", "_tenants", "limits_then"), GIVEN),
+        **dict.fromkeys(("_names", "_tenants", "limits_in_force"), GIVEN),
         **dict.fromkeys(("_linked", "_newest", "_own", "backlogs", "newer_than"), EVERYBODY),
     },
     "observability/actions": dict.fromkeys(

@@ -17,7 +17,7 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from console.clients.kubernetes.kinds import place_of
+from console.clients.kubernetes.kinds import resource_name_of
 from quotas.enforcement.adapters.kubernetes.names import FIELD_MANAGER
 from tests.servers import KubeControlPlane
 
@@ -76,7 +76,7 @@ def bare_patches(plane: KubeControlPlane, manifests: Sequence[dict[str, Any]]) -
 
 async def _bare_patches(plane: KubeControlPlane, manifests: Sequence[dict[str, Any]]) -> float:
     calls = [
-        (manifest["kind"] == "Namespace", place_of(manifest).path, orjson.dumps(manifest))
+        (manifest["kind"] == "Namespace", resource_name_of(manifest).path, orjson.dumps(manifest))
         for manifest in manifests
     ]
     headers = {

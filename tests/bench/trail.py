@@ -120,7 +120,7 @@ def fill(count: int) -> None:
 
 def runs(count: int, tenants: list[Any], targets: list[Any]) -> Iterator[Row]:
     """Rows of RUN_COLUMNS, oldest first, as ingest would have written them."""
-    from observability.jobs.rules.words import words_of
+    from observability.jobs.rules.search_words import search_words
 
     random = Random(4)
     now = datetime.now(UTC)
@@ -150,7 +150,8 @@ def runs(count: int, tenants: list[Any], targets: list[Any]) -> Iterator[Row]:
             "declared" if tenant[0] else "unattributed", kind, f"queue-{place}", "", status,
             created, created, closed, took, random.choice((1, 1, 1, 2, 4)), failure, why,
             "scheduler", worker, "build-42", "", '{"region": "eu", "cost": "7"}',
-            words_of(kind, name, run, worker, failure), str(number), False, EVENTS, 0, "", EVENTS,
+            search_words(kind, name, run, worker, failure), str(number), False, EVENTS, 0, "",
+            EVENTS,
             "none" if is_open else "stored", "", "", "", created, closed or created,
         )  # fmt: skip
 

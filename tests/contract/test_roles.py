@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from console.clients.contracts import Permission
+from console.clients.contracts import ApiPermission
 from console.clients.kubernetes.kinds import KINDS
 from observability.engines.argo.source import WORKFLOWS
 from observability.engines.kubernetes.reading import WANTS
@@ -25,10 +25,10 @@ pytestmark = pytest.mark.cluster
 
 ROLES = Path(__file__).parents[2] / "deploy" / "rbac.yaml"
 ACTIONS = (
-    Permission("patch", "jobs.batch"),
-    Permission("delete", "jobs.batch"),
-    Permission("patch", "workflows.argoproj.io"),
-    Permission("create", "workflows.argoproj.io"),
+    ApiPermission("patch", "jobs.batch"),
+    ApiPermission("delete", "jobs.batch"),
+    ApiPermission("patch", "workflows.argoproj.io"),
+    ApiPermission("create", "workflows.argoproj.io"),
 )
 _COLLECTIONS = {
     "Namespace": "/api/v1/namespaces",
@@ -56,7 +56,7 @@ def account(kube: Cluster) -> Iterator[TargetRef]:
         patched.setenv("HEADROOM_ACCOUNT", answer["status"]["token"])
         made = TargetRef(1, "lab", "kubernetes", kube.url, "env:HEADROOM_ACCOUNT", options=options)
         # The server learns of new roles a moment after it has stored them.
-        each = [Permission("patch", "resourcequotas"), Permission("list", "pods"), *ACTIONS]
+        each = [ApiPermission("patch", "resourcequotas"), ApiPermission("list", "pods"), *ACTIONS]
         until(lambda: client_for(made).permissions(each) == [])
         yield made
 
@@ -65,7 +65,7 @@ def test_the_documented_roles_are_enough(account: TargetRef) -> None:
     assert KubernetesAdapter().probe(target=account).missing == ()
     assert ArgoAdapter().probe(target=account).missing == ()
     watched = [
-        Permission(verb, KINDS[selection.kind].resource)
+        ApiPermission(verb, KINDS[selection.kind].resource)
         for selection in (*WANTS, WORKFLOWS)
         for verb in ("list", "watch")
     ]
@@ -74,9 +74,9 @@ def test_the_documented_roles_are_enough(account: TargetRef) -> None:
 
 def test_they_are_no_more_than_that(account: TargetRef) -> None:
     beyond = [
-        Permission("list", "secrets"),
-        Permission("create", "pods"),
-        Permission("delete", "workflows.argoproj.io"),
-        Permission("create", "clusterrolebindings.rbac.authorization.k8s.io"),
+        ApiPermission("list", "secrets"),
+        ApiPermission("create", "pods"),
+        ApiPermission("delete", "workflows.argoproj.io"),
+        ApiPermission("create", "clusterrolebindings.rbac.authorization.k8s.io"),
     ]
     assert client_for(account).permissions(beyond) == beyond

@@ -63,10 +63,10 @@ class Control:
 
     def registered(self, *, to: Sequence[str] | None = None) -> dict[str, tuple[TaskType, ...]]:
         """The task types that each worker knows, with their rate limits; Celery's own left out."""
-        asked = {"taskinfoitems": ["rate_limit"]}
+        query = {"taskinfoitems": ["rate_limit"]}
         return {
             host: tuple(_task_type(str(line)) for line in answer)
-            for host, answer in self._ask("registered", asked, to=to).items()
+            for host, answer in self._ask("registered", query, to=to).items()
             if isinstance(answer, list)
         }
 

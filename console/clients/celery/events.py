@@ -146,7 +146,7 @@ class EventStream:
                     channel, [queue], no_ack=True, on_message=self._take, accept=["json"]
                 )
                 consumer.consume()
-                self._drain(connection, _STEP)  # a Redis subscribes with the first look
+                self._read_events(connection, _STEP)  # a Redis subscribes with the first look
         except BaseException:
             with suppress(Exception):
                 connection.release()
@@ -186,11 +186,11 @@ class EventStream:
             outage = None
 
     def _again(self, error: ExternalError) -> Outage | None:
-        heard = self._open.heard_us if self._open is not None else _now_us()
+        last_us = self._open.heard_us if self._open is not None else _now_us()
         self.close()
         if not error.retryable:
             raise error
-        return self._connected(heard, f"The connection to the broker was lost ({error.message})")
+        return self._connected(last_us, f"The connection to the broker was lost ({error.message})")
 
     def _fill(self, most: int, within: float) -> None:
         opened = self._open
@@ -203,7 +203,7 @@ class EventStream:
                 if left <= 0:
                     break
                 before = len(self._waiting)
-                self._drain(opened.connection, min(left, _PAUSE if self._waiting else _STEP))
+                self._read_events(opened.connection, min(left, _PAUSE if self._waiting else _STEP))
                 if len(self._waiting) > before:
                     opened.heard_us = _now_us()
                     opened.checked = time.monotonic()
@@ -218,7 +218,7 @@ class EventStream:
         return EventBatch(events, _now_us(), since, outage, strange)
 
     @staticmethod
-    def _drain(connection: Any, seconds: float) -> None:
+    def _read_events(connection: Any, seconds: float) -> None:
         with suppress(TimeoutError):
             connection.drain_events(timeout=max(seconds, 0.01))
 

@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from console.clients import bridge
-from console.clients.contracts import Applied
+from console.clients.contracts import AppliedObject
 from console.clients.kubernetes.calls import Calls
 from console.clients.kubernetes.errors import NoAnswer
-from console.clients.kubernetes.kinds import Place, place_of
+from console.clients.kubernetes.kinds import ResourceName, resource_name_of
 from console.errors import Conflict, ExternalError, Unreachable
 
 Manifest = Mapping[str, Any]
@@ -40,16 +40,16 @@ class ApplyMany:
         calls: Calls,
         manifests: Sequence[Manifest],
         query: str,
-        on_result: Callable[[Applied], None] | None,
+        on_result: Callable[[AppliedObject], None] | None,
     ) -> None:
         self._calls = calls
         self._manifests = manifests
         self._query = query
         self._on_result = on_result
-        self._results: list[Applied | None] = [None] * len(manifests)
-        self._arrived: queue.SimpleQueue[Applied | None] = queue.SimpleQueue()
-        self._ready: deque[tuple[int, Place]] = deque()
-        self._waiting: dict[str, list[tuple[int, Place]]] = {}
+        self._results: list[AppliedObject | None] = [None] * len(manifests)
+        self._arrived: queue.SimpleQueue[AppliedObject | None] = queue.SimpleQueue()
+        self._ready: deque[tuple[int, ResourceName]] = deque()
+        self._waiting: dict[str, list[tuple[int, ResourceName]]] = {}
         self._silent = 0
         self._free = 0
         self._deadline = 0.0
@@ -57,7 +57,7 @@ class ApplyMany:
 
     # -- in the thread that asked ------------------------------------------------------------
 
-    def run(self, concurrency: int, timeout: float) -> list[Applied]:
+    def run(self, concurrency: int, timeout: float) -> list[AppliedObject]:
         """All results in the order of the manifests, within `timeout` seconds (about)."""
         end = time.monotonic() + timeout + bridge.GRACE
         future = bridge.submit(self._work_all(concurrency, timeout))
@@ -108,10 +108,10 @@ class ApplyMany:
 
     def _sort(self) -> None:
         """Tell what may start now from what needs its Namespace first."""
-        later: list[tuple[int, Place]] = []
+        later: list[tuple[int, ResourceName]] = []
         for index, manifest in enumerate(self._manifests):
             try:
-                place = place_of(manifest)
+                place = resource_name_of(manifest)
             except ExternalError as error:
                 self._report(index, _failed(manifest, error))
                 continue
@@ -141,21 +141,21 @@ class ApplyMany:
                 self._recruit()
         self._free += 1
 
-    async def _apply(self, index: int, place: Place) -> ExternalError | None:
+    async def _apply(self, index: int, place: ResourceName) -> ExternalError | None:
         key = (place.kind.name, place.namespace, place.name)
         if self._silent >= GONE_AFTER:
             gone = NoAnswer(f"apply {place}: not tried, the target does not answer")
-            self._report(index, Applied(*key, error=gone))
+            self._report(index, AppliedObject(*key, error=gone))
             return gone
         manifest = self._manifests[index]
         try:
             stored = await self._calls.apply(place, manifest, self._query, self._deadline)
         except ExternalError as error:
             self._silent = self._silent + 1 if isinstance(error, NoAnswer) else 0
-            self._report(index, Applied(*key, error=error))
+            self._report(index, AppliedObject(*key, error=error))
             return error
         self._silent = 0
-        self._report(index, Applied(*key, object=stored))
+        self._report(index, AppliedObject(*key, object=stored))
         return None
 
     def _release(self, namespace: str, error: ExternalError | None) -> None:
@@ -169,18 +169,18 @@ class ApplyMany:
             return
         for index, place in waiting:
             key = (place.kind.name, place.namespace, place.name)
-            self._report(index, Applied(*key, error=error))
+            self._report(index, AppliedObject(*key, error=error))
 
-    def _report(self, index: int, result: Applied) -> None:
+    def _report(self, index: int, result: AppliedObject) -> None:
         self._results[index] = result
         if self._on_result is not None:  # waking the caller for nothing costs speed
             self._arrived.put(result)
 
 
-def _failed(manifest: Manifest, error: ExternalError) -> Applied:
+def _failed(manifest: Manifest, error: ExternalError) -> AppliedObject:
     """The failed outcome of a manifest, by what it calls itself."""
     metadata = manifest.get("metadata") or {}
-    return Applied(
+    return AppliedObject(
         str(manifest.get("kind", "")),
         str(metadata.get("namespace", "")),
         str(metadata.get("name", "")),

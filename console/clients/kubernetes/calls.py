@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 
 import orjson
 
-from console.clients.contracts import KubernetesProbe, Permission
-from console.clients.kubernetes.kinds import Kind, Place
+from console.clients.contracts import ApiPermission, KubernetesProbe
+from console.clients.kubernetes.kinds import Kind, ResourceName
 from console.clients.kubernetes.session import Session
 from console.errors import Refused, Unreachable
 
@@ -52,7 +52,7 @@ class Calls:
         return _parsed(answer, what)
 
     async def apply(
-        self, place: Place, manifest: Mapping[str, Any], query: str, deadline: float
+        self, place: ResourceName, manifest: Mapping[str, Any], query: str, deadline: float
     ) -> Object:
         return await self.send(
             "PATCH", place.path, f"apply {place}", deadline, manifest, APPLY, query
@@ -134,7 +134,7 @@ class Calls:
             return ""  # before 1.28, or forbidden: worth no failed probe
         return str(answer.get("status", {}).get("userInfo", {}).get("username", ""))
 
-    async def is_allowed(self, check: Permission, deadline: float) -> bool:
+    async def is_allowed(self, check: ApiPermission, deadline: float) -> bool:
         plain, _, subresource = check.resource.partition("/")
         resource, _, group = plain.partition(".")
         attributes = {

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from console.clients import bridge
-from console.clients.contracts import Applied, KubernetesProbe, Permission, RequestCounter
+from console.clients.contracts import ApiPermission, AppliedObject, KubernetesProbe, RequestCounter
 from console.clients.credentials import parse
 from console.clients.kubernetes.apply_many import ApplyMany
 from console.clients.kubernetes.calls import (
@@ -24,7 +24,7 @@ from console.clients.kubernetes.calls import (
     apply_query,
 )
 from console.clients.kubernetes.client_config import Options
-from console.clients.kubernetes.kinds import Place, kind_of, place_of
+from console.clients.kubernetes.kinds import ResourceName, kind_of, resource_name_of
 from console.clients.kubernetes.session import Session
 from console.errors import NotFound
 
@@ -82,11 +82,11 @@ class KubernetesClient:
         """Latency, version, who we are there, and what the cluster serves (5 requests)."""
         return self.run(self._calls.probe, self._timeout)
 
-    def permissions(self, checks: Iterable[Permission]) -> list[Permission]:
+    def permissions(self, checks: Iterable[ApiPermission]) -> list[ApiPermission]:
         """Those of `checks` that we do NOT have; empty when all is well."""
         wanted = list(checks)
 
-        async def go(deadline: float) -> list[Permission]:
+        async def go(deadline: float) -> list[ApiPermission]:
             allowed = await asyncio.gather(
                 *(self._calls.is_allowed(check, deadline) for check in wanted)
             )
@@ -144,7 +144,7 @@ class KubernetesClient:
 
     def get(self, kind: str, name: str, *, namespace: str = "") -> Object:
         """One object. Raises NotFound."""
-        place = Place(kind_of(kind), namespace, name)
+        place = ResourceName(kind_of(kind), namespace, name)
         return self.run(lambda end: self._calls.send("GET", place.path, f"get {place}", end))
 
     def events(
@@ -174,7 +174,7 @@ class KubernetesClient:
         Conflict with `owners` {field path: manager} when another manager owns a field and `force`
         is false.
         """
-        place = place_of(manifest)
+        place = resource_name_of(manifest)
         query = apply_query(field_manager, force=force, dry_run=dry_run)
         return self.run(lambda end: self._calls.apply(place, manifest, query, end))
 
@@ -187,13 +187,13 @@ class KubernetesClient:
         dry_run: bool = False,
         concurrency: int = 16,
         timeout: float = 300.0,
-        on_result: Callable[[Applied], None] | None = None,
-    ) -> Sequence[Applied]:
-        """Server-side apply of many manifests; one Applied each, in the order of `manifests`.
+        on_result: Callable[[AppliedObject], None] | None = None,
+    ) -> Sequence[AppliedObject]:
+        """Server-side apply of many manifests; one AppliedObject each, in the order of `manifests`.
 
         A Namespace goes before the objects inside it, all else runs side by side. Never raises for
-        a single manifest: its Applied carries the error, also when `timeout` is over or the target
-        stops answering. `on_result` is called in the calling thread as results come in.
+        a single manifest: its AppliedObject carries the error, also when `timeout` is over or the
+        target stops answering. `on_result` is called in the calling thread as results come in.
         """
         query = apply_query(field_manager, force=force, dry_run=dry_run)
         return ApplyMany(self._calls, manifests, query, on_result).run(concurrency, timeout)
@@ -202,14 +202,14 @@ class KubernetesClient:
         self, kind: str, name: str, patch: Mapping[str, Any], *, namespace: str = ""
     ) -> Object:
         """JSON merge patch (null removes). For objects that are not ours to apply."""
-        place = Place(kind_of(kind), namespace, name)
+        place = ResourceName(kind_of(kind), namespace, name)
         return self.run(
             lambda end: self._calls.send("PATCH", place.path, f"patch {place}", end, patch, MERGE)
         )
 
     def create(self, manifest: Mapping[str, Any]) -> Object:
         """Create an object (Jobs, for example); Conflict when it exists."""
-        place = place_of(manifest)
+        place = resource_name_of(manifest)
         path = place.kind.path(place.namespace)
         return self.run(
             lambda end: self._calls.send("POST", path, f"create {place}", end, manifest, JSON)
@@ -228,7 +228,7 @@ class KubernetesClient:
 
         With `uid` only that very object goes: Conflict when the name now belongs to another.
         """
-        place = Place(kind_of(kind), namespace, name)
+        place = ResourceName(kind_of(kind), namespace, name)
         options: dict[str, Any] = {"propagationPolicy": propagation}
         if uid:
             options["preconditions"] = {"uid": uid}

@@ -107,7 +107,7 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ResourceName:
     """Kind, namespace and name of one object."""
 
     kind: Kind
@@ -124,7 +124,7 @@ class Place:
         return f"{self.kind.name} {inside}{self.name}"
 
 
-def place_of(manifest: Mapping[str, Any]) -> Place:
+def resource_name_of(manifest: Mapping[str, Any]) -> ResourceName:
     """Where a manifest belongs. Refused (code `invalid`) when it does not say so fully."""
     kind = kind_of(str(manifest.get("kind", "")))
     metadata = manifest.get("metadata") or {}
@@ -137,4 +137,4 @@ def place_of(manifest: Mapping[str, Any]) -> Place:
             f"expected {kind.api_version}",
             code="invalid",
         )
-    return Place(kind, namespace if kind.namespaced else "", name)
+    return ResourceName(kind, namespace if kind.namespaced else "", name)

@@ -46,7 +46,7 @@ class Expired(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ListPage:
     """Part of a list. `version` is the same on every page: a watch from it misses nothing."""
 
     objects: Objects
@@ -65,7 +65,7 @@ class WatchEvent:
 
 def pages(
     client: KubernetesClient, selection: Selection, *, size: int = 500, timeout: float = 60.0
-) -> Iterator[Page]:
+) -> Iterator[ListPage]:
     """A list, page by page, one request each (`timeout` seconds). Raises Expired when the server
     forgot the rest of it half-way: begin again."""
     calls = Calls(client.session)
@@ -91,7 +91,7 @@ def pages(
             item.setdefault("kind", name)
             item.setdefault("apiVersion", version)
         token = str(metadata.get("continue") or "")
-        yield Page(items, str(metadata.get("resourceVersion", "")))
+        yield ListPage(items, str(metadata.get("resourceVersion", "")))
         if not token:
             return
 
@@ -118,13 +118,13 @@ def watch(
     watches = _Watches(client, versions, buffer, seconds)
     future = bridge.submit(watches.run())
     end = time.monotonic() + seconds
-    heard, wait = time.monotonic(), SETTLING
+    last_event_at, wait = time.monotonic(), SETTLING
     try:
         while (now := time.monotonic()) < end:
             wait = min(wait, end - now)
             lines, over = _take(buffer, wait, gather)
             if lines:
-                heard, wait = time.monotonic(), SETTLING
+                last_event_at, wait = time.monotonic(), SETTLING
                 yield [_parsed(selection, line) for selection, line in lines]
             elif over:
                 _settle(future)
@@ -133,7 +133,7 @@ def watch(
                 wait = pause
             else:
                 yield []
-                left = heard + quiet - time.monotonic()
+                left = last_event_at + quiet - time.monotonic()
                 if left <= 0:
                     return
                 wait = min(PULSE, left)

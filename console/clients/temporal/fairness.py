@@ -137,7 +137,7 @@ class FairnessProbe:
     async def _clean_up(self) -> None:
         await _quietly(*(self._delete(name) for name in self._started))
         # The tasks of deleted workflows stay in the backlog until somebody asks for them.
-        await _quietly(*(self._drain() for _ in range(4)))
+        await _quietly(*(self._empty_queue() for _ in range(4)))
 
     async def _delete(self, name: str) -> None:
         await self._connection.call(
@@ -150,7 +150,7 @@ class FairnessProbe:
             write=True,
         )
 
-    async def _drain(self) -> None:
+    async def _empty_queue(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
                 await self._connection.call(

@@ -19,7 +19,7 @@ from console.audit.services import Actor  # noqa: E402 - Django has to be set up
 from observability.engines.contracts import Engine  # noqa: E402
 from observability.jobs.models import ArchiveState, JobRun  # noqa: E402
 from observability.replays.models import Replay, WorkflowBundle  # noqa: E402
-from observability.replays.services import bundles, picking, replays  # noqa: E402
+from observability.replays.services import bundles, replays, run_selection  # noqa: E402
 
 ACTOR = Actor.command("demo")
 # What runs, as the server imports it; and what somebody would like to run, in a directory.
@@ -68,7 +68,7 @@ def main() -> int:
         sys.stderr.write("Too few batches have ended: no replay was asked for.\n")
         return 1
     for bundle in found:
-        runs, selection = picking.newest(None, QUERY, last=LAST)
+        runs, selection = run_selection.newest(None, QUERY, last=LAST)
         replay = replays.ask(bundle=bundle, runs=runs, selection=selection, actor=ACTOR)
         sys.stdout.write(f"Replay {replay.pk} of {len(runs)} runs against {bundle}.\n")
     return 0

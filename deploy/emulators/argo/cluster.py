@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import orjson
 
 from console.clients.kubernetes.client import KubernetesClient
-from console.clients.kubernetes.kinds import place_of
+from console.clients.kubernetes.kinds import resource_name_of
 from console.errors import Conflict, ExternalError, NotFound, Refused
 from deploy.emulators.argo import definition, names
 from deploy.emulators.argo.names import Obj
@@ -87,7 +87,7 @@ class Cluster:
         return self._send("POST", obj)
 
     def _send(self, method: str, obj: Obj) -> bool:
-        place = place_of(obj)
+        place = resource_name_of(obj)
         path = place.path if method == "PUT" else place.kind.path(place.namespace)
         query = urlencode({"fieldManager": names.FIELD_MANAGER})
 

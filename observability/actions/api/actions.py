@@ -26,7 +26,7 @@ from observability.actions.filters import OrderFilters
 from observability.actions.models import Order
 from observability.actions.selectors.facts import offers
 from observability.actions.selectors.pages import SHOWN, listed, of_run
-from observability.actions.services.orders import Asking, act
+from observability.actions.services.orders import ActionCommand, act
 from observability.engines.catalogue import find_verb
 from observability.engines.verbs import FieldKind
 from observability.jobs.models import JobRun
@@ -45,27 +45,27 @@ class RunActions(Idempotent, APIView):
         return Response(
             {
                 "possible": [
-                    serializers.offer_row(each) for each in offers(run) if not each.hidden
+                    serializers.offer_row(offer) for offer in offers(run) if not offer.hidden
                 ],
-                "orders": [serializers.order_row(each) for each in of_run(run)[:SHOWN]],
+                "orders": [serializers.order_row(order) for order in of_run(run)[:SHOWN]],
             }
         )
 
-    @extend_schema(request=serializers.ActionRequest, responses={200: serializers.ORDER})
+    @extend_schema(request=serializers.ActionRequestSerializer, responses={200: serializers.ORDER})
     def post(self, request: Request, pk: int) -> Response:
         """Does it, and answers with what the engine said: `status` done, refused, failed or
         unknown. 409 when it does not fit the run now. For operators."""
         run = _visible_run(request, pk)
         require(request, Permission.OPERATE)
-        body = serializers.ActionRequest.read(request)
-        asking = Asking(
+        body = serializers.ActionRequestSerializer.read(request)
+        command = ActionCommand(
             verb=body["verb"],
             reason=body["reason"],
             arguments=json_arguments(run.engine, body["verb"], body["arguments"]),
             confirm=body["confirm"],
-            seen=body["seen_status"],
+            seen_status=body["seen_status"],
         )
-        order = act(run=run, asking=asking, actor=actor_of(request))
+        order = act(run=run, command=command, actor=actor_of(request))
         row = serializers.order_row(order)
         return Response(row, headers={"Location": str(row["url"])})
 

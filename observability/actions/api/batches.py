@@ -23,7 +23,7 @@ from observability.actions import serializers
 from observability.actions.api.actions import json_arguments
 from observability.actions.models import Order, OrderItem
 from observability.actions.services.batches import ask_batch, stop
-from observability.actions.services.previews import BatchAsking, preview
+from observability.actions.services.previews import BatchCommand, preview_batch
 
 
 class Batches(Idempotent, APIView):
@@ -38,10 +38,10 @@ class Batches(Idempotent, APIView):
         """202 with the order, whose `done` and `status` can be read until it is over; with
         `dry_run` 200 with the count, and nothing is written."""
         body = serializers.BatchRequest.read(request)
-        asking = _selection(body)
+        command = _selection(body)
         if body["dry_run"]:
-            return Response(serializers.count_row(preview(asking, now=timezone.now())))
-        order = ask_batch(asking=asking, actor=actor_of(request))
+            return Response(serializers.count_row(preview_batch(command, now=timezone.now())))
+        order = ask_batch(command=command, actor=actor_of(request))
         row = serializers.order_row(order)
         headers = {"Location": str(row["url"])}
         return Response(row, status=status.HTTP_202_ACCEPTED, headers=headers)
@@ -83,9 +83,9 @@ class BatchItems(RowList):
         return [serializers.item_row(row) for row in rows]
 
 
-def _selection(body: dict[str, Any]) -> BatchAsking:
+def _selection(body: dict[str, Any]) -> BatchCommand:
     """What is asked for, without how."""
     fields = {name: value for name, value in body.items() if name != "dry_run"}
     fields["arguments"] = json_arguments(body["engine"], body["verb"], body["arguments"])
     fields["ids"] = tuple(body["ids"])
-    return BatchAsking(**fields)
+    return BatchCommand(**fields)

@@ -38,7 +38,7 @@ def read_arguments(verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
     if problems:
         raise DomainError(
             "invalid",
-            " ".join(each["message"] for each in problems),
+            " ".join(problem["message"] for problem in problems),
             field=problems[0]["field"],
             detail={"problems": problems},
         )
@@ -66,12 +66,12 @@ def _read(argument: Argument, given: Mapping[str, Any]) -> Any:
 def _text(argument: Argument, value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{_shown(value)} is not accepted; {_right(argument)}.")
-    said = value.strip()
-    if argument.most is not None and len(said.encode()) > argument.most:
-        raise ValueError(f"{_shown(said)} is too long; {_right(argument)}.")
-    if not said.isprintable():
-        raise ValueError(f"{_shown(said)} holds what cannot be printed; {_right(argument)}.")
-    return said
+    text = value.strip()
+    if argument.most is not None and len(text.encode()) > argument.most:
+        raise ValueError(f"{_shown(text)} is too long; {_right(argument)}.")
+    if not text.isprintable():
+        raise ValueError(f"{_shown(text)} holds what cannot be printed; {_right(argument)}.")
+    return text
 
 
 def _choice(argument: Argument, value: Any) -> str:
@@ -83,10 +83,10 @@ def _choice(argument: Argument, value: Any) -> str:
 def _flag(argument: Argument, value: Any) -> bool:
     if isinstance(value, bool):
         return value
-    said = value.strip().lower() if isinstance(value, str) else None
-    if said not in _YES | _NO:
+    text = value.strip().lower() if isinstance(value, str) else None
+    if text not in _YES | _NO:
         raise ValueError(f"{_shown(value)} is not accepted; {_right(argument)}.")
-    return said in _YES
+    return text in _YES
 
 
 def _number(argument: Argument, value: Any) -> int:

@@ -55,13 +55,13 @@ def ref_of(target: Target) -> TargetRef:
 def offers(run: JobRun, facts: RunFacts | None = None) -> list[Availability]:
     """Every verb that makes sense for the run, with the reason where it is not possible now."""
     facts = facts or facts_of(run)
-    found: Sequence[Availability] = adapter_for(run.engine).controls.verbs(
+    offered: Sequence[Availability] = adapter_for(run.engine).controls.verbs(
         run=facts, target=ref_of(run.target)
     )
     if run.target.enabled:
-        return list(found)
+        return list(offered)
     reason = f"The target {run.target.slug} is disabled: nothing is written to it."
-    return [Availability(each.verb, reason, each.hidden) for each in found]
+    return [Availability(offer.verb, reason, offer.hidden) for offer in offered]
 
 
 def _is_overwritten(run: JobRun) -> bool:

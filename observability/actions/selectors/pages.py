@@ -32,12 +32,12 @@ class Panel:
 
 def panel_of(run: JobRun) -> Panel:
     """The panel of one run."""
-    offered = [each for each in offers(run) if not each.hidden]
+    offered = [offer for offer in offers(run) if not offer.hidden]
     orders = list(of_run(run)[:SHOWN])
     items = OrderItem.objects.filter(run=run).select_related("order").order_by("-id")
     return Panel(
-        possible=[each for each in offered if not each.why_not],
-        impossible=[each for each in offered if each.why_not],
+        possible=[offer for offer in offered if not offer.why_not],
+        impossible=[offer for offer in offered if offer.why_not],
         orders=orders,
         items=list(items[:SHOWN]),
         is_moving=any(order.is_open for order in orders),

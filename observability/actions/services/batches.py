@@ -16,9 +16,14 @@ from console.chunks import chunks
 from console.errors import DomainError
 from console.pages.plural import plural
 from console.request import current_request_id
-from observability.actions.models import Order, OrderItem, Selection
-from observability.actions.services.notes import said
-from observability.actions.services.previews import BatchAsking, Preview, preview, target_of
+from observability.actions.models import Order, OrderItem, RunSelection
+from observability.actions.services.previews import (
+    BatchCommand,
+    BatchPreview,
+    preview_batch,
+    target_of,
+)
+from observability.actions.services.records import ledger_entry
 from observability.jobs.models import JobRun
 from tenants.models import Target
 
@@ -26,42 +31,44 @@ WORK: Final = "observability.actions.tasks.work"
 _CHUNK: Final = 500
 
 
-def ask_batch(*, asking: BatchAsking, actor: Actor) -> Order:
+def ask_batch(*, command: BatchCommand, actor: Actor) -> Order:
     """Counts again, writes the order with its ledger entry, and hands it to the workers.
 
-    Raises DomainError as `preview` does, `reason_required`, `confirm_required`, `nothing_found`,
-    and `count_changed` (409) when it is not the number that was seen.
+    Raises DomainError as `preview_batch` does, `reason_required`, `confirm_required`,
+    `nothing_found`, and `count_changed` (409) when it is not the number that was seen.
     """
     now = timezone.now()
-    reason = require_reason(asking.reason)
-    found = preview(asking, now=now)
-    _require_meant(asking, found)
-    target = target_of(asking.target) if asking.target else _common_target(found.runs)
+    reason = require_reason(command.reason)
+    preview = preview_batch(command, now=now)
+    _require_meant(command, preview)
+    target = target_of(command.target) if command.target else _common_target(preview.runs)
     order = Order(
-        selection=Selection.QUERY if asking.target else Selection.RUNS,
-        label=plural(found.fitting, "run"),
+        selection=RunSelection.QUERY if command.target else RunSelection.RUNS,
+        label=plural(preview.fitting, "run"),
         target=target,
-        engine=asking.engine,
-        verb=found.verb.name,
-        arguments=found.arguments,
+        engine=command.engine,
+        verb=preview.verb.name,
+        arguments=preview.arguments,
         reason=reason,
         actor_kind=actor.kind,
         actor=actor.name,
         user=actor.user,
         request_id=current_request_id.get(),
         created_at=now,
-        query=asking.query,
-        preview=found.plain(),
-        rate=asking.rate,
-        total=found.fitting,
+        query=command.query,
+        preview=preview.plain(),
+        rate=command.rate,
+        total=preview.fitting,
     )
     with transaction.atomic(durable=True):
         order.save(force_insert=True)
-        if order.selection == Selection.QUERY:
-            _write_found(order, found.executions)
+        if order.selection == RunSelection.QUERY:
+            _write_executions(order, preview.executions)
         else:
-            _write_items(order, found.runs)
-        said(order, step="asked", message="Asked, not tried yet.", now=now).save(force_insert=True)
+            _write_items(order, preview.runs)
+        ledger_entry(order, step="asked", message="Asked, not tried yet.", now=now).save(
+            force_insert=True
+        )
     enqueue(WORK, order.pk)
     return order
 
@@ -70,8 +77,8 @@ def stop(*, order: Order, actor: Actor, reason: str, now: datetime) -> Order:
     """Has a batch stop: what is done stays done. Raises DomainError("not_running", 409)."""
     why = require_reason(reason)
     with transaction.atomic():
-        asked = Order.objects.open().filter(pk=order.pk, stop_asked_at=None)
-        if not order.is_batch or not asked.update(stop_asked_at=now, stop_asked_by=actor.name):
+        running = Order.objects.open().filter(pk=order.pk, stop_asked_at=None)
+        if not order.is_batch or not running.update(stop_asked_at=now, stop_asked_by=actor.name):
             raise DomainError(
                 "not_running", "It does not run any more, or stops already.", status=409
             )
@@ -89,38 +96,38 @@ def stop(*, order: Order, actor: Actor, reason: str, now: datetime) -> Order:
     return order
 
 
-def _require_meant(asking: BatchAsking, found: Preview) -> None:
-    if not found.fitting:
+def _require_meant(command: BatchCommand, preview: BatchPreview) -> None:
+    if not preview.fitting:
         raise DomainError(
             "nothing_found", "Nothing that it finds can be done now: nothing was written."
         )
-    if asking.expected is not None and asking.expected != found.fitting:
+    if command.expected is not None and command.expected != preview.fitting:
         raise DomainError(
             "count_changed",
-            f"It was about {asking.expected} runs when you looked and is about {found.fitting} "
+            f"It was about {command.expected} runs when you looked and is about {preview.fitting} "
             "now. Nothing was done; reload the page and decide again.",
             status=409,
         )
-    if found.verb.destructive and asking.confirm.strip() != str(found.fitting):
+    if preview.verb.destructive and command.confirm.strip() != str(preview.fitting):
         raise DomainError(
             "confirm_required",
-            f"confirm: {asking.confirm[:40]!r} is not the number of runs; type {found.fitting} to "
-            f"say that you mean it: {found.verb.label.lower()} cannot be taken back.",
+            f"confirm: {command.confirm[:40]!r} is not the number of runs; type {preview.fitting} "
+            f"to say that you mean it: {preview.verb.label.lower()} cannot be taken back.",
             field="confirm",
         )
 
 
 def _common_target(runs: Sequence[int]) -> Target | None:
     """The target of all of them; None when there are several."""
-    found = JobRun.objects.filter(pk__in=runs[:_CHUNK]).order_by()
-    ids = list(found.values_list("target", flat=True).distinct()[:2])
+    sample = JobRun.objects.filter(pk__in=runs[:_CHUNK]).order_by()
+    ids = list(sample.values_list("target", flat=True).distinct()[:2])
     return Target.objects.get(pk=ids[0]) if len(ids) == 1 and len(runs) <= _CHUNK else None
 
 
 def _write_items(order: Order, runs: Sequence[int]) -> None:
-    known = JobRun.objects.select_related("tenant").only("external_id", "tenant__slug")
+    runs_with_tenant = JobRun.objects.select_related("tenant").only("external_id", "tenant__slug")
     for chunk in chunks(runs, _CHUNK):
-        found = known.in_bulk(chunk)
+        rows = runs_with_tenant.in_bulk(chunk)
         OrderItem.objects.bulk_create(
             OrderItem(
                 order=order,
@@ -129,15 +136,15 @@ def _write_items(order: Order, runs: Sequence[int]) -> None:
                 tenant=run.tenant.slug if run.tenant else "",
             )
             for pk in chunk
-            if (run := found.get(pk)) is not None
+            if (run := rows.get(pk)) is not None
         )
 
 
-def _write_found(order: Order, executions: Sequence[tuple[str, str, str]]) -> None:
+def _write_executions(order: Order, executions: Sequence[tuple[str, str, str]]) -> None:
     """What the engine's own query found, with our row of it where there is one."""
     for chunk in chunks(executions, _CHUNK):
         rows = JobRun.objects.filter(
-            target=order.target, external_id__in={each[0] for each in chunk}
+            target=order.target, external_id__in={name for name, _, _ in chunk}
         ).values_list("external_id", "run_id", "pk")
         known = {(name, run_id): pk for name, run_id, pk in rows}
         OrderItem.objects.bulk_create(

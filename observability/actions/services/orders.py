@@ -17,12 +17,17 @@ from console.request import current_request_id
 from observability.actions.models import OPEN, Order, OrderStatus
 from observability.actions.rules.arguments import read_arguments
 from observability.actions.selectors.facts import facts_of, offers, ref_of
-from observability.actions.services.notes import OUTCOMES, email_of, leave_note, said
+from observability.actions.services.records import (
+    OUTCOMES,
+    email_of,
+    ledger_entry,
+    record_in_trail,
+)
 from observability.engines.catalogue import find_verb, verbs_of
 from observability.engines.contracts import STATUS_LABELS, Status
 from observability.engines.registry import adapter_for
 from observability.engines.verbs import ActionRequest, Answer, Availability, RunFacts, Verb, find
-from observability.jobs.charts.words import visible
+from observability.jobs.charts.labels import visible
 from observability.jobs.models import JobRun
 from observability.jobs.rules.bounding import bounded_detail, clean
 from tenants.models import Target
@@ -35,38 +40,38 @@ UNANSWERED: Final = "It may have been carried out or not: look at the run before
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
-    """What somebody asks for. `seen` is the status that the run had on their screen, `confirm` the
-    id that they typed."""
+class ActionCommand:
+    """What somebody asks for. `seen_status` is the status that the run had on their
+    screen, `confirm` the id that they typed."""
 
     verb: str
     reason: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     confirm: str = ""
-    seen: str = ""
+    seen_status: str = ""
 
 
-def act(*, run: JobRun, asking: Asking, actor: Actor) -> Order:
+def act(*, run: JobRun, command: ActionCommand, actor: Actor) -> Order:
     """Asks and carries out at once. Raises DomainError as `ask` does; whatever the engine says is
     in the order's status and message."""
-    order = ask(run=run, asking=asking, actor=actor, now=timezone.now())
+    order = ask(run=run, command=command, actor=actor, now=timezone.now())
     return carry_out(order=order)
 
 
-def ask(*, run: JobRun, asking: Asking, actor: Actor, now: datetime) -> Order:
+def ask(*, run: JobRun, command: ActionCommand, actor: Actor, now: datetime) -> Order:
     """Writes the order and its first ledger entry, before anything is tried.
 
     Raises DomainError: `unknown_verb`, `invalid` (arguments), `reason_required`,
     `confirm_required`, or with status 409 `run_changed`, `not_possible`, `order_under_way`.
     """
-    verb = verb_of(run.engine, asking.verb)
-    reason = require_reason(asking.reason)
-    arguments = read_arguments(verb, asking.arguments)
-    require_possible(run, asking.verb, seen=asking.seen)
-    if verb.destructive and _typed(asking.confirm) not in _names(run):
+    verb = verb_of(run.engine, command.verb)
+    reason = require_reason(command.reason)
+    arguments = read_arguments(verb, command.arguments)
+    require_possible(run, command.verb, seen_status=command.seen_status)
+    if verb.destructive and _typed(command.confirm) not in _typed_names(run):
         raise DomainError(
             "confirm_required",
-            f"confirm: {asking.confirm[:80]!r} is not the run's id; type {run.external_id} to say "
+            f"confirm: {command.confirm[:80]!r} is not the run's id; type {run.external_id} to say "
             f"that you mean it: {verb.label.lower()} cannot be taken back.",
             field="confirm",
         )
@@ -90,7 +95,7 @@ def ask(*, run: JobRun, asking: Asking, actor: Actor, now: datetime) -> Order:
         # Durable: whoever calls this in a transaction would try it before it is written down.
         with transaction.atomic(durable=True):
             order.save(force_insert=True)
-            said(order, step="asked", message="Asked, not tried yet.", now=now).save(
+            ledger_entry(order, step="asked", message="Asked, not tried yet.", now=now).save(
                 force_insert=True
             )
     except IntegrityError:
@@ -105,7 +110,7 @@ def carry_out(*, order: Order) -> Order:
         order.refresh_from_db()
         return order
     # As it is now: somebody else may have ended it since it was asked.
-    run = run_now(order.run_id)
+    run = reload_run(order.run_id)
     request = order.request(email=email_of(order.user))
     status, answer = attempt(run, order.verb, request)
     settle(order=order, run=run, status=status, answer=answer)
@@ -127,11 +132,13 @@ def attempt(run: JobRun | None, verb: str, request: ActionRequest) -> tuple[Orde
 def perform(facts: RunFacts, target: Target, request: ActionRequest) -> tuple[OrderStatus, Answer]:
     """Has the engine do it. Whatever it says, or does not, is an outcome with its words, in
     characters that both databases keep."""
-    status, answer = _tried(facts, target, request)
+    status, answer = _call_engine(facts, target, request)
     return status, Answer(clean(answer.message), bounded_detail(answer.result))
 
 
-def _tried(facts: RunFacts, target: Target, request: ActionRequest) -> tuple[OrderStatus, Answer]:
+def _call_engine(
+    facts: RunFacts, target: Target, request: ActionRequest
+) -> tuple[OrderStatus, Answer]:
     try:
         answer = adapter_for(facts.engine).controls.perform(
             run=facts, target=ref_of(target), request=request
@@ -139,10 +146,10 @@ def _tried(facts: RunFacts, target: Target, request: ActionRequest) -> tuple[Ord
     except (Refused, NotFound, Conflict) as error:
         return OrderStatus.REFUSED, Answer(f"{target.slug} refused: {error.message}")
     except ExternalError as error:
-        words = f"{target.slug} did not do it: {error.message}"
+        message = f"{target.slug} did not do it: {error.message}"
         if error.code == "unreachable":
-            words = f"{target.slug} did not answer: {error.message}. {UNANSWERED}"
-        return OrderStatus.FAILED, Answer(words)
+            message = f"{target.slug} did not answer: {error.message}. {UNANSWERED}"
+        return OrderStatus.FAILED, Answer(message)
     except Exception as error:  # the order must not stay open for a fault of ours
         log.exception("action.failed", verb=request.verb, run=facts.id)
         return OrderStatus.UNKNOWN, Answer(
@@ -172,13 +179,15 @@ def settle(*, order: Order, run: JobRun | None, status: OrderStatus, answer: Ans
         if not changed:
             return False
         outcome = OUTCOMES[status]
-        said(order, outcome=outcome, message=answer.message, now=now).save(force_insert=True)
+        ledger_entry(order, outcome=outcome, message=answer.message, now=now).save(
+            force_insert=True
+        )
         if run is not None:
-            leave_note(order, run, status=status, message=answer.message, now=now, late=late)
+            record_in_trail(order, run, status=status, message=answer.message, now=now, late=late)
     return True
 
 
-def run_now(run_id: int | None) -> JobRun | None:
+def reload_run(run_id: int | None) -> JobRun | None:
     """The run as it is now; None when it is not kept any more."""
     if run_id is None:
         return None
@@ -194,20 +203,20 @@ def verb_of(engine: str, name: str) -> Verb:
     """The verb of that name. Raises DomainError("unknown_verb") with those there are."""
     verb = find_verb(engine, name)
     if verb is None:
-        known = ", ".join(each.name for each in verbs_of(engine))
+        known = ", ".join(other.name for other in verbs_of(engine))
         raise DomainError(
             "unknown_verb", f"verb: {name[:80]!r} is none of {engine}; use {known}.", field="verb"
         )
     return verb
 
 
-def require_possible(run: JobRun, name: str, *, seen: str = "") -> RunFacts:
+def require_possible(run: JobRun, name: str, *, seen_status: str = "") -> RunFacts:
     """The run's facts. Raises DomainError 409 when the verb does not fit it now."""
-    if seen and seen != run.status:
+    if seen_status and seen_status != run.status:
         raise DomainError(
             "run_changed",
-            f"The run was {_word(seen)} when you looked and is {_word(run.status)} now. "
-            "Nothing was done; reload the page and decide again.",
+            f"The run was {_status_label(seen_status)} when you looked and is "
+            f"{_status_label(run.status)} now. Nothing was done; reload the page and decide again.",
             status=409,
         )
     facts = facts_of(run)
@@ -223,11 +232,11 @@ def _refusal(offered: Availability | None) -> str:
     return f"{offered.verb.label} is not possible now. {offered.why_not}"
 
 
-def _word(status: str) -> str:
+def _status_label(status: str) -> str:
     return STATUS_LABELS[Status(status)].lower() if status in set(Status) else status[:20]
 
 
-def _names(run: JobRun) -> set[str]:
+def _typed_names(run: JobRun) -> set[str]:
     """The run's id as it is, and as it is shown."""
     return {_typed(run.external_id), _typed(visible(run.external_id))}
 

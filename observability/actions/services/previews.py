@@ -27,7 +27,7 @@ _ORDER: Final = ("-created_at", "-id")
 
 
 @dataclass(frozen=True, slots=True)
-class BatchAsking:
+class BatchCommand:
     """What somebody asks to be done to many runs: those that `query` finds here (`engine` is one of
     its filters), or, with `target`, those that the engine's own query finds there.
 
@@ -48,7 +48,7 @@ class BatchAsking:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class BatchPreview:
     """What a batch would be about: `total` runs found, of which `fitting` can be done now.
 
     `tenants` counts them by slug ("" is nobody's); `sample` is (label, type, status, run's id here
@@ -73,52 +73,52 @@ class Preview:
             "total": self.total,
             "fitting": self.fitting,
             "tenants": dict(self.tenants),
-            "sample": [list(each) for each in self.sample],
+            "sample": [list(row) for row in self.sample],
             "left_out": dict(self.why),
             "seconds": self.seconds,
         }
 
 
-def preview(asking: BatchAsking, *, now: datetime) -> Preview:
+def preview_batch(command: BatchCommand, *, now: datetime) -> BatchPreview:
     """The dry count: nothing is written anywhere. Raises DomainError naming the field at fault, and
     ExternalError where the engine cannot be asked."""
-    verb = _verb(asking)
-    arguments = read_arguments(verb, asking.arguments)
+    verb = _verb(command)
+    arguments = read_arguments(verb, command.arguments)
     if arguments.get("point") == "event":
         raise DomainError(
             "invalid", "point: 'event' is for one run; use first or last.", field="point"
         )
-    if not 1 <= asking.rate <= FASTEST:
+    if not 1 <= command.rate <= FASTEST:
         raise DomainError(
             "invalid",
-            f"rate: {asking.rate} is not accepted; use 1 to {FASTEST} operations a second.",
+            f"rate: {command.rate} is not accepted; use 1 to {FASTEST} operations a second.",
             field="rate",
         )
-    if asking.ids and (asking.query.strip() or asking.target):
+    if command.ids and (command.query.strip() or command.target):
         raise DomainError(
             "invalid",
-            f"ids: {len(asking.ids)} runs are named, and a query or target is sent too; send one "
+            f"ids: {len(command.ids)} runs are named, and a query or target is sent too; send one "
             "of both.",
             field="ids",
         )
-    if asking.target:
-        return _preview_query(asking, verb, arguments)
-    return _preview_runs(asking, verb, arguments, now)
+    if command.target:
+        return _preview_query(command, verb, arguments)
+    return _preview_runs(command, verb, arguments, now)
 
 
-def _verb(asking: BatchAsking) -> Verb:
-    verb = verb_of(asking.engine, asking.verb)
-    if not verb.in_batch or (asking.target and not verb.by_query):
+def _verb(command: BatchCommand) -> Verb:
+    verb = verb_of(command.engine, command.verb)
+    if not verb.in_batch or (command.target and not verb.by_query):
         raise DomainError(
             "invalid", f"verb: {verb.label!r} is for one run at a time.", field="verb"
         )
     return verb
 
 
-def _preview_query(asking: BatchAsking, verb: Verb, arguments: dict[str, Any]) -> Preview:
-    target = target_of(asking.target)
-    controls = adapter_for(asking.engine).controls
-    if not isinstance(controls, Queries) or target.kind != asking.engine:
+def _preview_query(command: BatchCommand, verb: Verb, arguments: dict[str, Any]) -> BatchPreview:
+    target = target_of(command.target)
+    controls = adapter_for(command.engine).controls
+    if not isinstance(controls, Queries) or target.kind != command.engine:
         raise DomainError(
             "invalid",
             f"target: {target.slug!r} cannot be asked by a query of its own; leave it out.",
@@ -126,46 +126,46 @@ def _preview_query(asking: BatchAsking, verb: Verb, arguments: dict[str, Any]) -
         )
     if not target.enabled:
         raise DomainError("disabled", f"target: {target.slug!r} is disabled.", field="target")
-    if not asking.query.strip():
+    if not command.query.strip():
         raise DomainError(
             "invalid",
             "query: it is empty, which would mean every run; write a visibility query such as "
             "WorkflowType='InvoiceFlow' AND ExecutionStatus='Running'.",
             field="query",
         )
-    found = controls.find(target=ref_of(target), query=asking.query, most=MOST_RUNS + 1)
-    _require_few(len(found))
+    runs = controls.find(target=ref_of(target), query=command.query, most=MOST_RUNS + 1)
+    _require_few(len(runs))
     wants_open = verb.statuses <= OPEN
-    fitting = [each for each in found if each.is_open or not wants_open]
-    left = Counter(f"The run has ended: {each.status}." for each in found if each not in fitting)
-    return Preview(
+    fitting = [run for run in runs if run.is_open or not wants_open]
+    reasons = Counter(f"The run has ended: {run.status}." for run in runs if run not in fitting)
+    return BatchPreview(
         verb=verb,
-        total=len(found),
+        total=len(runs),
         fitting=len(fitting),
-        tenants=dict(Counter(each.tenant for each in fitting).most_common()),
-        sample=tuple((each.external_id, each.type, each.status, None) for each in fitting[:SAMPLE]),
-        why=dict(left.most_common()),
-        seconds=round(len(fitting) / asking.rate, 1),
+        tenants=dict(Counter(run.tenant for run in fitting).most_common()),
+        sample=tuple((run.external_id, run.type, run.status, None) for run in fitting[:SAMPLE]),
+        why=dict(reasons.most_common()),
+        seconds=round(len(fitting) / command.rate, 1),
         arguments=arguments,
-        executions=tuple((each.external_id, each.run_id, each.tenant) for each in fitting),
+        executions=tuple((run.external_id, run.run_id, run.tenant) for run in fitting),
     )
 
 
 def _preview_runs(
-    asking: BatchAsking, verb: Verb, arguments: dict[str, Any], now: datetime
-) -> Preview:
-    runs = _chosen(asking, now)
+    command: BatchCommand, verb: Verb, arguments: dict[str, Any], now: datetime
+) -> BatchPreview:
+    runs = _selected_runs(command, now)
     _require_few(len(runs))
     fitting: list[JobRun] = []
     reasons: Counter[str] = Counter()
     for run in runs:
-        reason = _left_out(run, verb, asking.engine)
+        reason = _why_left_out(run, verb, command.engine)
         if reason:
             reasons[reason] += 1
         else:
             fitting.append(run)
     tenants = Counter(run.tenant.slug if run.tenant else "" for run in fitting)
-    return Preview(
+    return BatchPreview(
         verb=verb,
         total=len(runs),
         fitting=len(fitting),
@@ -175,7 +175,7 @@ def _preview_runs(
             for run in fitting[:SAMPLE]
         ),
         why=dict(reasons.most_common()),
-        seconds=round(len(fitting) / asking.rate, 1),
+        seconds=round(len(fitting) / command.rate, 1),
         arguments=arguments,
         runs=tuple(run.pk for run in fitting),
     )
@@ -191,11 +191,11 @@ def _require_few(count: int) -> None:
         )
 
 
-def _chosen(asking: BatchAsking, now: datetime) -> Sequence[JobRun]:
+def _selected_runs(command: BatchCommand, now: datetime) -> Sequence[JobRun]:
     base = JobRun.objects.select_related("tenant", "target").defer("search", "attributes")
-    if asking.ids:
-        return list(base.filter(pk__in=asking.ids).order_by(*_ORDER)[: MOST_RUNS + 1])
-    query = parse(asking.query)
+    if command.ids:
+        return list(base.filter(pk__in=command.ids).order_by(*_ORDER)[: MOST_RUNS + 1])
+    query = parse(command.query)
     if not query:
         raise DomainError(
             "invalid",
@@ -203,12 +203,12 @@ def _chosen(asking: BatchAsking, now: datetime) -> Sequence[JobRun]:
             "tenant:acme status:failed since:2h.",
             field="query",
         )
-    if asking.engine not in query.values("engine"):
-        query = query.without("engine").plus("engine", asking.engine)
+    if command.engine not in query.values("engine"):
+        query = query.without("engine").plus("engine", command.engine)
     return search_for(query, now=now).take(base, _ORDER, MOST_RUNS + 1)
 
 
-def _left_out(run: JobRun, verb: Verb, engine: str) -> str:
+def _why_left_out(run: JobRun, verb: Verb, engine: str) -> str:
     """Why a run is not part of the batch; empty when it is."""
     if run.engine != engine:
         return f"It runs on {run.get_engine_display()}."
@@ -223,7 +223,7 @@ def _left_out(run: JobRun, verb: Verb, engine: str) -> str:
 
 def target_of(slug: str) -> Target:
     """The target of that name. Raises DomainError."""
-    found = Target.objects.filter(slug=slug).first()
-    if found is None:
+    target = Target.objects.filter(slug=slug).first()
+    if target is None:
         raise DomainError("invalid", f"target: there is no {slug[:63]!r}.", field="target")
-    return found
+    return target

@@ -11,10 +11,10 @@ from django.utils import timezone
 from console.access.contracts import Permission
 from console.access.rights import SignedInRequest, actor_of, requires
 from console.errors import DomainError, ExternalError
-from observability.actions.forms import ApplyForm, BatchForm, add_problems
+from observability.actions.forms import BatchApplyForm, BatchForm, add_problems
 from observability.actions.selectors.pages import batch_verbs
 from observability.actions.services.batches import ask_batch
-from observability.actions.services.previews import BatchAsking, Preview, preview
+from observability.actions.services.previews import BatchCommand, BatchPreview, preview_batch
 from observability.engines.catalogue import find_verb
 from observability.engines.contracts import ENGINE_LABELS, Engine
 from observability.engines.verbs import Verb
@@ -33,9 +33,9 @@ def batch(request: SignedInRequest) -> HttpResponse:
     form = BatchForm(request.POST, verb=verb)
     if not form.is_valid() or "edit" in request.POST:
         return _edit(request, verb, form, status=422 if form.errors else 200)
-    asking = _asking(verb, form)
+    command = _command(verb, form)
     try:
-        found = preview(asking, now=timezone.now())
+        preview = preview_batch(command, now=timezone.now())
     except DomainError as error:
         add_problems(form, error)
         return _edit(request, verb, form, status=error.status)
@@ -43,25 +43,29 @@ def batch(request: SignedInRequest) -> HttpResponse:
         form.add_error(None, f"The engine did not count them: {error.message}")
         return _edit(request, verb, form, status=422)
     if "apply" not in request.POST:
-        apply = ApplyForm(initial={"expected": found.fitting})
-        return _preview(request, verb, form, found, apply)
-    return _apply(request, verb, form, found)
+        apply = BatchApplyForm(initial={"expected": preview.fitting})
+        return _show_preview(request, verb, form, preview, apply)
+    return _apply(request, verb, form, preview)
 
 
-def _apply(request: SignedInRequest, verb: Verb, form: BatchForm, found: Preview) -> HttpResponse:
-    apply = ApplyForm(request.POST)
+def _apply(
+    request: SignedInRequest, verb: Verb, form: BatchForm, preview: BatchPreview
+) -> HttpResponse:
+    apply = BatchApplyForm(request.POST)
     if not apply.is_valid():
-        return _preview(request, verb, form, found, apply, status=422)
+        return _show_preview(request, verb, form, preview, apply, status=422)
     try:
-        order = ask_batch(asking=_asking(verb, form, **apply.cleaned_data), actor=actor_of(request))
+        order = ask_batch(
+            command=_command(verb, form, **apply.cleaned_data), actor=actor_of(request)
+        )
     except DomainError as error:
-        kept = ApplyForm({**request.POST.dict(), "expected": str(found.fitting)})
-        kept.is_valid()
-        add_problems(kept, error)
-        return _preview(request, verb, form, found, kept, status=error.status)
+        repeated = BatchApplyForm({**request.POST.dict(), "expected": str(preview.fitting)})
+        repeated.is_valid()
+        add_problems(repeated, error)
+        return _show_preview(request, verb, form, preview, repeated, status=error.status)
     except ExternalError as error:
         apply.add_error(None, f"Nothing was done: {error.message}")
-        return _preview(request, verb, form, found, apply, status=422)
+        return _show_preview(request, verb, form, preview, apply, status=422)
     return redirect("actions:order", pk=order.pk)
 
 
@@ -77,16 +81,16 @@ def _initial(request: SignedInRequest) -> dict[str, Any]:
     return {"query": request.GET.get("q", ""), "where": request.GET.get("where", "")}
 
 
-def _asking(verb: Verb, form: BatchForm, **said: Any) -> BatchAsking:
-    given = form.cleaned_data
-    return BatchAsking(
+def _command(verb: Verb, form: BatchForm, **confirmed: Any) -> BatchCommand:
+    fields = form.cleaned_data
+    return BatchCommand(
         engine=verb.engine.value,
         verb=verb.name,
-        query=given["query"],
-        target=given["where"],
+        query=fields["query"],
+        target=fields["where"],
         arguments=form.arguments(),
-        rate=given["rate"],
-        **said,
+        rate=fields["rate"],
+        **confirmed,
     )
 
 
@@ -96,19 +100,19 @@ def _edit(
     return render(request, "actions/batch.html", {"verb": verb, "form": form}, status=status)
 
 
-def _preview(
+def _show_preview(
     request: SignedInRequest,
     verb: Verb,
     form: BatchForm,
-    found: Preview,
-    apply: ApplyForm,
+    preview: BatchPreview,
+    apply: BatchApplyForm,
     *,
     status: int = 200,
 ) -> HttpResponse:
     chosen = {name: form.data.get(name, "") for name in form.fields if form.data.get(name)}
     context = {
         "verb": verb,
-        "preview": found,
+        "preview": preview,
         "form": apply,
         "chosen": chosen,
         "engine": ENGINE_LABELS[Engine(verb.engine.value)],

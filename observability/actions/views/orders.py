@@ -18,9 +18,9 @@ from console.errors import DomainError
 from console.pages.partials import render_partial_or_page
 from observability.actions.forms import ListFilter
 from observability.actions.models import Order
-from observability.actions.selectors import pages as reads
+from observability.actions.selectors import pages
 from observability.actions.services.batches import stop
-from observability.actions.services.notes import repeatable
+from observability.actions.services.records import repeatable
 
 
 @requires(Permission.VIEW)
@@ -28,9 +28,9 @@ from observability.actions.services.notes import repeatable
 def order_list(request: SignedInRequest) -> HttpResponse:
     """Actions, newest first."""
     filters = ListFilter(request.GET)
-    found = reads.listed(Order.objects.visible_to(request.user)).filter(**filters.lookups())
+    orders = pages.listed(Order.objects.visible_to(request.user)).filter(**filters.lookups())
     page = keyset_page(
-        found, cursor=request.GET.get("cursor", ""), key=("created_at", "id"), size=50
+        orders, cursor=request.GET.get("cursor", ""), key=("created_at", "id"), size=50
     )
     return render(request, "actions/list.html", {"page": page, "filters": filters})
 
@@ -39,16 +39,16 @@ def order_list(request: SignedInRequest) -> HttpResponse:
 @require_GET
 def order(request: SignedInRequest, pk: int) -> HttpResponse:
     """One action: who, why, what came of it; a batch with its progress and its runs."""
-    found = get_object_or_404(
+    order = get_object_or_404(
         Order.objects.visible_to(request.user).select_related("target", "tenant", "run", "user"),
         pk=pk,
     )
     return render_partial_or_page(
         request,
         "actions/order.html",
-        _context(request, found),
+        _context(request, order),
         partials={"order-live": "actions/_order_live.html"},
-        is_final=not found.is_open,
+        is_final=not order.is_open,
     )
 
 
@@ -56,13 +56,13 @@ def order(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def order_stop(request: SignedInRequest, pk: int) -> HttpResponse:
     """Stops a batch; what is done stays done."""
-    found = get_object_or_404(Order.objects.visible_to(request.user), pk=pk)
+    order = get_object_or_404(Order.objects.visible_to(request.user), pk=pk)
     form = ReasonForm(request.POST)
     try:
         if not form.is_valid():
             raise DomainError("reason_required", "Say why: the reason stays in the ledger.")
         stop(
-            order=found,
+            order=order,
             actor=actor_of(request),
             reason=form.cleaned_data["reason"],
             now=timezone.now(),
@@ -74,13 +74,13 @@ def order_stop(request: SignedInRequest, pk: int) -> HttpResponse:
     return redirect("actions:order", pk=pk)
 
 
-def _context(request: SignedInRequest, found: Order) -> dict[str, Any]:
-    context: dict[str, Any] = {"order": found, "arguments": repeatable(found.arguments)}
-    if found.is_batch:
+def _context(request: SignedInRequest, order: Order) -> dict[str, Any]:
+    context: dict[str, Any] = {"order": order, "arguments": repeatable(order.arguments)}
+    if order.is_batch:
         bad = request.GET.get("show") == "bad"
         context["only_bad"] = bad
         context["items"] = keyset_page(
-            reads.with_items(found, bad=bad),
+            pages.with_items(order, bad=bad),
             cursor=request.GET.get("cursor", ""),
             key=("id",),
             size=50,

@@ -13,11 +13,11 @@ from console.access.contracts import Permission
 from console.access.rights import SignedInRequest, actor_of, requires
 from console.errors import DomainError
 from console.pages.partials import ANY, render_partial_or_page
-from observability.actions.forms import STEPS_ID, AskForm, add_problems
+from observability.actions.forms import STEPS_ID, ActionForm, add_problems
 from observability.actions.models import OrderStatus
 from observability.actions.selectors.facts import facts_of, offers
 from observability.actions.selectors.pages import panel_of
-from observability.actions.services.orders import Asking, act
+from observability.actions.services.orders import ActionCommand, act
 from observability.engines.catalogue import find_verb
 from observability.engines.verbs import find
 from observability.jobs.models import JobRun
@@ -42,19 +42,21 @@ def ask(request: SignedInRequest, pk: int, verb: str) -> HttpResponse:
     about = find_verb(run.engine, verb)
     if about is None:
         raise Http404(f"Nothing called {verb} can be done on {run.get_engine_display()}.")
-    sent = request.POST if request.method == "POST" else None
-    form = AskForm(sent, verb=about, confirm=run.external_id, initial=_initial(request, run))
+    bound_data = request.POST if request.method == "POST" else None
+    form = ActionForm(
+        bound_data, verb=about, confirm=run.external_id, initial=_initial(request, run)
+    )
     status = 200
     if form.is_bound and form.is_valid():
-        asking = Asking(
+        command = ActionCommand(
             verb=about.name,
             reason=form.cleaned_data["reason"],
             arguments=form.arguments(),
             confirm=form.cleaned_data.get("confirm", ""),
-            seen=form.cleaned_data["seen"],
+            seen_status=form.cleaned_data["seen"],
         )
         try:
-            order = act(run=run, asking=asking, actor=actor_of(request))
+            order = act(run=run, command=command, actor=actor_of(request))
         except DomainError as error:
             add_problems(form, error)
             status = error.status

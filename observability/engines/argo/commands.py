@@ -6,24 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from observability.engines.commands import Command, word
-from observability.engines.links import Subject
+from observability.engines.links import RunAddress
 
 
-def commands_for(subject: Subject, options: Mapping[str, Any], _endpoint: str) -> list[Command]:
+def commands_for(address: RunAddress, options: Mapping[str, Any], _endpoint: str) -> list[Command]:
     """What to type where; the Argo server is named where the target's options have one."""
     server = str(options.get("argo_server") or "")
-    where = f"--namespace={word(subject.location)}"
+    where = f"--namespace={word(address.location)}"
     if server:
         where += f" --argo-server={word(server)}"
-    name = word(subject.external_id)
-    owned = word(f"workflows.argoproj.io/workflow={subject.external_id}")
+    name = word(address.external_id)
+    owned = word(f"workflows.argoproj.io/workflow={address.external_id}")
     commands = [
         Command("Get", f"argo get {where} -- {name}"),
         Command("Logs", f"argo logs {where} --tail=200 -- {name}"),
-        Command("Object", f"kubectl get {word(f'workflow/{subject.external_id}')} {where} -o yaml"),
+        Command("Object", f"kubectl get {word(f'workflow/{address.external_id}')} {where} -o yaml"),
         Command("Pods", f"kubectl get pods {where} --selector={owned} -o wide"),
     ]
-    if subject.is_open:
+    if address.is_open:
         commands.append(
             Command("Stop (runs exit handlers)", f"argo stop {where} -- {name}", acts=True)
         )

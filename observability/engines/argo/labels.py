@@ -27,8 +27,8 @@ _LONGEST_NAME: Final = 253
 def label_safe(text: str) -> str:
     """`text` as a label's value, the way Argo writes users: `@` is `.at.`, else `-`, the last 63
     characters, beginning and ending with a letter or digit."""
-    said = _STRANGE.sub("-", text.replace("@", ".at."))[-_LONGEST:]
-    return said.strip("-_.")
+    value = _STRANGE.sub("-", text.replace("@", ".at."))[-_LONGEST:]
+    return value.strip("-_.")
 
 
 def actor_labels(request: ActionRequest, action: str) -> dict[str, str]:

@@ -59,14 +59,14 @@ class Wait:
 
 def failure_kind(message: str, phase: str) -> FailureKind:
     """Why a node or a workflow ended badly."""
-    said = message[:_READ]
-    if said.strip() == "timeout":
+    text = message[:_READ]
+    if text.strip() == "timeout":
         return FailureKind.TIMEOUT
-    how = strategy(said)
+    how = strategy(text)
     if how:
         return FailureKind.TERMINATED if how == "Terminate" else FailureKind.CANCELLED
     for part, kind in _KINDS:
-        if part in said:
+        if part in text:
             return kind
     return FailureKind.OTHER if phase == "Error" else FailureKind.APPLICATION
 
@@ -105,17 +105,17 @@ def lock_of(message: str) -> dict[str, Any] | None:
 def wait_of(message: str, waiting: str = "") -> Wait | None:
     """What a pending workflow or node waits for, from its message and, for a node, the lock that
     its synchronizationStatus names. None when nothing is said."""
-    said = message[:_READ]
-    lock = lock_of(said) or ({"lock": waiting} if waiting else None)
+    text = message[:_READ]
+    lock = lock_of(text) or ({"lock": waiting} if waiting else None)
     if lock is not None:
         name = str(lock["lock"])
         detail = {"for": "lock", **lock}
         return Wait(EventKind.WAITING, f"lock:{name}", f"waits for the lock {name}", detail)
-    refusal = refusal_of(said)
+    refusal = refusal_of(text)
     if refusal is not None:
         title = f"was refused by the quota {refusal.quota}"
         return Wait(EventKind.DENIED, "denied", title, refusal.detail())
-    return _other_wait(said)
+    return _other_wait(text)
 
 
 _OTHERS: Final[tuple[tuple[str, EventKind, str, str], ...]] = (
@@ -132,10 +132,10 @@ _OTHERS: Final[tuple[tuple[str, EventKind, str, str], ...]] = (
 )
 
 
-def _other_wait(said: str) -> Wait | None:
+def _other_wait(text: str) -> Wait | None:
     for part, kind, key, title in _OTHERS:
-        if part in said:
+        if part in text:
             return Wait(kind, key, title, {"for": key})
-    if said:
+    if text:
         return Wait(EventKind.WAITING, "pending", "waits", {"for": "other"})
     return None

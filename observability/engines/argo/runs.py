@@ -58,7 +58,7 @@ from observability.engines.unstructured import (
 
 def run_of(snapshot: WorkflowSnapshot, now: datetime) -> RunSnapshot:
     """The run as it is now, with its events, and its document once it has ended."""
-    return _Translation(snapshot, now).run()
+    return _WorkflowTranslation(snapshot, now).run()
 
 
 def type_of(workflow: Object) -> str:
@@ -90,7 +90,7 @@ def document_of(workflow: Object) -> bytes:
     return orjson.dumps(workflow, option=orjson.OPT_SORT_KEYS)
 
 
-class _Translation(Facts):
+class _WorkflowTranslation(Facts):
     """One Workflow on its way into a RunSnapshot."""
 
     def run(self) -> RunSnapshot:

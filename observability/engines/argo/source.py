@@ -68,12 +68,12 @@ class ArgoSource:
         now: datetime,
         wait: float,
     ) -> Iterator[ChangePage]:
-        """See ports.Source. A cluster-wide list at first, then a watch; archived workflows are
-        read through the Argo server, where there is one, after every list."""
+        """See ports.EngineSource. A cluster-wide list at first, then a watch; archived workflows
+        are read through the Argo server, where there is one, after every list."""
         yield from _Workflows(target, placements, known, now).pages(cursor, wait)
 
     def history(self, *, target: TargetRef, run: RunRef, after: int) -> History:
-        """See ports.Source. Steps that are not in the object come from the Argo server."""
+        """See ports.EngineSource. Steps that are not in the object come from the Argo server."""
         uid, attempt = split_run_id(run.run_id)
         workflow = _with_steps(target, run, uid)
         if is_retry_of(run.revision, workflow):

@@ -58,7 +58,7 @@ class WorkflowSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class WorkflowOutcome:
     """How a workflow ended."""
 
     at: datetime
@@ -127,7 +127,7 @@ def is_retry_of(revision: str, workflow: Object) -> bool:
     return bool(before) and started_micros(workflow) not in (0, before)
 
 
-def outcome_of(snapshot: WorkflowSnapshot, nodes: Nodes, now: datetime) -> Outcome | None:
+def outcome_of(snapshot: WorkflowSnapshot, nodes: Nodes, now: datetime) -> WorkflowOutcome | None:
     """How it ended; None while it has not. `now` dates what has no time of its own."""
     workflow = snapshot.workflow
     phase = phase_of(workflow)
@@ -136,26 +136,28 @@ def outcome_of(snapshot: WorkflowSnapshot, nodes: Nodes, now: datetime) -> Outco
         return _ended(phase, at or gone_at(workflow, now), status_of(workflow), nodes)
     if snapshot.deleted:
         words = "Deleted before it had finished."
-        return Outcome(gone_at(workflow, now), Status.DELETED, FailureKind.CANCELLED, words)
+        return WorkflowOutcome(gone_at(workflow, now), Status.DELETED, FailureKind.CANCELLED, words)
     return None
 
 
-def _ended(phase: str, at: datetime, status: Mapping[str, Any], nodes: Nodes) -> Outcome:
+def _ended(phase: str, at: datetime, status: Mapping[str, Any], nodes: Nodes) -> WorkflowOutcome:
     message = text(status.get("message"))
     how = strategy(message)
     # Releases before 4.1.2 say Succeeded of what was terminated while it waited for a lock.
     if how == "Terminate":
-        return Outcome(at, Status.TERMINATED, FailureKind.TERMINATED, message)
+        return WorkflowOutcome(at, Status.TERMINATED, FailureKind.TERMINATED, message)
     if how == "Stop":
-        return Outcome(at, Status.CANCELLED, FailureKind.CANCELLED, message)
+        return WorkflowOutcome(at, Status.CANCELLED, FailureKind.CANCELLED, message)
     if phase == "Succeeded":
-        return Outcome(at, Status.SUCCEEDED)
+        return WorkflowOutcome(at, Status.SUCCEEDED)
     root = root_failure(nodes)
     kind = failure_kind(message, phase)
     if root is not None and kind in (FailureKind.APPLICATION, FailureKind.OTHER):
         kind = failure_kind(text(root.get("message")), text(root.get("phase"), 20))
     late = kind is FailureKind.DEADLINE
-    return Outcome(at, Status.TIMED_OUT if late else Status.FAILED, kind, _joined(message, root))
+    return WorkflowOutcome(
+        at, Status.TIMED_OUT if late else Status.FAILED, kind, _joined(message, root)
+    )
 
 
 def root_failure(nodes: Nodes) -> dict[str, Any] | None:

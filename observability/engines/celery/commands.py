@@ -6,20 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from observability.engines.commands import Command, word
-from observability.engines.links import Subject
+from observability.engines.links import RunAddress
 
 
-def commands_for(subject: Subject, options: Mapping[str, Any], _endpoint: str) -> list[Command]:
+def commands_for(address: RunAddress, options: Mapping[str, Any], _endpoint: str) -> list[Command]:
     """What to type where; the app is the one that the target's options name."""
     celery = f"celery --app {word(str(options.get('app') or 'PROJECT'))}"
-    task = word(subject.external_id)
+    task = word(address.external_id)
     commands = [
         Command("Where it is", f"{celery} inspect query_task -- {task}"),
         Command("Result", f"{celery} result -- {task}"),
         Command("What runs now", f"{celery} inspect active"),
         Command("What workers hold back", f"{celery} inspect reserved"),
     ]
-    if subject.is_open:
+    if address.is_open:
         commands.append(Command("Revoke", f"{celery} control revoke -- {task}", acts=True))
         stop = f"{celery} control terminate SIGTERM -- {task}"
         commands.append(Command("Stop while it runs", stop, acts=True))

@@ -68,12 +68,12 @@ def ended_unseen(
     open_runs: Iterable[RunRef],
     there: Mapping[str, TaskOnWorker],
     *,
-    heard: Iterable[str],
+    reported: Iterable[str],
     at_us: int,
 ) -> Iterator[RunSnapshot]:
     """Runs that ran when we last knew of them and that no worker has any more, nor has told of
-    since (`heard` are the tasks of which events came)."""
-    alive = set(heard)
+    since (`reported` are the tasks of which events came)."""
+    alive = set(reported)
     for run in open_runs:
         strange = run.external_id not in there and run.external_id not in alive
         revision = parse_revision(run.revision)

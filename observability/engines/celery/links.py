@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from observability.engines.links import Link, OwnPages, Subject, path_part
+from observability.engines.links import Link, OwnPages, RunAddress, path_part
 
 
-def _of_run(base: str, subject: Subject) -> list[Link]:
-    return [Link("Flower: task", f"{base}/task/{path_part(subject.external_id)}")]
+def _of_run(base: str, address: RunAddress) -> list[Link]:
+    return [Link("Flower: task", f"{base}/task/{path_part(address.external_id)}")]
 
 
 LINKS: Final = OwnPages("Flower", _of_run)

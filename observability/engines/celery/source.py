@@ -27,7 +27,7 @@ from observability.engines.celery.gaps import (
     silenced,
 )
 from observability.engines.celery.runs import Fold
-from observability.engines.celery.workers import SILENT_AFTER, Workers
+from observability.engines.celery.workers import SILENT_AFTER, WorkerRegistry
 from observability.engines.contracts import (
     ChangePage,
     Engine,
@@ -50,7 +50,7 @@ log = structlog.get_logger(__name__)
 
 
 class CelerySource:
-    """Meets observability.engines.ports.Source."""
+    """Meets observability.engines.ports.EngineSource."""
 
     engine = Engine.CELERY
 
@@ -91,8 +91,8 @@ class _Memory:
     `at_us` is the time of the last page that was given."""
 
     fold: Fold
-    workers: Workers = field(default_factory=Workers)
-    heard: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    workers: WorkerRegistry = field(default_factory=WorkerRegistry)
+    reported: OrderedDict[str, None] = field(default_factory=OrderedDict)
     since_us: int = 0
     at_us: int = 0
     look_again_us: int | None = None
@@ -153,9 +153,9 @@ class _Reading:
         self._ask_queues(batch.at_us)
         runs = self.memory.fold.runs(batch.events, self.known)
         for run in runs:
-            self.memory.heard[run.external_id] = None
-        while len(self.memory.heard) > HEARD:
-            self.memory.heard.popitem(last=False)
+            self.memory.reported[run.external_id] = None
+        while len(self.memory.reported) > HEARD:
+            self.memory.reported.popitem(last=False)
         runs += [
             silenced(lost, self.memory.fold.attempt_of(lost.uuid), self.memory.fold.location)
             for lost in self.memory.workers.silent(batch.at_us)
@@ -213,7 +213,9 @@ class _Reading:
             self.memory.look_again_us = now_us + SILENT_AFTER
             return
         self.memory.look_again_us = None
-        gone = ended_unseen(self.known.open_runs(), there, heard=self.memory.heard, at_us=now_us)
+        gone = ended_unseen(
+            self.known.open_runs(), there, reported=self.memory.reported, at_us=now_us
+        )
         for runs in pages(gone):
             yield self._page(runs, now_us)
 

@@ -43,7 +43,7 @@ class Silence:
     went_offline: bool
 
 
-class Workers:
+class WorkerRegistry:
     """The workers of one broker, as their events tell."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from observability.engines.quota_refusals import Refusal, refusal_of
+from observability.engines.quota_refusals import QuotaRefusal, refusal_of
 from observability.engines.unstructured import (
     Object,
     created_of,
@@ -26,7 +26,7 @@ class Denials:
     first_at: datetime
     last_at: datetime
     message: str
-    refusal: Refusal | None
+    refusal: QuotaRefusal | None
 
     def words(self) -> str:
         """What was refused, for people."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from observability.engines.links import Link, OwnPages, Subject, fill
+from observability.engines.links import Link, OwnPages, RunAddress, fill
 
 
-def _of_run(base: str, subject: Subject) -> list[Link]:
+def _of_run(base: str, address: RunAddress) -> list[Link]:
     """Cluster UIs have no routes in common: the address is a template, or just the way in."""
     try:
-        return [Link("Cluster UI: job", fill(base, subject.values()))]
+        return [Link("Cluster UI: job", fill(base, address.values()))]
     except ValueError as error:
         return [Link("Cluster UI", missing=str(error), option="ui_url")]
 

@@ -30,8 +30,8 @@ from observability.engines.kubernetes.state import (
     DOCUMENTED,
     GONE,
     OVERDUE,
+    JobOutcome,
     JobSnapshot,
-    Outcome,
     document_of,
     gone_at,
     is_finished,
@@ -69,10 +69,10 @@ from observability.engines.watching import GRACE
 
 def run_of(snapshot: JobSnapshot, now: datetime) -> RunSnapshot:
     """The run as it is now, with its events, and its document once it has ended."""
-    return _Translation(snapshot, now).run()
+    return _JobTranslation(snapshot, now).run()
 
 
-class _Translation:
+class _JobTranslation:
     """One Job on its way into a RunSnapshot."""
 
     def __init__(self, snapshot: JobSnapshot, now: datetime) -> None:
@@ -276,7 +276,7 @@ class _Translation:
         )
         yield from self._cleanup(outcome)
 
-    def _cleanup(self, outcome: Outcome) -> Iterator[RunEvent]:
+    def _cleanup(self, outcome: JobOutcome) -> Iterator[RunEvent]:
         due = self._cleanup_at()
         if self.snapshot.deleted and GONE not in self.snapshot.flags:
             words = "Removed itself as planned" if due else "Removed"

@@ -66,11 +66,11 @@ class KubernetesSource:
         now: datetime,
         wait: float,
     ) -> Iterator[ChangePage]:
-        """See ports.Source. One cluster-wide list per kind at first, then three watches."""
+        """See ports.EngineSource. One cluster-wide list per kind at first, then three watches."""
         yield from _Jobs(client_for(target), placements, known, now).pages(cursor, wait)
 
     def history(self, *, target: TargetRef, run: RunRef, after: int) -> History:
-        """See ports.Source."""
+        """See ports.EngineSource."""
         job = read_job(client_for(target), run.location, run.external_id)
         if uid_of(job.job) != run.run_id:
             raise NotFound(f"Job {run.external_id} is another one by now")

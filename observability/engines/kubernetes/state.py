@@ -63,7 +63,7 @@ class JobSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class JobOutcome:
     """How a Job ended."""
 
     at: datetime
@@ -116,24 +116,26 @@ def flags_of(revision: str) -> frozenset[str]:
     return frozenset(revision.partition(" ")[2])
 
 
-def outcome_of(snapshot: JobSnapshot, denials: Denials | None, now: datetime) -> Outcome | None:
+def outcome_of(snapshot: JobSnapshot, denials: Denials | None, now: datetime) -> JobOutcome | None:
     """How it ended; None while it has not. `now` dates what has no time of its own."""
     complete = condition_of(snapshot.job, _COMPLETED)
     if complete.get("status") == "True":
         at = moment(status_of(snapshot.job).get("completionTime")) or _when(complete, now)
-        return Outcome(at, Status.SUCCEEDED, reason=text(complete.get("reason"), 80))
+        return JobOutcome(at, Status.SUCCEEDED, reason=text(complete.get("reason"), 80))
     failed = condition_of(snapshot.job, "Failed")
     if failed.get("status") == "True":
         return _failure(snapshot, denials, failed, now)
     if snapshot.deleted:
         words = "Deleted before it had finished."
-        return Outcome(gone_at(snapshot, now), Status.DELETED, FailureKind.CANCELLED, message=words)
+        return JobOutcome(
+            gone_at(snapshot, now), Status.DELETED, FailureKind.CANCELLED, message=words
+        )
     return None
 
 
 def _failure(
     snapshot: JobSnapshot, denials: Denials | None, condition: Mapping[str, Any], now: datetime
-) -> Outcome:
+) -> JobOutcome:
     reason, explanation = text(condition.get("reason"), 80), text(condition.get("message"), 500)
     last = _last_failure(snapshot.pods)
     message = explanation or reason
@@ -149,7 +151,7 @@ def _failure(
             # A list shows the beginning only: what the pod died of, not that it was the last try.
             message = f"{last.words()}. {message}"
     status = Status.TIMED_OUT if reason == _LATE else Status.FAILED
-    return Outcome(_when(condition, now), status, kind, reason, text(message))
+    return JobOutcome(_when(condition, now), status, kind, reason, text(message))
 
 
 def _last_failure(pods: Sequence[Object]) -> Ending | None:

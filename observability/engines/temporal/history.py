@@ -32,7 +32,7 @@ Events = Iterable[RunEvent]
 
 
 @dataclass(slots=True)
-class Step:
+class HistoryStep:
     """What later events of a step refer to."""
 
     name: str
@@ -46,7 +46,7 @@ class HistoryState:
     """What a history says. `first` and `last` are its first and last event that was read."""
 
     events: list[RunEvent] = field(default_factory=list)
-    steps: dict[int, Step] = field(default_factory=dict)
+    steps: dict[int, HistoryStep] = field(default_factory=dict)
     first: HistoryEvent | None = None
     last: HistoryEvent | None = None
     began_at: datetime | None = None
@@ -184,7 +184,7 @@ def _labelled(_: HistoryState, event: HistoryEvent) -> Events:
 
 
 def _scheduled(state: HistoryState, event: HistoryEvent) -> Events:
-    state.steps[event.id] = Step(event.name, event.subject)
+    state.steps[event.id] = HistoryStep(event.name, event.subject)
     return (
         event_of(
             event,
@@ -196,12 +196,12 @@ def _scheduled(state: HistoryState, event: HistoryEvent) -> Events:
     )
 
 
-def _step_of(state: HistoryState, event: HistoryEvent) -> Step:
-    return state.steps.get(event.ref) or Step("", "")
+def _step_of(state: HistoryState, event: HistoryEvent) -> HistoryStep:
+    return state.steps.get(event.ref) or HistoryStep("", "")
 
 
 def _attempt_started(state: HistoryState, event: HistoryEvent) -> Events:
-    step = state.steps.setdefault(event.ref, Step("", ""))
+    step = state.steps.setdefault(event.ref, HistoryStep("", ""))
     step.attempt, step.worker = event.attempt, event.actor
     state.attempts = max(state.attempts, event.attempt)
     events: list[RunEvent] = []
@@ -235,7 +235,9 @@ def _note_progress(state: HistoryState, fault: Fault, at: datetime) -> None:
         state.progress = progress(outer.heartbeat, at)
 
 
-def _of_step(event: HistoryEvent, step: Step, kind: EventKind, title: str, **more: Any) -> RunEvent:
+def _of_step(
+    event: HistoryEvent, step: HistoryStep, kind: EventKind, title: str, **more: Any
+) -> RunEvent:
     return event_of(
         event,
         kind,

@@ -46,7 +46,7 @@ _CLOSED: Final = f"{_OURS} AND CloseTime IS NOT NULL"
 
 
 class TemporalSource:
-    """The runs of a target's namespace. Meets observability.engines.ports.Source."""
+    """The runs of a target's namespace. Meets observability.engines.ports.EngineSource."""
 
     engine = Engine.TEMPORAL
 
@@ -64,7 +64,7 @@ class TemporalSource:
         now: datetime,
         wait: float,
     ) -> Iterator[ChangePage]:
-        """See ports.Source. Open runs come by the time they started, then what closed, oldest
+        """See ports.EngineSource. Open runs come by the time they started, then what closed, oldest
         first, then those that we know to be open are looked at in turn."""
         client = client_for(target)
         namespace_pass = _NamespacePass(
@@ -102,8 +102,8 @@ class TemporalSource:
         return page
 
     def history(self, *, target: TargetRef, run: RunRef, after: int) -> History:
-        """See ports.Source. Of an open run that was read before only the end is read, and there
-        is no document; of one that closed everything is read, once."""
+        """See ports.EngineSource. Of an open run that was read before only the end is read, and
+        there is no document; of one that closed everything is read, once."""
         reader = HistoryReader(client_for(target))
         if run.status not in OPEN:
             return _closed(run, reader.history(run.external_id, run.run_id), after)

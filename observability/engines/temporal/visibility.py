@@ -27,7 +27,7 @@ LARGEST: Final = 256_000
 
 
 @dataclass(frozen=True, slots=True)
-class VisibilityPage:
+class VisibilityWindow:
     """Some rows; `ends_at` says that everything before it has been given, None: more to come."""
 
     rows: tuple[VisibilityRow, ...]
@@ -36,7 +36,7 @@ class VisibilityPage:
 
 def visibility_pages(
     reader: HistoryReader, query: str, column: str, begin: datetime, end: datetime
-) -> Iterator[VisibilityPage]:
+) -> Iterator[VisibilityWindow]:
     """The rows that `query` finds with `column` (`CloseTime`, `StartTime`) from `begin` on.
 
     The last window has no end, so that runs from a clock ahead of ours are there too. Never holds
@@ -65,16 +65,16 @@ def visibility_pages(
 
 def _window(
     reader: HistoryReader, where: str, ends_at: datetime, *, empty: bool
-) -> Iterator[VisibilityPage]:
+) -> Iterator[VisibilityWindow]:
     token = b""
     while not empty:
         page = reader.rows(where, size=FULL, token=token)
         token = page.token
         if not token:
-            yield VisibilityPage(page.rows, ends_at)
+            yield VisibilityWindow(page.rows, ends_at)
             return
-        yield VisibilityPage(page.rows, None)
-    yield VisibilityPage((), ends_at)
+        yield VisibilityWindow(page.rows, None)
+    yield VisibilityWindow((), ends_at)
 
 
 def batches(rows: Sequence[VisibilityRow]) -> Iterator[list[VisibilityRow]]:

@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from console.access.contracts import Permission
-from observability.jobs.selectors.ingest import Backlog, Reading, backlogs, readings
+from observability.jobs.selectors.ingest import Backlog, IngestStatus, backlogs, ingest_statuses
 
 
 class _Whatever(BaseContentNegotiation):
@@ -47,16 +47,16 @@ class Metrics(APIView):
     def get(self, request: Request) -> HttpResponse:  # noqa: ARG002 - DRF's signature
         """The whole registry: five queries."""
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Ingest(readings(timezone.now()), backlogs()))
+        registry.register(_Ingest(ingest_statuses(timezone.now()), backlogs()))
         return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
 class _Ingest(Collector):
     """The families, made of what was read for this request."""
 
-    def __init__(self, readings: list[Reading], left: dict[int, Backlog]) -> None:
-        self._readings = readings
-        self._left = left
+    def __init__(self, statuses: list[IngestStatus], backlog_by_target: dict[int, Backlog]) -> None:
+        self._statuses = statuses
+        self._backlogs = backlog_by_target
 
     def describe(self) -> list[Metric]:
         """Nothing: a registry of its own has no other collector to clash with."""
@@ -73,31 +73,31 @@ class _Ingest(Collector):
         errors = _gauge("errors", "1 while the target cannot be read.")
         runs = _counter("runs_read", "Looks at runs that were read.")
         events = _counter("events_read", "New events that were stored.")
-        for one in self._readings:
-            name = [one.target.slug]
-            if one.lag is not None:
-                lag.add_metric(name, one.lag)
-            caught_up.add_metric(name, float(one.caught_up))
-            errors.add_metric(name, float(bool(one.error)))
-            runs.add_metric(name, float(one.state.runs_read if one.state else 0))
-            events.add_metric(name, float(one.state.events_read if one.state else 0))
+        for status in self._statuses:
+            name = [status.target.slug]
+            if status.lag is not None:
+                lag.add_metric(name, status.lag)
+            caught_up.add_metric(name, float(status.caught_up))
+            errors.add_metric(name, float(bool(status.error)))
+            runs.add_metric(name, float(status.state.runs_read if status.state else 0))
+            events.add_metric(name, float(status.state.events_read if status.state else 0))
         yield from (lag, caught_up, errors, runs, events)
 
     def _backlog(self) -> Iterator[Metric]:
         open_runs = _gauge("open_runs", "Runs that have not ended as far as we know.")
         histories = _gauge("histories_due", "Histories still to be fetched.")
         documents = _gauge("documents_due", "Documents of closed runs still to be archived.")
-        for one in self._readings:
-            left = self._left.get(one.target.pk, Backlog())
-            open_runs.add_metric([one.target.slug], float(left.open_runs))
-            histories.add_metric([one.target.slug], float(left.histories))
-            documents.add_metric([one.target.slug], float(left.documents))
+        for status in self._statuses:
+            backlog = self._backlogs.get(status.target.pk, Backlog())
+            open_runs.add_metric([status.target.slug], float(backlog.open_runs))
+            histories.add_metric([status.target.slug], float(backlog.histories))
+            documents.add_metric([status.target.slug], float(backlog.documents))
         yield from (open_runs, histories, documents)
 
 
-def _gauge(name: str, words: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"headroom_ingest_{name}", words, labels=["target"])
+def _gauge(name: str, description: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"headroom_ingest_{name}", description, labels=["target"])
 
 
-def _counter(name: str, words: str) -> CounterMetricFamily:
-    return CounterMetricFamily(f"headroom_ingest_{name}", words, labels=["target"])
+def _counter(name: str, description: str) -> CounterMetricFamily:
+    return CounterMetricFamily(f"headroom_ingest_{name}", description, labels=["target"])

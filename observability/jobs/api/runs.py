@@ -24,7 +24,7 @@ from observability.jobs.filters import RunFilters
 from observability.jobs.models import JobEvent, JobRun
 from observability.jobs.rules.query import CHIPS, parse
 from observability.jobs.selectors.search import KEY, search_for
-from observability.jobs.services.history import take_away
+from observability.jobs.services.documents import download_history
 from tenants.models import Tenant
 
 OWN: dict[str, Permission] = {"GET": Permission.OWN}
@@ -41,13 +41,13 @@ class RunList(RowList):
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Sets how the page is found; who belongs to tenants finds only theirs."""
-        asked = self.request.query_params
-        given = {name: asked.getlist(name) for name in CHIPS if name in asked}
-        query = parse(asked.get("q", ""), given)
+        parameters = self.request.query_params
+        chips = {name: parameters.getlist(name) for name in CHIPS if name in parameters}
+        query = parse(parameters.get("q", ""), chips)
         tenants = tenants_of(self.request)
         self.take = search_for(query, now=timezone.now(), tenants=tenants).take
         self.cursor_key, self.cursor_descending = KEY, True  # type: ignore[misc]  # of this request
-        if since := asked.get("updated_since", ""):
+        if since := parameters.get("updated_since", ""):
             self.cursor_key, self.cursor_descending = ("updated_at", "id"), False  # type: ignore[misc]  # of this request
             queryset = queryset.filter(updated_at__gte=moment_of(since, field="updated_since"))
         return queryset.values(*serializers.RUN_COLUMNS)
@@ -95,7 +95,7 @@ class EventList(RowList):
         return [{name: row[name] for name in serializers.EVENT_COLUMNS} for row in rows]
 
 
-class RunHistory(APIView):
+class RunHistoryDownload(APIView):
     """A run's history as its engine wrote it: nothing is masked."""
 
     required_permissions: ClassVar = OWN
@@ -109,7 +109,7 @@ class RunHistory(APIView):
         operator, or membership of the run's tenant."""
         run = get_object_or_404(visible_runs(request).select_related("target", "tenant"), pk=pk)
         require(request, Permission.OPERATE, own=run.tenant)
-        download = take_away(run=run, actor=actor_of(request))
+        download = download_history(run=run, actor=actor_of(request))
         response = HttpResponse(download.data, content_type=download.media)
         response["Content-Disposition"] = f'attachment; filename="{download.name}"'
         return response

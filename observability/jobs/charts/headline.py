@@ -17,8 +17,8 @@ from observability.engines.contracts import (
     EventKind,
     Status,
 )
-from observability.jobs.charts.shapes import Moment, Outline
-from observability.jobs.charts.words import failure_words, span
+from observability.jobs.charts.elements import RunTimes, TimelineEvent
+from observability.jobs.charts.labels import failure_label, format_duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,10 @@ class Headline:
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """What the run's row says beside its outline."""
+class HeadlineInput:
+    """What the run's row says beside its times."""
 
-    outline: Outline
+    times: RunTimes
     attempts: int = 0
     failure: str = ""
     failure_kind: str = ""
@@ -44,19 +44,19 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RunSummary:
     """What of the events still counts at their end. None where there is no such thing.
 
     `moved_on` says that an attempt started, or a step was completed, after the last failure.
     """
 
-    paused: Moment | None = None
-    limited: Moment | None = None
-    waiting: Moment | None = None
+    paused: TimelineEvent | None = None
+    limited: TimelineEvent | None = None
+    waiting: TimelineEvent | None = None
     denials: int = 0
-    retry: Moment | None = None
-    failed: Moment | None = None
-    stopped: Moment | None = None
+    retry: TimelineEvent | None = None
+    failed: TimelineEvent | None = None
+    stopped: TimelineEvent | None = None
     moved_on: bool = False
 
 
@@ -70,7 +70,7 @@ _CLEARS: Final = frozenset(
     }
 )
 _MOVES: Final = frozenset({EventKind.ATTEMPT_STARTED, EventKind.STEP_COMPLETED})
-_KEPT: Final[Mapping[str, str]] = {
+_FIELDS: Final[Mapping[str, str]] = {
     EventKind.PAUSED: "paused",
     EventKind.WAITING: "waiting",
     EventKind.THROTTLED: "limited",
@@ -84,159 +84,163 @@ _KEPT: Final[Mapping[str, str]] = {
 }
 
 
-def standing(moments: Iterable[Moment]) -> Standing:
+def summarize(events: Iterable[TimelineEvent]) -> RunSummary:
     """What still counts after the last of these events, oldest first."""
-    held: dict[str, dict[str, Moment]] = {}
+    latest_by_step: dict[str, dict[str, TimelineEvent]] = {}
     denials, moved_on = 0, False
-    for moment in moments:
-        kind = moment.kind
-        moved_on = kind in _MOVES or (moved_on and _KEPT.get(kind) != "failed")
-        name = _KEPT.get(kind)
+    for event in events:
+        kind = event.kind
+        moved_on = kind in _MOVES or (moved_on and _FIELDS.get(kind) != "failed")
+        name = _FIELDS.get(kind)
         if name:
             denials += kind == EventKind.DENIED
-            _keep(held, name, moment)
+            _remember(latest_by_step, name, event)
         elif kind == EventKind.RESUMED:
-            held.get("paused", {}).pop(moment.step, None)
+            latest_by_step.get("paused", {}).pop(event.step, None)
         elif kind in _CLEARS:
-            for gone in ("limited", "waiting", "retry"):
-                held.get(gone, {}).pop(moment.step, None)
+            for field in ("limited", "waiting", "retry"):
+                latest_by_step.get(field, {}).pop(event.step, None)
                 if kind == EventKind.ATTEMPT_STARTED:
-                    held.get(gone, {}).pop("", None)
+                    latest_by_step.get(field, {}).pop("", None)
         if kind == EventKind.STEP_COMPLETED:
-            held.get("failed", {}).pop(moment.step, None)
+            latest_by_step.get("failed", {}).pop(event.step, None)
     latest = {
-        name: max(found.values(), key=lambda moment: moment.at)
-        for name, found in held.items()
-        if found
+        name: max(by_step.values(), key=lambda event: event.at)
+        for name, by_step in latest_by_step.items()
+        if by_step
     }
-    return Standing(denials=denials, moved_on=moved_on, **latest)
+    return RunSummary(denials=denials, moved_on=moved_on, **latest)
 
 
-def _keep(held: dict[str, dict[str, Moment]], name: str, moment: Moment) -> None:
-    """Remembers a moment of a step; of a wait that is said again, when it began."""
-    found = held.setdefault(name, {})
-    known = found.get(moment.step)
-    if known is not None and name in ("waiting", "limited") and known.kind == moment.kind:
-        moment = moment._replace(at=known.at)
-    found[moment.step] = moment
+def _remember(
+    latest_by_step: dict[str, dict[str, TimelineEvent]], name: str, event: TimelineEvent
+) -> None:
+    """Remembers an event of a step; of a wait that is reported again, when it began."""
+    by_step = latest_by_step.setdefault(name, {})
+    earlier = by_step.get(event.step)
+    if earlier is not None and name in ("waiting", "limited") and earlier.kind == event.kind:
+        event = event._replace(at=earlier.at)
+    by_step[event.step] = event
 
 
-def headline(subject: Subject, stand: Standing, *, now: datetime) -> Headline:
+def headline(facts: HeadlineInput, summary: RunSummary, *, now: datetime) -> Headline:
     """The one line; never empty."""
-    outline = subject.outline
-    if outline.is_open:
-        return _open(subject, stand, now)
-    took = span(((outline.closed_at or now) - outline.created_at).total_seconds())
-    tries = f" after {subject.attempts} attempts" if subject.attempts > 1 else ""
-    if outline.status in BAD:
-        return _bad(subject, stand)
-    if outline.status == Status.SUCCEEDED:
-        return Headline("good", f"Succeeded in {took}{tries}", _waited(outline))
-    label = STATUS_LABELS[Status(outline.status)]
-    if stand.stopped is not None:
-        by = f" by {stand.stopped.actor}" if stand.stopped.actor else ""
-        return Headline("", f"{label}{by} after {took}", stand.stopped.message or subject.failure)
-    return Headline("", f"{label} after {took}", subject.failure)
+    times = facts.times
+    if times.is_open:
+        return _open(facts, summary, now)
+    took = format_duration(((times.closed_at or now) - times.created_at).total_seconds())
+    tries = f" after {facts.attempts} attempts" if facts.attempts > 1 else ""
+    if times.status in BAD:
+        return _bad(facts, summary)
+    if times.status == Status.SUCCEEDED:
+        return Headline("good", f"Succeeded in {took}{tries}", _waited(times))
+    label = STATUS_LABELS[Status(times.status)]
+    if summary.stopped is not None:
+        by = f" by {summary.stopped.actor}" if summary.stopped.actor else ""
+        return Headline("", f"{label}{by} after {took}", summary.stopped.message or facts.failure)
+    return Headline("", f"{label} after {took}", facts.failure)
 
 
-def _bad(subject: Subject, stand: Standing) -> Headline:
-    label = STATUS_LABELS[Status(subject.outline.status)]
-    kind = failure_words(subject.failure_kind) if subject.failure_kind else label
-    text = subject.failure or (stand.failed.message if stand.failed else "")
-    if not text and stand.limited is not None:
-        text = stand.limited.message or stand.limited.title
+def _bad(facts: HeadlineInput, summary: RunSummary) -> Headline:
+    label = STATUS_LABELS[Status(facts.times.status)]
+    kind = failure_label(facts.failure_kind) if facts.failure_kind else label
+    text = facts.failure or (summary.failed.message if summary.failed else "")
+    if not text and summary.limited is not None:
+        text = summary.limited.message or summary.limited.title
     return Headline("bad", kind, text or "The engine recorded no message.")
 
 
-def _waited(outline: Outline) -> str:
-    if outline.began_at is None:
+def _waited(times: RunTimes) -> str:
+    if times.began_at is None:
         return ""
-    waited = (outline.began_at - outline.created_at).total_seconds()
-    return f"{span(waited)} of it waiting to start." if waited >= 1 else ""
+    waited = (times.began_at - times.created_at).total_seconds()
+    return f"{format_duration(waited)} of it waiting to start." if waited >= 1 else ""
 
 
-def _open(subject: Subject, stand: Standing, now: datetime) -> Headline:
-    for found in (
-        _paused(subject, stand, now),
-        _limited(stand, now),
-        _retrying(subject, stand, now),
-        _waiting(subject, stand, now),
-        _failing(subject, stand, now),
+def _open(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline:
+    for line in (
+        _paused(facts, summary, now),
+        _limited(summary, now),
+        _retrying(facts, summary, now),
+        _waiting(facts, summary, now),
+        _failing(facts, summary, now),
     ):
-        if found is not None:
-            return found
-    return _running(subject, now)
+        if line is not None:
+            return line
+    return _running(facts, now)
 
 
-def _paused(subject: Subject, stand: Standing, now: datetime) -> Headline | None:
-    if stand.paused is None:
-        if subject.outline.status != Status.PAUSED:
+def _paused(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline | None:
+    if summary.paused is None:
+        if facts.times.status != Status.PAUSED:
             return None
         return Headline("warn", "Paused", "Nothing more starts until somebody resumes it.")
-    by = f" by {stand.paused.actor}" if stand.paused.actor else ""
-    what = _step(stand.paused)
-    lead = f"Paused{by} for {_for(stand.paused.at, now)}"
-    return Headline("warn", lead, f"{what}{stand.paused.message}".strip())
+    by = f" by {summary.paused.actor}" if summary.paused.actor else ""
+    what = _step(summary.paused)
+    lead = f"Paused{by} for {_for(summary.paused.at, now)}"
+    return Headline("warn", lead, f"{what}{summary.paused.message}".strip())
 
 
-def _limited(stand: Standing, now: datetime) -> Headline | None:
-    if stand.limited is None:
+def _limited(summary: RunSummary, now: datetime) -> Headline | None:
+    if summary.limited is None:
         return None
-    denied = stand.limited.kind == EventKind.DENIED
-    times = f" {stand.denials} times" if denied and stand.denials > 1 else ""
+    denied = summary.limited.kind == EventKind.DENIED
+    times = f" {summary.denials} times" if denied and summary.denials > 1 else ""
     lead = f"Denied{times}" if denied else "Throttled"
-    words = stand.limited.message or stand.limited.title
-    how_long = _for(stand.limited.at, now)
-    return Headline("warn", f"{lead} for {how_long}", _step(stand.limited) + words)
+    text = summary.limited.message or summary.limited.title
+    how_long = _for(summary.limited.at, now)
+    return Headline("warn", f"{lead} for {how_long}", _step(summary.limited) + text)
 
 
-def _retrying(subject: Subject, stand: Standing, now: datetime) -> Headline | None:
-    if stand.retry is None:
+def _retrying(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline | None:
+    if summary.retry is None:
         return None
-    number = stand.retry.attempt or subject.attempts + 1
-    due = subject.retry_at
-    when = f" in {span((due - now).total_seconds())}" if due is not None and due > now else ""
-    why = stand.failed.message if stand.failed else stand.retry.message
-    return Headline("warn", f"Retrying: attempt {number}{when}", _step(stand.retry) + why)
+    number = summary.retry.attempt or facts.attempts + 1
+    due = facts.retry_at
+    when = (
+        f" in {format_duration((due - now).total_seconds())}"
+        if due is not None and due > now
+        else ""
+    )
+    why = summary.failed.message if summary.failed else summary.retry.message
+    return Headline("warn", f"Retrying: attempt {number}{when}", _step(summary.retry) + why)
 
 
-def _waiting(subject: Subject, stand: Standing, now: datetime) -> Headline | None:
-    if stand.waiting is not None:
-        words = stand.waiting.message or stand.waiting.title
-        how_long = _for(stand.waiting.at, now)
-        return Headline("warn", f"Waiting for {how_long}", _step(stand.waiting) + words)
-    outline = subject.outline
-    if outline.status != Status.WAITING and outline.began_at is not None:
+def _waiting(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline | None:
+    if summary.waiting is not None:
+        text = summary.waiting.message or summary.waiting.title
+        how_long = _for(summary.waiting.at, now)
+        return Headline("warn", f"Waiting for {how_long}", _step(summary.waiting) + text)
+    times = facts.times
+    if times.status != Status.WAITING and times.began_at is not None:
         return None
-    where = f" in {subject.queue}" if subject.queue else ""
-    how_long = _for(outline.created_at, now)
+    where = f" in {facts.queue}" if facts.queue else ""
+    how_long = _for(times.created_at, now)
     return Headline("", f"Waiting{where} for {how_long}", "Nothing has taken it up yet.")
 
 
-def _failing(subject: Subject, stand: Standing, now: datetime) -> Headline | None:
+def _failing(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline | None:
     """Something failed and nothing came after it: open, but hardly well."""
-    if stand.failed is None or stand.moved_on:
+    if summary.failed is None or summary.moved_on:
         return None
-    kind = (
-        failure_words(subject.failure_kind) if subject.failure_kind else "The last attempt failed"
-    )
-    text = subject.failure or _step(stand.failed) + (stand.failed.message or stand.failed.title)
-    return Headline("warn", f"{kind}, {_for(stand.failed.at, now)} ago", text)
+    kind = failure_label(facts.failure_kind) if facts.failure_kind else "The last attempt failed"
+    text = facts.failure or _step(summary.failed) + (summary.failed.message or summary.failed.title)
+    return Headline("warn", f"{kind}, {_for(summary.failed.at, now)} ago", text)
 
 
-def _running(subject: Subject, now: datetime) -> Headline:
-    began = subject.outline.began_at or subject.outline.created_at
+def _running(facts: HeadlineInput, now: datetime) -> Headline:
+    began = facts.times.began_at or facts.times.created_at
     lead = f"Running for {_for(began, now)}"
-    progress = subject.progress or {}
+    progress = facts.progress or {}
     if not progress:
         return Headline("", lead, "No failure, no wait and no checkpoint so far.")
     done, total = progress.get("done"), progress.get("total")
-    said = str(progress.get("text") or "")
+    amount = str(progress.get("text") or "")
     if isinstance(done, int) and isinstance(total, int) and total > 0:
-        said = f"{done * 100 // total} % ({done:,} of {total:,})"
+        amount = f"{done * 100 // total} % ({done:,} of {total:,})"
     elif isinstance(done, int):
-        said = f"{done:,} done"
-    return Headline("", lead, f"Last checkpoint: {said}{_checkpoint_age(progress, now)}.")
+        amount = f"{done:,} done"
+    return Headline("", lead, f"Last checkpoint: {amount}{_checkpoint_age(progress, now)}.")
 
 
 def _checkpoint_age(progress: Mapping[str, Any], now: datetime) -> str:
@@ -248,8 +252,8 @@ def _checkpoint_age(progress: Mapping[str, Any], now: datetime) -> str:
 
 
 def _for(since: datetime, now: datetime) -> str:
-    return span(max((now - since).total_seconds(), 0))
+    return format_duration(max((now - since).total_seconds(), 0))
 
 
-def _step(moment: Moment) -> str:
-    return f"{moment.step_name or moment.step}: " if moment.step_name or moment.step else ""
+def _step(event: TimelineEvent) -> str:
+    return f"{event.step_name or event.step}: " if event.step_name or event.step else ""

@@ -12,37 +12,45 @@ from datetime import datetime
 from typing import Final
 
 from observability.engines.contracts import EventKind
-from observability.jobs.charts.shapes import End, Lane, Mark, Moment, Outline, Shape, Span
+from observability.jobs.charts.elements import (
+    Lane,
+    Mark,
+    RunTimes,
+    Span,
+    SpanKind,
+    SpanOutcome,
+    TimelineEvent,
+)
 
-_SPANS: Final[Mapping[str, Shape]] = {
-    EventKind.CREATED: Shape.WAIT,
-    EventKind.SCHEDULED: Shape.WAIT,
-    EventKind.STARTED: Shape.RUN,
-    EventKind.ATTEMPT_STARTED: Shape.RUN,
-    EventKind.RETRY: Shape.BACKOFF,
-    EventKind.TIMER_STARTED: Shape.TIMER,
-    EventKind.CHILD_STARTED: Shape.CHILD,
+_SPAN_KINDS: Final[Mapping[str, SpanKind]] = {
+    EventKind.CREATED: SpanKind.WAIT,
+    EventKind.SCHEDULED: SpanKind.WAIT,
+    EventKind.STARTED: SpanKind.RUN,
+    EventKind.ATTEMPT_STARTED: SpanKind.RUN,
+    EventKind.RETRY: SpanKind.BACKOFF,
+    EventKind.TIMER_STARTED: SpanKind.TIMER,
+    EventKind.CHILD_STARTED: SpanKind.CHILD,
 }
-_LAYERS: Final[Mapping[str, Shape]] = {
-    EventKind.WAITING: Shape.WAIT,
-    EventKind.THROTTLED: Shape.THROTTLED,
-    EventKind.DENIED: Shape.DENIED,
-    EventKind.PAUSED: Shape.PAUSED,
+_LAYER_KINDS: Final[Mapping[str, SpanKind]] = {
+    EventKind.WAITING: SpanKind.WAIT,
+    EventKind.THROTTLED: SpanKind.THROTTLED,
+    EventKind.DENIED: SpanKind.DENIED,
+    EventKind.PAUSED: SpanKind.PAUSED,
 }
-_ENDS: Final[Mapping[str, End]] = {
-    EventKind.ATTEMPT_FAILED: End.BAD,
-    EventKind.ATTEMPT_TIMED_OUT: End.BAD,
-    EventKind.STEP_COMPLETED: End.OK,
-    EventKind.TIMER_FIRED: End.OK,
-    EventKind.CHILD_CLOSED: End.OK,
-    EventKind.SUCCEEDED: End.OK,
-    EventKind.FAILED: End.BAD,
-    EventKind.TIMED_OUT: End.BAD,
-    EventKind.LOST: End.BAD,
-    EventKind.DELETED: End.BAD,
-    EventKind.CANCELLED: End.STOPPED,
-    EventKind.TERMINATED: End.STOPPED,
-    EventKind.CONTINUED: End.STOPPED,
+_OUTCOMES: Final[Mapping[str, SpanOutcome]] = {
+    EventKind.ATTEMPT_FAILED: SpanOutcome.BAD,
+    EventKind.ATTEMPT_TIMED_OUT: SpanOutcome.BAD,
+    EventKind.STEP_COMPLETED: SpanOutcome.OK,
+    EventKind.TIMER_FIRED: SpanOutcome.OK,
+    EventKind.CHILD_CLOSED: SpanOutcome.OK,
+    EventKind.SUCCEEDED: SpanOutcome.OK,
+    EventKind.FAILED: SpanOutcome.BAD,
+    EventKind.TIMED_OUT: SpanOutcome.BAD,
+    EventKind.LOST: SpanOutcome.BAD,
+    EventKind.DELETED: SpanOutcome.BAD,
+    EventKind.CANCELLED: SpanOutcome.STOPPED,
+    EventKind.TERMINATED: SpanOutcome.STOPPED,
+    EventKind.CONTINUED: SpanOutcome.STOPPED,
 }
 _ATTEMPTS: Final = frozenset(
     {
@@ -54,13 +62,13 @@ _ATTEMPTS: Final = frozenset(
         EventKind.STEP_COMPLETED,
     }
 )
-_LAYERS_STAY: Final = frozenset(
+_KEEP_LAYER: Final = frozenset(
     {EventKind.SIGNAL, EventKind.UPDATE, EventKind.NOTE, EventKind.GAP, EventKind.CANCEL_REQUESTED}
 )
 _UNDRAWN: Final = frozenset({EventKind.NOTE, EventKind.CREATED, EventKind.STARTED})
 
 
-class _Making:
+class _LaneBuilder:
     """A lane while its events come in."""
 
     __slots__ = ("first", "last", "layer", "marks", "name", "span", "spans", "step")
@@ -70,70 +78,72 @@ class _Making:
         self.first = self.last = at
         self.spans: list[Span] = []
         self.marks: list[Mark] = []
-        self.span: tuple[datetime, Shape, int, str] | None = None
-        self.layer: tuple[datetime, Shape, str] | None = None
+        self.span: tuple[datetime, SpanKind, int, str] | None = None
+        self.layer: tuple[datetime, SpanKind, str] | None = None
 
-    def take(self, moment: Moment) -> None:
-        kind, at = moment.kind, max(moment.at, self.first)
+    def add(self, event: TimelineEvent) -> None:
+        kind, at = event.kind, max(event.at, self.first)
         self.last = max(self.last, at)
-        if kind in _LAYERS:
-            self._layer(_LAYERS[kind], moment, at)
+        if kind in _LAYER_KINDS:
+            self._layer(_LAYER_KINDS[kind], event, at)
             return
-        if kind not in _LAYERS_STAY:
+        if kind not in _KEEP_LAYER:
             self.end_layer(at)
-        if kind in _SPANS:
-            self.end_span(at, End.NONE)
-            self.span = (at, _SPANS[kind], moment.attempt, moment.message or moment.title)
-        elif kind in _ENDS:
-            self._end(_ENDS[kind], moment, at)
+        if kind in _SPAN_KINDS:
+            self.end_span(at, SpanOutcome.NONE)
+            self.span = (at, _SPAN_KINDS[kind], event.attempt, event.message or event.title)
+        elif kind in _OUTCOMES:
+            self._close(_OUTCOMES[kind], event, at)
         elif kind not in _UNDRAWN:
-            self.marks.append(Mark(at, kind, moment.message or moment.title))
+            self.marks.append(Mark(at, kind, event.message or event.title))
 
-    def _layer(self, shape: Shape, moment: Moment, at: datetime) -> None:
-        note = moment.message or moment.title
-        if shape is Shape.DENIED or shape is Shape.THROTTLED:
-            self.marks.append(Mark(at, moment.kind, note))
-        if self.layer is not None and self.layer[1] is shape:
+    def _layer(self, span_kind: SpanKind, event: TimelineEvent, at: datetime) -> None:
+        note = event.message or event.title
+        if span_kind is SpanKind.DENIED or span_kind is SpanKind.THROTTLED:
+            self.marks.append(Mark(at, event.kind, note))
+        if self.layer is not None and self.layer[1] is span_kind:
             return
         self.end_layer(at)
-        self.layer = (at, shape, note)
+        self.layer = (at, span_kind, note)
 
-    def _end(self, how: End, moment: Moment, at: datetime) -> None:
-        if how is End.OK and moment.kind == EventKind.CHILD_CLOSED and moment.message:
-            how = End.BAD
-        if self.span is not None and self.span[1] in (Shape.RUN, Shape.TIMER, Shape.CHILD):
-            self.end_span(at, how, moment.message)
+    def _close(self, outcome: SpanOutcome, event: TimelineEvent, at: datetime) -> None:
+        if outcome is SpanOutcome.OK and event.kind == EventKind.CHILD_CLOSED and event.message:
+            outcome = SpanOutcome.BAD
+        if self.span is not None and self.span[1] in (SpanKind.RUN, SpanKind.TIMER, SpanKind.CHILD):
+            self.end_span(at, outcome, event.message)
             return
-        if self.span is not None and moment.kind in _ATTEMPTS:
+        if self.span is not None and event.kind in _ATTEMPTS:
             # It ran within this time; when it began was not recorded.
-            self.span = (self.span[0], Shape.UNSEEN, moment.attempt, "")
-            self.end_span(at, how, moment.message)
+            self.span = (self.span[0], SpanKind.UNSEEN, event.attempt, "")
+            self.end_span(at, outcome, event.message)
             return
-        self.end_span(at, End.NONE)
-        self.marks.append(Mark(at, moment.kind, moment.message or moment.title))
+        self.end_span(at, SpanOutcome.NONE)
+        self.marks.append(Mark(at, event.kind, event.message or event.title))
 
-    def end_span(self, at: datetime, how: End, note: str = "") -> None:
+    def end_span(self, at: datetime, outcome: SpanOutcome, note: str = "") -> None:
         if self.span is None:
             return
-        start, shape, attempt, begun = self.span
-        self.spans.append(Span(start, max(at, start), shape, how, attempt, note or begun))
+        start, span_kind, attempt, start_note = self.span
+        self.spans.append(
+            Span(start, max(at, start), span_kind, outcome, attempt, note or start_note)
+        )
         self.span = None
 
-    def end_layer(self, at: datetime, how: End = End.NONE) -> None:
+    def end_layer(self, at: datetime, outcome: SpanOutcome = SpanOutcome.NONE) -> None:
         if self.layer is None:
             return
-        start, shape, note = self.layer
-        self.spans.append(Span(start, max(at, start), shape, how, 0, note))
+        start, span_kind, note = self.layer
+        self.spans.append(Span(start, max(at, start), span_kind, outcome, 0, note))
         self.layer = None
 
-    def settle(self, until: datetime, *, goes_on: bool) -> Lane:
+    def build(self, until: datetime, *, is_open: bool) -> Lane:
         """What is still open reaches to `until`."""
         until = max(until, self.last)
-        how = End.OPEN if goes_on else End.NONE
+        outcome = SpanOutcome.OPEN if is_open else SpanOutcome.NONE
         if self.span is not None or self.layer is not None:
             self.last = until
-        self.end_span(until, how)
-        self.end_layer(until, how)
+        self.end_span(until, outcome)
+        self.end_layer(until, outcome)
         return Lane(
             step=self.step,
             name=self.name,
@@ -153,54 +163,58 @@ _MARKED: Final = frozenset(
         EventKind.CHILD_CLOSED,
     }
 )
-_OWN: Final = frozenset({*_ENDS, EventKind.CREATED, EventKind.STARTED}) - _MARKED - _ATTEMPTS
+_OF_THE_RUN: Final = (
+    frozenset({*_OUTCOMES, EventKind.CREATED, EventKind.STARTED}) - _MARKED - _ATTEMPTS
+)
 
 
-def make_lanes(outline: Outline, moments: Iterable[Moment], *, now: datetime) -> list[Lane]:
+def make_lanes(times: RunTimes, events: Iterable[TimelineEvent], *, now: datetime) -> list[Lane]:
     """The lane of the run itself, then one per step in the order in which they appear.
 
     The first one is drawn from the run's row, which is there even when the trail has holes; what
     happened to no step in particular is marked on it.
     """
-    until = outline.closed_at or max(now, outline.created_at)
-    whole = _Making("", "The run", outline.created_at)
-    steps: dict[str, _Making] = {}
-    for moment in moments:
-        if moment.step or moment.kind in _ATTEMPTS:
-            lane = steps.get(moment.step)
+    until = times.closed_at or max(now, times.created_at)
+    run_lane = _LaneBuilder("", "The run", times.created_at)
+    steps: dict[str, _LaneBuilder] = {}
+    for event in events:
+        if event.step or event.kind in _ATTEMPTS:
+            lane = steps.get(event.step)
             if lane is None:
-                lane = steps[moment.step] = _Making(moment.step, _name(moment), moment.at)
-            lane.take(moment)
-            if moment.kind == EventKind.ATTEMPT_STARTED:
-                whole.end_layer(max(moment.at, whole.first))
-        elif moment.kind in _MARKED:
-            whole.marks.append(Mark(moment.at, moment.kind, moment.message or moment.title))
-        elif moment.kind not in _OWN:
-            whole.take(moment)
-        elif moment.kind in _ENDS and "" in steps:
+                lane = steps[event.step] = _LaneBuilder(event.step, _name(event), event.at)
+            lane.add(event)
+            if event.kind == EventKind.ATTEMPT_STARTED:
+                run_lane.end_layer(max(event.at, run_lane.first))
+        elif event.kind in _MARKED:
+            run_lane.marks.append(Mark(event.at, event.kind, event.message or event.title))
+        elif event.kind not in _OF_THE_RUN:
+            run_lane.add(event)
+        elif event.kind in _OUTCOMES and "" in steps:
             # Attempts of no step, as Celery has them, end as the run does.
-            steps[""].take(moment)
-    lanes = [_outline_lane(whole, outline, until)]
-    lanes.extend(lane.settle(until, goes_on=outline.is_open) for lane in steps.values())
+            steps[""].add(event)
+    lanes = [_run_lane(run_lane, times, until)]
+    lanes.extend(lane.build(until, is_open=times.is_open) for lane in steps.values())
     return lanes
 
 
-def _name(moment: Moment) -> str:
+def _name(event: TimelineEvent) -> str:
     """What a lane is called: timers have but a number, and Celery's attempts no step at all."""
-    name = moment.step_name or moment.step or "Attempts"
-    return f"Timer {name}" if moment.kind == EventKind.TIMER_STARTED else name
+    name = event.step_name or event.step or "Attempts"
+    return f"Timer {name}" if event.kind == EventKind.TIMER_STARTED else name
 
 
-def _outline_lane(whole: _Making, outline: Outline, until: datetime) -> Lane:
-    began = outline.began_at
+def _run_lane(run_lane: _LaneBuilder, times: RunTimes, until: datetime) -> Lane:
+    began = times.began_at
     if began is None:
-        whole.span = (outline.created_at, Shape.WAIT, 0, "not started")
+        run_lane.span = (times.created_at, SpanKind.WAIT, 0, "not started")
     else:
-        if began > outline.created_at:
-            whole.spans.append(Span(outline.created_at, began, Shape.WAIT, End.NONE, 0, "to start"))
-        whole.span = (max(began, outline.created_at), Shape.WHOLE, 0, "")
-    if outline.closed_at is not None:
-        whole.end_layer(until)
-        whole.end_span(until, _ENDS.get(outline.status, End.NONE))
-        whole.last = max(whole.last, until)
-    return whole.settle(until, goes_on=outline.is_open)
+        if began > times.created_at:
+            run_lane.spans.append(
+                Span(times.created_at, began, SpanKind.WAIT, SpanOutcome.NONE, 0, "to start")
+            )
+        run_lane.span = (max(began, times.created_at), SpanKind.WHOLE, 0, "")
+    if times.closed_at is not None:
+        run_lane.end_layer(until)
+        run_lane.end_span(until, _OUTCOMES.get(times.status, SpanOutcome.NONE))
+        run_lane.last = max(run_lane.last, until)
+    return run_lane.build(until, is_open=times.is_open)

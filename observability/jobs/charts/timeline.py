@@ -13,11 +13,18 @@ from html import escape
 from typing import Final
 
 from console.pages.plural import plural
-from observability.jobs.charts import pen
+from observability.jobs.charts import svg
+from observability.jobs.charts.descriptions import describe_lane, describe_span, shorten
+from observability.jobs.charts.elements import (
+    Lane,
+    Mark,
+    RunTimes,
+    Span,
+    SpanOutcome,
+    TimelineEvent,
+)
+from observability.jobs.charts.labels import format_duration, glyph_for, kind_label
 from observability.jobs.charts.lanes import make_lanes
-from observability.jobs.charts.shapes import End, Lane, Mark, Moment, Outline, Span
-from observability.jobs.charts.wording import lane_words, short, span_words
-from observability.jobs.charts.words import glyph_of, kind_words, span
 
 MOST_LANES: Final = 60
 MOST_MARKS: Final = 1500
@@ -31,7 +38,7 @@ _MOST_TICKS: Final = 7
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A time in which we were not looking, and why."""
+    """A time in which the engine was not read, and why."""
 
     starts_at: datetime
     ends_at: datetime
@@ -39,23 +46,23 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LaneSummary:
     """One lane as the page lists it beside the picture: its name, and what is drawn in words."""
 
     step: str
     name: str
-    words: str
+    description: str
     is_bad: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """What is drawn, bounded, between `start` and `end`; `goes_on` draws the edge of now."""
+    """What is drawn, bounded, between `start` and `end`; `is_open` draws the edge of now."""
 
     lanes: tuple[Lane, ...]
     start: datetime
     end: datetime
-    goes_on: bool
+    is_open: bool
     gaps: tuple[Gap, ...] = ()
     folded_lanes: int = 0
     folded_marks: int = 0
@@ -63,20 +70,23 @@ class Timeline:
     @property
     def height(self) -> int:
         """Of the picture, in pixels."""
-        return pen.TOP + len(self.lanes) * pen.LANE + 4
+        return svg.TOP + len(self.lanes) * svg.LANE + 4
 
     @property
-    def lines(self) -> list[Line]:
+    def lane_summaries(self) -> list[LaneSummary]:
         """The lanes for the list beside the picture."""
-        return [Line(lane.step, lane.name, lane_words(lane), lane.is_bad) for lane in self.lanes]
+        return [
+            LaneSummary(lane.step, lane.name, describe_lane(lane), lane.is_bad)
+            for lane in self.lanes
+        ]
 
     @property
     def text(self) -> str:
         """The picture in one sentence, for readers who do not see it."""
         steps = self.lanes[1:]
-        failed = sum(1 for lane in steps for part in lane.spans if part.how is End.BAD)
+        failed = sum(1 for lane in steps for span in lane.spans if span.outcome is SpanOutcome.BAD)
         saved = sum(1 for lane in self.lanes for mark in lane.marks if mark.kind == "checkpoint")
-        parts = [f"Timeline of {span((self.end - self.start).total_seconds())}"]
+        parts = [f"Timeline of {format_duration((self.end - self.start).total_seconds())}"]
         parts.append(plural(len(steps), "step"))
         if failed:
             parts.append(f"{plural(failed, 'attempt')} failed")
@@ -84,7 +94,7 @@ class Timeline:
             parts.append(plural(saved, "checkpoint"))
         if self.gaps:
             parts.append(f"{plural(len(self.gaps), 'gap')} in what we saw")
-        if self.goes_on:
+        if self.is_open:
             parts.append("still going on")
         return ", ".join(parts) + ". Each line is described beside it."
 
@@ -107,8 +117,8 @@ class Timeline:
 
     @property
     def glyphs(self) -> list[tuple[str, str]]:
-        """The signs in use, as (name, words), for the legend."""
-        return pen.legend(self.lanes, gaps=bool(self.gaps))
+        """The signs in use, as (name, label), for the legend."""
+        return svg.legend(self.lanes, gaps=bool(self.gaps))
 
     def svg(self) -> str:
         """The picture as one SVG element."""
@@ -116,78 +126,80 @@ class Timeline:
         body = [self._axis()]
         body.extend(self._gap(gap) for gap in self.gaps)
         for index, lane in enumerate(self.lanes):
-            body.append(self._lane(lane, pen.TOP + index * pen.LANE))
-        if self.goes_on:
-            body.append(pen.now_edge(self.height))
+            body.append(self._lane(lane, svg.TOP + index * svg.LANE))
+        if self.is_open:
+            body.append(svg.now_edge(self.height))
         return (
             f'<svg class="tl" role="img" aria-label="{text}" width="100%" '
-            f'height="{self.height}">{pen.DEFINITIONS}{"".join(body)}</svg>'
+            f'height="{self.height}">{svg.DEFINITIONS}{"".join(body)}</svg>'
         )
 
     def _at(self, moment: datetime) -> float:
         """Where a moment is, in percent; what lies outside is drawn at the edge."""
-        whole = (self.end - self.start).total_seconds()
-        if whole <= 0:
+        seconds = (self.end - self.start).total_seconds()
+        if seconds <= 0:
             return 0.0
-        share = (moment - self.start).total_seconds() / whole
-        return min(max(share, 0.0), 1.0) * pen.WIDE
+        share = (moment - self.start).total_seconds() / seconds
+        return min(max(share, 0.0), 1.0) * svg.WIDE
 
     def _axis(self) -> str:
-        whole = (self.end - self.start).total_seconds()
+        seconds = (self.end - self.start).total_seconds()
         return "".join(
-            pen.tick(at / whole * pen.WIDE if whole else 0.0, label, self.height)
-            for at, label in ticks(whole)
+            svg.tick(at / seconds * svg.WIDE if seconds else 0.0, label, self.height)
+            for at, label in ticks(seconds)
         )
 
     def _gap(self, gap: Gap) -> str:
         left = self._at(gap.starts_at)
-        words = f"Gap of {span((gap.ends_at - gap.starts_at).total_seconds())}: {gap.cause}"
-        return pen.gap(left, self._at(gap.ends_at) - left, self.height, words)
+        title = (
+            f"Gap of {format_duration((gap.ends_at - gap.starts_at).total_seconds())}: {gap.cause}"
+        )
+        return svg.gap(left, self._at(gap.ends_at) - left, self.height, title)
 
     def _lane(self, lane: Lane, top: int) -> str:
-        out = [pen.ruler(top)]
-        for part in sorted(lane.spans, key=pen.is_layer):
-            left = self._at(part.start)
-            width = self._at(part.end) - left
-            out.append(pen.stretch(part, left, width, top, self._span_words(part)))
+        out = [svg.ruler(top)]
+        for span in sorted(lane.spans, key=svg.is_layer):
+            left = self._at(span.start)
+            width = self._at(span.end) - left
+            out.append(svg.span_bar(span, left, width, top, self._describe_span(span)))
         for mark in lane.marks:
-            words = f"{kind_words(mark.kind)} at {self._offset(mark.at)}"
-            words += f": {short(mark.note)}" if mark.note else ""
-            out.append(pen.mark(glyph_of(mark.kind), self._at(mark.at), top, words))
+            title = f"{kind_label(mark.kind)} at {self._offset(mark.at)}"
+            title += f": {shorten(mark.note)}" if mark.note else ""
+            out.append(svg.mark(glyph_for(mark.kind), self._at(mark.at), top, title))
         return f"<g>{''.join(out)}</g>"
 
     def _offset(self, moment: datetime) -> str:
-        return f"+{span(max((moment - self.start).total_seconds(), 0))}"
+        return f"+{format_duration(max((moment - self.start).total_seconds(), 0))}"
 
-    def _span_words(self, part: Span) -> str:
-        return f"{span_words(part)}, from {self._offset(part.start)}"
+    def _describe_span(self, span: Span) -> str:
+        return f"{describe_span(span)}, from {self._offset(span.start)}"
 
 
 def draw(
-    outline: Outline,
-    moments: Iterable[Moment],
+    times: RunTimes,
+    events: Iterable[TimelineEvent],
     *,
     now: datetime,
     gaps: Iterable[Gap] = (),
 ) -> Timeline:
     """The timeline of a run from its events, oldest first."""
-    lanes = make_lanes(outline, moments, now=now)
-    end = outline.closed_at or max(now, outline.created_at)
-    end = max(end, outline.created_at)
-    kept, folded = _most_telling(lanes)
-    thinned = [_thin(lane, MOST_MARKS // len(kept)) for lane in kept]
+    lanes = make_lanes(times, events, now=now)
+    end = times.closed_at or max(now, times.created_at)
+    end = max(end, times.created_at)
+    kept, folded = _most_relevant(lanes)
+    downsampled = [_downsample(lane, MOST_MARKS // len(kept)) for lane in kept]
     return Timeline(
-        lanes=tuple(lane for lane, _ in thinned),
-        start=outline.created_at,
+        lanes=tuple(lane for lane, _ in downsampled),
+        start=times.created_at,
         end=end,
-        goes_on=outline.is_open,
+        is_open=times.is_open,
         gaps=tuple(gaps)[:MOST_LANES],
         folded_lanes=folded,
-        folded_marks=sum(left for _, left in thinned),
+        folded_marks=sum(left for _, left in downsampled),
     )
 
 
-def _most_telling(lanes: Sequence[Lane]) -> tuple[list[Lane], int]:
+def _most_relevant(lanes: Sequence[Lane]) -> tuple[list[Lane], int]:
     """The run's own lane and as many steps as fit, in their order; how many were left out."""
     if len(lanes) <= MOST_LANES:
         return list(lanes), 0
@@ -203,22 +215,24 @@ def _most_telling(lanes: Sequence[Lane]) -> tuple[list[Lane], int]:
     return [lanes[0], *(lanes[index] for index in chosen)], len(lanes) - 1 - len(chosen)
 
 
-def _thin(lane: Lane, room: int) -> tuple[Lane, int]:
+def _downsample(lane: Lane, room: int) -> tuple[Lane, int]:
     """The lane with at most `room` spans and marks; how many were left out."""
     size = len(lane.spans) + len(lane.marks)
     if size <= room:
         return lane, 0
-    spans = sorted(lane.spans, key=lambda part: (part.how is not End.BAD, -part.seconds))
-    spans = sorted(spans[: room - room // 3], key=lambda part: part.start)
-    bad = [mark for mark in lane.marks if glyph_of(mark.kind) == "bad"]
-    rest = [mark for mark in lane.marks if glyph_of(mark.kind) != "bad"]
+    spans = sorted(
+        lane.spans, key=lambda span: (span.outcome is not SpanOutcome.BAD, -span.seconds)
+    )
+    spans = sorted(spans[: room - room // 3], key=lambda span: span.start)
+    bad = [mark for mark in lane.marks if glyph_for(mark.kind) == "bad"]
+    rest = [mark for mark in lane.marks if glyph_for(mark.kind) != "bad"]
     left = room - len(spans)
     marks = bad[:left]
-    marks += _every(rest, left - len(marks))
+    marks += _evenly_spread(rest, left - len(marks))
     return replace(lane, spans=tuple(spans), marks=tuple(marks)), size - len(spans) - len(marks)
 
 
-def _every(items: list[Mark], room: int) -> list[Mark]:
+def _evenly_spread(items: list[Mark], room: int) -> list[Mark]:
     """At most `room` of the items, evenly spread."""
     if room <= 0:
         return []
@@ -235,4 +249,6 @@ def ticks(seconds: float) -> list[tuple[float, str]]:
         step = _STEPS[-1] * -(-seconds // (_STEPS[-1] * _MOST_TICKS))
     # The last tenth is left to the end itself.
     places = [index * step for index in range(int(seconds / step) + 1)]
-    return [(at, span(at) if at else "0") for at in places if not at or at <= seconds * 0.94]
+    return [
+        (at, format_duration(at) if at else "0") for at in places if not at or at <= seconds * 0.94
+    ]

@@ -3,7 +3,7 @@
 What its starter declared counts first, where such a tenant exists; else the placement that it runs
 in. In a namespace of a cluster it is the other way round: it is a wall, and a label is written by
 whoever is inside, so that a tenant could otherwise show runs among another's. A run that neither
-tells of is unattributed: it is shown as such, never dropped.
+names is unattributed: it is shown as such, never dropped.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ class Owners:
     def placed(self, *, location: str, queue: str, fairness_key: str) -> int | None:
         """The tenant in whose place something runs: of its queue first, which is narrower."""
         for place in ((queue, fairness_key), (location, fairness_key), (queue, ""), (location, "")):
-            found = self.by_place.get(place) if place[0] else None
-            if found is not None:
-                return found
+            tenant_id = self.by_place.get(place) if place[0] else None
+            if tenant_id is not None:
+                return tenant_id
         return None
 
     def attribute(

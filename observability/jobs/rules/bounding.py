@@ -81,7 +81,7 @@ def to_json(detail: Any) -> bytes:
     try:
         return orjson.dumps(detail, default=_plain, option=_OPTIONS)
     except (TypeError, ValueError, RecursionError):
-        return orjson.dumps(_tamed(detail, 0))
+        return orjson.dumps(_sanitized(detail, 0))
 
 
 def bounded_detail(detail: Mapping[str, Any], most: int = MOST_DETAIL) -> dict[str, Any]:
@@ -104,10 +104,10 @@ def _cut(whole: Mapping[str, Any], raw: bytes) -> int:
 
 def fitted(raw: bytes) -> dict[str, Any]:
     """The object that `to_json` wrote, with characters that can be stored."""
-    found = orjson.loads(raw)
+    value = orjson.loads(raw)
     if b"\\u0000" in raw:
-        found = _tamed(found, 0)
-    return found if isinstance(found, dict) else {"value": found}
+        value = _sanitized(value, 0)
+    return value if isinstance(value, dict) else {"value": value}
 
 
 def _plain(value: Any) -> Any:
@@ -120,14 +120,14 @@ def _plain(value: Any) -> Any:
     return clean(str(value))
 
 
-def _tamed(value: Any, depth: int) -> Any:
+def _sanitized(value: Any, depth: int) -> Any:
     """Slow and sure, for what orjson refuses: huge integers, lone surrogates, deep nesting."""
     if depth > 100:
         return "…"
     if isinstance(value, Mapping):
-        return {clean(str(key)): _tamed(inner, depth + 1) for key, inner in value.items()}
+        return {clean(str(key)): _sanitized(inner, depth + 1) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_tamed(inner, depth + 1) for inner in value]
+        return [_sanitized(inner, depth + 1) for inner in value]
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int) and abs(value) < 2**53:

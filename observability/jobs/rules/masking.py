@@ -112,7 +112,9 @@ class Masker:
         if isinstance(value, Mapping):
             secret = self._names_secret(value)
             return {
-                key: MASK if secret and key == "value" else self._below(str(key), inner, depth + 1)
+                key: MASK
+                if secret and key == "value"
+                else self._masked_entry(str(key), inner, depth + 1)
                 for key, inner in value.items()
             }
         if isinstance(value, list | tuple):
@@ -134,17 +136,17 @@ class Masker:
             if (
                 isinstance(before, str)
                 and isinstance(now, str)
-                and self._leads(before, now, values)
+                and self._precedes_secret(before, now, values)
             ):
                 masked[place] = MASK
         return masked
 
-    def _leads(self, before: str, now: str, values: Sequence[Any]) -> bool:
+    def _precedes_secret(self, before: str, now: str, values: Sequence[Any]) -> bool:
         if self._flag is not None and len(before) < 200 and self._flag.fullmatch(before):
             return not now.startswith("-")
         return len(values) == 2 and len(before) < 100 and self._is_key(before)
 
-    def _below(self, key: str, value: Any, depth: int) -> Any:
+    def _masked_entry(self, key: str, value: Any, depth: int) -> Any:
         if self._key is None or not self._key.search(key):
             return self.value(value, depth)
         # What says that there is none, or how many there were, is no secret.

@@ -1,11 +1,12 @@
-"""What a look at a run adds to what is known of it, whatever the order in which looks arrive. Pure.
+"""What a snapshot of a run adds to what is known of it, in whatever order they arrive. Pure.
 
-Of each field the latest value counts; a look that does not know a field leaves it. Which of two
-looks is the later one is said by the numbers in their revisions; where these are the same, a closed
-run is later than an open one. So a closed run is only open again where the engine itself says so.
+Of each field the latest value counts; a snapshot that does not know a field leaves it. Which of
+two is the later one is decided by the numbers in their revisions; where these are the same, a
+closed run is later than an open one. So a closed run is only open again where the engine itself
+says so.
 
 `RunState` holds of each field also how late its value is, where that differs from the row
-(`marks`): without that, a look that arrives between two others would count or not by chance.
+(`marks`): without that, a snapshot that arrives between two others would count or not by chance.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from observability.jobs.rules.bounding import (
 from observability.jobs.rules.masking import Masker
 
 _NUMBERS: Final = re.compile(r"\d{1,40}")
-_WELL: Final = frozenset({Status.SUCCEEDED, Status.CONTINUED})
+_SUCCESSFUL: Final = frozenset({Status.SUCCEEDED, Status.CONTINUED})
 _LONGEST: Final = {
     "type": LONGEST_TITLE,
     "location": 255,
@@ -54,7 +55,7 @@ Rank = tuple[tuple[int, ...], int, str, str]
 
 
 def rank(revision: str, status: str, closed_at: datetime | None) -> Rank:
-    """Orders looks at one run: a greater one is later."""
+    """Orders snapshots of one run: a greater rank is later."""
     closed = 0 if status in OPEN else 1
     return (
         _numbers(revision),
@@ -66,7 +67,7 @@ def rank(revision: str, status: str, closed_at: datetime | None) -> Rank:
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """What is known of a run: after one look, or after all that came.
+    """What is known of a run: after one snapshot, or after all that came.
 
     `latest` are fields of which the latest value counts; `state` (status and `closed_at`) is always
     there. `attempts` is 0 where nothing is known of them. `marks` say how late fields are that are
@@ -84,15 +85,15 @@ class RunState:
 
     @property
     def rank(self) -> Rank:
-        """Of the latest look in it."""
+        """Of the latest snapshot in it."""
         status, closed_at = self.latest["state"]
         return rank(self.revision, status, closed_at)
 
 
 def state_of(snapshot: RunSnapshot, *, masker: Masker, tenant_id: int | None = None) -> RunState:
-    """A look as rows can hold it: masked, bounded; `tenant_id` is whom `snapshot.tenant` names."""
+    """A snapshot as rows hold it, masked and bounded; `tenant_id` is that of `snapshot.tenant`."""
     revision = clean(snapshot.revision)[:100]
-    closed_at = None if snapshot.status in OPEN else snapshot.closed_at or _last_moment(snapshot)
+    closed_at = None if snapshot.status in OPEN else snapshot.closed_at or _last_time(snapshot)
     latest: dict[str, Any] = {"state": (snapshot.status.value, closed_at)}
     for name, longest in _LONGEST.items():
         if value := getattr(snapshot, name):
@@ -116,26 +117,26 @@ def state_of(snapshot: RunSnapshot, *, masker: Masker, tenant_id: int | None = N
     )
 
 
-def _last_moment(snapshot: RunSnapshot) -> datetime:
+def _last_time(snapshot: RunSnapshot) -> datetime:
     """When a run ended of which only that is known."""
-    moments = [
+    times = [
         snapshot.created_at,
         snapshot.began_at,
         snapshot.cleaned_at,
         *(event.at for event in snapshot.events),
     ]
-    return max(moment for moment in moments if moment is not None)
+    return max(time for time in times if time is not None)
 
 
 def _failure(snapshot: RunSnapshot, masker: Masker) -> Iterator[tuple[str, str]]:
-    well = snapshot.status in _WELL  # an attempt that failed on the way is told by its event
-    if well or snapshot.failure:
-        yield "failure", "" if well else _shown(snapshot.failure, masker)
-    if well or snapshot.failure_kind != FailureKind.NONE:
-        yield "failure_kind", "" if well else snapshot.failure_kind.value
+    succeeded = snapshot.status in _SUCCESSFUL  # an attempt that failed on the way is in its event
+    if succeeded or snapshot.failure:
+        yield "failure", "" if succeeded else _masked(snapshot.failure, masker)
+    if succeeded or snapshot.failure_kind != FailureKind.NONE:
+        yield "failure_kind", "" if succeeded else snapshot.failure_kind.value
 
 
-def _shown(text: str, masker: Masker) -> str:
+def _masked(text: str, masker: Masker) -> str:
     return bounded_text(masker.text(for_masking(text)), LONGEST_MESSAGE)
 
 
@@ -153,12 +154,12 @@ def _progress(progress: Progress | None, masker: Masker) -> dict[str, Any] | Non
         "at": progress.at.isoformat(),
         "done": progress.done,
         "total": progress.total,
-        "text": _shown(progress.text, masker),
+        "text": _masked(progress.text, masker),
     }
 
 
 def merged(old: RunState, new: RunState) -> RunState:
-    """What is known after one more look."""
+    """What is known after one more snapshot."""
     before, rank = old.rank, new.rank
     latest, marks = _latest(old, before, new, rank)
     return replace(
@@ -169,7 +170,7 @@ def merged(old: RunState, new: RunState) -> RunState:
         created_at=min(old.created_at, new.created_at),
         began_at=_earliest(old.began_at, new.began_at),
         attempts=max(old.attempts, new.attempts),
-        progress=_later(old.progress, new.progress),
+        progress=_later_progress(old.progress, new.progress),
         cleaned_at=_earliest(old.cleaned_at, new.cleaned_at),
     )
 
@@ -184,14 +185,14 @@ def _latest(
     for name, value in new.latest.items():
         if name not in latest or _beats((rank, value), (ranks[name], latest[name])):
             latest[name], ranks[name] = value, rank
-    marks = {name: _mark(late) for name, late in ranks.items() if late != top}
+    marks = {name: _mark(own) for name, own in ranks.items() if own != top}
     return latest, marks
 
 
 def _beats(new: tuple[Rank, Any], old: tuple[Rank, Any]) -> bool:
     if new[0] != old[0]:
         return new[0] > old[0]
-    # Two looks at one revision that differ: any rule will do that does not go by arrival.
+    # Two snapshots of one revision that differ: any rule will do that does not go by arrival.
     return new[1] != old[1] and repr(new[1]) > repr(old[1])
 
 
@@ -199,15 +200,15 @@ def _ranks(old: RunState, before: Rank) -> dict[str, Rank]:
     ranks = dict.fromkeys(old.latest, before)
     for name, mark in old.marks.items():
         if name in ranks:
-            ranks[name] = _unmarked(mark)
+            ranks[name] = _rank_of_mark(mark)
     return ranks
 
 
-def _mark(late: Rank) -> list[str]:
-    return [str(late[1]), late[2], late[3]]
+def _mark(rank: Rank) -> list[str]:
+    return [str(rank[1]), rank[2], rank[3]]
 
 
-def _unmarked(mark: list[str]) -> Rank:
+def _rank_of_mark(mark: list[str]) -> Rank:
     closed, closed_at, revision = mark
     return (_numbers(revision), int(closed), closed_at, revision)
 
@@ -216,17 +217,21 @@ def _numbers(revision: str) -> tuple[int, ...]:
     return tuple(int(number) for number in _NUMBERS.findall(revision))
 
 
-def _earliest(one: datetime | None, other: datetime | None) -> datetime | None:
-    return min(one, other) if one and other else one or other
+def _earliest(first: datetime | None, second: datetime | None) -> datetime | None:
+    return min(first, second) if first and second else first or second
 
 
-def _later(
-    one: Mapping[str, Any] | None, other: Mapping[str, Any] | None
+def _later_progress(
+    first: Mapping[str, Any] | None, second: Mapping[str, Any] | None
 ) -> Mapping[str, Any] | None:
-    if not (one and other):
-        return one or other
-    return max(one, other, key=lambda progress: (_moment(progress), repr(sorted(progress.items()))))
+    if not (first and second):
+        return first or second
+    return max(
+        first,
+        second,
+        key=lambda progress: (_reported_at(progress), repr(sorted(progress.items()))),
+    )
 
 
-def _moment(progress: Mapping[str, Any]) -> datetime:
+def _reported_at(progress: Mapping[str, Any]) -> datetime:
     return datetime.fromisoformat(progress["at"])

@@ -122,10 +122,10 @@ class Query:
     @property
     def statuses(self) -> frozenset[Status]:
         """The statuses asked for, groups spelt out; empty when none were."""
-        found: set[Status] = set()
+        statuses: set[Status] = set()
         for value in self.values("status"):
-            found |= _GROUPS.get(value) or {Status(value)}
-        return frozenset(found)
+            statuses |= _GROUPS.get(value) or {Status(value)}
+        return frozenset(statuses)
 
     def accepted(self, *, now: datetime) -> tuple[datetime | None, datetime | None]:
         """Since (included) and until (not included), None where nothing was said."""
@@ -142,8 +142,8 @@ class Query:
         return _span_range(text) if text else (None, None)
 
 
-def parse(text: str, given: Mapping[str, Iterable[str]] | None = None) -> Query:
-    """Reads the box, and chips given apart from it (`?tenant=acme`).
+def parse(text: str, chips: Mapping[str, Iterable[str]] | None = None) -> Query:
+    """Reads the box, and chips that stand apart from it (`?tenant=acme`).
 
     Raises DomainError("invalid_query", 400) that says what is wrong and what would be right.
     """
@@ -154,7 +154,7 @@ def parse(text: str, given: Mapping[str, Iterable[str]] | None = None) -> Query:
     query = Query()
     for token in _TOKEN.finditer(text):
         query = _with(query, token)
-    for name, values in (given or {}).items():
+    for name, values in (chips or {}).items():
         for value in values:
             query = _with_chip(query, name, value)
     if len(query.chips) > MOST_CHIPS or len(query.words) + len(query.phrases) > MOST_WORDS:
@@ -168,8 +168,8 @@ def moment(text: str, *, now: datetime, name: str) -> datetime:
     try:
         if span is not None:
             return now - timedelta(milliseconds=span)
-        found = datetime.fromisoformat(text)
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        parsed = datetime.fromisoformat(text)
+        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise _invalid(
             f"{name}:{text[:40]} is not a time; use 30m, 2h, 7d, 2026-11-20 or 2026-11-20T18:00Z."
@@ -198,8 +198,8 @@ def _with_chip(query: Query, name: str, value: str) -> Query:
         raise _invalid(f"{name}: says nothing; write {CHIPS[name]}.")
     if name in _ONCE and query.values(name) not in ((), (value,)):
         raise _invalid(f"{name}: is there twice; once is enough.")
-    for each in value.split(",") if name in _CLOSED_VALUES else (value,):
-        query = query.plus(name, _checked(name, each))
+    for part in value.split(",") if name in _CLOSED_VALUES else (value,):
+        query = query.plus(name, _checked(name, part))
     return query
 
 

@@ -14,7 +14,13 @@ from django.db.models import Count, Q
 from console.database.keyset import Page, keyset_page
 from observability.engines import links
 from observability.engines.registry import adapter_for
-from observability.jobs.charts.words import GROUPS, glyph_of, kind_words, span, visible
+from observability.jobs.charts.labels import (
+    EVENT_GROUPS,
+    format_duration,
+    glyph_for,
+    kind_label,
+    visible,
+)
 from observability.jobs.models import JobEvent, JobRun
 
 PAGE: Final = 100
@@ -34,13 +40,13 @@ class Filters:
     order: str = "newest"
 
     @classmethod
-    def of(cls, sent: Mapping[str, str]) -> Filters:
+    def of(cls, parameters: Mapping[str, str]) -> Filters:
         """From a query; what makes no sense there is ignored."""
-        group, order = sent.get("kind", ""), sent.get("order", "")
+        group, order = parameters.get("kind", ""), parameters.get("order", "")
         return cls(
-            group=group if group in GROUPS else "",
-            step=sent.get("step", "")[:255].replace("\0", ""),
-            text=sent.get("text", "")[:200].replace("\0", "").strip(),
+            group=group if group in EVENT_GROUPS else "",
+            step=parameters.get("step", "")[:255].replace("\0", ""),
+            text=parameters.get("text", "")[:200].replace("\0", "").strip(),
             order=order if order == "oldest" else "newest",
         )
 
@@ -93,34 +99,34 @@ class EventPage:
 
 
 def events_of(
-    run: JobRun, subject: links.Subject, *, filters: Filters, cursor: str = ""
+    run: JobRun, address: links.RunAddress, *, filters: Filters, cursor: str = ""
 ) -> EventPage:
     """One page, in one query."""
-    found = run.events.all()
+    events = run.events.all()
     if filters.group:
-        found = found.filter(kind__in=sorted(GROUPS[filters.group][1]))
+        events = events.filter(kind__in=sorted(EVENT_GROUPS[filters.group][1]))
     if filters.step:
-        found = found.filter(step=filters.step)
+        events = events.filter(step=filters.step)
     if filters.text:
-        found = found.filter(
+        events = events.filter(
             Q(title__icontains=filters.text)
             | Q(message__icontains=filters.text)
             | Q(actor__icontains=filters.text)
             | Q(step_name__icontains=filters.text)
         )
     page = keyset_page(
-        found,
+        events,
         cursor=cursor,
         key=("seq", "key"),
         size=PAGE,
         descending=filters.order != "oldest",
     )
-    rows = [event_row(run, event, subject, most=SHOWN) for event in page.rows]
+    rows = [event_row(run, event, address, most=SHOWN) for event in page.rows]
     return EventPage(page, rows, filters)
 
 
 def event_row(
-    run: JobRun, event: JobEvent, subject: links.Subject, *, most: int | None = None
+    run: JobRun, event: JobEvent, address: links.RunAddress, *, most: int | None = None
 ) -> EventRow:
     """One event; `most` letters of its payload and of its stack, all of them for None."""
     detail = dict(event.detail) if isinstance(event.detail, dict) else {"detail": event.detail}
@@ -132,8 +138,8 @@ def event_row(
         at=event.at,
         offset=_offset(event.at, run.created_at),
         kind=event.kind,
-        word=kind_words(event.kind),
-        glyph=glyph_of(event.kind),
+        word=kind_label(event.kind),
+        glyph=glyph_for(event.kind),
         title=visible(event.title),
         step=event.step,
         step_name=visible(event.step_name or event.step),
@@ -145,7 +151,7 @@ def event_row(
         more=more,
         link=links.event_link(
             adapter_for(run.engine).links,
-            subject,
+            address,
             run.target.options,
             key=event.key,
             step=event.step,
@@ -163,33 +169,33 @@ def _stack(detail: dict[str, Any]) -> str:
 
 def _offset(at: datetime, start: datetime) -> str:
     seconds = (at - start).total_seconds()
-    return f"+{span(seconds)}" if seconds >= 0 else span(seconds)
+    return f"+{format_duration(seconds)}" if seconds >= 0 else format_duration(seconds)
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class EventGroup:
     """One family of kinds that can be chosen, with how many events it has."""
 
     name: str
-    words: str
-    number: int
+    label: str
+    count: int
 
 
-def groups_of(run: JobRun) -> list[Group]:
+def groups_of(run: JobRun) -> list[EventGroup]:
     """The families that the run has events of: one query."""
     kinds: Counter[str] = Counter(
         dict(run.events.order_by().values_list("kind").annotate(number=Count("pk")))
     )
-    found = (
-        Group(name, words, sum(kinds[kind] for kind in members))
-        for name, (words, members) in GROUPS.items()
+    groups = (
+        EventGroup(name, label, sum(kinds[kind] for kind in members))
+        for name, (label, members) in EVENT_GROUPS.items()
     )
-    return [group for group in found if group.number]
+    return [group for group in groups if group.count]
 
 
-def steps_of(lines: Iterable[tuple[str, str]], chosen: str) -> list[tuple[str, str]]:
+def steps_of(lanes: Iterable[tuple[str, str]], chosen: str) -> list[tuple[str, str]]:
     """The steps that can be chosen, as (key, name); the chosen one is among them in any case."""
-    found = {step: visible(name) for step, name in lines if step}
+    steps = {step: visible(name) for step, name in lanes if step}
     if chosen:
-        found.setdefault(chosen, visible(chosen))
-    return list(found.items())
+        steps.setdefault(chosen, visible(chosen))
+    return list(steps.items())

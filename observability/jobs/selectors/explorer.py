@@ -11,7 +11,7 @@ from typing import Any, Final
 from django.db.models import Q, QuerySet
 
 from observability.engines.contracts import ENGINE_LABELS, STATUS_LABELS, Engine, Status
-from observability.jobs.charts.words import span
+from observability.jobs.charts.labels import format_duration
 from observability.jobs.models import JobRun
 from observability.jobs.rules.query import NOBODY, Query
 from observability.jobs.selectors.search import KEY, search_for
@@ -35,7 +35,7 @@ LINE_FIELDS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RunLine:
     """One run on one line. `name` is its id there; `took` is how long, so far while it is open."""
 
     id: int
@@ -58,7 +58,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class FacetValue:
     """One value of a facet. `query` is the search with it added, or removed where it is chosen."""
 
     value: str
@@ -74,13 +74,13 @@ class Facet:
 
     name: str
     label: str
-    choices: tuple[Choice, ...]
+    values: tuple[FacetValue, ...]
     more: int = 0
     counted: int = 0
     is_exact: bool = True
 
 
-def line_runs(runs: QuerySet[JobRun]) -> QuerySet[JobRun]:
+def with_line_fields(runs: QuerySet[JobRun]) -> QuerySet[JobRun]:
     """With what a line needs, and no more."""
     return runs.select_related("tenant", "target").only(*LINE_FIELDS)
 
@@ -96,14 +96,14 @@ def newer_than(pk: int) -> QuerySet[JobRun]:
     return runs.filter(above, created_at__gte=created_at)
 
 
-def lines(runs: Iterable[JobRun], *, now: datetime) -> list[Line]:
-    """The lines of some runs (see line_runs), without further queries."""
+def run_lines(runs: Iterable[JobRun], *, now: datetime) -> list[RunLine]:
+    """The lines of some runs (see with_line_fields), without further queries."""
     return [_line(run, now) for run in runs]
 
 
-def _line(run: JobRun, now: datetime) -> Line:
+def _line(run: JobRun, now: datetime) -> RunLine:
     failure = " ".join(run.failure.split())
-    return Line(
+    return RunLine(
         id=run.pk,
         status=run.status,
         type=run.type,
@@ -132,8 +132,10 @@ def _engine(value: str) -> str:
 
 def _took(run: JobRun, now: datetime) -> str:
     if run.duration_ms is not None:
-        return span(run.duration_ms / 1000)
-    return span(max((now - run.created_at).total_seconds() // 1, 0)) if run.is_open else ""
+        return format_duration(run.duration_ms / 1000)
+    return (
+        format_duration(max((now - run.created_at).total_seconds() // 1, 0)) if run.is_open else ""
+    )
 
 
 def _progress(progress: Mapping[str, Any] | None) -> str:
@@ -147,16 +149,16 @@ def facets(query: Query, *, now: datetime, tenants: Sequence[int] | None = None)
     """How the newest COUNTED runs that match spread over the columns. Each facet ignores the
     filter of its own column, so that it shows what else there is."""
     shared = _newest(query, now, tenants)
-    found = []
+    counted_columns = []
     for name, column in _COLUMNS.items():
         own = query.without(name)
         rows, is_exact = shared if own == query else _newest(own, now, tenants)
         counts = Counter(row[list(_COLUMNS).index(name)] for row in rows)
-        found.append((name, column, counts, len(rows), is_exact))
-    names = _names(found)
+        counted_columns.append((name, column, counts, len(rows), is_exact))
+    names = _names(counted_columns)
     return [
         _facet(query, name, counts, counted, names.get(column, {}), is_exact=is_exact)
-        for name, column, counts, counted, is_exact in found
+        for name, column, counts, counted, is_exact in counted_columns
     ]
 
 
@@ -170,9 +172,11 @@ def _newest(
     return rows[:COUNTED], is_whole and len(rows) <= COUNTED
 
 
-def _names(found: Iterable[tuple[str, str, Counter[Any], int, bool]]) -> dict[str, dict[Any, str]]:
+def _names(
+    columns: Iterable[tuple[str, str, Counter[Any], int, bool]],
+) -> dict[str, dict[Any, str]]:
     """The slugs of the tenants and targets that were counted, in two queries."""
-    ids = {column: [pk for pk in counts if pk] for _, column, counts, _, _ in found}
+    ids = {column: [pk for pk in counts if pk] for _, column, counts, _, _ in columns}
     return {
         "tenant_id": dict(Tenant.objects.filter(pk__in=ids["tenant_id"]).values_list("pk", "slug")),
         "target_id": dict(Target.objects.filter(pk__in=ids["target_id"]).values_list("pk", "slug")),
@@ -197,8 +201,8 @@ def _facet(
     return Facet(
         name=name,
         label=name.capitalize(),
-        choices=tuple(
-            Choice(
+        values=tuple(
+            FacetValue(
                 value=value,
                 label=_label(name, value),
                 count=by_value[value],

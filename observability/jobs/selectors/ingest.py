@@ -22,7 +22,7 @@ LATE: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class IngestStatus:
     """How far one target has been read. `lag` is in seconds, None when nothing was ever read."""
 
     target: Target
@@ -58,19 +58,19 @@ class Backlog:
     documents: int = 0
 
 
-def readings(now: datetime) -> list[Reading]:
+def ingest_statuses(now: datetime) -> list[IngestStatus]:
     """Every enabled target that runs jobs, by slug: two queries."""
     rows = Target.objects.filter(enabled=True).select_related("ingest").order_by("slug")
     targets = [target for target in rows if source_for(target.kind) is not None]
     gaps = _gaps([target.pk for target in targets], now)
-    return [_reading(target, gaps.get(target.pk, ()), now) for target in targets]
+    return [_status_of(target, gaps.get(target.pk, ()), now) for target in targets]
 
 
-def reading(target: Target, *, now: datetime) -> Reading | None:
+def ingest_status(target: Target, *, now: datetime) -> IngestStatus | None:
     """One target's; None for a kind that runs no jobs."""
     if source_for(target.kind) is None:
         return None
-    return _reading(target, _gaps([target.pk], now).get(target.pk, ()), now)
+    return _status_of(target, _gaps([target.pk], now).get(target.pk, ()), now)
 
 
 def backlogs(target: Target | None = None) -> dict[int, Backlog]:
@@ -89,18 +89,18 @@ def _counted(rows: QuerySet[JobRun]) -> dict[int, int]:
     return dict(rows.values_list("target_id").annotate(number=Count("pk")).order_by())
 
 
-def _reading(target: Target, gaps: Sequence[IngestGap], now: datetime) -> Reading:
+def _status_of(target: Target, gaps: Sequence[IngestGap], now: datetime) -> IngestStatus:
     state = getattr(target, "ingest", None)
     lag = state.lag_seconds(now=now) if state is not None else None
     read_at = state.read_at if state is not None and not state.error else None
     silent = read_at is not None and (now - read_at).total_seconds() > LATE
-    return Reading(target=target, state=state, lag=lag, gaps=gaps, silent=silent)
+    return IngestStatus(target=target, state=state, lag=lag, gaps=gaps, silent=silent)
 
 
 def _gaps(target_ids: Sequence[int], now: datetime) -> dict[int, list[IngestGap]]:
-    found: dict[int, list[IngestGap]] = defaultdict(list)
+    gaps: dict[int, list[IngestGap]] = defaultdict(list)
     rows = IngestGap.objects.filter(target__in=target_ids, ends_at__gte=now - RECENT)
     for gap in rows.order_by("-ends_at")[: MOST_GAPS * 10]:
-        if len(found[gap.target_id]) < MOST_GAPS:
-            found[gap.target_id].append(gap)
-    return found
+        if len(gaps[gap.target_id]) < MOST_GAPS:
+            gaps[gap.target_id].append(gap)
+    return gaps

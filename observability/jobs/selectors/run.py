@@ -10,16 +10,21 @@ from django.db.models.functions import Left
 
 from observability.engines.commands import Command
 from observability.engines.contracts import Engine, EventKind, LinkKind
-from observability.engines.links import Link, links_out
-from observability.engines.links import Subject as Place
+from observability.engines.links import Link, RunAddress, links_out
 from observability.engines.registry import adapter_for
-from observability.jobs.charts.headline import Headline, Standing, Subject, headline, standing
-from observability.jobs.charts.shapes import Moment, Outline
+from observability.jobs.charts.elements import RunTimes, TimelineEvent
+from observability.jobs.charts.headline import (
+    Headline,
+    HeadlineInput,
+    RunSummary,
+    headline,
+    summarize,
+)
+from observability.jobs.charts.labels import format_duration
 from observability.jobs.charts.timeline import Gap, Timeline, draw
-from observability.jobs.charts.words import span
 from observability.jobs.models import IngestGap, IngestState, JobRun
 
-MOST_MOMENTS: Final = 50_000
+MOST_EVENTS: Final = 50_000
 """Events that are drawn; of a longer history the latest."""
 _MOST_GAPS: Final = 50
 _MESSAGE: Final = 160
@@ -29,7 +34,7 @@ FAST, SLOW = 3, 20
 
 
 @dataclass(frozen=True, slots=True)
-class Now:
+class LiveRun:
     """The part of the page that changes while a run is open.
 
     `undrawn` counts events that are too many for the picture; `read_at` is when its engine last
@@ -47,67 +52,67 @@ class Now:
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
+class RunLinks:
     """Where else to look, and what to type."""
 
     links: list[Link]
     commands: list[Command]
 
     @property
-    def first(self) -> Link | None:
+    def engine_page(self) -> Link | None:
         """The engine's own page of the run."""
-        found = self.links[0]
-        return found if found.url else None
+        link = self.links[0]
+        return link if link.url else None
 
 
-def now_of(run: JobRun, *, now: datetime) -> Now:
+def live_run(run: JobRun, *, now: datetime) -> LiveRun:
     """The run as it is now: four queries; expects target and tenant to be loaded."""
-    moments = _moments(run)
-    outline = Outline(run.status, run.created_at, run.began_at, run.closed_at)
-    stand = standing(moments)
+    events = _events(run)
+    times = RunTimes(run.status, run.created_at, run.began_at, run.closed_at)
+    summary = summarize(events)
     end = run.closed_at or now
     gaps = IngestGap.objects.filter(
         target_id=run.target_id, starts_at__lt=end, ends_at__gt=run.created_at
     ).order_by("starts_at")[:_MOST_GAPS]
     state = IngestState.objects.filter(target_id=run.target_id).first()
-    return Now(
+    return LiveRun(
         run=run,
-        headline=headline(_subject(run, outline, stand), stand, now=now),
+        headline=headline(_facts(run, times, summary), summary, now=now),
         timeline=draw(
-            outline,
-            moments,
+            times,
+            events,
             now=now,
             gaps=[Gap(gap.starts_at, gap.ends_at, gap.cause) for gap in gaps],
         ),
-        took=span((end - run.created_at).total_seconds()),
-        undrawn=max(run.event_count - len(moments), 0),
+        took=format_duration((end - run.created_at).total_seconds()),
+        undrawn=max(run.event_count - len(events), 0),
         read_at=state.read_at if state else None,
         read_error=state.error if state else "",
         is_overdue=_is_overdue(run, now),
     )
 
 
-def _moments(run: JobRun) -> list[Moment]:
-    """The events as the picture needs them, oldest first; in the order of their index."""
-    rows = run.events.annotate(said=Left("message", _MESSAGE)).values_list(
-        "at", "kind", "step", "step_name", "attempt", "title", "said", "actor"
+def _events(run: JobRun) -> list[TimelineEvent]:
+    """The events as the timeline needs them, oldest first; in the order of their index."""
+    rows = run.events.annotate(short_message=Left("message", _MESSAGE)).values_list(
+        "at", "kind", "step", "step_name", "attempt", "title", "short_message", "actor"
     )
-    if run.event_count > MOST_MOMENTS:
-        latest = [Moment._make(row) for row in rows.order_by("-seq", "-key")[:MOST_MOMENTS]]
+    if run.event_count > MOST_EVENTS:
+        latest = [TimelineEvent._make(row) for row in rows.order_by("-seq", "-key")[:MOST_EVENTS]]
         latest.reverse()
         return latest
-    return [Moment._make(row) for row in rows.order_by("seq", "key")]
+    return [TimelineEvent._make(row) for row in rows.order_by("seq", "key")]
 
 
-def _subject(run: JobRun, outline: Outline, stand: Standing) -> Subject:
-    return Subject(
-        outline=outline,
+def _facts(run: JobRun, times: RunTimes, summary: RunSummary) -> HeadlineInput:
+    return HeadlineInput(
+        times=times,
         attempts=run.attempts,
         failure=run.failure,
         failure_kind=run.failure_kind,
         queue=run.queue,
         progress=run.progress,
-        retry_at=_retry_at(run) if outline.is_open and stand.retry else None,
+        retry_at=_retry_at(run) if times.is_open and summary.retry else None,
     )
 
 
@@ -126,7 +131,7 @@ def _is_overdue(run: JobRun, now: datetime) -> bool:
     return run.cleanup_at is not None and run.cleaned_at is None and run.cleanup_at < now
 
 
-def pace(run: JobRun, *, now: datetime) -> int:
+def poll_seconds(run: JobRun, *, now: datetime) -> int:
     """Seconds until the page looks again; 0 for a run that has ended."""
     if not run.is_open:
         return 0
@@ -134,10 +139,10 @@ def pace(run: JobRun, *, now: datetime) -> int:
     return FAST if quiet < _SOON else SLOW
 
 
-def subject_of(run: JobRun, *, now: datetime) -> Place:
+def run_address(run: JobRun, *, now: datetime) -> RunAddress:
     """The run as addresses need it: two queries at most."""
     shared = dict(run.links.values_list("kind", "value"))
-    return Place(
+    return RunAddress(
         engine=run.engine,
         location=run.location,
         external_id=run.external_id,
@@ -161,11 +166,11 @@ def _pod(run: JobRun) -> str:
     return rows.values_list("step_name", flat=True).first() or ""
 
 
-def ways_of(run: JobRun, subject: Place) -> Ways:
+def run_links(run: JobRun, address: RunAddress) -> RunLinks:
     """Links and commands; expects the target to be loaded."""
     adapter = adapter_for(run.engine)
     options = run.target.options
-    return Ways(
-        links=links_out(adapter.links, subject, options),
-        commands=adapter.commands(subject, options, run.target.endpoint),
+    return RunLinks(
+        links=links_out(adapter.links, address, options),
+        commands=adapter.commands(address, options, run.target.endpoint),
     )

@@ -3,10 +3,10 @@
 Ways to find them, the next where the one before was not enough:
 1. What is common is found by walking back from the newest: a short stretch of the best index, then
    a longer one if the first says that it will do.
-2. What is rare is found in the index of words (see migration 0003), which is asked for a few
+2. What is rare is found in the word index (see migration 0003), which is asked for a few
    thousand at most.
 3. What is neither, because all of it is long gone, is taken from that index in order.
-The index of words only narrows: every condition is asked of the columns themselves.
+The word index only narrows: every condition is asked of the columns themselves.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from django.db.models.lookups import Contains
 
 from observability.jobs.models import JobRun
 from observability.jobs.rules.query import NOBODY, Query
-from observability.jobs.rules.words import asked_words
+from observability.jobs.rules.search_words import query_words
 from observability.jobs.selectors import tokens
 from tenants.models import Target, Tenant
 
-STRETCH: Final = 2_000
-LONGEST: Final = 40_000
+SCANNED_FIRST: Final = 2_000
+SCANNED_MOST: Final = 40_000
 """Rows that are looked at one by one."""
-FEW: Final = 5_000
-"""Runs that the index of words is asked for at once."""
-TELLING: Final = 200
+HITS_MOST: Final = 5_000
+"""Runs that the word index is asked for at once."""
+SAMPLE_ENOUGH: Final = 200
 """So many of the newest tell how things are."""
 
-_TELLING: Final = 3
+_SELECTIVE_PREFIX: Final = 3
 """Letters of a beginning that is worth looking up beside other words."""
 
 # One of these and the order of the list is an index: the narrowest first.
@@ -46,7 +46,7 @@ class Search:
     """A query, translated for the database.
 
     `driver` are columns that an index has before the key, `rest` is everything else, `narrowing`
-    is what the index of words is asked for (empty: nothing that it knows).
+    is what the word index is asked for (empty: nothing that it knows).
     """
 
     driver: dict[str, Any] = field(default_factory=dict)
@@ -68,94 +68,96 @@ class Search:
 
     def take(self, runs: QuerySet[JobRun], order: Sequence[str], size: int) -> list[JobRun]:
         """The first `size` that match, for console.database.keyset.keyset_page."""
-        found, _ = self.sample(runs, order, size)
-        return found
+        matches, _ = self.sample(runs, order, size)
+        return matches
 
     def sample(
         self, runs: QuerySet[Any], order: Sequence[str], size: int, *, patient: bool = True
     ) -> tuple[list[Any], bool]:
         """The first `size` that match, and whether that is all of them or as many as asked for.
 
-        Who is not `patient` makes do with what the first stretch has where it has enough to tell
-        how things are, or the index of words has too many.
+        Who is not `patient` makes do with what the first scan has where it has enough to tell
+        how things are, or the word index has too many.
         """
         base = self.within(runs)
         wanted = base.filter(self.rest, **self.driver).order_by(*order)
         helps = order[0].lstrip("-") == KEY[0]
         if self.is_empty or not (self.rest or (self.driver and not helps)):
             return list(wanted[:size]), True
-        walk = base.filter(**(self.driver if helps else {})).order_by(*order)
-        stretch = max(STRETCH, 2 * size)
-        found, done = _stretch(wanted, walk, order, size, stretch)
-        if not done and patient and (longer := _enough(stretch, len(found), size)):
-            found, done = _stretch(wanted, walk, order, size, longer)
+        scan = base.filter(**(self.driver if helps else {})).order_by(*order)
+        rows = max(SCANNED_FIRST, 2 * size)
+        matches, done = _scan(wanted, scan, order, size, rows)
+        if not done and patient and (more := _rows_to_scan(rows, len(matches), size)):
+            matches, done = _scan(wanted, scan, order, size, more)
         if done:
-            return found, True
-        if not patient and len(found) >= TELLING:
-            return found, False
-        hits = tokens.matching(self.narrowing, most=FEW) if self.narrowing else None
+            return matches, True
+        if not patient and len(matches) >= SAMPLE_ENOUGH:
+            return matches, False
+        hits = tokens.matching(self.narrowing, most=HITS_MOST) if self.narrowing else None
         if hits is not None:
-            return _among(hits, wanted, walk, size), True
+            return _matching_hits(hits, wanted, scan, size), True
         if not patient:
-            return found, False
+            return matches, False
         if self.narrowing:
-            return self._deep(wanted, walk, order, size), True
+            return self._in_index_order(wanted, scan, order, size), True
         return list(wanted[:size]), True
 
-    def _deep(
-        self, wanted: QuerySet[Any], walk: QuerySet[Any], order: Sequence[str], size: int
+    def _in_index_order(
+        self, wanted: QuerySet[Any], scan: QuerySet[Any], order: Sequence[str], size: int
     ) -> list[Any]:
-        """The first that match, out of many that are all far from where the walk begins."""
+        """The first that match, out of many that are all far from where the scan begins."""
         for most in (4 * size, 40 * size):
-            hits = tokens.next_matching(self.narrowing, order=order, edge=_begin(walk), most=most)
-            found = _among(hits, wanted, walk, size)
-            if len(found) == size or len(hits) < most:
-                return found
+            hits = tokens.next_matching(
+                self.narrowing, order=order, edge=_page_start(scan), most=most
+            )
+            matches = _matching_hits(hits, wanted, scan, size)
+            if len(matches) == size or len(hits) < most:
+                return matches
         return list(wanted[:size])
 
 
-def _begin(walk: QuerySet[Any]) -> datetime | None:
+def _page_start(scan: QuerySet[Any]) -> datetime | None:
     """Where the page begins: the leading column of the first row that may be on it."""
-    begin: datetime | None = walk.values_list(_leading(walk), flat=True).first()
+    begin: datetime | None = scan.values_list(_leading(scan), flat=True).first()
     return begin
 
 
-def _leading(walk: QuerySet[Any]) -> str:
-    return str(walk.query.order_by[0]).lstrip("-")
+def _leading(scan: QuerySet[Any]) -> str:
+    return str(scan.query.order_by[0]).lstrip("-")
 
 
-def _among(
-    hits: Sequence[tokens.Hit], wanted: QuerySet[Any], walk: QuerySet[Any], size: int
+def _matching_hits(
+    hits: Sequence[tokens.Hit], wanted: QuerySet[Any], scan: QuerySet[Any], size: int
 ) -> list[Any]:
-    """The first that match among some that the index of words has. Nearly all of them do."""
-    begin, is_down = _begin(walk), str(walk.query.order_by[0]).startswith("-")
-    ids = tokens.in_order(hits, column=_leading(walk), begin=begin, is_down=is_down)
-    found: list[Any] = []
+    """The first that match among some that the word index has. Nearly all of them do."""
+    begin, is_down = _page_start(scan), str(scan.query.order_by[0]).startswith("-")
+    ids = tokens.in_order(hits, column=_leading(scan), begin=begin, is_down=is_down)
+    matches: list[Any] = []
     take = 2 * size
-    while ids and len(found) < size:
+    while ids and len(matches) < size:
         batch, ids = ids[:take], ids[take:]
-        found += wanted.filter(pk__in=batch)[: size - len(found)]
+        matches += wanted.filter(pk__in=batch)[: size - len(matches)]
         take *= 4
-    return found
+    return matches
 
 
-def _enough(looked_at: int, found: int, size: int) -> int:
+def _rows_to_scan(looked_at: int, matched: int, size: int) -> int:
     """How many rows to look at if the rest is like these, generously; 0: too many."""
-    likely = looked_at * size // found * 3 // 2 if found else LONGEST + 1
-    return likely if likely <= max(LONGEST, 4 * size) else 0
+    likely = looked_at * size // matched * 3 // 2 if matched else SCANNED_MOST + 1
+    return likely if likely <= max(SCANNED_MOST, 4 * size) else 0
 
 
-def _stretch(
-    wanted: QuerySet[Any], walk: QuerySet[Any], order: Sequence[str], size: int, stretch: int
+def _scan(
+    wanted: QuerySet[Any], scan: QuerySet[Any], order: Sequence[str], size: int, rows: int
 ) -> tuple[list[Any], bool]:
     """What matches among the next so many runs; and whether that is all that was asked for."""
     names = [name.lstrip("-") for name in order]
-    edges: list[Any] = list(walk.values_list(*names)[stretch : stretch + 1])
+    edges: list[Any] = list(scan.values_list(*names)[rows : rows + 1])
     if not edges:
         return list(wanted[:size]), True
     leading = "gte" if order[0].startswith("-") else "lte"
-    found = list(wanted.filter(**{f"{names[0]}__{leading}": edges[0][0]})[:size])
-    return found, len(found) == size
+    matches = list(wanted.filter(**{f"{names[0]}__{leading}": edges[0][0]})[:size])
+    return matches, len(matches) == size
 
 
 def search_for(query: Query, *, now: datetime, tenants: Sequence[int] | None = None) -> Search:
@@ -251,7 +253,7 @@ def _took(query: Query, now: datetime) -> _Part | None:
     return _Part(tokens=tokens.took(least, most), other=condition)
 
 
-class _Framed(Func):
+class _Padded(Func):
     """JobRun.search with a space before its first and behind its last word."""
 
     template = "(' ' || %(expressions)s || ' ')"
@@ -263,16 +265,16 @@ def _texts(query: Query) -> tuple[Q, tokens.Narrowing]:
     condition, narrowing = Q(), tokens.NOTHING
     texts = (*query.words, *query.phrases, *query.values("worker"), *query.values("id"))
     for text in texts:
-        *whole, last = asked_words(text) or ("",)
+        *whole, last = query_words(text) or ("",)
         for word in whole:
-            condition &= _has(f" {word} ")
+            condition &= _contains_word(f" {word} ")
             narrowing = (*narrowing, (tokens.word(word, is_prefix=False),))
         if last:
-            condition &= _has(f" {last}")
-        if len(last) >= _TELLING or (last and not whole):
+            condition &= _contains_word(f" {last}")
+        if len(last) >= _SELECTIVE_PREFIX or (last and not whole):
             narrowing = (*narrowing, (tokens.word(last),))
     for phrase in query.phrases:
-        condition &= _says(phrase)
+        condition &= _contains_phrase(phrase)
     for worker in query.values("worker"):
         condition &= Q(worker__icontains=worker)
     for name in query.values("id"):
@@ -280,12 +282,12 @@ def _texts(query: Query) -> tuple[Q, tokens.Narrowing]:
     return condition, narrowing
 
 
-def _has(part: str) -> Q:
-    return Q(Contains(_Framed(F("search")), part))
+def _contains_word(part: str) -> Q:
+    return Q(Contains(_Padded(F("search")), part))
 
 
-def _says(phrase: str) -> Q:
-    found = Q()
+def _contains_phrase(phrase: str) -> Q:
+    condition = Q()
     for column in ("type", "external_id", "run_id", "worker", "failure"):
-        found |= Q(**{f"{column}__icontains": phrase})
-    return found
+        condition |= Q(**{f"{column}__icontains": phrase})
+    return condition

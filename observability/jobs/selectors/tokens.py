@@ -1,4 +1,4 @@
-"""The index of words (migration 0002): what it has of a run, and asking it."""
+"""The word index (migration 0003): the tokens that it has of a run, and queries of it."""
 
 from __future__ import annotations
 
@@ -81,15 +81,15 @@ def took(least: int | None, most: int | None) -> Alternatives:
     for. What has not ended took at least anything."""
     low = _bucket(least or 0)
     high = (_MOST_DIGITS, 9) if most is None else _bucket(most)
-    found = [] if most is not None else [Token("=o")]
+    alternatives = [] if most is not None else [Token("=o")]
     for digits in range(low[0], high[0] + 1):
         first = low[1] if digits == low[0] else 0
         last = high[1] if digits == high[0] else 9
         if (first, last) == (0, 9):
-            found.append(Token(f"=d{digits}", is_prefix=True))
+            alternatives.append(Token(f"=d{digits}", is_prefix=True))
         else:
-            found += [Token(f"=d{digits}{each}") for each in range(first, last + 1)]
-    return tuple(found)
+            alternatives += [Token(f"=d{digits}{digit}") for digit in range(first, last + 1)]
+    return tuple(alternatives)
 
 
 def matching(wanted: Narrowing, *, most: int) -> list[Hit] | None:
@@ -99,8 +99,8 @@ def matching(wanted: Narrowing, *, most: int) -> list[Hit] | None:
     statement, text = _MATCHING[connection.vendor], _WRITERS[connection.vendor](wanted)
     with connection.cursor() as cursor:
         cursor.execute(statement, [text, most + 1])
-        found: list[Hit] = cursor.fetchall()
-    return found if len(found) <= most else None
+        hits: list[Hit] = cursor.fetchall()
+    return hits if len(hits) <= most else None
 
 
 def next_matching(
@@ -118,8 +118,8 @@ def next_matching(
     )
     with connection.cursor() as cursor:
         cursor.execute(statement, [text, connection.ops.adapt_datetimefield_value(edge), most])
-        found: list[Hit] = cursor.fetchall()
-    return found
+        hits: list[Hit] = cursor.fetchall()
+    return hits
 
 
 def in_order(
@@ -154,17 +154,17 @@ def _digest(value: str) -> str:
 
 
 def _tsquery(wanted: Narrowing) -> str:
-    def one(token: Token) -> str:
+    def written(token: Token) -> str:
         return f"'{token.text}'{':*' if token.is_prefix else ''}"
 
-    return " & ".join(f"({' | '.join(map(one, each))})" for each in wanted)
+    return " & ".join(f"({' | '.join(map(written, alternatives))})" for alternatives in wanted)
 
 
 def _fts5(wanted: Narrowing) -> str:
-    def one(token: Token) -> str:
+    def written(token: Token) -> str:
         return f'"{token.text}"{" *" if token.is_prefix else ""}'
 
-    return " AND ".join(f"({' OR '.join(map(one, each))})" for each in wanted)
+    return " AND ".join(f"({' OR '.join(map(written, alternatives))})" for alternatives in wanted)
 
 
 _HIT: Final = ", ".join(HIT_COLUMNS)

@@ -25,7 +25,7 @@ MOST_NODES: Final = 200
 _ROUNDS: Final = 12
 _DEEPEST: Final = 10
 _LONGEST_LINK: Final = 255
-_WORDS: Final = {
+_LINK_LABELS: Final = {
     LinkKind.REQUEST.value: "same request",
     LinkKind.TRACE.value: "same trace",
     LinkKind.CHAIN.value: "same chain",
@@ -62,18 +62,18 @@ class Tree:
 
 def related(run: JobRun) -> Tree:
     """The tree that a run is part of: a bounded number of queries whatever is in it."""
-    found: dict[int, JobRun] = {run.pk: run}
+    members: dict[int, JobRun] = {run.pk: run}
     why: dict[int, str] = {}
     frontier: list[JobRun] = [run]
     cut = False
     for _ in range(_ROUNDS):
         if not frontier or cut:
             break
-        fresh = _next(run, frontier, known=found, why=why)
-        room = MOST_NODES - len(found)
+        fresh = _next(run, frontier, known=members, why=why)
+        room = MOST_NODES - len(members)
         cut, frontier = len(fresh) > room, fresh[:room]
-        found |= {other.pk: other for other in frontier}
-    return Tree(_grown(run, found, why), size=len(found), cut=cut or bool(frontier))
+        members |= {other.pk: other for other in frontier}
+    return Tree(_build(run, members, why), size=len(members), cut=cut or bool(frontier))
 
 
 def _next(
@@ -97,7 +97,7 @@ def _next(
             fresh[other.pk] = other
     for other, kind in _linked(run, frontier):
         if other.pk not in fresh and other.pk not in known:
-            why[other.pk] = _WORDS.get(kind, "")
+            why[other.pk] = _LINK_LABELS.get(kind, "")
         fresh[other.pk] = other
     new = [other for other in fresh.values() if other.pk not in known]
     return sorted(new, key=lambda other: (other.created_at, other.pk))
@@ -136,7 +136,7 @@ def _linked(run: JobRun, frontier: Collection[JobRun]) -> Iterator[tuple[JobRun,
     by_kind: dict[str, list[str]] = {}
     for kind, value in sorted(shared)[: 2 * MOST_NODES]:
         by_kind.setdefault(kind, []).append(value)
-    wanted = reduce(or_, (Q(kind=kind, value__in=found) for kind, found in by_kind.items()))
+    wanted = reduce(or_, (Q(kind=kind, value__in=values) for kind, values in by_kind.items()))
     own = Q(run__tenant_id=run.tenant_id) if run.tenant_id else Q(run__tenant__isnull=True)
     rows = JobLink.objects.filter(wanted, own).values_list("run_id", "kind")
     kinds = dict(rows[: 3 * (MOST_NODES + 1)])
@@ -151,9 +151,9 @@ def _as_first(run: JobRun) -> str:
     return bounded_id(value, _LONGEST_LINK)
 
 
-def _grown(run: JobRun, found: dict[int, JobRun], why: dict[int, str]) -> list[Node]:
-    """The found runs as a tree; who names itself, or a circle, becomes a root."""
-    ordered = sorted(found.values(), key=lambda other: (other.created_at, other.pk))
+def _build(run: JobRun, members: dict[int, JobRun], why: dict[int, str]) -> list[Node]:
+    """The runs as a tree; who names itself, or a circle, becomes a root."""
+    ordered = sorted(members.values(), key=lambda other: (other.created_at, other.pk))
     nodes = {other.pk: Node(other, is_current=other.pk == run.pk) for other in ordered}
     by_key: dict[str, int] = {}
     for other in ordered:

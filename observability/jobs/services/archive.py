@@ -30,7 +30,7 @@ from observability.jobs.models import ArchiveState, JobDocument, JobRun
 LEVEL: Final = 3
 LARGEST: Final = 1024**3
 """Bytes that a document may have; what claims to be more is damaged."""
-_REST: Final = 15.0
+_COOL_DOWN: Final = 15.0
 """Seconds without a try after object storage could not be reached."""
 
 log = structlog.get_logger(__name__)
@@ -61,7 +61,9 @@ def pack(data: bytes, media: str) -> Packed:
     return Packed(digest, media, len(data), body)
 
 
-def path_of(*, engine: str, target: str, day: datetime, name: tuple[str, str], sha256: str) -> str:
+def object_path(
+    *, engine: str, target: str, day: datetime, name: tuple[str, str], sha256: str
+) -> str:
     """Where a run's document lies: ENGINE/TARGET/YYYY/MM/DD/SHA.RUN.zst by the day it ended. RUN is
     made of the run's name (its two ids), so that no two runs share an object: one goes without the
     other."""
@@ -69,16 +71,16 @@ def path_of(*, engine: str, target: str, day: datetime, name: tuple[str, str], s
     return f"{engine}/{target}/{day:%Y/%m/%d}/{sha256}.{run}.zst"
 
 
-def path_for(run: JobRun, *, target: str, sha256: str) -> str:
+def object_path_of(run: JobRun, *, target: str, sha256: str) -> str:
     """The same for a row."""
     day = run.closed_at or run.created_at
     name = (run.external_id, run.run_id)
-    return path_of(engine=run.engine, target=target, day=day, name=name, sha256=sha256)
+    return object_path(engine=run.engine, target=target, day=day, name=name, sha256=sha256)
 
 
 def storage() -> ObjectStorage:
     """The object storage of the settings."""
-    return _opened(
+    return _open_storage(
         settings.ARCHIVE_URL,
         StorageOptions(
             endpoint=settings.ARCHIVE_ENDPOINT,
@@ -92,55 +94,55 @@ def storage() -> ObjectStorage:
 
 
 @lru_cache(maxsize=4)
-def _opened(url: str, options: StorageOptions) -> ObjectStorage:
+def _open_storage(url: str, options: StorageOptions) -> ObjectStorage:
     return ObjectStorage(url, options)
 
 
-class _Rest:
+class _CircuitBreaker:
     """After a failure nobody tries for a moment: each try would cost a timeout."""
 
     def __init__(self) -> None:
-        self._until = 0.0
+        self._open_until = 0.0
 
     def check(self) -> None:
-        """Raises Unreachable while resting."""
-        if time.monotonic() < self._until:
+        """Raises Unreachable while it is open."""
+        if time.monotonic() < self._open_until:
             raise Unreachable("object storage could not be reached a moment ago")
 
-    def failed(self) -> None:
-        """Begins a rest."""
-        self._until = time.monotonic() + _REST
+    def open(self) -> None:
+        """Lets nobody try for a while."""
+        self._open_until = time.monotonic() + _COOL_DOWN
 
-    def over(self) -> None:
-        """Ends it."""
-        self._until = 0.0
+    def close(self) -> None:
+        """Lets everybody try again."""
+        self._open_until = 0.0
 
 
-rest = _Rest()
+circuit = _CircuitBreaker()
 
 
 def put(path: str, body: bytes) -> None:
     """Stores an object; the same one again changes nothing. Raises ExternalError."""
-    rest.check()
+    circuit.check()
     try:
         storage().put(path, body)
     except ExternalError:
-        rest.failed()
+        circuit.open()
         raise
-    rest.over()
+    circuit.close()
 
 
-def record(*, run: JobRun, packed: Packed, path: str, now: datetime) -> None:
+def record_stored(*, run: JobRun, packed: Packed, path: str, now: datetime) -> None:
     """Notes that a run's document is stored; one that it had before is kept beside it."""
     with transaction.atomic():
         keep_earlier([run], of={run.pk: packed.sha256})
         JobRun.objects.filter(pk=run.pk, archive=ArchiveState.DUE).update(
-            **stored(packed, path), updated_at=now
+            **stored_columns(packed, path), updated_at=now
         )
         JobDocument.objects.filter(run=run, sha256=packed.sha256).delete()
 
 
-def stored(packed: Packed, path: str) -> dict[str, Any]:
+def stored_columns(packed: Packed, path: str) -> dict[str, Any]:
     """The columns of a run whose document is in object storage."""
     return {
         "archive": ArchiveState.STORED,
@@ -181,15 +183,15 @@ def spool(run: JobRun, packed: Packed) -> JobDocument:
     )
 
 
-def document_of(run: JobRun) -> Document:
+def archived_document(run: JobRun) -> Document:
     """The archived record of a run, checked against its hash.
 
     Raises DomainError `not_archived`, `archive_damaged` or `archive_missing` (404), and
     ExternalError when object storage cannot be used.
     """
-    waiting = run.documents.filter(body__isnull=False).order_by("-pk").first()
-    if waiting is not None and waiting.body is not None:
-        return _unpacked(bytes(waiting.body), waiting.sha256, waiting.media)
+    spooled = run.documents.filter(body__isnull=False).order_by("-pk").first()
+    if spooled is not None and spooled.body is not None:
+        return _unpacked(bytes(spooled.body), spooled.sha256, spooled.media)
     if run.archive != ArchiveState.STORED or not run.archive_path:
         raise DomainError(
             "not_archived",
@@ -223,23 +225,23 @@ def _unpacked(body: bytes, sha256: str, media: str) -> Document:
     return Document(data, media)
 
 
-def due(now: datetime, target_id: int | None = None) -> Q:
+def due_condition(now: datetime, target_id: int | None = None) -> Q:
     """Runs whose document is to be stored, and that no history is awaited for."""
-    rested = Q(history_not_before__isnull=True) | Q(history_not_before__lte=now)
-    found = Q(archive=ArchiveState.DUE, history_due=False) & rested
-    return found if target_id is None else found & Q(target_id=target_id)
+    may_be_tried = Q(history_not_before__isnull=True) | Q(history_not_before__lte=now)
+    condition = Q(archive=ArchiveState.DUE, history_due=False) & may_be_tried
+    return condition if target_id is None else condition & Q(target_id=target_id)
 
 
-def later(run: JobRun, *, now: datetime, why: str) -> None:
-    """Lets a run rest after a failed try, longer each time."""
+def postpone(run: JobRun, *, now: datetime, why: str) -> None:
+    """Tries a run again later after a failed try, the later the more there were."""
     tries = min(run.history_tries + 1, 30)
     JobRun.objects.filter(pk=run.pk).update(
         history_tries=tries,
         history_error=why[:500],
-        history_not_before=now + rest_after(tries),
+        history_not_before=now + retry_delay(tries),
     )
 
 
-def rest_after(tries: int) -> timedelta:
-    """How long to rest after so many failed tries: 4 s, 8 s, … an hour."""
+def retry_delay(tries: int) -> timedelta:
+    """How long to wait after so many failed tries: 4 s, 8 s, … an hour."""
     return timedelta(seconds=backoff(tries, first=4, longest=3600))

@@ -25,18 +25,20 @@ _DEEPEST: Final = 10
 """Generations of a family."""
 
 
-def unclaimed(target: Target) -> dict[str, int]:
+def count_unattributed(target: Target) -> dict[str, int]:
     """How many runs of nobody each tenant would get by its places or its name, by slug; children
     that say nothing of their tenant come on top."""
     counts: Counter[int] = Counter()
-    for found in _by_place(target, _owners(target)):
-        for owner, ids in found.items():
+    for by_owner in _by_place(target, _owners(target)):
+        for owner, ids in by_owner.items():
             if owner.tenant_id is not None:
                 counts[owner.tenant_id] += len(ids)
     return _by_slug(counts)
 
 
-def claim_past(*, target: Target, actor: Actor, reason: str, now: datetime) -> dict[str, int]:
+def attribute_past_runs(
+    *, target: Target, actor: Actor, reason: str, now: datetime
+) -> dict[str, int]:
     """Gives a target's unattributed runs to the tenants that are placed there now, or that they
     name; on Temporal also those of their children that say nothing. How many each one got, by slug.
 
@@ -44,7 +46,7 @@ def claim_past(*, target: Target, actor: Actor, reason: str, now: datetime) -> d
     somebody's stays so. Raises DomainError without a reason.
     """
     reason = audit.require_reason(reason)
-    expected = unclaimed(target)
+    expected = count_unattributed(target)
     with transaction.atomic():
         for slug, runs in expected.items():
             audit.record(
@@ -58,15 +60,15 @@ def claim_past(*, target: Target, actor: Actor, reason: str, now: datetime) -> d
                 reason=reason,
             )
     counts: Counter[int] = Counter()
-    for found in _by_place(target, _owners(target)):
-        counts.update(_give(found, now))
+    for by_owner in _by_place(target, _owners(target)):
+        counts.update(_give(by_owner, now))
     if target.kind == Engine.TEMPORAL:
         for _ in range(_DEEPEST):
-            handed = Counter[int]()
-            for found in _by_parent(target):
-                handed.update(_give(found, now))
-            counts.update(handed)
-            if not handed:
+            inherited = Counter[int]()
+            for by_owner in _by_parent(target):
+                inherited.update(_give(by_owner, now))
+            counts.update(inherited)
+            if not inherited:
                 break
     return _by_slug(counts)
 
@@ -78,7 +80,7 @@ def _owners(target: Target) -> Owners:
     return Owners.of((ref for ref in refs if not ref.leaving), tenants)
 
 
-def _nobodys(target: Target) -> Iterator[Sequence[JobRun]]:
+def _unattributed(target: Target) -> Iterator[Sequence[JobRun]]:
     columns = ("location", "queue", "fairness_key", "attributes", "parent_key")
     runs = JobRun.objects.filter(target=target, tenant__isnull=True).order_by("pk").only(*columns)
     last = 0
@@ -88,8 +90,8 @@ def _nobodys(target: Target) -> Iterator[Sequence[JobRun]]:
 
 
 def _by_place(target: Target, owners: Owners) -> Iterator[Mapping[Attributed, list[int]]]:
-    for chunk in _nobodys(target):
-        found: dict[Attributed, list[int]] = defaultdict(list)
+    for chunk in _unattributed(target):
+        by_owner: dict[Attributed, list[int]] = defaultdict(list)
         for run in chunk:
             named = run.attributes.get(TENANT_ATTRIBUTE)
             owner = owners.attribute(
@@ -98,12 +100,12 @@ def _by_place(target: Target, owners: Owners) -> Iterator[Mapping[Attributed, li
                 queue=run.queue,
                 fairness_key=run.fairness_key,
             )
-            found[owner].append(run.pk)
-        yield found
+            by_owner[owner].append(run.pk)
+        yield by_owner
 
 
 def _by_parent(target: Target) -> Iterator[Mapping[Attributed, list[int]]]:
-    for chunk in _nobodys(target):
+    for chunk in _unattributed(target):
         children = [run for run in chunk if run.parent_key]
         parents = JobRun.objects.filter(
             target=target,
@@ -111,17 +113,17 @@ def _by_parent(target: Target) -> Iterator[Mapping[Attributed, list[int]]]:
             key__in={child.parent_key for child in children},
         )
         owners = dict(parents.values_list("key", "tenant_id"))
-        found: dict[Attributed, list[int]] = defaultdict(list)
+        by_owner: dict[Attributed, list[int]] = defaultdict(list)
         for child in children:
             tenant_id = owners.get(child.parent_key)
             if tenant_id is not None:
-                found[Attributed(tenant_id, TenantSource.DECLARED)].append(child.pk)
-        yield found
+                by_owner[Attributed(tenant_id, TenantSource.DECLARED)].append(child.pk)
+        yield by_owner
 
 
-def _give(found: Mapping[Attributed, Sequence[int]], now: datetime) -> Counter[int]:
+def _give(by_owner: Mapping[Attributed, Sequence[int]], now: datetime) -> Counter[int]:
     counts: Counter[int] = Counter()
-    for owner, ids in found.items():
+    for owner, ids in by_owner.items():
         if owner.tenant_id is not None:
             # Whatever ingest found out meanwhile counts more.
             counts[owner.tenant_id] += JobRun.objects.filter(

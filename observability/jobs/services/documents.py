@@ -1,95 +1,83 @@
-"""Documents of closed runs brought into the archive: those that waited, failed, or have no engine
-to come from."""
+"""The engine's own record of a run: from the archive, else from the engine itself, and as a file.
+
+A download is not masked, so the ledger says who took it.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from datetime import datetime
-from typing import Any
+import re
+from dataclasses import dataclass
+from typing import Any, Final
 
 import orjson
-import structlog
 from django.conf import settings
 
-from console.errors import ExternalError, NotFound
-from observability.engines.contracts import JSON_DOCUMENT
-from observability.engines.contracts import Engine as EngineName
+from console.audit.services import Actor, record
+from console.clients.temporal.history_documents import history_json
+from console.errors import DomainError, NotFound
+from observability.engines.contracts import JSON_DOCUMENT, TEMPORAL_HISTORY, Engine
 from observability.engines.registry import source_for
 from observability.jobs.models import ArchiveState, JobDocument, JobRun
-from observability.jobs.services import archive
-from observability.jobs.services.archive import Packed
-from tenants.models import Target
+from observability.jobs.services.archive import Document, archived_document
 
-_BATCH = 100
-
-log = structlog.get_logger(__name__)
+_LONGEST_NAME: Final = 100
 
 
-def store_due(*, now: datetime, target_id: int | None = None, seconds: float = 30.0) -> int:
-    """Archives what is due for about so many seconds; how many documents there were.
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file. `name` is safe in a header and on every file system."""
 
-    One run that cannot be archived rests for a while and delays no other. Raises ExternalError when
-    object storage itself is away.
+    data: bytes
+    media: str
+    name: str
+
+
+def current_document(run: JobRun) -> Document:
+    """The archived document, else what the engine says now; for Celery, which keeps nothing, what
+    our own rows say.
+
+    Raises DomainError (`history_unavailable`, `no_history`, and what `archived_document` raises) or
+    ExternalError.
     """
-    stored, ends = 0, time.monotonic() + seconds
-    for run in _due(now, target_id):
-        stored += _store(run, now)
-        if time.monotonic() > ends:
-            break
-    return stored
-
-
-def any_to_store(*, now: datetime, target_id: int) -> bool:
-    """Whether a document of the target is due just now."""
-    return JobRun.objects.filter(archive.due(now, target_id)).exists()
-
-
-def _due(now: datetime, target_id: int | None) -> Iterator[JobRun]:
-    rows = JobRun.objects.filter(archive.due(now, target_id)).select_related("target")
-    last = 0
-    while found := list(rows.filter(pk__gt=last).order_by("pk")[:_BATCH]):
-        yield from found
-        last = found[-1].pk
-
-
-def _store(run: JobRun, now: datetime) -> bool:
-    packed = _packed(run, now)
-    if packed is None:
-        return False
-    path = archive.path_for(run, target=run.target.slug, sha256=packed.sha256)
-    archive.put(path, packed.body)
-    archive.record(run=run, packed=packed, path=path, now=now)
-    return True
-
-
-def _packed(run: JobRun, now: datetime) -> Packed | None:
-    """The run's document from wherever it is; None when it is nowhere, or not just now."""
-    waiting = JobDocument.objects.filter(run=run, body__isnull=False).order_by("-pk").first()
-    if waiting is not None and waiting.body is not None:
-        return Packed(waiting.sha256, waiting.media, waiting.size, bytes(waiting.body))
-    if run.engine == EngineName.CELERY:
-        return archive.pack(document_of_rows(run), JSON_DOCUMENT)
-    return _from_engine(run, run.target, now)
-
-
-def _from_engine(run: JobRun, target: Target, now: datetime) -> Packed | None:
-    source = source_for(target.kind)
-    if source is None or not target.enabled:
-        archive.later(run, now=now, why="The target is not read.")
-        return None
-    ref = target.ref(timeout=settings.TARGET_TIMEOUT_SECONDS)
-    try:
-        history = source.history(target=ref, run=run.ref(), after=run.history_through)
-    except NotFound as error:
-        JobRun.objects.filter(pk=run.pk, archive=ArchiveState.DUE).update(
-            archive=ArchiveState.UNAVAILABLE, history_error=error.message[:500], updated_at=now
+    if (
+        run.archive == ArchiveState.STORED
+        or JobDocument.objects.filter(run=run, body__isnull=False).exists()
+    ):
+        return archived_document(run)
+    if run.archive == ArchiveState.UNAVAILABLE:
+        raise DomainError(
+            "history_unavailable",
+            f"The engine had removed the history of {run.external_id[:80]} before it could be "
+            "archived; what is known of it are the events on its page.",
+            status=410,
         )
-        return None
-    except ExternalError as error:
-        archive.later(run, now=now, why=error.message)
-        return None
-    return archive.pack(history.document, history.media)
+    if run.engine == Engine.CELERY:
+        return Document(document_of_rows(run), JSON_DOCUMENT)
+    source = source_for(run.target.kind)
+    if source is None:
+        raise DomainError("no_history", "Nothing reads the histories of this engine.", status=404)
+    target = run.target.ref(timeout=float(settings.TARGET_TIMEOUT_SECONDS))
+    try:
+        history = source.history(target=target, run=run.ref(), after=0)
+    except NotFound as error:
+        raise DomainError(
+            "no_history",
+            f"{run.external_id[:80]} is not archived yet, and its engine no longer has it.",
+            status=404,
+        ) from error
+    return Document(history.document, history.media)
+
+
+def temporal_history(run: JobRun) -> bytes:
+    """A Temporal run's history as a serialised temporal.api.history.v1.History, for replays.
+    Raises as `current_document` does, and DomainError("not_replayable") for other engines."""
+    document = current_document(run)
+    if document.media != TEMPORAL_HISTORY:
+        raise DomainError(
+            "not_replayable",
+            f"{run.external_id[:80]} has no Temporal history to replay.",
+        )
+    return document.data
 
 
 def document_of_rows(run: JobRun) -> bytes:
@@ -116,3 +104,34 @@ def document_of_rows(run: JobRun) -> bytes:
         "events": list(events),
     }
     return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+
+
+def download_of(run: JobRun) -> Download:
+    """What `temporal workflow show -o json` prints, or the engine's own object as JSON.
+
+    Raises what current_document raises, and Refused for a damaged history.
+    """
+    document = current_document(run)
+    named = re.sub(r"[^A-Za-z0-9.-]+", "_", f"{run.external_id}-{run.run_id}")[:_LONGEST_NAME]
+    name = f"{run.engine}-{named.strip('._-') or run.pk}.json"
+    if document.media == TEMPORAL_HISTORY:
+        return Download(history_json(document.data), JSON_DOCUMENT, name)
+    return Download(document.data, document.media, name)
+
+
+def download_history(*, run: JobRun, actor: Actor) -> Download:
+    """The run's history as a file, once the ledger has who took it. Raises as `download_of` does.
+
+    Expects target and tenant to be loaded.
+    """
+    download = download_of(run)
+    record(
+        actor=actor,
+        action="job.history.download",
+        object_type="job",
+        object_id=run.pk,
+        object_label=run.external_id,
+        tenant=run.tenant.slug if run.tenant else "",
+        after={"engine": run.engine, "run_id": run.run_id, "bytes": len(download.data)},
+    )
+    return download

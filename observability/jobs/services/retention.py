@@ -37,9 +37,9 @@ def apply(*, now: datetime, seconds: float = SECONDS) -> int:
     """
     ends = time.monotonic() + seconds
     removed = 0
-    for rows in _over(now):
+    for rows in _expired(now):
         while time.monotonic() < ends:
-            batch = _few(JobRun.objects.filter(rows).order_by("closed_at")[:BATCH])
+            batch = _first_of(JobRun.objects.filter(rows).order_by("closed_at")[:BATCH])
             if not batch or not _remove(batch):
                 break
             removed += len(batch)
@@ -48,15 +48,15 @@ def apply(*, now: datetime, seconds: float = SECONDS) -> int:
     return removed
 
 
-def _few(runs: Iterable[JobRun]) -> list[JobRun]:
+def _first_of(runs: Iterable[JobRun]) -> list[JobRun]:
     """The first of them, so that nobody waits long for the transaction that removes them."""
-    few, events = list[JobRun](), 0
+    batch, events = list[JobRun](), 0
     for run in runs:
         events += run.event_count
-        if few and events > EVENTS:
+        if batch and events > EVENTS:
             break
-        few.append(run)
-    return few
+        batch.append(run)
+    return batch
 
 
 class Expiry:
@@ -78,7 +78,7 @@ class Expiry:
         return before is not None and closed_at < before
 
 
-def _over(now: datetime) -> Iterator[Q]:
+def _expired(now: datetime) -> Iterator[Q]:
     """Conditions that together cover every run whose time is over. Tenants are few or ten thousand,
     but plans say few different times: a condition for each."""
     alike: dict[int | None, list[int]] = defaultdict(list)
@@ -100,12 +100,12 @@ def _cut_off(plan: Mapping[str, int | None], target: Target, now: datetime) -> d
 
 def _plans(now: datetime) -> dict[int, int | None]:
     """Of tenants whose plan says how long: that in seconds (None: for ever), by id."""
-    found: dict[int, int | None] = {}
+    retention_seconds: dict[int, int | None] = {}
     for pk, history in load_current(None, now).items():
         limits = effective_limits(history, now)
         if limits is not None and PLAN_KEY in limits.limits:
-            found[pk] = limits.limits[PLAN_KEY].value
-    return found
+            retention_seconds[pk] = limits.limits[PLAN_KEY].value
+    return retention_seconds
 
 
 def _remove(batch: Collection[JobRun]) -> bool:

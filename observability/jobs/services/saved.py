@@ -26,10 +26,10 @@ def keep(*, user: User, name: str, query: str) -> SavedLink:
             f"{SavedLink.MOST} searches are saved, which is the most; remove one first.",
             field="name",
         )
-    found, _ = SavedLink.objects.update_or_create(
+    saved, _ = SavedLink.objects.update_or_create(
         user=user, place=PLACE, name=name, defaults={"query": text}
     )
-    return found
+    return saved
 
 
 def remove(*, user: User, pk: int) -> str:

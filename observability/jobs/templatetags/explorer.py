@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
 from console.templatetags.headroom import ago, condition
-from observability.jobs.charts.words import span
-from observability.jobs.selectors.explorer import Line
+from observability.jobs.charts.labels import format_duration
+from observability.jobs.selectors.explorer import RunLine
 
 register = template.Library()
 
@@ -23,24 +23,24 @@ _IN_FULL = 500
 @register.filter
 def age_of(seconds: float) -> str:
     """A length of time in words: 250 is "4 min 10 s"."""
-    return span(seconds)
+    return format_duration(seconds)
 
 
 @register.simple_tag
-def run_lines(rows: Iterable[Line], tenants: bool = True) -> SafeString:  # noqa: FBT001, FBT002 - a template argument
+def run_lines(rows: Iterable[RunLine], tenants: bool = True) -> SafeString:  # noqa: FBT001, FBT002 - a template argument
     """The table's lines; without `tenants` on the page of one."""
     lines = "".join(_line(row, tenants=tenants) for row in rows)
     return mark_safe(lines)  # noqa: S308 - every value is escaped below
 
 
 @register.simple_tag
-def run_changes(rows: Iterable[Line]) -> SafeString:
+def run_changes(rows: Iterable[RunLine]) -> SafeString:
     """What can change of lines that are shown, each cell to be swapped in its place."""
     cells = "".join(f"<template>{_changing(row, swap=True)}</template>" for row in rows)
     return mark_safe(cells)  # noqa: S308 - every value is escaped below
 
 
-def _line(row: Line, *, tenants: bool) -> str:
+def _line(row: RunLine, *, tenants: bool) -> str:
     status, *rest = _cells(row, swap=False)
     kind, name = _cut(row.type, _LONGEST_TYPE), _cut(row.name, _LONGEST_NAME)
     url = f"{_base('jobs:explorer')}{row.id}/"
@@ -55,7 +55,7 @@ def _line(row: Line, *, tenants: bool) -> str:
     )
 
 
-def _tenant(row: Line) -> str:
+def _tenant(row: RunLine) -> str:
     if not row.tenant:
         return '<td class="fit"><span class="state state-off">unattributed</span></td>'
     url = f"{_base('enforcement:tenants')}{row.tenant}/"
@@ -68,11 +68,11 @@ def _base(view: str) -> str:
     return reverse(view)
 
 
-def _changing(row: Line, *, swap: bool) -> str:
+def _changing(row: RunLine, *, swap: bool) -> str:
     return "".join(_cells(row, swap=swap))
 
 
-def _cells(row: Line, *, swap: bool) -> tuple[str, str, str, str]:
+def _cells(row: RunLine, *, swap: bool) -> tuple[str, str, str, str]:
     """Status, time taken, attempts, failure: what may be otherwise at the next look."""
     oob = ' hx-swap-oob="true"' if swap else ""
     return (
@@ -84,7 +84,7 @@ def _cells(row: Line, *, swap: bool) -> tuple[str, str, str, str]:
     )
 
 
-def _took(row: Line) -> str:
+def _took(row: RunLine) -> str:
     if row.took_ms is not None:
         return f'<span title="{row.took_ms} ms">{row.took}</span>'
     if row.took:
@@ -92,7 +92,7 @@ def _took(row: Line) -> str:
     return '<span class="muted" title="not known">–</span>'
 
 
-def _why(row: Line) -> str:
+def _why(row: RunLine) -> str:
     overdue = ""
     if row.is_overdue:
         overdue = ' <span class="tag" title="It should be gone by now">clean-up overdue</span>'

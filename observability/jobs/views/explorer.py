@@ -20,7 +20,7 @@ from console.pages.partials import ANY, render_partial_or_page
 from observability.jobs.models import JobRun
 from observability.jobs.rules.query import CHIPS, Query, parse
 from observability.jobs.selectors import explorer as reads
-from observability.jobs.selectors.ingest import readings
+from observability.jobs.selectors.ingest import ingest_statuses
 from observability.jobs.selectors.search import KEY, Search, search_for
 from observability.jobs.services.saved import PLACE
 from tenants.models import Tenant
@@ -35,22 +35,22 @@ _SHOWN = 50
 def explorer(request: SignedInRequest) -> HttpResponse:
     """Runs that match the box, newest first, 50 to a page; everything is in the URL."""
     now = timezone.now()
-    read = readings(now)
+    statuses = ingest_statuses(now)
     context: dict[str, Any] = {
-        "late": [each for each in read if each.late],
-        "holes": [each for each in read if each.gaps],
-        "is_read": any(each.state for each in read),
+        "late": [status for status in statuses if status.late],
+        "with_gaps": [status for status in statuses if status.gaps],
+        "is_read": any(status.state for status in statuses),
         "chips": CHIPS,
         "saved": SavedLink.objects.of(request.user, place=PLACE),
     }
     try:
-        query = _asked(request)
+        query = _query_of(request)
     except DomainError as error:
         context |= {"error": error.message, "box": request.GET.get("q", ""), "rows": ()}
         return render(request, "jobs/explorer.html", context, status=400)
-    found = search_for(query, now=now)
-    page = _page(request, found)
-    rows = reads.lines(page.rows, now=now)
+    search = search_for(query, now=now)
+    page = _page(request, search)
+    rows = reads.run_lines(page.rows, now=now)
     context |= {
         "query": query,
         "box": str(query),
@@ -68,11 +68,10 @@ def explorer(request: SignedInRequest) -> HttpResponse:
 def facets(request: SignedInRequest) -> HttpResponse:
     """What matches, by status, engine, tenant, type and target."""
     try:
-        query = _asked(request)
+        query = _query_of(request)
     except DomainError:
         query = Query()
-    found = reads.facets(query, now=timezone.now())
-    context = {"facets": found, "link": _link(query)}
+    context = {"facets": reads.facets(query, now=timezone.now()), "link": _link(query)}
     parts = {ANY: "jobs/_facets.html"}
     return render_partial_or_page(request, "jobs/facets.html", context, partials=parts)
 
@@ -82,13 +81,13 @@ def facets(request: SignedInRequest) -> HttpResponse:
 def fresh(request: SignedInRequest) -> HttpResponse:
     """How the shown runs stand now (each cell is swapped in its place), and how many are newer."""
     now = timezone.now()
-    query = _asked(request)
+    query = _query_of(request)
     ids = [int(text) for text in request.GET.get("ids", "").split(".") if _is_id(text)][:_SHOWN]
-    shown = reads.line_runs(JobRun.objects.visible_to(request.user).filter(pk__in=ids)).order_by(
-        "pk"
-    )
+    shown = reads.with_line_fields(
+        JobRun.objects.visible_to(request.user).filter(pk__in=ids)
+    ).order_by("pk")
     context = {
-        "rows": reads.lines(shown, now=now),
+        "rows": reads.run_lines(shown, now=now),
         "newer": _newer(request, search_for(query, now=now)),
         "most": MOST_NEW,
         "link": _link(query),
@@ -113,30 +112,30 @@ def failures_panel(request: SignedInRequest) -> HttpResponse:
 
 def _panel(request: SignedInRequest, query: Query, *, name: str) -> HttpResponse:
     now = timezone.now()
-    runs = reads.line_runs(JobRun.objects.visible_to(request.user))
-    found = search_for(query, now=now).take(runs, [f"-{part}" for part in KEY], _IN_PANEL + 1)
+    runs = reads.with_line_fields(JobRun.objects.visible_to(request.user))
+    newest = search_for(query, now=now).take(runs, [f"-{part}" for part in KEY], _IN_PANEL + 1)
     context = {
         "name": name,
-        "rows": reads.lines(found[:_IN_PANEL], now=now),
-        "has_more": len(found) > _IN_PANEL,
+        "rows": reads.run_lines(newest[:_IN_PANEL], now=now),
+        "has_more": len(newest) > _IN_PANEL,
         "link": _link(query),
     }
     return render(request, "jobs/_panel.html", context)
 
 
-def _asked(request: SignedInRequest) -> Query:
+def _query_of(request: SignedInRequest) -> Query:
     """The box, and chips that a link gives as parameters of their own. Raises DomainError."""
-    given = {name: request.GET.getlist(name) for name in CHIPS if name in request.GET}
-    return parse(request.GET.get("q", ""), given)
+    chips = {name: request.GET.getlist(name) for name in CHIPS if name in request.GET}
+    return parse(request.GET.get("q", ""), chips)
 
 
-def _page(request: SignedInRequest, found: Search) -> Page[JobRun]:
+def _page(request: SignedInRequest, search: Search) -> Page[JobRun]:
     return keyset_page(
-        reads.line_runs(JobRun.objects.visible_to(request.user)),
+        reads.with_line_fields(JobRun.objects.visible_to(request.user)),
         cursor=request.GET.get("cursor", ""),
         key=KEY,
         size=_SHOWN,
-        take=found.take,
+        take=search.take,
     )
 
 
@@ -157,19 +156,19 @@ def _fresh_url(query: Query, runs: list[JobRun], *, is_first: bool) -> str:
     ids = ".".join(str(run.pk) for run in runs if run.is_open)
     if not ids and not is_first:
         return ""
-    given = {"q": str(query), "ids": ids}
+    parameters = {"q": str(query), "ids": ids}
     if is_first:
-        given["newest"] = str(runs[0].pk) if runs else "0"
-    return f"{reverse('jobs:fresh')}?{urlencode(given)}"
+        parameters["newest"] = str(runs[0].pk) if runs else "0"
+    return f"{reverse('jobs:fresh')}?{urlencode(parameters)}"
 
 
-def _newer(request: SignedInRequest, found: Search) -> int:
+def _newer(request: SignedInRequest, search: Search) -> int:
     """How many match that are newer than the first shown; 0 where that was not asked."""
     text = request.GET.get("newest", "")
     if not _is_id(text):
         return 0
     runs = reads.newer_than(int(text))
-    return len(found.take(runs, [f"-{part}" for part in KEY], MOST_NEW + 1))
+    return len(search.take(runs, [f"-{part}" for part in KEY], MOST_NEW + 1))
 
 
 def _is_id(text: str) -> bool:

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET
 
 from console.access.contracts import Permission
 from console.access.rights import SignedInRequest, requires
-from observability.jobs.selectors.ingest import Backlog, backlogs, reading
+from observability.jobs.selectors.ingest import Backlog, backlogs, ingest_status
 from tenants.models import Target
 
 
@@ -19,7 +19,7 @@ def ingest_panel(request: SignedInRequest, slug: str) -> HttpResponse:
     """Lag, what is left to do, and gaps of the last day; empty for a kind that runs no jobs."""
     target = get_object_or_404(Target, slug=slug)
     context = {
-        "reading": reading(target, now=timezone.now()),
-        "left": backlogs(target).get(target.pk, Backlog()),
+        "status": ingest_status(target, now=timezone.now()),
+        "backlog": backlogs(target).get(target.pk, Backlog()),
     }
     return render(request, "jobs/_ingest.html", context)

@@ -22,9 +22,9 @@ from console.pages.partials import (
 from observability.jobs.models import JobRun
 from observability.jobs.selectors import events as reads
 from observability.jobs.selectors import run as page
-from observability.jobs.selectors.limits_then import limits_then
+from observability.jobs.selectors.limits_in_force import limits_in_force
 from observability.jobs.selectors.tree import related
-from observability.jobs.services.history import take_away
+from observability.jobs.services.documents import download_history
 
 _ORDERS = (("newest", "Newest first"), ("oldest", "Oldest first"))
 
@@ -39,24 +39,22 @@ def _run(request: SignedInRequest, pk: int) -> JobRun:
 def run_detail(request: SignedInRequest, pk: int) -> HttpResponse:
     """What happened, who did what, and what belongs to it, on one page."""
     run, now = _run(request, pk), timezone.now()
-    state = page.now_of(run, now=now)
-    subject = page.subject_of(run, now=now)
+    live = page.live_run(run, now=now)
+    address = page.run_address(run, now=now)
     filters = reads.Filters.of(request.GET.dict())
-    shown = reads.events_of(run, subject, filters=filters, cursor=request.GET.get("cursor", ""))
-    lines = ((line.step, line.name) for line in state.timeline.lines)
+    shown = reads.events_of(run, address, filters=filters, cursor=request.GET.get("cursor", ""))
+    lanes = ((lane.step, lane.name) for lane in live.timeline.lane_summaries)
     context = {
         "run": run,
-        "now": state,
-        "pace": page.pace(run, now=now),
+        "live": live,
+        "poll_seconds": page.poll_seconds(run, now=now),
         "events": shown,
-        "kinds": [
-            (group.name, f"{group.words} ({group.number})") for group in reads.groups_of(run)
-        ],
+        "kinds": [(group.name, f"{group.label} ({group.count})") for group in reads.groups_of(run)],
         "orders": _ORDERS,
-        "steps": reads.steps_of(lines, filters.step),
+        "steps": reads.steps_of(lanes, filters.step),
         "tree": related(run),
-        "limits": limits_then(run, now=now),
-        "ways": page.ways_of(run, subject),
+        "limits": limits_in_force(run, now=now),
+        "links": page.run_links(run, address),
         "actions_url": reverse("actions:panel", kwargs={"pk": run.pk}),
         "replays_url": reverse("replays:panel", kwargs={"pk": run.pk}),
     }
@@ -69,12 +67,12 @@ def run_live(request: SignedInRequest, pk: int) -> HttpResponse:
     """The status line and the picture, for as long as the run is open; `seen` is how many events
     the page has."""
     run = _run(request, pk)
-    seen = request.GET.get("seen", "")
-    known = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 10 else run.event_count
+    text = request.GET.get("seen", "")
+    shown = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else run.event_count
     context = {
         "run": run,
-        "now": page.now_of(run, now=timezone.now()),
-        "news": max(run.event_count - known, 0),
+        "live": page.live_run(run, now=timezone.now()),
+        "new_events": max(run.event_count - shown, 0),
         "swap": True,
     }
     status = 200 if run.is_open else STOP_POLLING
@@ -91,7 +89,7 @@ def run_events(request: SignedInRequest, pk: int) -> HttpResponse:
     run, now = _run(request, pk), timezone.now()
     shown = reads.events_of(
         run,
-        page.subject_of(run, now=now),
+        page.run_address(run, now=now),
         filters=reads.Filters.of(request.GET.dict()),
         cursor=request.GET.get("cursor", ""),
     )
@@ -105,8 +103,8 @@ def run_events(request: SignedInRequest, pk: int) -> HttpResponse:
 def run_event(request: SignedInRequest, pk: int, event: int) -> HttpResponse:
     """Everything that is kept of one event."""
     run = _run(request, pk)
-    found = get_object_or_404(run.events, pk=event)
-    row = reads.event_row(run, found, page.subject_of(run, now=timezone.now()))
+    stored = get_object_or_404(run.events, pk=event)
+    row = reads.event_row(run, stored, page.run_address(run, now=timezone.now()))
     parts = {ANY: "jobs/_run_payload.html"}
     context = {"run": run, "row": row}
     return render_partial_or_page(request, "jobs/run_event.html", context, partials=parts)
@@ -116,8 +114,8 @@ def run_event(request: SignedInRequest, pk: int, event: int) -> HttpResponse:
 @require_GET
 def run_history(request: SignedInRequest, pk: int) -> HttpResponse:
     """The engine's own record of the run, unmasked, as a file; the ledger notes who took it."""
-    found = take_away(run=_run(request, pk), actor=actor_of(request))
-    response = HttpResponse(found.data, content_type=found.media)
-    response["Content-Disposition"] = f'attachment; filename="{found.name}"'
+    download = download_history(run=_run(request, pk), actor=actor_of(request))
+    response = HttpResponse(download.data, content_type=download.media)
+    response["Content-Disposition"] = f'attachment; filename="{download.name}"'
     response["X-Content-Type-Options"] = "nosniff"
     return response

@@ -29,7 +29,7 @@ from observability.jobs.models import JobRun
 from observability.replays import serializers
 from observability.replays.models import Replay, ReplayResult, WorkflowBundle
 from observability.replays.selectors import progress_of
-from observability.replays.services import picking, replays
+from observability.replays.services import replays, run_selection
 
 
 class ReplayList(Idempotent, RowList):
@@ -42,7 +42,7 @@ class ReplayList(Idempotent, RowList):
     cursor_descending = True
 
     def shape(self, rows: Sequence[Replay]) -> list[Row]:
-        return [serializers.replay_row(each) for each in progress_of(rows)]
+        return [serializers.replay_row(progress) for progress in progress_of(rows)]
 
     @extend_schema(request=serializers.NewReplay, responses={202: serializers.REPLAY})
     def post(self, request: Request) -> Response:
@@ -56,10 +56,10 @@ class ReplayList(Idempotent, RowList):
                 field="runs",
             )
         if ids is not None:
-            runs, words = picking.by_id(request.user, ids), "chosen runs"
+            runs, description = run_selection.by_id(request.user, ids), "chosen runs"
         else:
-            runs, words = picking.newest(request.user, query, last=body["last"])
-        made = replays.ask(bundle=bundle, runs=runs, selection=words, actor=actor_of(request))
+            runs, description = run_selection.newest(request.user, query, last=body["last"])
+        made = replays.ask(bundle=bundle, runs=runs, selection=description, actor=actor_of(request))
         return _accepted(made)
 
 

@@ -40,13 +40,13 @@ def register(
     no such directory the modules are taken from the server's own import path. Raises DomainError:
     `invalid`, `bundle_import` (with what importing it raised), `bundle_exists`.
     """
-    said = require_reason(reason)
+    reason = require_reason(reason)
     wanted = _checked_modules(modules)
     bundle = WorkflowBundle(
         name=name,
         version=version,
         modules=wanted,
-        reason=said,
+        reason=reason,
         author=actor.user,
         created_at=timezone.now(),
         kind=_kind(name, version),
@@ -63,7 +63,7 @@ def register(
     try:
         with transaction.atomic():
             bundle.save(force_insert=True)
-            _record(bundle, "bundle.register", actor, said)
+            _record(bundle, "bundle.register", actor, reason)
     except IntegrityError as error:
         raise _exists(bundle) from error
     return bundle
@@ -71,12 +71,12 @@ def register(
 
 def retire(*, bundle: WorkflowBundle, actor: Actor, reason: str) -> bool:
     """No new replay may use it; those that are there stay readable. False when it was retired."""
-    said = require_reason(reason)
+    reason = require_reason(reason)
     with transaction.atomic():
         open_ones = WorkflowBundle.objects.filter(pk=bundle.pk, retired_at=None)
         if open_ones.update(retired_at=timezone.now()) == 0:
             return False
-        _record(bundle, "bundle.retire", actor, said)
+        _record(bundle, "bundle.retire", actor, reason)
     return True
 
 

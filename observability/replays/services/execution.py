@@ -10,11 +10,11 @@ import structlog
 from django.conf import settings
 from django.utils import timezone
 
-from console.clients.temporal.replay.runner import Outcome, ReplayProcess
+from console.clients.temporal.replay.runner import ReplayOutcome, ReplayProcess
 from console.errors import DomainError, ExternalError, Refused
 from observability.jobs.models import JobRun
-from observability.jobs.services.current import history_of
-from observability.replays.models import Replay, ReplayResult, ReplayState, Verdict
+from observability.jobs.services.documents import temporal_history
+from observability.replays.models import Replay, ReplayResult, ReplayState, ResultVerdict
 from observability.replays.services.bundles import opened
 
 log = structlog.get_logger(__name__)
@@ -27,7 +27,7 @@ def run(replay_id: int, *, seconds: float) -> bool:
     what it had finished is not done again. What cannot be read now waits for tasks.resume.
     """
     token = uuid.uuid4().hex
-    if not _hold(replay_id, token):
+    if not _claim(replay_id, token):
         return False
     Replay.objects.filter(pk=replay_id, started_at=None).update(started_at=timezone.now())
     Replay.objects.filter(pk=replay_id, state=ReplayState.WAITING).update(state=ReplayState.RUNNING)
@@ -35,7 +35,7 @@ def run(replay_id: int, *, seconds: float) -> bool:
     try:
         with opened(replay.bundle) as process:
             process.start()
-            again = _each(replay, process, token, time.monotonic() + seconds)
+            again = _replay_waiting(replay, process, token, time.monotonic() + seconds)
     except (DomainError, Refused) as error:
         _finish(replay_id, ReplayState.FAILED, error.message)
         return False
@@ -46,14 +46,14 @@ def run(replay_id: int, *, seconds: float) -> bool:
     return again
 
 
-def _each(replay: Replay, process: ReplayProcess, token: str, deadline: float) -> bool:
+def _replay_waiting(replay: Replay, process: ReplayProcess, token: str, deadline: float) -> bool:
     """Whether to go on at once: not when it is no longer ours, nor when nothing could be read."""
     advanced = False
     waiting = ReplayResult.objects.filter(replay=replay).waiting().order_by("id")
     for result in waiting.select_related("run__target").iterator(chunk_size=50):
         if time.monotonic() > deadline:
             return True
-        if not _hold(replay.pk, token):
+        if not _claim(replay.pk, token):
             return False
         outcome = replay_one(result.run, process)
         if outcome is None:
@@ -63,37 +63,37 @@ def _each(replay: Replay, process: ReplayProcess, token: str, deadline: float) -
     return advanced
 
 
-def replay_one(run: JobRun, process: ReplayProcess) -> tuple[str, Outcome | str] | None:
+def replay_one(run: JobRun, process: ReplayProcess) -> tuple[str, ReplayOutcome | str] | None:
     """The verdict on one run, with its outcome or why there is none; None when the archive or the
     engine is away and it has to be tried again."""
     try:
-        document = history_of(run)
+        document = temporal_history(run)
     except ExternalError as error:
         if error.retryable:
             log.warning("replay.history_away", run=run.pk, error=error.message)
             return None
-        return Verdict.NO_HISTORY, error.message
+        return ResultVerdict.NO_HISTORY, error.message
     except DomainError as error:
-        return Verdict.NO_HISTORY, error.message
+        return ResultVerdict.NO_HISTORY, error.message
     outcome = process.replay(run.external_id, document)
     return outcome.verdict.value, outcome
 
 
-def _write(result: ReplayResult, verdict: str, outcome: Outcome | str) -> None:
-    said = outcome if isinstance(outcome, Outcome) else None
+def _write(result: ReplayResult, verdict: str, outcome: ReplayOutcome | str) -> None:
+    replayed = outcome if isinstance(outcome, ReplayOutcome) else None
     ReplayResult.objects.filter(pk=result.pk).update(
         verdict=verdict,
-        event_id=said.event_id if said else 0,
-        event_type=said.event_type if said else "",
-        expected=said.expected if said else "",
-        actual=said.actual if said else "",
-        message=said.message if said else str(outcome),
-        milliseconds=said.milliseconds if said else 0,
+        event_id=replayed.event_id if replayed else 0,
+        event_type=replayed.event_type if replayed else "",
+        expected=replayed.expected if replayed else "",
+        actual=replayed.actual if replayed else "",
+        message=replayed.message if replayed else str(outcome),
+        milliseconds=replayed.milliseconds if replayed else 0,
         at=timezone.now(),
     )
 
 
-def _hold(replay_id: int, token: str) -> bool:
+def _claim(replay_id: int, token: str) -> bool:
     now = timezone.now()
     rows = Replay.objects.unfinished().filter(pk=replay_id)
     return rows.claim(token=token, now=now, until=_claim_end(now))

@@ -11,7 +11,7 @@ from console.errors import DomainError
 from tenants.rules import check_labels
 
 
-class LabelsField(forms.CharField):
+class LabelsTextField(forms.CharField):
     """Labels, one `name=value` a line; a mapping of text by text."""
 
     widget = forms.Textarea(attrs={"rows": 3, "class": "mono", "placeholder": "team=blue"})

@@ -11,7 +11,7 @@ from console.access.forms import ReasonForm
 from console.access.models import User
 from console.errors import DomainError
 from quotas.changes.forms.errors import problems_of
-from quotas.changes.forms.fields import ChoiceOfRow, LabelsField
+from quotas.changes.forms.fields import ChoiceOfRow, LabelsTextField
 from quotas.changes.forms.limits import ManyForm
 from quotas.changes.forms.rows import Row, Rows
 from quotas.changes.kinds.lifecycle import Onboard
@@ -57,7 +57,7 @@ class OnboardForm(forms.Form):
         required=False,
         help_text="Group of the identity provider that gets the plan's role in the namespaces.",
     )
-    labels = LabelsField(required=False, help_text="One name=value a line, for filtering.")
+    labels = LabelsTextField(required=False, help_text="One name=value a line, for filtering.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -222,7 +222,7 @@ class TenantForm(ReasonForm):
         help_text="Group of the identity provider that gets the plan's role. A new one is pushed "
         "at once.",
     )
-    labels = LabelsField(required=False, help_text="One name=value a line.")
+    labels = LabelsTextField(required=False, help_text="One name=value a line.")
     generation = forms.IntegerField(widget=forms.HiddenInput)
 
     field_order = ("name", "contact", "group", "labels", "generation", "reason")

@@ -13,7 +13,7 @@ from quotas.changes.rules.fields import Amount, LimitName, Moment, Names, Number
 from quotas.changes.rules.history import with_lease, with_override, without_adjustment
 from quotas.changes.rules.titles import limit_title, moment, who
 from quotas.changes.selectors.places import unknown
-from quotas.changes.selectors.scope import Scope, scope_of_tenants, tenants_named
+from quotas.changes.selectors.scope import ChangeScope, scope_of_tenants, tenants_named
 from quotas.plans.contracts import PlanTerms, Source, TenantHistory
 from quotas.plans.models import Lease, Override
 from quotas.plans.services import adjustments
@@ -35,7 +35,7 @@ class GrantLease(ProposedChange):
         limit = limit_title(self.key, self.value)
         return f"Lease for {who(self.tenants)}: {limit} until {moment(self.until)}"
 
-    def scope(self, now: datetime, /) -> Scope:
+    def scope(self, now: datetime, /) -> ChangeScope:
         adjustments.checked_key(self.key, self.value)
         adjustments.require_future(self.until, now)
         return scope_of_tenants(tenants_named(self.tenants))
@@ -48,7 +48,7 @@ class GrantLease(ProposedChange):
     ) -> TenantHistory:
         return with_lease(history, self.key, self.value, now, self.until)
 
-    def carry_out(self, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
+    def carry_out(self, scope: ChangeScope, context: ApplyContext) -> Sequence[Placement]:
         adjustments.grant_lease(
             tenants=scope.tenants,
             key=self.key,
@@ -70,7 +70,7 @@ class EndLease(ProposedChange):
     def title(self) -> str:
         return f"End lease {self.lease}"
 
-    def scope(self, now: datetime, /) -> Scope:
+    def scope(self, now: datetime, /) -> ChangeScope:
         lease = Lease.objects.at(now).select_related("tenant").filter(pk=self.lease).first()
         if lease is None:
             raise unknown("lease", self.lease, "it is not in force; it may have ended by itself")
@@ -84,7 +84,7 @@ class EndLease(ProposedChange):
     ) -> TenantHistory:
         return without_adjustment(history, self._ref, now)
 
-    def carry_out(self, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
+    def carry_out(self, scope: ChangeScope, context: ApplyContext) -> Sequence[Placement]:
         if isinstance(scope.row, Lease):
             adjustments.end_lease(lease=scope.row, **context.arguments)
         return new_intent(scope)
@@ -105,7 +105,7 @@ class SetOverride(ProposedChange):
     def title(self) -> str:
         return f"Override for {who(self.tenants)}: {limit_title(self.key, self.value)}"
 
-    def scope(self, _: datetime, /) -> Scope:
+    def scope(self, _: datetime, /) -> ChangeScope:
         adjustments.checked_key(self.key, self.value)
         return scope_of_tenants(tenants_named(self.tenants))
 
@@ -117,7 +117,7 @@ class SetOverride(ProposedChange):
     ) -> TenantHistory:
         return with_override(history, self.key, self.value, now)
 
-    def carry_out(self, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
+    def carry_out(self, scope: ChangeScope, context: ApplyContext) -> Sequence[Placement]:
         adjustments.set_override(
             tenants=scope.tenants, key=self.key, value=self.value, **context.arguments
         )
@@ -133,7 +133,7 @@ class EndOverride(ProposedChange):
     def title(self) -> str:
         return f"End override {self.override}"
 
-    def scope(self, now: datetime, /) -> Scope:
+    def scope(self, now: datetime, /) -> ChangeScope:
         rows = Override.objects.at(now).select_related("tenant")
         override = rows.filter(pk=self.override).first()
         if override is None:
@@ -148,7 +148,7 @@ class EndOverride(ProposedChange):
     ) -> TenantHistory:
         return without_adjustment(history, self._ref, now)
 
-    def carry_out(self, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
+    def carry_out(self, scope: ChangeScope, context: ApplyContext) -> Sequence[Placement]:
         if isinstance(scope.row, Override):
             adjustments.end_override(override=scope.row, **context.arguments)
         return new_intent(scope)

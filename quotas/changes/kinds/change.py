@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 
 from console.access.contracts import Permission
 from console.audit.services import Actor
-from quotas.changes.selectors.scope import Scope
+from quotas.changes.selectors.scope import ChangeScope
 from quotas.enforcement.models import RolloutKind
 from quotas.enforcement.services.rollouts import bump_generations
 from quotas.plans.contracts import PlanTerms, TenantHistory
@@ -60,7 +60,7 @@ class ProposedChange:
         """One line that says what it does."""
         raise NotImplementedError
 
-    def scope(self, now: datetime, /) -> Scope:
+    def scope(self, now: datetime, /) -> ChangeScope:
         """The rows that it is about. Raises DomainError when it cannot be made as things stand: it
         names what is unknown, the plan that moved on (409), or that nothing would change."""
         raise NotImplementedError
@@ -77,7 +77,7 @@ class ProposedChange:
         intent leave the history as it is."""
         return history
 
-    def carry_out(self, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
+    def carry_out(self, scope: ChangeScope, context: ApplyContext) -> Sequence[Placement]:
         """Writes intent and ledger, in the caller's transaction; returns the placements that have
         to follow."""
         raise NotImplementedError
@@ -91,7 +91,7 @@ def history_after(
     return change.after(history, now, terms) if change.concerns(history) else history
 
 
-def new_intent(scope: Scope) -> Sequence[Placement]:
+def new_intent(scope: ChangeScope) -> Sequence[Placement]:
     """Marks the tenants as changed: every placement of theirs has to follow."""
     bump_generations(tenant_ids=[tenant.pk for tenant in scope.tenants])
     return scope.placements

@@ -16,7 +16,7 @@ from quotas.changes.rules.history import offboarded, resumed, subscribed, suspen
 from quotas.changes.rules.titles import DELETES, who
 from quotas.changes.selectors.places import loaded
 from quotas.changes.selectors.scope import (
-    Scope,
+    ChangeScope,
     plan_offered,
     scope_by_status,
     tenants_named,
@@ -42,7 +42,7 @@ class Suspend(ProposedChange):
     def title(self) -> str:
         return f"Suspend {who(self.tenants)}"
 
-    def scope(self, _: datetime, /) -> Scope:
+    def scope(self, _: datetime, /) -> ChangeScope:
         return scope_by_status(
             self.tenants,
             TenantStatus.ACTIVE,
@@ -58,7 +58,7 @@ class Suspend(ProposedChange):
     ) -> TenantHistory:
         return suspended(history, now)
 
-    def carry_out(self, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
+    def carry_out(self, scope: ChangeScope, context: ApplyContext) -> Sequence[Placement]:
         suspensions.suspend(tenants=scope.tenants, **context.arguments)
         return new_intent(scope)
 
@@ -74,7 +74,7 @@ class Resume(ProposedChange):
     def title(self) -> str:
         return f"Resume {who(self.tenants)}"
 
-    def scope(self, _: datetime, /) -> Scope:
+    def scope(self, _: datetime, /) -> ChangeScope:
         return scope_by_status(self.tenants, TenantStatus.SUSPENDED, "suspended")
 
     def concerns(self, history: TenantHistory, /) -> bool:
@@ -85,7 +85,7 @@ class Resume(ProposedChange):
     ) -> TenantHistory:
         return resumed(history, now)
 
-    def carry_out(self, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
+    def carry_out(self, scope: ChangeScope, context: ApplyContext) -> Sequence[Placement]:
         suspensions.resume(tenants=scope.tenants, **context.arguments)
         return new_intent(scope)
 
@@ -113,13 +113,13 @@ class Onboard(ProposedChange):
     def title(self) -> str:
         return f"On-board {self.slug} on {self.plan}"
 
-    def scope(self, _: datetime, /) -> Scope:
+    def scope(self, _: datetime, /) -> ChangeScope:
         self._require_free_slug()
         version = latest_version(plan_offered(self.plan))
         tenant = Tenant(slug=self.slug, name=self.name, group=self.group)
         planned = [place.planned(tenant, -n) for n, place in enumerate(self.placements, start=1)]
         nowhere = "The tenant is placed nowhere yet: nothing is enforced."
-        return Scope(
+        return ChangeScope(
             tenants=[tenant],
             planned=planned,
             version=version,
@@ -147,7 +147,7 @@ class Onboard(ProposedChange):
     ) -> TenantHistory:
         return subscribed(history, terms, now)
 
-    def carry_out(self, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
+    def carry_out(self, scope: ChangeScope, context: ApplyContext) -> Sequence[Placement]:
         tenant = tenants.create_tenant(
             slug=self.slug,
             name=self.name,
@@ -174,10 +174,10 @@ class Offboard(ProposedChange):
     def title(self) -> str:
         return f"Off-board {self.tenant}"
 
-    def scope(self, _: datetime, /) -> Scope:
+    def scope(self, _: datetime, /) -> ChangeScope:
         (tenant,) = tenants_named([self.tenant], field="tenant")
         placements = loaded(Placement.objects.filter(tenant=tenant, leaving=False))
-        return Scope(
+        return ChangeScope(
             tenants=[tenant],
             placements=placements,
             leaving=frozenset(placement.pk for placement in placements),
@@ -194,7 +194,7 @@ class Offboard(ProposedChange):
     ) -> TenantHistory:
         return offboarded(history, now)
 
-    def carry_out(self, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
+    def carry_out(self, scope: ChangeScope, context: ApplyContext) -> Sequence[Placement]:
         tenants.offboard(tenants=scope.tenants, actor=context.actor, reason=context.reason)
         tenants.leave(placements=scope.placements, actor=context.actor, reason=context.reason)
         unsubscribe(tenants=scope.tenants, **context.arguments)

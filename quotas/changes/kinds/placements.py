@@ -16,7 +16,7 @@ from quotas.changes.selectors.places import (
     planned_placement,
     same_place,
 )
-from quotas.changes.selectors.scope import Scope, tenants_named
+from quotas.changes.selectors.scope import ChangeScope, tenants_named
 from quotas.plans.contracts import TenantHistory
 from tenants import services as tenants
 from tenants.models import Placement, Tenant
@@ -36,9 +36,9 @@ class Place(ProposedChange):
         key = f" as {self.fairness_key}" if self.fairness_key else ""
         return f"Place {self.tenant} on {self.target} at {self.location}{key}"
 
-    def scope(self, _: datetime, /) -> Scope:
+    def scope(self, _: datetime, /) -> ChangeScope:
         (tenant,) = tenants_named([self.tenant], field="tenant")
-        return Scope(tenants=[tenant], planned=[self.planned(tenant, -1)])
+        return ChangeScope(tenants=[tenant], planned=[self.planned(tenant, -1)])
 
     def planned(self, tenant: Tenant, number: int) -> Placement:
         """The placement as it will be, unsaved, under a number below zero."""
@@ -54,7 +54,7 @@ class Place(ProposedChange):
     def concerns(self, history: TenantHistory, /) -> bool:
         return history.slug == self.tenant
 
-    def carry_out(self, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
+    def carry_out(self, scope: ChangeScope, context: ApplyContext) -> Sequence[Placement]:
         return place_all(scope, scope.tenants[0], context)
 
 
@@ -69,9 +69,9 @@ class Displace(ProposedChange):
     def title(self) -> str:
         return f"Remove placement {self.placement}"
 
-    def scope(self, _: datetime, /) -> Scope:
+    def scope(self, _: datetime, /) -> ChangeScope:
         (placement,) = placements_numbered([self.placement], field="placement")
-        return Scope(
+        return ChangeScope(
             tenants=[placement.tenant],
             placements=[placement],
             leaving=frozenset({placement.pk}),
@@ -82,12 +82,12 @@ class Displace(ProposedChange):
     def concerns(self, _: TenantHistory, /) -> bool:
         return False
 
-    def carry_out(self, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
+    def carry_out(self, scope: ChangeScope, context: ApplyContext) -> Sequence[Placement]:
         tenants.leave(placements=scope.placements, actor=context.actor, reason=context.reason)
         return scope.placements
 
 
-def place_all(scope: Scope, tenant: Tenant, context: ApplyContext) -> Sequence[Placement]:
+def place_all(scope: ChangeScope, tenant: Tenant, context: ApplyContext) -> Sequence[Placement]:
     """Makes the planned placements of a scope."""
     for planned in scope.planned:
         # Somebody left this place and it is empty: its row makes room.

@@ -14,7 +14,7 @@ from quotas.changes.rules.history import open_interval, subscribed
 from quotas.changes.rules.policy import completed_policy
 from quotas.changes.rules.titles import who
 from quotas.changes.selectors.scope import (
-    Scope,
+    ChangeScope,
     plan_offered,
     policy_of,
     scope_of_tenants,
@@ -60,7 +60,7 @@ class PublishPlan(ProposedChange):
     def title(self) -> str:
         return f"{self.plan} v{self.base_version} → v{self.base_version + 1}"
 
-    def scope(self, _: datetime, /) -> Scope:
+    def scope(self, _: datetime, /) -> ChangeScope:
         plan = plan_offered(self.plan)
         latest = latest_version(plan)
         require_latest(latest, self.base_version)
@@ -81,7 +81,7 @@ class PublishPlan(ProposedChange):
     ) -> TenantHistory:
         return subscribed(history, terms, now)
 
-    def carry_out(self, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
+    def carry_out(self, scope: ChangeScope, context: ApplyContext) -> Sequence[Placement]:
         if scope.terms is None:
             raise ValueError("a plan version is published with its terms")
         publish_version(
@@ -106,7 +106,7 @@ class MovePlan(ProposedChange):
         version = f" v{self.version}" if self.version else ""
         return f"Move {who(self.tenants)} to {self.plan}{version}"
 
-    def scope(self, _: datetime, /) -> Scope:
+    def scope(self, _: datetime, /) -> ChangeScope:
         plan = plan_offered(self.plan)
         version = latest_version(plan)
         if self.version is not None and self.version != version.number:
@@ -122,7 +122,7 @@ class MovePlan(ProposedChange):
     ) -> TenantHistory:
         return subscribed(history, terms, now)
 
-    def carry_out(self, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
+    def carry_out(self, scope: ChangeScope, context: ApplyContext) -> Sequence[Placement]:
         if scope.version is None:
             raise ValueError("tenants are moved to a version that exists")
         subscribe(tenants=scope.tenants, version=scope.version, **context.arguments)

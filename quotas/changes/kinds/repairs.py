@@ -13,7 +13,7 @@ from console.pages.plural import plural
 from quotas.changes.kinds.change import ApplyContext, ProposedChange
 from quotas.changes.rules.fields import Numbers
 from quotas.changes.selectors.places import placements_numbered
-from quotas.changes.selectors.scope import Scope
+from quotas.changes.selectors.scope import ChangeScope
 from quotas.enforcement.models import RolloutKind
 from quotas.plans.contracts import TenantHistory
 from tenants.models import Placement
@@ -32,13 +32,13 @@ class Repair(ProposedChange):
     def title(self) -> str:
         return f"Repair {plural(len(self.placements), 'placement')}"
 
-    def scope(self, _: datetime, /) -> Scope:
+    def scope(self, _: datetime, /) -> ChangeScope:
         return _scope_of_placements(self.placements)
 
     def concerns(self, _: TenantHistory, /) -> bool:
         return False
 
-    def carry_out(self, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
+    def carry_out(self, scope: ChangeScope, context: ApplyContext) -> Sequence[Placement]:
         _record("placement.repair", scope, context)
         return scope.placements
 
@@ -56,24 +56,24 @@ class TakeOver(ProposedChange):
     def title(self) -> str:
         return f"Take over {plural(len(self.placements), 'placement')}"
 
-    def scope(self, _: datetime, /) -> Scope:
+    def scope(self, _: datetime, /) -> ChangeScope:
         return _scope_of_placements(self.placements)
 
     def concerns(self, _: TenantHistory, /) -> bool:
         return False
 
-    def carry_out(self, scope: Scope, context: ApplyContext) -> Sequence[Placement]:
+    def carry_out(self, scope: ChangeScope, context: ApplyContext) -> Sequence[Placement]:
         _record("placement.take_over", scope, context)
         return scope.placements
 
 
-def _scope_of_placements(numbers: Sequence[int]) -> Scope:
+def _scope_of_placements(numbers: Sequence[int]) -> ChangeScope:
     placements = placements_numbered(numbers)
     owners = {placement.tenant_id: placement.tenant for placement in placements}
-    return Scope(tenants=list(owners.values()), placements=placements)
+    return ChangeScope(tenants=list(owners.values()), placements=placements)
 
 
-def _record(action: str, scope: Scope, context: ApplyContext) -> None:
+def _record(action: str, scope: ChangeScope, context: ApplyContext) -> None:
     audit.record_all(
         [
             audit.build(

@@ -25,7 +25,7 @@ _CAUSES = {
 
 
 @dataclass(frozen=True, slots=True)
-class LimitLine:
+class LimitChangeLine:
     """One limit before and after. `over` tenants use more than the new value already."""
 
     key: str
@@ -61,7 +61,7 @@ class PreviewPage:
     at: datetime
     fingerprint: str
     confirm: str
-    limits: Sequence[LimitLine]
+    limits: Sequence[LimitChangeLine]
     settings: Sequence[Mapping[str, Any]]
     over_limit: Sequence[Mapping[str, Any]]
     over_limit_total: int
@@ -148,14 +148,14 @@ def sentence(preview: Mapping[str, Any]) -> str:
     return f"{text}."
 
 
-def _limit_lines(preview: Mapping[str, Any]) -> list[LimitLine]:
+def _limit_lines(preview: Mapping[str, Any]) -> list[LimitChangeLine]:
     over: dict[tuple[str, int], set[str]] = defaultdict(set)
     effects: dict[str, str] = {}
     for each in preview["over_limit"]:
         over[each["key"], each["limit"]].add(each["tenant"])
         effects[each["key"]] = each["effect"]
     lines = [
-        LimitLine(
+        LimitChangeLine(
             key=each["key"],
             label=each["label"],
             before=each["before_text"],

@@ -16,7 +16,7 @@ _LIVING = (TenantStatus.ACTIVE, TenantStatus.SUSPENDED)
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class ChangeScope:
     """The rows behind a change.
 
     `placements` are those that will be written to, `leaving` the ids of those to be emptied (with
@@ -54,7 +54,7 @@ def tenants_named(slugs: Sequence[str], *, field: str = "tenants") -> list[Tenan
     return [by_slug[slug] for slug in slugs]
 
 
-def scope_of_tenants(tenants: list[Tenant], **rest: Any) -> Scope:
+def scope_of_tenants(tenants: list[Tenant], **rest: Any) -> ChangeScope:
     """The tenants with every placement of theirs; `rest` are further fields of the scope."""
     ids = [tenant.pk for tenant in tenants]
     if len(ids) > 5000:
@@ -63,10 +63,10 @@ def scope_of_tenants(tenants: list[Tenant], **rest: Any) -> Scope:
         placements = [each for each in loaded(rows) if each.tenant_id in wanted]
     else:
         placements = loaded(Placement.objects.filter(tenant__in=ids, leaving=False))
-    return Scope(tenants=tenants, placements=placements, **rest)
+    return ChangeScope(tenants=tenants, placements=placements, **rest)
 
 
-def scope_by_status(slugs: Sequence[str], status: str, word: str, *warnings: str) -> Scope:
+def scope_by_status(slugs: Sequence[str], status: str, word: str, *warnings: str) -> ChangeScope:
     """Those of the tenants that have a status; the others are named in a warning. Raises
     DomainError("unchanged") when none has it."""
     named = tenants_named(slugs)

@@ -7,7 +7,7 @@ from typing import Any
 
 from console.audit.services import Actor
 from console.errors import DomainError
-from console.pages.diff import FieldChange, field_changes
+from console.pages.diff import ValueChange, field_changes
 from quotas.changes.contracts import Preview
 from quotas.changes.kinds.plans import PublishPlan
 from quotas.changes.rules.document import PlanDocument, policy_document
@@ -35,7 +35,7 @@ class PlanDifference:
 
     plan: str
     base: int | None
-    changes: tuple[FieldChange, ...]
+    changes: tuple[ValueChange, ...]
     terms: bool
     tenants: int
 

@@ -17,7 +17,7 @@ from quotas.changes.kinds.change import ProposedChange, history_after
 from quotas.changes.kinds.payload import payload_of
 from quotas.changes.rules import compare
 from quotas.changes.rules.compare import TenantDiff
-from quotas.changes.selectors.scope import Scope
+from quotas.changes.selectors.scope import ChangeScope
 from quotas.changes.services.obstacles import blocked, costs
 from quotas.enforcement.diff import change_json, changes_digest
 from quotas.enforcement.ports import Change, Operation
@@ -37,7 +37,7 @@ _UNREACHABLE = ("unreachable", "disabled")
 
 
 def compute_preview(
-    change: ProposedChange, scope: Scope, now: datetime, *, progress: Progress | None = None
+    change: ProposedChange, scope: ChangeScope, now: datetime, *, progress: Progress | None = None
 ) -> c.Preview:
     """What applying `change`, whose rows `scope` are, would do at `now`. `progress` is told in a
     few words what is being done."""
@@ -50,7 +50,9 @@ def compute_preview(
     return _preview(change, scope, diffs, result, now)
 
 
-def tenant_diffs(change: ProposedChange, scope: Scope, now: datetime) -> dict[str, TenantDiff]:
+def tenant_diffs(
+    change: ProposedChange, scope: ChangeScope, now: datetime
+) -> dict[str, TenantDiff]:
     """Every tenant of the scope before and after, by slug."""
     stored = load_current([tenant.pk for tenant in scope.tenants if tenant.pk], now)
     return {
@@ -66,7 +68,7 @@ def _history(tenant: Tenant, stored: Mapping[int, TenantHistory], now: datetime)
 
 
 def _tenant_diff(
-    change: ProposedChange, history: TenantHistory, scope: Scope, now: datetime
+    change: ProposedChange, history: TenantHistory, scope: ChangeScope, now: datetime
 ) -> TenantDiff:
     return TenantDiff(
         history.slug,
@@ -75,7 +77,7 @@ def _tenant_diff(
     )
 
 
-def base_of(scope: Scope, diffs: Mapping[str, TenantDiff]) -> dict[str, Any]:
+def base_of(scope: ChangeScope, diffs: Mapping[str, TenantDiff]) -> dict[str, Any]:
     """What a fingerprint depends on beside the planes: rows only, cheap to read again."""
     return {
         "tenants": {slug: compare.intent_digest(each) for slug, each in diffs.items()},
@@ -85,7 +87,7 @@ def base_of(scope: Scope, diffs: Mapping[str, TenantDiff]) -> dict[str, Any]:
     }
 
 
-def _planned_changes(scope: Scope, diffs: Mapping[str, TenantDiff]) -> PlanResult:
+def _planned_changes(scope: ChangeScope, diffs: Mapping[str, TenantDiff]) -> PlanResult:
     limits = {tenant.pk: diffs[tenant.slug].after for tenant in scope.tenants if tenant.pk}
     extra: dict[int, list[PlacementRef]] = defaultdict(list)
     for placement in scope.planned:
@@ -110,7 +112,7 @@ def _planned_changes(scope: Scope, diffs: Mapping[str, TenantDiff]) -> PlanResul
 
 def _preview(
     change: ProposedChange,
-    scope: Scope,
+    scope: ChangeScope,
     diffs: Mapping[str, TenantDiff],
     result: PlanResult,
     now: datetime,
@@ -191,7 +193,7 @@ def _object(placement: Placement, change: Change) -> dict[str, Any]:
 
 
 def _warnings(
-    change: ProposedChange, scope: Scope, diffs: Mapping[str, TenantDiff], result: PlanResult
+    change: ProposedChange, scope: ChangeScope, diffs: Mapping[str, TenantDiff], result: PlanResult
 ) -> Iterator[str]:
     yield from scope.warnings
     without = [slug for slug, each in diffs.items() if each.after is None]

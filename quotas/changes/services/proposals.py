@@ -29,7 +29,7 @@ from quotas.changes.kinds.change import ApplyContext, ProposedChange
 from quotas.changes.kinds.payload import change_from, payload_of, shown
 from quotas.changes.models import Proposal, ProposalStatus
 from quotas.changes.rules.compare import since
-from quotas.changes.selectors.scope import Scope
+from quotas.changes.selectors.scope import ChangeScope
 from quotas.changes.services.preview import base_of, compute_preview, preview_json, tenant_diffs
 from quotas.enforcement.models import Rollout
 from quotas.enforcement.services.rollouts import create_rollout
@@ -198,7 +198,7 @@ def _preview_fields(preview: Preview, now: datetime) -> dict[str, Any]:
 
 
 def _compute_and_store(
-    proposal: Proposal, change: ProposedChange, scope: Scope, now: datetime
+    proposal: Proposal, change: ProposedChange, scope: ChangeScope, now: datetime
 ) -> Preview:
     preview = compute_preview(change, scope, now, progress=partial(_progress, proposal.pk))
     drafts = Proposal.objects.filter(pk=proposal.pk, status=ProposalStatus.DRAFT)
@@ -247,7 +247,9 @@ def _lock(live: Preview) -> None:
     list(locked.values_list("pk", flat=True))
 
 
-def _same_rows(proposal: Proposal, change: ProposedChange, live: Preview, now: datetime) -> Scope:
+def _same_rows(
+    proposal: Proposal, change: ProposedChange, live: Preview, now: datetime
+) -> ChangeScope:
     """The scope again, if the rows still say what the preview was computed from."""
     scope = change.scope(now)
     base = base_of(scope, tenant_diffs(change, scope, now))

@@ -39,8 +39,8 @@ def bulk(request: SignedInRequest) -> HttpResponse:
     if not any(each.strip() for each in chosen):
         messages.warning(request, "Select at least one tenant first.")
         return redirect("enforcement:tenants")
-    asked = request.POST if request.POST.get("step") == "propose" else None
-    title, lines, form, make = _BULK[action](asked, {"tenants": chosen})
+    data = request.POST if request.POST.get("step") == "propose" else None
+    title, lines, form, make = _BULK[action](data, {"tenants": chosen})
     context = {
         "title": title,
         "lines": lines,
@@ -48,7 +48,7 @@ def bulk(request: SignedInRequest) -> HttpResponse:
         "offers": offers() if action == "lease" else (),
         "form": form,
     }
-    if asked is None:
+    if data is None:
         return render(request, "changes/change_form.html", context)
     return propose_from_form(
         request, form, make, template="changes/change_form.html", context=context
@@ -58,23 +58,23 @@ def bulk(request: SignedInRequest) -> HttpResponse:
 Bulk = tuple[str, tuple[str, ...], Any, Callable[[], ProposedChange]]
 
 
-def _bulk_move(asked: Any, initial: dict[str, Any]) -> Bulk:
-    form = ManyMoveForm(asked, initial=initial)
+def _bulk_move(data: Any, initial: dict[str, Any]) -> Bulk:
+    form = ManyMoveForm(data, initial=initial)
     return "Move tenants to a plan", (), form, lambda: form.change(form.cleaned_data["tenants"])
 
 
-def _bulk_lease(asked: Any, initial: dict[str, Any]) -> Bulk:
-    form = ManyLimitForm(asked, initial=initial, may_override=False)
+def _bulk_lease(data: Any, initial: dict[str, Any]) -> Bulk:
+    form = ManyLimitForm(data, initial=initial, may_override=False)
     return "Lease for several tenants", (), form, lambda: form.change(form.cleaned_data["tenants"])
 
 
-def _bulk_suspend(asked: Any, initial: dict[str, Any]) -> Bulk:
-    form = ManyForm(asked, initial=initial)
+def _bulk_suspend(data: Any, initial: dict[str, Any]) -> Bulk:
+    form = ManyForm(data, initial=initial)
     return "Suspend tenants", SUSPEND, form, lambda: Suspend(form.cleaned_data["tenants"])
 
 
-def _bulk_resume(asked: Any, initial: dict[str, Any]) -> Bulk:
-    form = ManyForm(asked, initial=initial)
+def _bulk_resume(data: Any, initial: dict[str, Any]) -> Bulk:
+    form = ManyForm(data, initial=initial)
     return "Resume tenants", RESUME, form, lambda: Resume(form.cleaned_data["tenants"])
 
 

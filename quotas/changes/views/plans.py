@@ -107,8 +107,8 @@ def _start(
 ) -> tuple[PlanEditor, PlanVersion]:
     """The editor as it stands, and the version that it was begun from."""
     draft = _draft(request, plan)
-    asked = request.POST.get("base_version") or (draft.base_version if draft else latest.number)
-    base = _version(plan, str(asked)) or latest
+    number = request.POST.get("base_version") or (draft.base_version if draft else latest.number)
+    base = _version(plan, str(number)) or latest
     terms = load_terms([base.pk])[base.pk]
     limits, policy = terms.limits, terms.policy
     if draft:

@@ -33,7 +33,7 @@ class TargetProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class RolloutGroup:
     """Items that failed for the same cause on the same target."""
 
     target: str
@@ -47,12 +47,12 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class RolloutProgress:
     """The live part of the rollout page."""
 
     rollout: Rollout
     targets: tuple[TargetProgress, ...]
-    groups: tuple[Group, ...]
+    groups: tuple[RolloutGroup, ...]
     done: int
     bad: int
     waiting: int
@@ -69,10 +69,10 @@ class Progress:
         return self.waiting > 0
 
 
-def progress(rollout: Rollout, *, now: datetime) -> Progress:
+def progress(rollout: Rollout, *, now: datetime) -> RolloutProgress:
     """Reads the live part: three queries, whatever the number of items."""
     targets = _targets(rollout, now)
-    return Progress(
+    return RolloutProgress(
         rollout=rollout,
         targets=targets,
         groups=_groups(rollout),
@@ -133,7 +133,7 @@ def _progress(
     )
 
 
-def _groups(rollout: Rollout) -> tuple[Group, ...]:
+def _groups(rollout: Rollout) -> tuple[RolloutGroup, ...]:
     """Groups what is not fine by cause. Bounded: causes are few, samples are cut."""
     found: dict[tuple[str, str, str, str], list[tuple[int, str, str]]] = defaultdict(list)
     items = RolloutItem.objects.filter(rollout=rollout, state__in=_BAD).values_list(
@@ -143,7 +143,7 @@ def _groups(rollout: Rollout) -> tuple[Group, ...]:
         owner = ", ".join(sorted(set(owners.values()))) if owners else ""
         found[(target, state, code, owner)].append((pk, tenant, message))
     return tuple(
-        Group(
+        RolloutGroup(
             target=target,
             state=state,
             code=code,

@@ -10,7 +10,7 @@ from console.rest.fields import Choice, Flag, JSONObject, Number, Reason, Text
 from console.rest.serializers import Body, described
 from console.rest.views import Row
 from quotas.enforcement.models import TargetState
-from quotas.enforcement.serializers.tenants import STANDING, standing
+from quotas.enforcement.serializers.tenants import STANDING, condition_fields
 from tenants.models import DriftPolicy, Target
 
 _text, _moment = serializers.CharField, serializers.DateTimeField
@@ -112,7 +112,7 @@ def target_row(target: Target, placements: int) -> Row:
 def health(state: TargetState | None) -> dict[str, Any]:
     """What the last probe found."""
     return {
-        **standing(state),
+        **condition_fields(state),
         "checked_at": state.checked_at if state else None,
         "latency_ms": state.latency_ms if state else None,
         "version": state.version if state else "",

@@ -146,7 +146,7 @@ def tenant_row(tenant: Tenant, plan: PlanHeld | None, placements: int) -> Row:
         "contact": tenant.contact,
         "group": tenant.group,
         "plan": {"slug": plan[0], "version": plan[1]} if plan else None,
-        **standing(state),
+        **condition_fields(state),
         "fullness": state.fullness if state else None,
         "placements": placements,
         "generation": tenant.generation,
@@ -157,7 +157,7 @@ def tenant_row(tenant: Tenant, plan: PlanHeld | None, placements: int) -> Row:
     }
 
 
-def standing(state: Any) -> dict[str, Any]:
+def condition_fields(state: Any) -> dict[str, Any]:
     """How something stands, as `STANDING` describes it; unknown where nothing was seen yet."""
     return {
         "condition": state.condition if state else Condition.UNKNOWN.value,
@@ -179,7 +179,7 @@ def placement_row(placement: Placement) -> dict[str, Any]:
         "fairness_key": placement.fairness_key,
         "drift_policy": placement.effective_drift_policy,
         "leaving": placement.leaving,
-        **standing(state),
+        **condition_fields(state),
         "observed_at": state.observed_at if state else None,
         "generation": placement.generation,
         "observed_generation": state.observed_generation if state else 0,

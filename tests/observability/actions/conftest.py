@@ -8,7 +8,7 @@ import pytest
 
 from console.access.models import Role, User
 from console.audit.services import Actor
-from observability.actions.services import batches, left_over
+from observability.actions.services import batches, recovery
 from observability.engines.contracts import Status
 from observability.jobs.models import JobRun
 from tests.observability.actions.fakes import FakeControls, controls
@@ -32,7 +32,7 @@ def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
         return True
 
     monkeypatch.setattr(batches, "enqueue", remember)
-    monkeypatch.setattr(left_over, "enqueue", remember)
+    monkeypatch.setattr(recovery, "enqueue", remember)
     return sent
 
 

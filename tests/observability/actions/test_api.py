@@ -10,7 +10,7 @@ from console.access.models import Role
 from console.audit.models import Entry
 from console.errors import Refused
 from observability.actions.models import Order
-from observability.actions.services.carrying import work
+from observability.actions.services.batch_worker import run_batch
 from observability.engines.contracts import Status
 from observability.jobs.models import JobRun
 from tenants.models import Membership
@@ -175,7 +175,7 @@ def test_a_batch_is_counted_then_ordered_then_watched(
     assert ordered.status_code == 202
     row = ordered.json()
     assert (row["status"], row["total"], row["run"]) == ("asked", 2, None)
-    work(order_id=row["id"])
+    run_batch(order_id=row["id"])
     assert rest.get(f"actions/{row['id']}/").json()["status"] == "done"
     items = rest.get(f"actions/{row['id']}/items/").json()["results"]
     assert {each["status"] for each in items} == {"done"}

@@ -10,7 +10,7 @@ from django.test import Client
 from console.access.models import Role
 from console.audit.models import Entry
 from observability.actions.models import Order, OrderStatus
-from observability.actions.services.carrying import work
+from observability.actions.services.batch_worker import run_batch
 from observability.engines.contracts import EventKind, Status
 from observability.jobs.models import JobRun
 from tenants.models import Membership
@@ -178,7 +178,7 @@ def test_a_batch_is_counted_confirmed_and_watched(
     assert live.status_code == 200
     stopped = page.post(f"/jobs/actions/{order.pk}/stop/", {"reason": "mistake"})
     assert stopped.status_code == 302
-    work(order_id=order.pk)
+    run_batch(order_id=order.pk)
     live = page.get(done["Location"], headers={"HX-Request": "true", "HX-Target": "order-live"})
     assert live.status_code == 286
     order.refresh_from_db()

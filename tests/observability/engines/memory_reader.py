@@ -16,7 +16,7 @@ from observability.engines.contracts import (
     RunSnapshot,
     TrailGap,
 )
-from observability.engines.ports import Source
+from observability.engines.ports import EngineSource
 from tenants.contracts import PlacementRef, TargetRef
 from tests.waiting import PATIENCE
 
@@ -91,7 +91,7 @@ class Store:
 class Reader:
     """A source on one target, for the tenants in some namespaces."""
 
-    source: Source
+    source: EngineSource
     target: TargetRef
     namespaces: Sequence[str]
     store: Store = field(default_factory=Store)

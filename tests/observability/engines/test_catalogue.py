@@ -81,7 +81,7 @@ def test_what_only_the_argo_server_does_is_hidden_where_there_is_none() -> None:
         ("(1, 'a...", "{}", "cut"),
         ("(<Invoice 7>,)", "{}", "plain values"),
         (f"('{MASK}',)", "{}", "masked"),
-        ("", "", "never told"),
+        ("", "", "did not contain the arguments"),
         ("__import__('os').system('true')", "{}", "plain values"),
         ("(1,)", "{1: 2}", "plain values"),
     ],

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from observability.engines.commands import Command, word
 from observability.engines.contracts import Engine
-from observability.engines.links import Link, Subject, event_link, fill, links_out
+from observability.engines.links import Link, RunAddress, event_link, fill, links_out
 from observability.engines.registry import adapter_for
 from tests.observability.jobs.factories import NOON, after
 
 EVIL = "../a b/c?d=e&f#g%2F'\"<x>"
 
 
-def subject(engine: str = Engine.TEMPORAL, **fields: Any) -> Subject:
+def address(engine: str = Engine.TEMPORAL, **fields: Any) -> RunAddress:
     """A run of an engine."""
     values: dict[str, Any] = {
         "engine": engine,
@@ -33,67 +33,67 @@ def subject(engine: str = Engine.TEMPORAL, **fields: Any) -> Subject:
         "since": NOON,
         "until": after(60),
     }
-    return Subject(**(values | fields))
+    return RunAddress(**(values | fields))
 
 
-def ways_out(found: Subject, options: Mapping[str, Any]) -> list[Link]:
+def ways_out(found: RunAddress, options: Mapping[str, Any]) -> list[Link]:
     """The links of a run of any engine."""
     return links_out(adapter_for(found.engine).links, found, options)
 
 
-def event_page(found: Subject, options: Mapping[str, Any], **event: str) -> str:
+def event_page(found: RunAddress, options: Mapping[str, Any], **event: str) -> str:
     """The page of an event of a run of any engine."""
     return event_link(adapter_for(found.engine).links, found, options, **event)
 
 
 def commands_for(
-    found: Subject, options: Mapping[str, Any], *, endpoint: str = ""
+    found: RunAddress, options: Mapping[str, Any], *, endpoint: str = ""
 ) -> list[Command]:
     """The commands for a run of any engine."""
     return adapter_for(found.engine).commands(found, options, endpoint)
 
 
-def urls(found: Subject, **options: Any) -> dict[str, str]:
+def urls(found: RunAddress, **options: Any) -> dict[str, str]:
     """The addresses by label."""
     return {link.label: link.url for link in ways_out(found, options)}
 
 
 def test_temporals_routes_are_those_of_its_ui() -> None:
-    found = urls(subject(), ui_url="https://t.example/")
+    found = urls(address(), ui_url="https://t.example/")
     run = "https://t.example/namespaces/prod/workflows/order-7/r-1"
     assert found["Temporal: run"] == run
     assert found["Temporal: history"] == f"{run}/history"
     queue = "https://t.example/namespaces/prod/task-queues/shared-a"
     assert found["Temporal: task queue"] == queue
     assert "Temporal: pending activities" not in found
-    live = urls(subject(is_open=True), ui_url="https://t.example")
+    live = urls(address(is_open=True), ui_url="https://t.example")
     assert live["Temporal: pending activities"] == f"{run}/pending-activities"
 
 
 def test_an_event_has_a_page_only_where_the_engine_has_one() -> None:
     options = {"ui_url": "https://t.example"}
     run = "https://t.example/namespaces/prod/workflows/order-7/r-1"
-    assert event_page(subject(), options, key="12", step="") == f"{run}/history/events/12"
-    assert event_page(subject(), options, key="12:retry", step="") == ""
-    assert event_page(subject(), options, key="²", step="") == ""
-    assert event_page(subject(), {}, key="12", step="") == ""
-    argo = subject(Engine.ARGO, is_open=True)
+    assert event_page(address(), options, key="12", step="") == f"{run}/history/events/12"
+    assert event_page(address(), options, key="12:retry", step="") == ""
+    assert event_page(address(), options, key="²", step="") == ""
+    assert event_page(address(), {}, key="12", step="") == ""
+    argo = address(Engine.ARGO, is_open=True)
     assert event_page(argo, {"ui_url": "https://a.example"}, key="x", step="node 1") == (
         "https://a.example/workflows/prod/order-7?tab=workflow&nodeId=node+1&nodePanelView=summary"
     )
 
 
 def test_argo_and_flower_lead_to_the_run() -> None:
-    argo = urls(subject(Engine.ARGO), ui_url="https://a.example/argo")
+    argo = urls(address(Engine.ARGO), ui_url="https://a.example/argo")
     assert argo["Argo: workflow"] == (
         "https://a.example/argo/workflows/prod/order-7?tab=workflow&uid=r-1"
     )
-    flower = urls(subject(Engine.CELERY), ui_url="https://f.example")
+    flower = urls(address(Engine.CELERY), ui_url="https://f.example")
     assert flower["Flower: task"] == "https://f.example/task/order-7"
 
 
 def test_templates_are_filled_with_what_the_run_is() -> None:
-    found = subject(Engine.KUBERNETES, trace_id="4bf9", pod="p-1")
+    found = address(Engine.KUBERNETES, trace_id="4bf9", pod="p-1")
     template = "https://l.example/{namespace}/{job}/{pod}/{trace_id}?q={tenant}&t={from_ms}-{to_ms}"
     start = int(NOON.timestamp() * 1000)
     assert fill(template, found.values()) == (
@@ -115,7 +115,7 @@ def test_templates_are_filled_with_what_the_run_is() -> None:
 def test_a_template_that_cannot_be_filled_says_why(template: str, why: str) -> None:
     (link,) = [
         link
-        for link in ways_out(subject(), {"trace_url": template, "ui_url": "https://t.example"})
+        for link in ways_out(address(), {"trace_url": template, "ui_url": "https://t.example"})
         if link.label == "Trace"
     ]
     assert link.url == ""
@@ -125,16 +125,16 @@ def test_a_template_that_cannot_be_filled_says_why(template: str, why: str) -> N
 
 def test_what_is_not_set_is_said_instead_of_linked() -> None:
     for engine in Engine:
-        found = ways_out(subject(engine), {})
+        found = ways_out(address(engine), {})
         assert [link.option for link in found] == ["ui_url", "trace_url", "logs_url"]
         assert not any(link.url for link in found)
-        bad = ways_out(subject(engine), {"ui_url": "javascript:alert(1)"})
+        bad = ways_out(address(engine), {"ui_url": "javascript:alert(1)"})
         assert not bad[0].url
 
 
 @given(name=st.text(min_size=1).filter(lambda text: "\x00" not in text))
 def test_a_name_stays_one_part_of_the_path(name: str) -> None:
-    found = subject(external_id=name, location=name, run_id="r")
+    found = address(external_id=name, location=name, run_id="r")
     path = urlsplit(urls(found, ui_url="https://t.example")["Temporal: run"]).path
     parts = path.split("/")
     assert len(parts) == 6
@@ -180,9 +180,9 @@ def test_a_shell_reads_the_very_name(name: str) -> None:
 @pytest.mark.parametrize("engine", list(Engine))
 @pytest.mark.parametrize("is_open", [True, False])
 def test_hostile_names_are_one_argument_of_every_command(engine: Engine, is_open: bool) -> None:
-    found = subject(engine, external_id=EVIL, location=EVIL, run_id=EVIL, queue=EVIL, pod=EVIL)
+    found = address(engine, external_id=EVIL, location=EVIL, run_id=EVIL, queue=EVIL, pod=EVIL)
     made = commands_for(
-        Subject(**{**_fields(found), "is_open": is_open}), {"app": EVIL}, endpoint=EVIL
+        RunAddress(**{**_fields(found), "is_open": is_open}), {"app": EVIL}, endpoint=EVIL
     )
     assert len(made) >= 4
     for command in made:
@@ -191,12 +191,12 @@ def test_hostile_names_are_one_argument_of_every_command(engine: Engine, is_open
         assert not any(one in {"b/c?d=e", "a", "b"} for one in words), command.line
 
 
-def _fields(found: Subject) -> dict[str, Any]:
-    return {name: getattr(found, name) for name in Subject.__dataclass_fields__}
+def _fields(found: RunAddress) -> dict[str, Any]:
+    return {name: getattr(found, name) for name in RunAddress.__dataclass_fields__}
 
 
 def test_what_acts_is_offered_only_where_it_can() -> None:
-    running = commands_for(subject(is_open=True), {}, endpoint="h:7233")
+    running = commands_for(address(is_open=True), {}, endpoint="h:7233")
     assert [c.label for c in running if c.acts] == [
         "Cancel",
         "Terminate",
@@ -207,4 +207,4 @@ def test_what_acts_is_offered_only_where_it_can() -> None:
         "temporal workflow describe --namespace prod --address h:7233 --workflow-id=order-7 "
         "--run-id=r-1",
     )
-    assert not any(c.acts for c in commands_for(subject(Engine.KUBERNETES), {}))
+    assert not any(c.acts for c in commands_for(address(Engine.KUBERNETES), {}))

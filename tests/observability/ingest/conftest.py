@@ -31,7 +31,7 @@ def kept(tmp_path: Path, settings: Settings) -> Path:
     must not be too old to be kept one day."""
     settings.JOB_RETENTION_DAYS = 36_500
     settings.ARCHIVE_URL = (tmp_path / "archive").as_uri()
-    archive.rest.over()
+    archive.circuit.close()
     return tmp_path / "archive"
 
 

@@ -16,8 +16,8 @@ from observability.engines.contracts import Status
 from observability.ingest.reading import Read
 from observability.jobs.models import ArchiveState, JobDocument, JobRun
 from observability.jobs.services import archive
-from observability.jobs.services.archive import document_of
-from observability.jobs.services.documents import store_due
+from observability.jobs.services.archive import archived_document
+from observability.jobs.services.archive_due import archive_documents
 from tests.object_storage import S3
 from tests.observability.jobs.fakes import ScriptedSource, history, look
 from tests.servers import skip_if_forbidden
@@ -37,7 +37,7 @@ class Storage:
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=self.port, verbose=False)
         server.start()
         S3(server, f"http://127.0.0.1:{self.port}").bucket("trail")
-        archive.rest.over()
+        archive.circuit.close()
         return server
 
 
@@ -68,14 +68,14 @@ def test_what_ends_while_storage_is_away_is_archived_when_it_is_back(
     runs = {run.external_id: run for run in JobRun.objects.all()}
     assert {run.archive for run in runs.values()} == {ArchiveState.DUE}
     assert runs["fetched"].event_count == 3
-    assert document_of(runs["pushed"]).data == b'{"pushed": 1}'
+    assert archived_document(runs["pushed"]).data == b'{"pushed": 1}'
     server = storage.up()
     try:
-        store_due(now=timezone.now())
+        archive_documents(now=timezone.now())
         for name in runs:
             run = JobRun.objects.get(external_id=name)
             assert run.archive == ArchiveState.STORED
-            assert document_of(run).data == f'{{"{name}": 1}}'.encode()
+            assert archived_document(run).data == f'{{"{name}": 1}}'.encode()
         assert not JobDocument.objects.exists()
     finally:
         server.stop()

@@ -12,7 +12,7 @@ from observability.ingest import reading
 from observability.ingest.loop import read_once
 from observability.ingest.reading import Read
 from observability.jobs.models import ArchiveState, Attribution, IngestState, JobEvent, JobRun
-from observability.jobs.services.archive import document_of
+from observability.jobs.services.archive import archived_document
 from tenants.models import Target
 from tests.observability.jobs.factories import make_target
 from tests.observability.jobs.fakes import ScriptedSource, event, history, look
@@ -45,7 +45,7 @@ def test_a_closed_run_is_fetched_and_archived(
     assert (done.histories, run.event_count, run.history_through) == (1, 5, 5)
     assert (run.archive, run.history_due) == (ArchiveState.STORED, False)
     assert (kept / run.archive_path).is_file()
-    assert document_of(run).data == b'{"events": [1, 2]}'
+    assert archived_document(run).data == b'{"events": [1, 2]}'
 
 
 def test_reading_everything_again_changes_nothing(

@@ -11,7 +11,7 @@ from observability.engines.contracts import Status
 from observability.ingest.reading import Read
 from observability.jobs.models import ArchiveState, Attribution, JobEvent, JobRun
 from observability.jobs.rules.bounding import CUT
-from observability.jobs.services.archive import document_of
+from observability.jobs.services.archive import archived_document
 from tenants.models import Placement, Target
 from tests.observability.jobs.factories import make_tenant
 from tests.observability.jobs.fakes import ScriptedSource, event, history, look
@@ -54,7 +54,7 @@ def test_names_of_any_kind_become_rows_of_their_own(source: ScriptedSource, read
     assert JobEvent.objects.count() == len(NASTY)
     for run in JobRun.objects.all():
         assert run.archive == ArchiveState.STORED
-        assert document_of(run).data
+        assert archived_document(run).data
         assert ".." not in run.archive_path
     read()
     assert JobRun.objects.count() == len(NASTY)
@@ -77,7 +77,7 @@ def test_a_payload_of_ten_megabytes_is_bounded_in_rows_and_whole_in_the_archive(
     stored = JobEvent.objects.get()
     assert stored.detail[CUT] > 10_000_000
     assert len(stored.message) <= 2000
-    assert document_of(JobRun.objects.get()).data == document
+    assert archived_document(JobRun.objects.get()).data == document
 
 
 def test_secrets_are_nowhere_in_rows(source: ScriptedSource, read: Reading) -> None:

@@ -15,7 +15,7 @@ from observability.engines.contracts import MASK, Status
 from observability.ingest.claims import claimed
 from observability.ingest.reading import read_target
 from observability.jobs.models import ArchiveState, JobRun
-from observability.jobs.services.download import download_of
+from observability.jobs.services.documents import download_of
 from tests.observability.engines.temporal.conftest import new_namespace
 from tests.observability.jobs.factories import make_target
 

@@ -17,7 +17,7 @@ from observability.engines.contracts import LinkKind, RunSnapshot, Status
 from observability.ingest import histories, reading, store
 from observability.ingest.reading import Read
 from observability.jobs.models import IngestState, JobDocument, JobEvent, JobLink, JobRun
-from observability.jobs.services import archive, documents
+from observability.jobs.services import archive, archive_due
 from tests.observability.jobs.fakes import ScriptedSource, event, history, look
 from tests.properties import examples
 
@@ -70,7 +70,7 @@ def killer(monkeypatch: pytest.MonkeyPatch, source: ScriptedSource) -> Killer:
     found.around(monkeypatch, histories, "store")
     found.around(monkeypatch, histories, "_finish")
     found.around(monkeypatch, archive, "put")
-    found.around(monkeypatch, archive, "record")
+    found.around(monkeypatch, archive, "record_stored")
     source.before = found.step
     return found
 
@@ -222,7 +222,7 @@ def test_two_documents_of_one_run_are_both_found_again(
     ]
     read()
     run = JobRun.objects.get()
-    assert archive.document_of(run).data == b"second"
+    assert archive.archived_document(run).data == b"second"
     earlier = run.documents.get()
     assert earlier.path in {path.relative_to(kept).as_posix() for path in kept.rglob("*.zst")}
-    assert documents.store_due(now=run.updated_at) == 0
+    assert archive_due.archive_documents(now=run.updated_at) == 0

@@ -21,7 +21,7 @@ from observability.engines.contracts import (
     RunSnapshot,
     Status,
 )
-from observability.engines.ports import KnownRuns, Source
+from observability.engines.ports import EngineSource, KnownRuns
 from observability.engines.registry import EngineAdapter
 from tenants.contracts import PlacementRef, TargetRef
 from tests.observability.jobs.factories import NOON, after
@@ -62,8 +62,8 @@ def event(seq: int, **fields: Any) -> RunEvent:
 
 @dataclass
 class ScriptedSource:
-    """ports.Source over a list of pages and histories by external id. `before` is called ahead of
-    each step with its name, and may raise what a kill or an outage would."""
+    """ports.EngineSource over a list of pages and histories by external id. `before` is called
+    ahead of each step with its name, and may raise what a kill or an outage would."""
 
     pages: list[list[RunSnapshot]] = field(default_factory=list)
     histories: dict[str, History] = field(default_factory=dict)
@@ -102,10 +102,12 @@ class ScriptedSource:
             self.fetched.append((run.external_id, after))
         if self.away is not None:
             raise self.away
-        found = self.histories.get(run.external_id)
-        if found is None:
+        history = self.histories.get(run.external_id)
+        if history is None:
             raise NotFound(f"no history of {run.external_id}")
-        return replace(found, events=tuple(one for one in found.events if one.seq > after))
+        return replace(
+            history, events=tuple(event for event in history.events if event.seq > after)
+        )
 
 
 def history(events: int, document: bytes = b'{"events": []}', **fields: Any) -> History:
@@ -119,6 +121,6 @@ def history(events: int, document: bytes = b'{"events": []}', **fields: Any) -> 
     )
 
 
-def reading(sources: Mapping[str, Source]) -> dict[str, EngineAdapter]:
+def reading(sources: Mapping[str, EngineSource]) -> dict[str, EngineAdapter]:
     """The registry's adapters with these sources, and no others."""
     return {kind: replace(_ADAPTERS[kind], source=source) for kind, source in sources.items()}

@@ -80,5 +80,5 @@ def histories(
             raise found
         return found
 
-    monkeypatch.setattr("observability.replays.services.execution.history_of", answer)
+    monkeypatch.setattr("observability.replays.services.execution.temporal_history", answer)
     return known

@@ -8,7 +8,7 @@ import pytest
 
 from console.access.models import ApiToken, Role, TokenScope
 from console.audit.models import Entry
-from observability.replays.models import Replay, ReplayResult, Verdict, WorkflowBundle
+from observability.replays.models import Replay, ReplayResult, ResultVerdict, WorkflowBundle
 from observability.replays.services import execution
 from tenants.models import Membership
 from tests.observability.jobs.factories import make_run, make_tenant
@@ -32,7 +32,7 @@ def replay(bundle: WorkflowBundle) -> Replay:
     runs = [make_run(tenant=make_tenant("acme")).pk for _ in range(2)]
     accepted = Rest(Role.OPERATOR, "asker").post("replays/", {"bundle": "flows@42", "runs": runs})
     first = ReplayResult.objects.order_by("id")[0]
-    ReplayResult.objects.filter(pk=first.pk).update(verdict=Verdict.DETERMINISTIC)
+    ReplayResult.objects.filter(pk=first.pk).update(verdict=ResultVerdict.DETERMINISTIC)
     return Replay.objects.get(pk=accepted.json()["id"])
 
 

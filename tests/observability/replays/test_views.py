@@ -14,7 +14,7 @@ from observability.replays.models import (
     Replay,
     ReplayResult,
     ReplayState,
-    Verdict,
+    ResultVerdict,
     WorkflowBundle,
 )
 from observability.replays.services import replays
@@ -81,7 +81,7 @@ def test_the_page_of_a_replay_shows_what_diverged_and_escapes_it(bundle: Workflo
     replay = ask(bundle)
     first = replay.results.order_by("id")[0]
     ReplayResult.objects.filter(pk=first.pk).update(
-        verdict=Verdict.DIVERGED,
+        verdict=ResultVerdict.DIVERGED,
         event_id=11,
         event_type="TimerStarted",
         expected="start a timer of 5 s",
@@ -98,8 +98,8 @@ def test_the_page_of_a_replay_shows_what_diverged_and_escapes_it(bundle: Workflo
 def test_results_can_be_narrowed_to_what_is_bad(bundle: WorkflowBundle) -> None:
     replay = ask(bundle, count=3)
     bad, good, _ = replay.results.order_by("id")
-    ReplayResult.objects.filter(pk=bad.pk).update(verdict=Verdict.TIMED_OUT)
-    ReplayResult.objects.filter(pk=good.pk).update(verdict=Verdict.DETERMINISTIC)
+    ReplayResult.objects.filter(pk=bad.pk).update(verdict=ResultVerdict.TIMED_OUT)
+    ReplayResult.objects.filter(pk=good.pk).update(verdict=ResultVerdict.DETERMINISTIC)
     found = signed_in(Role.VIEWER).get(f"/jobs/replays/{replay.pk}/?verdict=bad")
     assert [row.pk for row in found.context["page"].rows] == [bad.pk]
 

@@ -48,10 +48,10 @@ def main() -> None:
         for workflow in workflows:
             recorder.prepare_workflow(getattr(workflow, _DEFINITION))
     except BaseException as error:  # noqa: BLE001 - whatever importing a bundle raises is its fault
-        _say(answers, {"error": f"{type(error).__name__}: {error}"[:LONGEST]})
+        _send(answers, {"error": f"{type(error).__name__}: {error}"[:LONGEST]})
         os._exit(0)
     replayer = Replayer(workflows=workflows, workflow_runner=recorder, runtime=runtime)
-    _say(answers, {"workflows": names, "isolated": isolated})
+    _send(answers, {"workflows": names, "isolated": isolated})
     asyncio.run(_serve(source, answers, replayer, recorder))
     answers.flush()
     os._exit(0)  # the SDK's threads may crash an orderly end of the interpreter
@@ -76,11 +76,13 @@ def named(workflows: Iterable[type]) -> list[str]:
     """The names of workflows, sorted. Raises ValueError when two have the same: the SDK takes only
     one of them."""
     classes: dict[str, type] = {}
-    for each in workflows:
-        name = getattr(each, _DEFINITION).name or "(dynamic)"
-        other = classes.setdefault(name, each)
-        if other is not each:
-            places = " and ".join(f"{one.__module__}.{one.__qualname__}" for one in (other, each))
+    for workflow in workflows:
+        name = getattr(workflow, _DEFINITION).name or "(dynamic)"
+        other = classes.setdefault(name, workflow)
+        if other is not workflow:
+            places = " and ".join(
+                f"{cls.__module__}.{cls.__qualname__}" for cls in (other, workflow)
+            )
             raise ValueError(f"two workflows are called {name}: {places}")
     return sorted(classes)
 
@@ -94,7 +96,7 @@ async def _serve(
         begun = time.perf_counter()
         answer = await _replay(replayer, recorder, head["workflow_id"], document)
         answer |= {"id": head["id"], "ms": round((time.perf_counter() - begun) * 1000)}
-        _say(answers, answer)
+        _send(answers, answer)
 
 
 async def _replay(
@@ -145,6 +147,6 @@ def _failed(failure: Exception, events: list[Any], recorder: compare.Recorder) -
     }
 
 
-def _say(answers: IO[str], answer: Mapping[str, Any]) -> None:
+def _send(answers: IO[str], answer: Mapping[str, Any]) -> None:
     answers.write(json.dumps(answer) + "\n")
     answers.flush()

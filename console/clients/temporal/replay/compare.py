@@ -14,12 +14,12 @@ _REASON: Final = re.compile(r'message: "(.*?)", (?:explicit_cause|source)', re.D
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class WorkflowCommand:
     """One command in a form that both sides can be brought into. `identity` is what has to be
-    equal; `words` are for people; `event_id` is 0 for what only the code asked for."""
+    equal; `description` is for people; `event_id` is 0 for what only the code asked for."""
 
     identity: tuple[str, ...]
-    words: str
+    description: str
     event_id: int = 0
     event_type: str = ""
 
@@ -79,16 +79,16 @@ class Recorder(WorkflowRunner):
         instance.activate = watched  # type: ignore[method-assign]  # one instance, watched
         return instance
 
-    def take(self) -> list[Step]:
+    def take(self) -> list[WorkflowCommand]:
         """What was asked for since the last call, in order."""
-        steps = [step for commands in self.activations for step in _asked(commands)]
+        steps = [step for commands in self.activations for step in _commands_of(commands)]
         self.activations.clear()
         return steps
 
 
-def _asked(commands: Iterable[Any]) -> list[Step]:
-    steps: dict[tuple[str, int], Step] = {}
-    others: list[tuple[tuple[str, int], Step]] = []
+def _commands_of(commands: Iterable[Any]) -> list[WorkflowCommand]:
+    steps: dict[tuple[str, int], WorkflowCommand] = {}
+    others: list[tuple[tuple[str, int], WorkflowCommand]] = []
     for number, command in enumerate(commands):
         name = command.WhichOneof("variant")
         body = getattr(command, name)
@@ -104,25 +104,27 @@ def _asked(commands: Iterable[Any]) -> list[Step]:
     return [step for key, step in others if key in steps]
 
 
-def _command(name: str, body: Any) -> Step | None:
+def _command(name: str, body: Any) -> WorkflowCommand | None:
     if name == "schedule_activity":
         return _activity(body.activity_type, body.activity_id)
     if name == "start_timer":
         seconds = body.start_to_fire_timeout.ToMilliseconds() / 1000
-        return Step(("timer",), f"start a timer of {seconds:g} s")
+        return WorkflowCommand(("timer",), f"start a timer of {seconds:g} s")
     if name == "cancel_timer":
-        return Step(("cancel timer",), "cancel a timer")
+        return WorkflowCommand(("cancel timer",), "cancel a timer")
     if name == "start_child_workflow_execution":
         return _child(body.workflow_type, body.workflow_id)
     if name == "signal_external_workflow_execution":
-        return Step(("signal", body.signal_name), f"signal another workflow: {body.signal_name}")
+        return WorkflowCommand(
+            ("signal", body.signal_name), f"signal another workflow: {body.signal_name}"
+        )
     return _CLOSING.get(name)
 
 
-_COMPLETES: Final = Step(("complete",), "complete the workflow")
-_FAILS: Final = Step(("fail",), "fail the workflow")
-_CANCELS: Final = Step(("cancel",), "end the workflow as cancelled")
-_CONTINUES: Final = Step(("continue",), "continue as new")
+_COMPLETES: Final = WorkflowCommand(("complete",), "complete the workflow")
+_FAILS: Final = WorkflowCommand(("fail",), "fail the workflow")
+_CANCELS: Final = WorkflowCommand(("cancel",), "end the workflow as cancelled")
+_CONTINUES: Final = WorkflowCommand(("continue",), "continue as new")
 _CLOSING: Final = {
     "complete_workflow_execution": _COMPLETES,
     "fail_workflow_execution": _FAILS,
@@ -132,32 +134,34 @@ _CLOSING: Final = {
 _EVENT_PREFIX: Final = "EVENT_TYPE_"
 
 
-def _activity(kind: str, name: str) -> Step:
-    return Step(("activity", kind, name), f"schedule activity {kind} (id {name})")
+def _activity(kind: str, name: str) -> WorkflowCommand:
+    return WorkflowCommand(("activity", kind, name), f"schedule activity {kind} (id {name})")
 
 
-def _child(kind: str, name: str) -> Step:
-    return Step(("child", kind, name), f"start child workflow {kind} (id {name})")
+def _child(kind: str, name: str) -> WorkflowCommand:
+    return WorkflowCommand(("child", kind, name), f"start child workflow {kind} (id {name})")
 
 
-def recorded(events: Iterable[Any], type_name: Any) -> list[Step]:
+def recorded(events: Iterable[Any], type_name: Any) -> list[WorkflowCommand]:
     """The history's commands as steps; `type_name` turns an event's type number into its name."""
     steps = []
     for event in events:
         name = type_name(event.event_type).removeprefix(_EVENT_PREFIX)
         step = _event(name, event)
         if step is not None:
-            steps.append(Step(step.identity, step.words, event.event_id, _camel(name)))
+            steps.append(
+                WorkflowCommand(step.identity, step.description, event.event_id, _camel(name))
+            )
     return steps
 
 
-def _event(name: str, event: Any) -> Step | None:
+def _event(name: str, event: Any) -> WorkflowCommand | None:
     if name == "ACTIVITY_TASK_SCHEDULED":
         body = event.activity_task_scheduled_event_attributes
         return _activity(body.activity_type.name, body.activity_id)
     if name == "TIMER_STARTED":
         body = event.timer_started_event_attributes
-        return Step(
+        return WorkflowCommand(
             ("timer",),
             f"start a timer of {body.start_to_fire_timeout.ToMilliseconds() / 1000:g} s",
         )
@@ -166,9 +170,9 @@ def _event(name: str, event: Any) -> Step | None:
         return _child(body.workflow_type.name, body.workflow_id)
     if name == "SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED":
         signal = event.signal_external_workflow_execution_initiated_event_attributes.signal_name
-        return Step(("signal", signal), f"signal another workflow: {signal}")
+        return WorkflowCommand(("signal", signal), f"signal another workflow: {signal}")
     return {
-        "TIMER_CANCELED": Step(("cancel timer",), "cancel a timer"),
+        "TIMER_CANCELED": WorkflowCommand(("cancel timer",), "cancel a timer"),
         "WORKFLOW_EXECUTION_COMPLETED": _COMPLETES,
         "WORKFLOW_EXECUTION_FAILED": _FAILS,
         "WORKFLOW_EXECUTION_CANCELED": _CANCELS,
@@ -180,16 +184,18 @@ def _camel(name: str) -> str:
     return "".join(word.capitalize() for word in name.split("_"))
 
 
-def first_divergence(history: Sequence[Step], asked: Sequence[Step], message: str) -> Divergence:
-    """Where the two part. The SDK stops at the first difference, so `asked` ends near it; where
+def first_divergence(
+    history: Sequence[WorkflowCommand], replayed: Sequence[WorkflowCommand], message: str
+) -> Divergence:
+    """Where the two part. The SDK stops at the first difference, so `replayed` ends near it; where
     the steps do not tell (markers, for example) the event that the SDK names is taken."""
     for position, step in enumerate(history):
-        actual = asked[position] if position < len(asked) else None
+        actual = replayed[position] if position < len(replayed) else None
         if actual is None or actual.identity != step.identity:
-            words = actual.words if actual else "ask for nothing here: it waits"
-            return Divergence(step.event_id, step.event_type, step.words, words)
-    if len(asked) > len(history):
-        return Divergence(0, "", "nothing more", asked[len(history)].words)
+            description = actual.description if actual else "ask for nothing here: it waits"
+            return Divergence(step.event_id, step.event_type, step.description, description)
+    if len(replayed) > len(history):
+        return Divergence(0, "", "nothing more", replayed[len(history)].description)
     named = _NAMED.search(message)
     if named:
         return Divergence(int(named[1]), named[2], f"event {named[1]}, {named[2]}", reason(message))

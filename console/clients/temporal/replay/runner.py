@@ -35,7 +35,7 @@ _LONGEST_NAME: Final = 100
 LONGEST_ANSWER: Final = 1 << 20
 
 
-class Verdict(StrEnum):
+class ReplayVerdict(StrEnum):
     """How a replay ended. `failed` is code that cannot run this history for another reason than
     non-determinism (no such workflow, an exception, a sandbox violation)."""
 
@@ -66,12 +66,12 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReplayOutcome:
     """How one replay ended. For a divergence `event_id` and `event_type` name the first event that
     the code would not have caused, `expected` says what it stands for, `actual` what the code
     would have done there; `event_id` 0 is behind the last event."""
 
-    verdict: Verdict
+    verdict: ReplayVerdict
     message: str = ""
     event_id: int = 0
     event_type: str = ""
@@ -127,7 +127,7 @@ class ReplayProcess:
         assert self.contents is not None  # noqa: S101 - set with the child
         return self.contents
 
-    def replay(self, workflow_id: str, document: bytes) -> Outcome:
+    def replay(self, workflow_id: str, document: bytes) -> ReplayOutcome:
         """Replays one history: a serialised temporal.api.history.v1.History."""
         self.start()
         assert self._child is not None  # noqa: S101 - start() has set it
@@ -141,8 +141,8 @@ class ReplayProcess:
         self._child.kill()
         message = self._child.end(self._bounds.seconds)
         self._child = None
-        verdict = Verdict.TIMED_OUT if late else Verdict.CRASHED
-        return Outcome(verdict, message, milliseconds=round(seconds * 1000))
+        verdict = ReplayVerdict.TIMED_OUT if late else ReplayVerdict.CRASHED
+        return ReplayOutcome(verdict, message, milliseconds=round(seconds * 1000))
 
 
 def _understood(line: bytes, *, starting: bool) -> dict[str, Any] | None:
@@ -153,14 +153,14 @@ def _understood(line: bytes, *, starting: bool) -> dict[str, Any] | None:
         if starting:
             right = "error" in message or isinstance(message["workflows"], list)
         else:
-            right = message["verdict"] in set(Verdict) and isinstance(message["ms"], int)
+            right = message["verdict"] in set(ReplayVerdict) and isinstance(message["ms"], int)
         return message if right else None
     return None
 
 
-def _outcome(answer: dict[str, Any]) -> Outcome:
-    return Outcome(
-        verdict=Verdict(answer["verdict"]),
+def _outcome(answer: dict[str, Any]) -> ReplayOutcome:
+    return ReplayOutcome(
+        verdict=ReplayVerdict(answer["verdict"]),
         message=_text(answer.get("message", "")),
         event_id=_number(answer.get("event_id", 0)),
         event_type=_text(answer.get("event_type", ""), _LONGEST_NAME),

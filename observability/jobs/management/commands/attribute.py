@@ -11,7 +11,7 @@ from django.utils import timezone
 from console.audit.services import Actor
 from console.errors import DomainError
 from console.pages.plural import plural
-from observability.jobs.services.attribution import claim_past, unclaimed
+from observability.jobs.services.attribution import attribute_past_runs, count_unattributed
 from tenants.models import Target
 
 
@@ -36,10 +36,10 @@ class Command(BaseCommand):
         if target is None:
             raise CommandError(f"No such target: {options['target']}")
         if options["dry_run"]:
-            self._show(unclaimed(target), "would get")
+            self._show(count_unattributed(target), "would get")
             return
         try:
-            given = claim_past(
+            counts = attribute_past_runs(
                 target=target,
                 actor=Actor.command("attribute"),
                 reason=options["reason"],
@@ -47,7 +47,7 @@ class Command(BaseCommand):
             )
         except DomainError as error:
             raise CommandError(error.message) from None
-        self._show(given, "got")
+        self._show(counts, "got")
 
     def _show(self, counts: Mapping[str, int], verb: str) -> None:
         for slug, runs in counts.items():

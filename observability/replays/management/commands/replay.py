@@ -14,11 +14,16 @@ from typing import Any, NoReturn
 from django.core.management.base import BaseCommand, CommandError
 
 from console.clients.temporal.history_documents import history_document
-from console.clients.temporal.replay.runner import Bundle, Outcome, ReplayProcess, Verdict
+from console.clients.temporal.replay.runner import (
+    Bundle,
+    ReplayOutcome,
+    ReplayProcess,
+    ReplayVerdict,
+)
 from console.errors import DomainError, ExternalError, Refused
-from observability.jobs.charts.words import visible
+from observability.jobs.charts.labels import visible
 from observability.replays.models import WorkflowBundle
-from observability.replays.services import picking
+from observability.replays.services import run_selection
 from observability.replays.services.bundles import bounds, opened
 from observability.replays.services.execution import replay_one
 
@@ -75,22 +80,22 @@ class Command(BaseCommand):
             if not contents.isolated:
                 self.stderr.write("This system cannot take the network away from a replay.")
             for name, outcome in _outcomes(process, options):
-                if not isinstance(outcome, Outcome):
+                if not isinstance(outcome, ReplayOutcome):
                     # Nobody has that history any more: it says nothing about the code.
                     self.stderr.write(f"left out: {visible(name)}: {visible(outcome)}")
                     continue
                 total += 1
-                bad += outcome.verdict is not Verdict.DETERMINISTIC
-                self._say(name, outcome, as_json=options["json"])
+                bad += outcome.verdict is not ReplayVerdict.DETERMINISTIC
+                self._write_line(name, outcome, as_json=options["json"])
         return bad, total
 
-    def _say(self, name: str, outcome: Outcome, *, as_json: bool) -> None:
+    def _write_line(self, name: str, outcome: ReplayOutcome, *, as_json: bool) -> None:
         if as_json:
             self.stdout.write(json.dumps({"history": name, **asdict(outcome)}))
             return
         # Names come from outside: nothing in them may act on the terminal.
         line = f"{outcome.verdict.value:14} {visible(name)}"
-        if outcome.verdict is Verdict.DIVERGED:
+        if outcome.verdict is ReplayVerdict.DIVERGED:
             where = f"event {outcome.event_id} {outcome.event_type}: " if outcome.event_id else ""
             line += f"\n    {where}the history has: {visible(outcome.expected)}"
             line += f"\n    the code would: {visible(outcome.actual)}"
@@ -102,12 +107,12 @@ class Command(BaseCommand):
 def _process(options: dict[str, Any]) -> ReplayProcess:
     if options["bundle"]:
         name, _, version = options["bundle"].partition("@")
-        found = WorkflowBundle.objects.filter(name=name, version=version).first()
-        if found is None:
+        bundle = WorkflowBundle.objects.filter(name=name, version=version).first()
+        if bundle is None:
             _fail(f"There is no bundle {options['bundle']}; use NAME@VERSION of one that is.")
-        if found.retired_at is not None:
-            _fail(f"Bundle {found} is retired; use another.")
-        return opened(found)
+        if bundle.retired_at is not None:
+            _fail(f"Bundle {bundle} is retired; use another.")
+        return opened(bundle)
     if not options["module"]:
         _fail("Say which code: --bundle NAME@VERSION, or --module NAME.")
     for path in options["path"]:
@@ -119,7 +124,7 @@ def _process(options: dict[str, Any]) -> ReplayProcess:
 
 def _outcomes(
     process: ReplayProcess, options: dict[str, Any]
-) -> Iterator[tuple[str, Outcome | str]]:
+) -> Iterator[tuple[str, ReplayOutcome | str]]:
     """Each history's name with its outcome, or why there is none."""
     if options["files"] and options["query"] is not None:
         _fail("Name files, or say --query; not both.")
@@ -127,12 +132,12 @@ def _outcomes(
         for name in options["files"]:
             yield name, process.replay(Path(name).stem, _document(Path(name)))
         return
-    runs, _ = picking.newest(None, options["query"] or "", last=options["last"])
+    runs, _ = run_selection.newest(None, options["query"] or "", last=options["last"])
     for run in runs:
-        found = replay_one(run, process)
-        if found is None:
+        result = replay_one(run, process)
+        if result is None:
             _fail(f"The history of {visible(run.external_id)} cannot be read now; try again later.")
-        _verdict, outcome = found
+        _verdict, outcome = result
         yield f"{run.external_id} {run.run_id}", outcome
 
 

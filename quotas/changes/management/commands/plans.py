@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from console.audit.services import Actor, require_reason
 from console.errors import DomainError
-from console.pages.diff import FieldChange
+from console.pages.diff import ValueChange
 from console.pages.plural import plural
 from quotas.changes.contracts import Preview
 from quotas.changes.rules import document as yaml_form
@@ -127,7 +127,7 @@ def _read(name: str) -> list[yaml_form.PlanDocument]:
     return documents
 
 
-def _line(change: FieldChange) -> str:
+def _line(change: ValueChange) -> str:
     if change.kind == "added":
         return f"+ {change.path}: {change.after}"
     if change.kind == "removed":

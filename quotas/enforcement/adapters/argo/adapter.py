@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from console.clients.contracts import Permission
+from console.clients.contracts import ApiPermission
 from console.clients.kubernetes.client import KubernetesClient
 from console.errors import ExternalError, Refused
 from quotas.enforcement.adapters.argo import apply, observe
@@ -22,13 +22,13 @@ _CONTROLLER: Final = "workflow-controller"
 _DEFINITION: Final = "workflows.argoproj.io"
 _VERSION_ANNOTATION: Final = "app.kubernetes.io/version"
 _NEEDED: Final = (
-    *(Permission(verb, "namespaces") for verb in ("get", "list", "create", "patch")),
+    *(ApiPermission(verb, "namespaces") for verb in ("get", "list", "create", "patch")),
     *(
-        Permission(verb, kind)
+        ApiPermission(verb, kind)
         for kind in ("configmaps", "resourcequotas")
         for verb in ("get", "list", "create", "patch", "delete")
     ),
-    *(Permission(verb, "workflows.argoproj.io") for verb in ("get", "list", "watch")),
+    *(ApiPermission(verb, "workflows.argoproj.io") for verb in ("get", "list", "watch")),
 )
 
 

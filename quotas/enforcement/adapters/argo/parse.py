@@ -138,7 +138,7 @@ def _object(
 def own_keys(item: Item) -> frozenset[str]:
     """The keys of a ConfigMap that are ours: those it says, and those that we hold."""
     metadata = item["metadata"]
-    said = str((metadata.get("annotations") or {}).get(names.KEYS, ""))
+    keys = str((metadata.get("annotations") or {}).get(names.KEYS, ""))
     mine = [
         entry
         for entry in metadata.get("managedFields") or ()
@@ -149,7 +149,7 @@ def own_keys(item: Item) -> frozenset[str]:
         for key in item.get("data") or {}
         if any(holds(entry, steps_to("ConfigMap", names.data_path(key))) for entry in mine)
     }
-    return frozenset(filter(None, said.split(","))) | held
+    return frozenset(filter(None, keys.split(","))) | held
 
 
 def _strangers(item: Item) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from console.clients.contracts import Permission
+from console.clients.contracts import ApiPermission
 from console.clients.kubernetes.client import KubernetesClient
 from console.errors import NotFound, Refused
 from quotas.enforcement.adapters.kubernetes import admission_policy, apply, names, observe
@@ -28,9 +28,9 @@ _RESOURCES: Final = (
     "rolebindings.rbac.authorization.k8s.io",
 )
 _READ: Final = (
-    Permission("get", "jobs.batch"),
+    ApiPermission("get", "jobs.batch"),
     *(
-        Permission(verb, resource)
+        ApiPermission(verb, resource)
         for resource in ("jobs.batch", "pods", "events")
         for verb in ("list", "watch")
     ),
@@ -165,13 +165,13 @@ def namespace_problems(location: str, sharing: str, fairness_key: str) -> dict[s
     return problems
 
 
-def _needed(*, policies: bool) -> list[Permission]:
-    needed = [Permission(verb, resource) for resource in _RESOURCES for verb in _VERBS]
+def _needed(*, policies: bool) -> list[ApiPermission]:
+    needed = [ApiPermission(verb, resource) for resource in _RESOURCES for verb in _VERBS]
     needed += _READ
     # Binding a role that we do not have ourselves needs this.
-    needed.append(Permission("bind", "clusterroles.rbac.authorization.k8s.io"))
+    needed.append(ApiPermission("bind", "clusterroles.rbac.authorization.k8s.io"))
     if policies:
-        needed += [Permission(verb, resource) for resource in _POLICIES
+        needed += [ApiPermission(verb, resource) for resource in _POLICIES
                    for verb in ("get", "create", "patch")]  # fmt: skip
     return needed
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from console.clients.contracts import Applied
+from console.clients.contracts import AppliedObject
 from console.clients.kubernetes.client import KubernetesClient
 from console.errors import Conflict, ExternalError, Unreachable
 from quotas.enforcement.adapters.kubernetes import names
@@ -159,7 +159,7 @@ class _Round:
         )
         self._call_off()
 
-    def _arrived(self, applied: Applied) -> None:
+    def _arrived(self, applied: AppliedObject) -> None:
         key = (applied.kind, applied.namespace, applied.name)
         apply = self._by_key[key]
         apply.waiting.discard(key)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from console.clients.contracts import Applied, Permission
+from console.clients.contracts import ApiPermission, AppliedObject
 from console.clients.kubernetes.client import KubernetesClient
 from console.errors import Conflict, NotFound, Refused, Unreachable
 from tests.servers import Cluster, KubeControlPlane, kube_control_plane
@@ -69,9 +69,9 @@ def test_missing_permissions_are_named_one_by_one(kube: Cluster, space: str) -> 
     member = KubernetesClient("env:HEADROOM_TEST_MEMBER", server=kube.url, **UNVERIFIED)
     admin = KubernetesClient(f"kubeconfig:{kube.kubeconfig}")
     wanted = [
-        Permission("patch", "resourcequotas"),
-        Permission("create", "selfsubjectaccessreviews.authorization.k8s.io"),
-        Permission("get", "pods/log", space),
+        ApiPermission("patch", "resourcequotas"),
+        ApiPermission("create", "selfsubjectaccessreviews.authorization.k8s.io"),
+        ApiPermission("get", "pods/log", space),
     ]
     assert admin.permissions(wanted) == []
     assert member.permissions(wanted) == [wanted[0], wanted[2]]
@@ -193,7 +193,7 @@ def test_many_are_applied_with_their_namespaces_first(client: KubernetesClient) 
     told: list[tuple[str, str]] = []
     threads: set[str] = set()
 
-    def note(result: Applied) -> None:
+    def note(result: AppliedObject) -> None:
         told.append((result.kind, result.namespace or result.name))
         threads.add(threading.current_thread().name)
 

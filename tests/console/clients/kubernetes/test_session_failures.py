@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from console.clients.contracts import Applied
+from console.clients.contracts import AppliedObject
 from console.clients.kubernetes import session
 from console.clients.kubernetes.client import KubernetesClient
 from console.errors import Conflict, ExternalError, NotFound, Refused, Throttled, Unreachable
@@ -232,7 +232,7 @@ def test_results_come_in_the_order_of_the_manifests_and_the_callback_in_the_call
     wrong = {"apiVersion": "v1", "kind": "Frobnicator", "metadata": {"name": "x"}}
     nameless = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}}
     outdated = {**QUOTA, "apiVersion": "v1beta1"}
-    told: list[Applied] = []
+    told: list[AppliedObject] = []
     with scripted(Answer(body=QUOTA)) as script:
         results = client_of(script).apply_many(
             [wrong, QUOTA, nameless, outdated], "headroom-test", on_result=told.append
@@ -244,7 +244,7 @@ def test_results_come_in_the_order_of_the_manifests_and_the_callback_in_the_call
 
 
 def test_a_callback_that_fails_stops_the_run() -> None:
-    def fail(_: Applied) -> None:
+    def fail(_: AppliedObject) -> None:
         raise LookupError("no row")
 
     with scripted(Answer(body=QUOTA)) as script, pytest.raises(LookupError):

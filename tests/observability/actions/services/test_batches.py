@@ -12,11 +12,11 @@ from console.audit.models import Entry
 from console.audit.services import Actor
 from console.errors import DomainError, NotFound
 from observability.actions.models import ItemStatus, Order, OrderItem, OrderStatus
+from observability.actions.services.batch_worker import run_batch
 from observability.actions.services.batches import WORK, ask_batch, stop
-from observability.actions.services.carrying import work
-from observability.actions.services.left_over import resume_batches, settle_left_over
 from observability.actions.services.orders import LEASE
-from observability.actions.services.previews import BatchAsking, preview
+from observability.actions.services.previews import BatchCommand, preview_batch
+from observability.actions.services.recovery import resume_batches, settle_abandoned
 from observability.engines.contracts import Status
 from observability.engines.verbs import ActionRequest, Answer, RunFacts, RunFound
 from observability.jobs.models import JobEvent, JobRun
@@ -35,7 +35,7 @@ def runs(db: None) -> list[JobRun]:
     return made + [make_run(status=Status.FAILED, tenant=acme) for _ in range(2)]
 
 
-def asking(runs: list[JobRun], **more: Any) -> BatchAsking:
+def command(runs: list[JobRun], **more: Any) -> BatchCommand:
     given: dict[str, Any] = {
         "engine": "temporal",
         "verb": "cancel",
@@ -43,30 +43,32 @@ def asking(runs: list[JobRun], **more: Any) -> BatchAsking:
         "reason": "wrong input",
         "rate": 50,
     }
-    return BatchAsking(**(given | more))
+    return BatchCommand(**(given | more))
 
 
 def test_the_dry_count_says_how_many_whose_and_why_not_and_writes_nothing(
     runs: list[JobRun], fake: FakeControls
 ) -> None:
-    found = preview(asking(runs, rate=3), now=timezone.now())
-    assert (found.total, found.fitting, found.seconds) == (8, 6, 2.0)
-    assert found.tenants == {"acme": 4, "globex": 2}
-    assert found.why == {"The run has ended: failed.": 2}
-    assert len(found.sample) == 6
+    preview = preview_batch(command(runs, rate=3), now=timezone.now())
+    assert (preview.total, preview.fitting, preview.seconds) == (8, 6, 2.0)
+    assert preview.tenants == {"acme": 4, "globex": 2}
+    assert preview.why == {"The run has ended: failed.": 2}
+    assert len(preview.sample) == 6
     assert Order.objects.count() == Entry.objects.count() == 0
 
 
 def test_a_batch_goes_over_what_the_search_finds(
     runs: list[JobRun], olga: Actor, fake: FakeControls, enqueued: list[Any]
 ) -> None:
-    order = ask_batch(asking=asking([], query="tenant:acme status:running", expected=4), actor=olga)
+    order = ask_batch(
+        command=command([], query="tenant:acme status:running", expected=4), actor=olga
+    )
     assert enqueued == [(WORK, order.pk)]
     asked = Entry.objects.get()
     assert asked.action == "job.cancel.asked"
     assert asked.after
     assert asked.after["runs"] == 4
-    assert not work(order_id=order.pk)
+    assert not run_batch(order_id=order.pk)
     order.refresh_from_db()
     assert (order.status, order.done, order.bad) == (OrderStatus.DONE, 4, 0)
     assert order.message == "4 done."
@@ -84,8 +86,8 @@ def test_every_run_has_its_outcome_in_the_ledger_and_in_its_trail(
         return None
 
     fake.meanwhile = one_is_gone
-    order = ask_batch(asking=asking(runs[:3]), actor=olga)
-    work(order_id=order.pk)
+    order = ask_batch(command=command(runs[:3]), actor=olga)
+    run_batch(order_id=order.pk)
     order.refresh_from_db()
     assert (order.status, order.done, order.bad) == (OrderStatus.DONE, 2, 1)
     entries = Entry.objects.filter(object_type="job").order_by("id")
@@ -99,9 +101,9 @@ def test_every_run_has_its_outcome_in_the_ledger_and_in_its_trail(
 def test_a_run_that_ends_meanwhile_is_not_touched(
     runs: list[JobRun], olga: Actor, fake: FakeControls, enqueued: list[Any]
 ) -> None:
-    order = ask_batch(asking=asking(runs[:2]), actor=olga)
+    order = ask_batch(command=command(runs[:2]), actor=olga)
     JobRun.objects.filter(pk=runs[0].pk).update(status=Status.SUCCEEDED)
-    work(order_id=order.pk)
+    run_batch(order_id=order.pk)
     item = OrderItem.objects.get(run=runs[0])
     assert item.status == ItemStatus.REFUSED
     assert [run.id for run in fake.runs] == [runs[1].pk]
@@ -110,30 +112,30 @@ def test_a_run_that_ends_meanwhile_is_not_touched(
 def test_it_keeps_to_its_rate(
     runs: list[JobRun], olga: Actor, fake: FakeControls, enqueued: list[Any]
 ) -> None:
-    order = ask_batch(asking=asking(runs[:6], rate=10), actor=olga)
+    order = ask_batch(command=command(runs[:6], rate=10), actor=olga)
     began = time.monotonic()
-    work(order_id=order.pk)
+    run_batch(order_id=order.pk)
     assert time.monotonic() - began >= 0.5
 
 
 def test_it_is_done_in_chunks_and_one_worker_at_a_time(
     runs: list[JobRun], olga: Actor, fake: FakeControls, enqueued: list[Any]
 ) -> None:
-    order = ask_batch(asking=asking(runs[:6], rate=50), actor=olga)
+    order = ask_batch(command=command(runs[:6], rate=50), actor=olga)
     second: list[bool] = []
 
     def somebody_else(*_: Any) -> Answer | None:
-        second.append(work(order_id=order.pk))
+        second.append(run_batch(order_id=order.pk))
         return None
 
     fake.meanwhile = somebody_else
     # clock: a part takes longer than that by its rate
-    assert work(order_id=order.pk, seconds=0.01)
+    assert run_batch(order_id=order.pk, seconds=0.01)
     done = len(fake.requests)
     assert 0 < done < 6
     assert second == [False] * done
     fake.meanwhile = None
-    while work(order_id=order.pk, seconds=0.01):  # clock: likewise
+    while run_batch(order_id=order.pk, seconds=0.01):  # clock: likewise
         pass
     assert len(fake.requests) == 6
     order.refresh_from_db()
@@ -143,7 +145,7 @@ def test_it_is_done_in_chunks_and_one_worker_at_a_time(
 def test_stopping_leaves_the_rest_alone_and_says_who_stopped_it(
     runs: list[JobRun], olga: Actor, fake: FakeControls, enqueued: list[Any]
 ) -> None:
-    order = ask_batch(asking=asking(runs[:6]), actor=olga)
+    order = ask_batch(command=command(runs[:6]), actor=olga)
 
     def after_two(*_: Any) -> Answer | None:
         if len(fake.requests) == 2:
@@ -151,7 +153,7 @@ def test_stopping_leaves_the_rest_alone_and_says_who_stopped_it(
         return None
 
     fake.meanwhile = after_two
-    work(order_id=order.pk)
+    run_batch(order_id=order.pk)
     order.refresh_from_db()
     assert order.status == OrderStatus.CANCELLED
     assert order.message == "2 done, 4 not tried: stopped by bob."
@@ -169,7 +171,7 @@ class Crash(BaseException):
 def test_after_a_crash_the_rest_is_done_and_the_one_in_between_is_unknown(
     runs: list[JobRun], olga: Actor, fake: FakeControls, enqueued: list[Any]
 ) -> None:
-    order = ask_batch(asking=asking(runs[:4]), actor=olga)
+    order = ask_batch(command=command(runs[:4]), actor=olga)
 
     def dies(*_: Any) -> Answer | None:
         if len(fake.requests) == 2:
@@ -178,18 +180,18 @@ def test_after_a_crash_the_rest_is_done_and_the_one_in_between_is_unknown(
 
     fake.meanwhile = dies
     with pytest.raises(Crash):
-        work(order_id=order.pk)
+        run_batch(order_id=order.pk)
     # A killed process gives nothing back.
     Order.objects.filter(pk=order.pk).update(claim="dead", claimed_until=timezone.now() + LEASE)
     fake.meanwhile = None
-    assert not work(order_id=order.pk)
+    assert not run_batch(order_id=order.pk)
     assert resume_batches(timezone.now()) == 0
-    assert settle_left_over(timezone.now() + 2 * LEASE) == 0
+    assert settle_abandoned(timezone.now() + 2 * LEASE) == 0
     enqueued.clear()
     assert resume_batches(timezone.now() + 2 * LEASE) == 1
     assert enqueued == [(WORK, order.pk)]
     Order.objects.filter(pk=order.pk).update(claimed_until=timezone.now() - LEASE)
-    assert not work(order_id=order.pk)
+    assert not run_batch(order_id=order.pk)
     order.refresh_from_db()
     assert (order.status, order.done, order.bad) == (OrderStatus.DONE, 3, 1)
     assert len(fake.requests) == 4
@@ -224,7 +226,7 @@ def test_what_is_wrong_is_said_and_nothing_is_written(
     words: str,
 ) -> None:
     with pytest.raises(DomainError) as caught:
-        ask_batch(asking=asking(runs, **more), actor=olga)
+        ask_batch(command=command(runs, **more), actor=olga)
     assert caught.value.field == field
     assert words in caught.value.message
     assert Order.objects.count() == Entry.objects.count() == 0
@@ -235,7 +237,7 @@ def test_nothing_found_is_nothing_done(
     runs: list[JobRun], olga: Actor, fake: FakeControls, enqueued: list[Any]
 ) -> None:
     with pytest.raises(DomainError) as caught:
-        ask_batch(asking=asking(runs[6:]), actor=olga)
+        ask_batch(command=command(runs[6:]), actor=olga)
     assert caught.value.code == "nothing_found"
 
 
@@ -253,12 +255,12 @@ def test_what_the_engine_finds_is_done_one_by_one_whether_we_know_it_or_not(
     make_target()
     # The engine knows better: our row is late.
     JobRun.objects.filter(pk=run.pk).update(status=Status.SUCCEEDED)
-    asked = asking([], target="engine", query=QUERY, verb="terminate", confirm="2")
-    found = preview(asked, now=timezone.now())
-    assert (found.total, found.fitting, found.tenants) == (3, 2, {"acme": 1, "": 1})
-    assert found.why == {"The run has ended: completed.": 1}
-    order = ask_batch(asking=asked, actor=olga)
-    assert not work(order_id=order.pk)
+    asked = command([], target="engine", query=QUERY, verb="terminate", confirm="2")
+    preview = preview_batch(asked, now=timezone.now())
+    assert (preview.total, preview.fitting, preview.tenants) == (3, 2, {"acme": 1, "": 1})
+    assert preview.why == {"The run has ended: completed.": 1}
+    order = ask_batch(command=asked, actor=olga)
+    assert not run_batch(order_id=order.pk)
     order.refresh_from_db()
     assert (order.status, order.done) == (OrderStatus.DONE, 2)
     done = [(each.external_id, each.run_id) for each in fake.runs]

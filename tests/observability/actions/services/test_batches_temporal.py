@@ -14,9 +14,9 @@ from console.audit.services import Actor
 from console.clients import pool
 from console.errors import ExternalError
 from observability.actions.models import Order, OrderStatus
+from observability.actions.services.batch_worker import run_batch
 from observability.actions.services.batches import ask_batch, stop
-from observability.actions.services.carrying import work
-from observability.actions.services.previews import BatchAsking, preview
+from observability.actions.services.previews import BatchCommand, preview_batch
 from observability.engines.contracts import Status
 from observability.jobs.models import JobEvent
 from tests.observability.jobs.factories import make_run, make_target, make_tenant
@@ -41,11 +41,11 @@ def workflows(worker: WorkflowWorker, temporal_address: str) -> list[WorkflowHan
     make_target(endpoint=temporal_address)
     made = [worker.start_waiting(tenant=tenant) for tenant in ("acme", "acme", "acme", "globex")]
     query = f"TaskQueue='{worker.queue}' AND ExecutionStatus='Running'"
-    until(lambda: preview(asking(query, "cancel"), now=timezone.now()).total >= 4)
+    until(lambda: preview_batch(command(query, "cancel"), now=timezone.now()).total >= 4)
     return made
 
 
-def asking(query: str, verb: str, **more: Any) -> BatchAsking:
+def command(query: str, verb: str, **more: Any) -> BatchCommand:
     given: dict[str, Any] = {
         "engine": "temporal",
         "verb": verb,
@@ -53,12 +53,12 @@ def asking(query: str, verb: str, **more: Any) -> BatchAsking:
         "target": "engine",
         "rate": 50,
     }
-    return BatchAsking(**(given | {"reason": "wrong price list"} | more))
+    return BatchCommand(**(given | {"reason": "wrong price list"} | more))
 
 
 def carried_out(order: Order) -> Order:
     """The order once its batch is over."""
-    while work(order_id=order.pk, seconds=5):  # clock: then again
+    while run_batch(order_id=order.pk, seconds=5):  # clock: then again
         pass
     order.refresh_from_db()
     return order
@@ -79,10 +79,10 @@ def test_a_batch_by_query_keeps_the_operator_in_temporal_and_in_the_ledger(
         run_id=str(first.result_run_id),
     )
     query = f"TaskQueue='{worker.queue}' AND TenantId='acme' AND ExecutionStatus='Running'"
-    found = preview(asking(query, "terminate"), now=timezone.now())
-    assert found.tenants == {"acme": 3}
-    assert {each[2] for each in found.sample} == {"running"}
-    order = carried_out(ask_batch(asking=asking(query, "terminate", confirm="3"), actor=olga))
+    preview = preview_batch(command(query, "terminate"), now=timezone.now())
+    assert preview.tenants == {"acme": 3}
+    assert {each[2] for each in preview.sample} == {"running"}
+    order = carried_out(ask_batch(command=command(query, "terminate", confirm="3"), actor=olga))
     assert (order.status, order.done, order.bad) == (OrderStatus.DONE, 3, 0), order.message
     assert [worker.status(each) for each in workflows] == ["terminated"] * 3 + ["running"]
     ended = worker.events(first, "WORKFLOW_EXECUTION_TERMINATED")[0]
@@ -109,13 +109,13 @@ def test_signal_and_reset_by_query(
 ) -> None:
     query = f"TaskQueue='{worker.queue}' AND TenantId='globex' AND ExecutionStatus='Running'"
     one = workflows[3]
-    reset = asking(query, "reset", arguments={"point": "last"})
-    order = carried_out(ask_batch(asking=reset, actor=olga))
+    reset = command(query, "reset", arguments={"point": "last"})
+    order = carried_out(ask_batch(command=reset, actor=olga))
     assert (order.status, order.done) == (OrderStatus.DONE, 1)
-    until(lambda: preview(asking(query, "signal", arguments={"name": "go"}),
+    until(lambda: preview_batch(command(query, "signal", arguments={"name": "go"}),
                           now=timezone.now()).total == 1)  # fmt: skip
-    signal = asking(query, "signal", arguments={"name": "go", "input": "[1, 2]"})
-    order = carried_out(ask_batch(asking=signal, actor=olga))
+    signal = command(query, "signal", arguments={"name": "go", "input": "[1, 2]"})
+    order = carried_out(ask_batch(command=signal, actor=olga))
     assert order.done == 1
     assert worker.run(worker.handle(one.id, "").result()) == [1, 2]
     for each in workflows[:3]:
@@ -129,7 +129,7 @@ def test_a_query_that_cannot_be_read_is_refused_before_anything_is_written(
     enqueued: list[Any],
 ) -> None:
     with pytest.raises(ExternalError, match="query"):
-        ask_batch(asking=asking("TenantId=acme", "cancel"), actor=olga)
+        ask_batch(command=command("TenantId=acme", "cancel"), actor=olga)
     assert Order.objects.count() == Entry.objects.count() == 0
     for each in workflows:
         worker.run(each.terminate())
@@ -141,10 +141,10 @@ def test_a_slow_batch_shows_its_progress_and_can_be_stopped(
     make_target(endpoint=temporal_address)
     many = [worker.start_waiting(tenant="initech") for _ in range(5)]
     query = f"TaskQueue='{worker.queue}' AND TenantId='initech' AND ExecutionStatus='Running'"
-    until(lambda: preview(asking(query, "terminate"), now=timezone.now()).total == 5)
-    slow = asking(query, "terminate", rate=1, confirm="5", expected=5)
-    order = ask_batch(asking=slow, actor=olga)
-    assert work(order_id=order.pk, seconds=1.5)  # clock: of five, by its rate
+    until(lambda: preview_batch(command(query, "terminate"), now=timezone.now()).total == 5)
+    slow = command(query, "terminate", rate=1, confirm="5", expected=5)
+    order = ask_batch(command=slow, actor=olga)
+    assert run_batch(order_id=order.pk, seconds=1.5)  # clock: of five, by its rate
     order.refresh_from_db()
     assert order.status == OrderStatus.RUNNING
     assert 1 <= order.done <= 3

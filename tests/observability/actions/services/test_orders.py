@@ -12,22 +12,22 @@ from console.audit.models import Entry, Outcome
 from console.audit.services import Actor
 from console.errors import Conflict, DomainError, Refused, Throttled, Unreachable
 from observability.actions.models import Order, OrderStatus
-from observability.actions.services.left_over import settle_left_over
-from observability.actions.services.orders import LEASE, Asking, act, ask, carry_out
+from observability.actions.services.orders import LEASE, ActionCommand, act, ask, carry_out
+from observability.actions.services.recovery import settle_abandoned
 from observability.engines.contracts import EventKind, Status
 from observability.engines.verbs import ActionRequest, Answer, RunFacts
 from observability.jobs.models import JobEvent, JobRun
 from tests.observability.actions.fakes import FakeControls
 from tests.observability.jobs.factories import make_run
 
-CANCEL = Asking("cancel", "it hangs")
+CANCEL = ActionCommand("cancel", "it hangs")
 
 
-def refused(run: JobRun, asking: Asking, actor: Actor) -> DomainError:
+def refused(run: JobRun, command: ActionCommand, actor: Actor) -> DomainError:
     """The refusal, after which nothing was written and nothing tried."""
     before = (Order.objects.count(), Entry.objects.count())
     with pytest.raises(DomainError) as caught:
-        act(run=run, asking=asking, actor=actor)
+        act(run=run, command=command, actor=actor)
     assert (Order.objects.count(), Entry.objects.count()) == before
     return caught.value
 
@@ -36,7 +36,7 @@ def refused(run: JobRun, asking: Asking, actor: Actor) -> DomainError:
 def test_the_ledger_has_it_before_it_is_tried_and_after_it_was_answered(
     run: JobRun, olga: Actor, fake: FakeControls
 ) -> None:
-    order = act(run=run, asking=CANCEL, actor=olga)
+    order = act(run=run, command=CANCEL, actor=olga)
     assert fake.ledger == [[("job.cancel.asked", "Asked, not tried yet.")]]
     assert fake.in_transaction == [False]
     assert order.status == OrderStatus.DONE
@@ -57,14 +57,14 @@ def test_asking_inside_a_transaction_is_a_fault_of_ours_and_tries_nothing(
     from django.db import transaction
 
     with pytest.raises(RuntimeError), transaction.atomic():
-        act(run=run, asking=CANCEL, actor=olga)
+        act(run=run, command=CANCEL, actor=olga)
     assert fake.requests == []
 
 
 def test_the_engine_hears_who_it_is_why_and_under_which_id(
     run: JobRun, olga: Actor, fake: FakeControls
 ) -> None:
-    order = act(run=run, asking=CANCEL, actor=olga)
+    order = act(run=run, command=CANCEL, actor=olga)
     request = fake.requests[0]
     assert request.id == order.uid
     assert request.identity == "headroom:olga"
@@ -75,8 +75,8 @@ def test_the_engine_hears_who_it_is_why_and_under_which_id(
 def test_the_trail_has_a_note_with_who_and_why_and_is_read_again(
     run: JobRun, olga: Actor, fake: FakeControls
 ) -> None:
-    asking = Asking("signal", "approve it", {"name": "go", "input": '{"password": "x"}'})
-    order = act(run=run, asking=asking, actor=olga)
+    command = ActionCommand("signal", "approve it", {"name": "go", "input": '{"password": "x"}'})
+    order = act(run=run, command=command, actor=olga)
     note = JobEvent.objects.get(run=run, kind=EventKind.NOTE)
     assert note.key == f"order:{order.pk}"
     assert note.actor == "olga"
@@ -114,7 +114,7 @@ def test_what_the_engine_says_is_the_outcome_in_its_own_words(
     words: str,
 ) -> None:
     fake.failure = failure
-    order = act(run=run, asking=CANCEL, actor=olga)
+    order = act(run=run, command=CANCEL, actor=olga)
     assert order.status == status
     assert words in order.message
     entry = Entry.objects.order_by("id").last()
@@ -127,20 +127,22 @@ def test_what_no_database_keeps_of_an_answer_does_not_leave_the_order_open(
     run: JobRun, olga: Actor, fake: FakeControls
 ) -> None:
     fake.meanwhile = lambda *_: Answer("done\0 \ud800", {"worker\0": ["a\0b"]})
-    order = act(run=run, asking=CANCEL, actor=olga)
+    order = act(run=run, command=CANCEL, actor=olga)
     assert order.status == OrderStatus.DONE
     assert order.message == "done\ufffd \ufffd"
     assert order.result == {"worker\ufffd": ["a\ufffdb"]}
 
 
 def test_no_reason_no_action(run: JobRun, olga: Actor, fake: FakeControls) -> None:
-    assert refused(run, Asking("cancel", "  "), olga).code == "reason_required"
+    assert refused(run, ActionCommand("cancel", "  "), olga).code == "reason_required"
 
 
 def test_bad_arguments_are_refused_before_anything_is_written(
     run: JobRun, olga: Actor, fake: FakeControls
 ) -> None:
-    error = refused(run, Asking("reset", "try again", {"point": "event", "event": "x"}), olga)
+    error = refused(
+        run, ActionCommand("reset", "try again", {"point": "event", "event": "x"}), olga
+    )
     assert error.field == "event"
     assert "'x'" in error.message
 
@@ -148,7 +150,7 @@ def test_bad_arguments_are_refused_before_anything_is_written(
 def test_an_unknown_verb_is_refused_with_those_there_are(
     run: JobRun, olga: Actor, fake: FakeControls
 ) -> None:
-    error = refused(run, Asking("suspend", "why not"), olga)
+    error = refused(run, ActionCommand("suspend", "why not"), olga)
     assert error.field == "verb"
     assert "cancel, terminate" in error.message
 
@@ -156,9 +158,11 @@ def test_an_unknown_verb_is_refused_with_those_there_are(
 def test_what_is_destructive_asks_to_type_the_id(
     run: JobRun, olga: Actor, fake: FakeControls
 ) -> None:
-    error = refused(run, Asking("terminate", "stuck", confirm="invoice"), olga)
+    error = refused(run, ActionCommand("terminate", "stuck", confirm="invoice"), olga)
     assert (error.code, error.field) == ("confirm_required", "confirm")
-    done = act(run=run, asking=Asking("terminate", "stuck", confirm="invoice-7"), actor=olga)
+    done = act(
+        run=run, command=ActionCommand("terminate", "stuck", confirm="invoice-7"), actor=olga
+    )
     assert done.status == OrderStatus.DONE
 
 
@@ -167,8 +171,10 @@ def test_an_id_that_no_field_can_hold_as_it_is_can_be_confirmed(
     olga: Actor, fake: FakeControls, typed: str
 ) -> None:
     run = make_run(status=Status.RUNNING, external_id=" order\n7\u202e ")
-    assert refused(run, Asking("terminate", "stuck", confirm="order7"), olga).field == "confirm"
-    done = act(run=run, asking=Asking("terminate", "stuck", confirm=typed), actor=olga)
+    assert (
+        refused(run, ActionCommand("terminate", "stuck", confirm="order7"), olga).field == "confirm"
+    )
+    done = act(run=run, command=ActionCommand("terminate", "stuck", confirm=typed), actor=olga)
     assert done.status == OrderStatus.DONE
 
 
@@ -177,7 +183,7 @@ def test_a_run_that_has_ended_since_it_was_looked_at_is_a_conflict(
 ) -> None:
     JobRun.objects.filter(pk=run.pk).update(status=Status.FAILED)
     run.refresh_from_db()
-    error = refused(run, Asking("cancel", "it hangs", seen="running"), olga)
+    error = refused(run, ActionCommand("cancel", "it hangs", seen_status="running"), olga)
     assert (error.code, error.status) == ("run_changed", 409)
     assert "running when you looked and is failed now" in error.message
     assert refused(run, CANCEL, olga).code == "not_possible"
@@ -190,12 +196,12 @@ def test_two_at_once_one_gets_it_and_the_other_hears_who_was_first(
 
     def somebody_else(_: RunFacts, __: ActionRequest) -> Answer | None:
         with pytest.raises(DomainError) as caught:
-            act(run=run, asking=CANCEL, actor=Actor.command("bob"))
+            act(run=run, command=CANCEL, actor=Actor.command("bob"))
         second.append(caught.value)
         return None
 
     fake.meanwhile = somebody_else
-    assert act(run=run, asking=CANCEL, actor=olga).status == OrderStatus.DONE
+    assert act(run=run, command=CANCEL, actor=olga).status == OrderStatus.DONE
     assert (second[0].code, second[0].status) == ("order_under_way", 409)
     assert "olga asked for “Cancel”" in second[0].message
     assert Order.objects.count() == 1
@@ -205,7 +211,7 @@ def test_two_at_once_one_gets_it_and_the_other_hears_who_was_first(
 def test_a_run_that_ends_between_asking_and_doing_is_not_touched(
     run: JobRun, olga: Actor, fake: FakeControls
 ) -> None:
-    order = ask(run=run, asking=CANCEL, actor=olga, now=timezone.now())
+    order = ask(run=run, command=CANCEL, actor=olga, now=timezone.now())
     JobRun.objects.filter(pk=run.pk).update(status=Status.SUCCEEDED)
     order = carry_out(order=order)
     assert order.status == OrderStatus.REFUSED
@@ -214,7 +220,7 @@ def test_a_run_that_ends_between_asking_and_doing_is_not_touched(
 
 
 def test_carrying_out_twice_does_it_once(run: JobRun, olga: Actor, fake: FakeControls) -> None:
-    order = ask(run=run, asking=CANCEL, actor=olga, now=timezone.now())
+    order = ask(run=run, command=CANCEL, actor=olga, now=timezone.now())
     carry_out(order=order)
     carry_out(order=order)
     assert len(fake.requests) == 1
@@ -241,11 +247,11 @@ def test_a_crash_between_asking_and_the_answer_is_unknown_and_never_done_again(
 ) -> None:
     fake.meanwhile = crash
     with pytest.raises(Crash):
-        act(run=run, asking=CANCEL, actor=olga)
+        act(run=run, command=CANCEL, actor=olga)
     order = Order.objects.get()
     assert order.status == OrderStatus.RUNNING
-    assert settle_left_over(timezone.now()) == 0
-    assert settle_left_over(timezone.now() + 2 * LEASE) == 1
+    assert settle_abandoned(timezone.now()) == 0
+    assert settle_abandoned(timezone.now() + 2 * LEASE) == 1
     order.refresh_from_db()
     assert order.status == OrderStatus.UNKNOWN
     assert "carried out or not" in order.message
@@ -254,14 +260,14 @@ def test_a_crash_between_asking_and_the_answer_is_unknown_and_never_done_again(
     last = Entry.objects.order_by("id").last()
     assert last is not None
     assert (last.action, last.outcome) == ("job.cancel", Outcome.FAILED)
-    assert settle_left_over(timezone.now() + 3 * LEASE) == 0
+    assert settle_abandoned(timezone.now() + 3 * LEASE) == 0
     fake.meanwhile = None
-    assert act(run=run, asking=CANCEL, actor=olga).status == OrderStatus.DONE
+    assert act(run=run, command=CANCEL, actor=olga).status == OrderStatus.DONE
 
 
 def test_what_was_never_tried_is_cancelled(run: JobRun, olga: Actor, fake: FakeControls) -> None:
-    order = ask(run=run, asking=CANCEL, actor=olga, now=timezone.now() - 2 * LEASE)
-    assert settle_left_over(timezone.now()) == 1
+    order = ask(run=run, command=CANCEL, actor=olga, now=timezone.now() - 2 * LEASE)
+    assert settle_abandoned(timezone.now()) == 1
     order.refresh_from_db()
     assert order.status == OrderStatus.CANCELLED
     assert "nothing was done" in order.message
@@ -272,11 +278,11 @@ def test_an_answer_that_comes_after_all_counts(
     run: JobRun, olga: Actor, fake: FakeControls
 ) -> None:
     def slowly(_: RunFacts, __: ActionRequest) -> Answer | None:
-        settle_left_over(timezone.now() + LEASE + timedelta(seconds=1))
+        settle_abandoned(timezone.now() + LEASE + timedelta(seconds=1))
         return None
 
     fake.meanwhile = slowly
-    order = act(run=run, asking=CANCEL, actor=olga)
+    order = act(run=run, command=CANCEL, actor=olga)
     assert order.status == OrderStatus.DONE
     titles = JobEvent.objects.filter(run=run).order_by("id").values_list("title", flat=True)
     assert list(titles) == ["Cancel: unknown", "Cancel: done"]
@@ -291,7 +297,7 @@ def test_a_note_of_a_run_without_event_numbers_stands_where_it_happened(
 
     run = make_run(make_target("prod", "kubernetes"), status=Status.RUNNING)
     with controls(Engine.KUBERNETES):
-        act(run=run, asking=Asking("suspend", "make room"), actor=olga)
+        act(run=run, command=ActionCommand("suspend", "make room"), actor=olga)
     run.refresh_from_db()
     note = JobEvent.objects.get(run=run)
     assert note.seq == int(note.at.timestamp() * 1_000_000)

@@ -24,7 +24,7 @@ from deploy.emulators.argo.cluster import Cluster
 from deploy.emulators.argo.controller import Controller
 from deploy.emulators.argo.server import Answers, serve
 from observability.actions.models import Order, OrderStatus
-from observability.actions.services.orders import Asking, act
+from observability.actions.services.orders import ActionCommand, act
 from observability.engines.contracts import EventKind, LinkKind, Status
 from observability.ingest.claims import claimed
 from observability.ingest.reading import read_target
@@ -130,7 +130,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
 @pytest.fixture
 def lab(site: Site, tmp_path: Path, settings: Settings) -> Iterator[Lab]:
     settings.ARCHIVE_URL = (tmp_path / "archive").as_uri()
-    archive.rest.over()
+    archive.circuit.close()
     token = tmp_path / "token"
     token.write_text(secrets.token_hex(8))
     cluster, kept = Cluster(f"kubeconfig:{site.kubeconfig}", site.namespace), Archive()
@@ -153,7 +153,7 @@ def lab(site: Site, tmp_path: Path, settings: Settings) -> Iterator[Lab]:
 
 
 def ask(run: JobRun, verb: str, actor: Actor, **more: Any) -> Order:
-    return act(run=run, asking=Asking(verb, "the source is back", **more), actor=actor)
+    return act(run=run, command=ActionCommand(verb, "the source is back", **more), actor=actor)
 
 
 def trail_of(run: JobRun) -> list[tuple[str, str]]:
@@ -165,7 +165,7 @@ def trail_of(run: JobRun) -> list[tuple[str, str]]:
 def test_what_a_retry_overwrites_stays_in_the_trail(lab: Lab, olga: Actor) -> None:
     first = lab.fail("nightly")
     assert (first.status, first.tenant and first.tenant.slug) == (Status.FAILED, "acme")
-    before, document = trail_of(first), archive.document_of(first).data
+    before, document = trail_of(first), archive.archived_document(first).data
     assert EventKind.ATTEMPT_FAILED in {kind for kind, _ in before}
     assert FAILURE.encode() in document
 
@@ -185,8 +185,8 @@ def test_what_a_retry_overwrites_stays_in_the_trail(lab: Lab, olga: Actor) -> No
     kept = JobRun.objects.get(pk=first.pk)
     assert (kept.failure, kept.closed_at) == (first.failure, first.closed_at)
     assert set(before) <= set(trail_of(kept))
-    assert archive.document_of(kept).data == document
-    assert FAILURE.encode() not in archive.document_of(runs[1]).data
+    assert archive.archived_document(kept).data == document
+    assert FAILURE.encode() not in archive.archived_document(runs[1]).data
     for run in runs:
         assert run.links.get(kind=LinkKind.CHAIN).value == first.run_id
     with pytest.raises(DomainError, match="act on its latest run"):

@@ -13,7 +13,7 @@ from observability.engines.celery.gaps import (
     silenced,
 )
 from observability.engines.celery.runs import Fold
-from observability.engines.celery.workers import SILENT_AFTER, Workers
+from observability.engines.celery.workers import SILENT_AFTER, WorkerRegistry
 from observability.engines.contracts import TrailGap
 from tests.observability.engines.celery.event_listener import (
     NOW,
@@ -25,9 +25,9 @@ from tests.observability.engines.celery.event_listener import (
 START = microseconds(NOW)
 
 
-def running() -> tuple[Rows, Fold, Workers]:
+def running() -> tuple[Rows, Fold, WorkerRegistry]:
     """A task that runs on w1@test."""
-    rows, fold, workers = Rows(), Fold("sample"), Workers()
+    rows, fold, workers = Rows(), Fold("sample"), WorkerRegistry()
     events = (received(1), event("task-started", 2))
     rows.store(fold.runs(events, rows))
     workers.take(EventBatch(events, START, START))
@@ -60,7 +60,7 @@ def test_a_worker_is_not_blamed_for_what_nobody_could_hear() -> None:
 
 
 def test_a_worker_that_comes_online_is_asked_until_it_answers() -> None:
-    workers = Workers()
+    workers = WorkerRegistry()
     workers.take(EventBatch((event("worker-online", 1, uuid=""),), START, START))
     assert workers.to_ask(START) == []
     assert workers.to_ask(START + 1_000_000) == ["w1@test"]
@@ -72,9 +72,9 @@ def test_a_worker_that_comes_online_is_asked_until_it_answers() -> None:
 def test_what_no_worker_has_after_a_gap_has_ended_unseen() -> None:
     rows, _, _ = running()
     there = {"u1": TaskOnWorker("u1", "x", "w1@test", "active")}
-    assert list(ended_unseen(rows.open_runs(), there, heard=(), at_us=START)) == []
-    assert list(ended_unseen(rows.open_runs(), {}, heard=("u1",), at_us=START)) == []
-    (run,) = ended_unseen(rows.open_runs(), {}, heard=(), at_us=START)
+    assert list(ended_unseen(rows.open_runs(), there, reported=(), at_us=START)) == []
+    assert list(ended_unseen(rows.open_runs(), {}, reported=("u1",), at_us=START)) == []
+    (run,) = ended_unseen(rows.open_runs(), {}, reported=(), at_us=START)
     rows.store([run])
     assert rows.status("u1") == "lost"
     assert "how is not known" in rows.value("u1", "failure")

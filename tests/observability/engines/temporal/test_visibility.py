@@ -78,7 +78,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cursor, "FULL", 5)
 
 
-def walk(there: Visibility, begin: datetime = BEGINNING) -> list[visibility.VisibilityPage]:
+def walk(there: Visibility, begin: datetime = BEGINNING) -> list[visibility.VisibilityWindow]:
     reader = cast("HistoryReader", there)
     return list(visibility_pages(reader, "CloseTime IS NOT NULL", "CloseTime", begin, END))
 

@@ -14,7 +14,7 @@ from console.access.models import Role, User
 from observability.engines import registry
 from observability.engines.contracts import Status
 from observability.jobs.models import IngestGap, IngestState
-from observability.jobs.selectors.ingest import readings
+from observability.jobs.selectors.ingest import ingest_statuses
 from tenants.models import Target
 from tests.observability.jobs.factories import make_run, make_target
 from tests.observability.jobs.fakes import ScriptedSource, reading
@@ -53,13 +53,13 @@ def scraped(rest: Rest | None = None) -> dict[tuple[str, str], float]:
 
 
 def test_prometheus_reads_lag_and_progress(target: Target) -> None:
-    found = scraped()
-    assert 9 < found["headroom_ingest_lag_seconds", "eu"] < 60
-    assert found["headroom_ingest_runs_read_total", "eu"] == 7
-    assert found["headroom_ingest_events_read_total", "eu"] == 70
-    assert found["headroom_ingest_open_runs", "eu"] == 1
-    assert ("headroom_ingest_lag_seconds", "us") not in found
-    assert found["headroom_ingest_caught_up", "us"] == 0
+    samples = scraped()
+    assert 9 < samples["headroom_ingest_lag_seconds", "eu"] < 60
+    assert samples["headroom_ingest_runs_read_total", "eu"] == 7
+    assert samples["headroom_ingest_events_read_total", "eu"] == 70
+    assert samples["headroom_ingest_open_runs", "eu"] == 1
+    assert ("headroom_ingest_lag_seconds", "us") not in samples
+    assert samples["headroom_ingest_caught_up", "us"] == 0
 
 
 def test_what_nobody_reads_any_more_is_not_caught_up(target: Target) -> None:
@@ -67,10 +67,10 @@ def test_what_nobody_reads_any_more_is_not_caught_up(target: Target) -> None:
     state.update(caught_up=True)
     assert scraped(rest)["headroom_ingest_caught_up", "eu"] == 1
     state.update(read_at=timezone.now() - timedelta(minutes=10))
-    found = scraped(rest)
-    assert found["headroom_ingest_caught_up", "eu"] == 0
-    assert 590 < found["headroom_ingest_lag_seconds", "eu"] < 660
-    (eu,) = (one for one in readings(timezone.now()) if one.target == target)
+    samples = scraped(rest)
+    assert samples["headroom_ingest_caught_up", "eu"] == 0
+    assert 590 < samples["headroom_ingest_lag_seconds", "eu"] < 660
+    (eu,) = (one for one in ingest_statuses(timezone.now()) if one.target == target)
     assert (eu.late, eu.silent) == (True, True)
 
 
@@ -84,7 +84,7 @@ def test_any_number_of_targets_costs_as_many_queries(
     for number in range(20):
         IngestState.objects.create(target=make_target(f"t{number}"))
     with django_assert_num_queries(2):
-        assert len(readings(timezone.now())) == 22
+        assert len(ingest_statuses(timezone.now())) == 22
 
 
 def test_the_panel_says_what_is_wrong(target: Target, client: Client) -> None:

@@ -81,7 +81,7 @@ def test_a_run_is_said_with_words_not_ids(viewer: Rest, run: JobRun) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "expected"),
     [
         ({}, ["other", "task-1"]),
         ({"q": "boom"}, ["task-1"]),
@@ -94,10 +94,10 @@ def test_a_run_is_said_with_words_not_ids(viewer: Rest, run: JobRun) -> None:
     ],
 )
 def test_the_explorers_filters_are_parameters(
-    viewer: Rest, run: JobRun, query: dict[str, Any], found: list[str]
+    viewer: Rest, run: JobRun, query: dict[str, Any], expected: list[str]
 ) -> None:
     make_run(external_id="other", created_at=after(5), search="other")
-    assert names(viewer.get("jobs/", **query)) == found
+    assert names(viewer.get("jobs/", **query)) == expected
 
 
 @pytest.mark.parametrize(

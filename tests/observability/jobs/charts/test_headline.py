@@ -14,8 +14,8 @@ from observability.engines.contracts import (
     RunEvent,
     Status,
 )
-from observability.jobs.charts.headline import Headline, Subject, headline, standing
-from observability.jobs.charts.shapes import Moment, Outline
+from observability.jobs.charts.elements import RunTimes, TimelineEvent
+from observability.jobs.charts.headline import Headline, HeadlineInput, headline, summarize
 from tests.observability.jobs.charts.test_timeline import EVENTS, MINUTE, moments
 from tests.observability.jobs.factories import NOON, after, retried, seen
 
@@ -32,36 +32,36 @@ def line(
 ) -> Headline:
     """The headline of a run that is a minute old, or ended after 250 s."""
     closed = None if status in {Status.RUNNING, Status.WAITING, Status.PAUSED} else after(250)
-    subject = Subject(Outline(status, NOON, began, closed), **fields)
-    return headline(subject, standing(moments(events)), now=now)
+    subject = HeadlineInput(RunTimes(status, NOON, began, closed), **fields)
+    return headline(subject, summarize(moments(events)), now=now)
 
 
 def test_a_failure_is_its_kind_and_its_message() -> None:
-    said = line([], Status.FAILED, failure="exit code 137", failure_kind=FailureKind.OUT_OF_MEMORY)
-    assert said == Headline("bad", "Out of memory", "exit code 137")
+    shown = line([], Status.FAILED, failure="exit code 137", failure_kind=FailureKind.OUT_OF_MEMORY)
+    assert shown == Headline("bad", "Out of memory", "exit code 137")
 
 
 def test_a_failure_without_a_message_borrows_that_of_its_last_attempt() -> None:
-    said = line(retried()[:4], Status.FAILED)
-    assert said == Headline("bad", "Failed", "PaymentDown: 503")
+    shown = line(retried()[:4], Status.FAILED)
+    assert shown == Headline("bad", "Failed", "PaymentDown: 503")
 
 
 def test_success_says_how_long_and_how_much_of_it_was_waiting() -> None:
-    said = line([], Status.SUCCEEDED, began=after(130), attempts=2)
-    assert said == Headline(
+    shown = line([], Status.SUCCEEDED, began=after(130), attempts=2)
+    assert shown == Headline(
         "good", "Succeeded in 4 min 10 s after 2 attempts", "2 min 10 s of it waiting to start."
     )
 
 
 def test_whoever_terminated_it_is_named_with_the_reason() -> None:
     events = [seen(1, EventKind.TERMINATED, 9, actor="ann", message="wrong input")]
-    said = line(events, Status.TERMINATED)
-    assert said == Headline("", "Terminated by ann after 4 min 10 s", "wrong input")
+    shown = line(events, Status.TERMINATED)
+    assert shown == Headline("", "Terminated by ann after 4 min 10 s", "wrong input")
 
 
 def test_a_run_that_nothing_took_up_says_where_it_waits() -> None:
-    said = line([], Status.WAITING, began=None, queue="shared-a")
-    assert said.lead == "Waiting in shared-a for 1 min"
+    shown = line([], Status.WAITING, began=None, queue="shared-a")
+    assert shown.lead == "Waiting in shared-a for 1 min"
 
 
 def test_a_named_wait_is_counted_from_when_it_began() -> None:
@@ -86,16 +86,16 @@ def test_what_started_in_the_end_is_no_longer_denied() -> None:
 
 
 def test_a_retry_says_which_attempt_and_when() -> None:
-    said = line(retried()[:5], retry_at=after(80))
-    assert said == Headline("warn", "Retrying: attempt 2 in 20 s", "charge-card: PaymentDown: 503")
+    shown = line(retried()[:5], retry_at=after(80))
+    assert shown == Headline("warn", "Retrying: attempt 2 in 20 s", "charge-card: PaymentDown: 503")
 
 
 def test_a_failure_that_nothing_made_good_is_said_of_a_run_that_goes_on() -> None:
     kind = FailureKind.NON_DETERMINISM
     events = [seen(1, EventKind.ATTEMPT_FAILED, 20, step="workflow-task", message="[TMPRL1100]")]
-    said = line(events, failure="[TMPRL1100] timer", failure_kind=kind)
-    assert said.lead == "Non-determinism: the code no longer fits the history, 40 s ago"
-    assert said.text == "[TMPRL1100] timer"
+    shown = line(events, failure="[TMPRL1100] timer", failure_kind=kind)
+    assert shown.lead == "Non-determinism: the code no longer fits the history, 40 s ago"
+    assert shown.text == "[TMPRL1100] timer"
     healed = [*events, seen(2, EventKind.STEP_COMPLETED, 30, step="workflow-task")]
     assert line(healed).lead == "Running for 59 s"
     again = [*events, seen(2, EventKind.ATTEMPT_STARTED, 30, step="another pod")]
@@ -121,8 +121,8 @@ def test_a_checkpoint_says_how_far(progress: dict[str, Any], words: str) -> None
 
 
 @given(events=EVENTS)
-def test_no_sequence_of_events_leaves_it_empty(events: list[Moment]) -> None:
+def test_no_sequence_of_events_leaves_it_empty(events: list[TimelineEvent]) -> None:
     for status in Status:
         closed = None if status in {Status.RUNNING, Status.WAITING, Status.PAUSED} else after(9)
-        subject = Subject(Outline(status, NOON, None, closed))
-        assert headline(subject, standing(events), now=after(60)).lead
+        subject = HeadlineInput(RunTimes(status, NOON, None, closed))
+        assert headline(subject, summarize(events), now=after(60)).lead

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from observability.engines.contracts import EventKind, RunEvent, Status
-from observability.jobs.charts.shapes import End, Lane, Moment, Outline, Shape
+from observability.jobs.charts.descriptions import describe_lane
+from observability.jobs.charts.elements import (
+    Lane,
+    RunTimes,
+    SpanKind,
+    SpanOutcome,
+    TimelineEvent,
+)
 from observability.jobs.charts.timeline import (
     MOST_LANES,
     MOST_MARKS,
@@ -19,16 +26,15 @@ from observability.jobs.charts.timeline import (
     draw,
     ticks,
 )
-from observability.jobs.charts.wording import lane_words
 from tests.observability.jobs.factories import NOON, after, long_history, retried, seen
 
 MINUTE = after(60)
 
 
-def moments(events: list[RunEvent]) -> list[Moment]:
+def moments(events: list[RunEvent]) -> list[TimelineEvent]:
     """Events as the picture gets them."""
     return [
-        Moment(e.at, e.kind, e.step, e.step_name, e.attempt, e.title, e.message, e.actor)
+        TimelineEvent(e.at, e.kind, e.step, e.step_name, e.attempt, e.title, e.message, e.actor)
         for e in events
     ]
 
@@ -43,7 +49,7 @@ def picture(
     gaps: tuple[Gap, ...] = (),
 ) -> Timeline:
     """The timeline of a run that began a second after noon."""
-    outline = Outline(
+    outline = RunTimes(
         status,
         NOON,
         None if began is None else after(began),
@@ -52,14 +58,14 @@ def picture(
     return draw(outline, moments(events), now=now, gaps=gaps)
 
 
-def shapes(lane: Lane) -> list[tuple[Shape, float, float, End]]:
+def shapes(lane: Lane) -> list[tuple[SpanKind, float, float, SpanOutcome]]:
     """The spans of a lane as (shape, start, end, how) in seconds after noon."""
     return [
         (
-            part.shape,
+            part.kind,
             (part.start - NOON).total_seconds(),
             (part.end - NOON).total_seconds(),
-            part.how,
+            part.outcome,
         )
         for part in lane.spans
     ]
@@ -69,13 +75,13 @@ def test_a_step_that_was_retried_waits_tries_backs_off_and_tries_again() -> None
     lane = picture(retried()).lanes[1]
     assert lane.name == "charge-card"
     assert shapes(lane) == [
-        (Shape.WAIT, 0, 10, End.NONE),
-        (Shape.RUN, 10, 18, End.BAD),
-        (Shape.BACKOFF, 18, 28, End.NONE),
-        (Shape.RUN, 28, 40, End.OK),
+        (SpanKind.WAIT, 0, 10, SpanOutcome.NONE),
+        (SpanKind.RUN, 10, 18, SpanOutcome.BAD),
+        (SpanKind.BACKOFF, 18, 28, SpanOutcome.NONE),
+        (SpanKind.RUN, 28, 40, SpanOutcome.OK),
     ]
     assert [mark.kind for mark in lane.marks] == [EventKind.CHECKPOINT]
-    assert lane_words(lane) == (
+    assert describe_lane(lane) == (
         "waited 10 s: Scheduled; attempt 1 ran 8 s, failed: PaymentDown: 503; "
         "attempt 2 paused before the next attempt 10 s: Retry; attempt 2 ran 12 s, succeeded; "
         "checkpoint × 1"
@@ -89,8 +95,8 @@ def test_an_attempt_whose_start_was_not_recorded_is_not_drawn_as_waiting() -> No
         seen(3, EventKind.ATTEMPT_STARTED, 9, step="a", attempt=2),
     ]
     lane = picture(events).lanes[1]
-    assert shapes(lane)[0] == (Shape.UNSEEN, 2, 9, End.BAD)
-    assert "when it began was not recorded" in lane_words(lane)
+    assert shapes(lane)[0] == (SpanKind.UNSEEN, 2, 9, SpanOutcome.BAD)
+    assert "when it began was not recorded" in describe_lane(lane)
 
 
 def test_a_timer_is_called_one() -> None:
@@ -99,7 +105,7 @@ def test_a_timer_is_called_one() -> None:
         seen(2, EventKind.TIMER_FIRED, 9, step="timer-5", step_name="1"),
     ]
     lane = picture(events).lanes[1]
-    assert (lane.name, shapes(lane)) == ("Timer 1", [(Shape.TIMER, 2, 9, End.OK)])
+    assert (lane.name, shapes(lane)) == ("Timer 1", [(SpanKind.TIMER, 2, 9, SpanOutcome.OK)])
 
 
 def test_attempts_of_no_step_end_as_the_run_does() -> None:
@@ -111,14 +117,17 @@ def test_attempts_of_no_step_end_as_the_run_does() -> None:
     ]
     lane = picture(events, status=Status.LOST).lanes[1]
     assert lane.name == "Attempts"
-    assert shapes(lane) == [(Shape.RUN, 5, 9, End.BAD), (Shape.RUN, 20, 30, End.BAD)]
+    assert shapes(lane) == [
+        (SpanKind.RUN, 5, 9, SpanOutcome.BAD),
+        (SpanKind.RUN, 20, 30, SpanOutcome.BAD),
+    ]
 
 
 def test_the_run_itself_is_drawn_from_its_row_even_without_events() -> None:
     (lane,) = picture([], status=Status.FAILED).lanes
     assert shapes(lane) == [
-        (Shape.WAIT, 0, 1, End.NONE),
-        (Shape.WHOLE, 1, 60, End.BAD),
+        (SpanKind.WAIT, 0, 1, SpanOutcome.NONE),
+        (SpanKind.WHOLE, 1, 60, SpanOutcome.BAD),
     ]
 
 
@@ -137,7 +146,7 @@ def test_an_open_run_reaches_to_now() -> None:
 
 def test_a_run_that_nothing_took_up_only_waits() -> None:
     (lane,) = picture([], status=Status.WAITING, closed=None, began=None).lanes
-    assert shapes(lane) == [(Shape.WAIT, 0, 60, End.OPEN)]
+    assert shapes(lane) == [(SpanKind.WAIT, 0, 60, SpanOutcome.OPEN)]
 
 
 def test_denials_lie_over_the_run_until_an_attempt_starts() -> None:
@@ -147,7 +156,7 @@ def test_denials_lie_over_the_run_until_an_attempt_starts() -> None:
         seen(3, EventKind.ATTEMPT_STARTED, 30, step="pod"),
     ]
     lane = picture(events).lanes[0]
-    assert (Shape.DENIED, 10, 30, End.NONE) in shapes(lane)
+    assert (SpanKind.DENIED, 10, 30, SpanOutcome.NONE) in shapes(lane)
     assert len(lane.marks) == 2
 
 
@@ -160,8 +169,8 @@ def test_throttling_and_pauses_are_told_apart_from_waiting() -> None:
         seen(5, EventKind.RESUMED, 30),
     ]
     shown = picture(events)
-    assert (Shape.THROTTLED, 2, 9, End.NONE) in shapes(shown.lanes[1])
-    assert (Shape.PAUSED, 20, 30, End.NONE) in shapes(shown.lanes[0])
+    assert (SpanKind.THROTTLED, 2, 9, SpanOutcome.NONE) in shapes(shown.lanes[1])
+    assert (SpanKind.PAUSED, 20, 30, SpanOutcome.NONE) in shapes(shown.lanes[0])
     svg = shown.svg()
     assert 'class="tl-throttled"' in svg
     assert 'class="tl-paused"' in svg
@@ -204,7 +213,7 @@ def test_failures_survive_the_thinning() -> None:
         kind = EventKind.ATTEMPT_FAILED if n == 1234 else EventKind.STEP_COMPLETED
         events.append(seen(2 * n + 2, kind, n + 0.5, step="a", attempt=n))
     lane = picture(events, closed=2000).lanes[1]
-    assert [part.attempt for part in lane.spans if part.how is End.BAD] == [1234]
+    assert [part.attempt for part in lane.spans if part.outcome is SpanOutcome.BAD] == [1234]
 
 
 def test_hostile_texts_are_escaped() -> None:
@@ -217,16 +226,16 @@ def test_hostile_texts_are_escaped() -> None:
 
 @pytest.mark.parametrize("seconds", [0, 0.0001, 0.5, 1, 59, 61, 3600, 86400, 40 * 86400, 10**9])
 def test_the_axis_has_a_few_ticks_whatever_its_length(seconds: float) -> None:
-    found = ticks(seconds)
-    assert 1 <= len(found) <= 8
-    assert found[0] == (0.0, "0")
-    assert [at for at, _ in found] == sorted({at for at, _ in found})
+    marks = ticks(seconds)
+    assert 1 <= len(marks) <= 8
+    assert marks[0] == (0.0, "0")
+    assert [at for at, _ in marks] == sorted({at for at, _ in marks})
 
 
 TIMES = st.integers(-(10**6), 10**6).map(lambda n: NOON + timedelta(seconds=n / 7))
 EVENTS = st.lists(
     st.builds(
-        Moment,
+        TimelineEvent,
         at=TIMES,
         kind=st.one_of(st.sampled_from(list(EventKind)), st.text(max_size=5)),
         step=st.sampled_from(["", "a", "b", "<c>"]),
@@ -248,18 +257,18 @@ EVENTS = st.lists(
     now=TIMES,
 )
 def test_no_sequence_of_events_breaks_the_picture(
-    events: list[Moment],
+    events: list[TimelineEvent],
     status: Status,
     began: datetime | None,
     closed: datetime | None,
     now: datetime,
 ) -> None:
-    shown = draw(Outline(status, NOON, began, closed), events, now=now)
+    shown = draw(RunTimes(status, NOON, began, closed), events, now=now)
     svg = shown.svg()
     assert len(shown.lanes) <= MOST_LANES
     assert all(part.end >= part.start for lane in shown.lanes for part in lane.spans)
     assert all(0 <= shown._at(mark.at) <= 100 for lane in shown.lanes for mark in lane.marks)
     assert svg.count("<use") + svg.count("<rect") <= 3 * MOST_MARKS
     assert shown.text
-    assert shown.lines
+    assert shown.lane_summaries
     ET.fromstring(svg)  # noqa: S314 - our own

@@ -35,24 +35,24 @@ ANYTHING = st.recursive(
 
 @given(st.dictionaries(st.text(), ANYTHING, max_size=5))
 def test_any_detail_becomes_small_json_that_can_be_stored(detail: dict[str, Any]) -> None:
-    found = bounded_detail(detail)
-    raw = orjson.dumps(found)
+    detail_kept = bounded_detail(detail)
+    raw = orjson.dumps(detail_kept)
     assert len(raw) <= MOST_DETAIL
     assert storable(raw.decode().replace("\\\\", ""))  # a backslash and u0000 are no NUL
 
 
 def test_a_payload_of_ten_megabytes_is_cut_and_says_so() -> None:
-    found = bounded_detail({"input": "x" * 10_000_000, "kept": 1})
-    assert found["kept"] == 1
-    assert found[CUT] > 10_000_000
-    assert len(orjson.dumps(found)) <= MOST_DETAIL
+    detail_kept = bounded_detail({"input": "x" * 10_000_000, "kept": 1})
+    assert detail_kept["kept"] == 1
+    assert detail_kept[CUT] > 10_000_000
+    assert len(orjson.dumps(detail_kept)) <= MOST_DETAIL
 
 
 @pytest.mark.parametrize("wide", [{"list": list(range(100_000))}, {str(n): n for n in range(9999)}])
 def test_wide_details_are_cut(wide: dict[str, Any]) -> None:
-    found = bounded_detail(wide)
-    assert found[CUT] > MOST_DETAIL
-    assert len(orjson.dumps(found)) <= MOST_DETAIL
+    detail_kept = bounded_detail(wide)
+    assert detail_kept[CUT] > MOST_DETAIL
+    assert len(orjson.dumps(detail_kept)) <= MOST_DETAIL
 
 
 def test_nesting_without_end_is_cut() -> None:
@@ -87,11 +87,11 @@ def test_ten_megabytes_made_to_be_slow_to_mask_are_not(text: str) -> None:
     masker = Masker(["passw(or)?d", "secret"])
     detail = {"one": text, "list": [text[:100_000]] * 20, "password": "x"}
     began = time.process_time()
-    found = bounded_detail(masker.value(detail_for_masking(detail, to_json(detail))))
+    detail_kept = bounded_detail(masker.value(detail_for_masking(detail, to_json(detail))))
     shown = bounded_text(masker.text(for_masking(text)), 2000)
     assert time.process_time() - began < PATIENCE  # what grows with the square takes hours
-    assert found[CUT] > 10_000_000
-    assert found.get("password") in {MASK, None}
+    assert detail_kept[CUT] > 10_000_000
+    assert detail_kept.get("password") in {MASK, None}
     assert len(shown) <= 2000
 
 

@@ -77,29 +77,29 @@ def test_seeing_a_look_again_changes_nothing(seen: list[RunSnapshot], data: st.D
 
 
 def test_late_news_does_not_open_a_closed_run() -> None:
-    found = folded([look("a", Status.SUCCEEDED, "completed:20"), look("a", revision="running:0")])
-    assert found.latest["state"] == ("succeeded", after(60))
+    state = folded([look("a", Status.SUCCEEDED, "completed:20"), look("a", revision="running:0")])
+    assert state.latest["state"] == ("succeeded", after(60))
 
 
 def test_the_engine_may_say_that_it_runs_again() -> None:
-    found = folded([look("a", Status.FAILED, "7"), look("a", revision="8")])
-    assert found.latest["state"] == ("running", None)
+    state = folded([look("a", Status.FAILED, "7"), look("a", revision="8")])
+    assert state.latest["state"] == ("running", None)
 
 
 def test_what_is_not_known_overwrites_nothing() -> None:
-    found = folded([look("a", worker="w1", attempts=2), look("a", revision="2", queue="")])
-    assert (found.latest["worker"], found.latest["queue"], found.attempts) == ("w1", "invoices", 2)
+    state = folded([look("a", worker="w1", attempts=2), look("a", revision="2", queue="")])
+    assert (state.latest["worker"], state.latest["queue"], state.attempts) == ("w1", "invoices", 2)
 
 
 def test_a_run_that_succeeded_has_no_failure() -> None:
-    found = folded([look("a", failure="boom"), look("a", Status.SUCCEEDED, "2")])
-    assert found.latest["failure"] == ""
+    state = folded([look("a", failure="boom"), look("a", Status.SUCCEEDED, "2")])
+    assert state.latest["failure"] == ""
 
 
 def test_secrets_and_size_are_dealt_with() -> None:
-    found = folded(
+    state = folded(
         [look("a", Status.FAILED, failure="password=hunter2 " + "x" * 5000, type="t" * 900)]
     )
-    assert "hunter2" not in found.latest["failure"]
-    assert len(found.latest["failure"]) <= 2000
-    assert len(found.latest["type"]) == 200
+    assert "hunter2" not in state.latest["failure"]
+    assert len(state.latest["failure"]) <= 2000
+    assert len(state.latest["type"]) == 200

@@ -14,7 +14,7 @@ from console.database.keyset import keyset_page
 from observability.engines.contracts import Status
 from observability.jobs.models import JobRun
 from observability.jobs.rules.query import parse
-from observability.jobs.rules.words import asked_words, words_of
+from observability.jobs.rules.search_words import query_words, search_words
 from observability.jobs.selectors import search, tokens
 from observability.jobs.selectors.search import KEY, search_for
 from tests.observability.jobs.factories import after, make_run, make_target, make_tenant
@@ -27,7 +27,7 @@ NOW = after(3600)
 def put(name: str, **fields: Any) -> JobRun:
     """A run with that external id, and the words that ingest would have given it."""
     values = {"type": "InvoiceFlow", "worker": "", "failure": ""} | fields
-    words = words_of(values["type"], name, values["worker"], values["failure"])
+    words = search_words(values["type"], name, values["worker"], values["failure"])
     return make_run(external_id=name, search=words, **values)
 
 
@@ -51,8 +51,8 @@ def runs() -> None:
 
 WAYS = {
     "walk": {},
-    "index": {"STRETCH": 1, "LONGEST": 0},
-    "deep": {"STRETCH": 1, "LONGEST": 0, "FEW": 0},
+    "index": {"SCANNED_FIRST": 1, "SCANNED_MOST": 0},
+    "deep": {"SCANNED_FIRST": 1, "SCANNED_MOST": 0, "HITS_MOST": 0},
 }
 
 
@@ -64,7 +64,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(request.param)
 
 
-def found(text: str, *, size: int = 3, tenants: list[int] | None = None) -> list[str]:
+def names_found(text: str, *, size: int = 3, tenants: list[int] | None = None) -> list[str]:
     """The names that a search gives, page by page of `size`."""
     wanted = search_for(parse(text), now=NOW, tenants=tenants)
     names, cursor = [], ""
@@ -134,18 +134,18 @@ ODD = "odd-<b>-50%_'x"
 )
 @pytest.mark.usefixtures("runs", "way")
 def test_a_search_finds_what_it_says_on_pages_of_any_size(text: str, names: list[str]) -> None:
-    assert found(text, size=50) == names
-    assert found(text, size=1) == names
+    assert names_found(text, size=50) == names
+    assert names_found(text, size=1) == names
 
 
 @pytest.mark.usefixtures("runs", "way")
 def test_who_belongs_to_tenants_finds_only_theirs() -> None:
     acme, globex = make_tenant("acme").pk, make_tenant("globex").pk
-    assert found("", tenants=[acme]) == ["pay-2", "pay-1"]
-    assert found("tenant:globex", tenants=[acme]) == []
-    assert found("tenant:none", tenants=[acme, globex]) == []
-    assert found("oom", tenants=[globex]) == []
-    assert found("", tenants=[]) == []
+    assert names_found("", tenants=[acme]) == ["pay-2", "pay-1"]
+    assert names_found("tenant:globex", tenants=[acme]) == []
+    assert names_found("tenant:none", tenants=[acme, globex]) == []
+    assert names_found("oom", tenants=[globex]) == []
+    assert names_found("", tenants=[]) == []
 
 
 @pytest.mark.usefixtures("way")
@@ -218,7 +218,7 @@ def test_taking_back_what_rebuilds_the_table_makes_the_index_again() -> None:
 def test_any_word_can_be_looked_up(text: str) -> None:
     name = text.replace("\0", "") or "x"
     run = put(name[:900])
-    for word in asked_words(name):
+    for word in query_words(name):
         hits = tokens.matching(((tokens.word(word),),), most=10_000)
         assert hits is not None
         assert run.pk in {hit[0] for hit in hits}

@@ -15,7 +15,7 @@ from console.audit.services import Actor
 from console.errors import DomainError, Unreachable
 from observability.engines.contracts import Status
 from observability.jobs.models import ArchiveState, JobDocument, JobEvent, JobRun
-from observability.jobs.services import archive, documents, retention
+from observability.jobs.services import archive, archive_due, retention
 from quotas.plans.services.plans import create_plan
 from quotas.plans.services.subscriptions import subscribe
 from tests.object_storage import s3
@@ -35,23 +35,23 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def kept(tmp_path: Path, settings: Settings) -> Path:
     settings.ARCHIVE_URL = (tmp_path / "archive").as_uri()
-    archive.rest.over()
+    archive.circuit.close()
     return tmp_path / "archive"
 
 
 def stored(run: JobRun, data: bytes = b'{"a": 1}') -> JobRun:
     packed = archive.pack(data, "application/json")
-    path = archive.path_for(run, target=run.target.slug, sha256=packed.sha256)
+    path = archive.object_path_of(run, target=run.target.slug, sha256=packed.sha256)
     archive.put(path, packed.body)
     JobRun.objects.filter(pk=run.pk).update(archive=ArchiveState.DUE)
-    archive.record(run=run, packed=packed, path=path, now=NOON)
+    archive.record_stored(run=run, packed=packed, path=path, now=NOON)
     run.refresh_from_db()
     return run
 
 
 def test_a_document_comes_back_as_it_was() -> None:
     run = stored(make_run())
-    assert archive.document_of(run) == archive.Document(b'{"a": 1}', "application/json")
+    assert archive.archived_document(run) == archive.Document(b'{"a": 1}', "application/json")
     assert run.archive_path.startswith("temporal/engine/2026/11/22/")
 
 
@@ -59,33 +59,33 @@ def test_a_document_that_was_tampered_with_is_refused(kept: Path) -> None:
     run = stored(make_run())
     (kept / run.archive_path).write_bytes(archive.pack(b'{"a": 2}', "x").body)
     with pytest.raises(DomainError) as raised:
-        archive.document_of(run)
+        archive.archived_document(run)
     assert raised.value.code == "archive_damaged"
     (kept / run.archive_path).write_bytes(b"no zstandard at all")
     with pytest.raises(DomainError, match="hash differs"):
-        archive.document_of(run)
+        archive.archived_document(run)
 
 
 def test_a_document_that_is_gone_or_never_was_is_not_found(kept: Path) -> None:
     run = stored(make_run())
     (kept / run.archive_path).unlink()
     with pytest.raises(DomainError) as raised:
-        archive.document_of(run)
+        archive.archived_document(run)
     assert (raised.value.code, raised.value.status) == ("archive_missing", 404)
     with pytest.raises(DomainError) as raised:
-        archive.document_of(make_run())
+        archive.archived_document(make_run())
     assert raised.value.code == "not_archived"
 
 
 def test_a_waiting_document_is_served_and_then_stored(kept: Path) -> None:
     run = make_run(archive=ArchiveState.DUE)
     archive.spool(run, archive.pack(b"pushed", "application/json")).save()
-    assert archive.document_of(run).data == b"pushed"
-    assert documents.store_due(now=NOON) == 1
+    assert archive.archived_document(run).data == b"pushed"
+    assert archive_due.archive_documents(now=NOON) == 1
     run.refresh_from_db()
     assert run.archive == ArchiveState.STORED
     assert not JobDocument.objects.exists()
-    assert archive.document_of(run).data == b"pushed"
+    assert archive.archived_document(run).data == b"pushed"
 
 
 def test_nothing_is_lost_while_object_storage_is_away(
@@ -100,22 +100,22 @@ def test_nothing_is_lost_while_object_storage_is_away(
     with monkeypatch.context() as broken:
         broken.setattr(archive.storage(), "put", away)
         with pytest.raises(Unreachable):
-            documents.store_due(now=NOON)
+            archive_due.archive_documents(now=NOON)
         with pytest.raises(Unreachable, match="a moment ago"):
             archive.put("x", b"")
     assert JobDocument.objects.filter(body__isnull=False).count() == 1
-    archive.rest.over()
-    assert documents.store_due(now=NOON) == 1
+    archive.circuit.close()
+    assert archive_due.archive_documents(now=NOON) == 1
 
 
 def test_the_rows_of_a_celery_task_are_its_document() -> None:
     run = make_run(make_target("tasks", "celery"), archive=ArchiveState.DUE)
     make_events(run, retried())
-    assert documents.store_due(now=NOON) == 1
+    assert archive_due.archive_documents(now=NOON) == 1
     run.refresh_from_db()
-    found = archive.document_of(run)
-    assert found.media == "application/json"
-    assert b"PaymentDown: 503" in found.data
+    document = archive.archived_document(run)
+    assert document.media == "application/json"
+    assert b"PaymentDown: 503" in document.data
 
 
 def test_documents_go_to_a_bucket_just_as_well(settings: Settings) -> None:
@@ -128,7 +128,7 @@ def test_documents_go_to_a_bucket_just_as_well(settings: Settings) -> None:
         settings.ARCHIVE_ACCESS_KEY_ID = bucket.options.access_key.value
         settings.ARCHIVE_SECRET_ACCESS_KEY = bucket.options.secret_key.value
         run = stored(make_run())
-        assert archive.document_of(run).data == b'{"a": 1}'
+        assert archive.archived_document(run).data == b'{"a": 1}'
 
 
 def test_retention_removes_old_runs_with_all_that_is_theirs(kept: Path) -> None:
@@ -174,11 +174,11 @@ def test_a_target_may_keep_its_runs_for_less_long() -> None:
 def test_what_the_plan_says_beats_the_target() -> None:
     acme = make_tenant()
     alice = Actor.person(User.objects.create_user("alice"))
-    said: dict[str, Any] = {"actor": alice, "reason": "a test", "at": NOON - timedelta(hours=1)}
+    common: dict[str, Any] = {"actor": alice, "reason": "a test", "at": NOON - timedelta(hours=1)}
     version = create_plan(
-        slug="short", name="Short", limits={"trail.retentionSeconds": 86400}, **said
+        slug="short", name="Short", limits={"trail.retentionSeconds": 86400}, **common
     )
-    subscribe(tenants=[acme], version=version, **said)
+    subscribe(tenants=[acme], version=version, **common)
     target = make_target(options={"trail_retention_days": 7})
     make_run(target, tenant=acme, closed_at=after(-2 * 86400))
     kept_run = make_run(target, closed_at=after(-2 * 86400))
@@ -190,11 +190,11 @@ def test_tenants_with_one_plan_cost_one_look_at_each_target(
     django_assert_max_num_queries: DjangoAssertNumQueries,
 ) -> None:
     alice = Actor.person(User.objects.create_user("alice"))
-    said: dict[str, Any] = {"actor": alice, "reason": "a test", "at": NOON - timedelta(hours=1)}
+    common: dict[str, Any] = {"actor": alice, "reason": "a test", "at": NOON - timedelta(hours=1)}
     limits = {"trail.retentionSeconds": 86400}
-    version = create_plan(slug="short", name="Short", limits=limits, **said)
+    version = create_plan(slug="short", name="Short", limits=limits, **common)
     tenants = [make_tenant(f"tenant-{number}") for number in range(40)]
-    subscribe(tenants=tenants, version=version, **said)
+    subscribe(tenants=tenants, version=version, **common)
     target = make_target()
     for tenant in tenants:
         make_run(target, tenant=tenant, closed_at=after(-2 * 86400))

@@ -57,8 +57,8 @@ def test_what_a_run_named_counts_once_such_a_tenant_exists() -> None:
     target = make_target()
     place(target, "globex", "invoices")
     make_tenant("acme")
-    for name, said in (("a", "acme"), ("b", "nobody"), ("c", ["acme"])):
-        make_run(target, external_id=name, queue="invoices", attributes={"TenantId": said})
+    for name, declared in (("a", "acme"), ("b", "nobody"), ("c", ["acme"])):
+        make_run(target, external_id=name, queue="invoices", attributes={"TenantId": declared})
     attribute(target, "--reason", "acme was entered late")
     assert owners() == {"a": "acme", "b": "globex", "c": "globex"}
     assert JobRun.objects.get(external_id="a").attribution == Attribution.DECLARED
@@ -80,10 +80,10 @@ def test_children_that_say_nothing_follow_their_parent_on_temporal_only() -> Non
                 parent_key=above,
             )
         attribute(target, "--reason", "placed late")
-    found = owners()
-    assert {found[f"temporal-{name}"] for name in ("parent", "child", "grandchild")} == {"acme"}
-    assert found["kubernetes-parent"] == "acme"
-    assert found["kubernetes-child"] is None
+    owner_of = owners()
+    assert {owner_of[f"temporal-{name}"] for name in ("parent", "child", "grandchild")} == {"acme"}
+    assert owner_of["kubernetes-parent"] == "acme"
+    assert owner_of["kubernetes-child"] is None
 
 
 def test_what_is_somebodys_stays_so_and_who_leaves_gets_nothing() -> None:

@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 from console.access.models import Role, User
 from observability.engines.contracts import Status
 from observability.jobs.models import IngestGap, IngestState, JobRun
-from observability.jobs.rules.words import words_of
+from observability.jobs.rules.search_words import search_words
 from observability.jobs.selectors import explorer as reads
 from tenants.models import Membership
 from tests.observability.jobs.factories import make_run, make_target, make_tenant
@@ -53,7 +53,7 @@ def test_a_row_says_what_ran_for_whom_and_how_it_went(viewer: Client) -> None:
 def test_hostile_names_are_text(viewer: Client) -> None:
     run = make_run(
         type=HOSTILE, external_id=HOSTILE * 4, failure=HOSTILE, status=Status.FAILED,
-        worker=HOSTILE, search=words_of(HOSTILE),
+        worker=HOSTILE, search=search_words(HOSTILE),
     )  # fmt: skip
     for path in (
         "/jobs/", f"/jobs/?q={quote(HOSTILE[:40])}", "/jobs/facets/", "/jobs/panels/failures/",
@@ -163,7 +163,7 @@ def test_facets_count_what_matches_and_ignore_their_own_filter(viewer: Client) -
         make_run(tenant=tenant, status=status)
     shown = viewer.get("/jobs/facets/", {"q": "status:failed tenant:acme"}).context["facets"]
     by_name = {
-        facet.name: [(each.value, each.count, each.is_chosen) for each in facet.choices]
+        facet.name: [(value.value, value.count, value.is_chosen) for value in facet.values]
         for facet in shown
     }
     assert by_name["status"] == [("failed", 2, True), ("succeeded", 1, False)]
@@ -176,9 +176,9 @@ def test_a_facet_adds_and_removes_its_chip(viewer: Client) -> None:
     make_run(status=Status.FAILED, search="job")
     make_run(status=Status.LOST, search="job")
     facets = viewer.get("/jobs/facets/", {"q": "status:bad job"}).context["facets"]
-    queries = {each.value: each.query for each in facets[0].choices}
+    queries = {value.value: value.query for value in facets[0].values}
     assert queries["failed"] == "status:deleted status:lost status:timed_out job"
-    tenants = {each.value: each.query for each in facets[2].choices}
+    tenants = {value.value: value.query for value in facets[2].values}
     assert tenants == {"none": "status:bad tenant:none job"}
 
 

@@ -32,7 +32,7 @@ def viewer() -> Client:
     return signed_in("vera")
 
 
-def said(answer: object) -> str:
+def message_of(answer: object) -> str:
     """What the page told the person."""
     return " ".join(str(message) for message in get_messages(answer.wsgi_request))  # type: ignore[attr-defined]  # of Django's test client
 
@@ -48,10 +48,10 @@ def test_a_search_is_saved_shown_opened_and_forgotten(viewer: Client) -> None:
     link = f"/jobs/?q={quote(sent['q'])}"
     assert "Night shift" in page
     assert link in page
-    found = viewer.get(link).content.decode()
-    assert "Broken" in found
-    assert "Splendid" not in found
-    assert 'aria-current="true">Night shift' in found
+    page = viewer.get(link).content.decode()
+    assert "Broken" in page
+    assert "Splendid" not in page
+    assert 'aria-current="true">Night shift' in page
     pk = SavedLink.objects.get().pk
     answer = viewer.post(f"/jobs/saved/{pk}/remove/", {"q": "engine:temporal"})
     assert unquote_plus(answer["Location"]) == "/jobs/?q=engine:temporal"
@@ -77,14 +77,14 @@ def test_the_same_name_replaces_what_it_stood_for(viewer: Client) -> None:
 def test_what_cannot_be_saved_says_why(viewer: Client, sent: dict[str, str], words: str) -> None:
     answer = viewer.post("/jobs/saved/", sent)
     assert answer.status_code == 302
-    assert words in said(answer)
+    assert words in message_of(answer)
     assert not SavedLink.objects.exists()
 
 
 def test_there_is_a_most(viewer: Client) -> None:
     for number in range(SavedLink.MOST + 1):
         answer = viewer.post("/jobs/saved/", {"name": f"n{number}", "q": "status:failed"})
-    assert "remove one first" in said(answer)
+    assert "remove one first" in message_of(answer)
     assert SavedLink.objects.count() == SavedLink.MOST
     viewer.post("/jobs/saved/", {"name": "n3", "q": "status:lost"})
     assert SavedLink.objects.get(name="n3").query == "status:lost"

@@ -16,7 +16,7 @@ from observability.replays.models import (
     Replay,
     ReplayResult,
     ReplayState,
-    Verdict,
+    ResultVerdict,
     WorkflowBundle,
 )
 from observability.replays.selectors import progress_of
@@ -42,7 +42,7 @@ def test_the_code_that_ran_them_replays_them_all(
     replay = ask(registered("invoice_v1"), admin)
     assert execution.run(replay.pk, seconds=60) is False
     replay.refresh_from_db()
-    assert verdicts(replay) == [Verdict.DETERMINISTIC] * 3
+    assert verdicts(replay) == [ResultVerdict.DETERMINISTIC] * 3
     assert replay.state == ReplayState.DONE
     assert replay.finished_at
 
@@ -53,7 +53,7 @@ def test_a_divergence_names_the_event_and_what_the_code_would_do(
     replay = ask(registered("invoice_v2"), admin, count=1)
     execution.run(replay.pk, seconds=60)
     result = replay.results.get()
-    assert result.verdict == Verdict.DIVERGED
+    assert result.verdict == ResultVerdict.DIVERGED
     assert result.event_type == "ActivityTaskScheduled"
     assert result.expected == "schedule activity do (id receipt)"
     assert result.actual == "schedule activity do (id e-mail)"
@@ -67,7 +67,11 @@ def test_one_bad_history_says_nothing_about_the_others(
     histories[first.run_id] = b""
     histories[second.run_id] = DomainError("no_history", "Gone from the engine.")
     execution.run(replay.pk, seconds=60)
-    assert verdicts(replay) == [Verdict.MALFORMED, Verdict.NO_HISTORY, Verdict.DETERMINISTIC]
+    assert verdicts(replay) == [
+        ResultVerdict.MALFORMED,
+        ResultVerdict.NO_HISTORY,
+        ResultVerdict.DETERMINISTIC,
+    ]
 
 
 def test_an_archive_that_is_away_leaves_the_rest_for_later(
@@ -77,10 +81,10 @@ def test_an_archive_that_is_away_leaves_the_rest_for_later(
     away = replay.results.order_by("id")[0].run_id
     histories[away] = Unreachable("the object store does not answer")
     assert execution.run(replay.pk, seconds=60) is True
-    assert verdicts(replay) == [Verdict.NONE, Verdict.DETERMINISTIC]
+    assert verdicts(replay) == [ResultVerdict.NONE, ResultVerdict.DETERMINISTIC]
     del histories[away]
     assert execution.run(replay.pk, seconds=60) is False
-    assert verdicts(replay) == [Verdict.DETERMINISTIC] * 2
+    assert verdicts(replay) == [ResultVerdict.DETERMINISTIC] * 2
 
 
 def test_an_archive_that_stays_away_is_asked_again_later_and_not_at_once(
@@ -138,7 +142,7 @@ def test_a_bundle_that_is_retired_meanwhile_still_ends_what_was_asked(
     replay = ask(bundle, admin, count=1)
     bundles.retire(bundle=bundle, actor=admin, reason="replaced")
     assert execution.run(replay.pk, seconds=60) is False
-    assert verdicts(replay) == [Verdict.DETERMINISTIC]
+    assert verdicts(replay) == [ResultVerdict.DETERMINISTIC]
 
 
 def test_a_worker_that_died_leaves_its_replay_to_the_next(
@@ -146,17 +150,17 @@ def test_a_worker_that_died_leaves_its_replay_to_the_next(
 ) -> None:
     replay = ask(registered("invoice_v1"), admin, count=2)
     done = replay.results.order_by("id")[0]
-    ReplayResult.objects.filter(pk=done.pk).update(verdict=Verdict.DIVERGED)
+    ReplayResult.objects.filter(pk=done.pk).update(verdict=ResultVerdict.DIVERGED)
     now = timezone.now()
     Replay.objects.filter(pk=replay.pk).update(
         claim="dead", claimed_until=now + timedelta(minutes=1), state=ReplayState.RUNNING
     )
     assert execution.run(replay.pk, seconds=60) is False
-    assert verdicts(replay)[1] == Verdict.NONE
+    assert verdicts(replay)[1] == ResultVerdict.NONE
     Replay.objects.filter(pk=replay.pk).update(claimed_until=now - timedelta(seconds=1))
     assert replay in Replay.objects.unfinished().unclaimed(now=timezone.now())
     assert execution.run(replay.pk, seconds=60) is False
-    assert verdicts(replay) == [Verdict.DIVERGED, Verdict.DETERMINISTIC]
+    assert verdicts(replay) == [ResultVerdict.DIVERGED, ResultVerdict.DETERMINISTIC]
 
 
 def test_time_that_runs_out_is_gone_on_with(
@@ -175,7 +179,7 @@ def test_a_stopped_replay_does_nothing_more(
     assert replays.stop(replay=replay, actor=admin) is True
     assert replays.stop(replay=replay, actor=admin) is False
     assert execution.run(replay.pk, seconds=60) is False
-    assert verdicts(replay) == [Verdict.NONE] * 3
+    assert verdicts(replay) == [ResultVerdict.NONE] * 3
 
 
 def test_a_bundle_that_cannot_be_opened_any_more_fails_the_replay_with_its_reason(

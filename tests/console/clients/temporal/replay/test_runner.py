@@ -15,7 +15,7 @@ from temporalio.api.history.v1 import History, HistoryEvent
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from console.clients.temporal.replay.runner import Bounds, Bundle, ReplayProcess, Verdict
+from console.clients.temporal.replay.runner import Bounds, Bundle, ReplayProcess, ReplayVerdict
 from console.errors import Refused
 from tests.console.clients.temporal.replay.bundles.invoice_v1 import Invoice
 from tests.servers import temporal_server
@@ -67,7 +67,10 @@ def test_the_code_that_ran_it_is_deterministic(document: bytes) -> None:
     with process("invoice_v1") as replaying:
         assert replaying.start().workflows == ("Invoice",)
         first, second = (replaying.replay("a", document) for _ in range(2))
-    assert (first.verdict, second.verdict) == (Verdict.DETERMINISTIC, Verdict.DETERMINISTIC)
+    assert (first.verdict, second.verdict) == (
+        ReplayVerdict.DETERMINISTIC,
+        ReplayVerdict.DETERMINISTIC,
+    )
 
 
 @pytest.mark.temporal
@@ -78,7 +81,7 @@ def test_code_of_workers_without_a_sandbox_is_replayed_without_it(
     (tmp_path / "flows.py").write_text(f"{code}\nimport random\nSEED = random.random()\n")
     with ReplayProcess(Bundle(("flows",), (str(tmp_path),)), GENEROUS) as replaying:
         outcome = replaying.replay("a", document)
-    assert outcome.verdict is Verdict.DETERMINISTIC
+    assert outcome.verdict is ReplayVerdict.DETERMINISTIC
 
 
 @pytest.mark.temporal
@@ -86,7 +89,7 @@ def test_another_activity_is_named_beside_what_the_history_has(document: bytes) 
     with process("invoice_v2") as replaying:
         outcome = replaying.replay("a", document)
     events = {event.event_id: event for event in History.FromString(document).events}
-    assert outcome.verdict is Verdict.DIVERGED
+    assert outcome.verdict is ReplayVerdict.DIVERGED
     found = events[outcome.event_id]
     assert EventType.Name(found.event_type) == "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED"
     assert found.activity_task_scheduled_event_attributes.activity_id == "receipt"
@@ -101,7 +104,7 @@ def test_another_kind_of_step_is_named_too_and_the_process_goes_on(document: byt
     with process("invoice_longer") as replaying:
         outcome = replaying.replay("a", document)
         again = replaying.replay("a", document)
-    assert outcome.verdict is Verdict.DIVERGED
+    assert outcome.verdict is ReplayVerdict.DIVERGED
     assert outcome.expected == "schedule activity do (id charge)"
     assert outcome.actual == "start a timer of 5 s"
     assert again.actual == outcome.actual
@@ -113,7 +116,7 @@ def test_a_history_cut_off_at_its_end_still_replays(document: bytes) -> None:
     with process("invoice_v1") as replaying:
         for length in (2, 4, len(events) - 1):
             cut = History(events=events[:length]).SerializeToString()
-            assert replaying.replay("a", cut).verdict is Verdict.DETERMINISTIC
+            assert replaying.replay("a", cut).verdict is ReplayVerdict.DETERMINISTIC
 
 
 @pytest.mark.temporal
@@ -129,7 +132,7 @@ def test_what_would_hang_the_sdk_is_refused_with_its_reason(document: bytes) -> 
     with process("invoice_v1") as replaying:
         for words, broken in cases.items():
             outcome = replaying.replay("a", broken)
-            assert outcome.verdict is Verdict.MALFORMED
+            assert outcome.verdict is ReplayVerdict.MALFORMED
             assert words in outcome.message
 
 
@@ -139,7 +142,7 @@ def test_an_unknown_workflow_is_a_failure_that_names_it(document: bytes) -> None
     history.events[0].workflow_execution_started_event_attributes.workflow_type.name = "Audit"
     with process("invoice_v1") as replaying:
         outcome = replaying.replay("a", history.SerializeToString())
-    assert outcome.verdict is Verdict.FAILED
+    assert outcome.verdict is ReplayVerdict.FAILED
     assert "Audit" in outcome.message
 
 
@@ -151,7 +154,7 @@ def test_code_that_never_ends_is_killed_and_the_next_history_gets_a_new_process(
     with process("endless", never) as replaying:
         for _ in range(2):
             outcome = replaying.replay("a", document)
-            assert outcome.verdict in {Verdict.TIMED_OUT, Verdict.FAILED}
+            assert outcome.verdict in {ReplayVerdict.TIMED_OUT, ReplayVerdict.FAILED}
             assert outcome.message
 
 
@@ -163,7 +166,7 @@ def test_a_history_of_nonsense_events_comes_back_within_the_bound() -> None:
     bounds = Bounds(seconds=8, start_seconds=PATIENCE)  # clock: it need not answer
     with process("invoice_v1", bounds) as replaying:
         outcome = replaying.replay("a", History(events=events).SerializeToString())
-    assert outcome.verdict in {Verdict.FAILED, Verdict.TIMED_OUT, Verdict.CRASHED}
+    assert outcome.verdict in {ReplayVerdict.FAILED, ReplayVerdict.TIMED_OUT, ReplayVerdict.CRASHED}
 
 
 def test_a_bundle_has_no_network_and_sees_none_of_our_secrets(

@@ -10,7 +10,7 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import History, HistoryEvent
 
-from console.clients.temporal.replay.runner import Bounds, Bundle, ReplayProcess, Verdict
+from console.clients.temporal.replay.runner import Bounds, Bundle, ReplayProcess, ReplayVerdict
 from console.errors import Refused
 from tests.waiting import PATIENCE
 
@@ -132,9 +132,9 @@ threading.Thread(target=stop, daemon=True).start()
         process.start()
         (tmp_path / "stand-still").touch()
         outcome = process.replay("a", large_document())
-        while outcome.verdict is Verdict.MALFORMED:  # it did not stand still yet
+        while outcome.verdict is ReplayVerdict.MALFORMED:  # it did not stand still yet
             outcome = process.replay("a", large_document())
-    assert outcome.verdict is Verdict.TIMED_OUT
+    assert outcome.verdict is ReplayVerdict.TIMED_OUT
 
 
 def writing(said: str) -> str:
@@ -163,7 +163,7 @@ def test_an_answer_to_what_nobody_asked_is_none(bundle: Write) -> None:
     with bundle(writing(twice) + _GOOD) as process:
         assert not process.start().isolated
         outcome = process.replay("a", b"")
-    assert outcome.verdict is Verdict.CRASHED
+    assert outcome.verdict is ReplayVerdict.CRASHED
     assert "no answer" in outcome.message
 
 

@@ -1,4 +1,4 @@
-"""The strokes of a timeline: one SVG fragment each, coloured by the classes of the sheet. Pure.
+"""A timeline as SVG, one fragment for each element, coloured by the classes of the sheet. Pure.
 
 `left` and `width` are percentages of the picture, `top` is the upper edge of a lane in pixels. All
 texts are escaped here.
@@ -10,8 +10,13 @@ from collections.abc import Iterable
 from html import escape
 from typing import Final
 
-from observability.jobs.charts.shapes import End, Lane, Shape, Span
-from observability.jobs.charts.words import glyph_of, visible
+from observability.jobs.charts.elements import (
+    Lane,
+    Span,
+    SpanKind,
+    SpanOutcome,
+)
+from observability.jobs.charts.labels import glyph_for, visible
 
 TOP: Final = 22
 LANE: Final = 24
@@ -34,7 +39,7 @@ _GLYPHS: Final = {
     "dot": '<circle class="tl-solid" r="2"/>',
     "gap": '<path d="M-3-4.500v9M3-4.500v9" stroke-dasharray="2 1.500"/>',
 }
-_NAMES: Final = {
+_LEGEND: Final = {
     "ok": "succeeded",
     "bad": "failed",
     "stopped": "stopped",
@@ -47,14 +52,14 @@ _NAMES: Final = {
     "limit": "limit at work",
     "dot": "event",
     "gap": "gap",
-    Shape.WHOLE: "the run",
-    Shape.WAIT: "waiting",
-    Shape.RUN: "attempt",
-    Shape.UNSEEN: "attempt, its start unknown",
-    Shape.BACKOFF: "backoff",
-    Shape.THROTTLED: "throttled",
-    Shape.DENIED: "denied",
-    Shape.PAUSED: "paused",
+    SpanKind.WHOLE: "the run",
+    SpanKind.WAIT: "waiting",
+    SpanKind.RUN: "attempt",
+    SpanKind.UNSEEN: "attempt, its start unknown",
+    SpanKind.BACKOFF: "backoff",
+    SpanKind.THROTTLED: "throttled",
+    SpanKind.DENIED: "denied",
+    SpanKind.PAUSED: "paused",
 }
 DEFINITIONS: Final = (
     "<defs>"
@@ -84,72 +89,72 @@ def now_edge(height: int) -> str:
     return f'<line class="tl-now" x1="{WIDE}%" x2="{WIDE}%" y1="0" y2="{height}"/>'
 
 
-def gap(left: float, width: float, height: int, words: str) -> str:
+def gap(left: float, width: float, height: int, title: str) -> str:
     """A time in which nobody looked, over all lanes."""
     return (
         f'<rect class="tl-gap" x="{left:.2f}%" width="{max(width, _NARROWEST):.2f}%" y="16" '
-        f'height="{height - 16}"><title>{escape(visible(words))}</title></rect>'
+        f'height="{height - 16}"><title>{escape(visible(title))}</title></rect>'
     )
 
 
-def mark(glyph: str, left: float, top: int, words: str) -> str:
-    """A moment."""
+def mark(glyph: str, left: float, top: int, title: str) -> str:
+    """A point in time."""
     return (
         f'<use class="tl-mark tl-mark-{glyph}" href="#tl-{glyph}" x="{left:.2f}%" '
-        f'y="{top + _MIDDLE}"><title>{escape(visible(words))}</title></use>'
+        f'y="{top + _MIDDLE}"><title>{escape(visible(title))}</title></use>'
     )
 
 
-def stretch(part: Span, left: float, width: float, top: int, words: str) -> str:
-    """A stretch of time by its shape, with a sign where it ended well or badly."""
-    title = f"<title>{escape(visible(words[:1].upper() + words[1:]))}</title>"
+def span_bar(span: Span, left: float, width: float, top: int, title: str) -> str:
+    """A span of time by its kind, with a sign where it ended well or badly."""
+    tooltip = f"<title>{escape(visible(title[:1].upper() + title[1:]))}</title>"
     right = left + width
-    if part.shape in (Shape.WAIT, Shape.BACKOFF):
+    if span.kind in (SpanKind.WAIT, SpanKind.BACKOFF):
         y = top + _MIDDLE
         body = (
-            f'<line class="tl-{part.shape}" x1="{left:.2f}%" x2="{right:.2f}%" y1="{y}" '
-            f'y2="{y}">{title}</line>'
+            f'<line class="tl-{span.kind}" x1="{left:.2f}%" x2="{right:.2f}%" y1="{y}" '
+            f'y2="{y}">{tooltip}</line>'
         )
     else:
-        tone = " tl-is-bad" if part.how is End.BAD and part.shape in _ATTEMPTS else ""
-        high = 6 if part.shape in _LAYERS else 12
+        tone = " tl-is-bad" if span.outcome is SpanOutcome.BAD and span.kind in _ATTEMPTS else ""
+        high = 6 if span.kind in _LAYERS else 12
         body = (
-            f'<rect class="tl-{part.shape}{tone}" x="{left:.2f}%" '
+            f'<rect class="tl-{span.kind}{tone}" x="{left:.2f}%" '
             f'width="{max(width, _NARROWEST):.2f}%" y="{top + (LANE - high) // 2}" '
-            f'height="{high}" rx="2">{title}</rect>'
+            f'height="{high}" rx="2">{tooltip}</rect>'
         )
-    if part.how in (End.OK, End.BAD, End.STOPPED):
+    if span.outcome in (SpanOutcome.OK, SpanOutcome.BAD, SpanOutcome.STOPPED):
         body += (
-            f'<use class="tl-end tl-end-{part.how}" href="#tl-{part.how}" x="{right:.2f}%" '
+            f'<use class="tl-end tl-end-{span.outcome}" href="#tl-{span.outcome}" x="{right:.2f}%" '
             f'y="{top + _MIDDLE}" transform="translate(8)"/>'
         )
     return body
 
 
-_ATTEMPTS: Final = (Shape.RUN, Shape.UNSEEN)
-_LAYERS: Final = (Shape.THROTTLED, Shape.DENIED, Shape.PAUSED)
+_ATTEMPTS: Final = (SpanKind.RUN, SpanKind.UNSEEN)
+_LAYERS: Final = (SpanKind.THROTTLED, SpanKind.DENIED, SpanKind.PAUSED)
 
 
-def is_layer(part: Span) -> bool:
-    """Whether it lies over other stretches and has to be drawn after them."""
-    return part.shape in _LAYERS
+def is_layer(span: Span) -> bool:
+    """Whether it lies over other spans and has to be drawn after them."""
+    return span.kind in _LAYERS
 
 
 def legend(lanes: Iterable[Lane], *, gaps: bool) -> list[tuple[str, str]]:
-    """The shapes and glyphs in use, as (name, words)."""
+    """The kinds of span and glyphs in use, as (name, label)."""
     used: set[str] = {"gap"} if gaps else set()
     for lane in lanes:
-        used.update(part.shape.value for part in lane.spans)
-        used.update(part.how.value for part in lane.spans)
-        used.update(glyph_of(item.kind) for item in lane.marks)
-    return [(str(name), words) for name, words in _NAMES.items() if name in used]
+        used.update(span.kind.value for span in lane.spans)
+        used.update(span.outcome.value for span in lane.spans)
+        used.update(glyph_for(item.kind) for item in lane.marks)
+    return [(str(name), label) for name, label in _LEGEND.items() if name in used]
 
 
-def sample(name: str) -> str:
+def legend_sample(name: str) -> str:
     """A small picture of one sign, for the legend."""
     if name in _GLYPHS:
         inner = f'<use class="tl-mark tl-mark-{name}" href="#tl-{name}" x="9" y="7"/>'
-    elif name in (Shape.WAIT, Shape.BACKOFF):
+    elif name in (SpanKind.WAIT, SpanKind.BACKOFF):
         inner = f'<line class="tl-{name}" x1="1" x2="17" y1="7" y2="7"/>'
     else:
         high = 6 if name in _LAYERS else 10

@@ -11,7 +11,7 @@ from console.access.models import Role, User
 from console.audit.services import Actor, record
 from observability.engines.contracts import Status
 from observability.jobs.models import JobRun
-from observability.jobs.selectors.limits_then import LimitRow, limits_then
+from observability.jobs.selectors.limits_in_force import LimitRow, limits_in_force
 from quotas.plans.models import Lease, Override, PlanVersion, Subscription, Suspension
 from quotas.plans.services.plans import create_plan
 from tenants.models import Tenant
@@ -48,9 +48,9 @@ def acme(ann: Actor) -> Tenant:
 
 def row_of(run: JobRun, now: datetime, key: str = "temporal.queue_rate") -> LimitRow:
     """One limit of the run."""
-    found = limits_then(run, now=now)
-    assert found is not None
-    return next(row for row in found.rows if row.key == key)
+    limits = limits_in_force(run, now=now)
+    assert limits is not None
+    return next(row for row in limits.rows if row.key == key)
 
 
 def lowered(tenant: Tenant, **fields: Any) -> None:
@@ -104,29 +104,29 @@ def test_only_limits_of_the_engine_are_listed_and_the_rest_counted(acme: Tenant)
         "argo": ["requests.cpu"],
         "celery": [],
     }.items():
-        found = limits_then(make_run(make_target(kind, kind), tenant=acme), now=after(60))
-        assert found is not None
-        assert [row.key for row in found.rows] == keys
-        assert found.elsewhere == 2 - len(keys)
+        limits = limits_in_force(make_run(make_target(kind, kind), tenant=acme), now=after(60))
+        assert limits is not None
+        assert [row.key for row in limits.rows] == keys
+        assert limits.elsewhere == 2 - len(keys)
 
 
 def test_a_suspension_of_that_time_is_said(acme: Tenant) -> None:
     Suspension.objects.create(
         tenant=acme, reason="unpaid", author="ann", starts_at=NOON - DAY, ends_at=after(5)
     )
-    found = limits_then(make_run(tenant=acme, status=Status.WAITING), now=after(60))
-    assert found is not None
-    assert found.suspended == "unpaid"
+    limits = limits_in_force(make_run(tenant=acme, status=Status.WAITING), now=after(60))
+    assert limits is not None
+    assert limits.suspended == "unpaid"
 
 
 def test_nobodys_run_had_no_limits() -> None:
-    assert limits_then(make_run(), now=after(1)) is None
+    assert limits_in_force(make_run(), now=after(1)) is None
 
 
 def test_a_tenant_without_a_plan_had_none_either() -> None:
-    found = limits_then(make_run(tenant=make_tenant("new")), now=after(1))
-    assert found is not None
-    assert (found.plan, found.rows) == ("", [])
+    limits = limits_in_force(make_run(tenant=make_tenant("new")), now=after(1))
+    assert limits is not None
+    assert (limits.plan, limits.rows) == ("", [])
 
 
 def test_what_was_changed_in_the_hour_before_is_listed(acme: Tenant, ann: Actor) -> None:
@@ -141,6 +141,6 @@ def test_what_was_changed_in_the_hour_before_is_listed(acme: Tenant, ann: Actor)
             actor=ann, action="lease.grant", object_type="tenant", object_id=1,
             object_label=str(minutes), tenant=tenant, at=NOON + timedelta(minutes=minutes),
         )  # fmt: skip
-    found = limits_then(make_run(tenant=acme), now=after(3600))
-    assert found is not None
-    assert [entry.object_label for entry in found.changes] == ["-1", "-59"]
+    limits = limits_in_force(make_run(tenant=acme), now=after(3600))
+    assert limits is not None
+    assert [entry.object_label for entry in limits.changes] == ["-1", "-59"]

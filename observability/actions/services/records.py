@@ -1,4 +1,4 @@
-"""What an order leaves behind in the ledger and in the run's trail."""
+"""The records of an action: its entries in the ledger, its note in the run's trail."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def repeatable(arguments: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def said(
+def ledger_entry(
     order: Order,
     *,
     step: str = "",
@@ -91,7 +91,7 @@ def _values(order: Order) -> dict[str, Any]:
     return values
 
 
-def leave_note(
+def record_in_trail(
     order: Order, run: JobRun, *, status: str, message: str, now: datetime, late: bool = False
 ) -> None:
     """Puts the order into the run's trail, and has the run read again. Engines forget who paused
@@ -100,7 +100,7 @@ def leave_note(
     numbered = run.engine == Engine.TEMPORAL
     seq = run.history_through if numbered else int(now.timestamp() * 1_000_000)
     outcome = OrderStatus(status).label.lower()
-    words = f"{order.reason} · {message}" if message else order.reason
+    text = f"{order.reason} · {message}" if message else order.reason
     event = JobEvent(
         run=run,
         seq=seq,
@@ -109,7 +109,7 @@ def leave_note(
         kind=EventKind.NOTE,
         title=f"{order.what}: {outcome}"[:LONGEST_TITLE],
         actor=order.actor[:255],
-        message=words[:LONGEST_MESSAGE],
+        message=text[:LONGEST_MESSAGE],
         detail={
             "order": order.pk,
             "verb": order.verb,

@@ -16,34 +16,34 @@ LONGEST_WORD: Final = 40
 MOST_WORDS: Final = 80
 _LONGEST_TEXT: Final = 2000
 
-_RUN: Final = re.compile(r"[^\W_]+")
+_STRETCH: Final = re.compile(r"[^\W_]+")
 _PART: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 
 
-def words_of(*texts: str) -> str:
+def search_words(*texts: str) -> str:
     """What JobRun.search holds: the words of the texts, each once, in order, separated by single
     spaces. At most MOST_WORDS of them, so put the texts that matter most first."""
-    found: dict[str, None] = {}
+    words: dict[str, None] = {}
     for text in texts:
-        for word in _words(text):
-            found.setdefault(word)
-            if len(found) == MOST_WORDS:
-                return " ".join(found)
-    return " ".join(found)
+        for word in _words_in(text):
+            words.setdefault(word)
+            if len(words) == MOST_WORDS:
+                return " ".join(words)
+    return " ".join(words)
 
 
-def asked_words(text: str) -> tuple[str, ...]:
+def query_words(text: str) -> tuple[str, ...]:
     """The words that a search text asks for, each once, in order. Not taken apart further: who
     types OOMKilled wants that."""
     return tuple(dict.fromkeys(_plain(run) for run in _runs(text)))
 
 
 @lru_cache(maxsize=1024)  # types, queues and workers come again with every run
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(_each_word(text))
+def _words_in(text: str) -> tuple[str, ...]:
+    return tuple(_words_and_parts(text))
 
 
-def _each_word(text: str) -> Iterator[str]:
+def _words_and_parts(text: str) -> Iterator[str]:
     for run in _runs(text):
         yield _plain(run)
         parts = _PART.findall(run)
@@ -61,7 +61,7 @@ def _plain(run: str) -> str:
 
 
 def _runs(text: str) -> list[str]:
-    return _RUN.findall(unicodedata.normalize("NFKC", text[:_LONGEST_TEXT]))
+    return _STRETCH.findall(unicodedata.normalize("NFKC", text[:_LONGEST_TEXT]))
 
 
 def _is_id(run: str) -> bool:

@@ -1,4 +1,4 @@
-"""What the picture of a run is made of: moments, stretches of time, marks, lanes. Pure."""
+"""What a timeline is made of: events, spans of time, marks, lanes. Pure."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from observability.engines.contracts import OPEN
-from observability.jobs.charts.words import glyph_of
+from observability.jobs.charts.labels import glyph_for
 
 
-class Moment(NamedTuple):
-    """An event as the picture needs it."""
+class TimelineEvent(NamedTuple):
+    """An event as the timeline needs it."""
 
     at: datetime
     kind: str
@@ -24,8 +24,8 @@ class Moment(NamedTuple):
     actor: str = ""
 
 
-class Shape(StrEnum):
-    """What a stretch of time was spent on."""
+class SpanKind(StrEnum):
+    """What a span of time was spent on."""
 
     WHOLE = "whole"
     WAIT = "wait"
@@ -39,8 +39,8 @@ class Shape(StrEnum):
     CHILD = "child"
 
 
-class End(StrEnum):
-    """How a stretch ended; open ones go on, and of `none` the end was not recorded."""
+class SpanOutcome(StrEnum):
+    """How a span ended; open ones go on, and of `none` the end was not recorded."""
 
     NONE = ""
     OK = "ok"
@@ -51,12 +51,12 @@ class End(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One stretch of a lane. `note` is the engine's message, `attempt` 0 where it has none."""
+    """One span of a lane. `note` is the engine's message, `attempt` 0 where it has none."""
 
     start: datetime
     end: datetime
-    shape: Shape
-    how: End = End.NONE
+    kind: SpanKind
+    outcome: SpanOutcome = SpanOutcome.NONE
     attempt: int = 0
     note: str = ""
 
@@ -68,7 +68,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One moment of a lane."""
+    """One point in time of a lane."""
 
     at: datetime
     kind: str
@@ -89,14 +89,14 @@ class Lane:
     @property
     def is_bad(self) -> bool:
         """Whether any attempt failed."""
-        return any(span.how is End.BAD for span in self.spans) or any(
-            glyph_of(mark.kind) == "bad" for mark in self.marks
+        return any(span.outcome is SpanOutcome.BAD for span in self.spans) or any(
+            glyph_for(mark.kind) == "bad" for mark in self.marks
         )
 
     @property
     def is_open(self) -> bool:
         """Whether it goes on."""
-        return any(span.how is End.OPEN for span in self.spans)
+        return any(span.outcome is SpanOutcome.OPEN for span in self.spans)
 
     @property
     def seconds(self) -> float:
@@ -105,7 +105,7 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
-class Outline:
+class RunTimes:
     """What the row of the run says. `closed_at` None is open; `status` as in contracts.Status."""
 
     status: str

@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observability.jobs.rules.words import LONGEST_WORD, MOST_WORDS, asked_words, words_of
+from observability.jobs.rules.search_words import (
+    LONGEST_WORD,
+    MOST_WORDS,
+    query_words,
+    search_words,
+)
 
 
 @pytest.mark.parametrize(
@@ -24,24 +29,24 @@ from observability.jobs.rules.words import LONGEST_WORD, MOST_WORDS, asked_words
     ],
 )
 def test_a_text_becomes_words(text: str, words: str) -> None:
-    assert words_of(text) == words
+    assert search_words(text) == words
 
 
 def test_texts_that_matter_most_come_first_and_each_word_once() -> None:
-    assert words_of("Pay", "pay-1", "pay failed") == "pay 1 failed"
+    assert search_words("Pay", "pay-1", "pay failed") == "pay 1 failed"
 
 
 @given(st.lists(st.text(max_size=300), max_size=4))
 def test_words_are_bounded_plain_and_separated_by_one_space(texts: list[str]) -> None:
-    found = words_of(*texts).split(" ") if words_of(*texts) else []
-    assert len(found) <= MOST_WORDS
-    assert len(set(found)) == len(found)
-    for word in found:
+    words = search_words(*texts).split(" ") if search_words(*texts) else []
+    assert len(words) <= MOST_WORDS
+    assert len(set(words)) == len(words)
+    for word in words:
         assert word.isalnum()
         assert len(word) <= LONGEST_WORD
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60))
 def test_whatever_is_copied_from_a_run_finds_it(text: str) -> None:
-    have = words_of(text).split(" ")
-    assert all(any(word.startswith(asked) for word in have) for asked in asked_words(text))
+    have = search_words(text).split(" ")
+    assert all(any(word.startswith(asked) for word in have) for asked in query_words(text))

@@ -1,4 +1,4 @@
-"""Carrying batches out, in chunks that another worker can take up after a crash."""
+"""The worker of batches: carries them out in chunks, which another can take up after a crash."""
 
 from __future__ import annotations
 
@@ -16,11 +16,16 @@ from observability.actions.models import (
     Order,
     OrderItem,
     OrderStatus,
-    Selection,
+    RunSelection,
     count_outcome,
 )
-from observability.actions.services.notes import OUTCOMES, email_of, leave_note, said
-from observability.actions.services.orders import LEASE, UNANSWERED, attempt, perform, run_now
+from observability.actions.services.orders import LEASE, UNANSWERED, attempt, perform, reload_run
+from observability.actions.services.records import (
+    OUTCOMES,
+    email_of,
+    ledger_entry,
+    record_in_trail,
+)
 from observability.engines.contracts import Engine, Status
 from observability.engines.verbs import Answer, RunFacts
 from observability.jobs.models import JobRun
@@ -50,7 +55,7 @@ class _Pace:
         self.free_at = max(now, self.free_at) + 1 / max(self.rate, 1)
 
 
-def work(*, order_id: int, seconds: float = CHUNK_SECONDS) -> bool:
+def run_batch(*, order_id: int, seconds: float = CHUNK_SECONDS) -> bool:
     """Goes on with a batch for about `seconds`; True while there is more to do. One worker at a
     time: somebody else's batch is left alone."""
     token = uuid.uuid4().hex
@@ -61,7 +66,7 @@ def work(*, order_id: int, seconds: float = CHUNK_SECONDS) -> bool:
         now = timezone.now()
         Order.objects.start(pk=order_id, now=now, until=now + LEASE)
         deadline = time.monotonic() + seconds
-        return _go_on(order, token, deadline)
+        return _run_chunk(order, token, deadline)
     finally:
         Order.objects.filter(pk=order_id).release(token=token)
 
@@ -72,13 +77,13 @@ def _claim(order_id: int, token: str) -> bool:
     return rows.claim(token=token, now=now, until=now + LEASE)
 
 
-def _go_on(order: Order, token: str, deadline: float) -> bool:
-    _give_up_lost_items(order)
+def _run_chunk(order: Order, token: str, deadline: float) -> bool:
+    _settle_abandoned_items(order)
     pace = _Pace(order.rate)
     while True:
         if not _claim(order.pk, token):
             return False
-        if _stopping(order):
+        if _is_stopping(order):
             _cancel_waiting(order)
         item = (
             OrderItem.objects.filter(order=order, status=ItemStatus.WAITING).order_by("id").first()
@@ -87,19 +92,19 @@ def _go_on(order: Order, token: str, deadline: float) -> bool:
             _finish(order)
             return False
         pace.wait()
-        _do(order, item)
+        _run_item(order, item)
         # Looked at behind the work: however slow the machine, each turn gets somewhere.
         if time.monotonic() >= deadline:
             return True
 
 
-def _do(order: Order, item: OrderItem) -> None:
+def _run_item(order: Order, item: OrderItem) -> None:
     """One run of the batch: written down as tried, tried, written down as answered."""
     if not OrderItem.objects.start(pk=item.pk, now=timezone.now()):
         return
-    run = run_now(item.run_id)
+    run = reload_run(item.run_id)
     request = order.request(email=email_of(order.user), uid=item.uid)
-    if order.target is not None and order.selection == Selection.QUERY:
+    if order.target is not None and order.selection == RunSelection.QUERY:
         # The engine found it a moment ago, and may know more of it than we do.
         status, answer = perform(_facts(order, item), order.target, request)
     else:
@@ -135,7 +140,7 @@ def _settle_item(
         ):
             return
         count_outcome(order.pk, good=status == OrderStatus.DONE)
-        said(
+        ledger_entry(
             order,
             run=run,
             label=item.label,
@@ -144,10 +149,10 @@ def _settle_item(
             now=now,
         ).save(force_insert=True)
         if run is not None:
-            leave_note(order, run, status=status, message=answer.message, now=now)
+            record_in_trail(order, run, status=status, message=answer.message, now=now)
 
 
-def _give_up_lost_items(order: Order) -> None:
+def _settle_abandoned_items(order: Order) -> None:
     """What a worker that died was just doing: nobody knows, and it is not tried again."""
     lost = OrderItem.objects.filter(order=order, status=ItemStatus.RUNNING)
     for item in lost.select_related("run__tenant", "run__target"):
@@ -155,7 +160,7 @@ def _give_up_lost_items(order: Order) -> None:
         _settle_item(order, item, item.run, status=OrderStatus.UNKNOWN, answer=answer)
 
 
-def _stopping(order: Order) -> bool:
+def _is_stopping(order: Order) -> bool:
     return Order.objects.filter(pk=order.pk, stop_asked_at__isnull=False).exists()
 
 
@@ -193,4 +198,6 @@ def _close(order: Order, *, done: int, bad: int, cancelled: int) -> None:
             )
         )
         if changed:
-            said(order, outcome=OUTCOMES[status], message=message, now=now).save(force_insert=True)
+            ledger_entry(order, outcome=OUTCOMES[status], message=message, now=now).save(
+                force_insert=True
+            )

@@ -44,7 +44,7 @@ class LimitRow:
 
 
 @dataclass(frozen=True, slots=True)
-class LimitsThen:
+class LimitsInForce:
     """`plan` is e.g. "standard v7", empty when nothing was in force. `elsewhere` counts limits of
     planes that do not concern the run's engine. `suspended` is the reason, where it was."""
 
@@ -56,7 +56,7 @@ class LimitsThen:
     changes: list[Entry]
 
 
-def limits_then(run: JobRun, *, now: datetime) -> LimitsThen | None:
+def limits_in_force(run: JobRun, *, now: datetime) -> LimitsInForce | None:
     """None for a run that is nobody's. Eight queries; expects the tenant to be loaded."""
     tenant = run.tenant
     if tenant is None:
@@ -67,7 +67,7 @@ def limits_then(run: JobRun, *, now: datetime) -> LimitsThen | None:
     today = effective_limits(history, now)
     keys = {key for limits in (then, end, today) if limits for key in limits.limits}
     concerned = _concerned(keys, run.engine)
-    return LimitsThen(
+    return LimitsInForce(
         plan=f"{then.plan} v{then.version}" if then else "",
         plan_slug=then.plan if then else "",
         rows=[_row(key, then, end, today) for key in concerned],
@@ -83,8 +83,8 @@ def limits_then(run: JobRun, *, now: datetime) -> LimitsThen | None:
 
 def _concerned(keys: Collection[str], engine: str) -> list[str]:
     planes = _PLANES[engine]
-    found = [(key, describe(key)) for key in sorted(keys)]
-    return [key for key, known in found if known is not None and known.plane.value in planes]
+    limits = [(key, describe(key)) for key in sorted(keys)]
+    return [key for key, limit in limits if limit is not None and limit.plane.value in planes]
 
 
 def _row(

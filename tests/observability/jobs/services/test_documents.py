@@ -23,7 +23,7 @@ from observability.engines.contracts import (
     Status,
 )
 from observability.jobs.models import ArchiveState, JobDocument, JobRun
-from observability.jobs.services import archive, current
+from observability.jobs.services import archive, documents
 from tests.observability.jobs.factories import (
     make_events,
     make_run,
@@ -60,7 +60,7 @@ class Engine:
 def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
     """Every kind of target is read by this source."""
     fake = Engine()
-    monkeypatch.setattr(current, "source_for", lambda _kind: fake)
+    monkeypatch.setattr(documents, "source_for", lambda _kind: fake)
     return fake
 
 
@@ -105,8 +105,8 @@ def test_an_open_run_is_fetched_from_its_engine(operator: Client, engine: Engine
 def test_celery_keeps_nothing_so_our_rows_are_given(operator: Client) -> None:
     run = make_run(make_target("mail", "celery"), status=Status.RUNNING)
     make_events(run, [seen(1, EventKind.STARTED)])
-    found = json.loads(operator.get(f"/jobs/{run.pk}/history/").content)
-    assert [event["kind"] for event in found["events"]] == ["started"]
+    document = json.loads(operator.get(f"/jobs/{run.pk}/history/").content)
+    assert [event["kind"] for event in document["events"]] == ["started"]
 
 
 def test_what_is_gone_is_explained(operator: Client) -> None:

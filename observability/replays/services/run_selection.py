@@ -24,10 +24,10 @@ def newest(user: Any, query: str, *, last: int) -> tuple[list[JobRun], str]:
         raise DomainError(
             "too_many_runs", f"last: {last} is not accepted; use 1 to {MOST_RUNS}.", field="last"
         )
-    asked = parse(query).without("engine").plus("engine", Engine.TEMPORAL.value)
+    search = parse(query).without("engine").plus("engine", Engine.TEMPORAL.value)
     runs = JobRun.objects.all() if user is None else JobRun.objects.visible_to(user)
-    found = search_for(asked, now=timezone.now()).take(runs, _NEWEST_FIRST, last)
-    return found, f"the newest {last} of {asked}"
+    newest_runs = search_for(search, now=timezone.now()).take(runs, _NEWEST_FIRST, last)
+    return newest_runs, f"the newest {last} of {search}"
 
 
 def by_id(user: Any, ids: Sequence[int]) -> list[JobRun]:
@@ -39,8 +39,8 @@ def by_id(user: Any, ids: Sequence[int]) -> list[JobRun]:
             f"runs: {len(ids)} are more than the {MOST_RUNS} of one replay.",
             field="runs",
         )
-    found = {run.pk: run for run in JobRun.objects.visible_to(user).filter(pk__in=ids)}
-    for each in ids:
-        if each not in found:
-            raise DomainError("unknown_run", f"runs: there is no run {each}.", field="runs")
-    return list(found.values())
+    runs = {run.pk: run for run in JobRun.objects.visible_to(user).filter(pk__in=ids)}
+    for run_id in ids:
+        if run_id not in runs:
+            raise DomainError("unknown_run", f"runs: there is no run {run_id}.", field="runs")
+    return list(runs.values())

@@ -8,7 +8,7 @@ from typing import Final
 
 from observability.engines.contracts import EventKind, FailureKind
 
-FAILURES: Final[Mapping[str, str]] = {
+FAILURE_LABELS: Final[Mapping[str, str]] = {
     FailureKind.APPLICATION: "The job's own error",
     FailureKind.TIMEOUT: "Timeout",
     FailureKind.DEADLINE: "Deadline exceeded",
@@ -24,7 +24,7 @@ FAILURES: Final[Mapping[str, str]] = {
     FailureKind.OTHER: "Failure",
 }
 
-# One glyph per family, drawn by picture.py; the word says which of the family it is.
+# One glyph per family, drawn by svg.py; the word says which of the family it is.
 KINDS: Final[Mapping[str, tuple[str, str]]] = {
     EventKind.CREATED: ("Created", "dot"),
     EventKind.STARTED: ("Started", "dot"),
@@ -62,7 +62,7 @@ KINDS: Final[Mapping[str, tuple[str, str]]] = {
     EventKind.NOTE: ("Note", "dot"),
 }
 
-GROUPS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
+EVENT_GROUPS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
     "failures": (
         "Failures",
         frozenset(
@@ -145,18 +145,18 @@ GROUPS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
 _UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
-def failure_words(kind: str) -> str:
+def failure_label(kind: str) -> str:
     """What kind of failure, for people."""
-    return FAILURES.get(kind) or (kind.replace("_", " ").capitalize() if kind else "Failure")
+    return FAILURE_LABELS.get(kind) or (kind.replace("_", " ").capitalize() if kind else "Failure")
 
 
-def kind_words(kind: str) -> str:
+def kind_label(kind: str) -> str:
     """What happened, for people."""
     known = KINDS.get(kind)
     return known[0] if known else kind.replace("_", " ").capitalize()
 
 
-def glyph_of(kind: str) -> str:
+def glyph_for(kind: str) -> str:
     """The mark that stands for it."""
     known = KINDS.get(kind)
     return known[1] if known else "dot"
@@ -176,10 +176,10 @@ def _visible(letter: str) -> str:
     return f"⟨U+{ord(letter):04X}⟩"
 
 
-def span(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A length of time in at most two units: "820 ms", "4 min 10 s", "2 d 4 h"."""
     if seconds < 0:
-        return f"−{span(-seconds)}"
+        return f"−{format_duration(-seconds)}"
     if seconds < 1:
         return f"{round(seconds * 1000)} ms" if seconds else "0 s"
     if seconds < 10:
