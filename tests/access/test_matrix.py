@@ -24,7 +24,7 @@ from drf_spectacular.generators import SchemaGenerator
 from console.access.models import TokenScope
 from console.audit.models import Entry, Outcome
 from observability.jobs.api import runs as endpoints
-from observability.jobs.services.download import Download
+from observability.jobs.services.documents import Download
 from observability.jobs.views import run as pages
 from quotas.changes.kinds.registry import KINDS
 from quotas.changes.models import Proposal
@@ -107,7 +107,7 @@ def built(db: None, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(registry, "adapter_for", lambda _kind: adapter)
     for module in (endpoints, pages):
         monkeypatch.setattr(
-            module, "take_away", lambda **_: Download(name="x", media="text/plain", data=b"")
+            module, "download_history", lambda **_: Download(name="x", media="text/plain", data=b"")
         )
     return world.build()
 
