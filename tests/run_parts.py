@@ -22,28 +22,43 @@ _COUNTED: Final = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one part. `counts` is empty where pytest did not reach its end."""
+    """What became of one part. `counts` is empty where pytest did not reach its end.
+
+    `bad` has the test ids that went wrong, each with the first line of its error.
+    """
 
     name: str
     code: int
     seconds: float
     counts: Mapping[str, int]
-    bad: Sequence[str]
+    bad: Mapping[str, str]
     interrupted: bool = False
 
     def line(self) -> str:
         """One line for people: `test-sqlite  failed  12 passed, 1 failed  in 93 s`."""
         counts = ", ".join(f"{number} {word}" for word, number in self.counts.items() if number)
         verdict = "failed" if self.code else "passed"
-        said = counts or f"no result, exit code {self.code}"
-        return f"{self.name:<14} {verdict}  {said}  in {self.seconds:.0f} s"
+        result = counts or f"no result, exit code {self.code}"
+        return f"{self.name:<14} {verdict}  {result}  in {self.seconds:.0f} s"
 
 
 def write_report(path: Path, stats: Mapping[str, Sequence[Any]]) -> None:
-    """Called by pytest: how many tests had which end, and the ids of those that went wrong."""
+    """Called by pytest: how many tests had which end, and what went wrong with which."""
     counts = {word: len(stats.get(word, ())) for word in _COUNTED}
-    bad = [report.nodeid for word in ("error", "failed") for report in stats.get(word, ())]
-    path.write_text(json.dumps({"counts": counts, "bad": list(dict.fromkeys(bad))}))
+    # A test that failed and whose fixtures broke afterwards is told by its failure.
+    reports = [report for word in ("error", "failed") for report in stats.get(word, ())]
+    bad = {report.nodeid: reason(report) for report in reports}
+    path.write_text(json.dumps({"counts": counts, "bad": bad}))
+
+
+def reason(report: Any) -> str:
+    """The place and the first line of what a test failed with: `test_a.py:12: assert 1 == 2`."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is None:  # a module that cannot be imported has only a text
+        lines = str(report.longrepr).strip().splitlines()
+        return lines[-1].strip() if lines else ""
+    first, *_ = crash.message.splitlines() or [""]
+    return f"{Path(crash.path).name}:{crash.lineno}: {first}"
 
 
 def run_part(make: str, name: str, report: Path) -> Outcome:
@@ -55,17 +70,19 @@ def run_part(make: str, name: str, report: Path) -> Outcome:
         except KeyboardInterrupt:  # the part has had it as well, and wants to tidy up
             code, interrupted = part.wait() or INTERRUPTED, True
     try:
-        said = json.loads(report.read_text())
+        result = json.loads(report.read_text())
     except (OSError, ValueError):
-        said = {"counts": {}, "bad": []}
+        result = {"counts": {}, "bad": {}}
     seconds = time.monotonic() - began
-    return Outcome(name, code, seconds, said["counts"], said["bad"], interrupted)
+    return Outcome(name, code, seconds, result["counts"], result["bad"], interrupted)
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
-    """A line for each part, then each test that went wrong, by its part."""
-    bad = [f"FAILED ({each.name}) {test}" for each in outcomes for test in each.bad]
-    return "\n".join(["", *(each.line() for each in outcomes), *bad, ""])
+    """A line for each part, why tests went wrong, and last the names of those that did."""
+    bad = [(part.name, test, why) for part in outcomes for test, why in part.bad.items()]
+    reasons = [f"{test}\n    {why}" for _, test, why in bad]
+    names = [f"FAILED ({part}) {test}" for part, test, _ in bad]
+    return "\n".join(["", *(part.line() for part in outcomes), *reasons, *names, ""])
 
 
 def main(make: str, *names: str) -> int:

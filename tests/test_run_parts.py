@@ -13,9 +13,9 @@ from tests import run_parts
 MAKE = """#!/bin/sh
 echo "ran $1"
 case $1 in
-  good) echo '{"counts": {"passed": 12, "failed": 0}, "bad": []}' >"$HEADROOM_TEST_REPORT" ;;
+  good) echo '{"counts": {"passed": 12, "failed": 0}, "bad": {}}' >"$HEADROOM_TEST_REPORT" ;;
   bad)
-    echo '{"counts": {"passed": 3, "failed": 1}, "bad": ["tests/test_a.py::test_it[x]"]}' \\
+    echo '{"counts": {"passed": 3, "failed": 1}, "bad": {"tests/test_a.py::test_it[x]": "1 == 2"}}' \\
       >"$HEADROOM_TEST_REPORT"
     exit 1 ;;
   *) exit 4 ;;
@@ -43,7 +43,11 @@ def test_a_part_that_fails_keeps_no_other_from_running_and_its_tests_are_named_l
         "gone           failed  no result, exit code 4",
         "good           passed  12 passed",
     ]
-    assert lines[7:] == ["FAILED (bad) tests/test_a.py::test_it[x]"]
+    assert lines[7:] == [
+        "tests/test_a.py::test_it[x]",
+        "    1 == 2",
+        "FAILED (bad) tests/test_a.py::test_it[x]",
+    ]
 
 
 def test_when_every_part_succeeds_so_does_the_whole(
@@ -53,19 +57,29 @@ def test_when_every_part_succeeds_so_does_the_whole(
     assert "FAILED" not in capfd.readouterr().out
 
 
+def report_of(nodeid: str, problem: str) -> SimpleNamespace:
+    """A report as pytest makes it for a test that raised `problem` in line 12 of a.py."""
+    crash = SimpleNamespace(path="/somewhere/a.py", lineno=12, message=f"{problem}\nand more")
+    return SimpleNamespace(nodeid=nodeid, longrepr=SimpleNamespace(reprcrash=crash))
+
+
 def test_pytest_leaves_its_result_where_it_is_told(tmp_path: Path) -> None:
-    torn: list[object] = [
-        SimpleNamespace(nodeid="a.py::both"),
-        SimpleNamespace(nodeid="a.py::down"),
-    ]
     stats: dict[str, list[object]] = {
         "passed": [object()] * 3,
-        "failed": torn[:1],
-        "error": torn,
+        "failed": [report_of("a.py::both", "assert 1 == 2")],
+        "error": [
+            report_of("a.py::both", "the server did not stop"),
+            report_of("a.py::down", "no server"),
+            SimpleNamespace(nodeid="b.py", longrepr="Traceback\nImportError: no such thing\n"),
+        ],
         "warnings": [object()],
     }
     run_parts.write_report(tmp_path / "report", stats)
     assert json.loads((tmp_path / "report").read_text()) == {
-        "counts": {"passed": 3, "failed": 1, "error": 2, "skipped": 0, "xfailed": 0, "xpassed": 0},
-        "bad": ["a.py::both", "a.py::down"],
+        "counts": {"passed": 3, "failed": 1, "error": 3, "skipped": 0, "xfailed": 0, "xpassed": 0},
+        "bad": {
+            "a.py::both": "a.py:12: assert 1 == 2",
+            "a.py::down": "a.py:12: no server",
+            "b.py": "ImportError: no such thing",
+        },
     }

@@ -76,6 +76,18 @@ def closes_at_stop(owner: Closable) -> None:
     _closers.add(owner)
 
 
+def close_soon(close: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Await `close()` on this process's loop, if it runs.
+
+    For finalizers: these run in any thread at any moment, so it takes no lock and waits for nothing.
+    """
+    bridge = _bridge
+    if bridge is None or bridge.pid != os.getpid():
+        return
+    with contextlib.suppress(RuntimeError):  # the loop ends at this very moment, and closes all
+        bridge.loop.call_soon_threadsafe(lambda: bridge.loop.create_task(close()))
+
+
 _lock = threading.Lock()
 _bridge: _Bridge | None = None
 # Loops of parent processes. Kept so that no finalizer closes what the parent still uses.

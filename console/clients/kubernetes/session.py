@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import weakref
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ import aiohttp
 from yarl import URL
 
 from console.backoff import backoff
-from console.clients.bridge import closes_at_stop, offload
+from console.clients.bridge import close_soon, closes_at_stop, offload
 from console.clients.contracts import RequestCounter
 from console.clients.credentials import Reference
 from console.clients.kubernetes.client_config import (
@@ -73,6 +74,8 @@ class Session:
         self._not_before = 0.0
         self.counter = RequestCounter()
         closes_at_stop(self)
+        # A client that is dropped without close() leaves no connection behind either.
+        weakref.finalize(self, _close_dropped, self._live)
 
     async def send(
         self,
@@ -245,6 +248,13 @@ class Session:
         if live is not None:
             loop = asyncio.get_running_loop()
             loop.call_later(self._options.request_timeout, lambda: loop.create_task(_close(live)))
+
+
+def _close_dropped(live_by_process: dict[int, _Live]) -> None:
+    """Close what a collected session had open in this process, on the loop that it lives on."""
+    live = live_by_process.pop(os.getpid(), None)
+    if live is not None:
+        close_soon(lambda: _close(live))
 
 
 async def _close(live: _Live) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 import uuid
@@ -15,7 +16,7 @@ import yaml
 
 from console.clients.contracts import ApiPermission, AppliedObject
 from console.clients.kubernetes.client import KubernetesClient
-from console.errors import Conflict, NotFound, Refused, Unreachable
+from console.errors import Conflict, NotFound, Refused, Throttled, Unreachable
 from tests.servers import Cluster, KubeControlPlane, kube_control_plane
 from tests.waiting import HANGS, PATIENCE, until
 
@@ -252,11 +253,11 @@ def test_a_frozen_server_is_unreachable_in_time_and_heals(plane: KubeControlPlan
     heal(client)
     plane.apiserver.pause()
     try:
-        with pytest.raises(Unreachable, match=r"no answer (in time|within)"):
+        # "no time left" where this machine was too busy to send it within that second.
+        with pytest.raises(Unreachable, match=r"no (answer in time|answer within|time left)"):
             client.version()
         results = client.apply_many([namespace("frozen")] * 3, MANAGER, timeout=1.0)  # clock: so
-        assert {type(result.error) for result in results} <= {Unreachable, *kinds_of(results)}
-        assert not any(result.ok for result in results)
+        assert all(isinstance(result.error, Unreachable) for result in results)
         assert plane.apiserver.paused  # until here it has not answered anybody
     finally:
         plane.apiserver.resume()
@@ -264,18 +265,24 @@ def test_a_frozen_server_is_unreachable_in_time_and_heals(plane: KubeControlPlan
 
 
 def heal(client: KubernetesClient) -> None:
-    """Wait until it is answered again."""
+    """Wait until it is answered again; until then it may be told to come again later."""
 
     def answered() -> str:
-        with suppress(Unreachable):
+        with suppress(Unreachable, Throttled):
             return client.version()
         return ""
 
     assert until(answered)
 
 
-def kinds_of(results: Any) -> set[type]:
-    return {type(result.error) for result in results if isinstance(result.error, Unreachable)}
+def test_a_client_that_is_dropped_leaves_no_connection_behind(kube: Cluster) -> None:
+    client = KubernetesClient(f"kubeconfig:{kube.kubeconfig}")
+    client.version()
+    (live,) = client._session._live.values()
+    assert not live.http.closed
+    del client
+    gc.collect()
+    assert until(lambda: live.http.closed and live.streams.closed)
 
 
 def test_a_killed_server_is_unreachable_and_the_same_client_heals(
