@@ -32,10 +32,13 @@ class NavEntry:
 
 class ObjectPage:
     """The page of objects of one type; `arguments` say which field of a ledger entry each argument
-    of its URL is."""
+    of its URL is. `formerly` is what older entries call the type: they are never written again."""
 
-    def __init__(self, view: str, **arguments: Literal["label", "id"]) -> None:
+    def __init__(
+        self, view: str, *, formerly: str = "", **arguments: Literal["label", "id"]
+    ) -> None:
         self.view = view
+        self.formerly = formerly
         self.arguments: Mapping[str, str] = arguments
 
 
@@ -58,9 +61,17 @@ def _object_pages() -> dict[str, ObjectPage]:
     return pages
 
 
+def types_of(object_type: str) -> tuple[str, ...]:
+    """Every name that entries have for a type, whichever of them is asked for."""
+    for current, page in _object_pages().items():
+        if page.formerly and object_type in {current, page.formerly}:
+            return current, page.formerly
+    return (object_type,)
+
+
 def page_of(object_type: str, *, id: str, label: str) -> str:
     """The URL of an object's page; empty where there is none."""
-    page = _object_pages().get(object_type)
+    page = _object_pages().get(types_of(object_type)[0])
     if page is None:
         return ""
     values = {"id": id, "label": label}

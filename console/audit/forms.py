@@ -11,8 +11,9 @@ from django.db.models import QuerySet
 from console.access.models import User
 from console.audit.models import Entry, Outcome
 from console.audit.selectors import search
+from console.navigation import types_of
 
-_EXACT = ("actor", "tenant", "outcome", "object_type", "object_id")
+_EXACT = ("actor", "tenant", "outcome", "object_id")
 
 
 class LedgerFilter(forms.Form):
@@ -52,6 +53,8 @@ class LedgerFilter(forms.Form):
         wanted: dict[str, Any] = self.cleaned_data
         entries = search(Entry.objects.visible_to(user), text=wanted.get("text", ""))
         entries = entries.filter(**{name: wanted[name] for name in _EXACT if wanted.get(name)})
+        if wanted.get("object_type"):
+            entries = entries.filter(object_type__in=types_of(wanted["object_type"]))
         if wanted.get("action"):
             entries = entries.filter(action__startswith=wanted["action"])
         if wanted.get("since"):

@@ -7,9 +7,9 @@ from django.urls import path
 from observability.actions.api import actions, batches
 
 urlpatterns = [
-    path("actions/", actions.OrderList.as_view()),
+    path("actions/", actions.ActionList.as_view()),
     path("actions/batch/", batches.Batches.as_view()),
-    path("actions/<int:pk>/", actions.OrderDetail.as_view(), name="api_action"),
+    path("actions/<int:pk>/", actions.ActionDetail.as_view(), name="api_action"),
     path("actions/<int:pk>/items/", batches.BatchItems.as_view()),
     path("actions/<int:pk>/stop/", batches.BatchStop.as_view()),
     path("jobs/<int:pk>/actions/", actions.RunActions.as_view()),

@@ -13,5 +13,5 @@ class ActionsConfig(AppConfig):
     name = "observability.actions"
     label = "actions"
     object_pages = {  # noqa: RUF012 - Django's way to configure an app
-        "order": ObjectPage("actions:order", pk="id"),
+        "action": ObjectPage("actions:detail", formerly="order", pk="id"),
     }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-ORDER_KEY: Final = "order:{id}"
-"""The key of the trail's note about an order."""
+ACTION_KEY: Final = "order:{id}"
+"""The key of the trail's note about an action. Stored in many rows, so it keeps its first word."""
 MOST_RUNS: Final = 10_000
 """The most runs that one batch of ours takes."""
 FASTEST: Final = 50

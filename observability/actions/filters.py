@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import django_filters as df
 
-from observability.actions.models import OrderStatus
+from observability.actions.models import ActionStatus
 from observability.jobs.models import ENGINE_CHOICES
 
 
-class OrderFilters(df.FilterSet):
+class ActionFilters(df.FilterSet):
     """Actions."""
 
-    status = df.ChoiceFilter(choices=OrderStatus.choices)
+    status = df.ChoiceFilter(choices=ActionStatus.choices)
     engine = df.ChoiceFilter(choices=ENGINE_CHOICES)
     verb = df.CharFilter(label="Name of a verb.")
     actor = df.CharFilter(label="Who asked for it.")

@@ -10,7 +10,7 @@ from django import forms
 from console.access.forms import ReasonForm
 from console.errors import DomainError
 from observability.actions.contracts import FASTEST
-from observability.actions.models import OrderStatus
+from observability.actions.models import ActionStatus
 from observability.engines.verbs import Argument, FieldKind, Verb
 from observability.jobs.charts.labels import visible
 from tenants.models import Target
@@ -138,14 +138,14 @@ class ListFilter(forms.Form):
 
     actor = forms.CharField(required=False, max_length=200, label="By")
     tenant = forms.CharField(required=False, max_length=63)
-    status = forms.ChoiceField(required=False, choices=[("", "any"), *OrderStatus.choices])
+    status = forms.ChoiceField(required=False, choices=[("", "any"), *ActionStatus.choices])
 
     def lookups(self) -> dict[str, str]:
         """As lookups of a queryset; what cannot be read narrows nothing."""
         self.full_clean()
-        given: Mapping[str, Any] = self.cleaned_data
+        cleaned: Mapping[str, Any] = self.cleaned_data
         names = {"actor": "actor", "tenant": "tenant__slug", "status": "status"}
-        return {lookup: given[name] for name, lookup in names.items() if given.get(name)}
+        return {lookup: cleaned[name] for name, lookup in names.items() if cleaned.get(name)}
 
 
 def add_problems(form: forms.BaseForm, error: DomainError) -> None:

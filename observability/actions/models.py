@@ -1,4 +1,4 @@
-"""Orders: what was asked of the engines, by whom, why, and what came of it."""
+"""Actions: what was asked of the engines, by whom, why, and what came of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.db.models import F, Q
 from console.access.scoping import TenantScoped
 from console.audit.models import ActorKind
 from console.database.claims import ClaimedQuerySet
-from observability.actions.contracts import ORDER_KEY
+from observability.actions.contracts import ACTION_KEY
 from observability.engines.catalogue import find_verb
 from observability.engines.contracts import Engine
 from observability.engines.verbs import ActionRequest, Verb
@@ -21,8 +21,8 @@ from observability.jobs.models import ENGINE_CHOICES, JobRun
 from tenants.models import Target, Tenant
 
 
-class OrderStatus(models.TextChoices):
-    """Where an order is. Unknown: nobody can say whether it was carried out."""
+class ActionStatus(models.TextChoices):
+    """Where an action is. Unknown: nobody can say whether it was carried out."""
 
     ASKED = "asked", "Asked"
     RUNNING = "running", "Running"
@@ -33,11 +33,11 @@ class OrderStatus(models.TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
-OPEN = (OrderStatus.ASKED, OrderStatus.RUNNING)
+OPEN = (ActionStatus.ASKED, ActionStatus.RUNNING)
 
 
 class RunSelection(models.TextChoices):
-    """What a batch goes over; empty for an order about one run."""
+    """What a batch goes over; empty for an action about one run."""
 
     ONE = "", "One run"
     RUNS = "runs", "Runs found here"
@@ -49,35 +49,35 @@ def new_uid() -> str:
     return str(uuid.uuid4())
 
 
-class OrderQuerySet(TenantScoped["Order"], ClaimedQuerySet["Order"]):  # type: ignore[override]  # a manager for each base, in the stubs
-    """Finders, and the claim by which one worker at a time carries an order out."""
+class ActionQuerySet(TenantScoped["Action"], ClaimedQuerySet["Action"]):  # type: ignore[override]  # a manager for each base, in the stubs
+    """Finders, and the claim by which one worker at a time carries an action out."""
 
-    def open(self) -> OrderQuerySet:
-        """Orders that have no outcome yet."""
+    def open(self) -> ActionQuerySet:
+        """Actions that have no outcome yet."""
         return self.filter(status__in=OPEN)
 
     def start(self, *, pk: int, now: datetime, until: datetime) -> bool:
         """Asked becomes running, once; True for whoever did it."""
-        requested = self.filter(pk=pk, status=OrderStatus.ASKED)
+        requested = self.filter(pk=pk, status=ActionStatus.ASKED)
         return (
-            requested.update(status=OrderStatus.RUNNING, started_at=now, claimed_until=until) == 1
+            requested.update(status=ActionStatus.RUNNING, started_at=now, claimed_until=until) == 1
         )
 
 
-class Order(models.Model):
+class Action(models.Model):
     """One thing that somebody asked to be done, to one run or to many."""
 
     uid = models.CharField(max_length=36, unique=True, default=new_uid, editable=False)
     selection = models.CharField(max_length=5, choices=RunSelection.choices, blank=True, default="")
     run = models.ForeignKey(
-        JobRun, on_delete=models.SET_NULL, null=True, blank=True, related_name="orders"
+        JobRun, on_delete=models.SET_NULL, null=True, blank=True, related_name="actions"
     )
     label = models.CharField(max_length=1000, help_text="The run's id, or what the batch is about.")
     target = models.ForeignKey(
-        Target, on_delete=models.PROTECT, related_name="orders", null=True, blank=True
+        Target, on_delete=models.PROTECT, related_name="actions", null=True, blank=True
     )
     tenant = models.ForeignKey(
-        Tenant, on_delete=models.PROTECT, related_name="orders", null=True, blank=True
+        Tenant, on_delete=models.PROTECT, related_name="actions", null=True, blank=True
     )
     engine = models.CharField(max_length=12, choices=ENGINE_CHOICES)
     verb = models.CharField(max_length=20)
@@ -89,7 +89,9 @@ class Order(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     request_id = models.CharField(max_length=64, blank=True)
-    status = models.CharField(max_length=9, choices=OrderStatus.choices, default=OrderStatus.ASKED)
+    status = models.CharField(
+        max_length=9, choices=ActionStatus.choices, default=ActionStatus.ASKED
+    )
     message = models.TextField(blank=True, help_text="The engine's own words.")
     result = models.JSONField(default=dict, help_text="What the engine gave back.")
     created_at = models.DateTimeField()
@@ -107,21 +109,21 @@ class Order(models.Model):
     stop_asked_at = models.DateTimeField(null=True, blank=True)
     stop_asked_by = models.CharField(max_length=200, blank=True)
 
-    objects = OrderQuerySet.as_manager()
+    objects = ActionQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["run"],
                 condition=Q(status__in=["asked", "running"], selection=""),
-                name="order_one_open_a_run",
+                name="action_one_open_a_run",
             )
         ]
         indexes: ClassVar = [
-            models.Index(fields=["created_at", "id"], name="order_created"),
-            models.Index(fields=["run", "created_at"], name="order_run"),
+            models.Index(fields=["created_at", "id"], name="action_created"),
+            models.Index(fields=["run", "created_at"], name="action_run"),
             models.Index(
-                fields=["id"], name="order_open", condition=Q(status__in=["asked", "running"])
+                fields=["id"], name="action_open", condition=Q(status__in=["asked", "running"])
             ),
         ]
 
@@ -152,7 +154,7 @@ class Order(models.Model):
     @property
     def note_key(self) -> str:
         """The key of the note in the trail."""
-        return ORDER_KEY.format(id=self.pk)
+        return ACTION_KEY.format(id=self.pk)
 
     def request(self, *, email: str, uid: str = "") -> ActionRequest:
         """The plain value that controls get; `uid` names one part of a batch."""
@@ -178,7 +180,7 @@ class ItemStatus(models.TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
-class OrderItemQuerySet(TenantScoped["OrderItem"]):
+class ActionItemQuerySet(TenantScoped["ActionItem"]):
     """Finders for the runs of a batch."""
 
     tenant_path = "run__tenant"
@@ -194,13 +196,13 @@ class OrderItemQuerySet(TenantScoped["OrderItem"]):
         return running.update(status=status, message=message, result=result, finished_at=now) == 1
 
 
-class OrderItem(models.Model):
+class ActionItem(models.Model):
     """One run of a batch of ours."""
 
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="items")
+    action = models.ForeignKey(Action, on_delete=models.CASCADE, related_name="items")
     uid = models.CharField(max_length=36, default=new_uid, editable=False)
     run = models.ForeignKey(
-        JobRun, on_delete=models.SET_NULL, null=True, blank=True, related_name="order_items"
+        JobRun, on_delete=models.SET_NULL, null=True, blank=True, related_name="action_items"
     )
     label = models.CharField(max_length=1000)
     execution = models.CharField(
@@ -213,21 +215,21 @@ class OrderItem(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
-    objects = OrderItemQuerySet.as_manager()
+    objects = ActionItemQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["order", "run"], name="order_item_once")
+            models.UniqueConstraint(fields=["action", "run"], name="action_item_once")
         ]
         indexes: ClassVar = [
-            models.Index(fields=["order", "status", "id"], name="order_item_status")
+            models.Index(fields=["action", "status", "id"], name="action_item_status")
         ]
 
     def __str__(self) -> str:
-        return f"{self.order_id}: {self.label}"
+        return f"{self.action_id}: {self.label}"
 
 
-def count_outcome(order_id: int, *, good: bool) -> None:
+def count_outcome(action_id: int, *, good: bool) -> None:
     """One more run of a batch has its outcome."""
     name = "done" if good else "bad"
-    Order.objects.filter(pk=order_id).update(**{name: F(name) + 1})
+    Action.objects.filter(pk=action_id).update(**{name: F(name) + 1})

@@ -1,4 +1,4 @@
-"""Orders as REST shows them."""
+"""Actions as REST shows them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from console.rest.fields import Choice, Flag, Id, JSONObject, ListOf, Number, Re
 from console.rest.serializers import Body, described
 from console.rest.views import Row
 from observability.actions.contracts import FASTEST, MOST_RUNS
-from observability.actions.models import ItemStatus, Order, OrderItem, OrderStatus, RunSelection
+from observability.actions.models import Action, ActionItem, ActionStatus, ItemStatus, RunSelection
 from observability.actions.services.previews import BatchPreview
 from observability.actions.services.records import repeatable
 from observability.engines.catalogue import VERBS
@@ -21,7 +21,7 @@ from observability.jobs.models import ENGINE_CHOICES
 
 _NAMES = sorted({verb.name for verb in VERBS})
 
-ORDER = described(
+ACTION = described(
     "Action",
     "One thing that was asked to be done to a run, or to many.",
     id=s.IntegerField(),
@@ -35,7 +35,7 @@ ORDER = described(
     arguments=s.DictField(help_text="The input of a signal is told by its size only."),
     reason=s.CharField(),
     actor=s.CharField(),
-    status=s.ChoiceField(choices=OrderStatus.choices),
+    status=s.ChoiceField(choices=ActionStatus.choices),
     message=s.CharField(help_text="The engine's own words."),
     result=s.DictField(help_text="What the engine gave back, such as the id of a new run."),
     created_at=s.DateTimeField(),
@@ -74,7 +74,7 @@ RUN_ACTIONS = described(
     "RunActions",
     "What can be done to a run now, and what was.",
     possible=OFFER(many=True),
-    orders=ORDER(many=True, help_text="The latest 20."),
+    orders=ACTION(many=True, help_text="The latest 20."),
 )
 
 
@@ -123,35 +123,35 @@ COUNT = described(
 )
 
 
-def order_row(order: Order) -> Row:
-    """One order; expects run, target and tenant to be loaded."""
+def action_row(action: Action) -> Row:
+    """One action; expects run, target and tenant to be loaded."""
     return {
-        "id": order.pk,
-        "url": reverse("api_action", kwargs={"pk": order.pk}),
-        "engine": order.engine,
-        "verb": order.verb,
-        "run": order.run_id,
-        "label": order.label,
-        "target": order.target.slug if order.target else None,
-        "tenant": order.tenant.slug if order.tenant else None,
-        "arguments": repeatable(order.arguments),
-        "reason": order.reason,
-        "actor": order.actor,
-        "status": order.status,
-        "message": order.message,
-        "result": order.result,
-        "created_at": order.created_at,
-        "finished_at": order.finished_at,
-        "selection": order.selection,
-        "query": order.query,
-        "rate": order.rate or None,
-        "total": order.total,
-        "done": order.done,
-        "not_done": order.bad,
+        "id": action.pk,
+        "url": reverse("api_action", kwargs={"pk": action.pk}),
+        "engine": action.engine,
+        "verb": action.verb,
+        "run": action.run_id,
+        "label": action.label,
+        "target": action.target.slug if action.target else None,
+        "tenant": action.tenant.slug if action.tenant else None,
+        "arguments": repeatable(action.arguments),
+        "reason": action.reason,
+        "actor": action.actor,
+        "status": action.status,
+        "message": action.message,
+        "result": action.result,
+        "created_at": action.created_at,
+        "finished_at": action.finished_at,
+        "selection": action.selection,
+        "query": action.query,
+        "rate": action.rate or None,
+        "total": action.total,
+        "done": action.done,
+        "not_done": action.bad,
     }
 
 
-def item_row(item: OrderItem) -> Row:
+def item_row(item: ActionItem) -> Row:
     """One run of a batch."""
     return {
         "id": item.pk,

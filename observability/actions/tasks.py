@@ -10,10 +10,10 @@ from observability.actions.services.batches import WORK
 
 
 @app.task(name=WORK)
-def work(order_id: int) -> None:
+def work(action_id: int) -> None:
     """Goes on with a batch, and comes back for the rest."""
-    if batch_worker.run_batch(order_id=order_id):
-        enqueue(WORK, order_id)
+    if batch_worker.run_batch(action_id=action_id):
+        enqueue(WORK, action_id)
 
 
 @app.task(name="observability.actions.tasks.tick")

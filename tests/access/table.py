@@ -36,7 +36,7 @@ PAGES: dict[Need, str] = {
         enforcement:rollouts enforcement:search enforcement:target enforcement:target_dots
         enforcement:targets enforcement:tenant enforcement:tenants plans:plan plans:plans
         usage:sparks replays:bundles replays:list replays:replay actions:list
-        actions:order actions:panel jobs:event jobs:events jobs:explorer jobs:facets
+        actions:detail actions:panel jobs:event jobs:events jobs:explorer jobs:facets
         jobs:failures_panel jobs:fresh jobs:ingest_panel jobs:run jobs:run_live jobs:save
         jobs:tenant_panel jobs:unsave
     """,

@@ -133,7 +133,7 @@ SUBJECTS = (
     (r"(jobs/)?bundles/_/", "bundle"),
     (r"(jobs/)?replays/_/", "Replay"),
     (r"jobs/saved/_/", "saved"),
-    (r"(jobs/)?actions/_/", "Order"),
+    (r"(jobs/)?actions/_/", "Action"),
     (r"jobs/_/events/_/", "JobRun JobEvent"),
     (r"jobs/_/actions/_/", "JobRun verb"),
     (r"jobs/_/", "JobRun"),

@@ -13,7 +13,7 @@ from django.utils import timezone
 from console.access.models import ApiToken, Role, SavedLink, TokenScope, User
 from console.audit import services as audit
 from console.audit.services import Actor
-from observability.actions.models import Order, OrderItem
+from observability.actions.models import Action, ActionItem
 from observability.engines.contracts import EventKind, LinkKind
 from observability.jobs.models import JobDocument, JobLink
 from observability.replays.models import BundleKind, Replay, ReplayResult, WorkflowBundle
@@ -110,11 +110,11 @@ def belongings(
     made += [run, run.events.get()]
     made.append(JobLink.objects.create(run=run, kind=LinkKind.TRACE, value=slug))
     made.append(JobDocument.objects.create(run=run, sha256=slug, media="text/plain", size=1))
-    order = Order.objects.create(
+    action = Action.objects.create(
         run=run, label=slug, target=target, tenant=tenant, engine=run.engine, verb="cancel",
         reason="because", actor_kind="person", actor="olga", created_at=now,
     )  # fmt: skip
-    made += [order, OrderItem.objects.create(order=order, run=run, label=slug)]
+    made += [action, ActionItem.objects.create(action=action, run=run, label=slug)]
     replay = Replay.objects.create(bundle=bundle, selection=slug, total=1, created_at=now)
     made += [replay, ReplayResult.objects.create(replay=replay, run=run)]
     return {type(row).__name__: row for row in made}

@@ -115,9 +115,9 @@ def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
 
 def _kubectl_options(summary: str) -> tuple[str, ...]:
     """The options of the command that the summary prints."""
-    found = re.search(r"kubectl (--kubeconfig \S+(?: --context \S+)?) get", summary)
-    assert found, summary
-    return tuple(found.group(1).split())
+    match = re.search(r"kubectl (--kubeconfig \S+(?: --context \S+)?) get", summary)
+    assert match, summary
+    return tuple(match.group(1).split())
 
 
 @pytest.fixture(scope="session")

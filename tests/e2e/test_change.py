@@ -14,14 +14,14 @@ ENFORCED_SECONDS = 120
 HEALED_SECONDS = 180
 
 
-def wait_for(seen: Callable[[], str], wanted: str, seconds: float) -> None:
+def wait_for(read: Callable[[], str], wanted: str, seconds: float) -> None:
     """Waits until the plane says what is wanted; the message shows what it said last."""
     deadline = time.monotonic() + seconds
-    said = seen()
-    while said != wanted and time.monotonic() < deadline:
+    text = read()
+    while text != wanted and time.monotonic() < deadline:
         time.sleep(0.3)  # clock: between looks
-        said = seen()
-    assert said == wanted
+        text = read()
+    assert text == wanted
 
 
 def set_limit(page: Page, key: str, value: str) -> None:

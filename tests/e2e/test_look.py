@@ -106,13 +106,13 @@ def draft(page: Page) -> str:
 
 def runs(page: Page) -> dict[str, str]:
     """The pages of some runs, of what can be done to an open one, and of a replay."""
-    found = {name: run_page(page, query) for name, query in RUNS.items()}
-    failed, waiting = found["run-temporal-failed"], found["run-temporal-open"]
+    pages = {name: run_page(page, query) for name, query in RUNS.items()}
+    failed, waiting = pages["run-temporal-failed"], pages["run-temporal-open"]
     for verb in ("terminate", "cancel", "signal"):
-        found[f"ask-{verb}"] = f"{waiting}actions/{verb}/"
-    found["ask-reset"] = f"{failed}actions/reset/"
-    found["replay"] = first_link(page, "/jobs/replays/", "Replays")
-    return found
+        pages[f"ask-{verb}"] = f"{waiting}actions/{verb}/"
+    pages["ask-reset"] = f"{failed}actions/reset/"
+    pages["replay"] = first_link(page, "/jobs/replays/", "Replays")
+    return pages
 
 
 # Panels that load by themselves are there, and Swagger UI has drawn what it reads.
@@ -122,7 +122,7 @@ SETTLED = """() =>
   && [...document.querySelectorAll("#swagger-ui")].every((docs) => docs.querySelector(".opblock"))
 """
 # Only violations are handed over: describing all that is well took axe most of its time.
-FAULTS = """([context, options]) => axe.run(context, options).then((found) => found.violations.map(
+FAULTS = """([context, options]) => axe.run(context, options).then(({violations}) => violations.map(
   (fault) => `${fault.id}: ${fault.nodes[0].html.slice(0, 160)}`))
 """
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -161,8 +161,8 @@ class Looker:
         for theme in self.themes:
             self._wear(theme)
             paper = self._paper_other_than(paper, f"{name}, {self.size}, {theme}")
-            if found := self._faults(name, theme):
-                self.problems[f"{name}, {self.size}, {theme}"] = found
+            if faults := self._faults(name, theme):
+                self.problems[f"{name}, {self.size}, {theme}"] = faults
 
     def _paper_other_than(self, paper: str, where: str) -> str:
         """The page's colour once it follows the theme: Swagger UI is told by an event."""
@@ -186,10 +186,10 @@ class Looker:
         folder.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=str(folder / f"{name}.png"), full_page=True)
         options = {"resultTypes": ["violations"], **(API_RULES if name == "api" else {})}
-        found = [str(fault) for fault in self.page.evaluate(FAULTS, [NOT_OURS, options])]
+        faults = [str(fault) for fault in self.page.evaluate(FAULTS, [NOT_OURS, options])]
         if (sideways := self.page.evaluate(SIDEWAYS)) > 0:
-            found.append(f"scrolls sideways by {sideways} px")
-        return found
+            faults.append(f"scrolls sideways by {sideways} px")
+        return faults
 
 
 @pytest.fixture(params=SIZES)
@@ -214,7 +214,7 @@ def test_every_page_about_a_run_is_accessible_and_fits_in_both_themes(looker: Lo
     page.get_by_label("Reason").fill("The approvals of this batch are in")
     page.get_by_role("button", name=re.compile("^Signal")).click()
     page.wait_for_url(re.compile(r"/jobs/actions/\d+/$"))
-    looker.look("order")
+    looker.look("action")
     assert looker.problems == {}
 
 

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from console.access.models import Role, User
 from console.audit.services import Actor
-from observability.actions.models import Order
+from observability.actions.models import Action
 from observability.engines.contracts import EventKind, LinkKind
 from observability.jobs.models import JobLink, JobRun
 from observability.replays.models import BundleKind, WorkflowBundle
@@ -19,7 +19,7 @@ def one_of_each(run: JobRun, secret: str) -> dict[str, int]:
     name. Every text that may hold `secret` holds it."""
     JobLink.objects.create(run=run, kind=LinkKind.TRACE, value="4bf9")
     make_events(run, [seen(1, EventKind.STARTED)])
-    order = Order.objects.create(
+    action = Action.objects.create(
         run=run, label=secret, target=run.target, tenant=run.tenant, engine=run.engine,
         verb="cancel", reason=secret, actor_kind="person", actor="olga", created_at=timezone.now(),
     )  # fmt: skip
@@ -30,6 +30,6 @@ def one_of_each(run: JobRun, secret: str) -> dict[str, int]:
     asker = Actor.person(User.objects.create_user("asker", role=Role.OPERATOR))
     replay = replays.ask(bundle=bundle, runs=[run], selection=secret, actor=asker)
     return {
-        "run": run.pk, "event": run.events.get().pk, "order": order.pk, "replay": replay.pk,
+        "run": run.pk, "event": run.events.get().pk, "action": action.pk, "replay": replay.pk,
         "bundle": bundle.pk,
     }  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from console.access.models import Role, User
-from observability.actions.models import Order
+from observability.actions.models import Action
 from observability.engines.contracts import LinkKind, Status
 from observability.jobs.models import JobLink, JobRun
 from observability.replays.models import Replay
@@ -46,7 +46,7 @@ def theirs(db: None) -> dict[str, int]:
 def path_of(route: str, theirs: dict[str, int]) -> str:
     """The route with what is theirs in it."""
     about = next((word for word in ("actions", "replays", "bundles") if f"{word}/<" in route), "")
-    pk = theirs[{"actions": "order", "replays": "replay", "bundles": "bundle"}.get(about, "run")]
+    pk = theirs[{"actions": "action", "replays": "replay", "bundles": "bundle"}.get(about, "run")]
     path = route.replace("<int:pk>", str(pk)).replace("<int:event>", str(theirs["event"]))
     return path.replace("<slug:slug>", "globex").replace("<slug:verb>", "cancel")
 
@@ -85,7 +85,7 @@ def test_a_member_learns_nothing_of_another_tenant_over_rest(
         assert answer.status_code in {403, 404, 405}, answer.content
     claimed = JobRun.objects.get(pk=theirs["own"]).parent_key
     assert SECRET not in answer.content.decode().replace(claimed, "")
-    assert Order.objects.count() == 1
+    assert Action.objects.count() == 1
     assert Replay.objects.count() == 1
 
 
@@ -96,9 +96,9 @@ def test_what_ones_own_run_claims_leads_to_nobody_elses(theirs: dict[str, int]) 
     for path in ("", "events/", "actions/", "replays/"):
         answer = rest.get(f"jobs/{own}/{path}")
         assert answer.status_code == 200
-        said = answer.content.decode()
+        text = answer.content.decode()
         claimed = JobRun.objects.get(pk=own).parent_key
-        assert SECRET not in said.replace(claimed, "")
+        assert SECRET not in text.replace(claimed, "")
     viewer = Client()
     viewer.force_login(User.objects.create_user("vera", role=Role.VIEWER))
     assert f'href="/jobs/{theirs["run"]}/"' not in viewer.get(f"/jobs/{own}/").content.decode()

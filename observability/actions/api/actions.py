@@ -22,11 +22,11 @@ from console.rest.views import (
     RowList,
 )
 from observability.actions import serializers
-from observability.actions.filters import OrderFilters
-from observability.actions.models import Order
+from observability.actions.filters import ActionFilters
+from observability.actions.models import Action
 from observability.actions.selectors.facts import offers
 from observability.actions.selectors.pages import SHOWN, listed, of_run
-from observability.actions.services.orders import ActionCommand, act
+from observability.actions.services.actions import ActionCommand, act
 from observability.engines.catalogue import find_verb
 from observability.engines.verbs import FieldKind
 from observability.jobs.models import JobRun
@@ -39,7 +39,7 @@ class RunActions(Idempotent, APIView):
 
     @extend_schema(responses={200: serializers.RUN_ACTIONS})
     def get(self, request: Request, pk: int) -> Response:
-        """Verbs with the reason where one is not possible now, and the latest orders. Members see
+        """Verbs with the reason where one is not possible now, and the latest actions. Members see
         what was done to their own tenants' runs."""
         run = _visible_run(request, pk)
         return Response(
@@ -47,11 +47,11 @@ class RunActions(Idempotent, APIView):
                 "possible": [
                     serializers.offer_row(offer) for offer in offers(run) if not offer.hidden
                 ],
-                "orders": [serializers.order_row(order) for order in of_run(run)[:SHOWN]],
+                "orders": [serializers.action_row(action) for action in of_run(run)[:SHOWN]],
             }
         )
 
-    @extend_schema(request=serializers.ActionRequestSerializer, responses={200: serializers.ORDER})
+    @extend_schema(request=serializers.ActionRequestSerializer, responses={200: serializers.ACTION})
     def post(self, request: Request, pk: int) -> Response:
         """Does it, and answers with what the engine said: `status` done, refused, failed or
         unknown. 409 when it does not fit the run now. For operators."""
@@ -65,18 +65,18 @@ class RunActions(Idempotent, APIView):
             confirm=body["confirm"],
             seen_status=body["seen_status"],
         )
-        order = act(run=run, command=command, actor=actor_of(request))
-        row = serializers.order_row(order)
+        action = act(run=run, command=command, actor=actor_of(request))
+        row = serializers.action_row(action)
         return Response(row, headers={"Location": str(row["url"])})
 
 
-class OrderList(RowList):
+class ActionList(RowList):
     """Actions, the newest first."""
 
     required_permissions: ClassVar = READ
-    queryset = Order.objects.all()
-    serializer_class = serializers.ORDER
-    filterset_class = OrderFilters
+    queryset = Action.objects.all()
+    serializer_class = serializers.ACTION
+    filterset_class = ActionFilters
     cursor_key = ("created_at", "id")
     cursor_descending = True
 
@@ -84,29 +84,29 @@ class OrderList(RowList):
         """All of them, with what a row shows."""
         return listed(super().get_queryset())
 
-    def shape(self, rows: Sequence[Order]) -> list[Row]:
-        return [serializers.order_row(row) for row in rows]
+    def shape(self, rows: Sequence[Action]) -> list[Row]:
+        return [serializers.action_row(row) for row in rows]
 
 
-class OrderDetail(RowDetail):
+class ActionDetail(RowDetail):
     """One action; a batch with its progress."""
 
     required_permissions: ClassVar = READ
-    queryset = Order.objects.select_related("run", "target", "tenant")
-    serializer_class = serializers.ORDER
+    queryset = Action.objects.select_related("run", "target", "tenant")
+    serializer_class = serializers.ACTION
 
-    def shape(self, row: Order) -> Row:
-        return serializers.order_row(row)
+    def shape(self, row: Action) -> Row:
+        return serializers.action_row(row)
 
 
-def json_arguments(engine: str, verb: str, given: dict[str, Any]) -> Mapping[str, Any]:
+def json_arguments(engine: str, verb: str, arguments: dict[str, Any]) -> Mapping[str, Any]:
     """The arguments of a body as the verb reads them. Where an argument is JSON, its value is meant
     as it is: a text is that text and not JSON to be read."""
     about = find_verb(engine, verb)
     for argument in about.arguments if about else ():
-        if argument.kind is FieldKind.JSON and argument.name in given:
-            given[argument.name] = json.dumps(given[argument.name], ensure_ascii=False)
-    return given
+        if argument.kind is FieldKind.JSON and argument.name in arguments:
+            arguments[argument.name] = json.dumps(arguments[argument.name], ensure_ascii=False)
+    return arguments
 
 
 def _visible_run(request: Request, pk: int) -> JobRun:

@@ -21,7 +21,7 @@ from console.rest.serializers import ReasonOnly
 from console.rest.views import READ, Row, RowList
 from observability.actions import serializers
 from observability.actions.api.actions import json_arguments
-from observability.actions.models import Order, OrderItem
+from observability.actions.models import Action, ActionItem
 from observability.actions.services.batches import ask_batch, stop
 from observability.actions.services.previews import BatchCommand, preview_batch
 
@@ -32,17 +32,18 @@ class Batches(Idempotent, APIView):
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
 
     @extend_schema(
-        request=serializers.BatchRequest, responses={200: serializers.COUNT, 202: serializers.ORDER}
+        request=serializers.BatchRequest,
+        responses={200: serializers.COUNT, 202: serializers.ACTION},
     )
     def post(self, request: Request) -> Response:
-        """202 with the order, whose `done` and `status` can be read until it is over; with
+        """202 with the action, whose `done` and `status` can be read until it is over; with
         `dry_run` 200 with the count, and nothing is written."""
         body = serializers.BatchRequest.read(request)
         command = _selection(body)
         if body["dry_run"]:
             return Response(serializers.count_row(preview_batch(command, now=timezone.now())))
-        order = ask_batch(command=command, actor=actor_of(request))
-        row = serializers.order_row(order)
+        action = ask_batch(command=command, actor=actor_of(request))
+        row = serializers.action_row(action)
         headers = {"Location": str(row["url"])}
         return Response(row, status=status.HTTP_202_ACCEPTED, headers=headers)
 
@@ -52,34 +53,34 @@ class BatchStop(Idempotent, APIView):
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
 
-    @extend_schema(request=ReasonOnly, responses={202: serializers.ORDER})
+    @extend_schema(request=ReasonOnly, responses={202: serializers.ACTION})
     def post(self, request: Request, pk: int) -> Response:
         """What is done stays done."""
         batch = get_object_or_404(
-            Order.objects.visible_to(person_of(request)).select_related("run", "target", "tenant"),
+            Action.objects.visible_to(person_of(request)).select_related("run", "target", "tenant"),
             pk=pk,
         )
         body = ReasonOnly.read(request)
-        order = stop(
-            order=batch, actor=actor_of(request), reason=body["reason"], now=timezone.now()
+        action = stop(
+            action=batch, actor=actor_of(request), reason=body["reason"], now=timezone.now()
         )
-        return Response(serializers.order_row(order), status=status.HTTP_202_ACCEPTED)
+        return Response(serializers.action_row(action), status=status.HTTP_202_ACCEPTED)
 
 
 class BatchItems(RowList):
     """The runs of a batch, each with what came of it. Empty for an action on one run."""
 
     required_permissions: ClassVar = READ
-    queryset = OrderItem.objects.all()
+    queryset = ActionItem.objects.all()
     serializer_class = serializers.ITEM
 
-    def get_queryset(self) -> QuerySet[OrderItem]:
-        order = get_object_or_404(
-            Order.objects.visible_to(person_of(self.request)), pk=self.kwargs["pk"]
+    def get_queryset(self) -> QuerySet[ActionItem]:
+        action = get_object_or_404(
+            Action.objects.visible_to(person_of(self.request)), pk=self.kwargs["pk"]
         )
-        return super().get_queryset().filter(order=order)
+        return super().get_queryset().filter(action=action)
 
-    def shape(self, rows: Sequence[OrderItem]) -> list[Row]:
+    def shape(self, rows: Sequence[ActionItem]) -> list[Row]:
         return [serializers.item_row(row) for row in rows]
 
 

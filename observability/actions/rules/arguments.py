@@ -14,22 +14,22 @@ _YES: Final = {"true", "on", "1", "yes"}
 _NO: Final = {"false", "off", "0", "no", ""}
 
 
-def read_arguments(verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
+def read_arguments(verb: Verb, values: Mapping[str, Any]) -> dict[str, Any]:
     """The verb's arguments, typed; what was left out has its default or is left out.
 
-    `given` has JSON values or the texts of a form. Raises DomainError("invalid") naming every
+    `values` has JSON values or the texts of a form. Raises DomainError("invalid") naming every
     field at fault, its value and what would be right.
     """
     read: dict[str, Any] = {}
     problems: list[dict[str, str]] = []
     known = {argument.name: argument for argument in verb.arguments}
-    for name in given:
+    for name in values:
         if name not in known:
             right = f"use {', '.join(known)}" if known else f"{verb.name} takes none"
             problems.append(_problem(name[:80], f"{name[:80]!r} is no argument here; {right}."))
     for argument in verb.arguments:
         try:
-            value = _read(argument, given)
+            value = _read(argument, values)
         except ValueError as error:
             problems.append(_problem(argument.name, f"{argument.label}: {error}"))
         else:
@@ -49,13 +49,13 @@ def _problem(name: str, message: str) -> dict[str, str]:
     return {"field": name, "code": "invalid", "message": message}
 
 
-def _read(argument: Argument, given: Mapping[str, Any]) -> Any:
+def _read(argument: Argument, values: Mapping[str, Any]) -> Any:
     """One argument; None when it was left out and has no default. Raises ValueError in words."""
     if argument.needed_with:
         other, wanted = argument.needed_with
-        if given.get(other) != wanted:
+        if values.get(other) != wanted:
             return None
-    value = given.get(argument.name)
+    value = values.get(argument.name)
     if value is None or (isinstance(value, str) and not value.strip()):
         if argument.required or argument.needed_with:
             raise ValueError(f"it is empty; {_right(argument)}.")

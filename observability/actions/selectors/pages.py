@@ -1,4 +1,4 @@
-"""Orders as pages and REST show them."""
+"""Actions as pages and REST show them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from django.db.models import QuerySet
 
-from observability.actions.models import ItemStatus, Order, OrderItem
+from observability.actions.models import Action, ActionItem, ItemStatus
 from observability.actions.selectors.facts import offers
 from observability.engines.catalogue import VERBS
 from observability.engines.contracts import ENGINE_LABELS, Engine
@@ -15,7 +15,7 @@ from observability.engines.verbs import Availability
 from observability.jobs.models import JobRun
 
 SHOWN: Final = 20
-"""The latest orders of a run that its panel shows."""
+"""The latest actions of a run that its panel shows."""
 BAD_ITEMS: Final = (ItemStatus.REFUSED, ItemStatus.FAILED, ItemStatus.UNKNOWN)
 
 
@@ -25,38 +25,38 @@ class Panel:
 
     possible: list[Availability]
     impossible: list[Availability]
-    orders: list[Order]
-    items: list[OrderItem]
+    actions: list[Action]
+    items: list[ActionItem]
     is_moving: bool
 
 
 def panel_of(run: JobRun) -> Panel:
     """The panel of one run."""
     offered = [offer for offer in offers(run) if not offer.hidden]
-    orders = list(of_run(run)[:SHOWN])
-    items = OrderItem.objects.filter(run=run).select_related("order").order_by("-id")
+    actions = list(of_run(run)[:SHOWN])
+    items = ActionItem.objects.filter(run=run).select_related("action").order_by("-id")
     return Panel(
         possible=[offer for offer in offered if not offer.why_not],
         impossible=[offer for offer in offered if offer.why_not],
-        orders=orders,
+        actions=actions,
         items=list(items[:SHOWN]),
-        is_moving=any(order.is_open for order in orders),
+        is_moving=any(action.is_open for action in actions),
     )
 
 
-def of_run(run: JobRun) -> QuerySet[Order]:
-    """The orders about one run, newest first."""
-    return listed(Order.objects.filter(run=run)).order_by("-created_at", "-id")
+def of_run(run: JobRun) -> QuerySet[Action]:
+    """The actions about one run, newest first."""
+    return listed(Action.objects.filter(run=run)).order_by("-created_at", "-id")
 
 
-def listed(orders: QuerySet[Order]) -> QuerySet[Order]:
-    """Orders with all that a row shows."""
-    return orders.select_related("target", "tenant", "run").defer("preview")
+def listed(actions: QuerySet[Action]) -> QuerySet[Action]:
+    """Actions with all that a row shows."""
+    return actions.select_related("target", "tenant", "run").defer("preview")
 
 
-def with_items(order: Order, *, bad: bool = False) -> QuerySet[OrderItem]:
+def with_items(action: Action, *, bad: bool = False) -> QuerySet[ActionItem]:
     """The runs of a batch; with `bad` only those that were not done."""
-    items = OrderItem.objects.filter(order=order).select_related("run")
+    items = ActionItem.objects.filter(action=action).select_related("run")
     return items.filter(status__in=BAD_ITEMS) if bad else items
 
 

@@ -16,7 +16,7 @@ from console.chunks import chunks
 from console.errors import DomainError
 from console.pages.plural import plural
 from console.request import current_request_id
-from observability.actions.models import Order, OrderItem, RunSelection
+from observability.actions.models import Action, ActionItem, RunSelection
 from observability.actions.services.previews import (
     BatchCommand,
     BatchPreview,
@@ -31,8 +31,8 @@ WORK: Final = "observability.actions.tasks.work"
 _CHUNK: Final = 500
 
 
-def ask_batch(*, command: BatchCommand, actor: Actor) -> Order:
-    """Counts again, writes the order with its ledger entry, and hands it to the workers.
+def ask_batch(*, command: BatchCommand, actor: Actor) -> Action:
+    """Counts again, writes the action with its ledger entry, and hands it to the workers.
 
     Raises DomainError as `preview_batch` does, `reason_required`, `confirm_required`,
     `nothing_found`, and `count_changed` (409) when it is not the number that was seen.
@@ -42,7 +42,7 @@ def ask_batch(*, command: BatchCommand, actor: Actor) -> Order:
     preview = preview_batch(command, now=now)
     _require_meant(command, preview)
     target = target_of(command.target) if command.target else _common_target(preview.runs)
-    order = Order(
+    action = Action(
         selection=RunSelection.QUERY if command.target else RunSelection.RUNS,
         label=plural(preview.fitting, "run"),
         target=target,
@@ -61,39 +61,39 @@ def ask_batch(*, command: BatchCommand, actor: Actor) -> Order:
         total=preview.fitting,
     )
     with transaction.atomic(durable=True):
-        order.save(force_insert=True)
-        if order.selection == RunSelection.QUERY:
-            _write_executions(order, preview.executions)
+        action.save(force_insert=True)
+        if action.selection == RunSelection.QUERY:
+            _write_executions(action, preview.executions)
         else:
-            _write_items(order, preview.runs)
-        ledger_entry(order, step="asked", message="Asked, not tried yet.", now=now).save(
+            _write_items(action, preview.runs)
+        ledger_entry(action, step="asked", message="Asked, not tried yet.", now=now).save(
             force_insert=True
         )
-    enqueue(WORK, order.pk)
-    return order
+    enqueue(WORK, action.pk)
+    return action
 
 
-def stop(*, order: Order, actor: Actor, reason: str, now: datetime) -> Order:
+def stop(*, action: Action, actor: Actor, reason: str, now: datetime) -> Action:
     """Has a batch stop: what is done stays done. Raises DomainError("not_running", 409)."""
     why = require_reason(reason)
     with transaction.atomic():
-        running = Order.objects.open().filter(pk=order.pk, stop_asked_at=None)
-        if not order.is_batch or not running.update(stop_asked_at=now, stop_asked_by=actor.name):
+        running = Action.objects.open().filter(pk=action.pk, stop_asked_at=None)
+        if not action.is_batch or not running.update(stop_asked_at=now, stop_asked_by=actor.name):
             raise DomainError(
                 "not_running", "It does not run any more, or stops already.", status=409
             )
         audit.record(
             actor=actor,
-            action=f"job.{order.verb}.stop",
-            object_type="order",
-            object_id=order.pk,
-            object_label=order.label,
+            action=f"job.{action.verb}.stop",
+            object_type="action",
+            object_id=action.pk,
+            object_label=action.label,
             reason=why,
             at=now,
         )
-    enqueue(WORK, order.pk)
-    order.refresh_from_db()
-    return order
+    enqueue(WORK, action.pk)
+    action.refresh_from_db()
+    return action
 
 
 def _require_meant(command: BatchCommand, preview: BatchPreview) -> None:
@@ -124,13 +124,13 @@ def _common_target(runs: Sequence[int]) -> Target | None:
     return Target.objects.get(pk=ids[0]) if len(ids) == 1 and len(runs) <= _CHUNK else None
 
 
-def _write_items(order: Order, runs: Sequence[int]) -> None:
+def _write_items(action: Action, runs: Sequence[int]) -> None:
     runs_with_tenant = JobRun.objects.select_related("tenant").only("external_id", "tenant__slug")
     for chunk in chunks(runs, _CHUNK):
         rows = runs_with_tenant.in_bulk(chunk)
-        OrderItem.objects.bulk_create(
-            OrderItem(
-                order=order,
+        ActionItem.objects.bulk_create(
+            ActionItem(
+                action=action,
                 run=run,
                 label=run.external_id,
                 tenant=run.tenant.slug if run.tenant else "",
@@ -140,16 +140,16 @@ def _write_items(order: Order, runs: Sequence[int]) -> None:
         )
 
 
-def _write_executions(order: Order, executions: Sequence[tuple[str, str, str]]) -> None:
+def _write_executions(action: Action, executions: Sequence[tuple[str, str, str]]) -> None:
     """What the engine's own query found, with our row of it where there is one."""
     for chunk in chunks(executions, _CHUNK):
         rows = JobRun.objects.filter(
-            target=order.target, external_id__in={name for name, _, _ in chunk}
+            target=action.target, external_id__in={name for name, _, _ in chunk}
         ).values_list("external_id", "run_id", "pk")
         known = {(name, run_id): pk for name, run_id, pk in rows}
-        OrderItem.objects.bulk_create(
-            OrderItem(
-                order=order,
+        ActionItem.objects.bulk_create(
+            ActionItem(
+                action=action,
                 run_id=known.get((name, run_id)),
                 label=name[:1000],
                 execution=run_id,

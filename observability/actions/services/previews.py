@@ -12,7 +12,7 @@ from console.errors import DomainError
 from observability.actions.contracts import FASTEST, MOST_RUNS
 from observability.actions.rules.arguments import read_arguments
 from observability.actions.selectors.facts import ref_of
-from observability.actions.services.orders import verb_of
+from observability.actions.services.actions import verb_of
 from observability.engines.contracts import OPEN, Status
 from observability.engines.ports import Queries
 from observability.engines.registry import adapter_for
@@ -68,7 +68,7 @@ class BatchPreview:
     executions: tuple[tuple[str, str, str], ...] = ()
 
     def plain(self) -> dict[str, Any]:
-        """As JSON, for the order's row and for REST."""
+        """As JSON, for the action's row and for REST."""
         return {
             "total": self.total,
             "fitting": self.fitting,

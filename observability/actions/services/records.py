@@ -12,7 +12,7 @@ from console.access.models import User
 from console.audit import services as audit
 from console.audit.models import ActorKind, Entry, Outcome
 from console.audit.services import Actor
-from observability.actions.models import Order, OrderStatus
+from observability.actions.models import Action, ActionStatus
 from observability.engines.contracts import (
     LONGEST_MESSAGE,
     LONGEST_TITLE,
@@ -22,19 +22,19 @@ from observability.engines.contracts import (
 from observability.jobs.models import JobEvent, JobRun
 
 OUTCOMES: Final[Mapping[str, Outcome]] = {
-    OrderStatus.DONE: Outcome.DONE,
-    OrderStatus.REFUSED: Outcome.REFUSED,
-    OrderStatus.FAILED: Outcome.FAILED,
-    OrderStatus.UNKNOWN: Outcome.FAILED,
-    OrderStatus.CANCELLED: Outcome.REFUSED,
+    ActionStatus.DONE: Outcome.DONE,
+    ActionStatus.REFUSED: Outcome.REFUSED,
+    ActionStatus.FAILED: Outcome.FAILED,
+    ActionStatus.UNKNOWN: Outcome.FAILED,
+    ActionStatus.CANCELLED: Outcome.REFUSED,
 }
 _PAYLOAD: Final = "input"
 """The argument that may hold anything, secrets too: only its size is repeated elsewhere."""
 
 
-def actor_of(order: Order) -> Actor:
-    """Whoever gave the order."""
-    return Actor(ActorKind(order.actor_kind), order.actor, order.user)
+def actor_of(action: Action) -> Actor:
+    """Whoever asked for the action."""
+    return Actor(ActorKind(action.actor_kind), action.actor, action.user)
 
 
 def email_of(user: User | None) -> str:
@@ -51,7 +51,7 @@ def repeatable(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def ledger_entry(
-    order: Order,
+    action: Action,
     *,
     step: str = "",
     run: JobRun | None = None,
@@ -60,62 +60,62 @@ def ledger_entry(
     message: str = "",
     now: datetime,
 ) -> Entry:
-    """A ledger entry about an order (`step` "asked" is the one before it is tried); about one run
+    """A ledger entry about an action (`step` "asked" is the one before it is tried); about one run
     of a batch where `run` is named."""
-    action = f"job.{order.verb}"
-    about = run or order.run
-    tenant = about.tenant if about else order.tenant
+    name = f"job.{action.verb}"
+    about = run or action.run
+    tenant = about.tenant if about else action.tenant
     return audit.build(
-        actor=actor_of(order),
-        action=f"{action}.{step}" if step else action,
-        object_type="job" if about else "order",
-        object_id=about.pk if about else order.pk,
-        object_label=label or (about.external_id if about else order.label),
+        actor=actor_of(action),
+        action=f"{name}.{step}" if step else name,
+        object_type="job" if about else "action",
+        object_id=about.pk if about else action.pk,
+        object_label=label or (about.external_id if about else action.label),
         tenant=tenant.slug if tenant else "",
-        after=_values(order),
-        reason=order.reason,
+        after=_values(action),
+        reason=action.reason,
         outcome=outcome,
         message=message,
         at=now,
     )
 
 
-def _values(order: Order) -> dict[str, Any]:
-    values: dict[str, Any] = {"order": order.pk, "engine": order.engine}
-    if order.arguments:
-        values["arguments"] = repeatable(order.arguments)
-    if order.target is not None:
-        values["target"] = order.target.slug
-    if order.is_batch:
-        values |= {"query": order.query, "runs": order.total, "rate": order.rate}
+def _values(action: Action) -> dict[str, Any]:
+    values: dict[str, Any] = {"action": action.pk, "engine": action.engine}
+    if action.arguments:
+        values["arguments"] = repeatable(action.arguments)
+    if action.target is not None:
+        values["target"] = action.target.slug
+    if action.is_batch:
+        values |= {"query": action.query, "runs": action.total, "rate": action.rate}
     return values
 
 
 def record_in_trail(
-    order: Order, run: JobRun, *, status: str, message: str, now: datetime, late: bool = False
+    action: Action, run: JobRun, *, status: str, message: str, now: datetime, late: bool = False
 ) -> None:
-    """Puts the order into the run's trail, and has the run read again. Engines forget who paused
+    """Puts the action into the run's trail, and has the run read again. Engines forget who paused
     an activity, and who terminated in a batch: this note does not."""
     # Temporal numbers its events; everything else is ordered by microseconds.
     numbered = run.engine == Engine.TEMPORAL
     seq = run.history_through if numbered else int(now.timestamp() * 1_000_000)
-    outcome = OrderStatus(status).label.lower()
-    text = f"{order.reason} · {message}" if message else order.reason
+    outcome = ActionStatus(status).label.lower()
+    text = f"{action.reason} · {message}" if message else action.reason
     event = JobEvent(
         run=run,
         seq=seq,
-        key=f"{order.note_key}:late" if late else order.note_key,
+        key=f"{action.note_key}:late" if late else action.note_key,
         at=now,
         kind=EventKind.NOTE,
-        title=f"{order.what}: {outcome}"[:LONGEST_TITLE],
-        actor=order.actor[:255],
+        title=f"{action.what}: {outcome}"[:LONGEST_TITLE],
+        actor=action.actor[:255],
         message=text[:LONGEST_MESSAGE],
         detail={
-            "order": order.pk,
-            "verb": order.verb,
+            "order": action.pk,  # as programs that read events over REST know it
+            "verb": action.verb,
             "outcome": status,
-            "reason": order.reason[:LONGEST_MESSAGE],
-            "arguments": repeatable(order.arguments),
+            "reason": action.reason[:LONGEST_MESSAGE],
+            "arguments": repeatable(action.arguments),
         },
     )
     JobEvent.objects.bulk_create([event], ignore_conflicts=True)

@@ -55,7 +55,7 @@ def _apply(
     if not apply.is_valid():
         return _show_preview(request, verb, form, preview, apply, status=422)
     try:
-        order = ask_batch(
+        action = ask_batch(
             command=_command(verb, form, **apply.cleaned_data), actor=actor_of(request)
         )
     except DomainError as error:
@@ -66,7 +66,7 @@ def _apply(
     except ExternalError as error:
         apply.add_error(None, f"Nothing was done: {error.message}")
         return _show_preview(request, verb, form, preview, apply, status=422)
-    return redirect("actions:order", pk=order.pk)
+    return redirect("actions:detail", pk=action.pk)
 
 
 def _verb(request: SignedInRequest) -> Verb | None:

@@ -14,15 +14,15 @@ from console.access.rights import SignedInRequest, actor_of, requires
 from console.errors import DomainError
 from console.pages.partials import ANY, render_partial_or_page
 from observability.actions.forms import STEPS_ID, ActionForm, add_problems
-from observability.actions.models import OrderStatus
+from observability.actions.models import ActionStatus
 from observability.actions.selectors.facts import facts_of, offers
 from observability.actions.selectors.pages import panel_of
-from observability.actions.services.orders import ActionCommand, act
+from observability.actions.services.actions import ActionCommand, act
 from observability.engines.catalogue import find_verb
 from observability.engines.verbs import find
 from observability.jobs.models import JobRun
 
-_TONES = {OrderStatus.DONE: messages.SUCCESS, OrderStatus.REFUSED: messages.ERROR}
+_TONES = {ActionStatus.DONE: messages.SUCCESS, ActionStatus.REFUSED: messages.ERROR}
 
 
 @requires(Permission.VIEW)
@@ -56,14 +56,14 @@ def ask(request: SignedInRequest, pk: int, verb: str) -> HttpResponse:
             seen_status=form.cleaned_data["seen"],
         )
         try:
-            order = act(run=run, command=command, actor=actor_of(request))
+            action = act(run=run, command=command, actor=actor_of(request))
         except DomainError as error:
             add_problems(form, error)
             status = error.status
         else:
-            tone = _TONES.get(OrderStatus(order.status), messages.WARNING)
-            messages.add_message(request, tone, f"{order.what}: {order.message}")
-            return redirect("actions:order", pk=order.pk)
+            tone = _TONES.get(ActionStatus(action.status), messages.WARNING)
+            messages.add_message(request, tone, f"{action.what}: {action.message}")
+            return redirect("actions:detail", pk=action.pk)
     elif form.is_bound:
         status = 422
     facts = facts_of(run)

@@ -91,6 +91,18 @@ def test_filters_stand_in_the_url(viewer: Client, query: str, found: set[str]) -
     assert set(re.findall(r"label-([ABC])</a>", page(viewer, f"?{query}"))) == found
 
 
+@pytest.mark.parametrize("name", ["action", "order"])
+def test_what_is_called_otherwise_now_is_found_with_its_older_entries(
+    viewer: Client, name: str
+) -> None:
+    for number, written in enumerate(["order", "action"], start=1):
+        write(object_type=written, object_id="7", object_label=f"entry-{number}")
+    write(object_type="plan", object_id="7", object_label="entry-3")
+    text = page(viewer, f"?object_type={name}&object_id=7")
+    links = re.findall(r'href="/jobs/actions/7/">(entry-\d)</a>', text)
+    assert sorted(links) == ["entry-1", "entry-2"]
+
+
 def test_pages_show_every_entry_once_there_and_back(viewer: Client) -> None:
     write(120)
     seen: list[str] = []

@@ -34,7 +34,7 @@ class FakeControls:
     ledger: list[list[tuple[str, str]]] = field(default_factory=list)
     in_transaction: list[bool] = field(default_factory=list)
     meanwhile: Callable[[RunFacts, ActionRequest], Answer | None] | None = None
-    found: list[RunFound] = field(default_factory=list)
+    query_runs: list[RunFound] = field(default_factory=list)
     failure: Exception | None = None
 
     def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Availability]:
@@ -53,7 +53,7 @@ class FakeControls:
     def find(self, *, target: TargetRef, query: str, most: int) -> Sequence[RunFound]:
         if self.failure is not None:
             raise self.failure
-        return self.found[:most]
+        return self.query_runs[:most]
 
 
 @contextmanager

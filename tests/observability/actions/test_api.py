@@ -9,7 +9,7 @@ import pytest
 from console.access.models import Role
 from console.audit.models import Entry
 from console.errors import Refused
-from observability.actions.models import Order
+from observability.actions.models import Action
 from observability.actions.services.batch_worker import run_batch
 from observability.engines.contracts import Status
 from observability.jobs.models import JobRun
@@ -52,11 +52,11 @@ def test_an_operator_acts_and_gets_the_engines_answer(
     assert answer["Location"] == f"/api/v1/actions/{row['id']}/"
     assert rest.get(f"actions/{row['id']}/").json() == row
     listed = rest.get("actions/", tenant="acme").json()["results"]
-    assert [each["id"] for each in listed] == [row["id"]]
+    assert [action["id"] for action in listed] == [row["id"]]
     assert rest.get("actions/", tenant="globex").json()["results"] == []
-    seen = rest.get(f"jobs/{run.pk}/actions/").json()
-    assert [each["id"] for each in seen["orders"]] == [row["id"]]
-    offers = {each["verb"]: each for each in seen["possible"]}
+    panel = rest.get(f"jobs/{run.pk}/actions/").json()
+    assert [action["id"] for action in panel["orders"]] == [row["id"]]
+    offers = {offer["verb"]: offer for offer in panel["possible"]}
     assert offers["terminate"]["destructive"]
     assert offers["reset"]["arguments"][0]["choices"] == ["first", "last", "event"]
     assert Entry.objects.get(action="job.cancel").actor == "rest-operator/test"
@@ -116,7 +116,7 @@ def test_a_bad_request_names_field_value_and_what_is_right(
     assert problem.get("field") == field
     assert words in problem["detail"]
     assert fake.requests == []
-    assert Order.objects.count() == 0
+    assert Action.objects.count() == 0
 
 
 def test_a_run_that_has_ended_is_a_conflict(rest: Rest, fake: FakeControls) -> None:
@@ -131,8 +131,8 @@ def test_members_see_what_was_done_to_their_runs_and_may_not_act(
     run: JobRun, rest: Rest, member: Rest, fake: FakeControls
 ) -> None:
     rest.post(f"jobs/{run.pk}/actions/", CANCEL)
-    seen = member.get(f"jobs/{run.pk}/actions/")
-    assert len(seen.json()["orders"]) == 1
+    panel = member.get(f"jobs/{run.pk}/actions/")
+    assert len(panel.json()["orders"]) == 1
     assert member.post(f"jobs/{run.pk}/actions/", CANCEL).status_code == 403
     assert len(fake.requests) == 1
     assert Entry.objects.filter(action="access.refused", actor="mia/test").exists()
@@ -160,7 +160,7 @@ def test_for_outsiders_the_run_does_not_exist(
     assert fake.requests == []
 
 
-def test_a_batch_is_counted_then_ordered_then_watched(
+def test_a_batch_is_counted_then_asked_for_then_watched(
     run: JobRun, rest: Rest, fake: FakeControls, enqueued: list[Any]
 ) -> None:
     make_run(status=Status.RUNNING)
@@ -168,18 +168,18 @@ def test_a_batch_is_counted_then_ordered_then_watched(
     counted = rest.post("actions/batch/", {**body, "dry_run": True})
     assert counted.status_code == 200
     assert (counted.json()["fitting"], counted.json()["tenants"]) == (2, {"acme": 1, "": 1})
-    assert Order.objects.count() == 0
-    ordered = rest.post(
+    assert Action.objects.count() == 0
+    accepted = rest.post(
         "actions/batch/", {**body, "reason": "because", "expected": 2, "confirm": "2"}
     )
-    assert ordered.status_code == 202
-    row = ordered.json()
+    assert accepted.status_code == 202
+    row = accepted.json()
     assert (row["status"], row["total"], row["run"]) == ("asked", 2, None)
-    run_batch(order_id=row["id"])
+    run_batch(action_id=row["id"])
     assert rest.get(f"actions/{row['id']}/").json()["status"] == "done"
     items = rest.get(f"actions/{row['id']}/items/").json()["results"]
-    assert {each["status"] for each in items} == {"done"}
-    assert {each["tenant"] for each in items} == {"acme", None}
+    assert {item["status"] for item in items} == {"done"}
+    assert {item["tenant"] for item in items} == {"acme", None}
     late = rest.post(f"actions/{row['id']}/stop/", {"reason": "because"})
     assert (late.status_code, late.json()["code"]) == (409, "not_running")
 

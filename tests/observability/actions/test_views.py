@@ -9,7 +9,7 @@ from django.test import Client
 
 from console.access.models import Role
 from console.audit.models import Entry
-from observability.actions.models import Order, OrderStatus
+from observability.actions.models import Action, ActionStatus
 from observability.actions.services.batch_worker import run_batch
 from observability.engines.contracts import EventKind, Status
 from observability.jobs.models import JobRun
@@ -53,13 +53,13 @@ def test_asking_says_what_will_happen_and_leads_to_the_outcome(
     run: JobRun, page: Client, fake: FakeControls
 ) -> None:
     path = f"/jobs/{run.pk}/actions/signal/"
-    asked = page.get(path)
-    assert "The workflow gets the signal" in said(asked)
+    form = page.get(path)
+    assert "The workflow gets the signal" in said(form)
     sent = {
         "name": "go",
         "input": '{"ok": true}',
         "reason": "finance agreed",
-        "seen": field_value(asked, "seen"),
+        "seen": field_value(form, "seen"),
     }
     done = page.post(path, sent)
     assert done.status_code == 302
@@ -107,15 +107,15 @@ def test_what_was_wrong_is_said_at_its_field_and_nothing_is_done(
     assert "type invoice-7" in said(answer)
     answer = page.post(f"/jobs/{run.pk}/actions/cancel/", {"reason": " "})
     assert answer.status_code == 422
-    assert Order.objects.count() == 0
+    assert Action.objects.count() == 0
 
 
 def test_two_people_at_once_the_second_is_told(
     run: JobRun, page: Client, fake: FakeControls
 ) -> None:
-    asked = page.get(f"/jobs/{run.pk}/actions/cancel/")
+    form = page.get(f"/jobs/{run.pk}/actions/cancel/")
     JobRun.objects.filter(pk=run.pk).update(status=Status.TERMINATED)
-    sent = {"reason": "it hangs", "seen": field_value(asked, "seen")}
+    sent = {"reason": "it hangs", "seen": field_value(form, "seen")}
     answer = page.post(f"/jobs/{run.pk}/actions/cancel/", sent)
     assert answer.status_code == 409
     assert "running when you looked and is terminated now" in said(answer)
@@ -158,7 +158,7 @@ def test_a_batch_is_counted_confirmed_and_watched(
     text = said(counted)
     assert "Terminate would be done to 1 of 2 runs found" in text
     assert "The run has ended: failed." in text
-    assert Order.objects.count() == 0
+    assert Action.objects.count() == 0
     wrong = page.post(
         BATCH, {**chosen, "apply": "1", "expected": "1", "reason": "old", "confirm": "2"}
     )
@@ -173,16 +173,16 @@ def test_a_batch_is_counted_confirmed_and_watched(
         BATCH, {**chosen, "apply": "1", "expected": "1", "reason": "old", "confirm": "1"}
     )
     assert done.status_code == 302
-    order = Order.objects.get()
-    live = page.get(done["Location"], headers={"HX-Request": "true", "HX-Target": "order-live"})
+    action = Action.objects.get()
+    live = page.get(done["Location"], headers={"HX-Request": "true", "HX-Target": "action-live"})
     assert live.status_code == 200
-    stopped = page.post(f"/jobs/actions/{order.pk}/stop/", {"reason": "mistake"})
+    stopped = page.post(f"/jobs/actions/{action.pk}/stop/", {"reason": "mistake"})
     assert stopped.status_code == 302
-    run_batch(order_id=order.pk)
-    live = page.get(done["Location"], headers={"HX-Request": "true", "HX-Target": "order-live"})
+    run_batch(action_id=action.pk)
+    live = page.get(done["Location"], headers={"HX-Request": "true", "HX-Target": "action-live"})
     assert live.status_code == 286
-    order.refresh_from_db()
-    assert order.status == OrderStatus.CANCELLED
+    action.refresh_from_db()
+    assert action.status == ActionStatus.CANCELLED
     assert "1 not tried: stopped by olga" in said(live)
 
 
@@ -218,8 +218,8 @@ PATHS = [
     ("/jobs/{run}/actions/cancel/", "get", {Role.OPERATOR}),
     ("/jobs/{run}/actions/cancel/", "post", {Role.OPERATOR}),
     ("/jobs/actions/", "get", {Role.VIEWER, Role.OPERATOR}),
-    ("/jobs/actions/{order}/", "get", {Role.VIEWER, Role.OPERATOR}),
-    ("/jobs/actions/{order}/stop/", "post", {Role.OPERATOR}),
+    ("/jobs/actions/{action}/", "get", {Role.VIEWER, Role.OPERATOR}),
+    ("/jobs/actions/{action}/stop/", "post", {Role.OPERATOR}),
     ("/jobs/actions/batch/", "get", {Role.OPERATOR}),
     ("/jobs/actions/batch/?engine=temporal&verb=cancel", "post", {Role.OPERATOR}),
 ]
@@ -231,7 +231,7 @@ def test_only_who_may_gets_in(
 ) -> None:
     page.post(f"/jobs/{run.pk}/actions/cancel/", {"reason": "it hangs"})
     fake.requests.clear()
-    where = path.format(run=run.pk, order=Order.objects.get().pk)
+    where = path.format(run=run.pk, action=Action.objects.get().pk)
     member = browser(Role.NOBODY, "mia")
     Membership.objects.create(tenant=make_tenant("acme"), user_id=member.session["_auth_user_id"])
     people = {Role.NOBODY: member, Role.VIEWER: browser(Role.VIEWER)}

@@ -20,7 +20,7 @@ from schemathesis.generation import GenerationMode
 from console.access.models import ApiToken
 from console.audit.services import Actor
 from console.wsgi import application
-from observability.actions.models import Order
+from observability.actions.models import Action
 from observability.engines.contracts import Status
 from observability.jobs.models import JobRun
 from observability.replays.models import Replay
@@ -149,7 +149,7 @@ def _real(path: str) -> dict[str, Any]:
         "leases": Lease,
         "overrides": Override,
         "jobs": JobRun,
-        "actions": Order,
+        "actions": Action,
         "replays": Replay,
     }
     first = models[group].objects.values_list("pk", flat=True)[0] if group in models else None

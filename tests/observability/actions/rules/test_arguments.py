@@ -18,13 +18,13 @@ from observability.engines.verbs import Verb
 
 
 def verb(name: str, engine: Engine = Engine.TEMPORAL) -> Verb:
-    found = find_verb(engine, name)
-    assert found is not None
-    return found
+    listed = find_verb(engine, name)
+    assert listed is not None
+    return listed
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "field", "words"),
+    ("name", "values", "field", "words"),
     [
         ("reset", {"point": "middle"}, "point", ["'middle'", "first, last, event"]),
         ("reset", {}, "point", ["empty", "first, last, event"]),
@@ -48,10 +48,10 @@ def verb(name: str, engine: Engine = Engine.TEMPORAL) -> Verb:
     ],
 )  # fmt: skip
 def test_a_bad_argument_is_named_with_its_value_and_what_is_right(
-    name: str, given: dict[str, Any], field: str, words: list[str]
+    name: str, values: dict[str, Any], field: str, words: list[str]
 ) -> None:
     with pytest.raises(DomainError) as caught:
-        read_arguments(verb(name), given)
+        read_arguments(verb(name), values)
     assert caught.value.field == field
     assert caught.value.code == "invalid"
     assert [word for word in words if word not in caught.value.message] == []
@@ -60,19 +60,19 @@ def test_a_bad_argument_is_named_with_its_value_and_what_is_right(
 def test_every_fault_is_said_at_once() -> None:
     with pytest.raises(DomainError) as caught:
         read_arguments(verb("set_priority"), {"priority_key": "x", "fairness_weight": -1})
-    fields = [each["field"] for each in caught.value.detail["problems"]]
+    fields = [problem["field"] for problem in caught.value.detail["problems"]]
     assert fields == ["priority_key", "fairness_weight"]
 
 
 def test_what_a_form_sends_becomes_typed_and_what_is_empty_is_left_out() -> None:
-    given: dict[str, Any] = {"priority_key": "2", "fairness_key": "acme", "fairness_weight": ""}
-    assert read_arguments(verb("set_priority"), given) == {
+    values: dict[str, Any] = {"priority_key": "2", "fairness_key": "acme", "fairness_weight": ""}
+    assert read_arguments(verb("set_priority"), values) == {
         "priority_key": 2,
         "fairness_key": "acme",
     }
     assert read_arguments(verb("reset"), {"point": "last", "event": "junk"}) == {"point": "last"}
-    given = {"activity": "7", "keep_paused": False, "reset_heartbeat": "on"}
-    assert read_arguments(verb("reset_activity"), given) == {
+    values = {"activity": "7", "keep_paused": False, "reset_heartbeat": "on"}
+    assert read_arguments(verb("reset_activity"), values) == {
         "activity": "7",
         "keep_paused": False,
         "reset_heartbeat": True,
@@ -107,10 +107,10 @@ JSON = st.recursive(
     ),
 )
 def test_whatever_is_sent_is_read_or_refused_and_never_a_crash(
-    about: Verb, given: dict[str, Any]
+    about: Verb, values: dict[str, Any]
 ) -> None:
     read: dict[str, Any] = {}
     with contextlib.suppress(DomainError):
-        read = read_arguments(about, given)
+        read = read_arguments(about, values)
     assert read.keys() <= {argument.name for argument in about.arguments}
     json.dumps(read, allow_nan=False)

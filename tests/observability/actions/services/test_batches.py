@@ -11,10 +11,10 @@ from django.utils import timezone
 from console.audit.models import Entry
 from console.audit.services import Actor
 from console.errors import DomainError, NotFound
-from observability.actions.models import ItemStatus, Order, OrderItem, OrderStatus
+from observability.actions.models import Action, ActionItem, ActionStatus, ItemStatus
+from observability.actions.services.actions import LEASE
 from observability.actions.services.batch_worker import run_batch
 from observability.actions.services.batches import WORK, ask_batch, stop
-from observability.actions.services.orders import LEASE
 from observability.actions.services.previews import BatchCommand, preview_batch
 from observability.actions.services.recovery import resume_batches, settle_abandoned
 from observability.engines.contracts import Status
@@ -36,14 +36,14 @@ def runs(db: None) -> list[JobRun]:
 
 
 def command(runs: list[JobRun], **more: Any) -> BatchCommand:
-    given: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "engine": "temporal",
         "verb": "cancel",
         "ids": tuple(run.pk for run in runs),
         "reason": "wrong input",
         "rate": 50,
     }
-    return BatchCommand(**(given | more))
+    return BatchCommand(**(fields | more))
 
 
 def test_the_dry_count_says_how_many_whose_and_why_not_and_writes_nothing(
@@ -54,24 +54,25 @@ def test_the_dry_count_says_how_many_whose_and_why_not_and_writes_nothing(
     assert preview.tenants == {"acme": 4, "globex": 2}
     assert preview.why == {"The run has ended: failed.": 2}
     assert len(preview.sample) == 6
-    assert Order.objects.count() == Entry.objects.count() == 0
+    assert Action.objects.count() == Entry.objects.count() == 0
 
 
 def test_a_batch_goes_over_what_the_search_finds(
     runs: list[JobRun], olga: Actor, fake: FakeControls, enqueued: list[Any]
 ) -> None:
-    order = ask_batch(
+    action = ask_batch(
         command=command([], query="tenant:acme status:running", expected=4), actor=olga
     )
-    assert enqueued == [(WORK, order.pk)]
-    asked = Entry.objects.get()
-    assert asked.action == "job.cancel.asked"
-    assert asked.after
-    assert asked.after["runs"] == 4
-    assert not run_batch(order_id=order.pk)
-    order.refresh_from_db()
-    assert (order.status, order.done, order.bad) == (OrderStatus.DONE, 4, 0)
-    assert order.message == "4 done."
+    assert enqueued == [(WORK, action.pk)]
+    entry = Entry.objects.get()
+    assert entry.action == "job.cancel.asked"
+    assert (entry.object_type, entry.object_id) == ("action", str(action.pk))
+    assert entry.after
+    assert entry.after["runs"] == 4
+    assert not run_batch(action_id=action.pk)
+    action.refresh_from_db()
+    assert (action.status, action.done, action.bad) == (ActionStatus.DONE, 4, 0)
+    assert action.message == "4 done."
     assert {request.operator for request in fake.requests} == {"olga"}
     assert len({request.id for request in fake.requests}) == 4
     assert {run.external_id for run in fake.runs} == {run.external_id for run in runs[:4]}
@@ -86,25 +87,25 @@ def test_every_run_has_its_outcome_in_the_ledger_and_in_its_trail(
         return None
 
     fake.meanwhile = one_is_gone
-    order = ask_batch(command=command(runs[:3]), actor=olga)
-    run_batch(order_id=order.pk)
-    order.refresh_from_db()
-    assert (order.status, order.done, order.bad) == (OrderStatus.DONE, 2, 1)
+    action = ask_batch(command=command(runs[:3]), actor=olga)
+    run_batch(action_id=action.pk)
+    action.refresh_from_db()
+    assert (action.status, action.done, action.bad) == (ActionStatus.DONE, 2, 1)
     entries = Entry.objects.filter(object_type="job").order_by("id")
     assert sorted(entry.outcome for entry in entries) == ["done", "done", "refused"]
     assert {entry.actor for entry in entries} == {"olga"}
     assert JobEvent.objects.get(run=runs[0]).actor == "olga"
     assert JobEvent.objects.get(run=runs[1]).title == "Cancel: refused"
-    assert "no such workflow" in OrderItem.objects.get(run=runs[1]).message
+    assert "no such workflow" in ActionItem.objects.get(run=runs[1]).message
 
 
 def test_a_run_that_ends_meanwhile_is_not_touched(
     runs: list[JobRun], olga: Actor, fake: FakeControls, enqueued: list[Any]
 ) -> None:
-    order = ask_batch(command=command(runs[:2]), actor=olga)
+    action = ask_batch(command=command(runs[:2]), actor=olga)
     JobRun.objects.filter(pk=runs[0].pk).update(status=Status.SUCCEEDED)
-    run_batch(order_id=order.pk)
-    item = OrderItem.objects.get(run=runs[0])
+    run_batch(action_id=action.pk)
+    item = ActionItem.objects.get(run=runs[0])
     assert item.status == ItemStatus.REFUSED
     assert [run.id for run in fake.runs] == [runs[1].pk]
 
@@ -112,55 +113,55 @@ def test_a_run_that_ends_meanwhile_is_not_touched(
 def test_it_keeps_to_its_rate(
     runs: list[JobRun], olga: Actor, fake: FakeControls, enqueued: list[Any]
 ) -> None:
-    order = ask_batch(command=command(runs[:6], rate=10), actor=olga)
+    action = ask_batch(command=command(runs[:6], rate=10), actor=olga)
     began = time.monotonic()
-    run_batch(order_id=order.pk)
+    run_batch(action_id=action.pk)
     assert time.monotonic() - began >= 0.5
 
 
 def test_it_is_done_in_chunks_and_one_worker_at_a_time(
     runs: list[JobRun], olga: Actor, fake: FakeControls, enqueued: list[Any]
 ) -> None:
-    order = ask_batch(command=command(runs[:6], rate=50), actor=olga)
+    action = ask_batch(command=command(runs[:6], rate=50), actor=olga)
     second: list[bool] = []
 
     def somebody_else(*_: Any) -> Answer | None:
-        second.append(run_batch(order_id=order.pk))
+        second.append(run_batch(action_id=action.pk))
         return None
 
     fake.meanwhile = somebody_else
     # clock: a part takes longer than that by its rate
-    assert run_batch(order_id=order.pk, seconds=0.01)
+    assert run_batch(action_id=action.pk, seconds=0.01)
     done = len(fake.requests)
     assert 0 < done < 6
     assert second == [False] * done
     fake.meanwhile = None
-    while run_batch(order_id=order.pk, seconds=0.01):  # clock: likewise
+    while run_batch(action_id=action.pk, seconds=0.01):  # clock: likewise
         pass
     assert len(fake.requests) == 6
-    order.refresh_from_db()
-    assert order.status == OrderStatus.DONE
+    action.refresh_from_db()
+    assert action.status == ActionStatus.DONE
 
 
 def test_stopping_leaves_the_rest_alone_and_says_who_stopped_it(
     runs: list[JobRun], olga: Actor, fake: FakeControls, enqueued: list[Any]
 ) -> None:
-    order = ask_batch(command=command(runs[:6]), actor=olga)
+    action = ask_batch(command=command(runs[:6]), actor=olga)
 
     def after_two(*_: Any) -> Answer | None:
         if len(fake.requests) == 2:
-            stop(order=order, actor=Actor.command("bob"), reason="enough", now=timezone.now())
+            stop(action=action, actor=Actor.command("bob"), reason="enough", now=timezone.now())
         return None
 
     fake.meanwhile = after_two
-    run_batch(order_id=order.pk)
-    order.refresh_from_db()
-    assert order.status == OrderStatus.CANCELLED
-    assert order.message == "2 done, 4 not tried: stopped by bob."
+    run_batch(action_id=action.pk)
+    action.refresh_from_db()
+    assert action.status == ActionStatus.CANCELLED
+    assert action.message == "2 done, 4 not tried: stopped by bob."
     assert len(fake.requests) == 2
     assert Entry.objects.filter(action="job.cancel.stop", reason="enough").exists()
     with pytest.raises(DomainError) as caught:
-        stop(order=order, actor=olga, reason="again", now=timezone.now())
+        stop(action=action, actor=olga, reason="again", now=timezone.now())
     assert caught.value.status == 409
 
 
@@ -171,7 +172,7 @@ class Crash(BaseException):
 def test_after_a_crash_the_rest_is_done_and_the_one_in_between_is_unknown(
     runs: list[JobRun], olga: Actor, fake: FakeControls, enqueued: list[Any]
 ) -> None:
-    order = ask_batch(command=command(runs[:4]), actor=olga)
+    action = ask_batch(command=command(runs[:4]), actor=olga)
 
     def dies(*_: Any) -> Answer | None:
         if len(fake.requests) == 2:
@@ -180,22 +181,22 @@ def test_after_a_crash_the_rest_is_done_and_the_one_in_between_is_unknown(
 
     fake.meanwhile = dies
     with pytest.raises(Crash):
-        run_batch(order_id=order.pk)
+        run_batch(action_id=action.pk)
     # A killed process gives nothing back.
-    Order.objects.filter(pk=order.pk).update(claim="dead", claimed_until=timezone.now() + LEASE)
+    Action.objects.filter(pk=action.pk).update(claim="dead", claimed_until=timezone.now() + LEASE)
     fake.meanwhile = None
-    assert not run_batch(order_id=order.pk)
+    assert not run_batch(action_id=action.pk)
     assert resume_batches(timezone.now()) == 0
     assert settle_abandoned(timezone.now() + 2 * LEASE) == 0
     enqueued.clear()
     assert resume_batches(timezone.now() + 2 * LEASE) == 1
-    assert enqueued == [(WORK, order.pk)]
-    Order.objects.filter(pk=order.pk).update(claimed_until=timezone.now() - LEASE)
-    assert not run_batch(order_id=order.pk)
-    order.refresh_from_db()
-    assert (order.status, order.done, order.bad) == (OrderStatus.DONE, 3, 1)
+    assert enqueued == [(WORK, action.pk)]
+    Action.objects.filter(pk=action.pk).update(claimed_until=timezone.now() - LEASE)
+    assert not run_batch(action_id=action.pk)
+    action.refresh_from_db()
+    assert (action.status, action.done, action.bad) == (ActionStatus.DONE, 3, 1)
     assert len(fake.requests) == 4
-    assert OrderItem.objects.get(status=ItemStatus.UNKNOWN).run is not None
+    assert ActionItem.objects.get(status=ItemStatus.UNKNOWN).run is not None
 
 
 @pytest.mark.parametrize(
@@ -229,7 +230,7 @@ def test_what_is_wrong_is_said_and_nothing_is_written(
         ask_batch(command=command(runs, **more), actor=olga)
     assert caught.value.field == field
     assert words in caught.value.message
-    assert Order.objects.count() == Entry.objects.count() == 0
+    assert Action.objects.count() == Entry.objects.count() == 0
     assert enqueued == []
 
 
@@ -247,7 +248,7 @@ def test_nothing_found_is_nothing_done(
 def test_what_the_engine_finds_is_done_one_by_one_whether_we_know_it_or_not(
     run: JobRun, olga: Actor, fake: FakeControls, enqueued: list[Any]
 ) -> None:
-    fake.found = [
+    fake.query_runs = [
         RunFound(run.external_id, run.run_id, "InvoiceFlow", True, "running", "acme"),
         RunFound("not-known-here", "r", "InvoiceFlow", True, "running", ""),
         RunFound("over", "r", "InvoiceFlow", False, "completed", ""),
@@ -255,15 +256,15 @@ def test_what_the_engine_finds_is_done_one_by_one_whether_we_know_it_or_not(
     make_target()
     # The engine knows better: our row is late.
     JobRun.objects.filter(pk=run.pk).update(status=Status.SUCCEEDED)
-    asked = command([], target="engine", query=QUERY, verb="terminate", confirm="2")
-    preview = preview_batch(asked, now=timezone.now())
+    terminate = command([], target="engine", query=QUERY, verb="terminate", confirm="2")
+    preview = preview_batch(terminate, now=timezone.now())
     assert (preview.total, preview.fitting, preview.tenants) == (3, 2, {"acme": 1, "": 1})
     assert preview.why == {"The run has ended: completed.": 1}
-    order = ask_batch(command=asked, actor=olga)
-    assert not run_batch(order_id=order.pk)
-    order.refresh_from_db()
-    assert (order.status, order.done) == (OrderStatus.DONE, 2)
-    done = [(each.external_id, each.run_id) for each in fake.runs]
+    action = ask_batch(command=terminate, actor=olga)
+    assert not run_batch(action_id=action.pk)
+    action.refresh_from_db()
+    assert (action.status, action.done) == (ActionStatus.DONE, 2)
+    done = [(facts.external_id, facts.run_id) for facts in fake.runs]
     assert done == [(run.external_id, run.run_id), ("not-known-here", "r")]
     entries = Entry.objects.order_by("id").values_list("action", "actor", "object_label")
     assert list(entries) == [

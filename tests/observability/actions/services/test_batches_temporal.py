@@ -13,7 +13,7 @@ from console.audit.models import Entry
 from console.audit.services import Actor
 from console.clients import pool
 from console.errors import ExternalError
-from observability.actions.models import Order, OrderStatus
+from observability.actions.models import Action, ActionStatus
 from observability.actions.services.batch_worker import run_batch
 from observability.actions.services.batches import ask_batch, stop
 from observability.actions.services.previews import BatchCommand, preview_batch
@@ -46,22 +46,22 @@ def workflows(worker: WorkflowWorker, temporal_address: str) -> list[WorkflowHan
 
 
 def command(query: str, verb: str, **more: Any) -> BatchCommand:
-    given: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "engine": "temporal",
         "verb": verb,
         "query": query,
         "target": "engine",
         "rate": 50,
     }
-    return BatchCommand(**(given | {"reason": "wrong price list"} | more))
+    return BatchCommand(**(fields | {"reason": "wrong price list"} | more))
 
 
-def carried_out(order: Order) -> Order:
-    """The order once its batch is over."""
-    while run_batch(order_id=order.pk, seconds=5):  # clock: then again
+def carried_out(action: Action) -> Action:
+    """The action once its batch is over."""
+    while run_batch(action_id=action.pk, seconds=5):  # clock: then again
         pass
-    order.refresh_from_db()
-    return order
+    action.refresh_from_db()
+    return action
 
 
 def test_a_batch_by_query_keeps_the_operator_in_temporal_and_in_the_ledger(
@@ -81,16 +81,16 @@ def test_a_batch_by_query_keeps_the_operator_in_temporal_and_in_the_ledger(
     query = f"TaskQueue='{worker.queue}' AND TenantId='acme' AND ExecutionStatus='Running'"
     preview = preview_batch(command(query, "terminate"), now=timezone.now())
     assert preview.tenants == {"acme": 3}
-    assert {each[2] for each in preview.sample} == {"running"}
-    order = carried_out(ask_batch(command=command(query, "terminate", confirm="3"), actor=olga))
-    assert (order.status, order.done, order.bad) == (OrderStatus.DONE, 3, 0), order.message
-    assert [worker.status(each) for each in workflows] == ["terminated"] * 3 + ["running"]
+    assert {status for _, _, status, _ in preview.sample} == {"running"}
+    action = carried_out(ask_batch(command=command(query, "terminate", confirm="3"), actor=olga))
+    assert (action.status, action.done, action.bad) == (ActionStatus.DONE, 3, 0), action.message
+    assert [worker.status(workflow) for workflow in workflows] == ["terminated"] * 3 + ["running"]
     ended = worker.events(first, "WORKFLOW_EXECUTION_TERMINATED")[0]
     there = ended.workflow_execution_terminated_event_attributes
     assert there.identity == "headroom:olga"
     assert "wrong price list (by olga through Headroom)" in there.reason
-    actions = Entry.objects.order_by("id").values_list("action", "actor", "reason")
-    assert list(actions) == [
+    entries = Entry.objects.order_by("id").values_list("action", "actor", "reason")
+    assert list(entries) == [
         ("job.terminate.asked", "olga", "wrong price list"),
         *[("job.terminate", "olga", "wrong price list")] * 4,
     ]
@@ -108,18 +108,18 @@ def test_signal_and_reset_by_query(
     enqueued: list[Any],
 ) -> None:
     query = f"TaskQueue='{worker.queue}' AND TenantId='globex' AND ExecutionStatus='Running'"
-    one = workflows[3]
+    of_globex = workflows[3]
     reset = command(query, "reset", arguments={"point": "last"})
-    order = carried_out(ask_batch(command=reset, actor=olga))
-    assert (order.status, order.done) == (OrderStatus.DONE, 1)
+    action = carried_out(ask_batch(command=reset, actor=olga))
+    assert (action.status, action.done) == (ActionStatus.DONE, 1)
     until(lambda: preview_batch(command(query, "signal", arguments={"name": "go"}),
                           now=timezone.now()).total == 1)  # fmt: skip
     signal = command(query, "signal", arguments={"name": "go", "input": "[1, 2]"})
-    order = carried_out(ask_batch(command=signal, actor=olga))
-    assert order.done == 1
-    assert worker.run(worker.handle(one.id, "").result()) == [1, 2]
-    for each in workflows[:3]:
-        worker.run(each.terminate())
+    action = carried_out(ask_batch(command=signal, actor=olga))
+    assert action.done == 1
+    assert worker.run(worker.handle(of_globex.id, "").result()) == [1, 2]
+    for workflow in workflows[:3]:
+        worker.run(workflow.terminate())
 
 
 def test_a_query_that_cannot_be_read_is_refused_before_anything_is_written(
@@ -130,9 +130,9 @@ def test_a_query_that_cannot_be_read_is_refused_before_anything_is_written(
 ) -> None:
     with pytest.raises(ExternalError, match="query"):
         ask_batch(command=command("TenantId=acme", "cancel"), actor=olga)
-    assert Order.objects.count() == Entry.objects.count() == 0
-    for each in workflows:
-        worker.run(each.terminate())
+    assert Action.objects.count() == Entry.objects.count() == 0
+    for workflow in workflows:
+        worker.run(workflow.terminate())
 
 
 def test_a_slow_batch_shows_its_progress_and_can_be_stopped(
@@ -143,15 +143,15 @@ def test_a_slow_batch_shows_its_progress_and_can_be_stopped(
     query = f"TaskQueue='{worker.queue}' AND TenantId='initech' AND ExecutionStatus='Running'"
     until(lambda: preview_batch(command(query, "terminate"), now=timezone.now()).total == 5)
     slow = command(query, "terminate", rate=1, confirm="5", expected=5)
-    order = ask_batch(command=slow, actor=olga)
-    assert run_batch(order_id=order.pk, seconds=1.5)  # clock: of five, by its rate
-    order.refresh_from_db()
-    assert order.status == OrderStatus.RUNNING
-    assert 1 <= order.done <= 3
-    stop(order=order, actor=olga, reason="wrong query", now=timezone.now())
-    order = carried_out(order)
-    assert order.status == OrderStatus.CANCELLED, order.message
-    left = [each for each in many if worker.status(each) == "running"]
-    assert len(left) == 5 - order.done
-    for each in left:
-        worker.run(each.terminate())
+    action = ask_batch(command=slow, actor=olga)
+    assert run_batch(action_id=action.pk, seconds=1.5)  # clock: of five, by its rate
+    action.refresh_from_db()
+    assert action.status == ActionStatus.RUNNING
+    assert 1 <= action.done <= 3
+    stop(action=action, actor=olga, reason="wrong query", now=timezone.now())
+    action = carried_out(action)
+    assert action.status == ActionStatus.CANCELLED, action.message
+    left = [workflow for workflow in many if worker.status(workflow) == "running"]
+    assert len(left) == 5 - action.done
+    for workflow in left:
+        worker.run(workflow.terminate())

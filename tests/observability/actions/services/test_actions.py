@@ -11,8 +11,8 @@ from django.utils import timezone
 from console.audit.models import Entry, Outcome
 from console.audit.services import Actor
 from console.errors import Conflict, DomainError, Refused, Throttled, Unreachable
-from observability.actions.models import Order, OrderStatus
-from observability.actions.services.orders import LEASE, ActionCommand, act, ask, carry_out
+from observability.actions.models import Action, ActionStatus
+from observability.actions.services.actions import LEASE, ActionCommand, act, ask, carry_out
 from observability.actions.services.recovery import settle_abandoned
 from observability.engines.contracts import EventKind, Status
 from observability.engines.verbs import ActionRequest, Answer, RunFacts
@@ -25,10 +25,10 @@ CANCEL = ActionCommand("cancel", "it hangs")
 
 def refused(run: JobRun, command: ActionCommand, actor: Actor) -> DomainError:
     """The refusal, after which nothing was written and nothing tried."""
-    before = (Order.objects.count(), Entry.objects.count())
+    before = (Action.objects.count(), Entry.objects.count())
     with pytest.raises(DomainError) as caught:
         act(run=run, command=command, actor=actor)
-    assert (Order.objects.count(), Entry.objects.count()) == before
+    assert (Action.objects.count(), Entry.objects.count()) == before
     return caught.value
 
 
@@ -36,10 +36,10 @@ def refused(run: JobRun, command: ActionCommand, actor: Actor) -> DomainError:
 def test_the_ledger_has_it_before_it_is_tried_and_after_it_was_answered(
     run: JobRun, olga: Actor, fake: FakeControls
 ) -> None:
-    order = act(run=run, command=CANCEL, actor=olga)
+    action = act(run=run, command=CANCEL, actor=olga)
     assert fake.ledger == [[("job.cancel.asked", "Asked, not tried yet.")]]
     assert fake.in_transaction == [False]
-    assert order.status == OrderStatus.DONE
+    assert action.status == ActionStatus.DONE
     entries = list(Entry.objects.order_by("id"))
     assert [entry.action for entry in entries] == ["job.cancel.asked", "job.cancel"]
     for entry in entries:
@@ -64,9 +64,9 @@ def test_asking_inside_a_transaction_is_a_fault_of_ours_and_tries_nothing(
 def test_the_engine_hears_who_it_is_why_and_under_which_id(
     run: JobRun, olga: Actor, fake: FakeControls
 ) -> None:
-    order = act(run=run, command=CANCEL, actor=olga)
+    action = act(run=run, command=CANCEL, actor=olga)
     request = fake.requests[0]
-    assert request.id == order.uid
+    assert request.id == action.uid
     assert request.identity == "headroom:olga"
     assert request.email == "olga@example.org"
     assert request.stated == "it hangs (by olga through Headroom)"
@@ -76,9 +76,9 @@ def test_the_trail_has_a_note_with_who_and_why_and_is_read_again(
     run: JobRun, olga: Actor, fake: FakeControls
 ) -> None:
     command = ActionCommand("signal", "approve it", {"name": "go", "input": '{"password": "x"}'})
-    order = act(run=run, command=command, actor=olga)
+    action = act(run=run, command=command, actor=olga)
     note = JobEvent.objects.get(run=run, kind=EventKind.NOTE)
-    assert note.key == f"order:{order.pk}"
+    assert note.key == f"order:{action.pk}"
     assert note.actor == "olga"
     assert note.title == "Signal: done"
     assert "approve it" in note.message
@@ -114,23 +114,23 @@ def test_what_the_engine_says_is_the_outcome_in_its_own_words(
     words: str,
 ) -> None:
     fake.failure = failure
-    order = act(run=run, command=CANCEL, actor=olga)
-    assert order.status == status
-    assert words in order.message
+    action = act(run=run, command=CANCEL, actor=olga)
+    assert action.status == status
+    assert words in action.message
     entry = Entry.objects.order_by("id").last()
     assert entry is not None
     assert entry.outcome == outcome
     assert words in entry.message
 
 
-def test_what_no_database_keeps_of_an_answer_does_not_leave_the_order_open(
+def test_what_no_database_keeps_of_an_answer_does_not_leave_the_action_open(
     run: JobRun, olga: Actor, fake: FakeControls
 ) -> None:
     fake.meanwhile = lambda *_: Answer("done\0 \ud800", {"worker\0": ["a\0b"]})
-    order = act(run=run, command=CANCEL, actor=olga)
-    assert order.status == OrderStatus.DONE
-    assert order.message == "done\ufffd \ufffd"
-    assert order.result == {"worker\ufffd": ["a\ufffdb"]}
+    action = act(run=run, command=CANCEL, actor=olga)
+    assert action.status == ActionStatus.DONE
+    assert action.message == "done\ufffd \ufffd"
+    assert action.result == {"worker\ufffd": ["a\ufffdb"]}
 
 
 def test_no_reason_no_action(run: JobRun, olga: Actor, fake: FakeControls) -> None:
@@ -163,7 +163,7 @@ def test_what_is_destructive_asks_to_type_the_id(
     done = act(
         run=run, command=ActionCommand("terminate", "stuck", confirm="invoice-7"), actor=olga
     )
-    assert done.status == OrderStatus.DONE
+    assert done.status == ActionStatus.DONE
 
 
 @pytest.mark.parametrize("typed", ["order7\u202e", "order 7⟨U+202E⟩"])
@@ -175,7 +175,7 @@ def test_an_id_that_no_field_can_hold_as_it_is_can_be_confirmed(
         refused(run, ActionCommand("terminate", "stuck", confirm="order7"), olga).field == "confirm"
     )
     done = act(run=run, command=ActionCommand("terminate", "stuck", confirm=typed), actor=olga)
-    assert done.status == OrderStatus.DONE
+    assert done.status == ActionStatus.DONE
 
 
 def test_a_run_that_has_ended_since_it_was_looked_at_is_a_conflict(
@@ -201,28 +201,28 @@ def test_two_at_once_one_gets_it_and_the_other_hears_who_was_first(
         return None
 
     fake.meanwhile = somebody_else
-    assert act(run=run, command=CANCEL, actor=olga).status == OrderStatus.DONE
+    assert act(run=run, command=CANCEL, actor=olga).status == ActionStatus.DONE
     assert (second[0].code, second[0].status) == ("order_under_way", 409)
     assert "olga asked for “Cancel”" in second[0].message
-    assert Order.objects.count() == 1
+    assert Action.objects.count() == 1
     assert len(fake.requests) == 1
 
 
 def test_a_run_that_ends_between_asking_and_doing_is_not_touched(
     run: JobRun, olga: Actor, fake: FakeControls
 ) -> None:
-    order = ask(run=run, command=CANCEL, actor=olga, now=timezone.now())
+    action = ask(run=run, command=CANCEL, actor=olga, now=timezone.now())
     JobRun.objects.filter(pk=run.pk).update(status=Status.SUCCEEDED)
-    order = carry_out(order=order)
-    assert order.status == OrderStatus.REFUSED
-    assert "has ended: succeeded" in order.message
+    action = carry_out(action=action)
+    assert action.status == ActionStatus.REFUSED
+    assert "has ended: succeeded" in action.message
     assert fake.requests == []
 
 
 def test_carrying_out_twice_does_it_once(run: JobRun, olga: Actor, fake: FakeControls) -> None:
-    order = ask(run=run, command=CANCEL, actor=olga, now=timezone.now())
-    carry_out(order=order)
-    carry_out(order=order)
+    action = ask(run=run, command=CANCEL, actor=olga, now=timezone.now())
+    carry_out(action=action)
+    carry_out(action=action)
     assert len(fake.requests) == 1
 
 
@@ -248,13 +248,13 @@ def test_a_crash_between_asking_and_the_answer_is_unknown_and_never_done_again(
     fake.meanwhile = crash
     with pytest.raises(Crash):
         act(run=run, command=CANCEL, actor=olga)
-    order = Order.objects.get()
-    assert order.status == OrderStatus.RUNNING
+    action = Action.objects.get()
+    assert action.status == ActionStatus.RUNNING
     assert settle_abandoned(timezone.now()) == 0
     assert settle_abandoned(timezone.now() + 2 * LEASE) == 1
-    order.refresh_from_db()
-    assert order.status == OrderStatus.UNKNOWN
-    assert "carried out or not" in order.message
+    action.refresh_from_db()
+    assert action.status == ActionStatus.UNKNOWN
+    assert "carried out or not" in action.message
     assert len(fake.requests) == 1
     assert JobEvent.objects.get(run=run).title == "Cancel: unknown"
     last = Entry.objects.order_by("id").last()
@@ -262,15 +262,15 @@ def test_a_crash_between_asking_and_the_answer_is_unknown_and_never_done_again(
     assert (last.action, last.outcome) == ("job.cancel", Outcome.FAILED)
     assert settle_abandoned(timezone.now() + 3 * LEASE) == 0
     fake.meanwhile = None
-    assert act(run=run, command=CANCEL, actor=olga).status == OrderStatus.DONE
+    assert act(run=run, command=CANCEL, actor=olga).status == ActionStatus.DONE
 
 
 def test_what_was_never_tried_is_cancelled(run: JobRun, olga: Actor, fake: FakeControls) -> None:
-    order = ask(run=run, command=CANCEL, actor=olga, now=timezone.now() - 2 * LEASE)
+    action = ask(run=run, command=CANCEL, actor=olga, now=timezone.now() - 2 * LEASE)
     assert settle_abandoned(timezone.now()) == 1
-    order.refresh_from_db()
-    assert order.status == OrderStatus.CANCELLED
-    assert "nothing was done" in order.message
+    action.refresh_from_db()
+    assert action.status == ActionStatus.CANCELLED
+    assert "nothing was done" in action.message
     assert fake.requests == []
 
 
@@ -282,8 +282,8 @@ def test_an_answer_that_comes_after_all_counts(
         return None
 
     fake.meanwhile = slowly
-    order = act(run=run, command=CANCEL, actor=olga)
-    assert order.status == OrderStatus.DONE
+    action = act(run=run, command=CANCEL, actor=olga)
+    assert action.status == ActionStatus.DONE
     titles = JobEvent.objects.filter(run=run).order_by("id").values_list("title", flat=True)
     assert list(titles) == ["Cancel: unknown", "Cancel: done"]
 

@@ -23,8 +23,8 @@ from deploy.emulators.argo.archive import Archive
 from deploy.emulators.argo.cluster import Cluster
 from deploy.emulators.argo.controller import Controller
 from deploy.emulators.argo.server import Answers, serve
-from observability.actions.models import Order, OrderStatus
-from observability.actions.services.orders import ActionCommand, act
+from observability.actions.models import Action, ActionStatus
+from observability.actions.services.actions import ActionCommand, act
 from observability.engines.contracts import EventKind, LinkKind, Status
 from observability.ingest.claims import claimed
 from observability.ingest.reading import read_target
@@ -119,8 +119,8 @@ class Lab:
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     """A namespace in a cluster."""
     if request.param == "emulator":
-        with emulated(tmp_path) as (_, found):
-            yield found
+        with emulated(tmp_path) as (_, emulated_site):
+            yield emulated_site
         return
     kubeconfig: Path = request.getfixturevalue("kubeconfig")
     serve_workflows(kubeconfig)
@@ -152,14 +152,14 @@ def lab(site: Site, tmp_path: Path, settings: Settings) -> Iterator[Lab]:
     cluster.close()
 
 
-def ask(run: JobRun, verb: str, actor: Actor, **more: Any) -> Order:
+def ask(run: JobRun, verb: str, actor: Actor, **more: Any) -> Action:
     return act(run=run, command=ActionCommand(verb, "the source is back", **more), actor=actor)
 
 
 def trail_of(run: JobRun) -> list[tuple[str, str]]:
     """Kind and key of each event."""
-    found = JobEvent.objects.filter(run=run).order_by("seq", "key")
-    return [(event.kind, event.key) for event in found]
+    events = JobEvent.objects.filter(run=run).order_by("seq", "key")
+    return [(event.kind, event.key) for event in events]
 
 
 def test_what_a_retry_overwrites_stays_in_the_trail(lab: Lab, olga: Actor) -> None:
@@ -169,10 +169,10 @@ def test_what_a_retry_overwrites_stays_in_the_trail(lab: Lab, olga: Actor) -> No
     assert EventKind.ATTEMPT_FAILED in {kind for kind, _ in before}
     assert FAILURE.encode() in document
 
-    order = ask(first, "retry", olga)
-    assert order.status == OrderStatus.DONE, order.message
-    actions = Entry.objects.filter(action__startswith="job.retry").order_by("id")
-    assert [entry.action for entry in actions] == ["job.retry.asked", "job.retry"]
+    action = ask(first, "retry", olga)
+    assert action.status == ActionStatus.DONE, action.message
+    entries = Entry.objects.filter(action__startswith="job.retry").order_by("id")
+    assert [entry.action for entry in entries] == ["job.retry.asked", "job.retry"]
     lab.read()
     lab.round()
     lab.end(lab.pod("nightly", 1, "load"), 0)
@@ -191,7 +191,7 @@ def test_what_a_retry_overwrites_stays_in_the_trail(lab: Lab, olga: Actor) -> No
         assert run.links.get(kind=LinkKind.CHAIN).value == first.run_id
     with pytest.raises(DomainError, match="act on its latest run"):
         ask(kept, "resubmit", olga)
-    assert ask(runs[1], "resubmit", olga).status == OrderStatus.DONE
+    assert ask(runs[1], "resubmit", olga).status == ActionStatus.DONE
 
 
 def test_the_object_is_the_same_and_says_that_it_was_retried(lab: Lab, olga: Actor) -> None:
@@ -203,17 +203,17 @@ def test_the_object_is_the_same_and_says_that_it_was_retried(lab: Lab, olga: Act
     # Not finished any more; the controller writes "false" as soon as it sees it.
     assert after["metadata"]["labels"].get(names.COMPLETED) != "true"
     assert after["metadata"]["labels"][f"{names.PREFIX}action"] == "Retry"
-    order = ask(first, "resubmit", olga)
-    assert order.status != OrderStatus.DONE  # it runs again: there is nothing to submit anew yet
-    assert "runs" in order.message
+    action = ask(first, "resubmit", olga)
+    assert action.status != ActionStatus.DONE  # it runs again: there is nothing to submit anew yet
+    assert "runs" in action.message
 
 
 def test_a_resubmission_is_a_run_of_its_own(lab: Lab, olga: Actor) -> None:
     first = lab.fail("nightly")
     for verb in ("resubmit", "resubmit_memoized"):
-        order = ask(first, verb, olga)
-        assert order.status == OrderStatus.DONE, order.message
-        name = order.result["name"]
+        action = ask(first, verb, olga)
+        assert action.status == ActionStatus.DONE, action.message
+        name = action.result["name"]
         made = lab.site.client.get("Workflow", name, namespace=lab.site.namespace)
         assert made["metadata"]["labels"][f"{names.PREFIX}resubmitted-from-workflow"] == "nightly"
         lab.round()
@@ -235,8 +235,8 @@ def test_a_run_that_has_left_the_cluster_is_in_the_archive(lab: Lab, olga: Actor
     lab.site.client.delete("Workflow", "brief", namespace=lab.site.namespace)
     uid = JobRun.objects.get(external_id="brief").run_id
     assert lab.server.version() == names.VERSION
-    listed = [one for page in lab.server.archived(lab.site.namespace) for one in page]
-    assert [one["metadata"]["name"] for one in listed] == ["brief"]
+    listed = [flow for page in lab.server.archived(lab.site.namespace) for flow in page]
+    assert [flow["metadata"]["name"] for flow in listed] == ["brief"]
     assert "nodes" not in listed[0]["status"]
     assert lab.server.archived_workflow(uid)["status"]["nodes"]
     assert lab.server.workflow(lab.site.namespace, "brief", uid=uid)["status"]["nodes"]
@@ -262,8 +262,8 @@ def test_a_step_that_waits_is_resumed_by_the_server_alone(lab: Lab, olga: Actor)
     run = JobRun.objects.get(external_id="gate")
     with pytest.raises(DomainError):
         ask(run, "resume_node", olga)
-    order = ask(run, "resume_node", olga, arguments={"node": "displayName=approve"})
-    assert order.status == OrderStatus.DONE, order.message
+    action = ask(run, "resume_node", olga, arguments={"node": "displayName=approve"})
+    assert action.status == ActionStatus.DONE, action.message
     lab.round()
     lab.read()
     assert JobRun.objects.get(external_id="gate").status == Status.SUCCEEDED
@@ -279,8 +279,8 @@ def test_what_needs_no_server_is_done_by_the_controller(
     lab.submit("long", "fetch", "load")
     lab.read()
     run = JobRun.objects.get(external_id="long")
-    order = ask(run, verb, olga, confirm="long")
-    assert order.status == OrderStatus.DONE, order.message
+    action = ask(run, verb, olga, confirm="long")
+    assert action.status == ActionStatus.DONE, action.message
     labels = lab.site.client.get("Workflow", "long", namespace=lab.site.namespace)["metadata"][
         "labels"
     ]
@@ -294,7 +294,7 @@ def test_what_needs_no_server_is_done_by_the_controller(
         assert run.status in (Status.TERMINATED, Status.CANCELLED)
         return
     assert run.status == Status.PAUSED
-    assert ask(run, "resume", olga).status == OrderStatus.DONE
+    assert ask(run, "resume", olga).status == ActionStatus.DONE
     lab.end(lab.pod("long", 0, "fetch"), 0)
     lab.round()
     assert lab.site.client.get("Pod", lab.pod("long", 1, "load"), namespace=lab.site.namespace)

@@ -14,7 +14,7 @@ from django.utils import timezone
 from console.audit.services import Actor, require_reason
 from console.errors import Conflict, DomainError, ExternalError, NotFound, Refused
 from console.request import current_request_id
-from observability.actions.models import OPEN, Order, OrderStatus
+from observability.actions.models import OPEN, Action, ActionStatus
 from observability.actions.rules.arguments import read_arguments
 from observability.actions.selectors.facts import facts_of, offers, ref_of
 from observability.actions.services.records import (
@@ -35,7 +35,7 @@ from tenants.models import Target
 log = structlog.get_logger(__name__)
 
 LEASE: Final = timedelta(seconds=120)
-"""Longer than any single call may take: an order held for longer has lost its process."""
+"""Longer than any single call may take: an action held for longer has lost its process."""
 UNANSWERED: Final = "It may have been carried out or not: look at the run before asking again."
 
 
@@ -51,15 +51,15 @@ class ActionCommand:
     seen_status: str = ""
 
 
-def act(*, run: JobRun, command: ActionCommand, actor: Actor) -> Order:
+def act(*, run: JobRun, command: ActionCommand, actor: Actor) -> Action:
     """Asks and carries out at once. Raises DomainError as `ask` does; whatever the engine says is
-    in the order's status and message."""
-    order = ask(run=run, command=command, actor=actor, now=timezone.now())
-    return carry_out(order=order)
+    in the action's status and message."""
+    action = ask(run=run, command=command, actor=actor, now=timezone.now())
+    return carry_out(action=action)
 
 
-def ask(*, run: JobRun, command: ActionCommand, actor: Actor, now: datetime) -> Order:
-    """Writes the order and its first ledger entry, before anything is tried.
+def ask(*, run: JobRun, command: ActionCommand, actor: Actor, now: datetime) -> Action:
+    """Writes the action and its first ledger entry, before anything is tried.
 
     Raises DomainError: `unknown_verb`, `invalid` (arguments), `reason_required`,
     `confirm_required`, or with status 409 `run_changed`, `not_possible`, `order_under_way`.
@@ -75,7 +75,7 @@ def ask(*, run: JobRun, command: ActionCommand, actor: Actor, now: datetime) -> 
             f"that you mean it: {verb.label.lower()} cannot be taken back.",
             field="confirm",
         )
-    order = Order(
+    action = Action(
         run=run,
         label=run.external_id,
         target=run.target,
@@ -94,42 +94,42 @@ def ask(*, run: JobRun, command: ActionCommand, actor: Actor, now: datetime) -> 
     try:
         # Durable: whoever calls this in a transaction would try it before it is written down.
         with transaction.atomic(durable=True):
-            order.save(force_insert=True)
-            ledger_entry(order, step="asked", message="Asked, not tried yet.", now=now).save(
+            action.save(force_insert=True)
+            ledger_entry(action, step="asked", message="Asked, not tried yet.", now=now).save(
                 force_insert=True
             )
     except IntegrityError:
         raise _under_way(run) from None
-    return order
+    return action
 
 
-def carry_out(*, order: Order) -> Order:
-    """Does what was asked, once, and writes down the answer. The order as it is then."""
+def carry_out(*, action: Action) -> Action:
+    """Does what was asked, once, and writes down the answer. The action as it is then."""
     now = timezone.now()
-    if not Order.objects.start(pk=order.pk, now=now, until=now + LEASE):
-        order.refresh_from_db()
-        return order
+    if not Action.objects.start(pk=action.pk, now=now, until=now + LEASE):
+        action.refresh_from_db()
+        return action
     # As it is now: somebody else may have ended it since it was asked.
-    run = reload_run(order.run_id)
-    request = order.request(email=email_of(order.user))
-    status, answer = attempt(run, order.verb, request)
-    settle(order=order, run=run, status=status, answer=answer)
-    order.refresh_from_db()
-    return order
+    run = reload_run(action.run_id)
+    request = action.request(email=email_of(action.user))
+    status, answer = attempt(run, action.verb, request)
+    settle(action=action, run=run, status=status, answer=answer)
+    action.refresh_from_db()
+    return action
 
 
-def attempt(run: JobRun | None, verb: str, request: ActionRequest) -> tuple[OrderStatus, Answer]:
+def attempt(run: JobRun | None, verb: str, request: ActionRequest) -> tuple[ActionStatus, Answer]:
     """Tries it, outside of any transaction. Whatever goes wrong is an outcome with its words."""
     if run is None:
-        return OrderStatus.REFUSED, Answer("The run is not kept here any more.")
+        return ActionStatus.REFUSED, Answer("The run is not kept here any more.")
     try:
         facts = require_possible(run, verb)
     except DomainError as error:
-        return OrderStatus.REFUSED, Answer(error.message)
+        return ActionStatus.REFUSED, Answer(error.message)
     return perform(facts, run.target, request)
 
 
-def perform(facts: RunFacts, target: Target, request: ActionRequest) -> tuple[OrderStatus, Answer]:
+def perform(facts: RunFacts, target: Target, request: ActionRequest) -> tuple[ActionStatus, Answer]:
     """Has the engine do it. Whatever it says, or does not, is an outcome with its words, in
     characters that both databases keep."""
     status, answer = _call_engine(facts, target, request)
@@ -138,34 +138,34 @@ def perform(facts: RunFacts, target: Target, request: ActionRequest) -> tuple[Or
 
 def _call_engine(
     facts: RunFacts, target: Target, request: ActionRequest
-) -> tuple[OrderStatus, Answer]:
+) -> tuple[ActionStatus, Answer]:
     try:
         answer = adapter_for(facts.engine).controls.perform(
             run=facts, target=ref_of(target), request=request
         )
     except (Refused, NotFound, Conflict) as error:
-        return OrderStatus.REFUSED, Answer(f"{target.slug} refused: {error.message}")
+        return ActionStatus.REFUSED, Answer(f"{target.slug} refused: {error.message}")
     except ExternalError as error:
         message = f"{target.slug} did not do it: {error.message}"
         if error.code == "unreachable":
             message = f"{target.slug} did not answer: {error.message}. {UNANSWERED}"
-        return OrderStatus.FAILED, Answer(message)
-    except Exception as error:  # the order must not stay open for a fault of ours
+        return ActionStatus.FAILED, Answer(message)
+    except Exception as error:  # the action must not stay open for a fault of ours
         log.exception("action.failed", verb=request.verb, run=facts.id)
-        return OrderStatus.UNKNOWN, Answer(
+        return ActionStatus.UNKNOWN, Answer(
             f"Headroom itself failed ({type(error).__name__}). {UNANSWERED}"
         )
-    return OrderStatus.DONE, answer
+    return ActionStatus.DONE, answer
 
 
-def settle(*, order: Order, run: JobRun | None, status: OrderStatus, answer: Answer) -> bool:
-    """Writes the outcome to the order, the ledger and the run's trail; False when it has one. An
-    answer that comes after the order was given up for unknown still counts."""
+def settle(*, action: Action, run: JobRun | None, status: ActionStatus, answer: Answer) -> bool:
+    """Writes the outcome to the action, the ledger and the run's trail; False when it has one. An
+    answer that comes after the action was given up for unknown still counts."""
     now = timezone.now()
-    late = order_status(order) == OrderStatus.UNKNOWN
+    late = action_status(action) == ActionStatus.UNKNOWN
     with transaction.atomic():
-        changed = Order.objects.filter(
-            pk=order.pk, status__in=[*OPEN, *([OrderStatus.UNKNOWN] if late else [])]
+        changed = Action.objects.filter(
+            pk=action.pk, status__in=[*OPEN, *([ActionStatus.UNKNOWN] if late else [])]
         ).update(
             status=status,
             message=answer.message,
@@ -173,17 +173,17 @@ def settle(*, order: Order, run: JobRun | None, status: OrderStatus, answer: Ans
             finished_at=now,
             claim="",
             claimed_until=None,
-            done=int(status == OrderStatus.DONE),
-            bad=int(status != OrderStatus.DONE),
+            done=int(status == ActionStatus.DONE),
+            bad=int(status != ActionStatus.DONE),
         )
         if not changed:
             return False
         outcome = OUTCOMES[status]
-        ledger_entry(order, outcome=outcome, message=answer.message, now=now).save(
+        ledger_entry(action, outcome=outcome, message=answer.message, now=now).save(
             force_insert=True
         )
         if run is not None:
-            record_in_trail(order, run, status=status, message=answer.message, now=now, late=late)
+            record_in_trail(action, run, status=status, message=answer.message, now=now, late=late)
     return True
 
 
@@ -194,9 +194,9 @@ def reload_run(run_id: int | None) -> JobRun | None:
     return JobRun.objects.select_related("target", "tenant").filter(pk=run_id).first()
 
 
-def order_status(order: Order) -> str:
+def action_status(action: Action) -> str:
     """The status in the database now."""
-    return str(Order.objects.values_list("status", flat=True).get(pk=order.pk))
+    return str(Action.objects.values_list("status", flat=True).get(pk=action.pk))
 
 
 def verb_of(engine: str, name: str) -> Verb:
@@ -247,7 +247,7 @@ def _typed(name: str) -> str:
 
 
 def _under_way(run: JobRun) -> DomainError:
-    other = Order.objects.open().filter(run=run, selection="").first()
+    other = Action.objects.open().filter(run=run, selection="").first()
     who = f"{other.actor} asked for “{other.what}”" if other else "Somebody else asked for it"
     return DomainError(
         "order_under_way",
