@@ -86,7 +86,7 @@ class JobController:
         ttl = job["spec"].get("ttlSecondsAfterFinished")
         if ttl is None:
             return
-        over = max(one["lastTransitionTime"] for one in job["status"]["conditions"])
+        over = max(condition["lastTransitionTime"] for condition in job["status"]["conditions"])
         left = ttl - (now() - datetime.fromisoformat(over)).total_seconds()
         metadata = job["metadata"]
         if left <= 0:
@@ -99,7 +99,7 @@ class JobController:
 
     def _pods(self, job: Obj) -> dict[str, list[Obj]]:
         uid = job["metadata"]["uid"]
-        found: dict[str, list[Obj]] = {"active": [], "succeeded": [], "failed": []}
+        by_phase: dict[str, list[Obj]] = {"active": [], "succeeded": [], "failed": []}
         for pod in self._store.in_namespace(POD, job["metadata"]["namespace"]):
             owners = pod["metadata"].get("ownerReferences") or ()
             if not any(owner["uid"] == uid for owner in owners):
@@ -107,8 +107,8 @@ class JobController:
             phase = pod["status"].get("phase")
             place = {"Succeeded": "succeeded", "Failed": "failed"}.get(phase, "active")
             if place != "active" or "deletionTimestamp" not in pod["metadata"]:
-                found[place].append(pod)
-        return found
+                by_phase[place].append(pod)
+        return by_phase
 
     def _advance(self, job: Obj, memory: _Memory) -> None:
         pods = self._pods(job)
@@ -218,7 +218,9 @@ class JobController:
 def is_finished(job: Obj) -> bool:
     """Tell whether a Job is complete or failed."""
     conditions = (job.get("status") or {}).get("conditions") or ()
-    return any(one["type"] in _FINISHED and one["status"] == "True" for one in conditions)
+    return any(
+        condition["type"] in _FINISHED and condition["status"] == "True" for condition in conditions
+    )
 
 
 def _counts(pods: dict[str, list[Obj]], started: str) -> Obj:
