@@ -88,11 +88,11 @@ class Access:
     def references(self) -> tuple[str, ...]:
         """The credential references in use."""
         every = (self.api_key, self.client_cert, self.client_key, self.server_ca)
-        return tuple(one for one in every if one)
+        return tuple(reference for reference in every if reference)
 
     def stamp(self) -> tuple[str, ...]:
         """Changes when one of the credentials may have changed."""
-        return tuple(parse(one).stamp() for one in self.references())
+        return tuple(parse(reference).stamp() for reference in self.references())
 
 
 @dataclass(slots=True)

@@ -89,24 +89,24 @@ def _decoded(data: bytes) -> Any:
 def _deep(decoded: Any) -> bool:
     level = [decoded]
     for _ in range(DEEPEST):
-        level = [inner for one in level for inner in _inside(one)]
+        level = [inner for outer in level for inner in _inside(outer)]
         if not level:
             return False
     return True
 
 
-def _inside(one: Any) -> Iterable[Any]:
-    if isinstance(one, dict):
-        return one.values()
-    return one if isinstance(one, list) else ()
+def _inside(decoded: Any) -> Iterable[Any]:
+    if isinstance(decoded, dict):
+        return decoded.values()
+    return decoded if isinstance(decoded, list) else ()
 
 
 def _without_nul(decoded: Any) -> Any:
     if isinstance(decoded, str):
         return decoded.replace("\0", "\ufffd")
     if isinstance(decoded, dict):
-        return {_without_nul(key): _without_nul(one) for key, one in decoded.items()}
-    return [_without_nul(one) for one in decoded] if isinstance(decoded, list) else decoded
+        return {_without_nul(key): _without_nul(item) for key, item in decoded.items()}
+    return [_without_nul(item) for item in decoded] if isinstance(decoded, list) else decoded
 
 
 def values(payloads: Iterable[Payload], room: int) -> list[Any]:

@@ -66,8 +66,8 @@ def run_description(answer: DescribeWorkflowExecutionResponse) -> RunDescription
         row=visibility_row(info),
         activities=tuple(map(pending_activity, answer.pending_activities)),
         children=tuple(
-            (text(one.workflow_id), one.run_id, text(one.workflow_type_name, 200))
-            for one in answer.pending_children
+            (text(child.workflow_id), child.run_id, text(child.workflow_type_name, 200))
+            for child in answer.pending_children
         ),
         workflow_task_attempt=answer.pending_workflow_task.attempt,
         reset_run_id=extended.reset_run_id,
