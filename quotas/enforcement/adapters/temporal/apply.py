@@ -87,11 +87,13 @@ def run(
     errors: dict[int, Exception] = {}
     calls: dict[int, int] = defaultdict(int)
 
-    def report(one: PlacementChanges) -> None:
-        error = errors.get(one.placement.id)
-        done = one.changes if error is None else ()
+    def report(requested: PlacementChanges) -> None:
+        error = errors.get(requested.placement.id)
+        done = requested.changes if error is None else ()
         spent = time.monotonic() - begun
-        on_result(ApplyResult(one.placement, done, error, calls[one.placement.id], spent))
+        on_result(
+            ApplyResult(requested.placement, done, error, calls[requested.placement.id], spent)
+        )
 
     for requested in work:
         if not requested.changes:
@@ -107,13 +109,13 @@ def run(
             batch = futures[future]
             spent, error = future.result()
             calls[batch.changes[0][0].placement.id] += spent  # counted once, whoever it served
-            for one in _works(batch):
-                number = one.placement.id
+            for served in _works(batch):
+                number = served.placement.id
                 waiting[number].discard(batch.queue)
                 if error is not None:
                     errors.setdefault(number, error)
                 if not waiting[number]:
-                    report(one)
+                    report(served)
 
 
 def _batches(work: Iterable[PlacementChanges]) -> list[_Batch]:
