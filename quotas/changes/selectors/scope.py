@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from console.errors import DomainError
-from quotas.changes.selectors.places import loaded, some, unknown
+from quotas.changes.selectors.places import some, unknown, with_tenant_and_target
 from quotas.plans.contracts import PlanTerms, Policy, policy_from_json
 from quotas.plans.models import Lease, Override, Plan, PlanVersion
 from tenants.models import Placement, Tenant, TenantStatus
@@ -60,9 +60,11 @@ def scope_of_tenants(tenants: list[Tenant], **rest: Any) -> ChangeScope:
     if len(ids) > 5000:
         wanted = set(ids)
         rows = Placement.objects.filter(leaving=False)
-        placements = [placement for placement in loaded(rows) if placement.tenant_id in wanted]
+        placements = [
+            placement for placement in with_tenant_and_target(rows) if placement.tenant_id in wanted
+        ]
     else:
-        placements = loaded(Placement.objects.filter(tenant__in=ids, leaving=False))
+        placements = with_tenant_and_target(Placement.objects.filter(tenant__in=ids, leaving=False))
     return ChangeScope(tenants=tenants, placements=placements, **rest)
 
 
