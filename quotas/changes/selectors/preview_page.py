@@ -18,7 +18,7 @@ PER_PAGE = 50
 _CAUSES = {
     "unreachable": ("unreachable", "Unreachable"),
     "disabled": ("suspended", "Disabled"),
-    "unseen": ("unknown", "Could not be read"),
+    "unobserved": ("unknown", "Could not be read"),
     "refused": ("refused", "Refused"),
     "conflict": ("conflict", "Conflict"),
 }

@@ -81,7 +81,7 @@ def _unobserved(result: PlanResult, rows: Mapping[int, Placement]) -> Iterator[B
     for pk, message in result.unobserved.items():
         groups[rows[pk].target_id, message].append(rows[pk])
     for (_, message), there in groups.items():
-        yield _entry("unseen", f"Could not be read: {message}", there)
+        yield _entry("unobserved", f"Could not be read: {message}", there)
 
 
 def _refused(result: PlanResult, rows: Mapping[int, Placement]) -> Iterator[Blocked]:
