@@ -78,13 +78,13 @@ def update_tenant(
     Raises DomainError("stale", 409) when somebody changed the tenant since `expected_generation`.
     """
     reason = audit.require_reason(reason)
-    given = {
+    updates = {
         "name": None if name is None else name.strip(),
         "labels": None if labels is None else check_labels(labels),
         "contact": None if contact is None else contact.strip(),
         "group": None if group is None else group.strip(),
     }
-    changed = update_generation(tenant, expected=expected_generation, given=given)
+    changed = update_generation(tenant, expected=expected_generation, updates=updates)
     if changed:
         before, after = changed
         _record(tenant, "tenant.update", actor=actor, reason=reason, before=before, after=after)
@@ -137,11 +137,11 @@ def create_target(
         raise DomainError(
             "unknown_kind", f"Kind: {kind!r} has no adapter; use one of {known}.", field="kind"
         )
-    given = check_target(
+    checked = check_target(
         name=name, endpoint=endpoint, credential=credential, options=options or {},
         drift_policy=drift_policy, concurrency=concurrency, enabled=enabled,
     )  # fmt: skip
-    target = Target(slug=check_slug(slug), kind=kind, **given)
+    target = Target(slug=check_slug(slug), kind=kind, **checked)
     require_clean(target)
     target.save(force_insert=True)
     after = {"slug": slug, "kind": kind, **values(target, TARGET_FIELDS)}
@@ -170,7 +170,9 @@ def update_target(
             f"{name!r} of a target cannot be changed; use {', '.join(TARGET_FIELDS)}.",
             field=name,
         )
-    changed = update_generation(target, expected=expected_generation, given=check_target(**fields))
+    changed = update_generation(
+        target, expected=expected_generation, updates=check_target(**fields)
+    )
     if changed:
         before, after = changed
         _record(target, "target.update", actor=actor, reason=reason, before=before, after=after)

@@ -17,7 +17,7 @@ from console.audit.forms import LedgerFilter
 def ledger(request: SignedInRequest) -> HttpResponse:
     """Who did what to whom, and why; newest first, filters in the URL."""
     form = LedgerFilter(request.GET)
-    found = form.entries(request.user)
-    page, rows = selectors.ledger_page(found, cursor=request.GET.get("cursor", ""))
+    entries = form.entries(request.user)
+    page, rows = selectors.ledger_page(entries, cursor=request.GET.get("cursor", ""))
     context = {"form": form, "page": page, "rows": rows, "active": form.active()}
     return render(request, "audit/ledger.html", context)

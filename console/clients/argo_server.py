@@ -66,7 +66,9 @@ class ArgoServer:
         while True:
             path = f"/api/v1/archived-workflows?{urlencode(params)}"
             answer = self._get(path, "list archived workflows")
-            workflows = [one for one in answer.get("items") or [] if isinstance(one, dict)]
+            workflows = [
+                workflow for workflow in answer.get("items") or [] if isinstance(workflow, dict)
+            ]
             if workflows:
                 yield workflows
             token = str((answer.get("metadata") or {}).get("continue") or "")

@@ -79,7 +79,7 @@ def closes_at_stop(owner: Closable) -> None:
 def close_soon(close: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Await `close()` on this process's loop, if it runs.
 
-    For finalizers: these run in any thread at any moment, so it takes no lock and waits for nothing.
+    For finalizers: these run in any thread at any moment, so it takes no lock and never waits.
     """
     bridge = _bridge
     if bridge is None or bridge.pid != os.getpid():

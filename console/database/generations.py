@@ -33,12 +33,12 @@ def require_clean(row: Model) -> None:
 
 
 def update_generation(
-    row: Any, *, expected: int, given: Mapping[str, Any]
+    row: Any, *, expected: int, updates: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """Compare-and-swap on the generation; (before, after) of the fields that changed, None when
     none did. A value of None leaves its field as it is. The row needs `slug`, `generation` and
     `updated_at`. Raises DomainError("stale", 409)."""
-    wanted = {name: value for name, value in given.items() if value is not None}
+    wanted = {name: value for name, value in updates.items() if value is not None}
     row.refresh_from_db()
     require_generation(row, expected)
     before = values(row, wanted)

@@ -76,8 +76,8 @@ def _domain(error: DomainError) -> dict[str, Any]:
     if error.field:
         extra["field"] = error.field
         extra["errors"] = [
-            {"field": each["field"], "code": each["code"], "detail": each["message"]}
-            for each in error.detail.get("problems", ())
+            {"field": entry["field"], "code": entry["code"], "detail": entry["message"]}
+            for entry in error.detail.get("problems", ())
         ] or [{"field": error.field, "code": error.code, "detail": error.message}]
     if error.detail:
         extra["context"] = error.detail

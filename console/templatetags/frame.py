@@ -110,7 +110,7 @@ def filter_choice(
 
     `unset` are the words of the empty choice, which comes first; without words there is none.
     """
-    pairs = [(one, one) if isinstance(one, str) else one for one in choices]
+    pairs = [(choice, choice) if isinstance(choice, str) else choice for choice in choices]
     if unset:
         pairs.insert(0, ("", unset))
     options = "".join(

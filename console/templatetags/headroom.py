@@ -238,9 +238,9 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict) and not any(
-        isinstance(each, dict | list) for each in value.values()
+        isinstance(inner, dict | list) for inner in value.values()
     ):
-        return ", ".join(f"{name}={_plain(each)}" for name, each in value.items()) or "none"
+        return ", ".join(f"{name}={_plain(inner)}" for name, inner in value.items()) or "none"
     return json.dumps(value, ensure_ascii=False, default=str)
 
 

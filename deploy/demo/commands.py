@@ -78,12 +78,12 @@ def wanted_port() -> int:
     return int(raw)
 
 
-def already_running(found: Supervised | None) -> str:
+def already_running(supervisor: Supervised | None) -> str:
     """What the second `make demo` says."""
-    if found is None:
+    if supervisor is None:
         return "The demo is being started or stopped right now. Try again in a moment."
     return (
-        f"The demo is running already: {found.url} (pid {found.identity.pid}). "
+        f"The demo is running already: {supervisor.url} (pid {supervisor.identity.pid}). "
         "`make demo-stop` stops it."
     )
 
@@ -114,13 +114,13 @@ def wait_until(done: Callable[[], bool], *, seconds: float) -> bool:
 
 def stop(state: State) -> int:
     """Stop a running demo from another terminal, and what a killed one left behind."""
-    found = state.supervisor()
-    if found:
-        os.kill(found.identity.pid, signal.SIGTERM)
-        if not wait_until(lambda: not found.identity.alive(), seconds=SUPERVISOR_PATIENCE):
-            os.kill(found.identity.pid, signal.SIGKILL)
+    supervisor = state.supervisor()
+    if supervisor:
+        os.kill(supervisor.identity.pid, signal.SIGTERM)
+        if not wait_until(lambda: not supervisor.identity.alive(), seconds=SUPERVISOR_PATIENCE):
+            os.kill(supervisor.identity.pid, signal.SIGKILL)
     left = clear_leftovers(state) if state.directory.exists() else 0
-    if found:
+    if supervisor:
         say("Stopped.")
     else:
         say(f"Stopped {left} leftover parts." if left else "The demo is not running.")
@@ -136,9 +136,9 @@ def reset(state: State) -> int:
 
 def status(state: State) -> int:
     """Say whether a demo runs: 0 if so, 3 if not (as for services)."""
-    found = state.supervisor()
-    say(already_running(found) if found else "The demo is not running.")
-    return 0 if found else 3
+    supervisor = state.supervisor()
+    say(already_running(supervisor) if supervisor else "The demo is not running.")
+    return 0 if supervisor else 3
 
 
 def say(text: str) -> None:

@@ -34,7 +34,7 @@ def summary(config: StackConfig, units: list[Unit], seconds: float) -> str:
 def _sign_in(config: StackConfig) -> str:
     """As the seeds wrote it: {"username": …, "password": …}, or a list of those with a role."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        found = json.loads(config.state.credentials.read_text())
-        people = found if isinstance(found, list) else [found]
+        credentials = json.loads(config.state.credentials.read_text())
+        people = credentials if isinstance(credentials, list) else [credentials]
         return ", ".join(f"{person['username']} / {person['password']}" for person in people)
     return ""

@@ -43,18 +43,18 @@ class QuotaRefusal:
 
 def refusal_of(message: str) -> QuotaRefusal | None:
     """The refusal in a message; None when it is not one by a quota."""
-    found = _SAID.search(message[:_LONGEST])
-    if found is None:
+    match = _SAID.search(message[:_LONGEST])
+    if match is None:
         return None
     return QuotaRefusal(
-        found["quota"],
-        _amounts(found["requested"]),
-        _amounts(found["used"]),
-        _amounts(found["limited"]),
+        match["quota"],
+        _amounts(match["requested"]),
+        _amounts(match["used"]),
+        _amounts(match["limited"]),
     )
 
 
 def _amounts(listed: str) -> dict[str, str]:
     """`a=1,b=2` as a mapping."""
-    pairs = (one.partition("=") for one in listed.split(","))
+    pairs = (pair.partition("=") for pair in listed.split(","))
     return {name.strip(): amount.strip() for name, equals, amount in pairs if equals}

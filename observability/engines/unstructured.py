@@ -54,7 +54,7 @@ def sequence(value: object) -> list[Any]:
 
 def mappings(value: object) -> list[dict[str, Any]]:
     """The JSON objects of an array."""
-    return [one for one in sequence(value) if isinstance(one, dict)]
+    return [item for item in sequence(value) if isinstance(item, dict)]
 
 
 def text(value: object, longest: int = LONGEST_MESSAGE) -> str:
@@ -208,11 +208,11 @@ def owners_of(item: Object) -> list[dict[str, Any]]:
 def creator_of(item: Object) -> str:
     """The field manager that wrote an object first, controllers' status writes left out."""
     entries = [
-        one
-        for one in mappings(metadata_of(item).get("managedFields"))
-        if not one.get("subresource") and text(one.get("manager"))
+        entry
+        for entry in mappings(metadata_of(item).get("managedFields"))
+        if not entry.get("subresource") and text(entry.get("manager"))
     ]
-    entries.sort(key=lambda one: text(one.get("time")))
+    entries.sort(key=lambda entry: text(entry.get("time")))
     return text(entries[0]["manager"], LONGEST_NAME) if entries else ""
 
 
@@ -222,9 +222,9 @@ def changed_at(item: Object, *path: str) -> datetime | None:
     A manager that owns something above the field (an atomic object) counts as its writer.
     """
     times = [
-        moment(one.get("time"))
-        for one in mappings(metadata_of(item).get("managedFields"))
-        if _holds(mapping(one.get("fieldsV1")), path)
+        moment(entry.get("time"))
+        for entry in mappings(metadata_of(item).get("managedFields"))
+        if _holds(mapping(entry.get("fieldsV1")), path)
     ]
     return max((time for time in times if time), default=None)
 

@@ -15,9 +15,9 @@ from console.chunks import chunks
 from observability.engines.contracts import Engine, RunRef
 from observability.engines.ports import EngineSource
 from observability.ingest.claims import hold
+from observability.ingest.rules.masking import Masker
 from observability.jobs.models import JobRun
 from observability.jobs.rules.attribution import Owners
-from observability.jobs.rules.masking import Masker
 from observability.jobs.services.retention import Expiry
 from tenants.contracts import PlacementRef, TargetRef
 from tenants.models import Placement, Target, Tenant

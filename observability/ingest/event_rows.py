@@ -11,6 +11,7 @@ from observability.engines.contracts import (
     MOST_DETAIL,
     RunEvent,
 )
+from observability.ingest.rules.masking import Masker
 from observability.jobs.rules.bounding import (
     bounded_detail,
     bounded_id,
@@ -20,7 +21,6 @@ from observability.jobs.rules.bounding import (
     storable,
     to_json,
 )
-from observability.jobs.rules.masking import Masker
 
 LONGEST_KEY: Final = 160
 LONGEST_NAME: Final = 255

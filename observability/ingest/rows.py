@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from observability.engines.contracts import OPEN, Status, TenantSource
+from observability.ingest.rules.merge import ATTRIBUTE, RunState
 from observability.jobs.models import ArchiveState, Attribution, JobRun
 from observability.jobs.rules.attribution import Owners
 from observability.jobs.rules.bounding import bounded_id
-from observability.jobs.rules.merge import ATTRIBUTE, RunState
 from observability.jobs.rules.search_words import search_words
 
 _TEXTS: Final = (

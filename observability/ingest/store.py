@@ -29,6 +29,7 @@ from observability.ingest.rows import (
     state_in,
     write,
 )
+from observability.ingest.rules.merge import merged, state_of
 from observability.ingest.tenant_inheritance import key_of, pass_on_tenants, tenants_of_parents
 from observability.ingest.writes import insert_events, save_runs
 from observability.jobs.models import (
@@ -41,7 +42,6 @@ from observability.jobs.models import (
     JobRun,
 )
 from observability.jobs.rules.bounding import bounded_id, clean
-from observability.jobs.rules.merge import merged, state_of
 from observability.jobs.services.archive import keep_earlier, spool, stored_columns
 
 _BATCH: Final = 5000

@@ -14,9 +14,9 @@ from typing import Final
 from console.chunks import chunks
 from observability.engines.contracts import Engine, RunSnapshot
 from observability.ingest.context import CHUNK, IngestContext
+from observability.ingest.rules.merge import LONGEST_KEY
 from observability.jobs.models import Attribution, JobRun
 from observability.jobs.rules.bounding import bounded_id
-from observability.jobs.rules.merge import LONGEST_KEY
 
 _DEEPEST: Final = 10
 """Generations of a family whose oldest one is heard of last."""

@@ -51,10 +51,10 @@ def save_runs(runs: Sequence[JobRun], columns: Iterable[str]) -> None:
 def _learn_ids(runs: Sequence[JobRun]) -> None:
     for some in chunks(runs, CHUNK):
         names = {run.external_id for run in some}
-        found = JobRun.objects.filter(target_id=some[0].target_id, external_id__in=names)
+        rows = JobRun.objects.filter(target_id=some[0].target_id, external_id__in=names)
         ids = {
             (external_id, run_id): pk
-            for external_id, run_id, pk in found.values_list("external_id", "run_id", "pk")
+            for external_id, run_id, pk in rows.values_list("external_id", "run_id", "pk")
         }
         for run in some:
             run.pk = ids[run.external_id, run.run_id]

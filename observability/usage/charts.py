@@ -31,8 +31,8 @@ def aligned(line: Sequence[int | None], *, missing: int, slots: int) -> list[int
 
 def limits_of(state: Mapping[str, Mapping[str, object]]) -> dict[str, int | None]:
     """The enforced limit by key, as PlacementState.limits has it."""
-    found: dict[str, int | None] = {}
+    limits: dict[str, int | None] = {}
     for key, entry in state.items():
         value = entry.get("enforced")
-        found[key] = value if isinstance(value, int) else None
-    return found
+        limits[key] = value if isinstance(value, int) else None
+    return limits

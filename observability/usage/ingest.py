@@ -22,8 +22,8 @@ def sample(*, now: datetime) -> int:
     """
     slot = int(now.timestamp()) // SLOT_SECONDS
     fresh = now - timedelta(seconds=SLOT_SECONDS)
-    seen = PlacementState.objects.filter(observed_at__gte=fresh).order_by("placement_id")
-    pairs = seen.values_list("placement_id", "limits").iterator(chunk_size=_BATCH)
+    states = PlacementState.objects.filter(observed_at__gte=fresh).order_by("placement_id")
+    pairs = states.values_list("placement_id", "limits").iterator(chunk_size=_BATCH)
     written = 0
     for batch in chunks(pairs, _BATCH):
         written += _write(dict(batch), slot)

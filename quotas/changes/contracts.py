@@ -63,7 +63,7 @@ class ShadowedLimit:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """What cannot be pushed now. `cause`: unreachable, disabled, unseen, refused or conflict;
+    """What cannot be pushed now. `cause`: unreachable, disabled, unobserved, refused or conflict;
     `placements` is how many it concerns, `tenants` names the first few."""
 
     cause: str

@@ -9,7 +9,7 @@ from typing import Any
 from console.pages.charts import HeadroomBar
 from quotas.plans.charts import describe, human, label_of
 
-UNSEEN = "not seen on the target yet"
+NOT_OBSERVED = "not seen on the target yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def bar(
         label=label_of(key),
         enforced_known=known,
         stopped=stopped,
-        unknown_reason=str(entry.get("why") or UNSEEN),
+        unknown_reason=str(entry.get("why") or NOT_OBSERVED),
     )
 
 
@@ -156,7 +156,7 @@ def line(
         raw_used=used,
         enforced_known=known,
         source=source,
-        why=str(entry.get("why") or ("" if known else UNSEEN)),
+        why=str(entry.get("why") or ("" if known else NOT_OBSERVED)),
         note=note,
         recounted="" if recounted in (None, used) else human(key, recounted),
         gap=gap(condition) if not known or enforced != intended else "",

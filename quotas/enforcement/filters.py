@@ -33,8 +33,8 @@ class TenantListFilters(df.FilterSet):
 
     def filter_queryset(self, _: QuerySet[Tenant]) -> QuerySet[Tenant]:
         """Hands over to the console's own filters."""
-        given = {name: value or "" for name, value in self.form.cleaned_data.items()}
-        return filtered(TenantFilters(**given), self.request.user).select_related("state")
+        chosen = {name: value or "" for name, value in self.form.cleaned_data.items()}
+        return filtered(TenantFilters(**chosen), self.request.user).select_related("state")
 
 
 class PlacementFilters(df.FilterSet):

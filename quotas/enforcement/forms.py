@@ -10,10 +10,10 @@ MIN_REASON = 3
 
 
 class GroupActionForm(forms.Form):
-    """One action on a group of items: retry, take_over or leave, with a reason."""
+    """One action on a group of items: retry, take_over or give_up, with a reason."""
 
     action = forms.ChoiceField(
-        choices=[("retry", "Retry"), ("take_over", "Take over"), ("leave", "Leave as it is")]
+        choices=[("retry", "Retry"), ("take_over", "Take over"), ("give_up", "Give up")]
     )
     items = forms.CharField(help_text="Item numbers, separated by commas.")
     reason = forms.CharField(

@@ -88,7 +88,7 @@ def with_defaults(limits: Limits) -> dict[str, int | None]:
     filled = dict(limits)
     for resource in REQUEST_GIVEN:
         request, limit = f"container.defaultRequest.{resource}", f"container.default.{resource}"
-        for side, key, given in (
+        for side, key, usual in (
             ("limits", limit, LIMIT_GIVEN[resource]),
             ("requests", request, REQUEST_GIVEN[resource]),
         ):
@@ -96,7 +96,7 @@ def with_defaults(limits: Limits) -> dict[str, int | None]:
             present = limits.get(key) is not None or limits.get(limit) is not None
             if present or not _quotas(limits, side, resource):
                 continue
-            filled[key] = _fitted(filled, side, resource, given)
+            filled[key] = _fitted(filled, side, resource, usual)
     return filled
 
 
@@ -137,14 +137,14 @@ def _container_ranges(limits: Limits) -> list[Problem]:
     for kind in ("container", "pod", "pvc"):
         for resource in ("cpu", "memory", "ephemeral-storage", "storage"):
             named = [f"{kind}.{f}.{resource}" for f in ("min", "defaultRequest", "default", "max")]
-            given = [(key, value) for key in named if (value := limits.get(key)) is not None]
+            present = [(key, value) for key in named if (value := limits.get(key)) is not None]
             problems += [
                 Problem(
                     small,
                     "range_out_of_order",
                     f"{_show(small, low)} must not be above {_show(large, high)}.",
                 )
-                for (small, low), (large, high) in pairwise(given)
+                for (small, low), (large, high) in pairwise(present)
                 if low > high
             ]
     return problems
@@ -181,8 +181,8 @@ def _quotas(limits: Limits, side: str, resource: str) -> list[tuple[str, int]]:
     ]
 
 
-def _fitted(limits: Limits, side: str, resource: str, given: int) -> int:
-    """`given`, moved to where the plan's own bounds and quotas accept it."""
+def _fitted(limits: Limits, side: str, resource: str, wanted: int) -> int:
+    """`wanted`, moved to where the plan's own bounds and quotas accept it."""
     names = ("min", "max", "default", "defaultRequest", "maxLimitRequestRatio")
     low, most, limit, request, ratio = (limits.get(f"container.{n}.{resource}") for n in names)
     floors = [low]
@@ -195,7 +195,7 @@ def _fitted(limits: Limits, side: str, resource: str, given: int) -> int:
         limit = most if limit is None else limit  # Kubernetes takes the maximum for the default
         ceilings.append(limit)
         floors.append(-(-limit * 1000 // ratio) if limit and ratio else None)
-    lowest = min([given, *(value for value in ceilings if value is not None)])
+    lowest = min([wanted, *(value for value in ceilings if value is not None)])
     return max([lowest, *(value for value in floors if value is not None)])
 
 
@@ -219,17 +219,17 @@ def _default_above_quota(limits: Limits) -> list[Problem]:
     for side, field in (("requests", "defaultRequest"), ("limits", "default")):
         for resource in REQUEST_GIVEN:
             key = f"container.{field}.{resource}"
-            given = limits.get(key)
+            default = limits.get(key)
             problems += [
                 Problem(
                     key,
                     "default_above_quota",
-                    f"{_show(key, given)} is above {_show(quota, value)}: no pod that relies on"
+                    f"{_show(key, default)} is above {_show(quota, value)}: no pod that relies on"
                     " the default can start.",
                     Severity.WARNING,
                 )
                 for quota, value in _quotas(limits, side, resource)
-                if given is not None and 0 < value < given
+                if default is not None and 0 < value < default
             ]
     return problems
 

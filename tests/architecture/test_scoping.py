@@ -36,7 +36,7 @@ SELECTORS: dict[str, dict[str, str]] = {
     },
     "quotas/changes": {
         **dict.fromkeys(("same_place", "scope_of_tenants", "tenants_named"), NOBODY),
-        **dict.fromkeys(("_used", "emptied", "placements_numbered"), GIVEN),
+        **dict.fromkeys(("_used", "deprovisioned", "placements_numbered"), GIVEN),
     },
     "observability/jobs": {
         **dict.fromkeys(("_names", "_tenants", "limits_in_force"), GIVEN),

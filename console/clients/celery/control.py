@@ -56,7 +56,7 @@ class Control:
     def active_queues(self, *, to: Sequence[str] | None = None) -> dict[str, tuple[str, ...]]:
         """The queues that each worker consumes, by node name."""
         return {
-            host: tuple(sorted(str(one["name"]) for one in answer))
+            host: tuple(sorted(str(queue["name"]) for queue in answer))
             for host, answer in self._ask("active_queues", to=to).items()
             if isinstance(answer, list)
         }
@@ -83,8 +83,8 @@ class Control:
         tasks: dict[str, TaskOnWorker] = {}
         for state in ("scheduled", "reserved", "active"):
             for host, answer in self._ask(state, to=to).items():
-                for one in answer if isinstance(answer, list) else ():
-                    request = one.get("request", one) if isinstance(one, dict) else {}
+                for task in answer if isinstance(answer, list) else ():
+                    request = task.get("request", task) if isinstance(task, dict) else {}
                     uuid = str(request.get("id") or "")
                     if uuid:
                         name = str(request.get("name") or request.get("type") or "")

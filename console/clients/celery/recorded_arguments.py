@@ -33,5 +33,5 @@ def _plain(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return all(map(_plain, value))
     if isinstance(value, dict):
-        return all(isinstance(key, str) and _plain(one) for key, one in value.items())
+        return all(isinstance(key, str) and _plain(inner) for key, inner in value.items())
     return value is None or isinstance(value, str | int | float | bool)

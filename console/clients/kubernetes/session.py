@@ -40,7 +40,7 @@ LONGEST_PAUSE: Final = 5.0
 
 
 @dataclass(slots=True)
-class _Live:
+class _ProcessSession:
     """What belongs to one process and one version of the credential."""
 
     http: aiohttp.ClientSession
@@ -69,7 +69,7 @@ class Session:
         self._credential = credential
         self._options = options
         # Per process: what a fork inherits stays untouched, also by finalizers.
-        self._live: dict[int, _Live] = {}
+        self._live: dict[int, _ProcessSession] = {}
         self._opening: dict[int, asyncio.Lock] = {}
         self._not_before = 0.0
         self.counter = RequestCounter()
@@ -214,7 +214,7 @@ class Session:
 
     # -- configuration and auth --------------------------------------------------------------
 
-    async def _ready(self) -> _Live:
+    async def _ready(self) -> _ProcessSession:
         pid = os.getpid()
         lock = self._opening.setdefault(pid, asyncio.Lock())
         now = asyncio.get_running_loop().time()
@@ -237,10 +237,10 @@ class Session:
             self._live[pid] = live
             return live
 
-    async def _open(self, stamp: str) -> _Live:
+    async def _open(self, stamp: str) -> _ProcessSession:
         target = await offload(lambda: load(self._credential, self._options))
         http = _http(target, limit=self._options.connections)
-        return _Live(http, _http(target, limit=0), target, stamp)
+        return _ProcessSession(http, _http(target, limit=0), target, stamp)
 
     async def _drop_live(self) -> None:
         """Forget the current credential; requests under way may finish."""
@@ -250,14 +250,14 @@ class Session:
             loop.call_later(self._options.request_timeout, lambda: loop.create_task(_close(live)))
 
 
-def _close_dropped(live_by_process: dict[int, _Live]) -> None:
+def _close_dropped(live_by_process: dict[int, _ProcessSession]) -> None:
     """Close what a collected session had open in this process, on the loop that it lives on."""
     live = live_by_process.pop(os.getpid(), None)
     if live is not None:
         close_soon(lambda: _close(live))
 
 
-async def _close(live: _Live) -> None:
+async def _close(live: _ProcessSession) -> None:
     await live.http.close()
     await live.streams.close()
 

@@ -88,15 +88,15 @@ class Access:
     def references(self) -> tuple[str, ...]:
         """The credential references in use."""
         every = (self.api_key, self.client_cert, self.client_key, self.server_ca)
-        return tuple(one for one in every if one)
+        return tuple(reference for reference in every if reference)
 
     def stamp(self) -> tuple[str, ...]:
         """Changes when one of the credentials may have changed."""
-        return tuple(parse(one).stamp() for one in self.references())
+        return tuple(parse(reference).stamp() for reference in self.references())
 
 
 @dataclass(slots=True)
-class _Live:
+class _ProcessClient:
     client: ServiceClient
     stamp: tuple[str, ...]
     stamped_at: float
@@ -111,7 +111,7 @@ class Connection:
         for reference in access.references():
             parse(reference)  # a malformed reference should fail here, not at the first call
         # Per process; what a fork inherits is kept but never used (the SDK forbids it).
-        self._live: dict[int, _Live] = {}
+        self._live: dict[int, _ProcessClient] = {}
         self._opening: dict[int, asyncio.Lock] = {}
         self.counter = RequestCounter()
         closes_at_stop(self)
@@ -158,7 +158,7 @@ class Connection:
             self.counter.writes += 1
         else:
             self.counter.reads += 1
-        live: _Live | None = None
+        live: _ProcessClient | None = None
         try:
             # The RPC has its own timeout as well, so that the server hears of it; ours is final.
             async with asyncio.timeout(left):
@@ -174,7 +174,7 @@ class Connection:
             # The SDK raises a bare RuntimeError when it cannot connect.
             raise Unreachable(f"{what}: {_reason(problem)}") from None
 
-    async def _ready(self) -> _Live:
+    async def _ready(self) -> _ProcessClient:
         pid = os.getpid()
         loop = asyncio.get_running_loop()
         live = self._live.get(pid)
@@ -189,7 +189,7 @@ class Connection:
             self._live[pid] = live
             return live
 
-    async def _open(self, stamp: tuple[str, ...]) -> _Live:
+    async def _open(self, stamp: tuple[str, ...]) -> _ProcessClient:
         api_key, tls = await offload(lambda: _material(self._access))
         if os.getpid() not in _runtimes:
             _runtimes[os.getpid()] = Runtime(telemetry=TelemetryConfig(logging=None))
@@ -204,7 +204,7 @@ class Connection:
                 runtime=_runtimes[os.getpid()],
             )
         )
-        return _Live(client, stamp, 0.0, api_key)
+        return _ProcessClient(client, stamp, 0.0, api_key)
 
 
 def _material(access: Access) -> tuple[Secret | None, TLSConfig | bool]:

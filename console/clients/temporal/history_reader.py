@@ -240,14 +240,14 @@ def _execution(ref: Ref) -> WorkflowExecution:
 
 
 async def _each(
-    refs: Sequence[Ref], one: Callable[[Ref, float], Coroutine[object, None, T]], deadline: float
+    refs: Sequence[Ref], read: Callable[[Ref, float], Coroutine[object, None, T]], deadline: float
 ) -> list[T]:
-    """`one` of each, a few at a time, in order. The first error ends them all."""
+    """`read` of each, a few at a time, in order. The first error ends them all."""
     limit = asyncio.Semaphore(READERS)
 
     async def limited(ref: Ref) -> T:
         async with limit:
-            return await one(ref, deadline)
+            return await read(ref, deadline)
 
     tasks = [asyncio.ensure_future(limited(ref)) for ref in refs]
     try:
@@ -274,7 +274,8 @@ def reaches_back(
     if not scheduled.issuperset(activities):
         return False
     refs = (
-        event.ref for event in translate((one for one in newest_first if one.event_id > after), 0)
+        event.ref
+        for event in translate((proto for proto in newest_first if proto.event_id > after), 0)
     )
     return min((ref for ref in refs if ref), default=oldest) >= oldest and (
         oldest <= after - REVERSE_PAGE or _has_worker(newest_first, after)

@@ -306,6 +306,6 @@ def _nearest(ends: list[int], point: str | int) -> list[int]:
 def _no_point(point: str | int, nearest: list[int]) -> Refused:
     if not isinstance(point, int):
         return Refused("no workflow task has ended yet: there is nothing to go back to")
-    others = " or ".join(str(each) for each in nearest)
+    others = " or ".join(str(event_id) for event_id in nearest)
     hint = f"; the nearest is {others}" if others else ""
     return Refused(f"event {point} is no end of a workflow task{hint}", code="invalid")

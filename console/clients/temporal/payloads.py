@@ -12,9 +12,9 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import TimeoutType
-from temporalio.api.failure.v1 import Failure
+from temporalio.api.failure.v1 import Failure as ProtoFailure
 
-from console.clients.temporal.records import Fault, Heartbeat
+from console.clients.temporal.records import Failure, Heartbeat
 
 Attributes = dict[str, Any]
 """What an event holds: keyword arguments of HistoryEvent."""
@@ -89,24 +89,24 @@ def _decoded(data: bytes) -> Any:
 def _deep(decoded: Any) -> bool:
     level = [decoded]
     for _ in range(DEEPEST):
-        level = [inner for one in level for inner in _inside(one)]
+        level = [inner for outer in level for inner in _inside(outer)]
         if not level:
             return False
     return True
 
 
-def _inside(one: Any) -> Iterable[Any]:
-    if isinstance(one, dict):
-        return one.values()
-    return one if isinstance(one, list) else ()
+def _inside(decoded: Any) -> Iterable[Any]:
+    if isinstance(decoded, dict):
+        return decoded.values()
+    return decoded if isinstance(decoded, list) else ()
 
 
 def _without_nul(decoded: Any) -> Any:
     if isinstance(decoded, str):
         return decoded.replace("\0", "\ufffd")
     if isinstance(decoded, dict):
-        return {_without_nul(key): _without_nul(one) for key, one in decoded.items()}
-    return [_without_nul(one) for one in decoded] if isinstance(decoded, list) else decoded
+        return {_without_nul(key): _without_nul(item) for key, item in decoded.items()}
+    return [_without_nul(item) for item in decoded] if isinstance(decoded, list) else decoded
 
 
 def values(payloads: Iterable[Payload], room: int) -> list[Any]:
@@ -150,18 +150,18 @@ def heartbeat(payloads: Iterable[Payload], room: int) -> Heartbeat | None:
     return Heartbeat(tuple(values(every, room)), digest.hexdigest()[:16])
 
 
-def fault(failure: Failure, room: int, depth: int = 0) -> Fault:
+def failure(proto: ProtoFailure, room: int, depth: int = 0) -> Failure:
     """A failure with its chain of causes."""
     cause = None
-    if failure.HasField("cause") and depth < DEEPEST_CAUSE:
-        cause = fault(failure.cause, room, depth + 1)
-    which = failure.WhichOneof("failure_info") or ""
+    if proto.HasField("cause") and depth < DEEPEST_CAUSE:
+        cause = failure(proto.cause, room, depth + 1)
+    which = proto.WhichOneof("failure_info") or ""
     reader = _KINDS.get(which)
-    kind, extra = reader(getattr(failure, which), room) if reader else ("other", {})
-    return Fault(
-        message=text(failure.message),
+    kind, extra = reader(getattr(proto, which), room) if reader else ("other", {})
+    return Failure(
+        message=text(proto.message),
         kind=kind,
-        stack=text(failure.stack_trace, min(LONGEST_STACK, max(room, PREVIEW))),
+        stack=text(proto.stack_trace, min(LONGEST_STACK, max(room, PREVIEW))),
         cause=cause,
         **extra,
     )

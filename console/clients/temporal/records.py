@@ -55,7 +55,7 @@ class Heartbeat:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Failure:
     """Temporal's Failure: `kind` is application, timeout, cancelled, terminated, server, activity,
     child, reset or other; `timeout` is start_to_close and the like."""
 
@@ -68,7 +68,7 @@ class Fault:
     identity: str = ""
     heartbeat: Heartbeat | None = None
     details: tuple[Any, ...] = ()
-    cause: Fault | None = None
+    cause: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class HistoryEvent:
     message: str = ""
     state: str = ""
     run: str = ""
-    fault: Fault | None = None
+    failure: Failure | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -132,7 +132,7 @@ class PendingActivity:
     retry_seconds: float | None
     heartbeat: Heartbeat | None
     heartbeat_at: datetime | None
-    fault: Fault | None
+    failure: Failure | None
     worker: str
     build: str
     fairness_key: str

@@ -13,7 +13,7 @@ from temporalio.api.enums.v1 import (
 from temporalio.api.workflow.v1 import PendingActivityInfo, WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 
-from console.clients.temporal.payloads import at, fault, fields, heartbeat, moment, seconds, text
+from console.clients.temporal.payloads import at, failure, fields, heartbeat, moment, seconds, text
 from console.clients.temporal.records import PendingActivity, RunDescription, VisibilityRow
 
 ROOM: Final = 4096
@@ -66,8 +66,8 @@ def run_description(answer: DescribeWorkflowExecutionResponse) -> RunDescription
         row=visibility_row(info),
         activities=tuple(map(pending_activity, answer.pending_activities)),
         children=tuple(
-            (text(one.workflow_id), one.run_id, text(one.workflow_type_name, 200))
-            for one in answer.pending_children
+            (text(child.workflow_id), child.run_id, text(child.workflow_type_name, 200))
+            for child in answer.pending_children
         ),
         workflow_task_attempt=answer.pending_workflow_task.attempt,
         reset_run_id=extended.reset_run_id,
@@ -97,7 +97,7 @@ def pending_activity(info: PendingActivityInfo) -> PendingActivity:
         retry_seconds=seconds(info.current_retry_interval),
         heartbeat=heartbeat(info.heartbeat_details.payloads, ROOM),
         heartbeat_at=moment(info.last_heartbeat_time),
-        fault=fault(info.last_failure, ROOM) if info.HasField("last_failure") else None,
+        failure=failure(info.last_failure, ROOM) if info.HasField("last_failure") else None,
         worker=text(info.last_worker_identity, _WHO),
         build=_build(info),
         fairness_key=text(info.priority.fairness_key, 64),

@@ -80,12 +80,12 @@ def parts(config: StackConfig, *, targets: tuple[str, ...]) -> list[Part]:
     """Headroom's own parts. `targets` names the parts that the seeds and workloads talk to."""
     state, env = config.state, config.environment()
     (state.directory / "static").mkdir(exist_ok=True)
-    found = [_manage(state, env, "migrate", "--verbosity=1", after=(), essential=True)]
-    found += [_web(config, env), *_celery(state, env), _ingest(state, env)]
-    found.append(_seed(state, env, ("migrate", "valkey", *targets)))
-    found += celery_workers.parts(state, env, after=("valkey",))
-    found.append(_workloads(state, env, ("seed", *targets)))
-    return found
+    console_parts = [_manage(state, env, "migrate", "--verbosity=1", after=(), essential=True)]
+    console_parts += [_web(config, env), *_celery(state, env), _ingest(state, env)]
+    console_parts.append(_seed(state, env, ("migrate", "valkey", *targets)))
+    console_parts += celery_workers.parts(state, env, after=("valkey",))
+    console_parts.append(_workloads(state, env, ("seed", *targets)))
+    return console_parts
 
 
 def _seed(state: State, env: Mapping[str, str], after: tuple[str, ...]) -> Part:

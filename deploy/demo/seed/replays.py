@@ -61,13 +61,13 @@ def wait_for_runs() -> bool:
 
 def main() -> int:
     """Registers, waits, asks."""
-    found = registered()
+    demo_bundles = registered()
     if Replay.objects.exists():
         return 0
     if not wait_for_runs():
         sys.stderr.write("Too few batches have ended: no replay was asked for.\n")
         return 1
-    for bundle in found:
+    for bundle in demo_bundles:
         runs, selection = run_selection.newest(None, QUERY, last=LAST)
         replay = replays.ask(bundle=bundle, runs=runs, selection=selection, actor=ACTOR)
         sys.stdout.write(f"Replay {replay.pk} of {len(runs)} runs against {bundle}.\n")

@@ -25,8 +25,8 @@ class Identity:
 
     def alive(self) -> bool:
         """Whether this very process runs, not another one that got its pid."""
-        found = _stat(self.pid)
-        return found is not None and found.began == self.began and found.state != "Z"
+        stat = _stat(self.pid)
+        return stat is not None and stat.began == self.began and stat.state != "Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +48,14 @@ def _stat(pid: int) -> _Stat | None:
 
 def identify(pid: int) -> Identity | None:
     """The identity of a running process."""
-    found = _stat(pid)
-    return None if found is None else Identity(pid, found.began)
+    stat = _stat(pid)
+    return None if stat is None else Identity(pid, stat.began)
 
 
 def _all() -> Iterator[_Stat]:
     for entry in os.scandir("/proc"):
-        if entry.name.isdigit() and (found := _stat(int(entry.name))) is not None:
-            yield found
+        if entry.name.isdigit() and (stat := _stat(int(entry.name))) is not None:
+            yield stat
 
 
 def _pss(pid: int) -> int:
@@ -72,9 +72,9 @@ def _pss(pid: int) -> int:
 def memory_by_group(groups: Iterable[int]) -> dict[int, int]:
     """Bytes of memory (PSS) of each process group."""
     totals = dict.fromkeys(groups, 0)
-    for found in _all():
-        if found.group in totals:
-            totals[found.group] += _pss(found.pid)
+    for stat in _all():
+        if stat.group in totals:
+            totals[stat.group] += _pss(stat.pid)
     return totals
 
 
@@ -95,10 +95,10 @@ def leftovers(recorded: list[Identity], mark: tuple[str, str]) -> set[int]:
     """
     groups = {identity.pid: identity for identity in recorded}
     return {
-        found.group
-        for found in _all()
-        if found.group in groups
-        and (found.began == groups[found.group].began or marked(found.pid, mark))
+        stat.group
+        for stat in _all()
+        if stat.group in groups
+        and (stat.began == groups[stat.group].began or marked(stat.pid, mark))
     }
 
 

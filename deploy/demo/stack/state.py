@@ -86,10 +86,10 @@ class State:
     def supervisor(self) -> Supervised | None:
         """The supervisor that runs, if one does."""
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            found = json.loads((self.directory / "supervisor.json").read_text())
-            identity = Identity(int(found["pid"]), int(found["began"]))
+            recorded = json.loads((self.directory / "supervisor.json").read_text())
+            identity = Identity(int(recorded["pid"]), int(recorded["began"]))
             if identity.alive():
-                return Supervised(identity, str(found["url"]))
+                return Supervised(identity, str(recorded["url"]))
         return None
 
     def record_supervisor(self, url: str) -> None:

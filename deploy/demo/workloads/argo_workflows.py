@@ -31,10 +31,10 @@ def task(name: str, *, seconds: int = 5, ends: str = "completed", **more: Any) -
     """A template of one container that (simulated) runs so long and ends so."""
     annotations = {"headroom.dev/runs-for": f"{seconds}s", "headroom.dev/ends": ends}
     resources = {"cpu": "100m", "memory": "128Mi"}
-    given = more.pop("annotations", {})
+    extra = more.pop("annotations", {})
     return {
         "name": name,
-        "metadata": {"annotations": {**annotations, **given}},
+        "metadata": {"annotations": {**annotations, **extra}},
         "container": {
             "image": f"example.invalid/{name}:1",
             "resources": {"requests": resources, "limits": resources},

@@ -76,7 +76,10 @@ def unfinished(api: Any, namespace: str) -> int:
     listed = batch.list_namespaced_job(namespace, label_selector="kind=sample", _request_timeout=10)
     over = {"Complete", "Failed"}
     return sum(
-        not any(one.type in over and one.status == "True" for one in item.status.conditions or ())
+        not any(
+            condition.type in over and condition.status == "True"
+            for condition in item.status.conditions or ()
+        )
         for item in listed.items
     )
 

@@ -92,8 +92,8 @@ async def start_all(client: Client, queue: str, tenant: str) -> dict[str, Handle
         reset(starter, order),
         shift(starter, order),
     )
-    finished = [one for ending, one in starter.handles.items() if ending != "non-determinism"]
-    await asyncio.gather(*(one.result() for one in finished), return_exceptions=True)
+    finished = [handle for ending, handle in starter.handles.items() if ending != "non-determinism"]
+    await asyncio.gather(*(handle.result() for handle in finished), return_exceptions=True)
     return starter.handles
 
 

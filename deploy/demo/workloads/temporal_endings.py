@@ -52,8 +52,8 @@ async def send_letter(order: Order) -> str:
 @activity.defn
 async def count_lines(total: int) -> int:
     """Counts with a checkpoint at each line; the first attempt loses its worker half-way."""
-    told = activity.info().heartbeat_details
-    begin = int(told[0]["next"]) if told else 0
+    details = activity.info().heartbeat_details
+    begin = int(details[0]["next"]) if details else 0
     for line in range(begin, total):
         activity.heartbeat({"next": line, "total": total})
         await asyncio.sleep(0.3)
@@ -184,9 +184,9 @@ class FamilyFlow:
     async def run(self, order: Order) -> str:
         """Returns what the first child said."""
         own = workflow.info().workflow_id
-        said = await workflow.execute_child_workflow(InvoiceFlow.run, order, id=f"{own}-invoice")
+        invoice = await workflow.execute_child_workflow(InvoiceFlow.run, order, id=f"{own}-invoice")
         await workflow.execute_child_workflow(LetterFlow.run, order, id=f"{own}-letter")
-        return said
+        return invoice
 
 
 @workflow.defn
@@ -210,7 +210,7 @@ class HaulFlow:
             await workflow.execute_activity(weigh, LARGEST, start_to_close_timeout=SOON)
             for _ in range(times)
         ]
-        return sum(len(one) for one in sizes)
+        return sum(len(payload) for payload in sizes)
 
 
 @workflow.defn(name="ShiftingFlow")

@@ -53,7 +53,7 @@ def _serve(
 ) -> int:
     controller: Controller | None = None
     looked = 0.0
-    said = ""
+    last_message = ""
     while not stop.is_set():
         now = datetime.now(UTC)
         try:
@@ -63,12 +63,14 @@ def _serve(
                     sys.stderr.write(f"{why}\n")
                     return 3
                 controller = None if why else controller or _controller(cluster, archive, options)
-                said = _say(why or "The emulated workflow controller is at work.", said)
+                last_message = _say(
+                    why or "The emulated workflow controller is at work.", last_message
+                )
                 looked = now.timestamp()
             if controller is not None:
                 controller.round(now)
         except ExternalError as error:
-            said = _say(error.message, said)
+            last_message = _say(error.message, last_message)
         stop.wait(options.every)
     return 0
 

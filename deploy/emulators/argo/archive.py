@@ -21,7 +21,7 @@ class Archive:
     def put(self, workflows: Iterable[Obj]) -> None:
         """Keep them; the longest finished make room."""
         with self._lock:
-            self._rows |= {one["metadata"]["uid"]: one for one in workflows}
+            self._rows |= {workflow["metadata"]["uid"]: workflow for workflow in workflows}
             for uid in sorted(self._rows, key=self._finished)[: max(0, len(self) - self._most)]:
                 del self._rows[uid]
 
@@ -37,7 +37,9 @@ class Archive:
         """Everything, the latest started first."""
         with self._lock:
             rows = list(self._rows.values())
-        return sorted(rows, key=lambda one: str(one["status"].get("startedAt")), reverse=True)
+        return sorted(
+            rows, key=lambda workflow: str(workflow["status"].get("startedAt")), reverse=True
+        )
 
     def _finished(self, uid: str) -> str:
         return str(self._rows[uid]["status"].get("finishedAt") or "")

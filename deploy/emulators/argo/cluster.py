@@ -53,15 +53,18 @@ class Cluster:
     def limits(self) -> dict[str, str]:
         """The parallelism labels, by namespace."""
         listed = self._client.list("Namespace", label_selector=names.LIMIT)
-        return {one["metadata"]["name"]: one["metadata"]["labels"][names.LIMIT] for one in listed}
+        return {
+            namespace["metadata"]["name"]: namespace["metadata"]["labels"][names.LIMIT]
+            for namespace in listed
+        }
 
     def limit(self, namespace: str, config_map: str, key: str) -> str | None:
         """The text of a semaphore's limit."""
         try:
-            found = self._client.get("ConfigMap", config_map, namespace=namespace)
+            body = self._client.get("ConfigMap", config_map, namespace=namespace)
         except NotFound:
             return None
-        text = (found.get("data") or {}).get(key)
+        text = (body.get("data") or {}).get(key)
         return None if text is None else str(text)
 
     def workflow(self, namespace: str, name: str) -> Obj:
@@ -139,11 +142,11 @@ class Cluster:
         a real Argo is, or was, at home here."""
         wanted = definition.definition()
         try:
-            found = self._client.get("CustomResourceDefinition", definition.NAME)
+            existing = self._client.get("CustomResourceDefinition", definition.NAME)
         except NotFound:
             self._client.apply(wanted, names.FIELD_MANAGER)
             return True
-        return (found["metadata"].get("labels") or {}).get(names.EMULATED) == "true"
+        return (existing["metadata"].get("labels") or {}).get(names.EMULATED) == "true"
 
     def real_controller(self, namespace: str, now: datetime) -> str:
         """Who renews the real controller's Lease; empty when nobody does."""

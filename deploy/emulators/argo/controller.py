@@ -72,8 +72,8 @@ class Controller:
             self._slots.restore(unfinished)
             self._locks.restore(unfinished)
             self._is_new = False
-        self._slots.keep(one["metadata"]["uid"] for one in unfinished)
-        self._locks.keep_owners(_owner(one) for one in unfinished)
+        self._slots.keep(workflow["metadata"]["uid"] for workflow in unfinished)
+        self._locks.keep_owners(_owner(workflow) for workflow in unfinished)
         pods: dict[str, dict[str, Obj]] = defaultdict(dict)
         for pod in self._cluster.pods() if unfinished else ():
             own = pod["metadata"]
@@ -81,9 +81,9 @@ class Controller:
             ident = (own.get("annotations") or {}).get(names.NODE_ID, "")
             pods[next((ref["uid"] for ref in owners), "")][ident] = pod
         written = self._admit(unfinished)
-        for one in sorted(unfinished, key=order):
-            if one["metadata"]["uid"] in self._slots:
-                written += self._advance(one, pods[one["metadata"]["uid"]])
+        for workflow in sorted(unfinished, key=order):
+            if workflow["metadata"]["uid"] in self._slots:
+                written += self._advance(workflow, pods[workflow["metadata"]["uid"]])
         if now - self._cleaned >= CLEAN_UP:
             self._cleaned = now
             self._clean_up(now)
@@ -92,16 +92,20 @@ class Controller:
     # -- the queue -----------------------------------------------------------------------------
 
     def _admit(self, unfinished: list[Obj]) -> int:
-        waiting = [one for one in unfinished if one["metadata"]["uid"] not in self._slots]
+        waiting = [
+            workflow for workflow in unfinished if workflow["metadata"]["uid"] not in self._slots
+        ]
         if not waiting:
             return 0
         written = 0
-        ended = [one for one in waiting if one["spec"].get("shutdown") == "Terminate"]
-        for one in ended:  # not even the queue holds it back
-            written += self._advance(one, {})
-        left = [one for one in waiting if one not in ended]
-        for one in self._slots.admit(left, self._cluster.limits()):
-            written += self._postpone(one)
+        ended = [
+            workflow for workflow in waiting if workflow["spec"].get("shutdown") == "Terminate"
+        ]
+        for workflow in ended:  # not even the queue holds it back
+            written += self._advance(workflow, {})
+        left = [workflow for workflow in waiting if workflow not in ended]
+        for workflow in self._slots.admit(left, self._cluster.limits()):
+            written += self._postpone(workflow)
         return written
 
     def _postpone(self, workflow: Obj) -> bool:
@@ -201,11 +205,11 @@ class Controller:
 
     def _clean_up(self, now: datetime) -> None:
         finished = self._cluster.finished()
-        self._archive.put(one for one in finished if one.get("status"))
-        for one in finished:
-            ends = _goes_at(one)
+        self._archive.put(workflow for workflow in finished if workflow.get("status"))
+        for workflow in finished:
+            ends = _goes_at(workflow)
             if ends is not None and now >= ends:
-                own = one["metadata"]
+                own = workflow["metadata"]
                 self._cluster.delete("Workflow", own["namespace"], own["name"])
 
 

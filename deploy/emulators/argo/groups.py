@@ -23,12 +23,12 @@ def _is_bad(node: Obj, step: Obj) -> bool:
 
 
 def _child(call: Call, node: Obj, step: Obj, name: str, suffix: str) -> Call:
-    given = values.parameters(step.get("arguments"))
+    arguments = values.parameters(step.get("arguments"))
     return Call(
         name=f"{name}{suffix}",
         display=f"{step['name']}{suffix}",
         template=str(step.get("template", "")),
-        arguments=given,
+        arguments=arguments,
         boundary=node["id"],
         hooked=call.hooked,
     )
@@ -77,17 +77,17 @@ def _group(
 ) -> list[Obj]:
     """Runs one group; its nodes."""
     known = _known(run, call.name)
-    seen: list[tuple[Obj | None, Obj]] = []
+    pairs: list[tuple[Obj | None, Obj]] = []
     for written in listed:
         for suffix, items in values.loop(written):
             step = values.filled(written, {**known, **items})
             inner = _child(call, node, step, f"{group['name']}.{step['name']}", suffix)
-            seen.append((_step(run, inner, step, execute), step))
-    kids = [kid for kid, _ in seen if kid is not None]
+            pairs.append((_step(run, inner, step, execute), step))
+    kids = [kid for kid, _ in pairs if kid is not None]
     for kid in kids:
         run.link(group, kid)
-    if not is_done(group) and all(is_done(kid) for kid, _ in seen):
-        bad = next((kid for kid, step in seen if kid is not None and _is_bad(kid, step)), None)
+    if not is_done(group) and all(is_done(kid) for kid, _ in pairs):
+        bad = next((kid for kid, step in pairs if kid is not None and _is_bad(kid, step)), None)
         phase, message = ("Succeeded", "") if bad is None else _outcome(run, bad)
         run.finish(group, phase, message)
     return [kid for kid in kids if kid["id"]]
@@ -126,18 +126,18 @@ def dag(run: Run, call: Call, body: Obj, execute: Execute) -> Obj:
     fails_fast = body["dag"].get("failFast", True) and not any(
         "depends" in t for t in tasks.values()
     )
-    found: dict[str, Obj | None] = {}
+    nodes: dict[str, Obj | None] = {}
     for name in _sorted(tasks):
-        failed = any(_failed(found, tasks, other) for other in found)
-        found[name] = _task(
-            run, call, node, tasks, name, found, execute, quiet=fails_fast and failed
+        failed = any(_failed(nodes, tasks, other) for other in nodes)
+        nodes[name] = _task(
+            run, call, node, tasks, name, nodes, execute, quiet=fails_fast and failed
         )
-    alive = [kid for kid in found.values() if kid is not None and not is_done(kid)]
-    missing = any(kid is None for kid in found.values())
-    failed = any(_failed(found, tasks, name) for name in found)
+    alive = [kid for kid in nodes.values() if kid is not None and not is_done(kid)]
+    missing = any(kid is None for kid in nodes.values())
+    failed = any(_failed(nodes, tasks, name) for name in nodes)
     if alive or (missing and not (fails_fast and failed)):
         return node
-    bad = next((found[name] for name in found if _failed(found, tasks, name)), None)
+    bad = next((nodes[name] for name in nodes if _failed(nodes, tasks, name)), None)
     if bad is None:
         return run.finish(node, "Succeeded")
     if bad is HALTED:
@@ -148,9 +148,9 @@ def dag(run: Run, call: Call, body: Obj, execute: Execute) -> Obj:
     return run.finish(node, "Failed")
 
 
-def _failed(found: dict[str, Obj | None], tasks: dict[str, Obj], name: str) -> bool:
+def _failed(nodes: dict[str, Obj | None], tasks: dict[str, Obj], name: str) -> bool:
     """Whether a task ended badly and nobody waited for just that."""
-    node = found[name]
+    node = nodes[name]
     if node is None or not _is_bad(node, tasks[name]):
         return False
     outcomes = (f"{name}.Failed", f"{name}.Errored")
@@ -160,12 +160,12 @@ def _failed(found: dict[str, Obj | None], tasks: dict[str, Obj], name: str) -> b
 def _sorted(tasks: dict[str, Obj]) -> list[str]:
     """Tasks after those that they depend on. A circle is left out at its second visit."""
     order: list[str] = []
-    seen: set[str] = set()
+    visited: set[str] = set()
 
     def visit(name: str) -> None:
-        if name in seen or name not in tasks:
+        if name in visited or name not in tasks:
             return
-        seen.add(name)
+        visited.add(name)
         for other in values.depends_on(tasks[name]):
             visit(other)
         order.append(name)
@@ -181,27 +181,27 @@ def _task(
     node: Obj,
     tasks: dict[str, Obj],
     name: str,
-    found: dict[str, Obj | None],
+    nodes: dict[str, Obj | None],
     execute: Execute,
     *,
     quiet: bool,
 ) -> Obj | None:
     """One task; None where it may not start yet."""
     written = tasks[name]
-    before = [found.get(other) for other in values.depends_on(written)]
-    if not all(is_done(one) for one in before):
+    before = [nodes.get(other) for other in values.depends_on(written)]
+    if not all(is_done(node) for node in before):
         return None
     inner = _child(call, node, written, f"{call.name}.{name}", "")
     there = run.get(inner.name)
     if there is None and quiet:
         return None
-    phases = {other: str((found[other] or {}).get("phase")) for other in values.depends_on(written)}
+    phases = {other: str((nodes[other] or {}).get("phase")) for other in values.depends_on(written)}
     if there is None and not values.is_met(written, phases):
         there = run.add(inner, "Skipped", "Omitted", names.OMITTED)
     elif there is None or not is_done(there):
         there = _expanded(run, call, node, written, inner, execute)
     if there is not None and there["id"]:
-        for parent in [one for one in before if one is not None] or [node]:
+        for parent in [node for node in before if node is not None] or [node]:
             run.link(parent, there)
     return there
 

@@ -16,20 +16,20 @@ class CannotSelectError(Exception):
 def page(workflows: Sequence[Obj], query: Mapping[str, str]) -> Obj:
     """One page, without nodes; `continue` is how many came before the next."""
     terms = [term for term in query.get("listOptions.fieldSelector", "").split(",") if term]
-    found = [one for one in workflows if all(_fits(one, term) for term in terms)]
+    matching = [workflow for workflow in workflows if all(_fits(workflow, term) for term in terms)]
     start = int(query.get("listOptions.continue") or 0)
-    limit = int(query.get("listOptions.limit") or 0) or len(found)
-    shown = found[max(0, start) :][:limit]
+    limit = int(query.get("listOptions.limit") or 0) or len(matching)
+    shown = matching[max(0, start) :][:limit]
     over = start + len(shown)
-    metadata = {"continue": str(over)} if over < len(found) else {}
-    return {"metadata": metadata, "items": [_bare(one) for one in shown]}
+    metadata = {"continue": str(over)} if over < len(matching) else {}
+    return {"metadata": metadata, "items": [_bare(workflow) for workflow in shown]}
 
 
 def _fits(workflow: Obj, term: str) -> bool:
-    found = _TERM.fullmatch(term)
-    if found is None or (found[1] == "spec.startedAt") is not (found[2] in "<>"):
+    match = _TERM.fullmatch(term)
+    if match is None or (match[1] == "spec.startedAt") is not (match[2] in "<>"):
         raise CannotSelectError(f"unsupported requirement {term}")
-    field, sign, value = found.groups()
+    field, sign, value = match.groups()
     if field == "spec.startedAt":
         began, bound = moment((workflow.get("status") or {}).get("startedAt")), moment(value)
         if began is None or bound is None:

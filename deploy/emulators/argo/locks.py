@@ -28,17 +28,17 @@ class Lock:
 
 def wanted(synchronization: Obj | None, namespace: str) -> list[Lock]:
     """The locks that a `synchronization` asks for."""
-    asked = synchronization or {}
-    found = []
-    for one in asked.get("semaphores") or ():
-        ref = one.get("configMapKeyRef") or {}
-        where = str(one.get("namespace") or namespace)
+    spec = synchronization or {}
+    locks = []
+    for semaphore in spec.get("semaphores") or ():
+        ref = semaphore.get("configMapKeyRef") or {}
+        where = str(semaphore.get("namespace") or namespace)
         name, key = str(ref.get("name", "")), str(ref.get("key", ""))
-        found.append(Lock(f"{where}/ConfigMap/{name}/{key}", (where, name, key)))
-    for one in asked.get("mutexes") or ():
-        where = str(one.get("namespace") or namespace)
-        found.append(Lock(f"{where}/Mutex/{one.get('name', '')}"))
-    return found
+        locks.append(Lock(f"{where}/ConfigMap/{name}/{key}", (where, name, key)))
+    for mutex in spec.get("mutexes") or ():
+        where = str(mutex.get("namespace") or namespace)
+        locks.append(Lock(f"{where}/Mutex/{mutex.get('name', '')}"))
+    return locks
 
 
 class Locks:
@@ -96,30 +96,30 @@ class Locks:
         """Of all that `owner` (NS/WORKFLOW) holds, only what these holders have is kept."""
         kept = set(holders)
         for held in self._held.values():
-            held[:] = [one for one in held if not _is_of(one, owner) or one in kept]
+            held[:] = [holder for holder in held if not _is_of(holder, owner) or holder in kept]
 
     def keep_owners(self, owners: Iterable[str]) -> None:
         """Whoever is gone holds nothing any more."""
         alive = set(owners)
         for held in self._held.values():
-            held[:] = [one for one in held if "/".join(one.split("/")[:2]) in alive]
+            held[:] = [holder for holder in held if "/".join(holder.split("/")[:2]) in alive]
 
     def status(self, owner: str, waiting: Iterable[Lock]) -> Obj:
         """`status.synchronization` of a workflow; empty where it neither holds nor waits."""
-        found: dict[str, dict[str, list[Any]]] = {}
+        by_sort: dict[str, dict[str, list[Any]]] = {}
         for name, held in sorted(self._held.items()):
-            if own := [one for one in held if _is_of(one, owner)]:
+            if own := [holder for holder in held if _is_of(holder, owner)]:
                 sort = "mutex" if "/Mutex/" in name else "semaphore"
                 shown: Obj = {"holder": own[0]} if sort == "mutex" else {"holders": own}
-                found.setdefault(sort, {}).setdefault("holding", []).append({sort: name, **shown})
+                by_sort.setdefault(sort, {}).setdefault("holding", []).append({sort: name, **shown})
         for lock in dict.fromkeys(waiting):
             others = self.holders(lock.name)
             shown = {"holders": others}
             if lock.field == "mutex":
                 shown = {"holder": others[0] if others else ""}
             entry = {lock.field: lock.name, **shown}
-            found.setdefault(lock.field, {}).setdefault("waiting", []).append(entry)
-        return found
+            by_sort.setdefault(lock.field, {}).setdefault("waiting", []).append(entry)
+        return by_sort
 
 
 def _is_of(holder: str, owner: str) -> bool:

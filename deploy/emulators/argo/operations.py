@@ -19,7 +19,8 @@ _REDONE: Final = frozenset({"Failed", "Error", "Omitted"})
 _SELECTORS: Final = ("id", "name", "displayName", "templateName", "phase")
 _OF_ONE_RUN: Final = frozenset({
     names.PHASE, names.COMPLETED, ARCHIVING,
-    *(f"{names.PREFIX}{one}" for one in ("creator", "creator-email", "creator-preferred-username")),
+    *(f"{names.PREFIX}{label}"
+      for label in ("creator", "creator-email", "creator-preferred-username")),
 })  # fmt: skip
 _SUFFIX: Final = "bcdfghjklmnpqrstvwxz2456789"
 
@@ -95,20 +96,20 @@ def _is_redone(nodes: Mapping[str, Obj], node: Obj) -> bool:
 
 def _below(nodes: Mapping[str, Obj], start: list[str]) -> set[str]:
     """These nodes and all that came after them."""
-    found: set[str] = set()
+    descendants: set[str] = set()
     rest = list(start)
     while rest:
         ident = rest.pop()
-        if ident in found or ident not in nodes:
+        if ident in descendants or ident not in nodes:
             continue
-        found.add(ident)
+        descendants.add(ident)
         rest += nodes[ident].get("children") or ()
-    return found
+    return descendants
 
 
 def _above(kept: Mapping[str, Obj], gone: set[str], nodes: Mapping[str, Obj]) -> set[str]:
     """The nodes that hold together what goes, and those that hold these."""
-    found: set[str] = set()
+    ancestors: set[str] = set()
     rest = list(gone)
     while rest:
         ident = rest.pop()
@@ -118,10 +119,10 @@ def _above(kept: Mapping[str, Obj], gone: set[str], nodes: Mapping[str, Obj]) ->
             for parent in kept.values()
             if ident in (parent.get("children") or ()) and parent["type"] not in _DOES
         }
-        fresh = (parents & kept.keys()) - found
-        found |= fresh
+        fresh = (parents & kept.keys()) - ancestors
+        ancestors |= fresh
         rest += fresh
-    return found
+    return ancestors
 
 
 # -- resubmit --------------------------------------------------------------------------------------
@@ -166,7 +167,7 @@ def _renamed(nodes: Mapping[str, Obj], old: str, new: str, now: datetime) -> dic
         return new + str(node["name"]).removeprefix(old)
 
     ids = {ident: names.node_id(new, name_of(node)) for ident, node in nodes.items()}
-    found = {}
+    renamed = {}
     for ident, node in nodes.items():
         made = {**node, "id": ids[ident], "name": name_of(node), "startedAt": names.stamp(now)}
         if "boundaryID" in node:
@@ -175,8 +176,8 @@ def _renamed(nodes: Mapping[str, Obj], old: str, new: str, now: datetime) -> dic
             made["children"] = [ids[child] for child in node["children"] if child in ids]
         if node["type"] == "Pod":
             made |= {"type": "Skipped", "phase": "Skipped", "message": f"original pod: {ident}"}
-        found[ids[ident]] = made
-    return found
+        renamed[ids[ident]] = made
+    return renamed
 
 
 # -- the rest --------------------------------------------------------------------------------------

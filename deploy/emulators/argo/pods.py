@@ -47,7 +47,7 @@ def _note(node: Obj, made: PodCreation) -> None:
 
 def _manifest(run: Run, call: Call, body: Obj) -> Obj:
     own = run.workflow["metadata"]
-    given = body.get("metadata") or {}
+    metadata = body.get("metadata") or {}
     shared = run.spec.get("podMetadata") or {}
     container = body.get("container") or body.get("script") or {}
     kept = {
@@ -64,14 +64,14 @@ def _manifest(run: Run, call: Call, body: Obj) -> Obj:
             "namespace": run.namespace,
             "labels": {
                 **(shared.get("labels") or {}),
-                **(given.get("labels") or {}),
+                **(metadata.get("labels") or {}),
                 names.WORKFLOW: run.name,
                 names.COMPLETED: "false",
                 names.EMULATED: "true",
             },
             "annotations": {
                 **(shared.get("annotations") or {}),
-                **_simulated(given.get("annotations") or {}, call.attempt or 0),
+                **_simulated(metadata.get("annotations") or {}, call.attempt or 0),
                 names.NODE_NAME: call.name,
                 names.NODE_ID: names.node_id(run.name, call.name),
             },
@@ -136,13 +136,13 @@ def _follow(run: Run, node: Obj, pod: Obj) -> None:
 
 
 def _why_pending(status: Obj) -> str:
-    for one in status.get("containerStatuses") or ():
-        waiting = (one.get("state") or {}).get("waiting") or {}
+    for container in status.get("containerStatuses") or ():
+        waiting = (container.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") in _WAITING:
             return f"{waiting['reason']}: {waiting.get('message', '')}"
-    for one in status.get("conditions") or ():
-        if one.get("type") == "PodScheduled" and one.get("reason") == "Unschedulable":
-            return f"Unschedulable: {one.get('message', '')}"
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
+            return f"Unschedulable: {condition.get('message', '')}"
     return ""
 
 
@@ -171,9 +171,9 @@ def _used(pod: Obj, ended: Obj) -> dict[str, int]:
     began, over = names.moment(ended.get("startedAt")), names.moment(ended.get("finishedAt"))
     lasted = (over - began).total_seconds() if began and over else 0.0
     resources = pod["spec"]["containers"][0].get("resources") or {}
-    asked = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
-    cores = _amount(asked.get("cpu", "100m"))
-    memory = _amount(asked.get("memory", "100Mi")) / (100 * 2**20)
+    amounts = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+    cores = _amount(amounts.get("cpu", "100m"))
+    memory = _amount(amounts.get("memory", "100Mi")) / (100 * 2**20)
     return {"cpu": int(lasted * cores), "memory": int(lasted * memory)}
 
 

@@ -30,9 +30,9 @@ class Slots:
 
     def restore(self, workflows: Iterable[Obj]) -> None:
         """After a restart only those whose phase is Running are counted again."""
-        for one in workflows:
-            if (one.get("status") or {}).get("phase") == "Running":
-                own = one["metadata"]
+        for workflow in workflows:
+            if (workflow.get("status") or {}).get("phase") == "Running":
+                own = workflow["metadata"]
                 self._held.setdefault(own["uid"], own["namespace"])
 
     def keep(self, uids: Iterable[str]) -> None:
@@ -47,14 +47,14 @@ class Slots:
     def admit(self, waiting: Iterable[Obj], labels: Mapping[str, str]) -> list[Obj]:
         """Gives slots to those that fit; returns those that do not, in order."""
         postponed = []
-        for one in sorted(waiting, key=order):
-            own = one["metadata"]
+        for workflow in sorted(waiting, key=order):
+            own = workflow["metadata"]
             where = own["namespace"]
             limit = most(labels.get(where), self._default)
             here = sum(place == where for place in self._held.values())
             full = self._parallelism and len(self._held) >= self._parallelism
             if full or (limit and here >= limit):
-                postponed.append(one)
+                postponed.append(workflow)
             else:
                 self._held[own["uid"]] = where
         return postponed

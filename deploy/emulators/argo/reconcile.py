@@ -42,7 +42,7 @@ def _fault(run: Run) -> str:
         step
         for template in run.templates.values()
         for step in (
-            *(one for group in template.get("steps") or () for one in group),
+            *(step for group in template.get("steps") or () for step in group),
             *((template.get("dag") or {}).get("tasks") or ()),
         )
     ]
@@ -195,9 +195,9 @@ def _sum_up(run: Run) -> None:
     run.status["progress"] = f"{good}/{len(made)}"
     over = "finishedAt" in run.status
     runs = any(node["phase"] == "Running" for node in made)
-    said = {"PodRunning": str(runs)} if made else {}
-    said |= {"Completed": "True"} if over else {}
-    run.status["conditions"] = [{"type": sort, "status": yes} for sort, yes in said.items()]
+    conditions = {"PodRunning": str(runs)} if made else {}
+    conditions |= {"Completed": "True"} if over else {}
+    run.status["conditions"] = [{"type": sort, "status": yes} for sort, yes in conditions.items()]
     if over:
         used: dict[str, int] = {}
         for node in made:

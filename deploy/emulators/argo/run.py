@@ -70,7 +70,9 @@ class Run:
             workflow["status"] = {}
         self.status: Obj = workflow["status"]
         self.nodes: dict[str, Obj] = self.status.get("nodes") or {}
-        self.templates = {one["name"]: one for one in self.spec.get("templates") or ()}
+        self.templates = {
+            template["name"]: template for template in self.spec.get("templates") or ()
+        }
         self.waiting: dict[str, list[Lock]] = {}
         """Locks that holders of this run wait for."""
         self.is_exiting = False
@@ -108,8 +110,8 @@ class Run:
             "workflow.uid": str(self.workflow["metadata"].get("uid", "")),
             "workflow.status": str(self.status.get("phase") or "Running"),
         }
-        given = parameters(self.spec.get("arguments"))
-        return known | {f"workflow.parameters.{name}": value for name, value in given.items()}
+        arguments = parameters(self.spec.get("arguments"))
+        return known | {f"workflow.parameters.{name}": value for name, value in arguments.items()}
 
     # Nodes
 
@@ -165,10 +167,10 @@ class Run:
 
     def children(self, name: str) -> list[Obj]:
         """The attempts of a Retry node, in order."""
-        found: list[Obj] = []
-        while (node := self.get(f"{name}({len(found)})")) is not None:
-            found.append(node)
-        return found
+        attempts: list[Obj] = []
+        while (node := self.get(f"{name}({len(attempts)})")) is not None:
+            attempts.append(node)
+        return attempts
 
     def active_pods(self, boundary: str | None = None) -> int:
         """Pods that have not finished, of the run or of one template's direct children."""

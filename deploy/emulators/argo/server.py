@@ -46,14 +46,16 @@ class Answers:
             case ["info"]:
                 return {"managedNamespace": "", "links": [], "modals": {}, "navColor": ""}
             case ["workflows", namespace]:
-                found = self._store.workflows(namespace, query.get("listOptions.labelSelector", ""))
-                return listing.page(found, query)
+                workflows = self._store.workflows(
+                    namespace, query.get("listOptions.labelSelector", "")
+                )
+                return listing.page(workflows, query)
             case ["workflows", namespace, name]:
                 return self._workflow(namespace, name, query.get("uid", ""))
             case ["archived-workflows"]:
                 return listing.page(self._archive.all(), query)
             case ["archived-workflows", uid]:
-                return self._archived(lambda one: one["metadata"]["uid"] == uid)
+                return self._archived(lambda workflow: workflow["metadata"]["uid"] == uid)
         raise NotFound("not found")
 
     def put(self, parts: list[str], body: Obj) -> Obj:
@@ -84,23 +86,23 @@ class Answers:
 
     def _workflow(self, namespace: str, name: str, uid: str) -> Obj:
         try:
-            found = self._store.workflow(namespace, name)
+            workflow = self._store.workflow(namespace, name)
         except NotFound:
-            found = {}
-        if found and uid in ("", found["metadata"]["uid"]):
-            return found
+            workflow = {}
+        if workflow and uid in ("", workflow["metadata"]["uid"]):
+            return workflow
 
-        def same(one: Obj) -> bool:
-            own = one["metadata"]
+        def same(workflow: Obj) -> bool:
+            own = workflow["metadata"]
             return (own["namespace"], own["name"]) == (namespace, name) and uid in ("", own["uid"])
 
         return self._archived(same)
 
     def _archived(self, fits: Callable[[Obj], bool]) -> Obj:
-        found = next(filter(fits, self._archive.all()), None)
-        if found is None:
+        workflow = next(filter(fits, self._archive.all()), None)
+        if workflow is None:
             raise NotFound("not found")
-        return found
+        return workflow
 
 
 _VERBS: Final[dict[str, Callable[[Obj, datetime, str], Obj]]] = {
@@ -158,16 +160,16 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(503, {"code": 14, "message": problem.message})
 
     def _is_known(self) -> bool:
-        given = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         wanted = self.token_file.read_text(encoding="utf-8").strip()
-        return bool(wanted) and hmac.compare_digest(given.encode(), wanted.encode())
+        return bool(wanted) and hmac.compare_digest(token.encode(), wanted.encode())
 
     def _body(self) -> Obj:
         length = int(self.headers.get("Content-Length") or 0)
         if not 0 <= length <= MOST_BYTES:
             raise ValueError("the body is too large")
-        found = orjson.loads(self.rfile.read(length) or b"{}")
-        return found if isinstance(found, dict) else {}
+        body = orjson.loads(self.rfile.read(length) or b"{}")
+        return body if isinstance(body, dict) else {}
 
     def _answer(self, status: int, content: Obj) -> None:
         body = orjson.dumps(content)

@@ -15,7 +15,7 @@ Values = Mapping[str, str]
 def filled(content: Any, values: Values) -> Any:
     """A template with its tags replaced; a tag of an unknown name stays."""
     if isinstance(content, str):
-        return _TAG.sub(lambda found: values.get(found[1], found[0]), content)
+        return _TAG.sub(lambda tag: values.get(tag[1], tag[0]), content)
     if isinstance(content, dict):
         return {key: filled(value, values) for key, value in content.items()}
     if isinstance(content, list):
@@ -26,23 +26,23 @@ def filled(content: Any, values: Values) -> Any:
 def parameters(holder: Mapping[str, Any] | None) -> dict[str, str]:
     """Names to values of `arguments` or `inputs`; what has a default only, has that."""
     return {
-        one["name"]: str(one.get("value", one.get("default", "")))
-        for one in (holder or {}).get("parameters") or ()
+        parameter["name"]: str(parameter.get("value", parameter.get("default", "")))
+        for parameter in (holder or {}).get("parameters") or ()
     }
 
 
 def inputs(template: Obj, arguments: Mapping[str, str]) -> dict[str, str]:
     """What a template's inputs are when it is called with these arguments."""
-    given = {**parameters(template.get("inputs")), **arguments}
-    return {f"inputs.parameters.{name}": value for name, value in given.items()}
+    values = {**parameters(template.get("inputs")), **arguments}
+    return {f"inputs.parameters.{name}": value for name, value in values.items()}
 
 
 def holds(condition: str) -> bool:
     """Whether a `when` is met, once its tags are replaced: two words compared, or a word."""
-    found = _WHEN.fullmatch(condition)
-    if found is None:
+    match = _WHEN.fullmatch(condition)
+    if match is None:
         return condition.strip().lower() in ("true", "1")
-    left, sign, right = (part.strip("\"' ") for part in found.groups())
+    left, sign, right = (part.strip("\"' ") for part in match.groups())
     if sign in ("==", "!="):
         return (left == right) is (sign == "==")
     try:

@@ -89,10 +89,10 @@ class Access:
         scheme, _, token = authorization.partition(" ")
         if not token.strip():
             return ANONYMOUS
-        found = self.tokens.get(token.strip()) if scheme.lower() == "bearer" else None
-        if not found:
+        user = self.tokens.get(token.strip()) if scheme.lower() == "bearer" else None
+        if not user:
             raise unauthorized()
-        return found
+        return user
 
     def check(self, user: User, kind: Kind, wanted: Attributes) -> None:
         """Raise ApiError 403 in the server's words unless the user may."""
@@ -113,14 +113,19 @@ class Access:
                 if kind.namespaced and not space:
                     continue
                 for binding in self._store.in_namespace(kind, space):
-                    found = self._bound(user, wanted, kind, binding)
-                    if found:
-                        return found
+                    reason = self._bound(user, wanted, kind, binding)
+                    if reason:
+                        return reason
         return ""
 
     def _bound(self, user: User, wanted: Attributes, kind: Kind, binding: Obj) -> str:
         subject = next(
-            (one for one in binding.get("subjects") or () if _is_subject(user, one)), None
+            (
+                candidate
+                for candidate in binding.get("subjects") or ()
+                if _is_subject(user, candidate)
+            ),
+            None,
         )
         if subject is None:
             return ""
@@ -128,8 +133,10 @@ class Access:
         role_kind, space = CLUSTER_ROLE, ""
         if role["kind"] == "Role":
             role_kind, space = ROLE, wanted.namespace
-        found = self._store.get(role_kind, space, role["name"])
-        if not found or not any(_allows(rule, wanted) for rule in found.get("rules") or ()):
+        bound_role = self._store.get(role_kind, space, role["name"])
+        if not bound_role or not any(
+            _allows(rule, wanted) for rule in bound_role.get("rules") or ()
+        ):
             return ""
         where = f"/{binding['metadata']['namespace']}" if kind.namespaced else ""
         return (
@@ -169,16 +176,16 @@ def _refusal(user: User, wanted: Attributes) -> str:
 
 def review_access(access: Access, user: User, body: Obj) -> Obj:
     """Answer a SelfSubjectAccessReview."""
-    asked = (body.get("spec") or {}).get("resourceAttributes") or {}
-    resource = asked.get("resource", "")
-    if asked.get("subresource"):
-        resource += "/" + asked["subresource"]
+    attributes = (body.get("spec") or {}).get("resourceAttributes") or {}
+    resource = attributes.get("resource", "")
+    if attributes.get("subresource"):
+        resource += "/" + attributes["subresource"]
     wanted = Attributes(
-        asked.get("verb", ""),
-        asked.get("group", ""),
+        attributes.get("verb", ""),
+        attributes.get("group", ""),
         resource,
-        asked.get("namespace", ""),
-        asked.get("name", ""),
+        attributes.get("namespace", ""),
+        attributes.get("name", ""),
     )
     status: Obj = {"allowed": True}
     if MASTERS not in user.groups:

@@ -155,7 +155,7 @@ def _settle(others: Owners, changed: FieldSet, removed: FieldSet, *, force: bool
 
 
 def _conflict(conflicts: dict[Manager, list[Path]]) -> ApiError:
-    ordered = sorted(conflicts.items(), key=lambda found: found[0].shown)
+    ordered = sorted(conflicts.items(), key=lambda conflict: conflict[0].shown)
     total = sum(len(paths) for _, paths in ordered)
     texts = []
     for manager, paths in ordered:
@@ -206,8 +206,8 @@ def _without(part: Obj, dropped: FieldSet, kept: FieldSet) -> Obj:
     """Remove the dropped fields that nobody else keeps, and the maps that this empties."""
     alive = {path[:length] for path in kept for length in range(1, len(path) + 1)}
     gone = {path for path in dropped if path not in alive}
-    found: Obj = _prune((), "", part, gone) if gone else part
-    return found
+    pruned: Obj = _prune((), "", part, gone) if gone else part
+    return pruned
 
 
 def _prune(path: Path, name: str, value: Any, gone: set[Path]) -> Any:

@@ -71,8 +71,8 @@ def identified(target: Target, body: Any) -> Obj:
             f'{name} in version "v1" cannot be handled as a {kind.name}: converting (v1.{name}) '
             f"to ({kind.group or 'core'}.{kind.name}): unknown conversion"
         )
-    given = (body.get("metadata") or {}).get("namespace")
-    if target.kind.namespaced and given and given != target.namespace:
+    namespace = (body.get("metadata") or {}).get("namespace")
+    if target.kind.namespaced and namespace and namespace != target.namespace:
         raise bad_request(
             "the namespace of the provided object does not match the namespace sent on the request"
         )
@@ -89,10 +89,11 @@ def check_config(target: Target, config: Any) -> None:
         shown = version if "/" in version else f"/{version}"
         raise bad_request(f"invalid object type: {shown}, Kind={name}")
     metadata = config.setdefault("metadata", {})
-    given = metadata.setdefault("name", target.name)
-    if given != target.name:
+    body_name = metadata.setdefault("name", target.name)
+    if body_name != target.name:
         raise bad_request(
-            f"the name of the object ({given}) does not match the name on the URL ({target.name})"
+            f"the name of the object ({body_name}) does not match the name on the URL "
+            f"({target.name})"
         )
     if metadata.get("managedFields") is not None:
         raise bad_request("metadata.managedFields must be nil")
@@ -124,11 +125,11 @@ def keep_identity(target: Target, old: Obj, new: Obj) -> None:
 def check_preconditions(kind: Kind, metadata: Obj, wanted: Obj) -> None:
     """Raise ApiError 409 unless the object is the one that the client means."""
     for key, noun in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
-        given, found = wanted.get(key), metadata[key]
-        if given not in (None, found):
+        expected, actual = wanted.get(key), metadata[key]
+        if expected not in (None, actual):
             words = (
-                f"the {noun} in the precondition ({given}) does not match the {noun} in record "
-                f"({found}). The object might have been deleted and then recreated"
+                f"the {noun} in the precondition ({expected}) does not match the {noun} in record "
+                f"({actual}). The object might have been deleted and then recreated"
             )
             named = Kind("", kind.name, kind.name)
             raise cannot_fulfil(named, metadata["name"], words)

@@ -87,9 +87,9 @@ class Cluster:
             if kind.namespaced:
                 for obj in self.store.in_namespace(kind, namespace):
                     self.store.remove(kind, obj)
-        found = self.store.get(NAMESPACE, "", namespace)
-        if found:
-            self.store.remove(NAMESPACE, found)
+        namespace_object = self.store.get(NAMESPACE, "", namespace)
+        if namespace_object:
+            self.store.remove(NAMESPACE, namespace_object)
 
     def _forget_events(self) -> None:
         hour_ago = now().timestamp() - _EVENT_HOURS * 3600

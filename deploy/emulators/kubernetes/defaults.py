@@ -61,15 +61,15 @@ def _quantities(holder: Obj, *names: str) -> None:
 
 
 def _spec(obj: Obj) -> Obj:
-    found: Obj = obj.get("spec") or {}
-    obj["spec"] = found
-    return found
+    spec: Obj = obj.get("spec") or {}
+    obj["spec"] = spec
+    return spec
 
 
 def _status(obj: Obj) -> Obj:
-    found: Obj = obj.get("status") or {}
-    obj["status"] = found
-    return found
+    status: Obj = obj.get("status") or {}
+    obj["status"] = status
+    return status
 
 
 def _namespace(obj: Obj) -> None:
@@ -131,13 +131,13 @@ def fill_pod_spec(spec: Obj) -> None:
 
 def quality(spec: Obj) -> str:
     """Return the quality-of-service class of a pod spec."""
-    found: list[tuple[Obj, Obj]] = []
+    pairs: list[tuple[Obj, Obj]] = []
     for container in [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]:
         resources = container.get("resources") or {}
-        found.append((_computed(resources, "requests"), _computed(resources, "limits")))
-    if not any(requests or limits for requests, limits in found):
+        pairs.append((_computed(resources, "requests"), _computed(resources, "limits")))
+    if not any(requests or limits for requests, limits in pairs):
         return "BestEffort"
-    same = all(len(limits) == 2 and requests == limits for requests, limits in found)
+    same = all(len(limits) == 2 and requests == limits for requests, limits in pairs)
     return "Guaranteed" if same else "Burstable"
 
 

@@ -32,7 +32,7 @@ def _group(name: str) -> Obj:
 
 
 def _resources(group: str) -> list[Obj]:
-    found: list[Obj] = []
+    rows: list[Obj] = []
     for kind in KINDS:
         if kind.group != group:
             continue
@@ -47,16 +47,16 @@ def _resources(group: str) -> list[Obj]:
             row["shortNames"] = list(kind.short_names)
         if kind.plural in ("pods", "services", "jobs"):
             row["categories"] = ["all"]
-        found.append(row)
+        rows.append(row)
         if kind.status:
             status = {**row, "name": f"{kind.plural}/status", "singularName": ""}
             status["verbs"] = ["get", "patch", "update"]
             status.pop("shortNames", None)
             status.pop("categories", None)
-            found.append(status)
+            rows.append(status)
     if group in _REVIEWS:
         plural, name = _REVIEWS[group]
-        found.append(
+        rows.append(
             {
                 "name": plural,
                 "singularName": name.lower(),
@@ -65,7 +65,7 @@ def _resources(group: str) -> list[Obj]:
                 "verbs": ["create"],
             }
         )
-    return found
+    return rows
 
 
 def _documents() -> dict[str, Obj]:

@@ -53,8 +53,8 @@ class ApiError(Exception):
 
 
 def _details(kind: Kind, name: str, *, by_kind: bool = False) -> Obj:
-    found = {"name": name, "group": kind.group, "kind": kind.name if by_kind else kind.plural}
-    return {key: value for key, value in found.items() if value}
+    details = {"name": name, "group": kind.group, "kind": kind.name if by_kind else kind.plural}
+    return {key: value for key, value in details.items() if value}
 
 
 def not_found(kind: Kind, name: str) -> ApiError:

@@ -43,11 +43,11 @@ class Events:
     def _count(self, key: tuple[str, str], namespace: str, message: str) -> bool:
         if self._seen[key] == _SIMILAR + 1:
             return False
-        found = self._resources.store.get(EVENT, namespace, self._combined.get(key, ""))
-        if not found:
+        event = self._resources.store.get(EVENT, namespace, self._combined.get(key, ""))
+        if not event:
             return False
-        counted = {"count": found["count"] + 1, "lastTimestamp": stamp(now()), "message": message}
-        self._resources.store.put(EVENT, {**found, **counted})
+        counted = {"count": event["count"] + 1, "lastTimestamp": stamp(now()), "message": message}
+        self._resources.store.put(EVENT, {**event, **counted})
         return True
 
 

@@ -120,8 +120,8 @@ def is_whole(name: str) -> bool:
 
 def item_step(item: Obj, keys: tuple[str, ...]) -> str:
     """Return the path step of an item in a list with keys."""
-    found = {key: item.get(key, _KEY_DEFAULTS.get(key)) for key in keys}
-    return "k:" + orjson.dumps(found, option=orjson.OPT_SORT_KEYS).decode()
+    values = {key: item.get(key, _KEY_DEFAULTS.get(key)) for key in keys}
+    return "k:" + orjson.dumps(values, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def member_step(value: object) -> str:

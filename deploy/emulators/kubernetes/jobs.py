@@ -28,7 +28,7 @@ _DONE = ("CompletionsReached", "Reached expected number of succeeded pods")
 
 
 @dataclass(slots=True)
-class _Memory:
+class _JobRecord:
     """What the controller remembers of one Job between looks."""
 
     refusals: int = 0
@@ -46,7 +46,7 @@ class JobController:
         self._store = resources.store
         self._timers = timers
         self._events = events
-        self._memory: dict[str, _Memory] = {}
+        self._memory: dict[str, _JobRecord] = {}
         self._queued: set[tuple[str, str]] = set()
         self._store.listeners.append(self._see)
 
@@ -76,17 +76,17 @@ class JobController:
         job = self._store.get(JOB, namespace, name)
         if not job or "deletionTimestamp" in job["metadata"]:
             return
-        memory = self._memory.setdefault(job["metadata"]["uid"], _Memory())
+        memory = self._memory.setdefault(job["metadata"]["uid"], _JobRecord())
         if is_finished(job):
             self._clean_up(job, memory)
         elif not job["spec"].get("suspend"):
             self._advance(job, memory)
 
-    def _clean_up(self, job: Obj, memory: _Memory) -> None:
+    def _clean_up(self, job: Obj, memory: _JobRecord) -> None:
         ttl = job["spec"].get("ttlSecondsAfterFinished")
         if ttl is None:
             return
-        over = max(one["lastTransitionTime"] for one in job["status"]["conditions"])
+        over = max(condition["lastTransitionTime"] for condition in job["status"]["conditions"])
         left = ttl - (now() - datetime.fromisoformat(over)).total_seconds()
         metadata = job["metadata"]
         if left <= 0:
@@ -99,7 +99,7 @@ class JobController:
 
     def _pods(self, job: Obj) -> dict[str, list[Obj]]:
         uid = job["metadata"]["uid"]
-        found: dict[str, list[Obj]] = {"active": [], "succeeded": [], "failed": []}
+        by_phase: dict[str, list[Obj]] = {"active": [], "succeeded": [], "failed": []}
         for pod in self._store.in_namespace(POD, job["metadata"]["namespace"]):
             owners = pod["metadata"].get("ownerReferences") or ()
             if not any(owner["uid"] == uid for owner in owners):
@@ -107,10 +107,10 @@ class JobController:
             phase = pod["status"].get("phase")
             place = {"Succeeded": "succeeded", "Failed": "failed"}.get(phase, "active")
             if place != "active" or "deletionTimestamp" not in pod["metadata"]:
-                found[place].append(pod)
-        return found
+                by_phase[place].append(pod)
+        return by_phase
 
-    def _advance(self, job: Obj, memory: _Memory) -> None:
+    def _advance(self, job: Obj, memory: _JobRecord) -> None:
         pods = self._pods(job)
         spec, status = job["spec"], job.get("status") or {}
         started = status.get("startTime") or stamp(now())
@@ -127,7 +127,7 @@ class JobController:
             self._write(job, _counts(pods, started))
             self._make_pods(job, memory, pods)
 
-    def _note_failures(self, job: Obj, memory: _Memory, failed: int) -> None:
+    def _note_failures(self, job: Obj, memory: _JobRecord, failed: int) -> None:
         if failed <= memory.failures:
             return
         memory.failures = failed
@@ -135,7 +135,7 @@ class JobController:
         memory.not_before = now().timestamp() + wait
         self._queue(job["metadata"]["namespace"], job["metadata"]["name"], wait + 0.01)
 
-    def _is_late(self, job: Obj, started: str, memory: _Memory) -> bool:
+    def _is_late(self, job: Obj, started: str, memory: _JobRecord) -> bool:
         deadline = job["spec"].get("activeDeadlineSeconds")
         if deadline is None:
             return False
@@ -145,7 +145,7 @@ class JobController:
             self._queue(job["metadata"]["namespace"], job["metadata"]["name"], left + 0.01)
         return bool(left <= 0)
 
-    def _make_pods(self, job: Obj, memory: _Memory, pods: dict[str, list[Obj]]) -> None:
+    def _make_pods(self, job: Obj, memory: _JobRecord, pods: dict[str, list[Obj]]) -> None:
         if now().timestamp() < memory.not_before:
             return
         spec = job["spec"]
@@ -159,7 +159,7 @@ class JobController:
             if not self._make_pod(job, memory):
                 return
 
-    def _make_pod(self, job: Obj, memory: _Memory) -> bool:
+    def _make_pod(self, job: Obj, memory: _JobRecord) -> bool:
         namespace, name = job["metadata"]["namespace"], job["metadata"]["name"]
         pod = _pod_of(job)
         try:
@@ -218,7 +218,9 @@ class JobController:
 def is_finished(job: Obj) -> bool:
     """Tell whether a Job is complete or failed."""
     conditions = (job.get("status") or {}).get("conditions") or ()
-    return any(one["type"] in _FINISHED and one["status"] == "True" for one in conditions)
+    return any(
+        condition["type"] in _FINISHED and condition["status"] == "True" for condition in conditions
+    )
 
 
 def _counts(pods: dict[str, list[Obj]], started: str) -> Obj:

@@ -10,15 +10,15 @@ from deploy.emulators.kubernetes.resource_names import is_more, quoted, resource
 
 def check_limit_range(obj: Obj, _old: Obj | None) -> Iterator[Cause]:
     """Yield what is wrong with a LimitRange."""
-    seen: set[str] = set()
+    types: set[str] = set()
     for index, item in enumerate(obj["spec"].get("limits") or ()):
         field = f"spec.limits[{index}]"
         sort = item.get("type", "")
-        if sort in seen:
+        if sort in types:
             text = f"Duplicate value: {quoted(sort)}"
             yield Cause(f"{field}.type", "FieldValueDuplicate", text)
             continue
-        seen.add(sort)
+        types.add(sort)
         yield from _limit_item(item, sort, field)
 
 
@@ -44,14 +44,14 @@ def _limit_name(item: Obj, name: str, field: str) -> Iterator[Cause]:
     for key in ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio"):
         if name in (item.get(key) or {}):
             yield from resource_name(name, f"{field}.{key}[{name}]")
-    found = {key: value[name] for key, value in item.items() if name in value and key != "type"}
+    bounds = {key: value[name] for key, value in item.items() if name in value and key != "type"}
     for low, low_words, high, high_words in _ORDERED:
-        if low in found and high in found and is_more(found[low], found[high]):
-            words = f"{low_words} value {found[low]} is greater than {high_words} value "
-            words += found[high]
-            shown = found[high] if (low, high) == ("default", "max") else found[low]
+        if low in bounds and high in bounds and is_more(bounds[low], bounds[high]):
+            words = f"{low_words} value {bounds[low]} is greater than {high_words} value "
+            words += bounds[high]
+            shown = bounds[high] if (low, high) == ("default", "max") else bounds[low]
             yield value_invalid(f"{field}.{low}[{name}]", quoted(shown), words)
-    ratio = found.get("maxLimitRequestRatio")
+    ratio = bounds.get("maxLimitRequestRatio")
     if ratio and quantities.parse(ratio).value < 1:
         where = f"{field}.maxLimitRequestRatio[{name}]"
         yield value_invalid(where, quoted(ratio), f"ratio {ratio} is less than 1")

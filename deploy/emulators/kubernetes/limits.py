@@ -18,8 +18,8 @@ _ANNOTATION = "kubernetes.io/limit-ranger"
 
 
 def _items(store: Store, namespace: str, sort: str) -> Iterator[Obj]:
-    for _, found in store.ordered(LIMIT_RANGE, namespace):
-        for item in found["spec"].get("limits") or ():
+    for _, limit_range in store.ordered(LIMIT_RANGE, namespace):
+        for item in limit_range["spec"].get("limits") or ():
             if item.get("type") == sort:
                 yield item
 
@@ -57,9 +57,9 @@ def admit(store: Store, kind: Kind, obj: Obj) -> None:
         return
     namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
     problems = _pod(store, namespace, obj) if kind is POD else _claim(store, namespace, obj)
-    found = list(problems)
-    if found:
-        listed = found[0] if len(found) == 1 else f"[{', '.join(found)}]"
+    messages = list(problems)
+    if messages:
+        listed = messages[0] if len(messages) == 1 else f"[{', '.join(messages)}]"
         raise forbidden(kind, name, listed)
 
 
@@ -134,5 +134,5 @@ def _ratio(sort: str, bound: tuple[str, str], requests: Obj, limits: Obj) -> Ite
 
 
 def _shown(value: str) -> str:
-    found: Quantity = quantities.parse(value)
-    return found.text()
+    quantity: Quantity = quantities.parse(value)
+    return quantity.text()

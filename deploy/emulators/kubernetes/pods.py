@@ -33,8 +33,8 @@ class Timers(Protocol):
 
 def duration(text: str | None, fallback: float) -> float:
     """Read a Go duration such as `1m30s`; return seconds."""
-    found = re.findall(r"([0-9.]+)(ms|s|m|h)", text or "")
-    return sum(float(number) * _UNITS[unit] for number, unit in found) if found else fallback
+    parts = re.findall(r"([0-9.]+)(ms|s|m|h)", text or "")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts) if parts else fallback
 
 
 class PodRunner:
@@ -68,15 +68,15 @@ class PodRunner:
         self._timers.later(seconds, self._store.remove, POD, pod)
 
     def _current(self, pod: Obj) -> Obj | None:
-        found = self._store.get(POD, pod["metadata"]["namespace"], pod["metadata"]["name"])
-        if not found or found["metadata"]["uid"] != pod["metadata"]["uid"]:
+        current = self._store.get(POD, pod["metadata"]["namespace"], pod["metadata"]["name"])
+        if not current or current["metadata"]["uid"] != pod["metadata"]["uid"]:
             return None
-        return None if "deletionTimestamp" in found["metadata"] else found
+        return None if "deletionTimestamp" in current["metadata"] else current
 
-    def _schedule(self, seen: Obj) -> None:
-        pod = self._current(seen)
+    def _schedule(self, queued: Obj) -> None:
+        pod = self._current(queued)
         if pod is None or pod["spec"].get("nodeName"):
-            return self._plan_start(seen)
+            return self._plan_start(queued)
         node, why = self._place(pod)
         if node is None:
             self._wait(pod, why)
@@ -109,10 +109,12 @@ class PodRunner:
         nodes = self._store.in_namespace(NODE, "")
         if not nodes:
             return None, "no nodes available to schedule pods"
-        wanted: dict[str, Any] = {name: one.value for name, one in quota.pod_needs(pod).items()}
+        wanted: dict[str, Any] = {
+            name: amount.value for name, amount in quota.pod_needs(pod).items()
+        }
         wanted["pods"] = quantities.parse("1").value
         short: dict[str, int] = {}
-        for node in sorted(nodes, key=lambda one: str(one["metadata"]["name"])):
+        for node in sorted(nodes, key=lambda node: str(node["metadata"]["name"])):
             free = self._free(node)
             lacking = [name for name in wanted if wanted[name] > free.get(name, 0)]
             if not lacking:
@@ -143,8 +145,8 @@ class PodRunner:
         wait = duration(_note(pod, "starts-after"), 0.3)
         self._timers.later(wait, self._start, pod)
 
-    def _start(self, seen: Obj) -> None:
-        pod = self._current(seen)
+    def _start(self, queued: Obj) -> None:
+        pod = self._current(queued)
         if pod is None or pod["status"].get("phase") != "Pending":
             return
         moment = stamp(now())
@@ -159,7 +161,8 @@ class PodRunner:
             "startTime": moment,
             "conditions": [*ready, *(pod["status"].get("conditions") or ())],
             "containerStatuses": [
-                _container_status(one, state, running=True) for one in pod["spec"]["containers"]
+                _container_status(container, state, running=True)
+                for container in pod["spec"]["containers"]
             ],
         }
         self._plan_end(self._store.put(POD, {**pod, "status": status}))
@@ -172,8 +175,8 @@ class PodRunner:
             wait = duration(_note(pod, "runs-for"), 10.0) - passed
             self._timers.later(max(wait, 0), self._end, pod)
 
-    def _end(self, seen: Obj) -> None:
-        pod = self._current(seen)
+    def _end(self, queued: Obj) -> None:
+        pod = self._current(queued)
         if pod is None or pod["status"].get("phase") != "Running":
             return
         phase, reason, code = _ENDS.get(_note(pod, "ends") or "", _ENDS["completed"])
@@ -188,19 +191,22 @@ class PodRunner:
         }
         over = {"status": "False", "reason": "PodCompleted", "lastTransitionTime": moment}
         conditions = [
-            {**one, **over} if one["type"] in ("Ready", "ContainersReady") else one
-            for one in pod["status"]["conditions"]
+            {**condition, **over}
+            if condition["type"] in ("Ready", "ContainersReady")
+            else condition
+            for condition in pod["status"]["conditions"]
         ]
         statuses = [
-            _container_status(one, state, running=False) for one in pod["spec"]["containers"]
+            _container_status(container, state, running=False)
+            for container in pod["spec"]["containers"]
         ]
         status = {**pod["status"], "phase": phase, "conditions": conditions}
         self._store.put(POD, {**pod, "status": {**status, "containerStatuses": statuses}})
 
 
 def _note(pod: Obj, name: str) -> str | None:
-    found: str | None = (pod["metadata"].get("annotations") or {}).get(_PREFIX + name)
-    return found
+    note: str | None = (pod["metadata"].get("annotations") or {}).get(_PREFIX + name)
+    return note
 
 
 def _container_status(container: Obj, state: Obj, *, running: bool) -> Obj:

@@ -27,13 +27,17 @@ _MANAGED_BY = "app.kubernetes.io/managed-by"
 
 def mutate(store: Store, kind: Kind, obj: Obj, old: Obj | None = None) -> None:
     """Change a new (or changed) Job or a new pod in place, as the installed policies say."""
-    said = _said(store, kind, obj)
+    annotations = _said(store, kind, obj)
     if kind is JOB:
         for field, annotation in _AT_MOST.items():
-            if annotation in said:
-                _at_most(obj["spec"], old["spec"] if old else None, field, int(said[annotation]))
-    elif kind is POD and old is None and said.get(_PRIORITY):
-        obj["spec"]["priorityClassName"] = obj["spec"].get("priorityClassName") or said[_PRIORITY]
+            if annotation in annotations:
+                _at_most(
+                    obj["spec"], old["spec"] if old else None, field, int(annotations[annotation])
+                )
+    elif kind is POD and old is None and annotations.get(_PRIORITY):
+        obj["spec"]["priorityClassName"] = (
+            obj["spec"].get("priorityClassName") or annotations[_PRIORITY]
+        )
 
 
 def _said(store: Store, kind: Kind, obj: Obj) -> Obj:

@@ -67,7 +67,9 @@ def _plus(left: Charges, right: Charges) -> Charges:
 def _larger(left: Charges, right: Charges) -> Charges:
     names = {**left, **right}
     return {
-        name: max(left.get(name, _ZERO), right.get(name, _ZERO), key=lambda found: found.value)
+        name: max(
+            left.get(name, _ZERO), right.get(name, _ZERO), key=lambda quantity: quantity.value
+        )
         for name in names
     }
 
@@ -90,11 +92,11 @@ def _needs(spec: Obj, part: str) -> Charges:
         starting = _larger(starting, own)
     for container in spec.get("containers") or ():
         running = _plus(running, _listed(container.get("resources") or {}, part))
-    found = _larger(running, starting)
+    needs = _larger(running, starting)
     overhead = {
         name: quantities.parse(value) for name, value in (spec.get("overhead") or {}).items()
     }
-    return _plus(found, overhead) if overhead and found else found
+    return _plus(needs, overhead) if overhead and needs else needs
 
 
 def pod_needs(pod: Obj) -> Charges:
@@ -149,10 +151,10 @@ def charges(kind: Kind, obj: Obj) -> Charges:
         return _service(obj)
     if kind is EVENT:
         return {}  # the server never charges events
-    found = {f"count/{kind.qualified}": _ONE}
+    counts = {f"count/{kind.qualified}": _ONE}
     if kind.qualified in _LEGACY_COUNTS:
-        found[kind.plural] = _ONE
-    return found
+        counts[kind.plural] = _ONE
+    return counts
 
 
 def _in_scope(quota: Obj, kind: Kind, obj: Obj) -> bool:

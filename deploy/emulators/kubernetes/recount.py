@@ -18,11 +18,11 @@ class QuotaController:
         before = change.before if change.kind is RESOURCE_QUOTA else None
         if before and change.verb == "MODIFIED" and before["spec"] == change.obj["spec"]:
             return
-        for one in self._store.in_namespace(RESOURCE_QUOTA, namespace) if namespace else ():
-            status = quota.recount(self._store, one)
-            if "deletionTimestamp" in one["metadata"] or status == one.get("status"):
+        for obj in self._store.in_namespace(RESOURCE_QUOTA, namespace) if namespace else ():
+            status = quota.recount(self._store, obj)
+            if "deletionTimestamp" in obj["metadata"] or status == obj.get("status"):
                 continue
-            new = {**one, "metadata": dict(one["metadata"]), "status": status}
+            new = {**obj, "metadata": dict(obj["metadata"]), "status": status}
             manager = apply.Manager(CONTROLLER, "Update", "v1", "status")
-            apply.record_update(one, new, manager=manager, now=stamp(now()))
+            apply.record_update(obj, new, manager=manager, now=stamp(now()))
             self._store.put(RESOURCE_QUOTA, new)

@@ -66,10 +66,10 @@ class Resources:
 
     def get(self, target: Target) -> Obj:
         """Return one object; raises ApiError 404."""
-        found = self.store.get(target.kind, target.namespace, target.name)
-        if found is None:
+        obj = self.store.get(target.kind, target.namespace, target.name)
+        if obj is None:
             raise not_found(target.kind, target.name)
-        return found
+        return obj
 
     def create(self, target: Target, body: Obj) -> Obj:
         """Store a new object."""
@@ -118,12 +118,12 @@ class Resources:
     def _prioritise(self, pod: Obj) -> None:
         spec = pod["spec"]
         name = spec.get("priorityClassName")
-        found = self.store.get(PRIORITY_CLASS, "", name) if name else {"value": 0}
-        if found is None:
+        priority_class = self.store.get(PRIORITY_CLASS, "", name) if name else {"value": 0}
+        if priority_class is None:
             words = f"no PriorityClass with name {name} was found"
             raise forbidden(POD, pod["metadata"]["name"], words)
-        spec["priority"] = found["value"]
-        spec["preemptionPolicy"] = found.get("preemptionPolicy", "PreemptLowerPriority")
+        spec["priority"] = priority_class["value"]
+        spec["preemptionPolicy"] = priority_class.get("preemptionPolicy", "PreemptLowerPriority")
 
     def _furnish(self, namespace: str) -> None:
         """Put into a new namespace what controllers put there."""
@@ -225,13 +225,13 @@ class Resources:
                 f'{kind.name} in version "v1" cannot be handled as a {kind.name}: {error}'
             ) from None
 
-    def _fill_patched(self, target: Target, new: Obj, given: Obj) -> None:
+    def _fill_patched(self, target: Target, new: Obj, patched: Obj) -> None:
         if target.verb != "patch":
             return self._fill(target.kind, new)
         try:
             return defaults.fill(target.kind, new)
         except QuantityError as error:
-            shown = quoted(orjson.dumps(given).decode())
+            shown = quoted(orjson.dumps(patched).decode())
             raise invalid_patch(value_invalid("patch", shown, str(error))) from None
 
     def delete(self, target: Target, options: Obj) -> Obj:
@@ -275,7 +275,7 @@ class Resources:
         uid, namespace = owner["metadata"]["uid"], owner["metadata"]["namespace"]
         for pod in self.store.in_namespace(POD, namespace):
             references = pod["metadata"].get("ownerReferences") or []
-            left = [one for one in references if one["uid"] != uid]
+            left = [reference for reference in references if reference["uid"] != uid]
             if len(left) == len(references):
                 continue
             if orphan:
@@ -291,10 +291,10 @@ class Resources:
     def _require_namespace(self, target: Target, name: str) -> None:
         if not target.kind.namespaced:
             return
-        found = self.store.get(NAMESPACE, "", target.namespace)
-        if found is None:
+        namespace = self.store.get(NAMESPACE, "", target.namespace)
+        if namespace is None:
             raise not_found(NAMESPACE, target.namespace)
-        if "deletionTimestamp" in found["metadata"]:
+        if "deletionTimestamp" in namespace["metadata"]:
             cause = {
                 "reason": "NamespaceTerminating",
                 "message": f"namespace {target.namespace} is being terminated",

@@ -151,9 +151,9 @@ class Router:
         """Answer a self review; None for another path. Raises ApiError 400 or 415."""
         if path not in _REVIEWS:
             return None
-        asked = decode(body)
+        review = decode(body)
         is_access = path.endswith("accessreviews")
-        return review_access(self.access, user, asked) if is_access else review_self(user)
+        return review_access(self.access, user, review) if is_access else review_self(user)
 
     def check(self, user: User, call: Call) -> None:
         """Raise ApiError 403 unless the user may make this call."""
@@ -164,10 +164,10 @@ class Router:
         return self._verbs[call.verb](call)
 
     def _get(self, call: Call) -> tuple[int, Obj]:
-        found = self.resources.get(call.target)
+        obj = self.resources.get(call.target)
         if tables.is_wanted(call.accept):
-            return 200, tables.render(call.target.kind, [found], {}, now())
-        return 200, found
+            return 200, tables.render(call.target.kind, [obj], {}, now())
+        return 200, obj
 
     def selects(self, call: Call) -> Callable[[Obj], bool] | None:
         """Return the test of the call's selectors; None when there are none."""
@@ -191,18 +191,18 @@ class Router:
             if version < store.compacted:
                 raise expired(_TOO_OLD)
         selects = self.selects(call)
-        found = [
+        matching = [
             (key, obj)
             for key, obj in store.ordered(target.kind, target.namespace)
             if key > start and (selects is None or selects(obj))
         ]
         metadata: Obj = {"resourceVersion": str(version)}
-        if size and len(found) > size:
-            metadata["continue"] = token(version, found[size - 1][0])
+        if size and len(matching) > size:
+            metadata["continue"] = token(version, matching[size - 1][0])
             if selects is None:
-                metadata["remainingItemCount"] = len(found) - size
-            found = found[:size]
-        return [obj for _, obj in found], metadata
+                metadata["remainingItemCount"] = len(matching) - size
+            matching = matching[:size]
+        return [obj for _, obj in matching], metadata
 
     def _list(self, call: Call) -> tuple[int, Obj]:
         kind = call.target.kind

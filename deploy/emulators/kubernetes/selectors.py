@@ -50,22 +50,22 @@ def _split(selector: str) -> list[str]:
 
 
 def _requirement(text: str) -> Callable[[dict[str, str]], bool]:
-    found = _SET.match(text)
-    if found:
-        key, values = found["key"], {value.strip() for value in found["values"].split(",")}
-        if found["op"] == "in":
+    match = _SET.match(text)
+    if match:
+        key, values = match["key"], {value.strip() for value in match["values"].split(",")}
+        if match["op"] == "in":
             return lambda labels: labels.get(key) in values
         return lambda labels: labels.get(key) not in values
-    found = _EXISTS.match(text)
-    if found:
-        key = found["key"]
-        if found["no"]:
+    match = _EXISTS.match(text)
+    if match:
+        key = match["key"]
+        if match["no"]:
             return lambda labels: key not in labels
         return lambda labels: key in labels
-    found = _COMPARE.match(text)
-    if not found:
+    match = _COMPARE.match(text)
+    if not match:
         raise bad_request(f"unable to parse requirement: {text}")
-    return _comparison(found["key"], found["op"], found["value"])
+    return _comparison(match["key"], match["op"], match["value"])
 
 
 def _comparison(key: str, operator: str, value: str) -> Callable[[dict[str, str]], bool]:
@@ -96,10 +96,10 @@ def by_fields(selector: str, kind: str) -> Test:
 
 
 def _field(text: str, known: list[str]) -> Test:
-    found = re.match(r"^([^!=]+)(!=|==|=)(.*)$", text)
-    if not found:
+    match = re.match(r"^([^!=]+)(!=|==|=)(.*)$", text)
+    if not match:
         raise bad_request(f"invalid selector: '{text}'; can't understand '{text}'")
-    path, operator, value = found.groups()
+    path, operator, value = match.groups()
     if path not in known:
         listed = ", ".join(f'"{name}"' for name in known)
         raise bad_request(f'"{path}" is not a known field selector: only {listed}')

@@ -55,8 +55,8 @@ class Store:
 
     def get_namespace_phase(self, name: str) -> str:
         """Return `Active`, `Terminating`, or "" when there is no such namespace."""
-        found = self.get(NAMESPACE, "", name)
-        return str(found["status"]["phase"]) if found else ""
+        namespace = self.get(NAMESPACE, "", name)
+        return str(namespace["status"]["phase"]) if namespace else ""
 
     def in_namespace(self, kind: Kind, namespace: str) -> list[Obj]:
         """Return the objects of one namespace ("" for a kind without namespaces), unordered."""

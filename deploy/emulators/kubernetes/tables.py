@@ -26,18 +26,24 @@ def _quota(obj: Obj) -> list[Any]:
 def _pod(obj: Obj) -> list[Any]:
     status = obj.get("status") or {}
     statuses = status.get("containerStatuses") or []
-    ready = sum(1 for one in statuses if one.get("ready"))
-    ended = [(one.get("state") or {}).get("terminated", {}).get("reason") for one in statuses]
+    ready = sum(1 for container in statuses if container.get("ready"))
+    ended = [
+        (container.get("state") or {}).get("terminated", {}).get("reason") for container in statuses
+    ]
     shown = next((reason for reason in ended if reason), status.get("phase"))
     if "deletionTimestamp" in obj["metadata"]:
         shown = "Terminating"
-    restarts = sum(one.get("restartCount", 0) for one in statuses)
+    restarts = sum(container.get("restartCount", 0) for container in statuses)
     return [f"{ready}/{len(obj['spec']['containers'])}", shown, restarts]
 
 
 def _job(obj: Obj) -> list[Any]:
     status = obj.get("status") or {}
-    done = {one["type"] for one in status.get("conditions") or () if one["status"] == "True"}
+    done = {
+        condition["type"]
+        for condition in status.get("conditions") or ()
+        if condition["status"] == "True"
+    }
     shown = next((name for name in ("Complete", "Failed") if name in done), "Running")
     return [shown, f"{status.get('succeeded', 0)}/{obj['spec'].get('completions', 1)}"]
 

@@ -40,8 +40,8 @@ class Watch:
     def start(self, version: str, *, mark_end: bool) -> list[bytes]:
         """Return the lines that bring the client from a version to now."""
         if version in ("", "0") or mark_end:
-            found = self._store.ordered(self._kind, self._namespace)
-            lines = [_line("ADDED", obj) for _, obj in found if self._selects(obj)]
+            objects = self._store.ordered(self._kind, self._namespace)
+            lines = [_line("ADDED", obj) for _, obj in objects if self._selects(obj)]
             return [*lines, self._bookmark(_END_OF_START)] if mark_end else lines
         since = int(version)
         if since < self._store.compacted:

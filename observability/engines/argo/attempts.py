@@ -82,8 +82,8 @@ class Attempts:
 
     def _latest(self, name: str, uid: str, attempt: int, revision: str) -> tuple[int, str]:
         """The last attempt, those given meanwhile included."""
-        while (given := self._given.get((name, run_id(uid, attempt + 1)))) is not None:
-            attempt, revision = attempt + 1, given
+        while (newer := self._given.get((name, run_id(uid, attempt + 1)))) is not None:
+            attempt, revision = attempt + 1, newer
         return attempt, self._given.get((name, run_id(uid, attempt)), revision)
 
     def _last(self, some: Sequence[Object]) -> dict[str, tuple[int, str]]:

@@ -62,7 +62,7 @@ class Facts:
     def person(self, role: str) -> str:
         """The creator or the actor, by the label that says it best."""
         names = (f"{role}-email", f"{role}-preferred-username", role)
-        return next((found for name in names if (found := self.label(name))), "")
+        return next((label for name in names if (label := self.label(name))), "")
 
     def starter(self) -> str:
         """Who started it, as far as anything says."""

@@ -73,20 +73,20 @@ def failure_kind(message: str, phase: str) -> FailureKind:
 
 def strategy(message: str) -> str:
     """`Stop` or `Terminate` where a shutdown is the reason, else empty."""
-    found = _STRATEGY.search(message[:_READ])
-    return found["how"] if found else ""
+    match = _STRATEGY.search(message[:_READ])
+    return match["how"] if match else ""
 
 
 def exit_code(message: str) -> int | None:
     """The exit code in a message."""
-    found = _CODE.search(message[:_READ])
-    return int(found[1]) if found else None
+    match = _CODE.search(message[:_READ])
+    return int(match[1]) if match else None
 
 
 def resumed_by(message: str) -> str:
     """Who resumed a suspended step."""
-    found = _RESUMED.search(message[:_READ])
-    return found[1].strip() if found else ""
+    match = _RESUMED.search(message[:_READ])
+    return match[1].strip() if match else ""
 
 
 def lock_of(message: str) -> dict[str, Any] | None:
@@ -94,12 +94,12 @@ def lock_of(message: str) -> dict[str, Any] | None:
 
     A ConfigMap's or a mutex's message counts what is free, a database lock's what is held.
     """
-    found = _LOCK.search(message[:_READ])
-    if found is None:
+    match = _LOCK.search(message[:_READ])
+    if match is None:
         return None
-    first, limit = int(found["first"]), int(found["limit"])
-    free = limit - first if found["row"] else first
-    return {"lock": found["lock"], "limit": limit, "held": limit - free, "available": free}
+    first, limit = int(match["first"]), int(match["limit"])
+    free = limit - first if match["row"] else first
+    return {"lock": match["lock"], "limit": limit, "held": limit - free, "available": free}
 
 
 def wait_of(message: str, waiting: str = "") -> Wait | None:

@@ -60,14 +60,14 @@ class Walk:
             yield from self._node(key, node)
 
     def _order(self) -> Iterator[str]:
-        seen: set[str] = set()
+        visited: set[str] = set()
         for first in (self._root, *self._nodes):
             stack = [first]
             while stack:
                 key = stack.pop()
-                if key in seen or key not in self._nodes:
+                if key in visited or key not in self._nodes:
                     continue
-                seen.add(key)
+                visited.add(key)
                 yield key
                 children = sequence(self._nodes[key].get("children"))
                 stack.extend(child for child in reversed(children) if isinstance(child, str))
@@ -264,10 +264,10 @@ class Walk:
     def _path(self, node: Node) -> str:
         """The names of the templates' invocations around a node, outermost first."""
         names: list[str] = []
-        seen: set[str] = set()
+        visited: set[str] = set()
         key = text(node.get("boundaryID"), 300)
-        while key in self._nodes and key not in seen and len(names) < DEEPEST:
-            seen.add(key)
+        while key in self._nodes and key not in visited and len(names) < DEEPEST:
+            visited.add(key)
             names.append(text(self._nodes[key].get("displayName"), 100))
             key = text(self._nodes[key].get("boundaryID"), 300)
         return " / ".join(reversed(names))

@@ -85,7 +85,7 @@ def document_of(workflow: Object) -> bytes:
     status = status_of(workflow)
     nodes = nodes_of(status)
     if status.get("compressedNodes") and nodes.by_id and not nodes.missing:
-        plain = {key: one for key, one in status.items() if key != "compressedNodes"}
+        plain = {key: value for key, value in status.items() if key != "compressedNodes"}
         workflow = {**workflow, "status": {**plain, "nodes": nodes.by_id}}
     return orjson.dumps(workflow, option=orjson.OPT_SORT_KEYS)
 
@@ -96,7 +96,9 @@ class _WorkflowTranslation(Facts):
     def run(self) -> RunSnapshot:
         """All of it."""
         workflow, outcome = self.workflow, self.outcome
-        events = tuple(sorted(WorkflowEvents(self).events(), key=lambda one: (one.seq, one.key)))
+        events = tuple(
+            sorted(WorkflowEvents(self).events(), key=lambda event: (event.seq, event.key))
+        )
         finished = phase_of(workflow) in FINAL
         give = outcome is not None and (
             ENDED not in self.snapshot.flags or not self.snapshot.deleted
@@ -164,8 +166,10 @@ class _WorkflowTranslation(Facts):
         return max(hosts)[1] if hosts else ""
 
     def _progress(self, events: tuple[RunEvent, ...]) -> Progress | None:
-        ours = [one for one in events if not one.step]  # an annotation knows better than counts
-        return progress_of(one for one in ours if one.detail.get("source") != "steps") or (
+        ours = [
+            event for event in events if not event.step
+        ]  # an annotation knows better than counts
+        return progress_of(event for event in ours if event.detail.get("source") != "steps") or (
             progress_of(ours)
         )
 
@@ -192,7 +196,7 @@ class _WorkflowTranslation(Facts):
         for sort in ("semaphore", "mutex"):
             locks = mapping(mapping(self.status.get("synchronization")).get(sort))
             for state in ("holding", "waiting"):
-                names = {text(one.get(sort), 300) for one in mappings(locks.get(state))}
+                names = {text(lock.get(sort), 300) for lock in mappings(locks.get(state))}
                 if names:
                     locks_by_state[f"{sort}_{state}"] = sorted(names)[:20]
         return locks_by_state

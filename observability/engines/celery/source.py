@@ -56,7 +56,7 @@ class CelerySource:
 
     def __init__(self) -> None:
         """What is remembered of each target's workers and tasks only spares asking again."""
-        self._memories: dict[int, _Memory] = {}
+        self._memories: dict[int, _ReaderState] = {}
 
     def changes(
         self,
@@ -71,7 +71,7 @@ class CelerySource:
         """What happens from now on, until nothing came for `wait` seconds. The cursor says when we
         listened last (`at`, in microseconds)."""
         del placements, now
-        memory = self._memories.setdefault(target.id, _Memory(Fold(app_name(target))))
+        memory = self._memories.setdefault(target.id, _ReaderState(Fold(app_name(target))))
         reading = _Reading(target, client_for(target), dict(cursor), known, memory)
         try:
             yield from reading.pages(wait)
@@ -86,7 +86,7 @@ class CelerySource:
 
 
 @dataclass(slots=True)
-class _Memory:
+class _ReaderState:
     """What one subscription has told: it goes on where the last reader of this process stopped.
     `at_us` is the time of the last page that was given."""
 
@@ -106,7 +106,7 @@ class _Reading:
     client: CeleryClient
     cursor: dict[str, Any]
     known: KnownRuns
-    memory: _Memory
+    memory: _ReaderState
     sweep: bool = False
 
     def pages(self, wait: float) -> Iterator[ChangePage]:

@@ -72,9 +72,9 @@ def phase_of(pod: Object) -> str:
 
 def condition_of(item: Object, kind: str) -> dict[str, Any]:
     """A condition by its type; empty when there is none."""
-    for one in mappings(status_of(item).get("conditions")):
-        if one.get("type") == kind:
-            return one
+    for condition in mappings(status_of(item).get("conditions")):
+        if condition.get("type") == kind:
+            return condition
     return {}
 
 
@@ -87,8 +87,8 @@ def containers_of(pod: Object) -> list[dict[str, Any]]:
 def started_of(pod: Object) -> datetime | None:
     """When its first container began."""
     states = [
-        mapping(mapping(one.get(which)).get(what))
-        for one in mappings(status_of(pod).get("containerStatuses"))
+        mapping(mapping(container.get(which)).get(what))
+        for container in mappings(status_of(pod).get("containerStatuses"))
         for which in ("state", "lastState")
         for what in ("running", "terminated")
     ]
@@ -102,8 +102,11 @@ def ending_of(pod: Object) -> Ending | None:
     if phase not in ("Succeeded", "Failed"):
         return None
     status = status_of(pod)
-    stopped = [mapping(mapping(one.get("state")).get("terminated")) for one in containers_of(pod)]
-    ends = [moment(one.get("finishedAt")) for one in stopped]
+    stopped = [
+        mapping(mapping(container.get("state")).get("terminated"))
+        for container in containers_of(pod)
+    ]
+    ends = [moment(terminated.get("finishedAt")) for terminated in stopped]
     at = max((end for end in ends if end), default=None) or _last_change(pod)
     if phase == "Succeeded":
         return Ending(at, succeeded=True, code=0, reason="Completed")
@@ -139,7 +142,10 @@ def _badness(state: dict[str, Any]) -> tuple[bool, bool]:
 def _last_change(pod: Object) -> datetime:
     """The latest time in a pod that does not say when it ended."""
     status = status_of(pod)
-    times = [moment(one.get("lastTransitionTime")) for one in mappings(status.get("conditions"))]
+    times = [
+        moment(condition.get("lastTransitionTime"))
+        for condition in mappings(status.get("conditions"))
+    ]
     times += [moment(status.get("startTime"))]
     beginning = created_of(pod, datetime.fromisoformat("1970-01-01T00:00:00+00:00"))
     return max((time for time in times if time), default=beginning)

@@ -222,5 +222,5 @@ def read_job(client: KubernetesClient, namespace: str, name: str) -> JobSnapshot
     job = client.get("Job", name, namespace=namespace)
     reader = _NamespaceReader(client, namespace)
     pods = [pod for pod in reader.pods([name]) if job_of(pod)[1] == uid_of(job)]
-    warnings = [one for one in reader.warnings([name]) if about(one)[1] == uid_of(job)]
+    warnings = [warning for warning in reader.warnings([name]) if about(warning)[1] == uid_of(job)]
     return JobSnapshot(job, pods, warnings)

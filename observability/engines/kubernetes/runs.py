@@ -91,7 +91,7 @@ class _JobTranslation:
     def run(self) -> RunSnapshot:
         """All of it."""
         job, outcome = self.job, self.outcome
-        events = tuple(sorted(self._events(), key=lambda one: (one.seq, one.key)))
+        events = tuple(sorted(self._events(), key=lambda run_event: (run_event.seq, run_event.key)))
         started = [at for at in map(started_of, self.snapshot.pods) if at]
         ended = outcome is not None
         removed = self.snapshot.deleted and is_finished(job)

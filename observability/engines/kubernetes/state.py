@@ -100,7 +100,9 @@ def revision_of(snapshot: JobSnapshot, flags: frozenset[str]) -> str:
     None of the numbers falls below that of the last revision: pods and events go, looks at the
     events are rare, and neither makes this look an older one.
     """
-    before = [int(one) for one in snapshot.before.partition(" ")[0].split(".") if one.isdigit()]
+    before = [
+        int(number) for number in snapshot.before.partition(" ")[0].split(".") if number.isdigit()
+    ]
     versions = [_highest([snapshot.job]), _highest(snapshot.pods), _highest(snapshot.warnings)]
     numbers = [max(pair) for pair in zip_longest(versions, before, fillvalue=0)]
     return f"{'.'.join(map(str, numbers))} {''.join(sorted(flags))}".strip()
@@ -108,7 +110,9 @@ def revision_of(snapshot: JobSnapshot, flags: frozenset[str]) -> str:
 
 def _highest(items: Sequence[Object]) -> int:
     versions = [version_of(item) for item in items]
-    return max((int(one) for one in versions if one.isascii() and one.isdigit()), default=0)
+    return max(
+        (int(version) for version in versions if version.isascii() and version.isdigit()), default=0
+    )
 
 
 def flags_of(revision: str) -> frozenset[str]:

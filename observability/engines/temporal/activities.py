@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 
 from console.clients.temporal.records import (
-    Fault,
+    Failure,
     Heartbeat,
     PendingActivity,
     RunDescription,
@@ -104,10 +104,10 @@ def attempt_started(
 
 
 def attempt_failed(
-    fault: Fault, at: datetime, *, scheduled: int, name: str, attempt: int, worker: str = ""
+    failure: Failure, at: datetime, *, scheduled: int, name: str, attempt: int, worker: str = ""
 ) -> Iterator[RunEvent]:
     """An attempt failed and another one follows; the last heartbeat of one that timed out."""
-    outer = decisive(fault)
+    outer = decisive(failure)
     timed_out = outer is not None and outer.kind == "timeout"
     if outer is not None and outer.heartbeat is not None:
         yield checkpoint(outer.heartbeat, at, scheduled=scheduled, name=name, attempt=attempt)
@@ -121,8 +121,8 @@ def attempt_failed(
         step_name=name,
         attempt=attempt,
         actor=worker,
-        message=root_message(fault),
-        detail=facts_of(fault),
+        message=root_message(failure),
+        detail=facts_of(failure),
     )
 
 
@@ -137,9 +137,9 @@ def pending_activity_events(
     name, attempt = activity.type, activity.attempt
     running = activity.state in {"started", "cancel_requested", "pause_requested"}
     ended = activity.attempt_ended_at or activity.scheduled_at or now
-    if activity.fault is not None and attempt > 1:
+    if activity.failure is not None and attempt > 1:
         yield from attempt_failed(
-            activity.fault, ended, scheduled=scheduled, name=name, attempt=attempt - 1
+            activity.failure, ended, scheduled=scheduled, name=name, attempt=attempt - 1
         )
     if attempt > 1:
         yield _retry(activity, ended, scheduled)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from console.clients.temporal.records import Fault, HistoryEvent
+from console.clients.temporal.records import Failure, HistoryEvent
 from observability.engines.contracts import LONGEST_TITLE, EventKind, Progress, RunEvent
 from observability.engines.temporal.activities import (
     attempt_failed,
@@ -68,10 +68,10 @@ def event_of(
 ) -> RunEvent:
     """An event of the trail for an event of the history."""
     facts = {**event.detail, **(detail or {})}
-    if event.fault is not None:
-        facts.update(facts_of(event.fault))
+    if event.failure is not None:
+        facts.update(facts_of(event.failure))
     more.setdefault("actor", event.actor)
-    more.setdefault("message", event.message or root_message(event.fault))
+    more.setdefault("message", event.message or root_message(event.failure))
     return RunEvent(
         key=str(event.id),
         seq=event.id,
@@ -137,8 +137,8 @@ def _task_failed(state: HistoryState, event: HistoryEvent) -> Events:
     state.stuck = event
     taken_over = _worker(state, event)
     reason = event.state.replace("_", " ")
-    fault = event.fault
-    if event.state == "non_deterministic_error" or (fault and is_non_determinism(fault)):
+    failure = event.failure
+    if event.state == "non_deterministic_error" or (failure and is_non_determinism(failure)):
         reason = "the code no longer fits the history"
     return (
         *taken_over,
@@ -205,11 +205,11 @@ def _attempt_started(state: HistoryState, event: HistoryEvent) -> Events:
     step.attempt, step.worker = event.attempt, event.actor
     state.attempts = max(state.attempts, event.attempt)
     events: list[RunEvent] = []
-    if event.fault is not None:
-        _note_progress(state, event.fault, event.at)
+    if event.failure is not None:
+        _note_progress(state, event.failure, event.at)
         events.extend(
             attempt_failed(
-                event.fault,
+                event.failure,
                 event.at,
                 scheduled=event.ref,
                 name=step.name,
@@ -229,8 +229,8 @@ def _attempt_started(state: HistoryState, event: HistoryEvent) -> Events:
     return events
 
 
-def _note_progress(state: HistoryState, fault: Fault, at: datetime) -> None:
-    outer = decisive(fault)
+def _note_progress(state: HistoryState, failure: Failure, at: datetime) -> None:
+    outer = decisive(failure)
     if outer is not None and outer.heartbeat is not None:
         state.progress = progress(outer.heartbeat, at)
 
@@ -265,10 +265,10 @@ def _step_failed(state: HistoryState, event: HistoryEvent) -> Events:
 
 def _step_timed_out(state: HistoryState, event: HistoryEvent) -> Events:
     step = _step_of(state, event)
-    outer = decisive(event.fault)
+    outer = decisive(event.failure)
     events: list[RunEvent] = []
-    if event.fault is not None:
-        _note_progress(state, event.fault, event.at)
+    if event.failure is not None:
+        _note_progress(state, event.failure, event.at)
     if outer is not None and outer.heartbeat is not None:
         events.append(
             checkpoint(
@@ -302,7 +302,7 @@ def _marker(state: HistoryState, event: HistoryEvent) -> Events:
         return (event_of(event, EventKind.NOTE, f"Marker {event.name}"),)
     name = str(event.detail.get("activity_type", ""))
     state.attempts = max(state.attempts, event.attempt)
-    failed = event.fault is not None
+    failed = event.failure is not None
     return (
         event_of(
             event,

@@ -180,14 +180,14 @@ def _from_start(run: RunSnapshot, actor: str, detail: Mapping[str, Any]) -> RunS
 def _failure(history: HistoryState, ending: Status | None) -> tuple[str, FailureKind]:
     """The root of the trouble in words. A workflow task that fails for ever is trouble too."""
     last, stuck = history.last, history.stuck
-    stuck_kind = kind_of(stuck.fault) if stuck is not None else FailureKind.NONE
+    stuck_kind = kind_of(stuck.failure) if stuck is not None else FailureKind.NONE
     if stuck is not None and stuck.state == "non_deterministic_error":
         stuck_kind = FailureKind.NON_DETERMINISM
-    stuck_text = root_message(stuck.fault) or stuck.state if stuck is not None else ""
+    stuck_text = root_message(stuck.failure) or stuck.state if stuck is not None else ""
     if last is None or ending is None:
         return stuck_text, stuck_kind
     if ending is Status.FAILED:
-        return root_message(last.fault), kind_of(last.fault)
+        return root_message(last.failure), kind_of(last.failure)
     if ending is Status.TIMED_OUT:
         text = "The workflow's own time was over"
         return (f"{text}: {stuck_text}", stuck_kind) if stuck else (text, FailureKind.DEADLINE)

@@ -96,7 +96,7 @@ class ObjectList(RowList):
         }
         objects = (proposal.preview or {}).get("objects", [])
         return [
-            each for each in objects if all(each[name] == value for name, value in wanted.items())
+            item for item in objects if all(item[name] == value for name, value in wanted.items())
         ]
 
     def shape(self, rows: Sequence[Any]) -> list[Row]:

@@ -25,5 +25,5 @@ class DriftPolicyForm(ReasonForm):
 
     def clean_policy(self) -> str:
         """As the placement stores it: empty follows the target."""
-        given = str(self.cleaned_data["policy"])
-        return "" if given == _FOLLOW else given
+        policy = str(self.cleaned_data["policy"])
+        return "" if policy == _FOLLOW else policy

@@ -262,7 +262,7 @@ class ArchiveForm(ReasonForm):
 
     def clean_confirm(self) -> str:
         """Exactly the slug."""
-        given = str(self.cleaned_data["confirm"]).strip()
-        if given != self.slug:
-            raise forms.ValidationError(f"{given!r} is not {self.slug!r}.")
-        return given
+        typed = str(self.cleaned_data["confirm"]).strip()
+        if typed != self.slug:
+            raise forms.ValidationError(f"{typed!r} is not {self.slug!r}.")
+        return typed

@@ -36,12 +36,16 @@ class Rows:
         self.name = name
         self.fields = tuple(fields)
         self.needed = tuple(needed or fields)
-        self.rows = [Row({each: row.get(each, "") for each in self.fields}) for row in rows]
+        self.rows = [
+            Row({field_name: row.get(field_name, "") for field_name in self.fields}) for row in rows
+        ]
 
     def read(self, data: QueryDict) -> None:
         """Takes what was sent; rows of which the `needed` fields are all blank are left out."""
         self._take(data)
-        self.rows = [row for row in self.rows if any(row.values[each] for each in self.needed)]
+        self.rows = [
+            row for row in self.rows if any(row.values[field_name] for field_name in self.needed)
+        ]
 
     def handle_buttons(self, data: QueryDict) -> bool:
         """Answers the buttons: adds or removes a row. True when one of them was pressed."""
@@ -58,15 +62,22 @@ class Rows:
         return False
 
     def _take(self, data: QueryDict) -> None:
-        columns = [data.getlist(f"{self.name}-{each}") for each in self.fields]
+        columns = [data.getlist(f"{self.name}-{field_name}") for field_name in self.fields]
         self.rows = [
-            Row({each: text.strip() for each, text in zip(self.fields, texts, strict=True)})
+            Row(
+                {
+                    field_name: text.strip()
+                    for field_name, text in zip(self.fields, texts, strict=True)
+                }
+            )
             for texts in zip_longest(*columns, fillvalue="")
         ]
 
     def add(self, **values: str) -> None:
         """One more row."""
-        self.rows.append(Row({each: values.get(each, "") for each in self.fields}))
+        self.rows.append(
+            Row({field_name: values.get(field_name, "") for field_name in self.fields})
+        )
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)

@@ -232,8 +232,8 @@ def shown_options(options: dict[str, Any]) -> dict[str, str]:
 
 def _line(name: str, rates: dict[str, int]) -> str:
     shown = [
-        format_amount(rates[each], Unit.MILLI_PER_SECOND) if rates.get(each) else "–"
-        for each in ("base_rate", "queue_rate")
+        format_amount(rates[key], Unit.MILLI_PER_SECOND) if rates.get(key) else "–"
+        for key in ("base_rate", "queue_rate")
     ]
     while shown and shown[-1] == "–":
         shown.pop()

@@ -65,14 +65,14 @@ class OnboardForm(forms.Form):
 
     def change(self, placements: Sequence[Place]) -> Onboard:
         """What was asked for; the form must be valid."""
-        given = self.cleaned_data
+        cleaned = self.cleaned_data
         return Onboard(
-            slug=given["slug"],
-            name=given["name"].strip() or given["slug"],
-            plan=given["plan"],
-            contact=given["contact"],
-            group=given["group"],
-            labels=given["labels"],
+            slug=cleaned["slug"],
+            name=cleaned["name"].strip() or cleaned["slug"],
+            plan=cleaned["plan"],
+            contact=cleaned["contact"],
+            group=cleaned["group"],
+            labels=cleaned["labels"],
             placements=tuple(placements),
         )
 
@@ -96,11 +96,11 @@ def _place(row: Row, slug: str, known: dict[str, Target]) -> Place | None:
     return filled_in(target, slug, row.values)
 
 
-def filled_in(target: Target, slug: str, given: dict[str, str]) -> Place:
+def filled_in(target: Target, slug: str, typed: dict[str, str]) -> Place:
     """A place with sensible defaults: a namespace or queue of the tenant's name, or its name as the
     key on the first shared queue of the target."""
     shared = list(target.options.get("queues") or {})
-    location, sharing, key = (given[name] for name in PLACE_FIELDS[1:])
+    location, sharing, key = (typed[name] for name in PLACE_FIELDS[1:])
     if not sharing:
         wants = (location in shared) if location else bool(shared)
         sharing = Sharing.SHARED if wants or key else Sharing.DEDICATED
@@ -203,10 +203,10 @@ class OffboardForm(forms.Form):
 
     def clean_confirm(self) -> str:
         """Exactly the slug."""
-        given = str(self.cleaned_data["confirm"]).strip()
-        if given != self.slug:
-            raise forms.ValidationError(f"{given!r} is not {self.slug!r}.")
-        return given
+        typed = str(self.cleaned_data["confirm"]).strip()
+        if typed != self.slug:
+            raise forms.ValidationError(f"{typed!r} is not {self.slug!r}.")
+        return typed
 
 
 class TenantForm(ReasonForm):
@@ -242,10 +242,10 @@ class MemberForm(ReasonForm):
 
     def clean_user(self) -> User:
         """The person of that name."""
-        given = str(self.cleaned_data["user"]).strip()
-        user = User.objects.filter(username=given).first()
+        username = str(self.cleaned_data["user"]).strip()
+        user = User.objects.filter(username=username).first()
         if user is None:
             raise forms.ValidationError(
-                f"{given!r}: no user has that name; invite the person under People first."
+                f"{username!r}: no user has that name; invite the person under People first."
             )
         return user

@@ -77,7 +77,7 @@ class EndLease(ProposedChange):
         return scope_of_tenants([lease.tenant], row=lease)
 
     def concerns(self, history: TenantHistory, /) -> bool:
-        return any(each.ref == self._ref for each in history.adjustments)
+        return any(adjustment.ref == self._ref for adjustment in history.adjustments)
 
     def after(
         self, history: TenantHistory, now: datetime, _: PlanTerms | None = None, /
@@ -141,7 +141,7 @@ class EndOverride(ProposedChange):
         return scope_of_tenants([override.tenant], row=override)
 
     def concerns(self, history: TenantHistory, /) -> bool:
-        return any(each.ref == self._ref for each in history.adjustments)
+        return any(adjustment.ref == self._ref for adjustment in history.adjustments)
 
     def after(
         self, history: TenantHistory, now: datetime, _: PlanTerms | None = None, /

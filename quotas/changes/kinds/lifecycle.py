@@ -14,7 +14,7 @@ from quotas.changes.kinds.placements import Place, place_all
 from quotas.changes.rules.fields import Labels, Name, Names, Text
 from quotas.changes.rules.history import offboarded, resumed, subscribed, suspended
 from quotas.changes.rules.titles import DELETES, who
-from quotas.changes.selectors.places import loaded
+from quotas.changes.selectors.places import with_tenant_and_target
 from quotas.changes.selectors.scope import (
     ChangeScope,
     plan_offered,
@@ -176,7 +176,7 @@ class Offboard(ProposedChange):
 
     def scope(self, _: datetime, /) -> ChangeScope:
         (tenant,) = tenants_named([self.tenant], field="tenant")
-        placements = loaded(Placement.objects.filter(tenant=tenant, leaving=False))
+        placements = with_tenant_and_target(Placement.objects.filter(tenant=tenant, leaving=False))
         return ChangeScope(
             tenants=[tenant],
             placements=placements,

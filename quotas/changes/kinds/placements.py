@@ -11,7 +11,7 @@ from quotas.changes.kinds.change import ApplyContext, ProposedChange
 from quotas.changes.rules.fields import Name, Number, SharingName, Text
 from quotas.changes.rules.titles import DELETES
 from quotas.changes.selectors.places import (
-    emptied,
+    deprovisioned,
     placements_numbered,
     planned_placement,
     same_place,
@@ -91,7 +91,7 @@ def place_all(scope: ChangeScope, tenant: Tenant, context: ApplyContext) -> Sequ
     """Makes the planned placements of a scope."""
     for planned in scope.planned:
         # Somebody left this place and it is empty: its row makes room.
-        left = emptied().filter(pk__in=same_place(planned)).select_related("tenant", "target")
+        left = deprovisioned().filter(pk__in=same_place(planned)).select_related("tenant", "target")
         tenants.remove_placements(placements=list(left), actor=context.actor, reason=context.reason)
     return [
         tenants.place(

@@ -51,11 +51,11 @@ class PublishPlan(ProposedChange):
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> PublishPlan:
         """What the policy does not say stays as it was."""
-        given = values.get("policy")
-        if not given:
+        policy = values.get("policy")
+        if not policy:
             return cls(**{**values, "policy": None})
         before = policy_of(values["plan"], values["base_version"])
-        return cls(**{**values, "policy": completed_policy(before, given)})
+        return cls(**{**values, "policy": completed_policy(before, policy)})
 
     def title(self) -> str:
         return f"{self.plan} v{self.base_version} → v{self.base_version + 1}"

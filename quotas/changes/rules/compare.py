@@ -175,7 +175,9 @@ def _objects(preview: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {
         f"{item['target']}|{item['tenant']}|{item['object']}": {
             "operation": item["operation"],
-            "fields": {each["path"]: [each["before"], each["after"]] for each in item["fields"]},
+            "fields": {
+                field["path"]: [field["before"], field["after"]] for field in item["fields"]
+            },
         }
         for item in preview.get("objects", ())
     }

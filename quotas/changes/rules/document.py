@@ -54,13 +54,13 @@ def load(text: str) -> list[PlanDocument]:
     """The documents of a YAML text. Raises DomainError: "invalid_yaml" with line and column, or
     "invalid_plan" naming plan, field and value."""
     try:
-        loaded = [each for each in yaml.safe_load_all(text) if each is not None]
+        contents = [content for content in yaml.safe_load_all(text) if content is not None]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "it cannot be read"
         raise DomainError("invalid_yaml", f"This is not YAML{where}: {problem}.") from error
-    documents = [_loaded(each, number) for number, each in enumerate(loaded, start=1)]
+    documents = [_document(content, number) for number, content in enumerate(contents, start=1)]
     names: set[str] = set()
     for document in documents:
         if document.plan in names:
@@ -98,7 +98,7 @@ def _dumped(document: PlanDocument) -> str:
     return comment + written
 
 
-def _loaded(content: Any, number: int) -> PlanDocument:
+def _document(content: Any, number: int) -> PlanDocument:
     if not isinstance(content, Mapping):
         raise _wrong(f"document {number}", "", content, "use a mapping with plan and limits")
     slug = content.get("plan")

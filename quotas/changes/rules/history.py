@@ -36,14 +36,14 @@ def with_override(
 ) -> TenantHistory:
     """With this override from `now` on, in place of an open one of the same limit."""
     open_ones = [
-        each
-        for each in history.adjustments
-        if each.source is Source.OVERRIDE and each.key == key and each.ends_at is None
+        override
+        for override in history.adjustments
+        if override.source is Source.OVERRIDE and override.key == key and override.ends_at is None
     ]
-    if any(each.value == value for each in open_ones):
+    if any(override.value == value for override in open_ones):
         return history
-    for each in open_ones:
-        history = without_adjustment(history, each.ref, now)
+    for override in open_ones:
+        history = without_adjustment(history, override.ref, now)
     return _adjusted(history, Source.OVERRIDE, key, value, now, None)
 
 
@@ -52,8 +52,10 @@ def without_adjustment(history: TenantHistory, ref: str, now: datetime) -> Tenan
     return replace(
         history,
         adjustments=tuple(
-            replace(each, ends_at=max(now, each.starts_at)) if each.ref == ref else each
-            for each in history.adjustments
+            replace(adjustment, ends_at=max(now, adjustment.starts_at))
+            if adjustment.ref == ref
+            else adjustment
+            for adjustment in history.adjustments
         ),
     )
 
@@ -73,15 +75,15 @@ def resumed(history: TenantHistory, now: datetime) -> TenantHistory:
 def offboarded(history: TenantHistory, now: datetime) -> TenantHistory:
     """Without a plan, leases and overrides."""
     without = history
-    for each in history.adjustments:
-        if each.ends_at is None or each.ends_at > now:
-            without = without_adjustment(without, each.ref, now)
+    for adjustment in history.adjustments:
+        if adjustment.ends_at is None or adjustment.ends_at > now:
+            without = without_adjustment(without, adjustment.ref, now)
     return replace(without, subscriptions=_closed(history.subscriptions, now))
 
 
 def open_interval(intervals: tuple[Interval[T], ...]) -> Interval[T] | None:
     """The one that has no end."""
-    return next((each for each in intervals if each.ends_at is None), None)
+    return next((interval for interval in intervals if interval.ends_at is None), None)
 
 
 def _adjusted(
@@ -92,13 +94,15 @@ def _adjusted(
     now: datetime,
     until: datetime | None,
 ) -> TenantHistory:
-    order = 1 + max((each.order for each in history.adjustments), default=0)
+    order = 1 + max((adjustment.order for adjustment in history.adjustments), default=0)
     made = Adjustment(source, key, value, now, until, order, ref=f"{source}:new")
     return replace(history, adjustments=(*history.adjustments, made))
 
 
 def _closed(intervals: tuple[Interval[T], ...], now: datetime) -> tuple[Interval[T], ...]:
     return tuple(
-        replace(each, ends_at=max(now, each.starts_at)) if each.ends_at is None else each
-        for each in intervals
+        replace(interval, ends_at=max(now, interval.starts_at))
+        if interval.ends_at is None
+        else interval
+        for interval in intervals
     )

@@ -45,11 +45,11 @@ def parse_policy(document: Any) -> Policy:
     return policy_from_json(document)
 
 
-def completed_policy(before: Policy, given: Mapping[str, Any]) -> Policy:
+def completed_policy(before: Policy, changes: Mapping[str, Any]) -> Policy:
     """The policy that a mapping says, and `before` where it says nothing: nobody loosens a policy
     by leaving it out. Raises DomainError as `parse_policy` does."""
-    _mapping("policy", given, {item.name for item in fields(Policy)})
-    return parse_policy({**policy_to_json(before), **given})
+    _mapping("policy", changes, {item.name for item in fields(Policy)})
+    return parse_policy({**policy_to_json(before), **changes})
 
 
 def _check_exception(path: str, exception: Any) -> None:
@@ -68,9 +68,9 @@ def _check_exception(path: str, exception: Any) -> None:
 
 
 def _check_peer(path: str, exception: Mapping[str, Any]) -> None:
-    given = [name for name in ("cidr", "namespace", "everything") if exception.get(name)]
-    if len(given) != 1:
-        raise _wrong(path, given, "give exactly one of cidr, namespace and everything")
+    peers = [name for name in ("cidr", "namespace", "everything") if exception.get(name)]
+    if len(peers) != 1:
+        raise _wrong(path, peers, "give exactly one of cidr, namespace and everything")
     if exception.get("cidr"):
         try:
             ipaddress.ip_network(exception["cidr"])

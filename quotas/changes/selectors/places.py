@@ -15,7 +15,7 @@ from tenants.models import Placement, PlacementQuerySet, Sharing, Target, Tenant
 _FEW = 10
 
 
-def emptied() -> PlacementQuerySet:
+def deprovisioned() -> PlacementQuerySet:
     """Placements that were left, and whose last push left nothing there."""
     done = RolloutItem.objects.filter(
         placement=OuterRef("pk"), state=ItemState.DONE, generation__gte=OuterRef("generation")
@@ -23,14 +23,14 @@ def emptied() -> PlacementQuerySet:
     return Placement.objects.filter(Exists(done), leaving=True)
 
 
-def loaded(rows: PlacementQuerySet) -> list[Placement]:
+def with_tenant_and_target(rows: PlacementQuerySet) -> list[Placement]:
     """The placements with tenant and target, in order."""
     return list(rows.select_related("tenant", "target").order_by("pk"))
 
 
 def placements_numbered(numbers: Sequence[int], *, field: str = "placements") -> list[Placement]:
     """The placements by number. Raises DomainError naming those that are gone or leaving."""
-    placements = loaded(Placement.objects.filter(pk__in=numbers))
+    placements = with_tenant_and_target(Placement.objects.filter(pk__in=numbers))
     known = {placement.pk for placement in placements if not placement.leaving}
     if missing := [str(number) for number in numbers if number not in known]:
         raise unknown(field, some(missing), "there is no such placement any more")
@@ -89,7 +89,7 @@ def same_place(placement: Placement) -> PlacementQuerySet:
 def _require_free(placement: Placement) -> None:
     there = same_place(placement).select_related("tenant")
     # What was left and is empty is forgotten when somebody else comes there.
-    if held := there.exclude(pk__in=emptied()).first():
+    if held := there.exclude(pk__in=deprovisioned()).first():
         raise DomainError(
             "taken",
             f"Location: {placement} is {held.tenant}'s already; choose another one.",

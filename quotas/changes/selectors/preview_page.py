@@ -18,7 +18,7 @@ PER_PAGE = 50
 _CAUSES = {
     "unreachable": ("unreachable", "Unreachable"),
     "disabled": ("suspended", "Disabled"),
-    "unseen": ("unknown", "Could not be read"),
+    "unobserved": ("unknown", "Could not be read"),
     "refused": ("refused", "Refused"),
     "conflict": ("conflict", "Conflict"),
 }
@@ -108,11 +108,11 @@ def preview_page(proposal: Proposal) -> PreviewPage | None:
         settings=preview["settings"],
         over_limit=over_limit[:SHOWN],
         over_limit_total=len(over_limit),
-        over_limit_tenants=len({each["tenant"] for each in over_limit}),
+        over_limit_tenants=len({row["tenant"] for row in over_limit}),
         shadowed=preview["shadowed"][:SHOWN],
         shadowed_total=preview["shadowed_total"],
         shadowed_tenants=preview["shadowed_tenants"],
-        obstacles=[_obstacle(each) for each in preview["blocked"]],
+        obstacles=[_obstacle(obstacle) for obstacle in preview["blocked"]],
         costs=preview["costs"],
         calls=preview["calls"],
         seconds=preview["seconds"],
@@ -128,7 +128,7 @@ def preview_page(proposal: Proposal) -> PreviewPage | None:
 def sentence(preview: Mapping[str, Any]) -> str:
     """The answer: how many tenants, objects and targets, and who is over the new limits."""
     tenants, objects = preview["tenants"], preview["objects_total"]
-    targets = sum(1 for each in preview["costs"] if each["objects"])
+    targets = sum(1 for cost in preview["costs"] if cost["objects"])
     deleted = preview["deletes"]
     if not objects:
         text = f"{plural(tenants, 'tenant')}, nothing to write on any target"
@@ -140,10 +140,10 @@ def sentence(preview: Mapping[str, Any]) -> str:
         text += f" on {plural(targets, 'target')}"
     if 0 < deleted < objects:
         text += f" ({deleted:,} deleted)"
-    over = len({each["tenant"] for each in preview["over_limit"]})
+    over = len({row["tenant"] for row in preview["over_limit"]})
     if over:
         return f"{text}; {plural(over, 'already uses', 'already use')} more than the new limits."
-    if any(_direction(each) == "lowered" for each in preview["limits"]):
+    if any(_direction(limit) == "lowered" for limit in preview["limits"]):
         return f"{text}; no tenant uses more than the new limits."
     return f"{text}."
 
@@ -151,21 +151,21 @@ def sentence(preview: Mapping[str, Any]) -> str:
 def _limit_lines(preview: Mapping[str, Any]) -> list[LimitChangeLine]:
     over: dict[tuple[str, int], set[str]] = defaultdict(set)
     effects: dict[str, str] = {}
-    for each in preview["over_limit"]:
-        over[each["key"], each["limit"]].add(each["tenant"])
-        effects[each["key"]] = each["effect"]
+    for row in preview["over_limit"]:
+        over[row["key"], row["limit"]].add(row["tenant"])
+        effects[row["key"]] = row["effect"]
     lines = [
         LimitChangeLine(
-            key=each["key"],
-            label=each["label"],
-            before=each["before_text"],
-            after=each["after_text"],
-            tenants=each["tenants"],
-            direction=_direction(each),
-            over=len(over.get((each["key"], each["after"]), ())),
-            effect=effects.get(each["key"], ""),
+            key=limit["key"],
+            label=limit["label"],
+            before=limit["before_text"],
+            after=limit["after_text"],
+            tenants=limit["tenants"],
+            direction=_direction(limit),
+            over=len(over.get((limit["key"], limit["after"]), ())),
+            effect=effects.get(limit["key"], ""),
         )
-        for each in preview["limits"]
+        for limit in preview["limits"]
     ]
     # What hurts comes first, then what is less, then the rest.
     return sorted(lines, key=lambda line: (-line.over, line.direction != "lowered"))
@@ -183,18 +183,18 @@ def _direction(change: Mapping[str, Any]) -> str:
     return "lowered"
 
 
-def _obstacle(each: Mapping[str, Any]) -> Obstacle:
-    state, word = _CAUSES.get(each["cause"], ("unknown", str(each["cause"]).capitalize()))
+def _obstacle(obstacle: Mapping[str, Any]) -> Obstacle:
+    state, word = _CAUSES.get(obstacle["cause"], ("unknown", str(obstacle["cause"]).capitalize()))
     return Obstacle(
         state=state,
         word=word,
-        target=each["target"],
-        message=each["message"],
-        placements=each["placements"],
-        tenants=each["tenants"],
-        more=max(0, each["placements"] - len(each["tenants"])),
-        owner=each["owner"],
-        key=each["key"],
+        target=obstacle["target"],
+        message=obstacle["message"],
+        placements=obstacle["placements"],
+        tenants=obstacle["tenants"],
+        more=max(0, obstacle["placements"] - len(obstacle["tenants"])),
+        owner=obstacle["owner"],
+        key=obstacle["key"],
     )
 
 
@@ -218,9 +218,9 @@ def objects_page(proposal: Proposal, *, tenant: str, target: str, number: int) -
     preview = proposal.preview or {"objects": [], "objects_total": 0}
     every = preview["objects"]
     matching = [
-        each
-        for each in every
-        if (not tenant or each["tenant"] == tenant) and (not target or each["target"] == target)
+        item
+        for item in every
+        if (not tenant or item["tenant"] == tenant) and (not target or item["target"] == target)
     ]
     pages = max(1, -(-len(matching) // PER_PAGE))
     number = min(max(1, number), pages)
@@ -233,7 +233,7 @@ def objects_page(proposal: Proposal, *, tenant: str, target: str, number: int) -
         last=start + len(rows),
         previous=number - 1,
         next=number + 1 if number < pages else 0,
-        tenants=sorted(Counter(each["tenant"] for each in every).items()),
-        targets=sorted(Counter(each["target"] for each in every).items()),
+        tenants=sorted(Counter(item["tenant"] for item in every).items()),
+        targets=sorted(Counter(item["target"] for item in every).items()),
         unlisted=preview["objects_total"] - len(every),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from console.errors import DomainError
-from quotas.changes.selectors.places import loaded, some, unknown
+from quotas.changes.selectors.places import some, unknown, with_tenant_and_target
 from quotas.plans.contracts import PlanTerms, Policy, policy_from_json
 from quotas.plans.models import Lease, Override, Plan, PlanVersion
 from tenants.models import Placement, Tenant, TenantStatus
@@ -40,7 +40,7 @@ class ChangeScope:
 def tenants_named(slugs: Sequence[str], *, field: str = "tenants") -> list[Tenant]:
     """The tenants in the order named. Raises DomainError naming those that are unknown, or that
     are leaving and cannot be changed any more."""
-    by_slug = {each.slug: each for each in Tenant.objects.filter(slug__in=slugs)}
+    by_slug = {tenant.slug: tenant for tenant in Tenant.objects.filter(slug__in=slugs)}
     if missing := [slug for slug in slugs if slug not in by_slug]:
         raise unknown(field, some(missing), "there is no such tenant; check the spelling")
     if left := [slug for slug in slugs if by_slug[slug].status not in _LIVING]:
@@ -60,9 +60,11 @@ def scope_of_tenants(tenants: list[Tenant], **rest: Any) -> ChangeScope:
     if len(ids) > 5000:
         wanted = set(ids)
         rows = Placement.objects.filter(leaving=False)
-        placements = [each for each in loaded(rows) if each.tenant_id in wanted]
+        placements = [
+            placement for placement in with_tenant_and_target(rows) if placement.tenant_id in wanted
+        ]
     else:
-        placements = loaded(Placement.objects.filter(tenant__in=ids, leaving=False))
+        placements = with_tenant_and_target(Placement.objects.filter(tenant__in=ids, leaving=False))
     return ChangeScope(tenants=tenants, placements=placements, **rest)
 
 

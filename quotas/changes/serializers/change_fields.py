@@ -111,8 +111,8 @@ class LimitsField(JSONObject):
         except DomainError as error:
             raise ValidationError(
                 {
-                    each["field"]: [_without(each["field"], each["message"])]
-                    for each in error.detail["problems"]
+                    problem["field"]: [_without(problem["field"], problem["message"])]
+                    for problem in error.detail["problems"]
                 }
             ) from error
 
@@ -122,14 +122,14 @@ class PolicyField(JSONObject):
     comes from the version that was edited."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        given = super().to_internal_value(data)
+        policy = super().to_internal_value(data)
         try:
-            parse_policy(given)
+            parse_policy(policy)
         except DomainError as error:
             path = error.field.removeprefix("policy").lstrip(".")
             message = _without(error.field, error.message)
             raise ValidationError({path: [message]} if path else [message]) from error
-        return given
+        return policy
 
 
 class MomentField(serializers.DateTimeField):

@@ -40,12 +40,12 @@ def costs(result: PlanResult, rows: Mapping[int, Placement]) -> tuple[TargetCost
         TargetState.objects.filter(target__in=by_target).values_list("target_id", "latency_ms")
     )
     target_costs = [_cost(pairs, latency.get(target)) for target, pairs in by_target.items()]
-    return tuple(sorted(target_costs, key=lambda each: each.target))
+    return tuple(sorted(target_costs, key=lambda cost: cost.target))
 
 
 def _cost(pairs: Sequence[tuple[Placement, PlacementPlan]], latency: float | None) -> TargetCost:
     target = pairs[0][0].target
-    work = [PlacementChanges(each.placement, each.changes) for _, each in pairs if each.changes]
+    work = [PlacementChanges(plan.placement, plan.changes) for _, plan in pairs if plan.changes]
     adapter = registry.adapter_for(target.kind)
     calls = adapter.cost(target=target_ref(target), work=work)
     seconds = adapter.seconds(
@@ -55,7 +55,7 @@ def _cost(pairs: Sequence[tuple[Placement, PlacementPlan]], latency: float | Non
         target=target.slug,
         kind=target.kind,
         placements=len(work),
-        objects=sum(len(each.changes) for each in work),
+        objects=sum(len(changes.changes) for changes in work),
         calls=calls,
         seconds=round(seconds, 2),
     )
@@ -81,7 +81,7 @@ def _unobserved(result: PlanResult, rows: Mapping[int, Placement]) -> Iterator[B
     for pk, message in result.unobserved.items():
         groups[rows[pk].target_id, message].append(rows[pk])
     for (_, message), there in groups.items():
-        yield _entry("unseen", f"Could not be read: {message}", there)
+        yield _entry("unobserved", f"Could not be read: {message}", there)
 
 
 def _refused(result: PlanResult, rows: Mapping[int, Placement]) -> Iterator[Blocked]:

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from console.audit.services import Actor
-from quotas.changes.selectors.places import emptied
+from quotas.changes.selectors.places import deprovisioned
 from quotas.enforcement.models import ItemState, RolloutItem
 from tenants import services as tenants
 from tenants.models import Tenant, TenantStatus
@@ -37,7 +37,7 @@ def _mark_gone(at: datetime) -> int:
     gone = [
         tenant
         for tenant in leaving.order_by("pk")
-        if not tenant.placements.exclude(pk__in=emptied().filter(tenant=tenant)).exists()
+        if not tenant.placements.exclude(pk__in=deprovisioned().filter(tenant=tenant)).exists()
     ]
     for tenant in gone:
         tenants.mark_gone(tenant=tenant, actor=ACTOR, reason=REASON, at=at)
@@ -48,7 +48,7 @@ def _forget(before: datetime) -> int:
     late = RolloutItem.objects.filter(
         placement=OuterRef("pk"), state=ItemState.DONE, finished_at__lte=before
     )
-    rows = emptied().filter(Exists(late)).select_related("tenant", "target").order_by("pk")
+    rows = deprovisioned().filter(Exists(late)).select_related("tenant", "target").order_by("pk")
     placements = list(rows.select_for_update(of=("self",)))
     tenants.remove_placements(placements=placements, actor=ACTOR, reason=REASON)
     return len(placements)

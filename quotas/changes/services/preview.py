@@ -80,9 +80,10 @@ def _tenant_diff(
 def base_of(scope: ChangeScope, diffs: Mapping[str, TenantDiff]) -> dict[str, Any]:
     """What a fingerprint depends on beside the planes: rows only, cheap to read again."""
     return {
-        "tenants": {slug: compare.intent_digest(each) for slug, each in diffs.items()},
+        "tenants": {slug: compare.intent_digest(diff) for slug, diff in diffs.items()},
         "placements": sorted(
-            [each.pk, str(each), each.leaving] for each in (*scope.placements, *scope.planned)
+            [placement.pk, str(placement), placement.leaving]
+            for placement in (*scope.placements, *scope.planned)
         ),
     }
 
@@ -117,10 +118,10 @@ def _preview(
     result: PlanResult,
     now: datetime,
 ) -> c.Preview:
-    rows = {each.pk: each for each in (*scope.placements, *scope.planned)}
+    rows = {placement.pk: placement for placement in (*scope.placements, *scope.planned)}
     pairs = [(pk, item) for pk, plan in sorted(result.plans.items()) for item in plan.changes]
     operations = Counter(item.operation for _, item in pairs)
-    own = [each for diff in diffs.values() for each in compare.shadowed(diff)]
+    own = [shadowed for diff in diffs.values() for shadowed in compare.shadowed(diff)]
     target_costs = costs(result, rows)
     obstacles = blocked(
         result,
@@ -129,7 +130,9 @@ def _preview(
         over_edits=change.undoes_edits,
     )
     base = base_of(scope, diffs)
-    base["unreachable"] = sorted({each.target for each in obstacles if each.cause in _UNREACHABLE})
+    base["unreachable"] = sorted(
+        {obstacle.target for obstacle in obstacles if obstacle.cause in _UNREACHABLE}
+    )
     return c.Preview(
         title=change.title(),
         at=now.isoformat(),
@@ -140,7 +143,7 @@ def _preview(
         over_limit=tuple(_over_limit(result.plans, rows, diffs)),
         shadowed=tuple(own[:MOST_SHADOWED]),
         shadowed_total=len(own),
-        shadowed_tenants=len({each.tenant for each in own}),
+        shadowed_tenants=len({shadowed.tenant for shadowed in own}),
         objects=tuple(_object(rows[pk], item) for pk, item in pairs[:MOST_OBJECTS]),
         objects_total=len(pairs),
         creates=operations[Operation.CREATE],
@@ -148,8 +151,8 @@ def _preview(
         deletes=operations[Operation.DELETE],
         blocked=obstacles,
         costs=target_costs,
-        calls=sum(each.calls for each in target_costs),
-        seconds=max((each.seconds for each in target_costs), default=0.0),
+        calls=sum(cost.calls for cost in target_costs),
+        seconds=max((cost.seconds for cost in target_costs), default=0.0),
         reads=result.reads,
         warnings=tuple(_warnings(change, scope, diffs, result)),
         confirm=scope.confirm,
@@ -196,7 +199,7 @@ def _warnings(
     change: ProposedChange, scope: ChangeScope, diffs: Mapping[str, TenantDiff], result: PlanResult
 ) -> Iterator[str]:
     yield from scope.warnings
-    without = [slug for slug, each in diffs.items() if each.after is None]
+    without = [slug for slug, diff in diffs.items() if diff.after is None]
     if without and not change.removes:
         yield f"{plural(len(without), 'tenant')} without a plan: nothing is enforced for them."
     texts: Counter[str] = Counter(

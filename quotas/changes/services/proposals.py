@@ -264,19 +264,22 @@ def _stale(proposal: Proposal, live: Preview) -> DomainError:
     return DomainError(
         "stale_preview",
         f"Nothing was written: {'this has' if count == 1 else f'{count} things have'} changed "
-        f"since the preview. {' '.join(each.what for each in differences[:3])} "
+        f"since the preview. {' '.join(difference.what for difference in differences[:3])} "
         "Look at the new preview, then apply it.",
         status=409,
-        detail={"since": [asdict(each) for each in differences], "fingerprint": live.fingerprint},
+        detail={
+            "since": [asdict(difference) for difference in differences],
+            "fingerprint": live.fingerprint,
+        },
     )
 
 
 def _require_confirmed(live: Preview, change: ProposedChange, confirm: str) -> None:
-    given = confirm.strip() or getattr(change, "confirm", "")
-    if live.confirm and given != live.confirm:
+    typed = confirm.strip() or getattr(change, "confirm", "")
+    if live.confirm and typed != live.confirm:
         raise DomainError(
             "confirm_required",
-            f"Confirm: {given!r} is not {live.confirm!r}; type the tenant's short name to say that "
+            f"Confirm: {typed!r} is not {live.confirm!r}; type the tenant's short name to say that "
             "what is shown may be deleted.",
             field="confirm",
         )

@@ -36,7 +36,7 @@ def bulk(request: SignedInRequest) -> HttpResponse:
         return redirect("enforcement:tenants")
     if action == "move_plan":
         require(request, MovePlan.permission)
-    if not any(each.strip() for each in chosen):
+    if not any(slug.strip() for slug in chosen):
         messages.warning(request, "Select at least one tenant first.")
         return redirect("enforcement:tenants")
     data = request.POST if request.POST.get("step") == "propose" else None

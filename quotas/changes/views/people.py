@@ -30,14 +30,14 @@ def tenant_edit(request: SignedInRequest, slug: str) -> HttpResponse:
         bound_data(request), initial={name: getattr(tenant, name) for name in _NAMES}
     )
     if request.method == "POST" and form.is_valid():
-        given = dict(form.cleaned_data)
+        cleaned = dict(form.cleaned_data)
         try:
             rollout = edits.edit_tenant(
                 tenant=tenant,
-                expected_generation=given.pop("generation"),
+                expected_generation=cleaned.pop("generation"),
                 actor=actor_of(request),
                 at=timezone.now(),
-                **given,
+                **cleaned,
             )
         except DomainError as error:
             add_domain_error(form, error)

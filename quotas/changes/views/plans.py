@@ -16,7 +16,7 @@ from quotas.changes.forms.plans import ArchiveForm, PlanEditor, PlanForm
 from quotas.changes.kinds.plans import PublishPlan
 from quotas.changes.models import Proposal
 from quotas.changes.rules.catalogue import offers
-from quotas.changes.rules.overtaken import three_ways
+from quotas.changes.rules.three_way_diff import three_way_diff
 from quotas.changes.services import proposals
 from quotas.changes.views.proposal_flow import bound_data, propose_and_preview
 from quotas.plans.contracts import Policy
@@ -59,7 +59,7 @@ def plan_new(request: SignedInRequest) -> HttpResponse:
 def plan_edit(request: SignedInRequest, slug: str) -> HttpResponse:
     """The next version of a plan, for everybody who has the plan. Publishing is previewed first.
 
-    `proposal=` goes on with what a draft says. Whoever was overtaken sees both versions.
+    `proposal=` goes on with what a draft says. Whoever edited an older version sees both.
     """
     plan = get_object_or_404(Plan, slug=slug, archived_at=None)
     latest = plans.latest_version(plan)
@@ -154,15 +154,15 @@ def _editor(
     context: dict[str, Any] = {
         "editor": editor, "form": form, "plan": plan, "latest": latest, "offers": offers(),
     }  # fmt: skip
-    overtaken = bool(base and latest and base.number < latest.number)
-    if base and latest and overtaken:
+    is_stale = bool(base and latest and base.number < latest.number)
+    if base and latest and is_stale:
         terms = load_terms([base.pk, latest.pk])
         context["base"] = base
-        context["ways"] = three_ways(terms[base.pk], terms[latest.pk], editor.terms)
+        context["differences"] = three_way_diff(terms[base.pk], terms[latest.pk], editor.terms)
         # Sending the form again is on top of the newer version: both have been seen now.
         editor.base_version = latest.number
     wrong = bool(editor.problems or editor.rows.has_errors or editor.exceptions.has_errors)
     wrong = wrong or bool(form and form.is_bound and form.errors)
     wrong = wrong or bool(editor.form.is_bound and editor.form.errors)
-    is_refused = request.method == "POST" and (wrong or overtaken)
+    is_refused = request.method == "POST" and (wrong or is_stale)
     return render(request, "changes/plan_editor.html", context, status=422 if is_refused else 200)

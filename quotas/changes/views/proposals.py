@@ -83,17 +83,17 @@ def proposal_yaml(request: SignedInRequest, pk: int) -> HttpResponse:
         "objects_total": preview.get("objects_total", 0),
         "objects": [
             {
-                "target": each["target"],
-                "tenant": each["tenant"],
-                "location": each["location"],
-                "operation": each["operation"],
-                "object": each["object"],
+                "target": item["target"],
+                "tenant": item["tenant"],
+                "location": item["location"],
+                "operation": item["operation"],
+                "object": item["object"],
                 "fields": [
                     {name: field[name] for name in ("path", "before", "after")}
-                    for field in each["fields"]
+                    for field in item["fields"]
                 ],
             }
-            for each in preview.get("objects", ())
+            for item in preview.get("objects", ())
         ],
     }
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)

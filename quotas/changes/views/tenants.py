@@ -123,7 +123,7 @@ def place(request: SignedInRequest, slug: str) -> HttpResponse:
     context = {
         "tenant": tenant,
         "title": f"Place {slug}",
-        "lines": [f"Placed already: {each}" for each in placed],
+        "lines": [f"Placed already: {placement}" for placement in placed],
     }
     return propose_from_form(
         request,
@@ -167,7 +167,7 @@ def offboard(request: SignedInRequest, slug: str) -> HttpResponse:
         "title": f"Off-board {slug}",
         "danger": True,
         "lines": [
-            *[f"Deleted: everything with Headroom's label at {each}." for each in placed],
+            *[f"Deleted: everything with Headroom's label at {placement}." for placement in placed],
             "Ended: its plan, its leases and its overrides.",
             "Stays: the tenant itself with its history, ledger and usage. The short name is never "
             "given to anybody else.",

@@ -169,7 +169,7 @@ def _classify_drift(
         state.owners = dict.fromkeys(contested, owner or "somebody")
         fields = ", ".join(sorted(contested))
         message = f"Taken back{by_whom} {CONTENTION_TIMES} times within 10 minutes: {fields}."
-        set_condition(state, Condition.CONFLICT, now, code="war", message=message)
+        set_condition(state, Condition.CONFLICT, now, code="contested", message=message)
     elif placement.drift_policy == DriftPolicy.HOLD:
         set_condition(state, Condition.DRIFTED, now, message=f"Changed{by_whom}.")
     elif split.changes:

@@ -91,9 +91,9 @@ def settle_group(
     now: datetime,
 ) -> str:
     """Retries items, takes their fields over, or gives them up; says what was done."""
-    if action == "leave":
+    if action == "give_up":
         number = give_up_items(rollout=rollout, items=items, actor=actor, reason=reason, at=now)
-        return f"{_placements(number)} left as they are."
+        return f"{_placements(number)} given up."
     force = action == "take_over"
     number = retry_items(
         rollout=rollout, items=items, actor=actor, reason=reason, at=now, force=force

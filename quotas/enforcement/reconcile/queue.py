@@ -78,7 +78,7 @@ def is_ready(target_id: int) -> bool:
 
 
 @dataclass(slots=True)
-class _Batch:
+class _ClaimedBatch:
     """What was claimed together, what became of it, and what befell the target: `unreadable` while
     it was observed, `down` while it was written to."""
 
@@ -94,11 +94,11 @@ def process_claimed(target: Target, claim: Claim, deadline: float, done: Process
     """Settles what waits, under a claim that is held, batch by batch; while one is written down
     here, the plane is at the next one already."""
     cache = ObservationCache(target, target_ref(target))
-    before: _Batch | None = None
+    before: _ClaimedBatch | None = None
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="queue") as aside:
         while True:
             usable = before is None or before.down is None
-            batch: _Batch | None = None
+            batch: _ClaimedBatch | None = None
             if usable and not claim.lost and time.monotonic() < deadline:
                 batch = _begin(cache, claim, under_way=before.items if before else ())
             if before is None and batch is not None:
@@ -179,12 +179,14 @@ def _newest(items: Sequence[RolloutItem], now: datetime) -> dict[int, RolloutIte
     return newest
 
 
-def _begin(cache: ObservationCache, claim: Claim, *, under_way: Collection[int]) -> _Batch | None:
+def _begin(
+    cache: ObservationCache, claim: Claim, *, under_way: Collection[int]
+) -> _ClaimedBatch | None:
     """Takes a batch, looks and compares: what is to be written; None when nothing waits."""
     items = claim_items(cache.target.pk, claim.token, most=cache.adapter.batch, under_way=under_way)
     if not items:
         return None
-    batch = _Batch(items, timezone.now())
+    batch = _ClaimedBatch(items, timezone.now())
     placements = placement_refs(cache.target, items)
     limits = current_limits({ref.tenant_id for ref in placements.values()}, batch.now)
     try:
@@ -209,7 +211,7 @@ def _begin(cache: ObservationCache, claim: Claim, *, under_way: Collection[int])
     return batch
 
 
-def _conclude(cache: ObservationCache, claim: Claim, batch: _Batch, done: Processed) -> None:
+def _conclude(cache: ObservationCache, claim: Claim, batch: _ClaimedBatch, done: Processed) -> None:
     """Writes down how a batch ended, and whether the target can be used."""
     settle.settle(cache.target, claim, batch.attempts, batch.unobserved, batch.now)
     done.settled += len(batch.attempts)

@@ -266,7 +266,7 @@ def _note_drift(
 def _wait_unobserved(unobserved: Mapping[int, str], mine: set[int], now: datetime) -> None:
     rows = [item for item in RolloutItem.objects.filter(pk__in=list(unobserved)) if item.pk in mine]
     for item in rows:
-        item.message, item.code = unobserved[item.pk], "unseen"
+        item.message, item.code = unobserved[item.pk], "unobserved"
         item.claim, item.claimed_until = "", None
         wait_again(item, ExternalError(item.message, retryable=True), now)
     RolloutItem.objects.bulk_update(

@@ -135,13 +135,13 @@ def _progress(
 
 def _groups(rollout: Rollout) -> tuple[RolloutGroup, ...]:
     """Groups what is not fine by cause. Bounded: causes are few, samples are cut."""
-    found: dict[tuple[str, str, str, str], list[tuple[int, str, str]]] = defaultdict(list)
+    groups: dict[tuple[str, str, str, str], list[tuple[int, str, str]]] = defaultdict(list)
     items = RolloutItem.objects.filter(rollout=rollout, state__in=_BAD).values_list(
         "pk", "target__slug", "state", "code", "owners", "message", "tenant__slug"
     )
     for pk, target, state, code, owners, message, tenant in items.order_by("id")[:5000]:
         owner = ", ".join(sorted(set(owners.values()))) if owners else ""
-        found[(target, state, code, owner)].append((pk, tenant, message))
+        groups[(target, state, code, owner)].append((pk, tenant, message))
     return tuple(
         RolloutGroup(
             target=target,
@@ -153,20 +153,20 @@ def _groups(rollout: Rollout) -> tuple[RolloutGroup, ...]:
             tenants=tuple(tenant for _, tenant, _ in members[:_SAMPLES]),
             ids=tuple(pk for pk, _, _ in members),
         )
-        for (target, state, code, owner), members in sorted(found.items())
+        for (target, state, code, owner), members in sorted(groups.items())
     )
 
 
 def items(rollout: Rollout, *, state: str = "", target: str = "") -> QuerySet[RolloutItem]:
     """The items of a rollout for its table, filtered as the URL says."""
-    found = RolloutItem.objects.filter(rollout=rollout).select_related(
+    rows = RolloutItem.objects.filter(rollout=rollout).select_related(
         "tenant", "target", "placement", "placement__target"
     )
     if state:
-        found = found.filter(state=state)
+        rows = rows.filter(state=state)
     if target:
-        found = found.filter(target__slug=target)
-    return found
+        rows = rows.filter(target__slug=target)
+    return rows
 
 
 def pace(target_ids: Sequence[int]) -> dict[int, float]:

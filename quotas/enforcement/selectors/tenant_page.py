@@ -85,7 +85,11 @@ def tenant_page(tenant: Tenant, *, now: datetime) -> TenantPage:
     holding = history.subscriptions if history else ()
     # Most tenants have neither leases nor overrides: the history says so already.
     kept = history.adjustments if history else ()
-    sources = {each.source for each in kept if each.ends_at is None or each.ends_at > now}
+    sources = {
+        adjustment.source
+        for adjustment in kept
+        if adjustment.ends_at is None or adjustment.ends_at > now
+    }
     leases = Lease.objects.filter(tenant=tenant, ends_at__gt=now).order_by("ends_at")
     overrides = Override.objects.filter(tenant=tenant, ends_at__isnull=True)
     return TenantPage(
@@ -94,7 +98,9 @@ def tenant_page(tenant: Tenant, *, now: datetime) -> TenantPage:
         message=state.message if state else "",
         since=state.since if state else None,
         limits=limits,
-        subscribed_at=next((each.starts_at for each in holding if each.ends_at is None), None),
+        subscribed_at=next(
+            (interval.starts_at for interval in holding if interval.ends_at is None), None
+        ),
         leases=tuple(leases) if Source.LEASE in sources else (),
         overrides=tuple(overrides) if Source.OVERRIDE in sources else (),
         placements=tuple(_panel(place, limits) for place in placed.order_by("target__slug", "id")),

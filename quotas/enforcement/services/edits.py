@@ -33,13 +33,13 @@ def edit_tenant(
     actor: Actor,
     reason: str,
     at: datetime,
-    **given: Any,
+    **fields: Any,
 ) -> Rollout | None:
     """Changes a tenant's texts, as `tenants.services.update_tenant`. A new group is written to the
     tenant's placements: the rollout that does so, None where there is nothing to push."""
     group = Tenant.objects.values_list("group", flat=True).get(pk=tenant.pk)
     tenants.update_tenant(
-        tenant=tenant, expected_generation=expected_generation, actor=actor, reason=reason, **given
+        tenant=tenant, expected_generation=expected_generation, actor=actor, reason=reason, **fields
     )
     staying = tenant.placements.filter(leaving=False)
     placements = list(staying)
@@ -57,9 +57,9 @@ def edit_tenant(
 
 
 @transaction.atomic
-def add_target(*, actor: Actor, reason: str, **given: Any) -> Target:
+def add_target(*, actor: Actor, reason: str, **fields: Any) -> Target:
     """A new target, as `tenants.services.create_target`; it is probed and prepared at once."""
-    target = tenants.create_target(actor=actor, reason=reason, **given)
+    target = tenants.create_target(actor=actor, reason=reason, **fields)
     _require_valid_options(target)
     _probe_afresh(target)
     return target
@@ -67,13 +67,13 @@ def add_target(*, actor: Actor, reason: str, **given: Any) -> Target:
 
 @transaction.atomic
 def edit_target(
-    *, target: Target, expected_generation: int, actor: Actor, reason: str, **given: Any
+    *, target: Target, expected_generation: int, actor: Actor, reason: str, **fields: Any
 ) -> Target:
     """Changes a target's settings, as `tenants.services.update_target`. What was known of it is in
     doubt then: it is probed, prepared, swept and written to at once, also if it was resting."""
     before = Target.objects.get(pk=target.pk)
     tenants.update_target(
-        target=target, expected_generation=expected_generation, actor=actor, reason=reason, **given
+        target=target, expected_generation=expected_generation, actor=actor, reason=reason, **fields
     )
     if target.generation == before.generation:
         return target

@@ -183,8 +183,8 @@ def give_up_items(
         for chunk in chunks(ids):
             number += rows.filter(pk__in=chunk).update(
                 state=ItemState.SUPERSEDED,
-                code="left",
-                message=f"Left by {actor.name}: {reason}",
+                code="given_up",
+                message=f"Given up by {actor.name}: {reason}",
                 finished_at=at,
             )
         _record_choice("rollout.leave", rollout, actor, reason, number, at)

@@ -81,7 +81,7 @@ def _places(text: str) -> str:
         text = text[: LONGEST_PLACES - 1] + "…"
     # A name is not broken at its hyphens.
     return ", ".join(
-        f'<span class="nowrap">{each}</span>' for each in escape(text or "nowhere").split(", ")
+        f'<span class="nowrap">{place}</span>' for place in escape(text or "nowhere").split(", ")
     )
 
 

@@ -24,8 +24,8 @@ from tenants.models import Target, Tenant, TenantStatus
 @require_GET
 def tenant_list(request: SignedInRequest) -> HttpResponse:
     """Tenants by slug, 50 to a page; every filter is in the URL."""
-    given = {field.name: request.GET.get(field.name, "") for field in fields(lists.TenantFilters)}
-    filters = lists.TenantFilters(**given)
+    chosen = {field.name: request.GET.get(field.name, "") for field in fields(lists.TenantFilters)}
+    filters = lists.TenantFilters(**chosen)
     tenants = lists.filtered(filters, request.user).select_related("state")
     page = keyset_page(
         tenants, cursor=request.GET.get("cursor", ""), key=("slug",), descending=False

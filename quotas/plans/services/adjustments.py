@@ -95,7 +95,7 @@ def set_override(
         for tenant in tenants
         if tenant.pk not in current or current[tenant.pk].value != value
     ]
-    replaced = [current[each.pk].pk for each in changing if each.pk in current]
+    replaced = [current[tenant.pk].pk for tenant in changing if tenant.pk in current]
     Override.objects.filter(pk__in=replaced).update(ends_at=Greatest("starts_at", Value(at)))
     made = Override.objects.bulk_create(
         [

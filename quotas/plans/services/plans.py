@@ -114,11 +114,11 @@ def update_plan(
     """Changes the texts of a plan (None leaves one as it is); its terms are in its versions."""
     reason = audit.require_reason(reason)
     plan = Plan.objects.select_for_update().get(pk=plan.pk)
-    given = {"name": name, "description": description}
-    before = {field: getattr(plan, field) for field in given}
+    texts = {"name": name, "description": description}
+    before = {field: getattr(plan, field) for field in texts}
     after = {
         field: text.strip()
-        for field, text in given.items()
+        for field, text in texts.items()
         if text is not None and text.strip() != before[field]
     }
     if after:

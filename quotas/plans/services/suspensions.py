@@ -53,11 +53,11 @@ def resume(
 
 def _flip(tenants: Sequence[Tenant], old: str, new: str) -> list[Tenant]:
     ids = [tenant.pk for tenant in tenants]
-    found = list(Tenant.objects.select_for_update().filter(pk__in=ids, status=old).order_by("pk"))
-    Tenant.objects.filter(pk__in=[tenant.pk for tenant in found]).update(status=new)
-    for tenant in found:
+    flipped = list(Tenant.objects.select_for_update().filter(pk__in=ids, status=old).order_by("pk"))
+    Tenant.objects.filter(pk__in=[tenant.pk for tenant in flipped]).update(status=new)
+    for tenant in flipped:
         tenant.status = new
-    return found
+    return flipped
 
 
 def _record(action: str, tenants: Sequence[Tenant], was: str, **entry: Any) -> None:

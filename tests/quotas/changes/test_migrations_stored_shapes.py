@@ -1,4 +1,4 @@
-"""What older versions stored is read by this one: the data migration of changes."""
+"""What older versions stored is read by this one: the data migrations of changes."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from tests.quotas.changes.memory_adapter import MemoryAdapter
 from tests.quotas.changes.page_client import browser, said
 
 migration = import_module("quotas.changes.migrations.0002_previews_and_payloads_in_one_shape")
+causes = import_module("quotas.changes.migrations.0003_cause_unobserved_in_previews")
 
 
 def age(proposal: Proposal) -> Proposal:
@@ -67,3 +68,17 @@ def test_the_way_back_leaves_payloads_that_the_older_version_reads(
     migration.upgrade(apps, None)
     draft.refresh_from_db()
     assert draft.payload["value"] == 1500
+
+
+def test_the_causes_of_a_stored_preview_follow_and_can_be_taken_back(
+    dataset: SimpleNamespace, alice: Actor
+) -> None:
+    draft, _ = preview(SetOverride(("acme",), "requests.cpu", 1500), alice)
+    blocked = [{"cause": "unseen"}, {"cause": "refused"}]
+    Proposal.objects.filter(pk=draft.pk).update(preview={**draft.preview, "blocked": blocked})
+    causes.upgrade(apps, None)
+    draft.refresh_from_db()
+    assert [obstacle["cause"] for obstacle in draft.preview["blocked"]] == ["unobserved", "refused"]
+    causes.downgrade(apps, None)
+    draft.refresh_from_db()
+    assert draft.preview["blocked"] == blocked

@@ -111,7 +111,7 @@ def test_items_that_a_person_leaves_end_their_rollout(plane: FakePlane, sent: Se
     tasks.tick()
     rollout.refresh_from_db()
     assert rollout.finished_at
-    assert RolloutItem.objects.get().message == "Left by ann: not now"
+    assert RolloutItem.objects.get().message == "Given up by ann: not now"
     assert Entry.objects.get(action="rollout.leave").reason == "not now"
 
 

@@ -219,7 +219,7 @@ def test_a_live_part_stops_asking_when_nothing_moves(
             assert b"<html" not in answer.content
 
 
-@pytest.mark.parametrize(("action", "state"), [("retry", "waiting"), ("leave", "superseded")])
+@pytest.mark.parametrize(("action", "state"), [("retry", "waiting"), ("give_up", "superseded")])
 def test_a_group_is_retried_or_left_with_a_reason(
     action: str, state: str, sign_in: SignIn, lab: Target, plane: FakePlane, sent: list[Any]
 ) -> None:

@@ -18,7 +18,7 @@ from console.clients.temporal.payloads import (
     LONGEST_IDENTITY,
     LONGEST_NAME,
     Attributes,
-    fault,
+    failure,
     seconds,
     some,
     text,
@@ -52,7 +52,7 @@ def activity_started(event: Any, room: int) -> Attributes:
         "build": build_of(event.worker_version),
     }
     if event.HasField("last_failure"):
-        attributes["fault"] = fault(event.last_failure, room)
+        attributes["failure"] = failure(event.last_failure, room)
     return attributes
 
 
@@ -70,7 +70,7 @@ def activity_failed(event: Any, room: int) -> Attributes:
         "actor": text(event.identity, LONGEST_IDENTITY),
         "ref": event.scheduled_event_id,
         "state": RETRY_STATES.get(event.retry_state, ""),
-        "fault": fault(event.failure, room),
+        "failure": failure(event.failure, room),
     }
 
 
@@ -78,7 +78,7 @@ def activity_timed_out(event: Any, room: int) -> Attributes:
     return {
         "ref": event.scheduled_event_id,
         "state": RETRY_STATES.get(event.retry_state, ""),
-        "fault": fault(event.failure, room),
+        "failure": failure(event.failure, room),
     }
 
 

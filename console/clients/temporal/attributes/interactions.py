@@ -17,7 +17,7 @@ from console.clients.temporal.payloads import (
     LONGEST_IDENTITY,
     LONGEST_NAME,
     Attributes,
-    fault,
+    failure,
     fields,
     some,
     text,
@@ -67,7 +67,7 @@ def update_admitted(event: Any, room: int) -> Attributes:
 
 
 def update_rejected(event: Any, room: int) -> Attributes:
-    return {**_update(event.rejected_request, room), "fault": fault(event.failure, room)}
+    return {**_update(event.rejected_request, room), "failure": failure(event.failure, room)}
 
 
 def update_completed(event: Any, room: int) -> Attributes:
@@ -77,7 +77,7 @@ def update_completed(event: Any, room: int) -> Attributes:
         "ref": event.accepted_event_id,
     }
     if event.outcome.HasField("failure"):
-        attributes["fault"] = fault(event.outcome.failure, room)
+        attributes["failure"] = failure(event.outcome.failure, room)
     else:
         attributes["detail"] = some(result=values(event.outcome.success.payloads, room))
     return attributes
@@ -113,7 +113,7 @@ def child_completed(event: Any, room: int) -> Attributes:
 
 
 def child_failed(event: Any, room: int) -> Attributes:
-    return {**child_started(event, room), "fault": fault(event.failure, room)}
+    return {**child_started(event, room), "failure": failure(event.failure, room)}
 
 
 def child_start_failed(event: Any, _: int) -> Attributes:
@@ -140,7 +140,7 @@ def external_answered(event: Any, _: int) -> Attributes:
 def marker_recorded(event: Any, room: int) -> Attributes:
     attributes: Attributes = {"name": text(event.marker_name, LONGEST_NAME)}
     if event.HasField("failure"):
-        attributes["fault"] = fault(event.failure, room)
+        attributes["failure"] = failure(event.failure, room)
     if event.marker_name == LOCAL_ACTIVITY:
         attributes.update(_local_activity(event, room))
     elif event.details:
@@ -203,7 +203,7 @@ def nexus_answered(event: Any, room: int) -> Attributes:
     attributes: Attributes = {"ref": event.scheduled_event_id}
     names = event.DESCRIPTOR.fields_by_name
     if "failure" in names and event.HasField("failure"):
-        attributes["fault"] = fault(event.failure, room)
+        attributes["failure"] = failure(event.failure, room)
     if "result" in names:
         attributes["detail"] = some(result=values([event.result], room))
     return attributes

@@ -21,7 +21,7 @@ from console.clients.temporal.payloads import (
     LONGEST_IDENTITY,
     LONGEST_NAME,
     Attributes,
-    fault,
+    failure,
     fields,
     seconds,
     some,
@@ -67,7 +67,7 @@ def workflow_started(event: Any, room: int) -> Attributes:
         "detail": detail,
     }
     if event.HasField("continued_failure"):
-        attributes["fault"] = fault(event.continued_failure, room)
+        attributes["failure"] = failure(event.continued_failure, room)
     return attributes
 
 
@@ -80,7 +80,7 @@ def workflow_completed(event: Any, room: int) -> Attributes:
 
 def workflow_failed(event: Any, room: int) -> Attributes:
     return {
-        "fault": fault(event.failure, room),
+        "failure": failure(event.failure, room),
         "state": RETRY_STATES.get(event.retry_state, ""),
         "run": event.new_execution_run_id,
     }
@@ -123,7 +123,7 @@ def workflow_continued_as_new(event: Any, room: int) -> Attributes:
         "detail": detail,
     }
     if event.HasField("failure"):
-        attributes["fault"] = fault(event.failure, room)
+        attributes["failure"] = failure(event.failure, room)
     return attributes
 
 
@@ -153,7 +153,7 @@ def task_failed(event: Any, room: int) -> Attributes:
         "detail": some(base_run_id=event.base_run_id, new_run_id=event.new_run_id),
     }
     if event.HasField("failure"):
-        attributes["fault"] = fault(event.failure, room)
+        attributes["failure"] = failure(event.failure, room)
     return attributes
 
 

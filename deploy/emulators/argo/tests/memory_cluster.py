@@ -34,16 +34,22 @@ class MemoryCluster:
         self.is_raced = False
 
     def unfinished(self) -> list[Obj]:
-        return [copy.deepcopy(one) for one in self.workflows.values() if not _completed(one)]
+        return [
+            copy.deepcopy(workflow)
+            for workflow in self.workflows.values()
+            if not _completed(workflow)
+        ]
 
     def finished(self) -> list[Obj]:
-        return [copy.deepcopy(one) for one in self.workflows.values() if _completed(one)]
+        return [
+            copy.deepcopy(workflow) for workflow in self.workflows.values() if _completed(workflow)
+        ]
 
     def pods(self) -> list[Obj]:
         return [
-            copy.deepcopy(one)
-            for one in self.pods_there.values()
-            if one["metadata"]["labels"][names.COMPLETED] == "false"
+            copy.deepcopy(pod)
+            for pod in self.pods_there.values()
+            if pod["metadata"]["labels"][names.COMPLETED] == "false"
         ]
 
     def limits(self) -> dict[str, str]:
@@ -157,8 +163,8 @@ ENDS = {"completed": ("Succeeded", 0, "Completed"), "error": ("Failed", 1, "Erro
 
 def end(pod: Obj, now: datetime) -> None:
     """What a simulated node writes at the end."""
-    asked = pod["metadata"]["annotations"].get("headroom.dev/ends", "completed")
-    phase, code, reason = ENDS[asked]
+    ending = pod["metadata"]["annotations"].get("headroom.dev/ends", "completed")
+    phase, code, reason = ENDS[ending]
     began, over = names.stamp(now), names.stamp(now)
     terminated = {"exitCode": code, "reason": reason, "startedAt": began, "finishedAt": over}
     pod["status"] = {

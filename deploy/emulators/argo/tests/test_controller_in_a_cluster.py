@@ -32,10 +32,10 @@ def space(site: Administrator) -> Iterator[str]:
 @pytest.fixture
 def cluster(site: Administrator, space: str) -> Cluster:
     """With the definition of Workflows served. Other tests share it: only `space` is managed."""
-    found = Cluster(f"kubeconfig:{site.kubeconfig}", space)
-    assert found.install()
+    managed = Cluster(f"kubeconfig:{site.kubeconfig}", space)
+    assert managed.install()
     until(lambda: "argoproj.io/v1alpha1/Workflow" in site.client.probe().kinds)
-    return found
+    return managed
 
 
 def submit(site: Administrator, space: str, name: str, **spec: Any) -> None:
@@ -83,21 +83,21 @@ def test_a_workflow_is_run_through_the_api(
     submit(site, space, "one")
     controller = Controller(cluster)
     controller.round(datetime.now(UTC))
-    found = site.client.get("Workflow", "one", namespace=space)
-    assert found["status"]["phase"] == "Running"
-    assert found["metadata"]["labels"][names.PHASE] == "Running"
+    workflow = site.client.get("Workflow", "one", namespace=space)
+    assert workflow["status"]["phase"] == "Running"
+    assert workflow["metadata"]["labels"][names.PHASE] == "Running"
     pod = site.client.get("Pod", "one", namespace=space)
-    assert pod["metadata"]["ownerReferences"][0]["uid"] == found["metadata"]["uid"]
-    managers = {entry["manager"] for entry in found["metadata"]["managedFields"]}
+    assert pod["metadata"]["ownerReferences"][0]["uid"] == workflow["metadata"]["uid"]
+    managers = {entry["manager"] for entry in workflow["metadata"]["managedFields"]}
     assert names.FIELD_MANAGER in managers
     end_pod(site, space, "one", 1)
     controller.round(datetime.now(UTC))
-    found = site.client.get("Workflow", "one", namespace=space)
-    assert (found["status"]["phase"], found["status"]["message"]) == (
+    workflow = site.client.get("Workflow", "one", namespace=space)
+    assert (workflow["status"]["phase"], workflow["status"]["message"]) == (
         "Failed",
         "main: Error (exit code 1)",
     )
-    assert found["metadata"]["labels"][names.COMPLETED] == "true"
+    assert workflow["metadata"]["labels"][names.COMPLETED] == "true"
     reasons = {event["reason"] for event in site.client.events(space)}
     assert {"WorkflowRunning", "WorkflowFailed"} <= reasons
 

@@ -82,8 +82,8 @@ def test_steps_go_group_by_group_and_know_their_parameters() -> None:
     nodes = lab.nodes("s")
     assert nodes["s"] == ("Steps", "Succeeded", "")
     assert nodes["s[1].c"] == ("Skipped", "Skipped", "when 'Succeeded == Failed' evaluated false")
-    said = {pod["metadata"]["annotations"]["to"] for pod in lab.cluster.pods_there.values()}
-    assert said == {"x", "u", "v"}
+    arguments = {pod["metadata"]["annotations"]["to"] for pod in lab.cluster.pods_there.values()}
+    assert arguments == {"x", "u", "v"}
     graph = lab.status("s")["nodes"]
     assert graph["s"]["children"] == [names.node_id("s", "s[0]")]
     second = names.node_id("s", "s[1]")

@@ -71,7 +71,9 @@ def test_a_retried_workflow_runs_to_its_end() -> None:
     failed(lab, main, OK, BAD)
     retry(lab, "wf")
     template = next(
-        one for one in lab.cluster.workflows["wf"]["spec"]["templates"] if one["name"] == "bad"
+        template
+        for template in lab.cluster.workflows["wf"]["spec"]["templates"]
+        if template["name"] == "bad"
     )
     template["metadata"]["annotations"]["headroom.dev/ends"] = "completed"
     status = lab.finish("wf")
@@ -176,7 +178,7 @@ def test_a_step_that_waits_is_resumed_by_its_selector_or_with_all() -> None:
         operations.resumed(there, lab.now, "approve")
     for selector in ("displayName=approve", ""):
         nodes = operations.resumed(there, lab.now, selector)["status"]["nodes"].values()
-        node = next(one for one in nodes if one["displayName"] == "approve")
+        node = next(node for node in nodes if node["displayName"] == "approve")
         assert (node["phase"], node["message"]) == ("Succeeded", f"Resumed by: {operations.ACTOR}")
     lab.cluster.workflows["wf"] = operations.resumed(there, lab.now)
     assert lab.finish("wf")["phase"] == "Succeeded"
@@ -203,7 +205,7 @@ def test_the_archive_keeps_the_newest_and_one_row_for_each_uid() -> None:
         status = {"startedAt": moment, "finishedAt": moment, "nodes": {"x": {}}}
         own = {"uid": f"u{number}", "name": f"wf{number}", "namespace": "acme"}
         archive.put([{"metadata": own, "status": status}])
-    assert [one["metadata"]["uid"] for one in archive.all()] == ["u3", "u2"]
+    assert [workflow["metadata"]["uid"] for workflow in archive.all()] == ["u3", "u2"]
     assert archive.get("u1") is None
     first = listing.page(archive.all(), {"listOptions.limit": "1"})
     assert first["metadata"] == {"continue": "1"}
@@ -214,6 +216,8 @@ def test_the_archive_keeps_the_newest_and_one_row_for_each_uid() -> None:
     since = {
         "listOptions.fieldSelector": "metadata.namespace=acme,spec.startedAt>2026-11-22T12:00:02Z"
     }
-    assert [one["metadata"]["uid"] for one in listing.page(archive.all(), since)["items"]] == ["u3"]
+    assert [
+        workflow["metadata"]["uid"] for workflow in listing.page(archive.all(), since)["items"]
+    ] == ["u3"]
     with pytest.raises(listing.CannotSelectError, match="unsupported"):
         listing.page(archive.all(), {"listOptions.fieldSelector": "status.phase=Failed"})

@@ -27,10 +27,10 @@ def server(request: pytest.FixtureRequest) -> tuple[str, str, dict[str, str]]:
 def api(server: tuple[str, str, dict[str, str]]) -> Iterator[Api]:
     """The administrator in a new namespace."""
     url, token, _ = server
-    found = Api(url, token, f"t-{uuid4().hex[:10]}")
-    status, answer = found.call(
-        "POST", "/api/v1/namespaces", {"metadata": {"name": found.namespace}}
+    administrator = Api(url, token, f"t-{uuid4().hex[:10]}")
+    status, answer = administrator.call(
+        "POST", "/api/v1/namespaces", {"metadata": {"name": administrator.namespace}}
     )
     assert status == 201, answer
-    yield found
-    found.call("DELETE", f"/api/v1/namespaces/{found.namespace}")
+    yield administrator
+    administrator.call("DELETE", f"/api/v1/namespaces/{administrator.namespace}")

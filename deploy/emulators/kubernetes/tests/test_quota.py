@@ -46,8 +46,8 @@ def test_a_limit_range_gives_defaults_and_refuses_the_rest(api: Api) -> None:
         "limitranges", {"metadata": {"name": "l"}, "spec": {"limits": [item]}}
     )
     assert (status, answer["spec"]["limits"][0]["defaultRequest"]) == (201, {"cpu": "1"})
-    given = until(lambda: api.post("pods", pod("a"), "?dryRun=All")[1])
-    container = given["spec"]["containers"][0]
+    admitted = until(lambda: api.post("pods", pod("a"), "?dryRun=All")[1])
+    container = admitted["spec"]["containers"][0]
     assert container["resources"] == {"limits": {"cpu": "1"}, "requests": {"cpu": "1"}}
     body = pod("b")
     body["spec"]["containers"][0]["resources"] = {"limits": {"cpu": "3"}}
@@ -70,7 +70,7 @@ def test_a_held_back_job_says_why_and_goes_on_later(api: Api) -> None:
 
     def denied() -> str:
         events = api.get("events")["items"]
-        return next((one["message"] for one in events if one["reason"] == "FailedCreate"), "")
+        return next((event["message"] for event in events if event["reason"] == "FailedCreate"), "")
 
     assert re.fullmatch(
         r'Error creating: pods "j-[a-z0-9]{5}" is forbidden: exceeded quota: q, '

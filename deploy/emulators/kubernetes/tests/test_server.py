@@ -128,10 +128,10 @@ def test_a_pod_waits_for_a_node_with_room() -> None:
         body = {"metadata": {"name": "big"}, "spec": {"containers": [container]}}
         path = "/api/v1/namespaces/default/pods"
         assert call(emulator, "POST", path, body)[0] == 201
-        found = until(
+        conditions = until(
             lambda: call(emulator, "GET", f"{path}/big")[1]["status"].get("conditions", [])
         )
-        assert found[0]["message"] == "0/1 nodes are available: 1 Insufficient cpu."
+        assert conditions[0]["message"] == "0/1 nodes are available: 1 Insufficient cpu."
 
 
 def test_it_runs_as_a_program_that_writes_a_kubeconfig(tmp_path: Path) -> None:

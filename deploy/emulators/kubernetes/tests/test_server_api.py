@@ -41,19 +41,19 @@ SHAPE = (
 
 
 def test_quantities_are_stored_in_their_shortest_form(api: Api) -> None:
-    for given, stored in STORED.items():
-        body = {"metadata": {"name": "q"}, "spec": {"hard": {"requests.cpu": given}}}
+    for written, stored in STORED.items():
+        body = {"metadata": {"name": "q"}, "spec": {"hard": {"requests.cpu": written}}}
         status, answer = api.post("resourcequotas", body, "?dryRun=All")
-        assert (status, answer["spec"]["hard"]["requests.cpu"]) == (201, stored), given
+        assert (status, answer["spec"]["hard"]["requests.cpu"]) == (201, stored), written
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("written", "words"),
     [("1K", SUFFIX), ("1Kb", SHAPE), ("abc", SHAPE), ("1e3Ki", SHAPE)],
     ids=["1K", "1Kb", "abc", "1e3Ki"],
 )
-def test_what_is_no_quantity_is_refused(api: Api, given: str, words: str) -> None:
-    body = {"metadata": {"name": "q"}, "spec": {"hard": {"requests.cpu": given}}}
+def test_what_is_no_quantity_is_refused(api: Api, written: str, words: str) -> None:
+    body = {"metadata": {"name": "q"}, "spec": {"hard": {"requests.cpu": written}}}
     status, answer = api.post("resourcequotas", body)
     assert status == 400
     prefix = 'ResourceQuota in version "v1" cannot be handled as a ResourceQuota: '
@@ -149,8 +149,8 @@ def test_lists_come_in_pages_and_by_label(api: Api) -> None:
         if not token:
             break
     assert [name for name in names if re.fullmatch(r"c\d", name)] == [f"c{n}" for n in range(5)]
-    found = api.get("configmaps", query="?labelSelector=n%20in%20(1,2),n!%3D2")
-    assert [item["metadata"]["name"] for item in found["items"]] == ["c1"]
+    selected = api.get("configmaps", query="?labelSelector=n%20in%20(1,2),n!%3D2")
+    assert [item["metadata"]["name"] for item in selected["items"]] == ["c1"]
 
 
 def test_a_watch_tells_what_happened_since_a_version(api: Api) -> None:
@@ -180,9 +180,9 @@ def test_a_binding_lets_a_group_work_in_one_namespace(
         'resourcequotas "q" is forbidden: User "outsider" cannot get resource "resourcequotas" '
         f'in API group "" in the namespace "{api.namespace}"',
     )
-    asked = {"namespace": api.namespace, "verb": "create", "resource": "resourcequotas"}
+    attributes = {"namespace": api.namespace, "verb": "create", "resource": "resourcequotas"}
     path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-    _, review = member.call("POST", path, {"spec": {"resourceAttributes": asked}})
+    _, review = member.call("POST", path, {"spec": {"resourceAttributes": attributes}})
     assert review["status"] == {"allowed": False}
 
 

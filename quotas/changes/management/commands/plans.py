@@ -62,7 +62,7 @@ class Command(BaseCommand):
         self.stdout.write(yaml_form.dump(export_plan(plan) for plan in by_slug.values()), ending="")
 
     def _diff(self, options: dict[str, Any]) -> None:
-        differences = [compare(each) for each in _read(options["file"])]
+        differences = [compare(document) for document in _read(options["file"])]
         for difference in differences:
             self._say_difference(difference)
         if any(difference.changes for difference in differences):
@@ -71,11 +71,11 @@ class Command(BaseCommand):
     def _apply(self, options: dict[str, Any]) -> None:
         reason = require_reason(options["reason"])
         documents = _read(options["file"])
-        for difference in [compare(each) for each in documents]:
+        for difference in [compare(document) for document in documents]:
             self._say_difference(difference)
-        for each in documents:
+        for document in documents:
             applied = apply_document(
-                document=each, reason=reason, actor=Actor.command("plans apply")
+                document=document, reason=reason, actor=Actor.command("plans apply")
             )
             self._say_applied(applied)
 
@@ -105,10 +105,10 @@ class Command(BaseCommand):
             self.stdout.write(f"{applied.plan}: written, v{applied.version}")
 
     def _say_preview(self, preview: Preview) -> None:
-        for each in preview.over_limit:
+        for over_limit in preview.over_limit:
             self.stdout.write(
-                f"  {each.tenant} on {each.target} uses {each.used_text} of {each.label}, the new "
-                f"limit is {each.limit_text}: {each.effect}"
+                f"  {over_limit.tenant} on {over_limit.target} uses {over_limit.used_text} of "
+                f"{over_limit.label}, the new limit is {over_limit.limit_text}: {over_limit.effect}"
             )
         for blocked in preview.blocked:
             self.stdout.write(f"  {blocked.message}")

@@ -108,7 +108,7 @@ def _quota(
     limits: EffectiveLimits, placement: PlacementRef, labels: Mapping[str, str]
 ) -> DesiredObject:
     """It counts Workflows that exist, so that at 0 none can be added to those there are."""
-    given = limits.limits.get(names.PARALLELISM)
+    parallelism = limits.limits.get(names.PARALLELISM)
     return DesiredObject(
         ref=ObjectRef("ResourceQuota", placement.location, names.QUOTA),
         fields=_label_fields(labels) | {names.CLOSED_PATH: 0},
@@ -122,7 +122,7 @@ def _quota(
             },
             "spec": {"hard": {names.COUNTED: "0"}},
         },
-        limits={} if given is None else {names.PARALLELISM: names.CLOSED_PATH},
+        limits={} if parallelism is None else {names.PARALLELISM: names.CLOSED_PATH},
         stage=1,
     )
 

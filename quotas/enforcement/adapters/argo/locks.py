@@ -37,16 +37,16 @@ def has_slot(workflow: Item) -> bool:
 
 def holders(workflows: Iterable[Item], namespace: str) -> dict[str, set[str]]:
     """By key of our ConfigMap: the holders (workflows and steps), as the statuses name them."""
-    found: dict[str, set[str]] = {}
+    by_key: dict[str, set[str]] = {}
     prefix = names.lock_name(namespace, "")
     for workflow in workflows:
         for entry in _holding(workflow):
             lock = str(entry.get("semaphore") or "")
             if lock.startswith(prefix):
-                found.setdefault(lock.removeprefix(prefix), set()).update(
+                by_key.setdefault(lock.removeprefix(prefix), set()).update(
                     map(str, entry.get("holders") or ())
                 )
-    return {key: who for key, who in found.items() if who}
+    return {key: who for key, who in by_key.items() if who}
 
 
 def _holding(workflow: Item) -> Iterable[Mapping[str, Any]]:

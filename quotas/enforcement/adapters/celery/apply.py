@@ -107,6 +107,6 @@ def _by_type(hosts: Iterable[str], workers: Workers) -> Mapping[str, Mapping[str
     """Current rate by worker by task type."""
     by_type: dict[str, dict[str, str]] = {}
     for host in hosts:
-        for one in workers.types.get(host, ()):
-            by_type.setdefault(one.name, {})[host] = one.rate_limit
+        for task_type in workers.types.get(host, ()):
+            by_type.setdefault(task_type.name, {})[host] = task_type.rate_limit
     return by_type

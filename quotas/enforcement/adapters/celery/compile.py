@@ -44,8 +44,8 @@ def compiled(
         return Compiled((_wanted(placement, target, 0, limited=False),), warnings=(say,))
     if limits is None:
         return Compiled()
-    given = limits.limits.get(RATE)
-    rate = None if given is None else given.value
+    limit = limits.limits.get(RATE)
+    rate = None if limit is None else limit.value
     if limits.suspended or rate == 0:
         return Compiled((_wanted(placement, target, 0, limited=rate is not None),))
     if rate is None:

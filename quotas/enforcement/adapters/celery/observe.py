@@ -132,13 +132,13 @@ def _rates(
 ) -> tuple[ObservedObject | None, bool]:
     by_type: dict[str, list[str]] = {}
     for host in sorted(members.alone):
-        for one in workers.types.get(host, ()):
-            by_type.setdefault(one.name, []).append(one.rate_limit)
-    every = [rate for found in by_type.values() for rate in found]
+        for task_type in workers.types.get(host, ()):
+            by_type.setdefault(task_type.name, []).append(task_type.rate_limit)
+    every = [rate for task_rates in by_type.values() for rate in task_rates]
     ours = [rate for rate in every if rates.is_ours(rate)]
     if not ours:
         return None, _began(members.alone, workers)
-    totals = {rates.together(found) for found in by_type.values()}
+    totals = {rates.together(task_rates) for task_rates in by_type.values()}
     if len(ours) == len(every):
         # All of it is ours: where it is no longer right, the number of workers has changed.
         (total, *others) = totals
@@ -148,7 +148,7 @@ def _rates(
     hosts = {
         host
         for host in members.alone
-        if not all(rates.is_ours(one.rate_limit) for one in workers.types.get(host, ()))
+        if not all(rates.is_ours(task_type.rate_limit) for task_type in workers.types.get(host, ()))
     }
     afresh = _began(hosts, workers)
     text = f"not in force on {', '.join(sorted(hosts))}"
@@ -166,11 +166,11 @@ def _began(hosts: frozenset[str] | set[str], workers: Workers) -> bool:
 
 
 def _has_none(types: Sequence[TaskType]) -> bool:
-    return all(rates.per_second(one.rate_limit) is None for one in types)
+    return all(rates.per_second(task_type.rate_limit) is None for task_type in types)
 
 
 def _warnings(members: QueueWorkers, workers: Workers) -> tuple[str, ...]:
-    names = {one.name for host in members.alone for one in workers.types.get(host, ())}
+    names = {task_type.name for host in members.alone for task_type in workers.types.get(host, ())}
     warnings = []
     if len(names) > 1:
         warnings.append(

@@ -37,6 +37,6 @@ def together(rates: list[str]) -> int | None:
     """Milli-requests a second of all workers for one task type, each with its own rate; None as
     soon as one of them has no limit."""
     each_rate = [per_second(rate) for rate in rates]
-    if not each_rate or any(one is None for one in each_rate):
+    if not each_rate or any(rate is None for rate in each_rate):
         return None
-    return round(sum(one for one in each_rate if one is not None) * 1000)
+    return round(sum(rate for rate in each_rate if rate is not None) * 1000)

@@ -139,8 +139,8 @@ def binding_fields(body: Mapping[str, Any]) -> Fields:
     """Role and subjects of a RoleBinding as two texts."""
     role = body["roleRef"]
     subjects = sorted(
-        "/".join(filter(None, (one["kind"], one.get("namespace", ""), one["name"])))
-        for one in body.get("subjects") or ()
+        "/".join(filter(None, (subject["kind"], subject.get("namespace", ""), subject["name"])))
+        for subject in body.get("subjects") or ()
     )
     return {"roleRef": f"{role['kind']}/{role['name']}", "subjects": ", ".join(subjects)}
 
@@ -152,7 +152,11 @@ def quota_scopes(spec: Mapping[str, Any]) -> tuple[Scope, ...]:
     if not plain and not selector:
         return ()
     matched = [
-        Scope(one["scopeName"], one["operator"], tuple(sorted(one.get("values") or ())))
-        for one in selector
+        Scope(
+            expression["scopeName"],
+            expression["operator"],
+            tuple(sorted(expression.get("values") or ())),
+        )
+        for expression in selector
     ]
     return tuple(sorted((*plain, *matched), key=str))

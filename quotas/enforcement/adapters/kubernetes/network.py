@@ -91,8 +91,8 @@ def _rule_in_words(rule: Mapping[str, Any], side: str) -> str:
     if rule == _DNS:
         return "DNS"
     peers = ", ".join(_peer(peer) for peer in rule.get(side) or ()) or "anywhere"
-    ports = ", ".join(f"{one.get('protocol', 'TCP')} {one.get('port', 'all')}"
-                      for one in rule.get("ports") or ())  # fmt: skip
+    ports = ", ".join(f"{port.get('protocol', 'TCP')} {port.get('port', 'all')}"
+                      for port in rule.get("ports") or ())  # fmt: skip
     return f"{peers} on {ports}" if ports else peers
 
 

@@ -67,7 +67,9 @@ def _pod(spec: Item, side: str, name: str, unit: Unit) -> int:
             peak = max(peak, sidecars)
         else:
             peak = max(peak, sidecars + amount(container))
-    total = max(peak, sidecars + sum(amount(one) for one in spec.get("containers") or ()))
+    total = max(
+        peak, sidecars + sum(amount(container) for container in spec.get("containers") or ())
+    )
     if name in ((spec.get("resources") or {}).get(side) or {}):
         total = amount(spec)  # pod-level resources count instead of the containers' own
     overhead = (spec.get("overhead") or {}).get(name)
@@ -76,7 +78,7 @@ def _pod(spec: Item, side: str, name: str, unit: Unit) -> int:
 
 def _best_effort(pod: Item) -> bool:
     holders = (*(pod["spec"].get("containers") or ()), *(pod["spec"].get("initContainers") or ()))
-    return not any((one.get("resources") or {}).get(side) for one in (pod["spec"], *holders)
+    return not any((holder.get("resources") or {}).get(side) for holder in (pod["spec"], *holders)
                    for side in ("requests", "limits"))  # fmt: skip
 
 

@@ -34,7 +34,7 @@ Rate = int | Unchanged | None
 
 
 @dataclass(slots=True)
-class _Batch:
+class _QueueChanges:
     """The changes of one queue."""
 
     queue: str
@@ -87,11 +87,13 @@ def run(
     errors: dict[int, Exception] = {}
     calls: dict[int, int] = defaultdict(int)
 
-    def report(one: PlacementChanges) -> None:
-        error = errors.get(one.placement.id)
-        done = one.changes if error is None else ()
+    def report(requested: PlacementChanges) -> None:
+        error = errors.get(requested.placement.id)
+        done = requested.changes if error is None else ()
         spent = time.monotonic() - begun
-        on_result(ApplyResult(one.placement, done, error, calls[one.placement.id], spent))
+        on_result(
+            ApplyResult(requested.placement, done, error, calls[requested.placement.id], spent)
+        )
 
     for requested in work:
         if not requested.changes:
@@ -107,25 +109,25 @@ def run(
             batch = futures[future]
             spent, error = future.result()
             calls[batch.changes[0][0].placement.id] += spent  # counted once, whoever it served
-            for one in _works(batch):
-                number = one.placement.id
+            for served in _works(batch):
+                number = served.placement.id
                 waiting[number].discard(batch.queue)
                 if error is not None:
                     errors.setdefault(number, error)
                 if not waiting[number]:
-                    report(one)
+                    report(served)
 
 
-def _batches(work: Iterable[PlacementChanges]) -> list[_Batch]:
-    by_queue: dict[str, _Batch] = {}
+def _batches(work: Iterable[PlacementChanges]) -> list[_QueueChanges]:
+    by_queue: dict[str, _QueueChanges] = {}
     for requested in work:
         for change in requested.changes:
-            batch = by_queue.setdefault(change.ref.name, _Batch(change.ref.name))
+            batch = by_queue.setdefault(change.ref.name, _QueueChanges(change.ref.name))
             batch.changes.append((requested, change))
     return list(by_queue.values())
 
 
-def _works(batch: _Batch) -> list[PlacementChanges]:
+def _works(batch: _QueueChanges) -> list[PlacementChanges]:
     return list({work.placement.id: work for work, _ in batch.changes}.values())
 
 
@@ -134,7 +136,7 @@ def _wanted(change: Change, path: str) -> object:
 
 
 def _write(
-    client: TemporalClient, batch: _Batch, shared: SharedQueue | None
+    client: TemporalClient, batch: _QueueChanges, shared: SharedQueue | None
 ) -> tuple[int, ExternalError | None]:
     """Calls made (as far as is known when one fails), and what went wrong."""
     try:
@@ -145,7 +147,7 @@ def _write(
         return 1, error
 
 
-def _write_dedicated(client: TemporalClient, batch: _Batch) -> int:
+def _write_dedicated(client: TemporalClient, batch: _QueueChanges) -> int:
     for _, change in batch.changes:
         rate = _wanted(change, "queue_rate")
         stored = client.update_queue(
@@ -158,7 +160,7 @@ def _write_dedicated(client: TemporalClient, batch: _Batch) -> int:
     return len(batch.changes)
 
 
-def _write_shared(client: TemporalClient, batch: _Batch, shared: SharedQueue | None) -> int:
+def _write_shared(client: TemporalClient, batch: _QueueChanges, shared: SharedQueue | None) -> int:
     old = client.queue_config(batch.queue)
     base, limit = own_rates(shared, old)
     weights, gone = batch.weights, [key for key in batch.gone if key in old.weights]
@@ -223,7 +225,7 @@ def cost(work: Sequence[PlacementChanges]) -> int:
     return sum(map(_calls, _batches(work)))
 
 
-def _calls(batch: _Batch) -> int:
+def _calls(batch: _QueueChanges) -> int:
     keys = sum(bool(change.ref.part) for _, change in batch.changes)
     if not keys:
         return len(batch.changes)

@@ -98,29 +98,29 @@ def weight_text(milli: int) -> str:
 
 
 def _dedicated(limits: EffectiveLimits, placement: PlacementRef, target: TargetRef) -> Compiled:
-    given = {
+    rates = {
         key: value
         for key in (QUEUE_RATE, TENANT_RATE)
         if (value := _value(limits, key)) is not None
     }
     if limits.suspended:
         rate = 0
-    elif given:
-        rate = storable(min(given.values()))
+    elif rates:
+        rate = storable(min(rates.values()))
     else:
         return Compiled()
-    warnings = _rounded(min(given.values()), rate) if given and not limits.suspended else ()
-    return Compiled((_queue_rate(placement, target, rate, given),), warnings=warnings)
+    warnings = _rounded(min(rates.values()), rate) if rates and not limits.suspended else ()
+    return Compiled((_queue_rate(placement, target, rate, rates),), warnings=warnings)
 
 
 def _queue_rate(
-    placement: PlacementRef, target: TargetRef, rate: int, given: Iterable[str]
+    placement: PlacementRef, target: TargetRef, rate: int, keys: Iterable[str]
 ) -> DesiredObject:
     return DesiredObject(
         ref=ObjectRef(KIND, namespace(target), placement.location),
         fields={"queue_rate": rate},
         shown={"queue_rate": "paused" if rate == 0 else rate_text(rate)},
-        limits=dict.fromkeys(given, "queue_rate"),
+        limits=dict.fromkeys(keys, "queue_rate"),
     )
 
 

@@ -119,7 +119,7 @@ def test_a_paused_run_can_be_read() -> None:
 
 def test_a_pending_activity_without_anything_can_be_read() -> None:
     found = pending_activity(PendingActivityInfo(activity_id="1"))
-    assert (found.heartbeat, found.fault, found.next_attempt_at) == (None, None, None)
+    assert (found.heartbeat, found.failure, found.next_attempt_at) == (None, None, None)
 
 
 def test_a_rule_that_paused_an_activity_is_told() -> None:

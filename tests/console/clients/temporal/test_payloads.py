@@ -16,7 +16,7 @@ from temporalio.api.failure.v1 import Failure
 from console.clients.temporal.payloads import (
     DEEPEST_CAUSE,
     MOST_VALUES,
-    fault,
+    failure,
     heartbeat,
     text,
     value,
@@ -121,10 +121,10 @@ def test_heartbeats_are_told_apart_by_what_they_say() -> None:
 
 
 def test_a_chain_of_causes_ends_somewhere() -> None:
-    failure = Failure(message="bottom")
+    proto = Failure(message="bottom")
     for number in range(60):
-        failure = Failure(message=f"level {number}", cause=failure)
-    depth, found = 0, fault(failure, 100)
+        proto = Failure(message=f"level {number}", cause=proto)
+    depth, found = 0, failure(proto, 100)
     while found.cause is not None:
         depth, found = depth + 1, found.cause
     assert depth == DEEPEST_CAUSE
@@ -134,13 +134,13 @@ def test_a_failure_tells_its_kind() -> None:
     timed_out = Failure(message="activity Heartbeat timeout")
     timed_out.timeout_failure_info.timeout_type = 4  # type: ignore[assignment]  # of the wire
     timed_out.timeout_failure_info.last_heartbeat_details.payloads.append(payload(b'{"next":3}'))
-    found = fault(timed_out, 100)
+    found = failure(timed_out, 100)
     assert (found.kind, found.timeout) == ("timeout", "heartbeat")
     assert found.heartbeat is not None
     assert found.heartbeat.details == ({"next": 3},)
     application = Failure(message="no", stack_trace="x" * 100_000)
     application.application_failure_info.type = "Refused"
-    found = fault(application, 4096)
+    found = failure(application, 4096)
     assert (found.kind, found.type) == ("application", "Refused")
     assert len(found.stack) == 4096
-    assert fault(Failure(message="?"), 100).kind == "other"
+    assert failure(Failure(message="?"), 100).kind == "other"

@@ -17,8 +17,8 @@ from observability.engines.contracts import (
     RunSnapshot,
     Status,
 )
-from observability.jobs.rules.masking import Masker
-from observability.jobs.rules.merge import RunState, merged, state_of
+from observability.ingest.rules.masking import Masker
+from observability.ingest.rules.merge import RunState, merged, state_of
 from tenants.contracts import TargetRef
 from tests.waiting import PATIENCE
 

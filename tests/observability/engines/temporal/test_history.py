@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from temporalio.api.enums.v1 import EventType
 
-from console.clients.temporal.records import Fault, Heartbeat, HistoryEvent
+from console.clients.temporal.records import Failure, Heartbeat, HistoryEvent
 from observability.engines.contracts import (
     EventKind,
     FailureKind,
@@ -41,14 +41,14 @@ def event(number: int, type_: str, **more: Any) -> HistoryEvent:
     return HistoryEvent(id=number, at=BEGIN + timedelta(seconds=number), type=type_, **more)
 
 
-LOST = Fault(
+LOST = Failure(
     "activity Heartbeat timeout",
     "timeout",
     timeout="heartbeat",
     heartbeat=Heartbeat(({"next": 57, "total": 100},), "abc"),
 )
-REFUSED = Fault("card refused", "application", type="CardRefused", stack="line 1")
-WRAPPED = Fault("Activity task failed", "activity", type="charge", cause=REFUSED)
+REFUSED = Failure("card refused", "application", type="CardRefused", stack="line 1")
+WRAPPED = Failure("Activity task failed", "activity", type="charge", cause=REFUSED)
 
 
 @given(st.lists(st.tuples(st.sampled_from(TYPES), st.integers(0, 30)), max_size=30))
@@ -66,8 +66,8 @@ def test_a_final_timeout_keeps_the_last_checkpoint() -> None:
     story = reduce_history(
         [
             event(5, "activity_task_scheduled", name="count", subject="1"),
-            event(6, "activity_task_started", ref=5, attempt=3, actor="worker-1", fault=LOST),
-            event(7, "activity_task_timed_out", ref=5, fault=LOST, state="timeout"),
+            event(6, "activity_task_started", ref=5, attempt=3, actor="worker-1", failure=LOST),
+            event(7, "activity_task_timed_out", ref=5, failure=LOST, state="timeout"),
         ]
     )
     kinds = [one.kind for one in story.events]
@@ -124,13 +124,13 @@ def ref(status: Status = Status.FAILED) -> RunRef:
     ("events", "status", "failure", "kind"),
     [
         (
-            [event(9, "workflow_execution_failed", fault=WRAPPED)],
+            [event(9, "workflow_execution_failed", failure=WRAPPED)],
             Status.FAILED,
             "CardRefused: card refused",
             FailureKind.APPLICATION,
         ),
         (
-            [event(9, "workflow_execution_failed", fault=Fault("x", "activity", cause=LOST))],
+            [event(9, "workflow_execution_failed", failure=Failure("x", "activity", cause=LOST))],
             Status.FAILED,
             "Heartbeat timeout",
             FailureKind.TIMEOUT,
@@ -143,7 +143,7 @@ def ref(status: Status = Status.FAILED) -> RunRef:
         ),
         (
             [
-                event(8, "workflow_task_failed", state="non_deterministic_error", fault=REFUSED),
+                event(8, "workflow_task_failed", state="non_deterministic_error", failure=REFUSED),
                 event(9, "workflow_execution_timed_out"),
             ],
             Status.TIMED_OUT,
@@ -152,7 +152,7 @@ def ref(status: Status = Status.FAILED) -> RunRef:
         ),
         (
             [
-                event(7, "workflow_task_failed", state="non_deterministic_error", fault=REFUSED),
+                event(7, "workflow_task_failed", state="non_deterministic_error", failure=REFUSED),
                 event(8, "workflow_task_completed"),
                 event(9, "workflow_execution_completed"),
             ],
@@ -183,7 +183,7 @@ def test_a_run_ends_as_its_last_event_says(
 
 
 def test_a_timeout_over_a_failure_names_both() -> None:
-    over = Fault("too late", "timeout", timeout="schedule_to_close", cause=REFUSED)
+    over = Failure("too late", "timeout", timeout="schedule_to_close", cause=REFUSED)
     assert (
         root_message(over) == "Schedule to close timeout; last failure: CardRefused: card refused"
     )
@@ -191,19 +191,19 @@ def test_a_timeout_over_a_failure_names_both() -> None:
 
 
 @pytest.mark.parametrize(
-    "fault",
+    "failure",
     [
-        Fault("[TMPRL1100] Nondeterminism error: …", "application"),
-        Fault("no", "application", type="NondeterminismError"),
-        Fault("no", "application", type="Non-deterministic-error"),
+        Failure("[TMPRL1100] Nondeterminism error: …", "application"),
+        Failure("no", "application", type="NondeterminismError"),
+        Failure("no", "application", type="Non-deterministic-error"),
     ],
 )
-def test_non_determinism_is_known_by_any_of_its_names(fault: Fault) -> None:
-    assert kind_of(Fault("outer", "child", cause=fault)) is FailureKind.NON_DETERMINISM
+def test_non_determinism_is_known_by_any_of_its_names(failure: Failure) -> None:
+    assert kind_of(Failure("outer", "child", cause=failure)) is FailureKind.NON_DETERMINISM
 
 
 def test_a_failure_without_words_is_told_by_its_type() -> None:
-    assert root_message(Fault("", "application", type="Gone")) == "Gone"
+    assert root_message(Failure("", "application", type="Gone")) == "Gone"
     assert root_message(None) == ""
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from observability.engines.contracts import MASK, MOST_DETAIL
+from observability.ingest.rules.masking import Masker
 from observability.jobs.rules.bounding import (
     CUT,
     bounded_detail,
@@ -23,7 +24,6 @@ from observability.jobs.rules.bounding import (
     storable,
     to_json,
 )
-from observability.jobs.rules.masking import Masker
 from tests.waiting import PATIENCE
 
 ANYTHING = st.recursive(

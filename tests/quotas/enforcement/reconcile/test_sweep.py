@@ -203,7 +203,7 @@ def test_a_field_taken_back_three_times_is_a_conflict_instead_of_a_war(plane: Fa
         sweep(placement.target_id, force=True)
     assert len(plane.writes) == 3
     state = PlacementState.objects.get()
-    assert (state.condition, state.code) == ("conflict", "war")
+    assert (state.condition, state.code) == ("conflict", "contested")
     assert "kubectl-edit 3 times" in state.message
     assert TenantState.objects.get().condition == "conflict"
 

@@ -13,8 +13,8 @@ from observability.engines.contracts import (
     RunSnapshot,
     Status,
 )
-from observability.jobs.rules.masking import Masker
-from observability.jobs.rules.merge import RunState, merged, state_of
+from observability.ingest.rules.masking import Masker
+from observability.ingest.rules.merge import RunState, merged, state_of
 from tests.observability.jobs.factories import NOON, after
 from tests.observability.jobs.fakes import look
 

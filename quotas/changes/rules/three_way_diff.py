@@ -13,7 +13,7 @@ UNSET = "not set"
 
 
 @dataclass(frozen=True, slots=True)
-class ThreeWays:
+class ThreeWayDiff:
     """One limit, or part of the policy, in the version that was edited, in the newer one, and as it
     was typed."""
 
@@ -33,15 +33,18 @@ class ThreeWays:
         return "undoes" if self.yours == self.before else "collides"
 
 
-def three_ways(base: PlanTerms, newer: PlanTerms, yours: PlanTerms) -> Sequence[ThreeWays]:
+def three_way_diff(base: PlanTerms, newer: PlanTerms, yours: PlanTerms) -> Sequence[ThreeWayDiff]:
     """Everything that the newer version changed, or that was typed differently from the base."""
-    limits = [each.limits for each in (base, newer, yours)]
+    versions = (base, newer, yours)
+    keys = sorted({key for terms in versions for key in terms.limits})
     lines = [
-        ThreeWays(key, label_of(key), *(_limit(key, each) for each in limits))
-        for key in sorted({key for each in limits for key in each})
+        ThreeWayDiff(key, label_of(key), *(_limit(key, terms.limits) for terms in versions))
+        for key in keys
     ]
-    policies = [_policy(each.policy) for each in (base, newer, yours)]
-    lines += [ThreeWays("", name, *(each[name] for each in policies)) for name in policies[0]]
+    policies = [_policy(terms.policy) for terms in versions]
+    lines += [
+        ThreeWayDiff("", name, *(policy[name] for policy in policies)) for name in policies[0]
+    ]
     return [line for line in lines if not line.before == line.theirs == line.yours]
 
 

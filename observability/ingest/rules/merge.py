@@ -26,6 +26,7 @@ from observability.engines.contracts import (
     RunSnapshot,
     Status,
 )
+from observability.ingest.rules.masking import Masker
 from observability.jobs.rules.bounding import (
     bounded_detail,
     bounded_id,
@@ -35,7 +36,6 @@ from observability.jobs.rules.bounding import (
     for_masking,
     to_json,
 )
-from observability.jobs.rules.masking import Masker
 
 _NUMBERS: Final = re.compile(r"\d{1,40}")
 _SUCCESSFUL: Final = frozenset({Status.SUCCEEDED, Status.CONTINUED})

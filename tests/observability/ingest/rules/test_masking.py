@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from observability.engines.contracts import MASK
-from observability.jobs.rules.masking import Masker
+from observability.ingest.rules.masking import Masker
 
 MASKER = Masker(
     ["passw(or)?d", "secret", "token(?!s)", "authorization", "api[-_]?key", "value:XX-\\d+"]
