@@ -15,8 +15,9 @@ echo "ran $1"
 case $1 in
   good) echo '{"counts": {"passed": 12, "failed": 0}, "bad": {}}' >"$HEADROOM_TEST_REPORT" ;;
   bad)
-    echo '{"counts": {"passed": 3, "failed": 1}, "bad": {"tests/test_a.py::test_it[x]": "1 == 2"}}' \\
-      >"$HEADROOM_TEST_REPORT"
+    cat >"$HEADROOM_TEST_REPORT" <<REPORT
+{"counts": {"passed": 3, "failed": 1}, "bad": {"tests/test_a.py::test_it[x]": "1 == 2"}}
+REPORT
     exit 1 ;;
   *) exit 4 ;;
 esac

@@ -75,10 +75,9 @@ def test_the_causes_of_a_stored_preview_follow_and_can_be_taken_back(
 ) -> None:
     draft, _ = preview(SetOverride(("acme",), "requests.cpu", 1500), alice)
     blocked = [{"cause": "unseen"}, {"cause": "refused"}]
-    Proposal.objects.filter(pk=draft.pk).update(preview={**draft.preview, "blocked": blocked})
+    rows = Proposal.objects.filter(pk=draft.pk)
+    rows.update(preview={**(draft.preview or {}), "blocked": blocked})
     causes.upgrade(apps, None)
-    draft.refresh_from_db()
-    assert [obstacle["cause"] for obstacle in draft.preview["blocked"]] == ["unobserved", "refused"]
+    assert rows.get(preview__blocked=[{"cause": "unobserved"}, {"cause": "refused"}])
     causes.downgrade(apps, None)
-    draft.refresh_from_db()
-    assert draft.preview["blocked"] == blocked
+    assert rows.get(preview__blocked=blocked)
