@@ -12,7 +12,7 @@ from quotas.changes.services import proposals
 from quotas.enforcement.models import ItemState, Rollout, RolloutItem
 
 
-def preview(change: ProposedChange, actor: Actor) -> tuple[Proposal, Preview]:
+def propose(change: ProposedChange, actor: Actor) -> tuple[Proposal, Preview]:
     """A draft and its preview."""
     proposal, seen = proposals.propose(change=change, actor=actor)
     assert seen is not None
@@ -21,7 +21,7 @@ def preview(change: ProposedChange, actor: Actor) -> tuple[Proposal, Preview]:
 
 def carry_out(change: ProposedChange, actor: Actor, *, confirm: str = "") -> Rollout:
     """The change, applied as its preview said."""
-    draft, seen = preview(change, actor)
+    draft, seen = propose(change, actor)
     return proposals.apply(
         proposal=draft, fingerprint=seen.fingerprint, reason="because", actor=actor, confirm=confirm
     )

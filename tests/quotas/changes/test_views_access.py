@@ -24,7 +24,7 @@ from quotas.enforcement.models import Rollout
 from quotas.plans.models import PlanVersion
 from quotas.plans.services import adjustments
 from tenants.services import add_member
-from tests.quotas.changes.apply_change import preview
+from tests.quotas.changes.apply_change import propose
 from tests.quotas.changes.page_client import browser
 
 NAMES = sorted(str(pattern.name) for pattern in urlpatterns)
@@ -42,7 +42,7 @@ POSTED = {
 def paths(dataset: SimpleNamespace, alice: Actor) -> dict[str, str]:
     """A path that exists for every page."""
     said: dict[str, Any] = {"actor": alice, "reason": "set up"}
-    draft, _ = preview(Suspend(("acme",)), alice)
+    draft, _ = propose(Suspend(("acme",)), alice)
     until = timezone.now() + timedelta(hours=1)
     (lease,) = adjustments.grant_lease(
         tenants=[dataset.acme], key="pods", value=150, until=until, **said
@@ -105,7 +105,7 @@ def test_an_admin_opens_every_page_without_writing_anything(
 def test_an_operator_may_not_apply_what_an_admin_proposed(
     dataset: SimpleNamespace, alice: Actor, gold: PlanVersion
 ) -> None:
-    draft, seen = preview(MovePlan(("acme",), "gold"), alice)
+    draft, seen = propose(MovePlan(("acme",), "gold"), alice)
     operator = browser(Role.OPERATOR)
     page = operator.get(reverse("changes:proposal", args=[draft.pk]))
     assert b"Applying it needs" in page.content

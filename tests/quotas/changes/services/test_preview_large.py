@@ -19,7 +19,7 @@ from quotas.changes.tasks import compute_preview
 from quotas.plans.models import PlanVersion
 from quotas.plans.services.subscriptions import subscribe
 from tenants.models import Placement, Tenant
-from tests.quotas.changes.apply_change import carry_out, preview
+from tests.quotas.changes.apply_change import carry_out, propose
 from tests.quotas.conftest import LIMITS
 
 PUBLISH = PublishPlan("standard", 1, {**LIMITS, "requests.cpu": 30_000})
@@ -40,10 +40,10 @@ def test_queries_do_not_grow_with_tenants(
     dataset: SimpleNamespace, standard: PlanVersion, alice: Actor
 ) -> None:
     with CaptureQueriesContext(connection) as few:
-        preview(PUBLISH, alice)
+        propose(PUBLISH, alice)
     crowd(dataset, standard, alice, 150)
     with CaptureQueriesContext(connection) as many:
-        _, seen = preview(PUBLISH, alice)
+        _, seen = propose(PUBLISH, alice)
     assert (seen.tenants, seen.placements) == (153, 304)
     assert len(many) <= len(few)
 
@@ -112,5 +112,5 @@ def test_what_is_not_shown_is_counted(
     dataset: SimpleNamespace, alice: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("quotas.changes.services.preview.MOST_OBJECTS", 1)
-    _, seen = preview(PUBLISH, alice)
+    _, seen = propose(PUBLISH, alice)
     assert (len(seen.objects), seen.objects_total) == (1, 4)
