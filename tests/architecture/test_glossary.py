@@ -140,7 +140,7 @@ def test_one_name_is_one_class() -> None:
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append(str(path.relative_to(ROOT)))
-    twice = {name: found for name, found in places.items() if len(found) > 1 and name not in TWICE}
+    twice = {name: paths for name, paths in places.items() if len(paths) > 1 and name not in TWICE}
     assert twice == {}
 
 
@@ -172,7 +172,7 @@ def questions() -> list[tuple[str, str]]:
 def test_every_answer_to_where_is_there() -> None:
     answers = questions()
     assert len(answers) >= 20
-    missing = [(asked, place) for asked, place in answers if not (ROOT / place).exists()]
+    missing = [(question, place) for question, place in answers if not (ROOT / place).exists()]
     assert missing == []
 
 

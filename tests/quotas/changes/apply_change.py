@@ -14,16 +14,20 @@ from quotas.enforcement.models import ItemState, Rollout, RolloutItem
 
 def propose(change: ProposedChange, actor: Actor) -> tuple[Proposal, Preview]:
     """A draft and its preview."""
-    proposal, seen = proposals.propose(change=change, actor=actor)
-    assert seen is not None
-    return proposal, seen
+    proposal, preview = proposals.propose(change=change, actor=actor)
+    assert preview is not None
+    return proposal, preview
 
 
 def carry_out(change: ProposedChange, actor: Actor, *, confirm: str = "") -> Rollout:
     """The change, applied as its preview said."""
-    draft, seen = propose(change, actor)
+    draft, preview = propose(change, actor)
     return proposals.apply(
-        proposal=draft, fingerprint=seen.fingerprint, reason="because", actor=actor, confirm=confirm
+        proposal=draft,
+        fingerprint=preview.fingerprint,
+        reason="because",
+        actor=actor,
+        confirm=confirm,
     )
 
 

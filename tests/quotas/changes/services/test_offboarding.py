@@ -162,8 +162,8 @@ def test_suspending_and_resuming_is_one_entry_per_tenant(
 ) -> None:
     before = Entry.objects.count()
     carry_out(Suspend(("acme", "initech")), alice)
-    _, seen = propose(Suspend(("acme", "globex")), alice)
-    assert "Left out, not active: acme." in seen.warnings
+    _, preview = propose(Suspend(("acme", "globex")), alice)
+    assert "Left out, not active: acme." in preview.warnings
     carry_out(Resume(("acme",)), alice)
     assert actions_since(before) == ["tenant.resume", "tenant.suspend", "tenant.suspend"]
     statuses = dict(Tenant.objects.values_list("slug", "status"))
