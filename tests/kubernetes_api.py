@@ -63,8 +63,8 @@ class Api:
         """Read something that is there."""
         status, answer = self.call("GET", self.path(plural, name, query, kind))
         assert status == 200, answer
-        found: Json = answer
-        return found
+        body: Json = answer
+        return body
 
     def apply(
         self, name: str, manager: str, hard: dict[str, Any] | None, query: str = "", **meta: Any
@@ -100,6 +100,6 @@ def fields_of(obj: Json, manager: str, operation: str) -> Json | None:
     for entry in obj["metadata"].get("managedFields", ()):
         who = (entry["manager"], entry["operation"], entry.get("subresource"))
         if who == (manager, operation, None):
-            found: Json = entry["fieldsV1"]
-            return found
+            fields: Json = entry["fieldsV1"]
+            return fields
     return None

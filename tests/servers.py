@@ -269,8 +269,8 @@ def kube_control_plane(
     users: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Iterator[KubeControlPlane]:
     """A real control plane. Raises ServerError where `kube_binaries()` is None."""
-    found = binaries or kube_binaries()
-    if found is None:
+    programs = binaries or kube_binaries()
+    if programs is None:
         message = "no control plane in KUBEBUILDER_ASSETS or on PATH"
         raise ServerError(message)
     with directory("kube") as home, ExitStack() as cleanup:
@@ -283,7 +283,7 @@ def kube_control_plane(
             kwok=ports.any_free(),
         )
         files = ClusterFiles(directory=home, url=f"https://127.0.0.1:{kube_ports.api}")
-        plane = ControlPlane(binaries=found, files=files, ports=kube_ports, logs=home)
+        plane = ControlPlane(binaries=programs, files=files, ports=kube_ports, logs=home)
         control = KubeControlPlane(plane, users or {})
         cleanup.callback(control.stop)
         control.start()

@@ -28,8 +28,8 @@ def attach(home: Path, owner: int) -> Cluster:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not ready.exists():
             start(ready, log, owner)
-        found = json.loads(ready.read_text())
-    return Cluster(**{**found["cluster"], "kubeconfig": Path(found["cluster"]["kubeconfig"])})
+        content = json.loads(ready.read_text())
+    return Cluster(**{**content["cluster"], "kubeconfig": Path(content["cluster"]["kubeconfig"])})
 
 
 def start(ready: Path, log: Path, owner: int) -> None:
@@ -68,15 +68,15 @@ def detach(home: Path) -> None:
 
 def hold(ready: Path, owner: int) -> None:
     """Run a control plane until the owner is gone or we are asked to stop."""
-    asked: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
+    signals: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: signals.append(number))
     run = identify(owner)
     with kube_control_plane(users=USERS) as plane:
         content = {"pid": os.getpid(), "cluster": asdict(plane.cluster)}
         part = ready.with_suffix(".part")
         part.write_text(json.dumps(content, default=str))
         part.replace(ready)
-        while run is not None and run.alive() and not asked:
+        while run is not None and run.alive() and not signals:
             time.sleep(0.1)  # clock: between looks
 
 

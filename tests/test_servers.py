@@ -117,14 +117,14 @@ def test_the_shared_cluster_enforces_quotas(kube: servers.Cluster) -> None:
         *(kube.kubeconfig, "-n", "servers-quota", "wait", "resourcequota/q", "--timeout=120s"),
         "--for=jsonpath={.status.hard.pods}=0",
     )
-    said = kubectl(kube.kubeconfig, "-n", "servers-quota", "run", "p", "--image=none")
-    assert "exceeded quota: q" in said
+    output = kubectl(kube.kubeconfig, "-n", "servers-quota", "run", "p", "--image=none")
+    assert "exceeded quota: q" in output
 
 
 @pytest.mark.cluster
 def test_simulated_nodes_are_ready_and_have_gpus(kube: servers.Cluster) -> None:
-    said = kubectl(kube.kubeconfig, "wait", "nodes", "--all", "--for=condition=Ready")
-    assert said.count("condition met") == 4
+    output = kubectl(kube.kubeconfig, "wait", "nodes", "--all", "--for=condition=Ready")
+    assert output.count("condition met") == 4
     gpus = kubectl(
         kube.kubeconfig,
         "get",
@@ -138,8 +138,8 @@ def test_simulated_nodes_are_ready_and_have_gpus(kube: servers.Cluster) -> None:
 
 @pytest.mark.cluster
 def test_another_user_has_a_token_and_no_rights(kube: servers.Cluster) -> None:
-    said = kubectl(
+    output = kubectl(
         *(kube.kubeconfig, "--kubeconfig", "/dev/null", "--server", kube.url),
         *("--insecure-skip-tls-verify", "--token", kube.tokens["member"], "get", "secrets"),
     )
-    assert 'User "member" cannot list resource "secrets"' in said
+    assert 'User "member" cannot list resource "secrets"' in output

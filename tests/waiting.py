@@ -25,7 +25,7 @@ def until(check: Callable[[], T], what: str | Callable[[], str] = "") -> T:
     deadline = time.monotonic() + PATIENCE
     while not (answer := check()):
         if time.monotonic() > deadline:
-            said = what() if callable(what) else what
-            raise AssertionError(said or "it did not come about in time")
+            message = what() if callable(what) else what
+            raise AssertionError(message or "it did not come about in time")
         time.sleep(PAUSE)
     return answer

@@ -95,8 +95,8 @@ def seen(response: Any) -> str:
     away = status == 302 and response["Location"].startswith("/access/sign-in/?next=")
     if away or status == 401:
         return SENT_AWAY
-    said = {403: REFUSED, 404: MISSING}.get(status, IN if status < 500 or status == 503 else "")
-    return said or f"broken: {status}"
+    outcome = {403: REFUSED, 404: MISSING}.get(status, IN if status < 500 or status == 503 else "")
+    return outcome or f"broken: {status}"
 
 
 @pytest.fixture
@@ -183,12 +183,12 @@ def operations() -> dict[str, str]:
     """Every operation of the OpenAPI document, and the two that describe and measure: `GET:jobs/`
     to its route with blanks."""
     paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]  # type: ignore[no-untyped-call]  # drf-spectacular's
-    found = {"GET:schema/": "api/v1/schema/", "GET:metrics": "metrics"}
+    routes = {"GET:schema/": "api/v1/schema/", "GET:metrics": "metrics"}
     for path, methods in paths.items():
         route = re.sub(r"\{[^}]+\}", "_", path).lstrip("/")
         for method in methods:
-            found[f"{method.upper()}:{route.removeprefix('api/v1/')}"] = route
-    return found
+            routes[f"{method.upper()}:{route.removeprefix('api/v1/')}"] = route
+    return routes
 
 
 def page_cells(built: World) -> Iterator[Cell]:

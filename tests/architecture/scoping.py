@@ -33,12 +33,12 @@ def unscoped_reads(source: str, models: Set[str]) -> list[Read]:
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     names = _names_of(tree, models)
     scoping = _scoping_classes(tree)
-    found = [
+    reads = [
         Read(_place(node, parents), names[name], node.lineno)
         for node, name in _reads(tree, names)
         if not _is_scoped(node, parents) and not _is_class_queryset(node, parents, scoping)
     ]
-    return sorted(found, key=lambda read: read.line)
+    return sorted(reads, key=lambda read: read.line)
 
 
 def _names_of(tree: ast.Module, models: Set[str]) -> dict[str, str]:
@@ -90,7 +90,7 @@ def _scoping_classes(tree: ast.Module) -> set[str]:
     known = set(SCOPING_VIEWS)
     classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     for _ in classes:
-        known |= {each.name for each in classes if known & {_last(base) for base in each.bases}}
+        known |= {node.name for node in classes if known & {_last(base) for base in node.bases}}
     return known
 
 

@@ -31,8 +31,8 @@ NO_BUDGETS: Final = {"timedelta", "Duration"}
 
 def sources() -> Iterator[Path]:
     """Every module of the tests that the rule is for, wherever it lies."""
-    found = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "deploy").glob("**/tests/*.py")]
-    for path in sorted(found):
+    paths = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "deploy").glob("**/tests/*.py")]
+    for path in sorted(paths):
         if not any(part in f"{path.relative_to(ROOT)}" for part in LEFT_OUT):
             yield path
 
@@ -77,7 +77,7 @@ def budgets(node: ast.Call) -> bool:
     if called(node) not in NO_BUDGETS and any(short(word.value) for word in named):
         return True
     runs = called(node) == "run" and ast.unparse(node.func) == "bridge.run"
-    return (runs or called(node) in WAITING) and any(short(one) for one in node.args)
+    return (runs or called(node) in WAITING) and any(short(argument) for argument in node.args)
 
 
 def is_budget(name: str) -> bool:
@@ -89,9 +89,9 @@ def compares(node: ast.Compare) -> bool:
     """`clock() - begun < 5`: less time than a busy machine may need."""
     sides = [node.left, *node.comparators]
     reads = any(
-        isinstance(one, ast.Call) and called(one) in CLOCKS
+        isinstance(part, ast.Call) and called(part) in CLOCKS
         for side in sides
-        for one in ast.walk(side)
+        for part in ast.walk(side)
     )
     less = any(isinstance(sign, ast.Lt | ast.LtE) for sign in node.ops)
     return reads and less and short(sides[-1])

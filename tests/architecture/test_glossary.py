@@ -24,8 +24,10 @@ TWICE = {
     "Command": "Django's own name for a management command",
 }
 """Class names that may stand in several modules, and why."""
-LOCALS = {"said", "told", "heard", "asked"}
+LOCALS = {"found", "said", "told", "seen", "heard", "asked"}
 """Names of variables that say how a value came and not what it is."""
+OTHERS = {"deploy", "tests"}
+"""Folders beside those of the product whose variables are looked at, too."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def test_one_name_is_one_class() -> None:
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef):
                 places[node.name].append(str(path.relative_to(ROOT)))
-    twice = {name: found for name, found in places.items() if len(found) > 1 and name not in TWICE}
+    twice = {name: paths for name, paths in places.items() if len(paths) > 1 and name not in TWICE}
     assert twice == {}
 
 
@@ -154,10 +156,16 @@ def assigned(path: Path) -> set[str]:
     }
 
 
+def own_modules() -> list[Path]:
+    """The modules of the product, of its deployment and of its tests."""
+    others = [path for path in tracked(".py") if path.relative_to(ROOT).parts[0] in OTHERS]
+    return [*product_modules(), *others]
+
+
 def test_a_variable_has_the_noun_of_what_it_holds() -> None:
     vague = {
         str(path.relative_to(ROOT)): sorted(words)
-        for path in product_modules()
+        for path in own_modules()
         if (words := assigned(path) & LOCALS)
     }
     assert vague == {}
@@ -172,7 +180,7 @@ def questions() -> list[tuple[str, str]]:
 def test_every_answer_to_where_is_there() -> None:
     answers = questions()
     assert len(answers) >= 20
-    missing = [(asked, place) for asked, place in answers if not (ROOT / place).exists()]
+    missing = [(question, place) for question, place in answers if not (ROOT / place).exists()]
     assert missing == []
 
 

@@ -54,6 +54,6 @@ def test_the_numbers_of_an_app_are_a_line_without_gaps() -> None:
     for name in ours():
         label, _, rest = name.partition("/")
         numbers.setdefault(label, []).append(int(rest[:4]))
-    assert {label: sorted(found) for label, found in numbers.items()} == {
-        label: list(range(1, len(found) + 1)) for label, found in numbers.items()
+    assert {label: sorted(prefixes) for label, prefixes in numbers.items()} == {
+        label: list(range(1, len(prefixes) + 1)) for label, prefixes in numbers.items()
     }

@@ -29,9 +29,9 @@ def test_there_are_selectors_to_look_at() -> None:
 def _imported(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{each.name}" for each in node.names)
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
-            yield from (each.name for each in node.names)
+            yield from (alias.name for alias in node.names)
 
 
 @pytest.mark.parametrize("path", SELECTORS, ids=lambda path: "/".join(path.parts[-3:]))
@@ -52,12 +52,12 @@ def test_a_selector_imports_nothing_that_dials(path: Path) -> None:
 @pytest.mark.parametrize("path", SELECTORS, ids=lambda path: "/".join(path.parts[-3:]))
 def test_a_selector_asks_adapters_only_what_is_pure(path: Path) -> None:
     """What `adapter_for(…)` or `source_for(…)` gives is not told to reach out."""
-    asked = [
+    calls = [
         node.attr
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute) and node.attr in ASKING and _is_adapter(node.value)
     ]
-    assert asked == []
+    assert calls == []
 
 
 def _is_adapter(value: ast.expr) -> bool:

@@ -120,13 +120,13 @@ def _function_imports(tree: ast.Module) -> list[int]:
 
 
 def test_no_function_imports_to_dodge_a_cycle() -> None:
-    found = {
+    imports = {
         str(path.relative_to(ROOT)): lines
         for path in product_modules()
         if path.name != "apps.py"
         and (lines := _function_imports(ast.parse(path.read_text(encoding="utf-8"))))
     }
-    assert found == {}
+    assert imports == {}
 
 
 def test_every_pure_module_is_held_to_purity() -> None:

@@ -34,15 +34,15 @@ NEEDS_CLUSTER: Final = frozenset({"push", "click", "sweep"})
 
 def main(arguments: list[str]) -> int:
     """Runs what was asked for; 1 when something failed, 2 for a wrong argument."""
-    asked = arguments[0] if len(arguments) == 1 else ""
-    if asked == "all":
+    name = arguments[0] if len(arguments) == 1 else ""
+    if name == "all":
         return _each(ALL)
-    if asked in SETS and SETS[asked] != (asked,):
-        return _each(SETS[asked])
-    if asked in ALL:
-        return _one(asked)
-    if asked.startswith("only-") and asked[5:] in ALL:
-        return _one(asked[5:])
+    if name in SETS and SETS[name] != (name,):
+        return _each(SETS[name])
+    if name in ALL:
+        return _one(name)
+    if name.startswith("only-") and name[5:] in ALL:
+        return _one(name[5:])
     sys.stderr.write(
         f"usage: python -m tests.bench {'|'.join(dict.fromkeys((*SETS, *ALL, 'all')))}\n"
     )

@@ -133,8 +133,8 @@ def publish(url: str, count: int) -> None:
             pipe = channel.client.pipeline(transaction=False)
             for topic, payload in ready[start : start + CHUNK]:
                 pipe.publish(topic, payload)
-            heard = pipe.execute()
-            _say({"begun": begun, "ended": time.monotonic(), "listeners": min(heard)})
+            receivers = pipe.execute()
+            _say({"begun": begun, "ended": time.monotonic(), "listeners": min(receivers)})
 
 
 def _written(channel: Any, producer: Any, count: int) -> list[tuple[str, str]]:

@@ -52,8 +52,12 @@ def run(home: Path) -> list[Figure]:
         probe(target.pk)
         settle(plane)
         env = {"CELERY_BROKER_URL": broker.url}
-        with programs.web(home, **env) as web, programs.worker(home, **env), watched(plane) as seen:
-            taken = _click(Browser(web.port, session_of()), seen)
+        with (
+            programs.web(home, **env) as web,
+            programs.worker(home, **env),
+            watched(plane) as watch,
+        ):
+            taken = _click(Browser(web.port, session_of()), watch)
         pool.close_all()
     note = f"{len(taken)} changes, {TENANTS} tenants on the target"
     enforced = percentile([first for first, _, _ in taken], 0.95)
@@ -71,7 +75,7 @@ def run(home: Path) -> list[Figure]:
     ]
 
 
-def _click(browser: Browser, seen: Watch) -> list[tuple[float, float, float]]:
+def _click(browser: Browser, watch: Watch) -> list[tuple[float, float, float]]:
     """Milliseconds to the value, to the status, and to the page's answer, of each change."""
     taken = []
     author = Actor.person(User.objects.get(username="bench"))
@@ -87,7 +91,7 @@ def _click(browser: Browser, seen: Watch) -> list[tuple[float, float, float]]:
         answered = time.perf_counter()
         if status != 302:
             raise AssertionError(f"apply answered {status}: {body[:2000].decode()}")
-        spec, stored = seen.wait(str(pods))
+        spec, stored = watch.wait(str(pods))
         if number >= WARM:
             taken.append(
                 ((spec - begun) * 1000, (stored - begun) * 1000, (answered - begun) * 1000)

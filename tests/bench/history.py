@@ -40,11 +40,11 @@ def _on(home: Path, url: str, where: str) -> list[Figure]:
         stdout=subprocess.PIPE,
         check=True,
     )
-    found: Mapping[str, Any] = json.loads(filled.stdout.splitlines()[-1])
+    contents: Mapping[str, Any] = json.loads(filled.stdout.splitlines()[-1])
     with programs.web(home, DATABASE_URL=url) as server:
-        browser = Browser(server.port, found["cookie"])
+        browser = Browser(server.port, contents["cookie"])
         try:
-            return _measured(browser, int(found["run"]), where)
+            return _measured(browser, int(contents["run"]), where)
         finally:
             browser.close()
 

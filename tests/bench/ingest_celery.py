@@ -102,8 +102,10 @@ def _round(home: Path, name: str, count: int, taken: Taken, *, ours: bool, flowe
         for who, seconds in _wait(count, begun, target, page, pids).items():
             getattr(taken, who).append(seconds[0])
             taken.work[who].append(seconds[1] - before[who])
-            each = taken.work[who][-1] / count * 1e6
-            progress(f"{who}: {count / seconds[0]:,.0f} events/s, {each:.0f} µs of processor each")
+            micros = taken.work[who][-1] / count * 1e6
+            progress(
+                f"{who}: {count / seconds[0]:,.0f} events/s, {micros:.0f} µs of processor each"
+            )
         if target is not None:
             _check(target, count)
 
@@ -113,15 +115,15 @@ def _wait(
 ) -> dict[str, tuple[float, float]]:
     """Looks at both until both have everything: when that was, and how long each had worked."""
     done: dict[str, tuple[float, float]] = {}
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     while len(done) < len(pids):
         time.sleep(LOOK)
         for who in sorted(pids.keys() - done.keys()):
-            found[who] = _stored(target) if who == "ours" and target else _counted(page)
-            if found[who] >= count:
+            counts[who] = _stored(target) if who == "ours" and target else _counted(page)
+            if counts[who] >= count:
                 done[who] = (time.monotonic() - begun, _worked(pids[who]))
         if time.monotonic() - begun > PATIENCE:
-            raise AssertionError(f"of {count} events there are only {found}")
+            raise AssertionError(f"of {count} events there are only {counts}")
     return done
 
 
@@ -221,8 +223,8 @@ def _line(child: subprocess.Popen[str]) -> dict[str, Any]:
     line = child.stdout.readline()
     if not line:
         raise AssertionError(f"{child.args!r} ended")
-    found: dict[str, Any] = json.loads(line)
-    return found
+    message: dict[str, Any] = json.loads(line)
+    return message
 
 
 def _begin(publisher: subprocess.Popen[str], listeners: int) -> float:

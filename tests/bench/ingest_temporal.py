@@ -35,9 +35,9 @@ def run(home: Path) -> list[Figure]:
             plain.append(_child("plain", server.address))
             together.append(_child("together", server.address))
             ours.append(_ours(home, server.address, number))
-    rate = median([each["rate"] for each in ours])
-    peak = max(each["mib"] for each in ours)
-    loop, quick = (median([each["rate"] for each in rounds]) for rounds in (plain, together))
+    rate = median([figures["rate"] for figures in ours])
+    peak = max(figures["mib"] for figures in ours)
+    loop, quick = (median([figures["rate"] for figures in rounds]) for rounds in (plain, together))
     note = f"{RUNS} runs, {EVENTS_EACH} events each, rows and archive included"
     return [
         more_is_better(
@@ -49,7 +49,7 @@ def run(home: Path) -> list[Figure]:
         ),
         Figure(
             *("ingest_temporal", "peak_rss", peak, "MiB"),
-            note=f"SDK loop {max(each['mib'] for each in plain):.0f} MiB",
+            note=f"SDK loop {max(figures['mib'] for figures in plain):.0f} MiB",
         ),
     ]
 
@@ -73,13 +73,13 @@ def _ours(home: Path, address: str, number: int) -> dict[str, float]:
     slug = f"round-{number}"
     sample_rows.target(slug, "temporal", endpoint=address, options={"namespace": "default"})
     os.environ["ARCHIVE_URL"] = f"file://{home / slug}"
-    found = _child("ours", slug)
+    figures = _child("ours", slug)
     runs = JobRun.objects.filter(target__slug=slug)
     stored = runs.filter(archive=ArchiveState.STORED, tenant__isnull=False).count()
     events = JobEvent.objects.filter(run__target__slug=slug).count()
     if stored != RUNS or events < RUNS * LEAST_EVENTS:
         raise AssertionError(f"{stored} of {RUNS} runs are whole, with {events} events")
-    return found
+    return figures
 
 
 def _child(what: str, where: str) -> dict[str, float]:
@@ -88,7 +88,7 @@ def _child(what: str, where: str) -> dict[str, float]:
         check=True,
         stdout=subprocess.PIPE,
     ).stdout
-    found: dict[str, float] = json.loads(answer.splitlines()[-1])
-    found["rate"] = RUNS / found["seconds"]
-    progress(f"{what}: {found['rate']:.0f} runs/s, {found['mib']:.0f} MiB")
-    return found
+    figures: dict[str, float] = json.loads(answer.splitlines()[-1])
+    figures["rate"] = RUNS / figures["seconds"]
+    progress(f"{what}: {figures['rate']:.0f} runs/s, {figures['mib']:.0f} MiB")
+    return figures

@@ -90,12 +90,16 @@ def _on(home: Path, url: str, where: str, count: int) -> list[Figure]:
     return measure(home, url, where, json.loads(filled.stdout), count)
 
 
-def measure(home: Path, url: str, where: str, found: Mapping[str, str], count: int) -> list[Figure]:
+def measure(
+    home: Path, url: str, where: str, contents: Mapping[str, str], count: int
+) -> list[Figure]:
     """The figures of one database that is filled."""
     with programs.web(home, DATABASE_URL=url) as server:
-        browser = Browser(server.port, found["cookie"])
+        browser = Browser(server.port, contents["cookie"])
         try:
-            return _pages(browser, where, found["cursor"], count) + _searches(browser, where, count)
+            return _pages(browser, where, contents["cursor"], count) + _searches(
+                browser, where, count
+            )
         finally:
             browser.close()
 
@@ -133,9 +137,11 @@ def _searches(browser: Browser, where: str, count: int) -> list[Figure]:
     for name, times in taken.items():
         progress(f"{percentile(times, 0.5):7.1f} {percentile(times, 0.95):7.1f} ms  {name}")
     worst = max(taken, key=lambda name: percentile(taken[name], 0.95))
-    together = [each for times in taken.values() for each in times]
+    together = [duration for times in taken.values() for duration in times]
     facets = [
-        each for query in FACETS for each in _times(browser, f"/jobs/facets/?q={quote(query)}")
+        duration
+        for query in FACETS
+        for duration in _times(browser, f"/jobs/facets/?q={quote(query)}")
     ]
     note = f"{count:,} runs, {len(SEARCHES)} searches × {TIMES}"
     return [

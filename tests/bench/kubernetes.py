@@ -109,11 +109,11 @@ def requests(plane: KubeControlPlane, *, answered: str = "") -> Counter[tuple[st
     begins: "2" leaves out what was refused, and what a killed client never saw through."""
     content = get(plane, "/metrics").decode()
     counts: Counter[tuple[str, str]] = Counter()
-    for found in _COUNT.finditer(content):
-        labels = dict(_LABEL.findall(found["labels"]))
+    for sample in _COUNT.finditer(content):
+        labels = dict(_LABEL.findall(sample["labels"]))
         ours = labels.get("resource") in OURS and not labels.get("subresource")
         if ours and labels.get("code", "").startswith(answered):
-            counts[labels["verb"], labels["resource"]] += int(float(found["number"]))
+            counts[labels["verb"], labels["resource"]] += int(float(sample["number"]))
     return counts
 
 

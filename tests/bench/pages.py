@@ -56,8 +56,8 @@ def _on(home: Path, url: str, where: str) -> list[Figure]:
         stdout=subprocess.PIPE,
         check=True,
     )
-    found = json.loads(filled.stdout)
-    cookie = found["cookie"]
+    contents = json.loads(filled.stdout)
+    cookie = contents["cookie"]
     progress(f"{url.partition(':')[0]}: filled in {time.perf_counter() - begun:.0f} s")
     pages = {
         "tenant_list": "/tenants/",
@@ -77,9 +77,9 @@ def _on(home: Path, url: str, where: str) -> list[Figure]:
     ):
         return _measure(ours, pages, theirs, admin, where) + [
             less_is_better(
-                *("pages", f"tenant_{name}_queries{where}", found["many"][name], "queries"),
+                *("pages", f"tenant_{name}_queries{where}", contents["many"][name], "queries"),
                 "at 1,000 tenants",
-                found["few"][name],
+                contents["few"][name],
             )
             for name in ("list", "detail")
         ]

@@ -187,7 +187,7 @@ def _kind(limits: dict[str, dict[str, Any]], kind: str) -> Iterator[tuple[str, d
 
 def _shares(limits: dict[str, dict[str, Any]]) -> list[tuple[float, dict[str, Any]]]:
     counted = [key for key in limits if not key.startswith(("container.", "temporal."))]
-    found = [
+    shares = [
         (
             limits[key]["used"] / limits[key]["enforced"],
             {
@@ -198,7 +198,7 @@ def _shares(limits: dict[str, dict[str, Any]]) -> list[tuple[float, dict[str, An
         )
         for key in counted
     ]
-    return sorted(found, key=lambda pair: -pair[0])
+    return sorted(shares, key=lambda pair: -pair[0])
 
 
 def _story(tenants: list[Any], placements: list[Any], now: datetime) -> None:

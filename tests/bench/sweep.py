@@ -43,9 +43,9 @@ def run(home: Path) -> list[Figure]:
         progress(f"{TENANTS} tenants pushed in {time.perf_counter() - begun:.1f} s")
         settle(plane, 300)
         _swept(target.pk)  # takes in what the quota controller has written meanwhile
-        found = _measure(plane, people)
+        rounds = _measure(plane, people)
         pool.close_all()
-        return _figures(found, *_kubectl_diff(plane, home, sample_rows.manifests(people)), people)
+        return _figures(rounds, *_kubectl_diff(plane, home, sample_rows.manifests(people)), people)
 
 
 def _swept(target_id: int) -> Swept:
@@ -55,8 +55,8 @@ def _swept(target_id: int) -> Swept:
     return swept
 
 
-class _Found:
-    """What the rounds found."""
+class _Rounds:
+    """What the rounds took and cost."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -64,18 +64,18 @@ class _Found:
         self.theirs: Counter[tuple[str, str]] = Counter()
 
 
-def _measure(plane: KubeControlPlane, people: sample_rows.SampleRows) -> _Found:
-    found = _Found()
+def _measure(plane: KubeControlPlane, people: sample_rows.SampleRows) -> _Rounds:
+    rounds = _Rounds()
     client = client_for(target_ref(people.target))
     counted, served = client.counter.copy(), requests(plane)
     for _ in range(ROUNDS):
         begun = time.perf_counter()
         swept = _swept(people.target.pk)
-        found.seconds.append(time.perf_counter() - begun)
-        progress(f"sweep: {found.seconds[-1]:.2f} s, {swept.reads} reads, {swept.changed} changed")
-    found.ours = client.counter.since(counted)
-    found.theirs = requests(plane) - served
-    return found
+        rounds.seconds.append(time.perf_counter() - begun)
+        progress(f"sweep: {rounds.seconds[-1]:.2f} s, {swept.reads} reads, {swept.changed} changed")
+    rounds.ours = client.counter.since(counted)
+    rounds.theirs = requests(plane) - served
+    return rounds
 
 
 def _kubectl_diff(
@@ -114,23 +114,27 @@ def _diff(
     return seconds
 
 
-def _figures(found: _Found, peer: float, how: str, people: sample_rows.SampleRows) -> list[Figure]:
+def _figures(
+    rounds: _Rounds, peer: float, how: str, people: sample_rows.SampleRows
+) -> list[Figure]:
     pages = math.ceil(TENANTS / PAGE)
     # Four kinds with one object per tenant, and one empty page of role bindings.
     needed = 4 * pages + 1
     note = f"{len(people.placements)} tenants, {ROUNDS} sweeps"
-    reads = found.ours.reads / ROUNDS
-    gets = sum(number for (verb, _), number in found.theirs.items() if verb in ("GET", "LIST"))
+    reads = rounds.ours.reads / ROUNDS
+    gets = sum(number for (verb, _), number in rounds.theirs.items() if verb in ("GET", "LIST"))
     return [
         less_is_better(
-            *("sweep", "seconds_vs_kubectl_diff", median(found.seconds), "s"),
+            *("sweep", "seconds_vs_kubectl_diff", median(rounds.seconds), "s"),
             "kubectl diff --server-side",
             peer,
             f"{note}; peer: {how}",
         ),
-        less_is_better(*("sweep", "writes", found.ours.writes, "requests"), "none needed", 0, note),
         less_is_better(
-            *("sweep", "writes@apiserver", writes(found.theirs), "requests"),
+            *("sweep", "writes", rounds.ours.writes, "requests"), "none needed", 0, note
+        ),
+        less_is_better(
+            *("sweep", "writes@apiserver", writes(rounds.theirs), "requests"),
             "none needed",
             0,
             "apiserver_request_total, our kinds",

@@ -22,30 +22,30 @@ AT_ONCE: Final = 8
 async def _plain(client: Client) -> int:
     """What one would write with the SDK: list, and fetch each."""
     count = 0
-    async for found in client.list_workflows(page_size=1000):
-        await _fetch(client, found)
+    async for execution in client.list_workflows(page_size=1000):
+        await _fetch(client, execution)
         count += 1
     return count
 
 
 async def _together(client: Client) -> int:
     """The same with several fetches under way at once."""
-    listed = [found async for found in client.list_workflows(page_size=1000)]
+    listed = [execution async for execution in client.list_workflows(page_size=1000)]
     work = iter(listed)
 
     async def some() -> None:
-        for found in work:
-            await _fetch(client, found)
+        for execution in work:
+            await _fetch(client, execution)
 
     await asyncio.gather(*(some() for _ in range(AT_ONCE)))
     return len(listed)
 
 
-async def _fetch(client: Client, found: WorkflowExecution) -> None:
-    handle = client.get_workflow_handle(found.id, run_id=found.run_id)
+async def _fetch(client: Client, execution: WorkflowExecution) -> None:
+    handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
     history = await handle.fetch_history()
     if len(history.events) != EVENTS_EACH:
-        raise AssertionError(f"{found.id} has {len(history.events)} events")
+        raise AssertionError(f"{execution.id} has {len(history.events)} events")
 
 
 async def _listed(what: str, address: str) -> dict[str, Any]:

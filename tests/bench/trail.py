@@ -142,7 +142,7 @@ def runs(count: int, tenants: list[Any], targets: list[Any]) -> Iterator[Row]:
         closed = None if took is None else created + timedelta(milliseconds=took)
         failure, why = ("", "")
         if status in {"failed", "timed_out", "lost"}:
-            text, why, _ = random.choices(FAILURES, [each[2] for each in FAILURES])[0]
+            text, why, _ = random.choices(FAILURES, [row[2] for row in FAILURES])[0]
             failure = text.format(n=random.randrange(400), t=tenant[1])
         place = tenant[1] or "default"
         yield (
@@ -189,7 +189,7 @@ def _cast() -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
     assert len(made) == Target.objects.count()
     return (
         list(Tenant.objects.order_by("pk").values_list("pk", "slug")),
-        [(each.pk, each.kind) for each in made],
+        [(row.pk, row.kind) for row in made],
     )
 
 
@@ -231,12 +231,12 @@ def _without_indexes() -> Iterator[None]:
             " NOT IN (SELECT conname FROM pg_constraint)",
             [["jobs_jobrun", "jobs_jobevent"]],
         )
-        found = cursor.fetchall()
-        for name, _ in found:
+        indexes = cursor.fetchall()
+        for name, _ in indexes:
             cursor.execute(f'DROP INDEX "{name}"')
         cursor.execute("SET maintenance_work_mem = '1GB'")
         yield
-        for _, definition in found:
+        for _, definition in indexes:
             cursor.execute(definition)
 
 

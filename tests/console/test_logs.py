@@ -39,18 +39,18 @@ def record(message: str) -> logging.LogRecord:
 
 def test_a_line_is_json_with_the_request_id_of_the_caller(formatted: Any) -> None:
     json_lines = formatted("json")
-    seen: list[str] = []
+    lines: list[str] = []
 
     def view(request: HttpRequest) -> HttpResponse:
-        seen.append(json_lines.format(record("plan.published")))
+        lines.append(json_lines.format(record("plan.published")))
         return HttpResponse()
 
     request = RequestFactory().get("/", headers={"X-Request-ID": "from-the-proxy-1"})
     response = RequestId(view)(request)
-    said = json.loads(seen[0])
-    assert said["event"] == "plan.published"
-    assert said["request_id"] == "from-the-proxy-1" == response["X-Request-ID"]
-    assert {"level", "logger", "timestamp"} <= said.keys()
+    line = json.loads(lines[0])
+    assert line["event"] == "plan.published"
+    assert line["request_id"] == "from-the-proxy-1" == response["X-Request-ID"]
+    assert {"level", "logger", "timestamp"} <= line.keys()
 
 
 def test_an_id_that_could_forge_a_line_is_replaced() -> None:
@@ -61,15 +61,15 @@ def test_an_id_that_could_forge_a_line_is_replaced() -> None:
 
 def test_a_task_logs_under_the_id_of_the_request_that_caused_it(formatted: Any) -> None:
     json_lines = formatted("json")
-    seen: list[str] = []
+    lines: list[str] = []
 
     @app.task(name="tests.log_a_line")
     def line() -> None:
-        seen.append(json_lines.format(record("rollout.item.done")))
+        lines.append(json_lines.format(record("rollout.item.done")))
 
     line.apply(headers={"request_id": "from-the-request"})
-    said = json.loads(seen[0])
-    assert (said["request_id"], said["task"]) == ("from-the-request", "tests.log_a_line")
+    fields = json.loads(lines[0])
+    assert (fields["request_id"], fields["task"]) == ("from-the-request", "tests.log_a_line")
 
 
 def test_people_can_have_lines_for_reading(formatted: Any) -> None:

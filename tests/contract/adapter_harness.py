@@ -47,11 +47,11 @@ class Plane:
 
     def see(self, placement: PlacementRef, *, everything: bool = False) -> Observed:
         """Look at one placement."""
-        seen = self.adapter.observe(
+        observation = self.adapter.observe(
             target=self.target, placements=[placement], everything=everything
         )
-        assert seen.failures == {}
-        return seen.placements[placement.id]
+        assert observation.failures == {}
+        return observation.placements[placement.id]
 
     def differences(
         self, wanted: EffectiveLimits | None, placement: PlacementRef, *, everything: bool = False
@@ -60,11 +60,11 @@ class Plane:
         return self.compare(wanted, placement, self.see(placement, everything=everything))
 
     def compare(
-        self, wanted: EffectiveLimits | None, placement: PlacementRef, seen: Observed
+        self, wanted: EffectiveLimits | None, placement: PlacementRef, observed: Observed
     ) -> tuple[Change, ...]:
         """What is still to be done, after a look."""
         compiled = self.adapter.compile(limits=wanted, placement=placement, target=self.target)
-        return diff(compiled.objects, seen.objects)
+        return diff(compiled.objects, observed.objects)
 
     def push(
         self, wanted: EffectiveLimits | None, placement: PlacementRef, *, force: bool = False
@@ -87,7 +87,7 @@ class Plane:
         assert result.error is None
         for everything in (False, True):
             left = self.differences(wanted, placement, everything=everything)
-            assert left == (), [(str(one.ref), one.fields) for one in left]
+            assert left == (), [(str(change.ref), change.fields) for change in left]
 
     def leave(self, placement: PlacementRef) -> None:
         """Take everything of ours away."""

@@ -22,8 +22,8 @@ def labels_of(site: Site, place: PlacementRef) -> dict[str, str]:
 
 
 def data_of(site: Site, place: PlacementRef) -> dict[str, str]:
-    found = site.client.get("ConfigMap", "headroom-limits", namespace=place.location)
-    data: dict[str, str] = found.get("data") or {}
+    manifest = site.client.get("ConfigMap", "headroom-limits", namespace=place.location)
+    data: dict[str, str] = manifest.get("data") or {}
     return data
 
 
@@ -56,6 +56,6 @@ def holding(place: PlacementRef, key: str, *holders: str) -> dict[str, Any]:
     return {"semaphore": {"holding": [{"semaphore": lock, "holders": list(holders)}]}}
 
 
-def used(seen: Observed, key: str) -> tuple[int | None, int | None]:
-    found = next(item for item in seen.usage if item.key == key)
-    return found.hard, found.used
+def used(observed: Observed, key: str) -> tuple[int | None, int | None]:
+    usage = next(item for item in observed.usage if item.key == key)
+    return usage.hard, usage.used

@@ -79,4 +79,4 @@ def enforced(site: Site, placement: PlacementRef, resource: str, amount: str) ->
 
 def found(site: Site, placement: PlacementRef, kind: str) -> ObservedObject:
     """Our object of a kind, as observed."""
-    return next(one for one in site.see(placement).objects if one.ref.kind == kind)
+    return next(item for item in site.see(placement).objects if item.ref.kind == kind)

@@ -26,14 +26,14 @@ def test_use_comes_from_the_quota_and_is_counted_again(site: Site, placement: Pl
     site.pod(placement)
 
     def used() -> bool:
-        usage = {one.key: one for one in site.see(placement).usage}
+        usage = {item.key: item for item in site.see(placement).usage}
         return usage["pods"].used == 1 and usage["requests.cpu"].used == 200
 
     until(used)
-    usage = {one.key: one for one in site.see(placement).usage}
+    usage = {item.key: item for item in site.see(placement).usage}
     assert (usage["requests.cpu"].hard, usage["requests.cpu"].recounted) == (1_000, 200)
     assert (usage["pods"].hard, usage["pods"].recounted) == (5, 1)
-    swept = {one.key: one for one in site.see(placement, everything=True).usage}
+    swept = {item.key: item for item in site.see(placement, everything=True).usage}
     assert swept["requests.cpu"].used == 200
     assert swept["requests.cpu"].recounted is None
 
@@ -49,17 +49,17 @@ def test_a_foreign_quota_counts_and_is_left_alone(site: Site, placement: Placeme
     site.client.create(foreign)
 
     def filled() -> bool:
-        found = site.client.get(
+        quota = site.client.get(
             "ResourceQuota", "gke-resource-quotas", namespace=placement.location
         )
-        return "pods" in found.get("status", {}).get("hard", {})
+        return "pods" in quota.get("status", {}).get("hard", {})
 
     until(filled)
     enforced(site, placement, "pods", "20")
     for everything in (False, True):
-        seen = site.see(placement, everything=everything)
-        assert seen.foreign == ("ResourceQuota gke-resource-quotas: pods 7, services 5",)
-        assert {one.key: one.hard for one in seen.usage}["pods"] == 7
+        observed = site.see(placement, everything=everything)
+        assert observed.foreign == ("ResourceQuota gke-resource-quotas: pods 7, services 5",)
+        assert {item.key: item.hard for item in observed.usage}["pods"] == 7
     site.settle(WANTED, placement)
     assert site.client.get("ResourceQuota", "gke-resource-quotas", namespace=placement.location)
 
@@ -106,7 +106,7 @@ def test_an_object_that_was_replaced_meanwhile_is_not_deleted(
 ) -> None:
     site.settle(WANTED, placement)
     less = limits({key: value for key, value in PLAN.items() if "@" not in key}, policy=POLICY)
-    changes = [one for one in site.differences(less, placement) if one.desired is None]
+    changes = [change for change in site.differences(less, placement) if change.desired is None]
     stale = replace(changes[0], uid="00000000-0000-0000-0000-000000000000")
     results: list[ApplyResult] = []
     work = [PlacementChanges(placement, (stale,))]
@@ -226,11 +226,12 @@ def test_a_dead_cluster_is_unreachable_and_every_placement_hears_of_it(
             site.adapter.observe(target=dead, placements=placements, everything=everything)
     work = [
         PlacementChanges(
-            one, diff(site.adapter.compile(limits=WANTED, placement=one, target=dead).objects, ())
+            placement,
+            diff(site.adapter.compile(limits=WANTED, placement=placement, target=dead).objects, ()),
         )
-        for one in placements
+        for placement in placements
     ]
     results: list[ApplyResult] = []
     site.adapter.apply(target=dead, work=work, on_result=results.append)
     assert len(results) == 20
-    assert all(isinstance(one.error, Unreachable) and one.done == () for one in results)
+    assert all(isinstance(result.error, Unreachable) and result.done == () for result in results)

@@ -95,12 +95,12 @@ def test_an_edited_label_and_an_edited_lock_name_their_editor(
         *(*where, '{"data":{"gpu":"9"}}'),
     )
     changes = argo.differences(WANTED, flow_place, everything=True)
-    said = {
+    edits = {
         item.path: (item.before, item.after, item.owner.manager if item.owner else "")
         for change in changes
         for item in change.fields
     }
-    assert said == {PATH: ("50", "5", "kubectl-edit"), "data[gpu]": ("9", "2", "kubectl-edit")}
+    assert edits == {PATH: ("50", "5", "kubectl-edit"), "data[gpu]": ("9", "2", "kubectl-edit")}
     refused = argo.push(WANTED, flow_place)
     assert isinstance(refused.error, Conflict)
     assert "kubectl-edit" in refused.error.message
@@ -115,9 +115,9 @@ def test_a_key_that_somebody_added_is_named_and_survives(
         *("-n", flow_place.location, "patch", "configmap", "headroom-limits", "--type=merge"),
         *("-p", '{"data":{"theirs":"4"}}'),
     )
-    seen = argo.see(flow_place)
-    assert argo.compare(WANTED, flow_place, seen) == ()
-    assert "theirs" in seen.foreign[0]
+    observed = argo.see(flow_place)
+    assert argo.compare(WANTED, flow_place, observed) == ()
+    assert "theirs" in observed.foreign[0]
     argo.settle(limits({**PLAN, "argo.semaphore.gpu": 3}), flow_place)
     assert data_of(argo, flow_place) == {"gpu": "3", "theirs": "4"}
 
@@ -169,11 +169,11 @@ def test_use_is_our_own_count_of_what_holds_a_slot(argo: Site, flow_place: Place
     workflow(argo, flow_place, phase="Pending", message=waits, semaphores=[ref])
     queued = "Workflow processing has been postponed because too many workflows are already running"
     workflow(argo, flow_place, phase="Pending", message=queued)
-    seen = argo.see(flow_place)
-    assert used(seen, "argo.parallelism") == (5, 3)
-    assert used(seen, "argo.semaphore.gpu") == (2, 2)
-    assert "1 workflow waits for a slot." in seen.warnings
-    assert any("enforced for 2 of 4 running workflows" in text for text in seen.warnings)
+    observed = argo.see(flow_place)
+    assert used(observed, "argo.parallelism") == (5, 3)
+    assert used(observed, "argo.semaphore.gpu") == (2, 2)
+    assert "1 workflow waits for a slot." in observed.warnings
+    assert any("enforced for 2 of 4 running workflows" in text for text in observed.warnings)
     swept = argo.see(flow_place, everything=True)
     assert used(swept, "argo.parallelism") == (5, 3)
     assert used(swept, "argo.semaphore.gpu") == (2, None)
@@ -194,15 +194,17 @@ def test_unlimited_is_said_and_no_limit_is_the_controllers_default(
 def test_a_sweep_lists_each_kind_once(argo: Site, flow_place: PlacementRef) -> None:
     other = replace(flow_place, id=next(numbers))
     argo.settle(WANTED, flow_place)
-    seen = argo.adapter.observe(target=argo.target, placements=[flow_place, other], everything=True)
-    assert seen.reads == 5
-    assert flow_place.location not in {ref.name for ref in seen.orphans}
+    observation = argo.adapter.observe(
+        target=argo.target, placements=[flow_place, other], everything=True
+    )
+    assert observation.reads == 5
+    assert flow_place.location not in {ref.name for ref in observation.orphans}
 
 
 def test_a_sweep_names_what_belongs_to_no_placement(argo: Site, flow_place: PlacementRef) -> None:
     argo.settle(WANTED, flow_place)
-    seen = argo.adapter.observe(target=argo.target, placements=[], everything=True)
-    assert flow_place.location in {ref.name for ref in seen.orphans}
+    observation = argo.adapter.observe(target=argo.target, placements=[], everything=True)
+    assert flow_place.location in {ref.name for ref in observation.orphans}
 
 
 def test_a_probe_says_what_is_there_and_what_we_may_not(argo: Site) -> None:

@@ -28,7 +28,7 @@ CLOSED = "count/workflows.argoproj.io"
 
 def quota_of(site: Site, flow_place: PlacementRef) -> dict[str, Any] | None:
     listed = site.client.list("ResourceQuota", namespace=flow_place.location)
-    return next((one for one in listed if one["metadata"]["name"] == "headroom-argo"), None)
+    return next((quota for quota in listed if quota["metadata"]["name"] == "headroom-argo"), None)
 
 
 def closed(site: Site, flow_place: PlacementRef) -> bool:
@@ -55,8 +55,8 @@ def test_none_is_a_quota_that_lets_no_workflow_be_created(
         workflow(argo, flow_place)
     assert labels_of(argo, flow_place)[LABEL] == "1"
     for everything in (False, True):
-        seen = argo.see(flow_place, everything=everything)
-        assert used(seen, "argo.parallelism") == (0, 1)
+        observed = argo.see(flow_place, everything=everything)
+        assert used(observed, "argo.parallelism") == (0, 1)
     assert intended == stopped.limits["argo.parallelism"].value
     opened = argo.push(WANTED, flow_place)
     assert opened.error is None
@@ -116,7 +116,7 @@ def test_a_quota_that_somebody_raised_is_drift_and_one_that_is_gone_comes_back(
         *("--field-manager=kubectl-edit", "-p", f'{{"spec":{{"hard":{{"{CLOSED}":"3"}}}}}}'),
     )
     (change,) = argo.differences(stopped, flow_place, everything=True)
-    assert [(one.before, one.after) for one in change.fields] == [("3", "0")]
+    assert [(field.before, field.after) for field in change.fields] == [("3", "0")]
     argo.settle(stopped, flow_place, force=True)
     argo.client.delete("ResourceQuota", "headroom-argo", namespace=flow_place.location)
     argo.settle(stopped, flow_place)
@@ -130,7 +130,7 @@ def test_the_kubernetes_adapter_leaves_the_quota_alone(
     argo.settle(stopped, flow_place)
     site.settle(limits({"pods": 4}), flow_place)
     assert argo.differences(stopped, flow_place) == ()
-    seen = site.see(flow_place)
-    assert not any("headroom-argo" in text for text in seen.foreign)
+    observed = site.see(flow_place)
+    assert not any("headroom-argo" in text for text in observed.foreign)
     swept = site.adapter.observe(target=site.target, placements=[], everything=True)
     assert not [ref for ref in swept.orphans if ref.name == "headroom-argo"]

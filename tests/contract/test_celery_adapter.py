@@ -60,7 +60,7 @@ def probed(target: TargetRef) -> Plane:
 def rates(client: CeleryClient, host: str) -> Mapping[str, str]:
     """Rate limit by task type."""
     with client.control() as control:
-        return {one.name: one.rate_limit for one in control.registered(to=[host])[host]}
+        return {task.name: task.rate_limit for task in control.registered(to=[host])[host]}
 
 
 def wanted(milli: int | None, *, suspended: bool = False) -> EffectiveLimits:
@@ -72,12 +72,12 @@ def test_a_rate_is_told_to_every_task_type_and_seen_again(
     plane: Plane, client: CeleryClient
 ) -> None:
     plane.settle(wanted(2_500), ACME)
-    found = rates(client, "acme@limits")
-    assert len(found) == 8
-    assert set(found.values()) == {"+2.500000000/s"}
-    seen = plane.see(ACME)
-    assert [(one.key, one.hard) for one in seen.usage] == [(RATE, 2_500)]
-    assert any("task type" in warning for warning in seen.warnings)
+    task_rates = rates(client, "acme@limits")
+    assert len(task_rates) == 8
+    assert set(task_rates.values()) == {"+2.500000000/s"}
+    observed = plane.see(ACME)
+    assert [(item.key, item.hard) for item in observed.usage] == [(RATE, 2_500)]
+    assert any("task type" in warning for warning in observed.warnings)
     plane.settle(wanted(400), ACME)
     assert set(rates(client, "acme@limits").values()) == {"+0.400000000/s"}
 
@@ -96,9 +96,9 @@ def test_an_edit_by_hand_is_seen_and_not_taken_for_a_new_worker(
     plane.settle(wanted(1_000), ACME)
     with client.control() as control:
         control.rate_limit("reports.build", "99/s", to=["acme@limits"])
-    seen = plane.see(ACME)
-    (change,) = plane.compare(wanted(1_000), ACME, seen)
-    assert (change.operation, seen.reset) == (Operation.UPDATE, False)
+    observed = plane.see(ACME)
+    (change,) = plane.compare(wanted(1_000), ACME, observed)
+    assert (change.operation, observed.reset) == (Operation.UPDATE, False)
     assert change.fields[0].owner is not None
     plane.settle(wanted(1_000), ACME)
 
@@ -109,18 +109,18 @@ def test_two_workers_share_the_rate_and_a_new_one_is_no_drift(
     plane.settle(wanted(3_000), ACME)
     with celery_worker(url, "acme-tasks", name="acme2@limits", processes=1):
         again = probed(plane.target)
-        seen = again.see(ACME)
-        assert seen.reset
-        assert again.compare(wanted(3_000), ACME, seen)
+        observed = again.see(ACME)
+        assert observed.reset
+        assert again.compare(wanted(3_000), ACME, observed)
         again.settle(wanted(3_000), ACME)
         for host in ("acme@limits", "acme2@limits"):
             assert set(rates(client, host).values()) == {"+1.500000000/s"}
     until(lambda: not plane.adapter.observe(
         target=plane.target, placements=[ACME], everything=True
     ).placements[1].vacant)  # fmt: skip
-    seen = plane.see(ACME)
-    assert seen.reset
-    assert plane.compare(wanted(3_000), ACME, seen)
+    observed = plane.see(ACME)
+    assert observed.reset
+    assert plane.compare(wanted(3_000), ACME, observed)
     plane.settle(wanted(3_000), ACME)
 
 
@@ -155,14 +155,14 @@ def test_a_limit_of_nothing_is_a_pause_too(plane: Plane, client: CeleryClient) -
 def test_a_tenant_that_leaves_while_it_is_stopped_stays_paused(plane: Plane) -> None:
     leaving = replace(ACME, leaving=True, stopped=True)
     compiled = plane.adapter.compile(limits=None, placement=leaving, target=plane.target)
-    assert [dict(one.fields) for one in compiled.objects] == [{"queue_rate": 0}]
+    assert [dict(item.fields) for item in compiled.objects] == [{"queue_rate": 0}]
     assert "stays paused" in compiled.warnings[0]
 
 
 def test_a_queue_without_workers_has_nothing_to_enforce(plane: Plane) -> None:
-    seen: Observed = plane.see(GLOBEX)
-    assert seen.vacant
-    assert "No worker of globex-tasks is online" in seen.warnings[0]
+    observed: Observed = plane.see(GLOBEX)
+    assert observed.vacant
+    assert "No worker of globex-tasks is online" in observed.warnings[0]
     assert plane.push(wanted(1_000), GLOBEX).error is None
 
 
@@ -185,8 +185,8 @@ def test_a_worker_of_several_queues_is_refused_a_rate_but_can_be_paused(
             assert control.active_queues(to=["both@limits"]) == {"both@limits": ("hooli-tasks",)}
         probed(shared.target).settle(wanted(None), GLOBEX)
         with client.control() as control:
-            found = control.active_queues(to=["both@limits"])
-        assert found == {"both@limits": ("globex-tasks", "hooli-tasks")}
+            queues = control.active_queues(to=["both@limits"])
+        assert queues == {"both@limits": ("globex-tasks", "hooli-tasks")}
 
 
 def test_a_probe_names_the_broker_and_its_workers(plane: Plane) -> None:
@@ -206,9 +206,9 @@ def test_a_broker_that_is_away_is_unreachable_for_everybody() -> None:
         dead.see(ACME)
     results: list[ApplyResult] = []
     change = dead.compare(wanted(1_000), ACME, Observed())
-    work = [PlacementChanges(one, change) for one in (ACME, GLOBEX)]
+    work = [PlacementChanges(placement, change) for placement in (ACME, GLOBEX)]
     dead.adapter.apply(target=dead.target, work=work, on_result=results.append)
-    assert [type(one.error) for one in results] == [Unreachable, Unreachable]
+    assert [type(result.error) for result in results] == [Unreachable, Unreachable]
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_a_broker_that_is_away_is_unreachable_for_everybody() -> None:
 )
 def test_what_may_be_entered(location: str, sharing: str, key: str, fields: list[str]) -> None:
     plane = Plane(TargetRef(79, "x", "celery", "redis://127.0.0.1:1/0", ""))
-    found = plane.adapter.validate(
+    faults = plane.adapter.validate(
         location=location, sharing=sharing, fairness_key=key, target=plane.target
     )
-    assert sorted(found) == fields
+    assert sorted(faults) == fields

@@ -48,16 +48,22 @@ def account(kube: Cluster) -> Iterator[TargetRef]:
         path = f"{_COLLECTIONS[manifest['kind']]}/{manifest['metadata']['name']}"
         status, answer = admin.call("PATCH", f"{path}?fieldManager=test", manifest, APPLY)
         assert status in (200, 201), answer
-    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    status, answer = admin.call("POST", f"{_COLLECTIONS['ServiceAccount']}/headroom/token", asked)
+    token_request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    status, answer = admin.call(
+        "POST", f"{_COLLECTIONS['ServiceAccount']}/headroom/token", token_request
+    )
     assert status == 201, answer
     options = {"insecure_skip_tls_verify": True}
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("HEADROOM_ACCOUNT", answer["status"]["token"])
         made = TargetRef(1, "lab", "kubernetes", kube.url, "env:HEADROOM_ACCOUNT", options=options)
         # The server learns of new roles a moment after it has stored them.
-        each = [ApiPermission("patch", "resourcequotas"), ApiPermission("list", "pods"), *ACTIONS]
-        until(lambda: client_for(made).permissions(each) == [])
+        permissions = [
+            ApiPermission("patch", "resourcequotas"),
+            ApiPermission("list", "pods"),
+            *ACTIONS,
+        ]
+        until(lambda: client_for(made).permissions(permissions) == [])
         yield made
 
 

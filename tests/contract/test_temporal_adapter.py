@@ -95,7 +95,7 @@ def test_suspending_stops_a_dedicated_queue_and_resuming_lets_it_flow(
     assert ran(name, 2.0) == 0
     plane.settle(wanted, placement)
     until(lambda: COUNTS[name] == 30)
-    usage = {one.key: one for one in plane.see(placement).usage}
+    usage = {item.key: item for item in plane.see(placement).usage}
     assert usage["temporal.queue_rate"].hard == 50_000
     assert usage["temporal.queue_rate"].used is not None
     plane.leave(placement)
@@ -133,25 +133,31 @@ def test_a_thousand_weights_are_one_call_and_none_the_second_time(plane: Plane) 
     placements = [share(f"t{number}", BULK) for number in range(1000)]
     adapter, target = plane.adapter, plane.target
     wanted = {
-        one.id: limits({"temporal.tenant_rate": 500 * (1 + number % 7)}, tenant=one.tenant)
-        for number, one in enumerate(placements)
+        placement.id: limits(
+            {"temporal.tenant_rate": 500 * (1 + number % 7)}, tenant=placement.tenant
+        )
+        for number, placement in enumerate(placements)
     }
 
     def work() -> list[PlacementChanges]:
-        seen = adapter.observe(target=target, placements=placements, everything=True)
-        assert seen.reads <= 4
+        observation = adapter.observe(target=target, placements=placements, everything=True)
+        assert observation.reads <= 4
         return [
-            PlacementChanges(one, changes)
-            for one in placements
-            if (changes := plane.compare(wanted[one.id], one, seen.placements[one.id]))
+            PlacementChanges(placement, changes)
+            for placement in placements
+            if (
+                changes := plane.compare(
+                    wanted[placement.id], placement, observation.placements[placement.id]
+                )
+            )
         ]
 
     todo, before = work(), client_of(plane).counter.copy()
     results: list[ApplyResult] = []
     adapter.apply(target=target, work=todo, on_result=results.append)
     assert len(results) == 1000
-    assert {one.error for one in results} == {None}
-    assert sum(one.calls for one in results) == adapter.cost(target=target, work=todo) == 1
+    assert {result.error for result in results} == {None}
+    assert sum(result.calls for result in results) == adapter.cost(target=target, work=todo) == 1
     assert client_of(plane).counter.since(before).writes <= 1
     assert work() == []
     client_of(plane).update_queue(BULK, unset_weights=["t7"], reason="", identity="bob")
@@ -161,11 +167,11 @@ def test_a_thousand_weights_are_one_call_and_none_the_second_time(plane: Plane) 
 
 def test_a_sweep_of_many_queues_reads_each_once_and_says_why_use_is_unknown(plane: Plane) -> None:
     placements = [own_queue() for _ in range(20)]
-    seen = plane.adapter.observe(target=plane.target, placements=placements, everything=True)
-    assert seen.reads == 20
-    for found in seen.placements.values():
-        assert found.usage[0].used is None
-        assert "many queues" in found.usage[0].why
+    observation = plane.adapter.observe(target=plane.target, placements=placements, everything=True)
+    assert observation.reads == 20
+    for observed in observation.placements.values():
+        assert observed.usage[0].used is None
+        assert "many queues" in observed.usage[0].why
 
 
 def test_leaving_unsets_our_weight_and_leaves_other_keys_alone(plane: Plane) -> None:
@@ -205,7 +211,7 @@ def test_a_close_look_warns_of_workers_that_evade_the_limit(
     try:
         placement = own_queue(queue)
         plane.settle(limits({"temporal.queue_rate": 2_000}), placement)
-        until(lambda: any("eager" in one for one in plane.see(placement).warnings))
+        until(lambda: any("eager" in warning for warning in plane.see(placement).warnings))
     finally:
         running.stop()
 
@@ -227,8 +233,8 @@ def test_a_server_without_fairness_is_found_out_and_refuses_shared_queues() -> N
             limits=limits({"temporal.weight": 2_000}), placement=share("a"), target=known
         )
         assert compiled.objects == ()
-        assert [one.code for one in compiled.refusals] == ["no_fairness"]
+        assert [refusal.code for refusal in compiled.refusals] == ["no_fairness"]
         placement = own_queue()
         slow = Plane(known)
         slow.settle(limits({"temporal.queue_rate": 1_000}), placement)
-        assert any("4 partitions" in one for one in slow.see(placement).warnings)
+        assert any("4 partitions" in warning for warning in slow.see(placement).warnings)

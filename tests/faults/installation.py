@@ -149,9 +149,9 @@ class Installation:
         slugs = [f"{self.prefix}-{index:03d}" for index in range(known, known + number)]
         Tenant.objects.bulk_create(Tenant(slug=slug, name=slug) for slug in slugs)
         Tenant.objects.filter(slug__in=slugs).update(created_at=since)
-        found = list(Tenant.objects.filter(slug__in=slugs).order_by("slug"))
-        subscribe(tenants=found, version=version, at=since, actor=FAULTS, reason="set up")
-        return found
+        tenants = list(Tenant.objects.filter(slug__in=slugs).order_by("slug"))
+        subscribe(tenants=tenants, version=version, at=since, actor=FAULTS, reason="set up")
+        return tenants
 
     def place(self, tenants: Sequence[Tenant], target: Target) -> list[Placement]:
         """Each tenant in a namespace (or on a queue) of its name."""
@@ -186,10 +186,10 @@ class Installation:
 
     def change(self, change: ProposedChange, reason: str = "a test") -> Rollout:
         """Proposed, previewed and applied, as a person does it."""
-        draft, seen = proposals.propose(change=change, actor=FAULTS)
-        assert seen is not None
+        draft, preview = proposals.propose(change=change, actor=FAULTS)
+        assert preview is not None
         return proposals.apply(
-            proposal=draft, fingerprint=seen.fingerprint, reason=reason, actor=FAULTS
+            proposal=draft, fingerprint=preview.fingerprint, reason=reason, actor=FAULTS
         )
 
     # -- looking -----------------------------------------------------------------------------

@@ -61,19 +61,19 @@ class KubectlUser:
 
     def hard(self, namespace: str) -> dict[str, Any]:
         """What our quota says."""
-        found = self.client.get("ResourceQuota", "headroom", namespace=namespace)
-        hard: dict[str, Any] = found["spec"]["hard"]
+        manifest = self.client.get("ResourceQuota", "headroom", namespace=namespace)
+        hard: dict[str, Any] = manifest["spec"]["hard"]
         return hard
 
     def enforced(self, namespace: str) -> dict[str, Any]:
         """What the API server enforces of our quota, once its controller has seen it."""
-        found = self.client.get("ResourceQuota", "headroom", namespace=namespace)
-        hard: dict[str, Any] = found.get("status", {}).get("hard", {})
+        manifest = self.client.get("ResourceQuota", "headroom", namespace=namespace)
+        hard: dict[str, Any] = manifest.get("status", {}).get("hard", {})
         return hard
 
     def ours(self, namespace: str) -> set[tuple[str, str]]:
         """Kind and name of everything that carries our label in a namespace, and itself."""
-        found = self.client.list_many(
+        objects = self.client.list_many(
             ("ResourceQuota", "LimitRange", "NetworkPolicy", "RoleBinding"),
             label_selector="app.kubernetes.io/managed-by=headroom",
             namespace=namespace,
@@ -83,8 +83,10 @@ class KubectlUser:
             label_selector="app.kubernetes.io/managed-by=headroom",
             field_selector=f"metadata.name={namespace}",
         )
-        found["Namespace"] = spaces
-        return {(kind, one["metadata"]["name"]) for kind, items in found.items() for one in items}
+        objects["Namespace"] = spaces
+        return {
+            (kind, item["metadata"]["name"]) for kind, items in objects.items() for item in items
+        }
 
 
 def quota(name: str, namespace: str, **hard: str) -> dict[str, Any]:

@@ -41,8 +41,8 @@ def _ingest(installation: Installation) -> Server:
 
 def _rates(client: CeleryClient) -> Mapping[str, str]:
     with client.control(wait=2) as control:  # clock: asked again and again
-        found = control.registered(to=[HOST])
-    return {one.name: one.rate_limit for one in found.get(HOST, ())}
+        task_types = control.registered(to=[HOST])
+    return {task.name: task.rate_limit for task in task_types.get(HOST, ())}
 
 
 def _limited(client: CeleryClient) -> bool:

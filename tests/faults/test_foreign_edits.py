@@ -157,16 +157,16 @@ def test_the_quota_of_gke_is_counted_and_left_alone(scene: Scene) -> None:
     scene.kubectl_user.kubectl("create", "-f", "-", stdin=json.dumps(theirs))
 
     def gke() -> tuple[object, set[str]]:
-        found = scene.kubectl_user.client.get("ResourceQuota", name, namespace=scene.where)
-        managers = {one["manager"] for one in found["metadata"]["managedFields"]}
-        return found["spec"], managers
+        manifest = scene.kubectl_user.client.get("ResourceQuota", name, namespace=scene.where)
+        managers = {entry["manager"] for entry in manifest["metadata"]["managedFields"]}
+        return manifest["spec"], managers
 
     def counted() -> bool:
         scene.look()
         return bool(scene.state.limits["pods"].get("enforced") == 4)
 
     until(counted)
-    assert any("gke-resource-quotas" in one for one in scene.state.foreign)
+    assert any("gke-resource-quotas" in line for line in scene.state.foreign)
     assert scene.state.condition == Condition.SYNCED
     scene.installation.change(SetOverride((scene.placement.tenant.slug,), "pods", 12))
     process_queue(scene.placement.target_id)

@@ -32,9 +32,11 @@ def test_every_wrong_setting_is_a_check_with_an_id_and_what_would_be_right() -> 
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     for name, (_, hint) in HINTS.items():
-        (said,) = [line for line in paragraphs(done.stderr) if f" {name}" in line.split("HINT")[0]]
-        assert "(console.E00" in said
-        assert hint in said
+        (complaint,) = [
+            line for line in paragraphs(done.stderr) if f" {name}" in line.split("HINT")[0]
+        ]
+        assert "(console.E00" in complaint
+        assert hint in complaint
 
 
 @pytest.mark.parametrize(
@@ -67,9 +69,9 @@ def test_values_that_read_well_and_cannot_work_are_checks_too(
 ) -> None:
     done = manage("check", **{name: value for name, value, _, _ in wrong})
     for name, _, check, fix in wrong:
-        (said,) = [line for line in paragraphs(done.stderr) if f"(console.{check})" in line]
-        assert name in said
-        assert fix in said
+        (complaint,) = [line for line in paragraphs(done.stderr) if f"(console.{check})" in line]
+        assert name in complaint
+        assert fix in complaint
     assert "hunter2" not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
 

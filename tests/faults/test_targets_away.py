@@ -109,10 +109,12 @@ def test_a_target_that_hangs_is_given_up_in_time_while_others_go_on_and_heals_wh
     until(lambda: KubectlUser(kube.kubeconfig).hard(there.location) == {"pods": "7"})
     until(lambda: condition("lab") == Condition.UNREACHABLE, what=installation.logs())
     until(lambda: sorted(states(rollout)) == [ItemState.DONE, ItemState.WAITING])
-    _, seen = proposals.propose(change=SetOverride(slugs, "pods", 8), actor=FAULTS)
-    assert seen is not None
-    assert [(one.cause, one.target) for one in seen.blocked] == [("unreachable", "lab")]
-    assert {one["target"] for one in seen.objects} == {"other"}
+    _, preview = proposals.propose(change=SetOverride(slugs, "pods", 8), actor=FAULTS)
+    assert preview is not None
+    assert [(blocked.cause, blocked.target) for blocked in preview.blocked] == [
+        ("unreachable", "lab")
+    ]
+    assert {change["target"] for change in preview.objects} == {"other"}
     plane.apiserver.resume()
     installation.finished(rollout)
     assert KubectlUser(plane.kubeconfig).hard(here.location) == {"pods": "7"}

@@ -61,7 +61,7 @@ def test_of_two_people_who_publish_a_plan_at_once_one_is_told_and_nothing_is_ove
         thread.join(PATIENCE)
 
     (winner,) = [pods for pods, outcome in outcomes.items() if isinstance(outcome, Rollout)]
-    (refusal,) = [one for one in outcomes.values() if isinstance(one, DomainError)]
+    (refusal,) = [outcome for outcome in outcomes.values() if isinstance(outcome, DomainError)]
     assert (refusal.status, refusal.code in {"stale_preview", "plan_moved_on"}) == (409, True)
     assert list(PlanVersion.objects.values_list("number", flat=True).order_by("number")) == [1, 2]
     process_queue(target.pk)
@@ -78,13 +78,13 @@ def test_a_preview_that_the_cluster_has_overtaken_is_refused_and_says_what_chang
     installation.order([placement])
     process_queue(target.pk)
     change = SetOverride((placement.tenant.slug,), "pods", 12)
-    draft, seen = proposals.propose(change=change, actor=FAULTS)
-    assert seen is not None
+    draft, preview = proposals.propose(change=change, actor=FAULTS)
+    assert preview is not None
     kubectl_user.edit(placement.location, pods="50")
 
     with pytest.raises(DomainError) as refused:
         proposals.apply(
-            proposal=draft, fingerprint=seen.fingerprint, reason="more room", actor=FAULTS
+            proposal=draft, fingerprint=preview.fingerprint, reason="more room", actor=FAULTS
         )
 
     assert (refused.value.code, refused.value.status) == ("stale_preview", 409)

@@ -96,9 +96,9 @@ def test_what_ones_own_run_claims_leads_to_nobody_elses(theirs: dict[str, int]) 
     for path in ("", "events/", "actions/", "replays/"):
         answer = rest.get(f"jobs/{own}/{path}")
         assert answer.status_code == 200
-        text = answer.content.decode()
+        content = answer.content.decode()
         claimed = JobRun.objects.get(pk=own).parent_key
-        assert SECRET not in text.replace(claimed, "")
+        assert SECRET not in content.replace(claimed, "")
     viewer = Client()
     viewer.force_login(User.objects.create_user("vera", role=Role.VIEWER))
     assert f'href="/jobs/{theirs["run"]}/"' not in viewer.get(f"/jobs/{own}/").content.decode()

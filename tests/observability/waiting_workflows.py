@@ -132,8 +132,8 @@ class WorkflowWorker:
 
     def pending(self, handle: WorkflowHandle[Any, Any]) -> Any:
         """The only pending activity."""
-        found = self.run(handle.describe()).raw_description.pending_activities
-        return found[0] if found else None
+        activities = self.run(handle.describe()).raw_description.pending_activities
+        return activities[0] if activities else None
 
     def handle(self, workflow_id: str, run_id: str) -> WorkflowHandle[Any, Any]:
         """Another run."""

@@ -77,24 +77,26 @@ def dataset(
     alice: Actor, standard: PlanVersion, plane: MemoryAdapter, start: datetime
 ) -> SimpleNamespace:
     """acme, initech and globex on plan standard; all on target lab, acme also on spare."""
-    said: dict[str, Any] = {"actor": alice, "reason": "set up"}
+    signature: dict[str, Any] = {"actor": alice, "reason": "set up"}
     targets = {
-        slug: tenants.create_target(slug=slug, name=slug, kind="memory", kinds=["memory"], **said)
+        slug: tenants.create_target(
+            slug=slug, name=slug, kind="memory", kinds=["memory"], **signature
+        )
         for slug in ("lab", "spare")
     }
     people = {
-        slug: tenants.create_tenant(slug=slug, name=slug.title(), **said)
+        slug: tenants.create_tenant(slug=slug, name=slug.title(), **signature)
         for slug in ("acme", "initech", "globex")
     }
     Tenant.objects.update(created_at=start)
-    subscribe(tenants=people.values(), version=standard, at=start, **said)
+    subscribe(tenants=people.values(), version=standard, at=start, **signature)
     placements: dict[str, Placement] = {}
     for slug, tenant in people.items():
         placements[slug] = tenants.place(
-            tenant=tenant, target=targets["lab"], location=slug, **said
+            tenant=tenant, target=targets["lab"], location=slug, **signature
         )
     placements["spare"] = tenants.place(
-        tenant=people["acme"], target=targets["spare"], location="acme", **said
+        tenant=people["acme"], target=targets["spare"], location="acme", **signature
     )
     return SimpleNamespace(targets=targets, placements=placements, **people)
 

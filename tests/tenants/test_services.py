@@ -24,14 +24,14 @@ def said(content: Any) -> Any:
     return content
 
 
-def make_tenant(**given: Any) -> Tenant:
+def make_tenant(**fields: Any) -> Tenant:
     """acme, unless something else is given."""
-    return services.create_tenant(**{"slug": "acme", "name": "Acme", **given}, **SAID)
+    return services.create_tenant(**{"slug": "acme", "name": "Acme", **fields}, **SAID)
 
 
-def make_target(**given: Any) -> Target:
+def make_target(**fields: Any) -> Target:
     """lab, a Kubernetes cluster, unless something else is given."""
-    values = {"slug": "lab", "name": "Lab", "kind": "kubernetes", "kinds": ["kubernetes"], **given}
+    values = {"slug": "lab", "name": "Lab", "kind": "kubernetes", "kinds": ["kubernetes"], **fields}
     return services.create_target(**values, **SAID)
 
 
@@ -48,7 +48,7 @@ def test_a_new_tenant_is_one_entry() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "code", "field", "said"),
+    ("fields", "code", "field", "message"),
     [
         ({"slug": "Acme"}, "invalid", "slug", "DNS-1123"),
         ({"slug": ""}, "invalid", "slug", "blank"),
@@ -61,13 +61,13 @@ def test_a_new_tenant_is_one_entry() -> None:
     ],
 )
 def test_what_is_wrong_with_a_tenant_is_named(
-    given: dict[str, Any], code: str, field: str, said: str
+    fields: dict[str, Any], code: str, field: str, message: str
 ) -> None:
     make_tenant(slug="taken")
     with pytest.raises(DomainError) as refused:
-        make_tenant(**given)
+        make_tenant(**fields)
     assert (refused.value.code, refused.value.field) == (code, field)
-    assert said in refused.value.message
+    assert message in refused.value.message
     assert Tenant.objects.count() == 1
 
 
@@ -148,7 +148,7 @@ def test_what_may_be_the_secret_itself_is_refused_and_not_repeated(reference: st
 
 
 @pytest.mark.parametrize(
-    "given",
+    "fields",
     [
         {"endpoint": "https://ann:hunter2@temporal.test:7233"},
         {"endpoint": "ann:hunter2@temporal.test:7233"},
@@ -160,11 +160,11 @@ def test_what_may_be_the_secret_itself_is_refused_and_not_repeated(reference: st
         {"options": {"x": "A" * 64}},
     ],
 )
-def test_secrets_are_found_wherever_they_are_put(given: dict[str, Any]) -> None:
+def test_secrets_are_found_wherever_they_are_put(fields: dict[str, Any]) -> None:
     with pytest.raises(DomainError) as refused:
-        make_target(**given)
+        make_target(**fields)
     assert refused.value.code == "inline_secret"
-    assert refused.value.field in given
+    assert refused.value.field in fields
     assert "hunter2" not in refused.value.message
     assert Target.objects.count() == 0
 

@@ -88,8 +88,8 @@ def test_an_operators_token_of_an_admin_applies_and_discards_nothing_that_is_for
     )
     path = f"/api/v1/proposals/{draft.pk}/"
     machine = client(Role.ADMIN, TokenScope.OPERATE)
-    given = {"fingerprint": draft.fingerprint, "reason": "because"}
-    applied = machine.post(f"{path}apply/", given, content_type="application/json")
+    body = {"fingerprint": draft.fingerprint, "reason": "because"}
+    applied = machine.post(f"{path}apply/", body, content_type="application/json")
     assert (applied.status_code, "scope" in applied.json()["detail"]) == (403, True)
     assert machine.delete(path, headers={"If-Match": "*"}).status_code == 403
     draft.refresh_from_db()

@@ -131,7 +131,7 @@ def test_an_invited_person_signs_in_once_and_chooses_a_password(admin: Client) -
 
 
 @pytest.mark.parametrize(
-    ("current", "new", "said"),
+    ("current", "new", "message"),
     [
         ("wrong", PASSWORD + "x", "not your current password"),
         (PASSWORD, PASSWORD, "password you have now"),
@@ -140,11 +140,11 @@ def test_an_invited_person_signs_in_once_and_chooses_a_password(admin: Client) -
     ],
 )
 def test_a_new_password_must_be_a_good_one(
-    admin: Client, current: str, new: str, said: str
+    admin: Client, current: str, new: str, message: str
 ) -> None:
     response = admin.post("/access/account/password/", {"current": current, "new": new})
     assert response.status_code == 422
-    assert said in response.content.decode()
+    assert message in response.content.decode()
 
 
 def test_a_name_that_is_taken_is_said_at_the_field(admin: Client) -> None:

@@ -52,7 +52,7 @@ def test_whoever_may_see_the_console_may_search_the_ledger(viewer: Client) -> No
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "labels"),
     [
         ("actor=sweep", {"A", "B"}),
         ("action=plan", {"C"}),
@@ -70,7 +70,7 @@ def test_whoever_may_see_the_console_may_search_the_ledger(viewer: Client) -> No
         ("actor=sweep&tenant=globex", {"B"}),
     ],
 )
-def test_filters_stand_in_the_url(viewer: Client, query: str, found: set[str]) -> None:
+def test_filters_stand_in_the_url(viewer: Client, query: str, labels: set[str]) -> None:
     write(object_label="label-A", reason="more Quota")
     write(
         object_label="label-B",
@@ -88,7 +88,7 @@ def test_filters_stand_in_the_url(viewer: Client, query: str, found: set[str]) -
         tenant="",
         at=START + timedelta(days=2),
     )
-    assert set(re.findall(r"label-([ABC])</a>", page(viewer, f"?{query}"))) == found
+    assert set(re.findall(r"label-([ABC])</a>", page(viewer, f"?{query}"))) == labels
 
 
 @pytest.mark.parametrize("name", ["action", "order"])
@@ -105,17 +105,17 @@ def test_what_is_called_otherwise_now_is_found_with_its_older_entries(
 
 def test_pages_show_every_entry_once_there_and_back(viewer: Client) -> None:
     write(120)
-    seen: list[str] = []
+    rows: list[str] = []
     query = "?actor=sweep"
     while True:
         text = page(viewer, query)
-        seen += re.findall(r"<tr>\s*<td class=\"fit\"><time", text)
+        rows += re.findall(r"<tr>\s*<td class=\"fit\"><time", text)
         following = re.search(r'rel="next" href="([^"]+)"', text)
         if not following:
             break
         assert "actor=sweep" in following[1]
         query = following[1].replace("&amp;", "&")
-    assert len(seen) == 120
+    assert len(rows) == 120
     back = re.search(r'rel="prev" href="([^"]+)"', text)
     assert back
     middle = page(viewer, back[1].replace("&amp;", "&"))

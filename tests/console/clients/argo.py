@@ -20,21 +20,21 @@ class Fake:
 
     url: str = ""
     archived: list[dict[str, Any]] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.Response:
         """One request."""
-        self.asked.append(request.path_qs)
+        self.paths.append(request.path_qs)
         self.tokens.append(request.headers.get("Authorization", ""))
         if request.path == "/api/v1/version":
             return web.json_response({"version": "v4.1.2"})
         if request.path == "/api/v1/archived-workflows":
             return self._page(request)
         uid = request.path.rpartition("/")[2]
-        for one in self.archived:
-            if one["metadata"]["uid"] == uid:
-                return web.json_response(one)
+        for workflow in self.archived:
+            if workflow["metadata"]["uid"] == uid:
+                return web.json_response(workflow)
         return web.json_response({"code": 5, "message": "not found"}, status=404)
 
     def _page(self, request: web.Request) -> web.Response:
@@ -42,24 +42,24 @@ class Fake:
         size = int(request.query["listOptions.limit"])
         end = start + size
         metadata = {"continue": str(end)} if end < len(self.archived) else {}
-        found = [_without_steps(one) for one in self.archived[start:end]] or None
-        return web.json_response({"metadata": metadata, "items": found})
+        items = [_without_steps(workflow) for workflow in self.archived[start:end]] or None
+        return web.json_response({"metadata": metadata, "items": items})
 
 
 @contextmanager
 def argo_server() -> Iterator[Fake]:
     """A server on a port of its own."""
-    found, ready, stop = Fake(), threading.Event(), asyncio.Event()
+    fake, ready, stop = Fake(), threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()
 
     async def serve() -> None:
         app = web.Application()
-        app.router.add_route("*", "/{path:.*}", found.answer)
+        app.router.add_route("*", "/{path:.*}", fake.answer)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         host, port = runner.addresses[0]
-        found.url = f"http://{host}:{port}"
+        fake.url = f"http://{host}:{port}"
         ready.set()
         await stop.wait()
         await runner.cleanup()
@@ -67,12 +67,12 @@ def argo_server() -> Iterator[Fake]:
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
     assert ready.wait(PATIENCE)
-    yield found
+    yield fake
     loop.call_soon_threadsafe(stop.set)
     thread.join(PATIENCE)
     loop.close()
 
 
-def _without_steps(one: dict[str, Any]) -> dict[str, Any]:
-    status = {key: value for key, value in one["status"].items() if key != "nodes"}
-    return {**one, "status": status}
+def _without_steps(workflow: dict[str, Any]) -> dict[str, Any]:
+    status = {key: value for key, value in workflow["status"].items() if key != "nodes"}
+    return {**workflow, "status": status}

@@ -37,9 +37,9 @@ class Script:
         self.seen: list[Seen] = []
         self.url = ""
 
-    def next(self, seen: Seen) -> Answer:
+    def next(self, request: Seen) -> Answer:
         """Note the request, give its answer."""
-        self.seen.append(seen)
+        self.seen.append(request)
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 

@@ -16,8 +16,8 @@ from tests.console.clients.argo import Fake, argo_server
 @pytest.fixture
 def fake() -> Iterator[Fake]:
     """A server on a port of its own."""
-    with argo_server() as found:
-        yield found
+    with argo_server() as server:
+        yield server
 
 
 def archived(number: int) -> dict[str, Any]:
@@ -31,10 +31,10 @@ def test_archived_workflows_come_in_pages(fake: Fake, monkeypatch: pytest.Monkey
     fake.archived = [archived(number) for number in range(5)]
     server = ArgoServer(fake.url, token="env:ARGO_TOKEN")
     since = datetime(2026, 11, 22, 10, tzinfo=UTC)
-    found = list(server.archived("acme", started_after=since, page=2))
-    assert [len(page) for page in found] == [2, 2, 1]
-    assert "nodes" not in found[0][0]["status"]
-    assert "metadata.namespace%3Dacme%2Cspec.startedAt%3E2026-11-22T10" in fake.asked[0]
+    pages = list(server.archived("acme", started_after=since, page=2))
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert "nodes" not in pages[0][0]["status"]
+    assert "metadata.namespace%3Dacme%2Cspec.startedAt%3E2026-11-22T10" in fake.paths[0]
     assert fake.tokens[0] == "Bearer secret-token"
     assert "secret" not in repr(server)
 
@@ -55,7 +55,7 @@ def test_one_archived_workflow_has_its_steps(fake: Fake) -> None:
 def test_a_name_cannot_leave_its_place_in_the_path(fake: Fake) -> None:
     with pytest.raises(NotFound):
         ArgoServer(fake.url).workflow("acme", "../../etc", uid="u&x=1")
-    assert fake.asked == ["/api/v1/workflows/acme/..%2F..%2Fetc?uid=u%26x%3D1"]
+    assert fake.paths == ["/api/v1/workflows/acme/..%2F..%2Fetc?uid=u%26x%3D1"]
 
 
 def test_an_address_that_is_none_is_refused_and_one_that_is_away_unreachable() -> None:

@@ -59,15 +59,15 @@ def test_microseconds_are_not_lost_in_a_cursor() -> None:
             for index in range(9)
         ]
     )
-    seen: list[int] = []
+    numbers: list[int] = []
     cursor = ""
     while True:
         page = keyset_page(Entry.objects.all(), cursor=cursor, size=2)
-        seen += [int(entry.object_id) for entry in page.rows]
+        numbers += [int(entry.object_id) for entry in page.rows]
         cursor = page.next
         if not cursor:
             break
-    assert seen == list(range(8, -1, -1))
+    assert numbers == list(range(8, -1, -1))
 
 
 @pytest.mark.django_db

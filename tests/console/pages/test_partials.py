@@ -24,10 +24,10 @@ def asked(**headers: str) -> HttpRequest:
     return request
 
 
-def used(request: HttpRequest, **given: object) -> tuple[str, HttpResponse]:
+def used(request: HttpRequest, **arguments: object) -> tuple[str, HttpResponse]:
     """Which of the templates was rendered, by what only it has."""
     context = {"errors": ["THE ERROR"], "problem": {"message": "THE PROBLEM"}}
-    response = render_partial_or_page(request, PAGE, context, **{"partials": PARTS, **given})  # type: ignore[arg-type]  # one of its arguments each
+    response = render_partial_or_page(request, PAGE, context, **{"partials": PARTS, **arguments})  # type: ignore[arg-type]  # one of its arguments each
     text = response.content.decode()
     if "<!doctype html>" in text:
         return "page", response

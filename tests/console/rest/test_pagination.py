@@ -31,15 +31,15 @@ def write(number: int) -> None:
 
 def test_pages_give_every_row_once_although_their_times_are_equal(api: Client) -> None:
     write(25)
-    seen: list[str] = []
+    labels: list[str] = []
     url = "/entries/?page_size=10"
     while url:
         body = api.get(url).json()
-        seen += [row["object_label"] for row in body["results"]]
+        labels += [row["object_label"] for row in body["results"]]
         last, url = body, body["next"]
-    assert seen == [f"t-{index}" for index in range(25)]
+    assert labels == [f"t-{index}" for index in range(25)]
     before = api.get(last["previous"]).json()
-    assert [row["object_label"] for row in before["results"]] == seen[10:20]
+    assert [row["object_label"] for row in before["results"]] == labels[10:20]
     assert api.get(before["previous"]).json()["previous"] is None
 
 

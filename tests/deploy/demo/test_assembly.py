@@ -97,11 +97,11 @@ def test_the_summary_has_the_address_the_sign_in_and_the_kubectl_line(state: Sta
     stack = assembly.assemble(state, 8123)
     state.credentials.write_text(json.dumps({"username": "ada", "password": "pass phrase"}))
     units = [Unit(part, status=Status.READY) for part in stack.parts]
-    said = summary(stack.config, units, 12.3)
-    assert "Ready in 12 s" in said
-    assert "http://127.0.0.1:8123" in said
-    assert "ada / pass phrase" in said
-    assert f"kubectl --kubeconfig {stack.config.kubeconfig}" in said
+    text = summary(stack.config, units, 12.3)
+    assert "Ready in 12 s" in text
+    assert "http://127.0.0.1:8123" in text
+    assert "ada / pass phrase" in text
+    assert f"kubectl --kubeconfig {stack.config.kubeconfig}" in text
     units[0].status = Status.FAILED
     assert "these parts failed: valkey" in summary(stack.config, units, 12.3)
 

@@ -86,8 +86,8 @@ def started(demo: Command, state: State) -> tuple[subprocess.Popen[str], int]:
 
 
 def runs(pid: int) -> bool:
-    found = identify(pid)
-    return found is not None and found.alive()
+    identity = identify(pid)
+    return identity is not None and identity.alive()
 
 
 def test_a_busy_port_is_one_clear_message_and_nothing_is_started(
@@ -98,9 +98,9 @@ def test_a_busy_port_is_one_clear_message_and_nothing_is_started(
         monkeypatch.setenv("DEMO_PORT", str(port))
         monkeypatch.setenv("DEMO_STATE_DIR", str(state.directory))
         assert commands.main(["up"]) == 1
-    said = capsys.readouterr()
-    assert said.err.startswith(f"Port {port} is in use by another program. Choose another one:")
-    assert "make demo DEMO_PORT=" in said.err
+    output = capsys.readouterr()
+    assert output.err.startswith(f"Port {port} is in use by another program. Choose another one:")
+    assert "make demo DEMO_PORT=" in output.err
     assert state.recorded() == []
 
 
@@ -114,9 +114,9 @@ def test_a_port_that_is_none_is_refused(value: str, monkeypatch: pytest.MonkeyPa
 def test_a_second_start_says_that_the_first_one_runs(demo: Command, state: State) -> None:
     _, pid = started(demo, state)
     second = demo("up")
-    said, _ = second.communicate(timeout=PATIENCE)
+    output, _ = second.communicate(timeout=PATIENCE)
     assert second.returncode == 0
-    assert "The demo is running already: http://127.0.0.1:" in said
+    assert "The demo is running already: http://127.0.0.1:" in output
     assert runs(pid)
 
 
@@ -127,8 +127,8 @@ def test_a_signal_stops_what_it_started_and_nothing_else(
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as bystander:
         supervisor, pid = started(demo, state)
         supervisor.send_signal(number)
-        said, _ = supervisor.communicate(timeout=PATIENCE)
-        assert said.endswith("Stopped.\n")
+        output, _ = supervisor.communicate(timeout=PATIENCE)
+        assert output.endswith("Stopped.\n")
         assert supervisor.returncode == 0
         assert not runs(pid)
         assert runs(bystander.pid)
@@ -137,8 +137,8 @@ def test_a_signal_stops_what_it_started_and_nothing_else(
 
 def test_stop_ends_a_demo_from_another_terminal(demo: Command, state: State) -> None:
     supervisor, pid = started(demo, state)
-    said, _ = demo("stop").communicate(timeout=PATIENCE)
-    assert said == "Stopped.\n"
+    output, _ = demo("stop").communicate(timeout=PATIENCE)
+    assert output == "Stopped.\n"
     assert supervisor.wait(timeout=PATIENCE) == 0
     assert not runs(pid)
 
@@ -177,8 +177,8 @@ def test_stop_finds_a_leftover_child_and_spares_a_recycled_number(
 
 def test_reset_deletes_its_own_directory_only(demo: Command, state: State, tmp_path: Path) -> None:
     started(demo, state)
-    said, _ = demo("reset").communicate(timeout=PATIENCE)
-    assert said == f"Stopped.\nDeleted {state.directory}.\n"
+    output, _ = demo("reset").communicate(timeout=PATIENCE)
+    assert output == f"Stopped.\nDeleted {state.directory}.\n"
     assert not state.directory.exists()
     foreign = tmp_path / "documents"
     foreign.mkdir()

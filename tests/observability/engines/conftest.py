@@ -19,8 +19,8 @@ from tests.observability.engines.clusters import (
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     """A namespace in a cluster."""
     if request.param == "emulator":
-        with emulated(tmp_path) as (_, found):
-            yield found
+        with emulated(tmp_path) as (_, emulated_site):
+            yield emulated_site
         return
     kubeconfig: Path = request.getfixturevalue("kubeconfig")
     serve_workflows(kubeconfig)

@@ -79,8 +79,8 @@ class Store:
 
     def events_of(self, name: str) -> list[RunEvent]:
         """The events of a name's runs, in order."""
-        found = [event for (place, _, _), event in self.events.items() if place[0] == name]
-        return sorted(found, key=lambda event: event.seq)
+        events = [event for (place, _, _), event in self.events.items() if place[0] == name]
+        return sorted(events, key=lambda event: event.seq)
 
     def keys_of(self, name: str) -> list[str]:
         """The kinds of the events of a name's runs, in order."""

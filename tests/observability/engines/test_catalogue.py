@@ -22,12 +22,16 @@ def offered(
     engine: Engine, status: Status, options: dict[str, Any] | None = None, **more: Any
 ) -> dict[str, Availability]:
     target = TargetRef(1, "t", engine.value, "", "", options or {})
-    found = adapter_for(engine).controls.verbs(run=facts(engine, status, **more), target=target)
-    return {each.verb.name: each for each in found}
+    verbs = adapter_for(engine).controls.verbs(run=facts(engine, status, **more), target=target)
+    return {availability.verb.name: availability for availability in verbs}
 
 
 def possible(engine: Engine, status: Status, **more: Any) -> set[str]:
-    return {name for name, each in offered(engine, status, **more).items() if not each.why_not}
+    return {
+        name
+        for name, availability in offered(engine, status, **more).items()
+        if not availability.why_not
+    }
 
 
 @pytest.mark.parametrize(
@@ -57,9 +61,9 @@ def test_only_what_fits_the_status_is_possible(
 def test_what_is_not_possible_says_why() -> None:
     for engine in Engine:
         for status in Status:
-            for name, each in offered(engine, status).items():
-                if each.why_not:
-                    assert each.why_not.endswith("."), (engine, status, name)
+            for name, availability in offered(engine, status).items():
+                if availability.why_not:
+                    assert availability.why_not.endswith("."), (engine, status, name)
     assert "ended" in offered(Engine.TEMPORAL, Status.FAILED)["cancel"].why_not
     assert "not ended" in offered(Engine.ARGO, Status.RUNNING)["resubmit"].why_not
 
@@ -90,10 +94,10 @@ def test_a_task_is_sent_again_only_with_what_was_recorded_as_a_whole(
     args: str, kwargs: str, reason: str
 ) -> None:
     recorded = Recorded("tasks.add", args, kwargs)
-    said = call_of(recorded)[3]
-    assert (reason in said) if reason else said == ""
-    each = offered(Engine.CELERY, Status.FAILED, recorded=recorded, queue="acme")["retry"]
-    assert bool(each.why_not) == bool(reason)
+    fault = call_of(recorded)[3]
+    assert (reason in fault) if reason else fault == ""
+    retry = offered(Engine.CELERY, Status.FAILED, recorded=recorded, queue="acme")["retry"]
+    assert bool(retry.why_not) == bool(reason)
 
 
 def test_a_task_whose_queue_nobody_saw_is_not_sent_anywhere() -> None:

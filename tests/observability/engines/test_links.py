@@ -36,36 +36,36 @@ def address(engine: str = Engine.TEMPORAL, **fields: Any) -> RunAddress:
     return RunAddress(**(values | fields))
 
 
-def ways_out(found: RunAddress, options: Mapping[str, Any]) -> list[Link]:
+def ways_out(run: RunAddress, options: Mapping[str, Any]) -> list[Link]:
     """The links of a run of any engine."""
-    return links_out(adapter_for(found.engine).links, found, options)
+    return links_out(adapter_for(run.engine).links, run, options)
 
 
-def event_page(found: RunAddress, options: Mapping[str, Any], **event: str) -> str:
+def event_page(run: RunAddress, options: Mapping[str, Any], **event: str) -> str:
     """The page of an event of a run of any engine."""
-    return event_link(adapter_for(found.engine).links, found, options, **event)
+    return event_link(adapter_for(run.engine).links, run, options, **event)
 
 
 def commands_for(
-    found: RunAddress, options: Mapping[str, Any], *, endpoint: str = ""
+    run: RunAddress, options: Mapping[str, Any], *, endpoint: str = ""
 ) -> list[Command]:
     """The commands for a run of any engine."""
-    return adapter_for(found.engine).commands(found, options, endpoint)
+    return adapter_for(run.engine).commands(run, options, endpoint)
 
 
-def urls(found: RunAddress, **options: Any) -> dict[str, str]:
+def urls(run: RunAddress, **options: Any) -> dict[str, str]:
     """The addresses by label."""
-    return {link.label: link.url for link in ways_out(found, options)}
+    return {link.label: link.url for link in ways_out(run, options)}
 
 
 def test_temporals_routes_are_those_of_its_ui() -> None:
-    found = urls(address(), ui_url="https://t.example/")
+    pages = urls(address(), ui_url="https://t.example/")
     run = "https://t.example/namespaces/prod/workflows/order-7/r-1"
-    assert found["Temporal: run"] == run
-    assert found["Temporal: history"] == f"{run}/history"
+    assert pages["Temporal: run"] == run
+    assert pages["Temporal: history"] == f"{run}/history"
     queue = "https://t.example/namespaces/prod/task-queues/shared-a"
-    assert found["Temporal: task queue"] == queue
-    assert "Temporal: pending activities" not in found
+    assert pages["Temporal: task queue"] == queue
+    assert "Temporal: pending activities" not in pages
     live = urls(address(is_open=True), ui_url="https://t.example")
     assert live["Temporal: pending activities"] == f"{run}/pending-activities"
 
@@ -93,10 +93,10 @@ def test_argo_and_flower_lead_to_the_run() -> None:
 
 
 def test_templates_are_filled_with_what_the_run_is() -> None:
-    found = address(Engine.KUBERNETES, trace_id="4bf9", pod="p-1")
+    run = address(Engine.KUBERNETES, trace_id="4bf9", pod="p-1")
     template = "https://l.example/{namespace}/{job}/{pod}/{trace_id}?q={tenant}&t={from_ms}-{to_ms}"
     start = int(NOON.timestamp() * 1000)
-    assert fill(template, found.values()) == (
+    assert fill(template, run.values()) == (
         f"https://l.example/prod/order-7/p-1/4bf9?q=acme&t={start - 60_000}-{start + 120_000}"
     )
 
@@ -125,17 +125,17 @@ def test_a_template_that_cannot_be_filled_says_why(template: str, why: str) -> N
 
 def test_what_is_not_set_is_said_instead_of_linked() -> None:
     for engine in Engine:
-        found = ways_out(address(engine), {})
-        assert [link.option for link in found] == ["ui_url", "trace_url", "logs_url"]
-        assert not any(link.url for link in found)
+        links = ways_out(address(engine), {})
+        assert [link.option for link in links] == ["ui_url", "trace_url", "logs_url"]
+        assert not any(link.url for link in links)
         bad = ways_out(address(engine), {"ui_url": "javascript:alert(1)"})
         assert not bad[0].url
 
 
 @given(name=st.text(min_size=1).filter(lambda text: "\x00" not in text))
 def test_a_name_stays_one_part_of_the_path(name: str) -> None:
-    found = address(external_id=name, location=name, run_id="r")
-    path = urlsplit(urls(found, ui_url="https://t.example")["Temporal: run"]).path
+    run = address(external_id=name, location=name, run_id="r")
+    path = urlsplit(urls(run, ui_url="https://t.example")["Temporal: run"]).path
     parts = path.split("/")
     assert len(parts) == 6
     assert unquote(parts[2]) == unquote(parts[4]) == name
@@ -180,19 +180,19 @@ def test_a_shell_reads_the_very_name(name: str) -> None:
 @pytest.mark.parametrize("engine", list(Engine))
 @pytest.mark.parametrize("is_open", [True, False])
 def test_hostile_names_are_one_argument_of_every_command(engine: Engine, is_open: bool) -> None:
-    found = address(engine, external_id=EVIL, location=EVIL, run_id=EVIL, queue=EVIL, pod=EVIL)
+    run = address(engine, external_id=EVIL, location=EVIL, run_id=EVIL, queue=EVIL, pod=EVIL)
     made = commands_for(
-        RunAddress(**{**_fields(found), "is_open": is_open}), {"app": EVIL}, endpoint=EVIL
+        RunAddress(**{**_fields(run), "is_open": is_open}), {"app": EVIL}, endpoint=EVIL
     )
     assert len(made) >= 4
     for command in made:
         words = shlex.split(command.line)
-        assert any(EVIL in one for one in words)
-        assert not any(one in {"b/c?d=e", "a", "b"} for one in words), command.line
+        assert any(EVIL in argument for argument in words)
+        assert not any(argument in {"b/c?d=e", "a", "b"} for argument in words), command.line
 
 
-def _fields(found: RunAddress) -> dict[str, Any]:
-    return {name: getattr(found, name) for name in RunAddress.__dataclass_fields__}
+def _fields(run: RunAddress) -> dict[str, Any]:
+    return {name: getattr(run, name) for name in RunAddress.__dataclass_fields__}
 
 
 def test_what_acts_is_offered_only_where_it_can() -> None:

@@ -45,13 +45,13 @@ class Storage:
 def storage(settings: Settings, kept: Path) -> Storage:
     """Nothing is there yet."""
     skip_if_forbidden()
-    found = Storage(any_free())
+    server = Storage(any_free())
     settings.ARCHIVE_URL = "s3://trail/archive"
-    settings.ARCHIVE_ENDPOINT = f"http://127.0.0.1:{found.port}"
+    settings.ARCHIVE_ENDPOINT = f"http://127.0.0.1:{server.port}"
     settings.ARCHIVE_REGION, settings.ARCHIVE_ALLOW_HTTP = "us-east-1", True
     settings.ARCHIVE_ACCESS_KEY_ID, settings.ARCHIVE_SECRET_ACCESS_KEY = "key", "secret"
     settings.ARCHIVE_TIMEOUT_SECONDS = 2
-    return found
+    return server
 
 
 def test_what_ends_while_storage_is_away_is_archived_when_it_is_back(

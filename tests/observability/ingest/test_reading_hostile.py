@@ -105,9 +105,9 @@ def test_nobodys_runs_are_shown_as_such(source: ScriptedSource, read: Reading) -
     make_tenant("acme")
     source.pages = [[look("a", tenant="nobody-knows"), look("b", tenant="acme"), look("c")]]
     read()
-    found = {run.external_id: (run.tenant_id, run.attribution) for run in JobRun.objects.all()}
-    assert found["a"] == found["c"] == (None, Attribution.NONE)
-    assert found["b"][1] == Attribution.DECLARED
+    owners = {run.external_id: (run.tenant_id, run.attribution) for run in JobRun.objects.all()}
+    assert owners["a"] == owners["c"] == (None, Attribution.NONE)
+    assert owners["b"][1] == Attribution.DECLARED
 
 
 def test_a_run_belongs_to_whoever_is_placed_there(

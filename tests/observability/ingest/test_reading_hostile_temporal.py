@@ -66,9 +66,9 @@ def test_names_and_payloads_of_any_kind_come_through(
         assert "<script>alert(1)" not in page
         assert SECRET not in page
         assert len(page) < 300_000
-        told = repr(list(run.events.values()))
-        assert MASK in told
-        assert SECRET not in told
+        content = repr(list(run.events.values()))
+        assert MASK in content
+        assert SECRET not in content
         assert run.event_count == run.events.count() > 0
     shown = client.get("/jobs/", {"q": "target:real"}).content.decode()
     assert "<script>alert(1)" not in shown

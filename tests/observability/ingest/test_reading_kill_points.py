@@ -62,17 +62,17 @@ class Killer:
 @pytest.fixture
 def killer(monkeypatch: pytest.MonkeyPatch, source: ScriptedSource) -> Killer:
     """Points before and after each commit, inside each transaction, and around each object."""
-    found = Killer()
-    found.around(monkeypatch, reading, "store_page")
-    found.around(monkeypatch, store, "save_runs")
-    found.around(monkeypatch, store, "insert_events")
-    found.around(monkeypatch, store, "_advance")
-    found.around(monkeypatch, histories, "store")
-    found.around(monkeypatch, histories, "_finish")
-    found.around(monkeypatch, archive, "put")
-    found.around(monkeypatch, archive, "record_stored")
-    source.before = found.step
-    return found
+    trap = Killer()
+    trap.around(monkeypatch, reading, "store_page")
+    trap.around(monkeypatch, store, "save_runs")
+    trap.around(monkeypatch, store, "insert_events")
+    trap.around(monkeypatch, store, "_advance")
+    trap.around(monkeypatch, histories, "store")
+    trap.around(monkeypatch, histories, "_finish")
+    trap.around(monkeypatch, archive, "put")
+    trap.around(monkeypatch, archive, "record_stored")
+    source.before = trap.step
+    return trap
 
 
 def _forget(kept: Path) -> None:
@@ -170,7 +170,7 @@ def pages(draw: st.DrawFn) -> list[list[RunSnapshot]]:
     Whoever has histories to be fetched (Temporal: b and c) opens no closed run again; who does
     (Argo: a) gives the document along with the end, as nobody could fetch it later.
     """
-    found: list[list[RunSnapshot]] = []
+    sequence: list[list[RunSnapshot]] = []
     for _ in range(draw(st.integers(1, 3))):
         page = []
         for name in draw(st.lists(st.sampled_from("abc"), min_size=1, max_size=3)):
@@ -187,8 +187,8 @@ def pages(draw: st.DrawFn) -> list[list[RunSnapshot]]:
                     document=draw(st.none() | st.just(f'{{"{name}": 1}}'.encode())),
                 )
             )
-        found.append(page)
-    return found
+        sequence.append(page)
+    return sequence
 
 
 # Some 300 kills, each with all the reading that follows: minutes, where others use the cores too.

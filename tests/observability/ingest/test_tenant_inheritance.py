@@ -41,8 +41,8 @@ def test_a_family_belongs_to_its_oldest_run_in_whatever_order_it_is_heard_of(
         "child": look("child", parent=PARENT),
         "grandchild": look("grandchild", parent=CHILD),
     }
-    found = [looks[name] for name in order]
-    source.pages = [found] if at_once else [[one] for one in found]
+    snapshots = [looks[name] for name in order]
+    source.pages = [snapshots] if at_once else [[snapshot] for snapshot in snapshots]
     read()
     assert {owner(name) for name in order} == {("acme", Attribution.DECLARED.value)}
 

@@ -75,10 +75,10 @@ def histories(
     known: dict[int, bytes | Exception] = {}
 
     def answer(run: JobRun) -> bytes:
-        found = known.get(run.pk, invoice_history)
-        if isinstance(found, Exception):
-            raise found
-        return found
+        content = known.get(run.pk, invoice_history)
+        if isinstance(content, Exception):
+            raise content
+        return content
 
     monkeypatch.setattr("observability.replays.services.execution.temporal_history", answer)
     return known

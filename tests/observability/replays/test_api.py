@@ -85,10 +85,10 @@ def test_a_replay_is_stopped_once_and_keeps_what_it_has(replay: Replay) -> None:
     rest = Rest(Role.OPERATOR)
     stopped = rest.post(f"replays/{replay.pk}/stop/")
     assert stopped.status_code == 200
-    said = stopped.json()
-    assert (said["state"], said["total"], said["done"]) == ("stopped", 2, 1)
-    assert said["finished_at"]
-    assert rest.get(f"replays/{replay.pk}/").json() == said
+    body = stopped.json()
+    assert (body["state"], body["total"], body["done"]) == ("stopped", 2, 1)
+    assert body["finished_at"]
+    assert rest.get(f"replays/{replay.pk}/").json() == body
     assert Entry.objects.get(action="replay.stop").actor == "rest-operator/test"
     again = rest.post(f"replays/{replay.pk}/stop/")
     assert (again.status_code, again.json()["code"]) == (409, "not_running")

@@ -100,8 +100,8 @@ def test_results_can_be_narrowed_to_what_is_bad(bundle: WorkflowBundle) -> None:
     bad, good, _ = replay.results.order_by("id")
     ReplayResult.objects.filter(pk=bad.pk).update(verdict=ResultVerdict.TIMED_OUT)
     ReplayResult.objects.filter(pk=good.pk).update(verdict=ResultVerdict.DETERMINISTIC)
-    found = signed_in(Role.VIEWER).get(f"/jobs/replays/{replay.pk}/?verdict=bad")
-    assert [row.pk for row in found.context["page"].rows] == [bad.pk]
+    page = signed_in(Role.VIEWER).get(f"/jobs/replays/{replay.pk}/?verdict=bad")
+    assert [row.pk for row in page.context["page"].rows] == [bad.pk]
 
 
 def test_a_finished_replay_is_not_polled_any_more(bundle: WorkflowBundle) -> None:
@@ -154,14 +154,14 @@ def test_many_runs_are_chosen_by_the_search_of_the_jobs(bundle: WorkflowBundle) 
     wanted = make_run(type="InvoiceFlow")
     make_run(type="AuditFlow")
     make_run(make_target("cluster", "kubernetes"), type="InvoiceFlow")
-    asked = {"bundle": bundle.pk, "q": "type:InvoiceFlow", "last": "500"}
-    signed_in(Role.OPERATOR).post("/jobs/replays/new/", asked)
+    form = {"bundle": bundle.pk, "q": "type:InvoiceFlow", "last": "500"}
+    signed_in(Role.OPERATOR).post("/jobs/replays/new/", form)
     assert [result.run_id for result in Replay.objects.get().results.all()] == [wanted.pk]
 
 
 def test_a_search_that_cannot_be_read_is_said_at_the_field(bundle: WorkflowBundle) -> None:
-    asked = {"bundle": bundle.pk, "q": "colour:red", "last": "500"}
-    response = signed_in(Role.OPERATOR).post("/jobs/replays/new/", asked)
+    form = {"bundle": bundle.pk, "q": "colour:red", "last": "500"}
+    response = signed_in(Role.OPERATOR).post("/jobs/replays/new/", form)
     assert response.status_code == 422
     assert "colour: is no filter" in response.content.decode()
 

@@ -12,18 +12,22 @@ from quotas.changes.services import proposals
 from quotas.enforcement.models import ItemState, Rollout, RolloutItem
 
 
-def preview(change: ProposedChange, actor: Actor) -> tuple[Proposal, Preview]:
+def propose(change: ProposedChange, actor: Actor) -> tuple[Proposal, Preview]:
     """A draft and its preview."""
-    proposal, seen = proposals.propose(change=change, actor=actor)
-    assert seen is not None
-    return proposal, seen
+    proposal, preview = proposals.propose(change=change, actor=actor)
+    assert preview is not None
+    return proposal, preview
 
 
 def carry_out(change: ProposedChange, actor: Actor, *, confirm: str = "") -> Rollout:
     """The change, applied as its preview said."""
-    draft, seen = preview(change, actor)
+    draft, preview = propose(change, actor)
     return proposals.apply(
-        proposal=draft, fingerprint=seen.fingerprint, reason="because", actor=actor, confirm=confirm
+        proposal=draft,
+        fingerprint=preview.fingerprint,
+        reason="because",
+        actor=actor,
+        confirm=confirm,
     )
 
 

@@ -74,7 +74,9 @@ class MemoryAdapter:
         self.observations += 1
         if target.slug in self.memory.away:
             raise Unreachable(f"{target.slug}: connection refused")
-        return Observation({each.id: self._observed(target, each) for each in placements}, reads=2)
+        return Observation(
+            {placement.id: self._observed(target, placement) for placement in placements}, reads=2
+        )
 
     def _observed(self, target: TargetRef, placement: PlacementRef) -> Observed:
         where = (target.slug, placement.location)
@@ -82,12 +84,12 @@ class MemoryAdapter:
         usage = tuple(Usage(key, None, value) for key, value in used.items())
         if where not in self.memory.objects:
             return Observed(usage=usage)
-        found = ObservedObject(
+        quota = ObservedObject(
             _ref(placement),
             dict(self.memory.objects[where]),
             owners=self.memory.owners.get(where, {}),
         )
-        return Observed((found,), usage)
+        return Observed((quota,), usage)
 
     def apply(
         self,
@@ -96,20 +98,20 @@ class MemoryAdapter:
         work: Sequence[PlacementChanges],
         on_result: Callable[[ApplyResult], None],
     ) -> None:
-        for each in work:
-            where = (target.slug, each.placement.location)
-            for change in each.changes:
+        for item in work:
+            where = (target.slug, item.placement.location)
+            for change in item.changes:
                 if change.desired is None:
                     self.memory.objects.pop(where, None)
                 else:
                     self.memory.objects[where] = dict(change.desired.fields)
-            on_result(ApplyResult(each.placement, each.changes, calls=len(each.changes)))
+            on_result(ApplyResult(item.placement, item.changes, calls=len(item.changes)))
 
     def probe(self, *, target: TargetRef) -> Health:
         return Health(1.0, "1")
 
     def cost(self, *, target: TargetRef, work: Sequence[PlacementChanges]) -> int:
-        return sum(len(each.changes) for each in work)
+        return sum(len(item.changes) for item in work)
 
     def seconds(self, *, calls: int, latency_ms: float, concurrency: int) -> float:
         """One after the other."""

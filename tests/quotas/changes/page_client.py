@@ -32,16 +32,16 @@ def said(response: Any) -> str:
 
 def field_value(response: Any, name: str) -> str:
     """The value of the page's first input of this name."""
-    found = re.search(
+    match = re.search(
         rf'<input[^>]*name="{re.escape(name)}"[^>]*?value="([^"]*)"', response.content.decode()
     )
-    assert found, f"no input named {name}"
-    return html.unescape(found[1])
+    assert match, f"no input named {name}"
+    return html.unescape(match[1])
 
 
-def through(client: Client, path: str, given: dict[str, Any], confirm: str = "") -> Rollout:
+def through(client: Client, path: str, form: dict[str, Any], confirm: str = "") -> Rollout:
     """Edit, preview, reason, rollout: the whole way with what the pages offer."""
-    proposed = client.post(path, given)
+    proposed = client.post(path, form)
     assert proposed.status_code == 302, said(proposed)
     before = Rollout.objects.count()
     page = client.get(proposed["Location"])

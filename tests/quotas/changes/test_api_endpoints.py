@@ -206,7 +206,7 @@ def test_a_refusal_names_the_field_the_value_and_the_remedy(
 
 def test_every_fault_of_a_body_is_listed(served: SimpleNamespace, admin: Rest) -> None:
     problem = admin.post("leases/", {"tenants": "acme", "key": "no.such", **WHY}).json()
-    assert {each["field"] for each in problem["errors"]} == {"tenants", "key", "value", "until"}
+    assert {error["field"] for error in problem["errors"]} == {"tenants", "key", "value", "until"}
 
 
 def test_a_body_that_is_no_object_is_refused(served: SimpleNamespace, admin: Rest) -> None:

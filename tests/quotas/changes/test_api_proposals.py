@@ -31,18 +31,18 @@ def test_a_proposal_shows_what_would_happen_and_writes_nothing(
     assert response.status_code == 201, response.content
     body = response.json()
     assert response["Location"] == body["url"]
-    seen = body["preview"]
-    assert body["fingerprint"] == seen["fingerprint"] != ""
-    assert "base" not in seen
-    assert (seen["tenants"], seen["objects_total"], len(seen["objects"])) == (3, 4, 4)
-    (over_limit,) = seen["over_limit"]
+    preview = body["preview"]
+    assert body["fingerprint"] == preview["fingerprint"] != ""
+    assert "base" not in preview
+    assert (preview["tenants"], preview["objects_total"], len(preview["objects"])) == (3, 4, 4)
+    (over_limit,) = preview["over_limit"]
     assert (over_limit["tenant"], over_limit["used_text"], over_limit["limit"]) == (
         "acme",
         "35 cores",
         30_000,
     )
-    assert seen["hurt"] == seen["over_limit"]  # the former name, for scripts
-    assert "1 already uses more" in seen["summary"]
+    assert preview["hurt"] == preview["over_limit"]  # the former name, for scripts
+    assert "1 already uses more" in preview["summary"]
     assert PlanVersion.objects.count() == 1
     assert Rollout.objects.count() == 0
 
@@ -59,7 +59,7 @@ def test_every_object_of_a_preview_is_read_page_by_page(
     assert first["results"] + second["results"] == body["preview"]["objects"]
     assert viewer.client.get(second["previous"]).json() == first
     acme = viewer.get(path, tenant="acme", target="lab").json()["results"]
-    assert {(each["tenant"], each["target"]) for each in acme} == {("acme", "lab")}
+    assert {(item["tenant"], item["target"]) for item in acme} == {("acme", "lab")}
     assert viewer.get(path, tennant="acme").status_code == 400
     assert viewer.get(path, cursor="nonsense").status_code == 400
 
@@ -100,7 +100,7 @@ def test_a_stale_preview_is_refused_with_what_has_changed_since(
     assert response.status_code == 409
     problem = response.json()
     assert problem["code"] == "stale_preview"
-    assert any("globex" in str(each) for each in problem["context"]["since"])
+    assert any("globex" in str(difference) for difference in problem["context"]["since"])
     assert Rollout.objects.count() == 0
     fresh = {"fingerprint": problem["context"]["fingerprint"], **WHY}
     assert admin.post(path, fresh).status_code == 202

@@ -36,8 +36,8 @@ from tests.rest import Rest
 @pytest.fixture
 def schema(viewer: Rest) -> dict[str, Any]:
     """The schema as it is served."""
-    found: dict[str, Any] = viewer.client.get("/api/v1/schema/?format=json").json()
-    return found
+    document: dict[str, Any] = viewer.client.get("/api/v1/schema/?format=json").json()
+    return document
 
 
 def test_the_schema_is_valid_and_raises_no_warning(tmp_path: Any) -> None:
@@ -48,27 +48,29 @@ def test_the_schema_is_valid_and_raises_no_warning(tmp_path: Any) -> None:
 
 def test_every_operation_is_described_and_says_how_it_refuses(schema: dict[str, Any]) -> None:
     operations = [
-        (path, method, each)
+        (path, method, operation)
         for path, methods in schema["paths"].items()
-        for method, each in methods.items()
+        for method, operation in methods.items()
     ]
     assert len(operations) > 50
     tags = {tag["name"]: tag["description"] for tag in schema["tags"]}
-    assert {tag for _, _, each in operations for tag in each["tags"]} == tags.keys()
+    assert {tag for _, _, operation in operations for tag in operation["tags"]} == tags.keys()
     assert "example" in str(schema["paths"]["/api/v1/leases/"]["post"]["requestBody"])
-    names = [each["operationId"] for _, _, each in operations]
+    names = [operation["operationId"] for _, _, operation in operations]
     assert len(set(names)) == len(names)
-    for path, method, each in operations:
+    for path, method, operation in operations:
         where = (method, path)
-        assert each.get("description"), where
-        assert each["tags"], where
-        assert {"401", "403"} <= each["responses"].keys(), where
-        headers = {item["name"] for item in each.get("parameters", ()) if item["in"] == "header"}
+        assert operation.get("description"), where
+        assert operation["tags"], where
+        assert {"401", "403"} <= operation["responses"].keys(), where
+        headers = {
+            item["name"] for item in operation.get("parameters", ()) if item["in"] == "header"
+        }
         if method == "post":
             assert "Idempotency-Key" in headers, where
         if method in ("patch", "delete"):
             assert "If-Match" in headers, where
-            assert {"412", "428"} <= each["responses"].keys(), where
+            assert {"412", "428"} <= operation["responses"].keys(), where
 
 
 def test_the_schema_can_be_browsed_by_whoever_has_signed_in(viewer: Rest) -> None:
@@ -86,9 +88,9 @@ def filled(served: SimpleNamespace, alice: Actor) -> SimpleNamespace:
     """The cast, with one of everything that can be read."""
     now = timezone.now()
     placement = served.placements["acme"]
-    said = {"tenant": served.acme, "key": "pods", "reason": "r", "author": "ann"}
-    Lease.objects.create(value=None, starts_at=now, ends_at=now, **said)
-    Override.objects.create(value=0, starts_at=now, **said)
+    fields = {"tenant": served.acme, "key": "pods", "reason": "r", "author": "ann"}
+    Lease.objects.create(value=None, starts_at=now, ends_at=now, **fields)
+    Override.objects.create(value=0, starts_at=now, **fields)
     assert alice.user
     Membership.objects.create(tenant=served.acme, user=alice.user)
     create_rollout(

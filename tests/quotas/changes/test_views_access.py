@@ -24,7 +24,7 @@ from quotas.enforcement.models import Rollout
 from quotas.plans.models import PlanVersion
 from quotas.plans.services import adjustments
 from tenants.services import add_member
-from tests.quotas.changes.apply_change import preview
+from tests.quotas.changes.apply_change import propose
 from tests.quotas.changes.page_client import browser
 
 NAMES = sorted(str(pattern.name) for pattern in urlpatterns)
@@ -41,16 +41,18 @@ POSTED = {
 @pytest.fixture
 def paths(dataset: SimpleNamespace, alice: Actor) -> dict[str, str]:
     """A path that exists for every page."""
-    said: dict[str, Any] = {"actor": alice, "reason": "set up"}
-    draft, _ = preview(Suspend(("acme",)), alice)
+    signature: dict[str, Any] = {"actor": alice, "reason": "set up"}
+    draft, _ = propose(Suspend(("acme",)), alice)
     until = timezone.now() + timedelta(hours=1)
     (lease,) = adjustments.grant_lease(
-        tenants=[dataset.acme], key="pods", value=150, until=until, **said
+        tenants=[dataset.acme], key="pods", value=150, until=until, **signature
     )
-    (override,) = adjustments.set_override(tenants=[dataset.acme], key="pods", value=120, **said)
-    member = add_member(tenant=dataset.acme, user=alice.user, **said)  # type: ignore[arg-type]  # a person
+    (override,) = adjustments.set_override(
+        tenants=[dataset.acme], key="pods", value=120, **signature
+    )
+    member = add_member(tenant=dataset.acme, user=alice.user, **signature)  # type: ignore[arg-type]  # a person
     place = dataset.placements["acme"].pk
-    found: dict[str, object] = {
+    pks: dict[str, object] = {
         "leases/": lease.pk, "overrides/": override.pk, "placements/": place,
         "changes/": draft.pk, "tenants/": member.pk,
     }  # fmt: skip
@@ -59,12 +61,12 @@ def paths(dataset: SimpleNamespace, alice: Actor) -> dict[str, str]:
     for pattern in urlpatterns:
         route = str(pattern.pattern)
         folder = route[: route.index("/") + 1]
-        given: dict[str, object] = {}
+        arguments: dict[str, object] = {}
         if "<slug:" in route:
-            given["slug"] = slugs[folder]
+            arguments["slug"] = slugs[folder]
         if "<int:" in route:
-            given["pk"] = found[folder]
-        paths[str(pattern.name)] = reverse(f"changes:{pattern.name}", kwargs=given)
+            arguments["pk"] = pks[folder]
+        paths[str(pattern.name)] = reverse(f"changes:{pattern.name}", kwargs=arguments)
     return paths
 
 
@@ -105,12 +107,12 @@ def test_an_admin_opens_every_page_without_writing_anything(
 def test_an_operator_may_not_apply_what_an_admin_proposed(
     dataset: SimpleNamespace, alice: Actor, gold: PlanVersion
 ) -> None:
-    draft, seen = preview(MovePlan(("acme",), "gold"), alice)
+    draft, preview = propose(MovePlan(("acme",), "gold"), alice)
     operator = browser(Role.OPERATOR)
     page = operator.get(reverse("changes:proposal", args=[draft.pk]))
     assert b"Applying it needs" in page.content
     path = reverse("changes:proposal_apply", args=[draft.pk])
-    refused = operator.post(path, {"fingerprint": seen.fingerprint, "reason": "because"})
+    refused = operator.post(path, {"fingerprint": preview.fingerprint, "reason": "because"})
     assert refused.status_code == 403
     assert operator.post(reverse("changes:proposal_discard", args=[draft.pk])).status_code == 403
     assert Rollout.objects.count() == 0
@@ -121,14 +123,14 @@ def test_an_operator_may_lease_but_not_override(dataset: SimpleNamespace) -> Non
     operator = browser(Role.OPERATOR)
     path = reverse("changes:limits", args=["acme"])
     assert b"Override" not in operator.get(path).content
-    given = {"key": "pods", "value": "150", "span": "4"}
-    assert operator.post(path, {**given, "how": "override"}).status_code == 403
-    assert operator.post(path, {**given, "how": "lease"}).status_code == 302
+    form = {"key": "pods", "value": "150", "span": "4"}
+    assert operator.post(path, {**form, "how": "override"}).status_code == 403
+    assert operator.post(path, {**form, "how": "lease"}).status_code == 302
 
 
 def test_an_operator_may_not_move_many(dataset: SimpleNamespace) -> None:
-    given = {"action": "move_plan", "tenants": ["acme"]}
-    assert browser(Role.OPERATOR).post(reverse("changes:bulk"), given).status_code == 403
+    form = {"action": "move_plan", "tenants": ["acme"]}
+    assert browser(Role.OPERATOR).post(reverse("changes:bulk"), form).status_code == 403
 
 
 def test_every_kind_of_change_has_somebody_who_may_make_it() -> None:

@@ -103,12 +103,12 @@ class FakePlane:
         self._raise(target)
         self.reads += 1 if everything else len(placements)
         failures = {p.id: self.unseen[p.location] for p in placements if p.location in self.unseen}
-        seen = {p.id: self._observed(target.id, p) for p in placements if p.id not in failures}
+        observed = {p.id: self._observed(target.id, p) for p in placements if p.id not in failures}
         known = {placement.location for placement in placements}
         orphans = tuple(
             ref for at, ref in self.things if at == target.id and ref.namespace not in known
         )
-        return Observation(seen, self.reads, orphans if everything else (), failures)
+        return Observation(observed, self.reads, orphans if everything else (), failures)
 
     def _observed(self, target_id: int, placement: PlacementRef) -> Observed:
         ref = self.quota(placement.location)
@@ -120,8 +120,8 @@ class FakePlane:
             for (at, location, key), used in self.used.items()
             if at == target_id and location == placement.location
         )
-        seen = ObservedObject(ref, dict(thing.fields), {}, dict(thing.owners), thing.ours)
-        return Observed((seen,), usage)
+        quota = ObservedObject(ref, dict(thing.fields), {}, dict(thing.owners), thing.ours)
+        return Observed((quota,), usage)
 
     def apply(
         self,

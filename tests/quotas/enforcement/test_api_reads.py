@@ -44,7 +44,7 @@ def test_tenants_are_filtered_as_in_the_console(served: SimpleNamespace, viewer:
     Tenant.objects.filter(slug="acme").update(labels={"team": "red"})
     Tenant.objects.filter(slug="globex").update(status=TenantStatus.GONE)
     TenantState.objects.create(tenant=served.initech, condition="conflict", fullness=0.95)
-    for query, found in (
+    for query, expected in (
         ({}, ["acme", "initech"]),
         ({"q": "INI"}, ["initech"]),
         ({"status": "gone"}, ["globex"]),
@@ -56,7 +56,7 @@ def test_tenants_are_filtered_as_in_the_console(served: SimpleNamespace, viewer:
         ({"near": "near"}, ["initech"]),
         ({"near": "over"}, []),
     ):
-        assert slugs(viewer.get("tenants/", **query)) == found, query
+        assert slugs(viewer.get("tenants/", **query)) == expected, query
     assert viewer.get("tenants/", condition="fine").json()["errors"][0]["field"] == "condition"
 
 
@@ -139,7 +139,10 @@ def test_a_rollout_shows_its_progress_and_its_items(
     failed.update(state="failed", code="boom", message="It broke.")
     row = operator.get(f"rollouts/{rollout.pk}/").json()
     assert (row["states"], row["open"]) == ({"done": 2, "failed": 1, "waiting": 1}, True)
-    assert [(each["slug"], each["bad"]) for each in row["targets"]] == [("lab", 1), ("spare", 0)]
+    assert [(target["slug"], target["bad"]) for target in row["targets"]] == [
+        ("lab", 1),
+        ("spare", 0),
+    ]
     path = f"rollouts/{rollout.pk}/items/"
     (item,) = operator.get(path, state="failed", target="lab").json()["results"]
     assert (item["tenant"], item["code"], item["message"]) == ("globex", "boom", "It broke.")
@@ -159,8 +162,8 @@ def test_drift_is_filtered_by_what_became_of_it_and_when(
     served: SimpleNamespace, viewer: Rest
 ) -> None:
     now = timezone.now()
-    told = ((1, "open", "acme"), (5, "healed", "acme"), (9, "healed", "globex"))
-    for hours, outcome, slug in told:
+    cases = ((1, "open", "acme"), (5, "healed", "acme"), (9, "healed", "globex"))
+    for hours, outcome, slug in cases:
         placement = served.placements[slug]
         Drift.objects.create(
             placement=placement, tenant=placement.tenant, target=placement.target,
@@ -211,16 +214,17 @@ def fill(served: SimpleNamespace, actor: Actor, number: int) -> None:
         Tenant(slug=f"t{n:04}", name=f"Tenant {n}") for n in range(number)
     )
     Subscription.objects.bulk_create(
-        Subscription(tenant=each, version=version, starts_at=now) for each in people
+        Subscription(tenant=tenant, version=version, starts_at=now) for tenant in people
     )
     placed = Placement.objects.bulk_create(
-        Placement(tenant=each, target=lab, location=each.slug) for each in people
+        Placement(tenant=tenant, target=lab, location=tenant.slug) for tenant in people
     )
-    TenantState.objects.bulk_create(TenantState(tenant=each) for each in people)
+    TenantState.objects.bulk_create(TenantState(tenant=tenant) for tenant in people)
     Drift.objects.bulk_create(
-        Drift(placement=each, tenant=each.tenant, target=lab, found_at=now) for each in placed
+        Drift(placement=placement, tenant=placement.tenant, target=lab, found_at=now)
+        for placement in placed
     )
-    for each in placed[:3]:
+    for placement in placed[:3]:
         create_rollout(
-            kind="sync", title="Sync", reason="r", actor=actor, placements=[each], at=now
+            kind="sync", title="Sync", reason="r", actor=actor, placements=[placement], at=now
         )

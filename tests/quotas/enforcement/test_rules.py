@@ -53,8 +53,8 @@ def test_what_nobody_else_holds_is_written_beside_a_conflict() -> None:
 
 
 def test_nothing_is_written_into_a_place_that_is_not_ours() -> None:
-    seen = Observed((ObservedObject(REF, {}, ours=False),))
-    leave = rules.split_by_owner((update(), update(OTHER)), seen, force=False, over_edits=True)
+    observed = Observed((ObservedObject(REF, {}, ours=False),))
+    leave = rules.split_by_owner((update(), update(OTHER)), observed, force=False, over_edits=True)
     assert leave.changes == ()
     assert leave.owners == {str(REF): rules.NOBODY}
 

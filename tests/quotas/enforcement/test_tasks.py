@@ -144,12 +144,12 @@ def test_a_broker_that_is_away_breaks_nothing() -> None:
 
 
 def test_a_task_runs_under_the_id_of_the_request_that_caused_it() -> None:
-    seen: list[str] = []
+    request_ids: list[str] = []
 
     @celery.app.task(name="tests.note_request")
     def note() -> None:
-        seen.append(current_request_id.get())
+        request_ids.append(current_request_id.get())
 
     note.apply(headers={"request_id": "from-the-request"})
-    assert seen == ["from-the-request"]
+    assert request_ids == ["from-the-request"]
     assert current_request_id.get() == ""

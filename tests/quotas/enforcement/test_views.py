@@ -66,7 +66,7 @@ def test_the_list_pages_by_key_and_goes_back(sign_in: SignIn, lab: Target) -> No
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "slugs"),
     [
         ("q=acm", ["acme"]),
         ("condition=conflict", ["globex"]),
@@ -83,14 +83,14 @@ def test_the_list_pages_by_key_and_goes_back(sign_in: SignIn, lab: Target) -> No
     ],
 )
 def test_the_list_is_filtered_by_the_url(
-    query: str, found: list[str], sign_in: SignIn, lab: Target
+    query: str, slugs: list[str], sign_in: SignIn, lab: Target
 ) -> None:
     acme = tenant("acme", lab).tenant
     Tenant.objects.filter(pk=acme.pk).update(labels={"team": "blue"})
     tenant("globex", lab, condition=Condition.CONFLICT, fullness=1.2)
     tenant("initech", lab, fullness=0.95)
     answer = sign_in(Role.VIEWER).get("/tenants/?" + query)
-    assert [row.slug for row in answer.context["rows"]] == found
+    assert [row.slug for row in answer.context["rows"]] == slugs
 
 
 def test_an_empty_list_says_what_to_do_next(sign_in: SignIn) -> None:
@@ -294,8 +294,8 @@ def test_a_target_says_what_its_placements_warn_of(sign_in: SignIn, lab: Target)
 def test_search_finds_tenants_namespaces_and_targets(sign_in: SignIn, lab: Target) -> None:
     tenant("acme", lab)
     client = sign_in(Role.VIEWER)
-    found = client.get("/search/", {"q": "acm"}).context
-    assert [row.slug for row in found["tenants"]] == ["acme"]
-    assert [row.location for row in found["placements"]] == ["acme"]
+    results = client.get("/search/", {"q": "acm"}).context
+    assert [row.slug for row in results["tenants"]] == ["acme"]
+    assert [row.location for row in results["placements"]] == ["acme"]
     assert [row.slug for row in client.get("/search/", {"q": "la"}).context["targets"]] == ["lab"]
     assert b"Nothing is named" in client.get("/search/", {"q": "zzz"}).content

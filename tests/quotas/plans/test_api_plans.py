@@ -27,7 +27,7 @@ def test_a_plan_is_made_read_edited_and_put_away(admin: Rest) -> None:
     assert made.status_code == 201, made.content
     assert (made.json()["version"], made.json()["tenants"]) == (1, 0)
     (version,) = admin.get("plans/small/versions/").json()["results"]
-    assert {each["key"]: each["text"] for each in version["limits"]} == {
+    assert {limit["key"]: limit["text"] for limit in version["limits"]} == {
         "pods": "unlimited", "requests.cpu": "1500m", "requests.memory": "4Gi",
     }  # fmt: skip
     assert version["policy"]["pod_security"] == "restricted"
@@ -101,15 +101,15 @@ def test_subscriptions_tell_who_had_what(
 def test_limits_of_any_past_moment_can_be_read(served: SimpleNamespace, viewer: Rest) -> None:
     start = timezone.now() - timedelta(minutes=30)
     until = start + timedelta(minutes=10)
-    said = {"tenant": served.acme, "reason": "peak", "author": "ann", "starts_at": start}
-    lease = Lease.objects.create(key="requests.cpu", value=60_000, ends_at=until, **said)
-    Override.objects.create(key="secrets", value=5, **said)
+    fields = {"tenant": served.acme, "reason": "peak", "author": "ann", "starts_at": start}
+    lease = Lease.objects.create(key="requests.cpu", value=60_000, ends_at=until, **fields)
+    Override.objects.create(key="secrets", value=5, **fields)
 
     def cpu(at: datetime) -> dict[str, Any]:
         body = viewer.get("tenants/acme/limits/", at=at.isoformat()).json()
         assert body["plan"] == {"slug": "standard", "version": 1}
-        (found,) = [each for each in body["limits"] if each["key"] == "requests.cpu"]
-        return dict(found)
+        (limit,) = [item for item in body["limits"] if item["key"] == "requests.cpu"]
+        return dict(limit)
 
     before, during = cpu(start - timedelta(seconds=1)), cpu(start)
     assert (before["text"], before["source"], before["ref"]) == ("40", "plan", "plan:standard@1")
@@ -118,7 +118,7 @@ def test_limits_of_any_past_moment_can_be_read(served: SimpleNamespace, viewer: 
     assert datetime.fromisoformat(during["until"]) == until
     assert cpu(until)["source"] == "plan"
     now = viewer.get("tenants/acme/limits/").json()
-    (added,) = [each for each in now["limits"] if each["key"] == "secrets"]
+    (added,) = [limit for limit in now["limits"] if limit["key"] == "secrets"]
     assert (added["in_plan"], added["plan_text"]) == (False, None)
 
 
@@ -177,4 +177,4 @@ def test_a_filter_that_means_nothing_is_refused_by_name(
     response = viewer.get("leases/", **query)
     assert response.status_code == 400
     problem = response.json()
-    assert field in {problem.get("field"), *(each["field"] for each in problem["errors"])}
+    assert field in {problem.get("field"), *(error["field"] for error in problem["errors"])}

@@ -215,9 +215,9 @@ def test_what_starts_later_never_changes_the_answer_for_the_past(
 def test_the_order_of_the_rows_does_not_matter(
     both: tuple[list[Adjustment], list[Adjustment]], hour: float
 ) -> None:
-    one, other = (effective_limits(history(*rows), at(hour)) for rows in both)
+    first, second = (effective_limits(history(*rows), at(hour)) for rows in both)
 
-    assert one == other
+    assert first == second
 
 
 @given(MANY, HOURS)

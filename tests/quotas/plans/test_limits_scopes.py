@@ -72,10 +72,10 @@ def test_a_plain_scope_is_readable_in_the_name_of_its_quota() -> None:
     )
 )
 def test_two_sets_of_scopes_never_share_a_quota(texts: list[str]) -> None:
-    one, other = (quota_name(parse_key(text).scopes) for text in texts)
+    first, second = (quota_name(parse_key(text).scopes) for text in texts)
 
-    assert one != other
-    for name in (one, other):
+    assert first != second
+    for name in (first, second):
         assert re.fullmatch("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name)
 
 

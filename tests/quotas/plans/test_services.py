@@ -58,7 +58,7 @@ def test_a_plan_begins_with_version_one(version: PlanVersion) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "field"),
+    ("fields", "field"),
     [
         ({"slug": "Not a slug"}, "slug"),
         ({"slug": "standard"}, "slug"),
@@ -69,18 +69,18 @@ def test_a_plan_begins_with_version_one(version: PlanVersion) -> None:
     ],
 )
 def test_a_bad_plan_names_its_field(
-    version: PlanVersion, given: dict[str, Any], field: str
+    version: PlanVersion, fields: dict[str, Any], field: str
 ) -> None:
-    values = {"slug": "gold", "name": "Gold", "limits": LIMITS, **SAID, **given}
+    values = {"slug": "gold", "name": "Gold", "limits": LIMITS, **SAID, **fields}
     with pytest.raises(DomainError) as refused:
         plans.create_plan(**values)
     assert refused.value.field == field
     assert Plan.objects.count() == 1
 
 
-def publish(version: PlanVersion, **given: Any) -> plans.Published:
+def publish(version: PlanVersion, **fields: Any) -> plans.Published:
     """The next version after `version`, with fewer pods."""
-    values = {"limits": {"pods": 5}, "policy": POLICY, "base_version": version.number, **given}
+    values = {"limits": {"pods": 5}, "policy": POLICY, "base_version": version.number, **fields}
     return plans.publish_version(plan=version.plan, **values, **SAID)
 
 
@@ -111,10 +111,10 @@ def test_losing_the_race_for_the_number_is_told_in_the_same_words(
     version: PlanVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both saw version 1 as the latest; the database lets one insert version 2."""
-    seen = iter([version])
+    versions = iter([version])
     latest = plans.latest_version
     publish(version)
-    monkeypatch.setattr(plans, "latest_version", lambda plan: next(seen, None) or latest(plan))
+    monkeypatch.setattr(plans, "latest_version", lambda plan: next(versions, None) or latest(plan))
     with pytest.raises(DomainError) as refused:
         publish(version, limits={"pods": 6})
     assert refused.value.code == "plan_moved_on"
@@ -202,7 +202,7 @@ def test_a_lease_is_granted_and_ended_early(acme: Tenant) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "field"),
+    ("fields", "field"),
     [
         ({"key": "podz"}, "podz"),
         ({"value": -1}, "pods"),
@@ -210,8 +210,8 @@ def test_a_lease_is_granted_and_ended_early(acme: Tenant) -> None:
         ({"reason": "x"}, "reason"),
     ],
 )
-def test_a_bad_lease_names_its_field(acme: Tenant, given: dict[str, Any], field: str) -> None:
-    values = {"key": "pods", "value": 5, "until": later(1), **SAID, **given}
+def test_a_bad_lease_names_its_field(acme: Tenant, fields: dict[str, Any], field: str) -> None:
+    values = {"key": "pods", "value": 5, "until": later(1), **SAID, **fields}
     with pytest.raises(DomainError) as refused:
         adjustments.grant_lease(tenants=[acme], **values)
     assert refused.value.field == field

@@ -56,8 +56,8 @@ def test_a_credential_file_is_read_anew_for_each_connection(
     with pytest.raises(Unreachable):
         client.probe()
     file.write_text(f"redis://{valkey.address}/1\n")
-    found = client.probe()
-    assert (found.product, found.version[:2]) == ("Valkey", "8.")
+    broker = client.probe()
+    assert (broker.product, broker.version[:2]) == ("Valkey", "8.")
 
 
 @pytest.mark.parametrize("url", ["http://x/1", "valkey://x/1", "nothing", "redis://x:port/1", ""])

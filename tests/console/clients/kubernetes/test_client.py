@@ -173,8 +173,8 @@ def test_create_and_merge_patch(client: KubernetesClient, space: str) -> None:
 def test_lists_are_read_in_pages_and_counted(client: KubernetesClient, space: str) -> None:
     client.apply_many([quota(space, f"q{number}") for number in range(7)], MANAGER)
     before = client.counter.copy()
-    found = client.list("ResourceQuota", label_selector=f"{LABEL}={space}", page=3)
-    assert sorted(item["metadata"]["name"] for item in found) == [f"q{n}" for n in range(7)]
+    quotas = client.list("ResourceQuota", label_selector=f"{LABEL}={space}", page=3)
+    assert sorted(item["metadata"]["name"] for item in quotas) == [f"q{n}" for n in range(7)]
     sent = client.counter.since(before)
     assert (sent.reads, sent.writes) == (3, 0)
     both = client.list_many(
@@ -191,11 +191,11 @@ def test_many_are_applied_with_their_namespaces_first(client: KubernetesClient) 
     # The namespaces come last on purpose.
     manifests = [quota(name, f"q{number}") for name in names for number in range(3)]
     manifests += [namespace(name) for name in names]
-    told: list[tuple[str, str]] = []
+    order: list[tuple[str, str]] = []
     threads: set[str] = set()
 
     def note(result: AppliedObject) -> None:
-        told.append((result.kind, result.namespace or result.name))
+        order.append((result.kind, result.namespace or result.name))
         threads.add(threading.current_thread().name)
 
     results = client.apply_many(manifests, MANAGER, on_result=note)
@@ -203,7 +203,7 @@ def test_many_are_applied_with_their_namespaces_first(client: KubernetesClient) 
     assert [result.name for result in results[-10:]] == names
     assert threads == {threading.current_thread().name}
     for name in names:
-        assert next(kind for kind, where in told if where == name) == "Namespace"
+        assert next(kind for kind, where in order if where == name) == "Namespace"
         client.delete("Namespace", name)
 
 

@@ -105,7 +105,7 @@ def test_while_one_request_was_told_to_wait_all_others_wait_too(
 def test_a_modified_object_is_applied_again() -> None:
     with scripted(MODIFIED, Answer(body=QUOTA)) as script:
         assert client_of(script).apply(QUOTA, "headroom-test")["kind"] == "ResourceQuota"
-        assert [seen.method for seen in script.seen] == ["PATCH", "PATCH"]
+        assert [request.method for request in script.seen] == ["PATCH", "PATCH"]
 
 
 @pytest.mark.usefixtures("hurried")
@@ -183,7 +183,7 @@ def test_a_rotated_token_is_read_again_when_the_old_one_is_refused(tmp_path: Pat
         path.write_text("newer")
         script.answers[:] = [Answer(401, {"message": "Unauthorized"}), VERSION]
         assert client.version() == "v1.37.2"
-        assert [seen.headers["Authorization"] for seen in script.seen][::2] == [
+        assert [request.headers["Authorization"] for request in script.seen][::2] == [
             "Bearer old",
             "Bearer newer",
         ]
@@ -232,13 +232,13 @@ def test_results_come_in_the_order_of_the_manifests_and_the_callback_in_the_call
     wrong = {"apiVersion": "v1", "kind": "Frobnicator", "metadata": {"name": "x"}}
     nameless = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}}
     outdated = {**QUOTA, "apiVersion": "v1beta1"}
-    told: list[AppliedObject] = []
+    objects: list[AppliedObject] = []
     with scripted(Answer(body=QUOTA)) as script:
         results = client_of(script).apply_many(
-            [wrong, QUOTA, nameless, outdated], "headroom-test", on_result=told.append
+            [wrong, QUOTA, nameless, outdated], "headroom-test", on_result=objects.append
         )
     assert [result.ok for result in results] == [False, True, False, False]
-    assert sorted(map(repr, told)) == sorted(map(repr, results))
+    assert sorted(map(repr, objects)) == sorted(map(repr, results))
     codes = [result.error.code for result in results if result.error is not None]
     assert codes == ["unknown_kind", "invalid", "invalid"]
 

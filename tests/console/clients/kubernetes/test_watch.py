@@ -33,10 +33,12 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture
 def client(emulator: Emulator, tmp_path: Path) -> Iterator[KubernetesClient]:
     """With a single connection, which watches must not use up."""
-    found = KubernetesClient(f"kubeconfig:{emulator.kubeconfig(tmp_path / 'k')}", connections=1)
-    found.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "acme"}})
-    yield found
-    found.close()
+    kubernetes = KubernetesClient(
+        f"kubeconfig:{emulator.kubeconfig(tmp_path / 'k')}", connections=1
+    )
+    kubernetes.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "acme"}})
+    yield kubernetes
+    kubernetes.close()
 
 
 def put(client: KubernetesClient, name: str, content: str = "x", **labels: str) -> None:
@@ -70,10 +72,10 @@ def told(
 def test_a_list_comes_in_pages_of_one_version(client: KubernetesClient) -> None:
     for number in range(5):
         put(client, f"map-{number}")
-    found = list(pages(client, MAPS, size=2))
-    assert [len(page.objects) for page in found] == [2, 2, 1]
-    assert len({page.version for page in found}) == 1
-    assert found[0].objects[0]["kind"] == "ConfigMap"
+    portions = list(pages(client, MAPS, size=2))
+    assert [len(page.objects) for page in portions] == [2, 2, 1]
+    assert len({page.version for page in portions}) == 1
+    assert portions[0].objects[0]["kind"] == "ConfigMap"
 
 
 def test_a_watch_goes_on_from_a_version_without_loss(client: KubernetesClient) -> None:
@@ -82,13 +84,13 @@ def test_a_watch_goes_on_from_a_version_without_loss(client: KubernetesClient) -
     put(client, "two")
     client.delete("ConfigMap", "one", namespace="acme")
     assert told(client, {MAPS: since}) == [("ADDED", "one"), ("ADDED", "two"), ("DELETED", "one")]
-    seen = [
+    changes = [
         change
         for batch in watch(client, {MAPS: since}, quiet=0.0)
         for change in batch
         if change.verb == "ADDED"
     ]
-    assert told(client, {MAPS: seen[0].version}) == [("ADDED", "two"), ("DELETED", "one")]
+    assert told(client, {MAPS: changes[0].version}) == [("ADDED", "two"), ("DELETED", "one")]
 
 
 def test_selectors_and_several_kinds_go_side_by_side(client: KubernetesClient) -> None:
@@ -106,8 +108,8 @@ def test_what_comes_while_we_wait_is_told_at_once(client: KubernetesClient) -> N
     begun = time.monotonic()
     writer = threading.Thread(target=put, args=(client, "later"))
     writer.start()
-    found = next(batch for batch in batches if batch)
-    assert found[0].object["metadata"]["name"] == "later"
+    batch = next(batch for batch in batches if batch)
+    assert batch[0].object["metadata"]["name"] == "later"
     assert time.monotonic() - begun < PATIENCE  # long before it gives up
     batches.close()
     writer.join()
@@ -126,8 +128,8 @@ def test_a_server_that_is_slow_to_open_a_watch_is_given_time_to_fill_it(
             self.wfile.flush()
             # clock: slow, too:
             time.sleep(1.0)  # more than SETTLING, and less than twice what opening took
-            found = {"metadata": {"name": "late", "resourceVersion": "7"}}
-            self.wfile.write(json.dumps({"type": "ADDED", "object": found}).encode() + b"\n")
+            manifest = {"metadata": {"name": "late", "resourceVersion": "7"}}
+            self.wfile.write(json.dumps({"type": "ADDED", "object": manifest}).encode() + b"\n")
             self.wfile.flush()
             ended.wait(HANGS)
 
@@ -160,12 +162,12 @@ def test_a_version_that_was_forgotten_is_expired(
 def test_a_list_that_expires_half_way_says_so(client: KubernetesClient, emulator: Emulator) -> None:
     for number in range(4):
         put(client, f"map-{number}")
-    found = pages(client, MAPS, size=2)
-    next(found)
+    portions = pages(client, MAPS, size=2)
+    next(portions)
     put(client, "later")
     emulator.compact()
     with pytest.raises(Expired):
-        next(found)
+        next(portions)
 
 
 def test_an_object_of_a_megabyte_comes_whole(client: KubernetesClient) -> None:

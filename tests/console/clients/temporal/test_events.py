@@ -33,16 +33,16 @@ def event(name: str, number: int = 7) -> ProtoEvent:
 
 
 def one(made: ProtoEvent) -> HistoryEvent:
-    (found,) = translate([made], ROOM)
-    return found
+    (history_event,) = translate([made], ROOM)
+    return history_event
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_type_of_event_can_be_told(name: str) -> None:
-    found = one(event(name))
-    assert found.type == name.removeprefix("EVENT_TYPE_").lower()
-    assert found.id == 7
-    assert found.at == datetime(2026, 11, 18, 11, 6, 40, 123456, tzinfo=UTC)
+    history_event = one(event(name))
+    assert history_event.type == name.removeprefix("EVENT_TYPE_").lower()
+    assert history_event.id == 7
+    assert history_event.at == datetime(2026, 11, 18, 11, 6, 40, 123456, tzinfo=UTC)
 
 
 def test_a_type_from_the_future_is_told_by_its_number() -> None:
@@ -73,8 +73,8 @@ def test_a_pause_says_who_and_why() -> None:
     made = event("EVENT_TYPE_WORKFLOW_EXECUTION_PAUSED")
     made.workflow_execution_paused_event_attributes.identity = "alice"
     made.workflow_execution_paused_event_attributes.reason = "the bank is down"
-    found = one(made)
-    assert (found.actor, found.message) == ("alice", "the bank is down")
+    history_event = one(made)
+    assert (history_event.actor, history_event.message) == ("alice", "the bank is down")
 
 
 @pytest.mark.parametrize(
@@ -118,16 +118,16 @@ def test_a_paused_run_can_be_read() -> None:
 
 
 def test_a_pending_activity_without_anything_can_be_read() -> None:
-    found = pending_activity(PendingActivityInfo(activity_id="1"))
-    assert (found.heartbeat, found.failure, found.next_attempt_at) == (None, None, None)
+    activity = pending_activity(PendingActivityInfo(activity_id="1"))
+    assert (activity.heartbeat, activity.failure, activity.next_attempt_at) == (None, None, None)
 
 
 def test_a_rule_that_paused_an_activity_is_told() -> None:
     info = PendingActivityInfo(activity_id="1", paused=True)
     info.pause_info.rule.identity = "ops-bot"
     info.pause_info.rule.reason = "too many failures"
-    found = pending_activity(info)
-    assert (found.paused_by, found.pause_reason) == ("ops-bot", "too many failures")
+    activity = pending_activity(info)
+    assert (activity.paused_by, activity.pause_reason) == ("ops-bot", "too many failures")
 
 
 def backwards(first: int, last: int) -> list[ProtoEvent]:
@@ -154,11 +154,11 @@ def test_reading_back_goes_on_until_the_schedules_that_are_needed() -> None:
     worked = event("EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 9)
     done = event("EVENT_TYPE_ACTIVITY_TASK_COMPLETED", 21)
     done.activity_task_completed_event_attributes.scheduled_event_id = 5
-    seen = [done, *backwards(10, 20), worked]
-    assert not reaches_back(seen, 10, ())
+    events = [done, *backwards(10, 20), worked]
+    assert not reaches_back(events, 10, ())
     scheduled = event("EVENT_TYPE_ACTIVITY_TASK_SCHEDULED", 5)
     scheduled.activity_task_scheduled_event_attributes.activity_id = "one"
-    seen += [*backwards(6, 8), scheduled]
-    assert reaches_back(seen, 10, ())
-    assert reaches_back(seen, 10, ("one",))
-    assert not reaches_back(seen, 10, ("two",))
+    events += [*backwards(6, 8), scheduled]
+    assert reaches_back(events, 10, ())
+    assert reaches_back(events, 10, ("one",))
+    assert not reaches_back(events, 10, ("two",))

@@ -52,14 +52,14 @@ async def _start(address: str, namespace: str) -> list[tuple[str, str]]:
 
 
 def test_pages_of_rows_follow_each_other(site: Site) -> None:
-    found, token = [], b""
+    names, token = [], b""
     while True:
         page = site.reader.rows("CloseTime IS NOT NULL", size=4, token=token)
-        found += [row.workflow_id for row in page.rows]
+        names += [row.workflow_id for row in page.rows]
         token = page.token
         if not token:
             break
-    assert sorted(found) == [f"run-{number}" for number in range(1, 7)]
+    assert sorted(names) == [f"run-{number}" for number in range(1, 7)]
     assert site.reader.count("CloseTime IS NULL") == 1
 
 
@@ -87,15 +87,15 @@ def test_a_history_is_read_whole(site: Site) -> None:
 
 def test_many_histories_come_in_the_order_in_which_they_were_asked_for(site: Site) -> None:
     gone = ("run-1", str(uuid.uuid4()))
-    told = site.reader.fetch([*site.runs, gone]).result()
-    assert told[-1] is None
-    lasts = [one.last_id for one in told if one is not None]
+    histories = site.reader.fetch([*site.runs, gone]).result()
+    assert histories[-1] is None
+    lasts = [history.last_id for history in histories if history is not None]
     assert lasts == [2, 4, 5, 6, 7, 8, 9]
 
 
 def test_the_same_history_is_the_same_bytes(site: Site) -> None:
-    told = {site.reader.history(*site.runs[5]).document for _ in range(5)}
-    assert len(told) == 1
+    documents = {site.reader.history(*site.runs[5]).document for _ in range(5)}
+    assert len(documents) == 1
 
 
 def test_the_end_of_a_history_is_read_from_its_end(site: Site) -> None:
@@ -110,10 +110,10 @@ def test_what_is_gone_is_not_found(site: Site) -> None:
     for read in (site.reader.describe, site.reader.history):
         with pytest.raises(NotFound):
             read(*gone)
-    found = site.reader.describe_all([gone, site.runs[0]])
-    assert found[0] is None
-    assert found[1] is not None
-    assert found[1].row.status == "running"
+    descriptions = site.reader.describe_all([gone, site.runs[0]])
+    assert descriptions[0] is None
+    assert descriptions[1] is not None
+    assert descriptions[1].row.status == "running"
 
 
 def test_a_server_that_nobody_runs_is_unreachable() -> None:

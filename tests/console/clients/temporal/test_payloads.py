@@ -83,7 +83,7 @@ def test_many_values_share_their_room() -> None:
 def test_whatever_is_shown_can_be_stored(data: bytes, encoding: bytes) -> None:
     shown = value(payload(data, encoding), 200)
     assert orjson.loads(orjson.dumps(shown)) == shown
-    assert not any("\0" in one for one in strings(shown))
+    assert not any("\0" in word for word in strings(shown))
 
 
 def strings(shown: Any) -> Iterator[str]:
@@ -114,19 +114,19 @@ def test_heartbeats_are_told_apart_by_what_they_say() -> None:
     assert heartbeat([], 100) is None
     # Two values are not one value of both texts.
     two = heartbeat([payload(b"1"), payload(b"2")], 100)
-    one = heartbeat([payload(b"12")], 100)
+    single = heartbeat([payload(b"12")], 100)
     assert two is not None
-    assert one is not None
-    assert two.digest != one.digest
+    assert single is not None
+    assert two.digest != single.digest
 
 
 def test_a_chain_of_causes_ends_somewhere() -> None:
     proto = Failure(message="bottom")
     for number in range(60):
         proto = Failure(message=f"level {number}", cause=proto)
-    depth, found = 0, failure(proto, 100)
-    while found.cause is not None:
-        depth, found = depth + 1, found.cause
+    depth, cause = 0, failure(proto, 100)
+    while cause.cause is not None:
+        depth, cause = depth + 1, cause.cause
     assert depth == DEEPEST_CAUSE
 
 
@@ -134,13 +134,13 @@ def test_a_failure_tells_its_kind() -> None:
     timed_out = Failure(message="activity Heartbeat timeout")
     timed_out.timeout_failure_info.timeout_type = 4  # type: ignore[assignment]  # of the wire
     timed_out.timeout_failure_info.last_heartbeat_details.payloads.append(payload(b'{"next":3}'))
-    found = failure(timed_out, 100)
-    assert (found.kind, found.timeout) == ("timeout", "heartbeat")
-    assert found.heartbeat is not None
-    assert found.heartbeat.details == ({"next": 3},)
+    result = failure(timed_out, 100)
+    assert (result.kind, result.timeout) == ("timeout", "heartbeat")
+    assert result.heartbeat is not None
+    assert result.heartbeat.details == ({"next": 3},)
     application = Failure(message="no", stack_trace="x" * 100_000)
     application.application_failure_info.type = "Refused"
-    found = failure(application, 4096)
-    assert (found.kind, found.type) == ("application", "Refused")
-    assert len(found.stack) == 4096
+    result = failure(application, 4096)
+    assert (result.kind, result.type) == ("application", "Refused")
+    assert len(result.stack) == 4096
     assert failure(Failure(message="?"), 100).kind == "other"

@@ -182,11 +182,11 @@ def signal_only_the_parent(pid: int) -> None:
 def test_stopping_goes_by_rank_and_leaves_nothing(
     tmp_path: Path, supervise: Callable[..., Supervisor], reported: Reported
 ) -> None:
-    said = tmp_path / "order"
+    order = tmp_path / "order"
     code = (
         "import signal, sys, time\n"
         "def end(*_):\n"
-        f"    open({str(said)!r}, 'a').write(sys.argv[1] + ' '); sys.exit()\n"
+        f"    open({str(order)!r}, 'a').write(sys.argv[1] + ' '); sys.exit()\n"
         "signal.signal(signal.SIGTERM, end); print('up', flush=True); time.sleep(600)"
     )
     store = part(tmp_path, "store", stop_rank=30)
@@ -200,7 +200,7 @@ def test_stopping_goes_by_rank_and_leaves_nothing(
     tick_until(supervisor, lambda: bool(reported.started))
     groups = [pid_of(unit) for unit in supervisor.units.values()]
     supervisor.stop()
-    assert said.read_text().split() == ["client", "store"]
+    assert order.read_text().split() == ["client", "store"]
     assert not any(group_exists(group) for group in groups)
     assert reported.recorded[-1] == []
 

@@ -37,12 +37,12 @@ def node(key: str, kind: str = "Pod", phase: str = "Succeeded", **more: Any) -> 
     }
 
 
-def nodes(*found: Object) -> dict[str, Object]:
+def nodes(*items: Object) -> dict[str, Object]:
     """Nodes by id; the first one's children are the others that have no parent."""
-    known = {one["id"]: one for one in found}
-    named = {child for one in found for child in one.get("children", ())}
-    first = found[0]
-    first.setdefault("children", [one["id"] for one in found[1:] if one["id"] not in named])
+    known = {item["id"]: item for item in items}
+    named = {child for item in items for child in item.get("children", ())}
+    first = items[0]
+    first.setdefault("children", [item["id"] for item in items[1:] if item["id"] not in named])
     return known
 
 
@@ -59,7 +59,7 @@ def workflow(
     """A Workflow with a status of this phase."""
     over = phase in ("Succeeded", "Failed", "Error")
     begun = phase not in ("", "Pending")
-    found: Object = {
+    manifest: Object = {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Workflow",
         "metadata": {
@@ -105,16 +105,16 @@ def workflow(
             **status,
         },
     }
-    return pruned(found) if flavour == "full" else found
+    return pruned(manifest) if flavour == "full" else manifest
 
 
-def pruned(found: Any) -> Any:
+def pruned(content: Any) -> Any:
     """What the typed CRD stores: no nulls, nothing that it does not know."""
-    if isinstance(found, dict):
-        kept = {key: pruned(value) for key, value in found.items() if value is not None}
+    if isinstance(content, dict):
+        kept = {key: pruned(value) for key, value in content.items() if value is not None}
         kept.pop("unheardOf", None)
         return kept
-    return [pruned(one) for one in found] if isinstance(found, list) else found
+    return [pruned(item) for item in content] if isinstance(content, list) else content
 
 
 EXIT = "main: Error (exit code 1)"

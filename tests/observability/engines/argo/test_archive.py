@@ -19,9 +19,9 @@ from tests.observability.engines.memory_reader import Reader
 
 def archived(site: Site, uid: str, name: str = "wf") -> dict[str, Any]:
     """A workflow that failed, as the archive has it."""
-    found = copy.deepcopy(workflow("Failed", EXIT, one("Failed", EXIT)))
-    found["metadata"] |= {"namespace": site.namespace, "uid": uid, "name": name}
-    return found
+    manifest = copy.deepcopy(workflow("Failed", EXIT, one("Failed", EXIT)))
+    manifest["metadata"] |= {"namespace": site.namespace, "uid": uid, "name": name}
+    return manifest
 
 
 def test_a_run_that_vanished_ended_as_the_archive_says(tmp_path: Path) -> None:
@@ -48,10 +48,10 @@ def test_a_run_that_nobody_ever_saw_is_found_and_its_steps_are_fetched(tmp_path:
         history = read.source.history(target=read.target, run=ref, after=0)
         assert history.complete
         assert "attempt_failed" in [event.kind.value for event in history.events]
-        before = len(server.asked)
+        before = len(server.paths)
         read.store.cursor = {}
         assert read.read().named("old") == [run]
-        assert len(server.asked) == before + 1  # the list; what is known is not fetched again
+        assert len(server.paths) == before + 1  # the list; what is known is not fetched again
 
 
 def test_without_a_server_what_is_gone_is_gone(tmp_path: Path) -> None:

@@ -33,9 +33,9 @@ def packed(sort: str, content: bytes) -> str:
     return base64.b64encode(PACKERS[sort](content)).decode()
 
 
-def seen(found: dict[str, Any]) -> RunSnapshot:
+def seen(manifest: dict[str, Any]) -> RunSnapshot:
     """The run of an object."""
-    return run_of(WorkflowSnapshot(found), NOW)
+    return run_of(WorkflowSnapshot(manifest), NOW)
 
 
 @pytest.mark.parametrize("sort", PACKERS)
@@ -94,9 +94,9 @@ HOSTILE: list[Any] = [
 
 @pytest.mark.parametrize("status", HOSTILE)
 def test_a_status_of_any_shape_is_read_without_harm(status: Any) -> None:
-    found = workflow("Running")
-    found["status"] = status
-    run = seen(found)
+    manifest = workflow("Running")
+    manifest["status"] = status
+    run = seen(manifest)
     assert run.external_id == "wf"
     assert all(len(event.key) <= 160 and len(event.title) <= 200 for event in run.events)
     assert all("\0" not in event.message for event in run.events)

@@ -22,12 +22,12 @@ from tenants.contracts import TargetRef
 class Server(BaseHTTPRequestHandler):
     """Remembers what it was asked and answers what the test says."""
 
-    asked: ClassVar[list[tuple[str, str, dict[str, Any]]]] = []
+    requests: ClassVar[list[tuple[str, str, dict[str, Any]]]] = []
     answer: ClassVar[tuple[int, bytes]] = (200, b"{}")
 
     def do_PUT(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.asked.append((self.path, self.headers["Authorization"], json.loads(body)))
+        self.requests.append((self.path, self.headers["Authorization"], json.loads(body)))
         status, text = self.answer
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
@@ -45,11 +45,11 @@ def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TargetRe
     token.write_text("t0ken")
     server = HTTPServer(("127.0.0.1", 0), Server)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    Server.asked.clear()
+    Server.requests.clear()
     Server.answer = (200, b'{"metadata": {"name": "flow-2", "uid": "u-2"}}')
     labels = {"workflows.argoproj.io/completed": "true"}
-    found = {"metadata": {"name": "flow", "uid": "u-1", "labels": labels}, "spec": {}}
-    monkeypatch.setattr(KubernetesClient, "get", lambda *_, **__: found)
+    manifest = {"metadata": {"name": "flow", "uid": "u-1", "labels": labels}, "spec": {}}
+    monkeypatch.setattr(KubernetesClient, "get", lambda *_, **__: manifest)
     options = {
         "argo_server": f"http://127.0.0.1:{server.server_port}",
         "argo_server_token": f"file:{token}",
@@ -69,12 +69,12 @@ def test_retrying_asks_the_server_under_its_token(target: TargetRef) -> None:
     answer = act(target, "retry")
     assert answer.result == {"name": "flow-2", "uid": "u-2"}
     body = {"namespace": "acme", "name": "flow"}
-    assert Server.asked == [("/api/v1/workflows/acme/flow/retry", "Bearer t0ken", body)]
+    assert Server.requests == [("/api/v1/workflows/acme/flow/retry", "Bearer t0ken", body)]
 
 
 def test_memoized_resubmission_says_so(target: TargetRef) -> None:
     act(target, "resubmit_memoized")
-    path, _, body = Server.asked[0]
+    path, _, body = Server.requests[0]
     assert path.endswith("/resubmit")
     assert body["memoized"] is True
 
@@ -82,7 +82,7 @@ def test_memoized_resubmission_says_so(target: TargetRef) -> None:
 def test_a_step_is_resumed_only_while_the_workflow_runs(target: TargetRef) -> None:
     with pytest.raises(Conflict, match="ended already"):
         act(target, "resume_node", node="displayName=approve")
-    assert Server.asked == []
+    assert Server.requests == []
 
 
 @pytest.mark.parametrize(

@@ -109,9 +109,9 @@ ENDINGS: dict[str, tuple[str, str, dict[str, Any], Status, FailureKind]] = {
 }
 
 
-def seen(found: dict[str, Any], **more: Any) -> RunSnapshot:
+def seen(manifest: dict[str, Any], **more: Any) -> RunSnapshot:
     """The run of an object."""
-    return run_of(WorkflowSnapshot(found, **more), NOW)
+    return run_of(WorkflowSnapshot(manifest, **more), NOW)
 
 
 def kinds(run: RunSnapshot) -> list[EventKind]:
@@ -218,10 +218,10 @@ def test_a_step_that_waits_for_a_person_pauses_the_run() -> None:
     steps = nodes(node("wf", "Steps", "Running"), node("approve", "Suspend", "Running"))
     run = seen(workflow("Running", "", steps))
     assert run.status is Status.PAUSED
-    said = "Resumed by: map[User:ann@example.com]"
-    steps["approve"] = node("approve", "Suspend", "Succeeded", message=said)
+    message = "Resumed by: map[User:ann@example.com]"
+    steps["approve"] = node("approve", "Suspend", "Succeeded", message=message)
     resumed = seen(workflow("Running", "", steps))
-    event = next(one for one in resumed.events if one.kind is EventKind.RESUMED)
+    event = next(item for item in resumed.events if item.kind is EventKind.RESUMED)
     assert "ann@example.com" in event.actor
 
 
@@ -244,8 +244,8 @@ def test_people_are_named_by_the_servers_labels() -> None:
     message = "Stopped with strategy 'Terminate'"
     run = seen(workflow("Failed", message, labels=labels, spec={"shutdown": "Terminate"}))
     assert run.started_by == "ann.at.example.com"
-    asked = [event for event in run.events if event.kind is EventKind.CANCEL_REQUESTED]
-    assert [event.actor for event in asked] == ["bob.at.example.com"]
+    requests = [event for event in run.events if event.kind is EventKind.CANCEL_REQUESTED]
+    assert [event.actor for event in requests] == ["bob.at.example.com"]
 
 
 def test_a_shutdown_without_a_label_is_still_an_event() -> None:
@@ -261,7 +261,7 @@ def test_a_run_is_due_to_remove_itself_as_its_strategy_says() -> None:
     errored = seen(workflow("Error", EXIT, spec=ttl))
     assert errored.cleanup_at == finished + timedelta(seconds=601)
     late = run_of(WorkflowSnapshot(workflow("Failed", EXIT, spec=ttl)), NOW + timedelta(minutes=5))
-    assert [one.key for one in late.events if one.kind is EventKind.CLEANUP] == ["overdue"]
+    assert [event.key for event in late.events if event.kind is EventKind.CLEANUP] == ["overdue"]
 
 
 def test_a_deleted_run_was_cleaned_up_or_lost() -> None:
@@ -287,11 +287,11 @@ def test_a_retry_by_hand_is_a_run_of_its_own() -> None:
 
 
 def test_progress_counts_steps_and_an_annotation_knows_better() -> None:
-    found = workflow("Running", "", one("Succeeded", ""), progress="3/10")
-    run = seen(found)
+    manifest = workflow("Running", "", one("Succeeded", ""), progress="3/10")
+    run = seen(manifest)
     assert run.progress is not None
     assert (run.progress.done, run.progress.total) == (3, 10)
-    found["metadata"]["annotations"]["headroom.dev/checkpoint"] = '{"done": 70, "total": 90}'
-    told = seen(found).progress
-    assert told is not None
-    assert (told.done, told.total) == (70, 90)
+    manifest["metadata"]["annotations"]["headroom.dev/checkpoint"] = '{"done": 70, "total": 90}'
+    progress = seen(manifest).progress
+    assert progress is not None
+    assert (progress.done, progress.total) == (70, 90)

@@ -36,8 +36,8 @@ def reader(site: Site, **options: Any) -> Reader:
 
 def status(phase: str, message: str = "", steps: Any = None, **more: Any) -> dict[str, Any]:
     """A status as recorded."""
-    found: dict[str, Any] = workflow(phase, message, steps, **more)["status"]
-    return found
+    content: dict[str, Any] = workflow(phase, message, steps, **more)["status"]
+    return content
 
 
 def test_a_workflow_is_read_from_its_creation_to_its_clean_up(site: Site) -> None:
@@ -52,9 +52,9 @@ def test_a_workflow_is_read_from_its_creation_to_its_clean_up(site: Site) -> Non
     assert orjson.loads(read.store.documents[("wf", run.run_id)])["kind"] == "Workflow"
     site.client.delete("Workflow", "wf", namespace=site.namespace)
     store = read.until(lambda store: store.named("wf")[0].cleaned_at)
-    told = store.keys_of("wf")
+    keys = store.keys_of("wf")
     once = ("started", "attempt_started", "step_completed", "succeeded", "cleanup")
-    assert {kind: told.count(kind) for kind in once} == dict.fromkeys(once, 1)
+    assert {kind: keys.count(kind) for kind in once} == dict.fromkeys(once, 1)
     assert store.named("wf")[0].status is Status.SUCCEEDED
 
 
@@ -129,7 +129,7 @@ def test_an_object_of_a_megabyte_is_read_whole(site: Site) -> None:
     )
     site.put_status("wf", **status("Running", "", steps))
     store = read.read()
-    ended = [one for one in store.events_of("wf") if one.kind is EventKind.STEP_COMPLETED]
+    ended = [event for event in store.events_of("wf") if event.kind is EventKind.STEP_COMPLETED]
     assert len(ended) == 900
 
 
@@ -141,7 +141,7 @@ def test_one_workflow_is_fetched_unless_a_retry_overwrote_it(site: Site) -> None
     ref = RunRef(1, "wf", run.run_id, site.namespace, run.status, run.revision, run.created_at)
     history = read.source.history(target=read.target, run=ref, after=0)
     assert history.complete
-    assert {one.key for one in history.events} == {one.key for one in run.events}
+    assert {event.key for event in history.events} == {event.key for event in run.events}
     retry(site)
     with pytest.raises(NotFound):
         read.source.history(target=read.target, run=ref, after=0)
@@ -154,8 +154,8 @@ def test_an_overdue_clean_up_is_told_once(site: Site) -> None:
     read.read(now=datetime.fromisoformat(FINISHED))
     for minutes in (5, 10):
         store = read.read(now=datetime.fromisoformat(FINISHED) + timedelta(minutes=minutes))
-    told = [one.key for one in store.events_of("wf") if one.kind is EventKind.CLEANUP]
-    assert told == ["overdue"]
+    keys = [event.key for event in store.events_of("wf") if event.kind is EventKind.CLEANUP]
+    assert keys == ["overdue"]
 
 
 def test_a_forgotten_past_is_a_gap_and_nothing_doubles(tmp_path: Path) -> None:

@@ -36,12 +36,12 @@ class Rows:
 
     def store(self, runs: Sequence[RunSnapshot]) -> None:
         """As ingest would."""
-        for seen in runs:
-            found = state_of(seen, masker=self._masker)
-            old = self.runs.get(seen.external_id)
-            self.runs[seen.external_id] = found if old is None else merged(old, found)
-            rows = self.events.setdefault(seen.external_id, {})
-            for event in seen.events:
+        for snapshot in runs:
+            state = state_of(snapshot, masker=self._masker)
+            old = self.runs.get(snapshot.external_id)
+            self.runs[snapshot.external_id] = state if old is None else merged(old, state)
+            rows = self.events.setdefault(snapshot.external_id, {})
+            for event in snapshot.events:
                 rows.setdefault((event.seq, event.key), event)
 
     def status(self, uuid: str) -> str:
@@ -115,26 +115,26 @@ def event(
 ) -> CeleryEvent:
     """An event as it comes over the wire, `after` seconds after T0."""
     raw = {"type": kind, "timestamp": T0 + after, "hostname": host, "uuid": uuid, **fields}
-    found = event_of(raw)
-    assert found is not None
-    return found
+    celery_event = event_of(raw)
+    assert celery_event is not None
+    return celery_event
 
 
 def sent(after: float, uuid: str = "u1", retries: int = 0, **fields: Any) -> CeleryEvent:
     """`task-sent` of the sample's import."""
-    told = {
+    details = {
         "name": "imports.fetch", "args": "('erp',)", "kwargs": "{}", "queue": "acme-tasks",
         "root_id": uuid, "parent_id": None, "retries": retries, **fields,
     }  # fmt: skip
-    return event("task-sent", after, uuid, "gen1@web", **told)
+    return event("task-sent", after, uuid, "gen1@web", **details)
 
 
 def received(
     after: float, uuid: str = "u1", retries: int = 0, host: str = "w1@test", **fields: Any
 ) -> CeleryEvent:
     """`task-received` of the sample's import."""
-    told = {
+    details = {
         "name": "imports.fetch", "args": "('erp',)", "kwargs": "{}", "root_id": uuid,
         "parent_id": None, "retries": retries, "eta": None, "expires": None, **fields,
     }  # fmt: skip
-    return event("task-received", after, uuid, host, **told)
+    return event("task-received", after, uuid, host, **details)

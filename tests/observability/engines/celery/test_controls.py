@@ -49,15 +49,15 @@ def client(url: str, worker: Server) -> CeleryClient:
 
 
 @pytest.fixture
-def heard(url: str) -> Iterator[list[CeleryEvent]]:
+def events(url: str) -> Iterator[list[CeleryEvent]]:
     """Every event of the workers, as it comes."""
-    events: list[CeleryEvent] = []
+    buffer: list[CeleryEvent] = []
     stream = CeleryClient(url).events()
     ready, ended = threading.Event(), threading.Event()
 
     def listen() -> None:
         for batch in stream.batches(within=0.1):  # clock: then again
-            events.extend(batch.events)
+            buffer.extend(batch.events)
             ready.set()
             if ended.is_set():
                 return
@@ -65,14 +65,14 @@ def heard(url: str) -> Iterator[list[CeleryEvent]]:
     thread = threading.Thread(target=listen, daemon=True)
     thread.start()
     assert ready.wait(PATIENCE)
-    yield events
+    yield buffer
     ended.set()
     thread.join(PATIENCE)
     stream.close()
 
 
-def types(heard: list[CeleryEvent], uuid: str) -> list[str]:
-    return [event.type for event in heard if event.uuid == uuid]
+def types(events: list[CeleryEvent], uuid: str) -> list[str]:
+    return [event.type for event in events if event.uuid == uuid]
 
 
 def act(target: TargetRef, uuid: str, verb: str, **more: Any) -> Answer:
@@ -85,33 +85,33 @@ def act(target: TargetRef, uuid: str, verb: str, **more: Any) -> Answer:
 
 
 def test_a_waiting_task_is_revoked_and_a_running_one_is_killed(
-    client: CeleryClient, target: TargetRef, heard: list[CeleryEvent]
+    client: CeleryClient, target: TargetRef, events: list[CeleryEvent]
 ) -> None:
     running = client.send("reports.build", args=[600, 0.2], queue=QUEUE).uuid
-    until(lambda: "task-started" in types(heard, running))
+    until(lambda: "task-started" in types(events, running))
     waiting = client.send("reports.build", args=[1], queue=QUEUE).uuid
     answer = act(target, waiting, "revoke")
     assert answer.result == {"workers": ["acme@actions"]}
     act(target, running, "revoke_terminate")
-    revoked = until(lambda: [e for e in heard if e.uuid == running and e.type == "task-revoked"])
+    revoked = until(lambda: [e for e in events if e.uuid == running and e.type == "task-revoked"])
     assert revoked[0].fields["terminated"]
-    until(lambda: "task-revoked" in types(heard, waiting))
-    assert "task-started" not in types(heard, waiting)
+    until(lambda: "task-revoked" in types(events, waiting))
+    assert "task-started" not in types(events, waiting)
 
 
 def test_a_task_is_sent_again_as_it_was_recorded(
-    client: CeleryClient, target: TargetRef, heard: list[CeleryEvent]
+    client: CeleryClient, target: TargetRef, events: list[CeleryEvent]
 ) -> None:
     first = client.send("reports.build", args=[2], kwargs={"seconds": 0.01}, queue=QUEUE).uuid
-    received = until(lambda: [e for e in heard if e.uuid == first and e.type == "task-received"])
-    told = received[0].fields
-    recorded = Recorded("reports.build", told["args"], told["kwargs"])
+    received = until(lambda: [e for e in events if e.uuid == first and e.type == "task-received"])
+    fields = received[0].fields
+    recorded = Recorded("reports.build", fields["args"], fields["kwargs"])
     answer = act(target, first, "retry", recorded=recorded, tenant="acme")
     again = str(answer.result["task_id"])
     assert again != first
-    until(lambda: "task-succeeded" in types(heard, again))
-    anew = next(e for e in heard if e.uuid == again and e.type == "task-received").fields
-    assert (anew["args"], anew["kwargs"]) == (told["args"], told["kwargs"])
+    until(lambda: "task-succeeded" in types(events, again))
+    anew = next(e for e in events if e.uuid == again and e.type == "task-received").fields
+    assert (anew["args"], anew["kwargs"]) == (fields["args"], fields["kwargs"])
 
 
 def test_where_no_worker_listens_nothing_is_claimed(url: str) -> None:

@@ -153,8 +153,8 @@ def test_how_a_task_was_revoked(fields: dict[str, Any], status: str, kind: str) 
 
 
 def test_the_worker_that_tells_of_a_revocation_did_not_ask_for_it() -> None:
-    told = event("task-revoked", 3, terminated=True, signum="15", expired=False)
-    last = run_of(received(1), event("task-started", 2), told).events[-1]
+    revoked = event("task-revoked", 3, terminated=True, signum="15", expired=False)
+    last = run_of(received(1), event("task-started", 2), revoked).events[-1]
     assert (last.title, last.actor) == ("Revoked while it ran (signal 15)", "")
 
 

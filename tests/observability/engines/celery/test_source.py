@@ -53,9 +53,9 @@ def worker(url: str) -> Iterator[Server]:
 @pytest.fixture
 def listener(url: str, worker: Server) -> Iterator[Listener]:
     """Listens already."""
-    found = Listener(url, 1)
-    found.read(lambda: True)
-    yield found
+    subscriber = Listener(url, 1)
+    subscriber.read(lambda: True)
+    yield subscriber
     pool.close_all()
 
 
@@ -81,12 +81,12 @@ def test_success_retries_and_failures_are_told_with_their_attempts(
     assert (progress["done"], progress["total"], progress["text"]) == (3, 3, "page 3")
     assert rows.kinds(good).count("checkpoint") == 3
     assert (rows.status(second), rows.runs[second].attempts) == ("succeeded", 2)
-    failed = [one for one in rows.events[second].values() if one.kind == "attempt_failed"]
-    assert [(one.attempt, one.message) for one in failed] == [
+    failed = [event for event in rows.events[second].values() if event.kind == "attempt_failed"]
+    assert [(event.attempt, event.message) for event in failed] == [
         (1, "SourceError: erp answered 503 (attempt 1)")
     ]
     assert "Traceback" in failed[0].detail["traceback"]
-    waits = [one.title for one in rows.events[second].values() if "held until" in one.title]
+    waits = [event.title for event in rows.events[second].values() if "held until" in event.title]
     assert len(waits) == 1
     assert rows.status(bad) == "failed"
     assert rows.value(bad, "failure") == "ValueError: Invoice 7 has the amount -1.5"
@@ -132,12 +132,12 @@ def test_two_targets_hear_each_for_itself(
     listener: Listener, client: CeleryClient, url: str
 ) -> None:
     other, elsewhere = Listener(url, 2), Listener(url.removesuffix("/1") + "/2", 3)
-    for each in (other, elsewhere):
-        each.read(lambda: True)
+    for subscriber in (other, elsewhere):
+        subscriber.read(lambda: True)
     done = client.send("pipeline.extract", args=[1], queue=QUEUE).uuid
-    for each in (listener, other):
-        each.read(each.ended(done))
-        assert each.rows.status(done) == "succeeded"
+    for subscriber in (listener, other):
+        subscriber.read(subscriber.ended(done))
+        assert subscriber.rows.status(done) == "succeeded"
     elsewhere.read(lambda: len(elsewhere.pages) > 1)
     assert elsewhere.rows.runs == {}
 

@@ -48,8 +48,8 @@ def test_tasks_are_heard_limits_are_told_and_a_restart_is_a_gap(broker: Server, 
         with client.control(wait=PATIENCE) as control:
             assert control.active_queues(to=[HOST]) == {HOST: (QUEUE,)}
             control.rate_limit("reports.build", "+2.5/s", to=[HOST])
-            told = {one.name: one.rate_limit for one in control.registered(to=[HOST])[HOST]}
-        assert told["reports.build"] == "+2.5/s"
+            rates = {task.name: task.rate_limit for task in control.registered(to=[HOST])[HOST]}
+        assert rates["reports.build"] == "+2.5/s"
         listener.pages.clear()
         broker.restart()
         listener.read(lambda: any(page.gaps for page in listener.pages))

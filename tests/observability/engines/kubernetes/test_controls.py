@@ -27,9 +27,9 @@ ACTOR = "workflows.argoproj.io/"
 @pytest.fixture(scope="module")
 def client(kubeconfig: Path) -> KubernetesClient:
     Cluster(f"kubeconfig:{kubeconfig}").install()
-    found = pool.kubernetes(f"kubeconfig:{kubeconfig}")
-    until(lambda: "argoproj.io/v1alpha1/Workflow" in found.probe().kinds)
-    return found
+    kubernetes = pool.kubernetes(f"kubeconfig:{kubeconfig}")
+    until(lambda: "argoproj.io/v1alpha1/Workflow" in kubernetes.probe().kinds)
+    return kubernetes
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +47,9 @@ def target(kubeconfig: Path) -> TargetRef:
 
 def facts(engine: Engine, made: dict[str, Any], **more: Any) -> RunFacts:
     metadata = made["metadata"]
-    given = {"name": metadata["name"], "uid": metadata["uid"], **more}
+    identity = {"name": metadata["name"], "uid": metadata["uid"], **more}
     return RunFacts(
-        1, engine, "", given["name"], given["uid"], metadata["namespace"], "t", Status.RUNNING
+        1, engine, "", identity["name"], identity["uid"], metadata["namespace"], "t", Status.RUNNING
     )
 
 
@@ -97,9 +97,9 @@ def test_a_job_is_suspended_and_goes_on(
     run = facts(Engine.KUBERNETES, made)
     controls = KubernetesControls()
     controls.perform(run=run, target=target, request=request("suspend"))
-    seen = client.get("Job", run.external_id, namespace=space)
-    assert seen["spec"]["suspend"] is True
-    assert seen["metadata"]["annotations"] == {
+    manifest = client.get("Job", run.external_id, namespace=space)
+    assert manifest["spec"]["suspend"] is True
+    assert manifest["metadata"]["annotations"] == {
         "headroom.dev/last-action": "suspend",
         "headroom.dev/last-actor": "olga",
         "headroom.dev/last-reason": "make room",
@@ -116,9 +116,9 @@ def test_only_that_very_job_is_touched(
     for verb in ("suspend", "delete"):
         with pytest.raises(Conflict):
             KubernetesControls().perform(run=other, target=target, request=request(verb))
-    seen = client.get("Job", other.external_id, namespace=space)
-    assert not seen["spec"].get("suspend")
-    assert "deletionTimestamp" not in seen["metadata"]
+    manifest = client.get("Job", other.external_id, namespace=space)
+    assert not manifest["spec"].get("suspend")
+    assert "deletionTimestamp" not in manifest["metadata"]
 
 
 def test_the_server_itself_refuses_a_patch_for_another_uid(
@@ -171,8 +171,10 @@ def test_a_deletion_whose_answer_was_lost_is_not_called_a_refusal(
 # -- Workflows -----------------------------------------------------------------------------------
 
 
-def act(target: TargetRef, made: dict[str, Any], asked: ActionRequest) -> Answer:
-    return ArgoControls().perform(run=facts(Engine.ARGO, made), target=target, request=asked)
+def act(target: TargetRef, made: dict[str, Any], action_request: ActionRequest) -> Answer:
+    return ArgoControls().perform(
+        run=facts(Engine.ARGO, made), target=target, request=action_request
+    )
 
 
 @pytest.mark.parametrize(
@@ -195,16 +197,16 @@ def test_a_merge_patch_says_what_and_who(
     before = {f"{ACTOR}actor": "ann", f"{ACTOR}actor-preferred-username": "Ann"}
     made = workflow(client, space, metadata={"labels": {"team": "blue", **before}})
     act(target, made, request(verb))
-    seen = client.get("Workflow", made["metadata"]["name"], namespace=space)
-    assert seen["spec"] == {"entrypoint": "main", field: value}
-    assert seen["metadata"]["labels"] == {
+    manifest = client.get("Workflow", made["metadata"]["name"], namespace=space)
+    assert manifest["spec"] == {"entrypoint": "main", field: value}
+    assert manifest["metadata"]["labels"] == {
         "team": "blue",
         f"{ACTOR}actor": "olga",
         f"{ACTOR}actor-email": "olga.at.example.org",
         f"{ACTOR}action": action,
     }
-    assert seen["metadata"]["annotations"]["headroom.dev/last-reason"] == "make room"
-    managers = seen["metadata"]["managedFields"]
+    assert manifest["metadata"]["annotations"]["headroom.dev/last-reason"] == "make room"
+    managers = manifest["metadata"]["managedFields"]
     assert {entry["operation"] for entry in managers} == {"Update"}
 
 
@@ -224,10 +226,10 @@ def test_whoever_acts_is_a_label_that_the_server_takes(
 ) -> None:
     made = workflow(client, space, metadata={"labels": {f"{ACTOR}actor-email": "ann"}})
     act(target, made, ActionRequest(str(uuid4()), "stop", {}, "make room", written))
-    seen = client.get("Workflow", made["metadata"]["name"], namespace=space)
+    manifest = client.get("Workflow", made["metadata"]["name"], namespace=space)
     labels = {f"{ACTOR}actor": label, f"{ACTOR}action": "Stop"}
-    assert seen["metadata"]["labels"] == labels
-    assert seen["metadata"]["annotations"]["headroom.dev/last-actor"] == written
+    assert manifest["metadata"]["labels"] == labels
+    assert manifest["metadata"]["annotations"]["headroom.dev/last-actor"] == written
 
 
 def test_resuming_takes_the_suspension_away_and_a_suspend_step_is_left_alone(
@@ -235,8 +237,8 @@ def test_resuming_takes_the_suspension_away_and_a_suspend_step_is_left_alone(
 ) -> None:
     made = workflow(client, space, spec={"suspend": True})
     act(target, made, request("resume"))
-    seen = client.get("Workflow", made["metadata"]["name"], namespace=space)
-    assert "suspend" not in seen["spec"]
+    manifest = client.get("Workflow", made["metadata"]["name"], namespace=space)
+    assert "suspend" not in manifest["spec"]
     with pytest.raises(Refused, match="suspend step"):
         act(target, made, request("resume"))
 
@@ -273,9 +275,9 @@ def test_resubmitting_makes_a_new_one_without_what_belonged_to_the_old(
         spec={"shutdown": "Stop"},
         status={"phase": "Failed"},
     )
-    asked = request("resubmit")
-    answer = act(target, made, asked)
-    again = act(target, made, asked)
+    resubmission = request("resubmit")
+    answer = act(target, made, resubmission)
+    again = act(target, made, resubmission)
     assert again.result["name"] == answer.result["name"]
     new = client.get("Workflow", answer.result["name"], namespace=space)
     assert new["spec"] == {"entrypoint": "main"}

@@ -47,8 +47,8 @@ def job(*conditions: Object, name: str = "job", **spec: Any) -> Object:
 
 def condition(kind: str, reason: str = "", status: str = "True") -> Object:
     """A condition of a Job or a pod."""
-    found = {"type": kind, "status": status, "reason": reason, "message": f"because of {reason}"}
-    return {**found, "lastTransitionTime": ENDED}
+    entry = {"type": kind, "status": status, "reason": reason, "message": f"because of {reason}"}
+    return {**entry, "lastTransitionTime": ENDED}
 
 
 def pod(uid: str = "p1", phase: str = "Running", reason: str = "", **more: Any) -> Object:
@@ -76,9 +76,9 @@ def pod(uid: str = "p1", phase: str = "Running", reason: str = "", **more: Any) 
     }
 
 
-def seen(found: Object, *pods: Object, **more: Any) -> RunSnapshot:
+def seen(manifest: Object, *pods: Object, **more: Any) -> RunSnapshot:
     """The run of a Job."""
-    return run_of(JobSnapshot(found, pods, **more), NOW)
+    return run_of(JobSnapshot(manifest, pods, **more), NOW)
 
 
 LATE = condition("Failed", "DeadlineExceeded")
@@ -125,16 +125,16 @@ def test_a_deadline_comes_before_what_it_did_to_the_pod() -> None:
 
 
 def test_pods_side_by_side_that_all_failed_are_as_many_attempts() -> None:
-    found = job(SPENT, parallelism=2, completions=2)
-    found["status"]["failed"] = 2
-    run = seen(found, pod("p1", phase="Failed", code=1), pod("p2", phase="Failed", code=1))
+    manifest = job(SPENT, parallelism=2, completions=2)
+    manifest["status"]["failed"] = 2
+    run = seen(manifest, pod("p1", phase="Failed", code=1), pod("p2", phase="Failed", code=1))
     assert run.attempts == 2
 
 
 def test_pods_side_by_side_that_go_on_after_a_failure_are_one_attempt_more() -> None:
-    found = job(parallelism=2, completions=2)
-    found["status"]["failed"] = 1
-    assert seen(found, pod("p1", phase="Failed", code=1), pod("p2")).attempts == 2
+    manifest = job(parallelism=2, completions=2)
+    manifest["status"]["failed"] = 1
+    assert seen(manifest, pod("p1", phase="Failed", code=1), pod("p2")).attempts == 2
 
 
 def warning(count: int, name: str = "w") -> Object:

@@ -73,14 +73,14 @@ def test_the_events_of_a_job_tell_its_story_once(site: Site) -> None:
             and store.named("denied")[-1].attributes.get("denials", {}).get("count", 0) > 2
         )
     )
-    refused = [one for one in store.events_of("denied") if one.kind is EventKind.DENIED]
+    refused = [event for event in store.events_of("denied") if event.kind is EventKind.DENIED]
     assert len(refused) == 1
     assert refused[0].detail["requested"] == {"requests.cpu": "2"}
     assert refused[0].detail["limited"] == {"requests.cpu": "1"}
-    told = store.keys_of("good")
+    keys = store.keys_of("good")
     once = ("created", "started", "attempt_started", "step_completed", "succeeded", "cleanup")
-    assert {kind: told.count(kind) for kind in once} == dict.fromkeys(once, 1)
-    assert told[-1] == "cleanup"
+    assert {kind: keys.count(kind) for kind in once} == dict.fromkeys(once, 1)
+    assert keys[-1] == "cleanup"
     progress = store.named("good")[-1].progress
     assert progress is not None
     assert (progress.done, progress.total) == (3, 10)
@@ -90,9 +90,9 @@ def test_pods_are_attempts(site: Site) -> None:
     site.job("again", notes={**FAST, "ends": "error"}, backoffLimit=1)
     store = reader(site).until(ended("again"))
     run = store.named("again")[-1]
-    failed = [one for one in store.events_of("again") if one.kind is EventKind.ATTEMPT_FAILED]
-    assert [one.attempt for one in failed] == [1, 2]
-    assert [one.detail["exit_code"] for one in failed] == [1, 1]
+    failed = [event for event in store.events_of("again") if event.kind is EventKind.ATTEMPT_FAILED]
+    assert [event.attempt for event in failed] == [1, 2]
+    assert [event.detail["exit_code"] for event in failed] == [1, 1]
     assert run.attempts == 2
 
 
@@ -146,8 +146,8 @@ def test_a_clean_up_that_does_not_happen_is_overdue(site: Site) -> None:
     read.until(ended("stays"))
     for hours in (2, 3):
         store = read.read(now=datetime.now(UTC) + timedelta(hours=hours))
-    told = [one.key for one in store.events_of("stays") if one.kind is EventKind.CLEANUP]
-    assert told == ["overdue"]
+    keys = [event.key for event in store.events_of("stays") if event.kind is EventKind.CLEANUP]
+    assert keys == ["overdue"]
     assert store.named("stays")[-1].cleaned_at is None
 
 
@@ -177,7 +177,7 @@ def test_one_job_is_fetched_with_its_events_and_document(site: Site) -> None:
     ref = RunRef(1, "good", uid, site.namespace, run.status, run.revision, run.created_at)
     history = read.source.history(target=read.target, run=ref, after=0)
     assert history.complete
-    assert {one.key for one in run.events} == {one.key for one in history.events}
+    assert {event.key for event in run.events} == {event.key for event in history.events}
     other = RunRef(1, "good", "other", site.namespace, run.status, "", run.created_at)
     with pytest.raises(NotFound):
         read.source.history(target=read.target, run=other, after=0)
@@ -192,8 +192,8 @@ def test_a_forgotten_past_is_a_gap_and_nothing_is_lost(tmp_path: Path) -> None:
         emulator.compact()
         store = read.until(ended("meanwhile"))
         assert len(store.gaps) == 1
-        told = store.keys_of("before")
-        assert told.count("succeeded") == 1
+        keys = store.keys_of("before")
+        assert keys.count("succeeded") == 1
 
 
 def test_a_server_that_is_away_is_an_error_and_reading_goes_on_after(tmp_path: Path) -> None:

@@ -40,6 +40,6 @@ def test_nothing_is_lost_or_doubled_over_the_death_of_an_api_server() -> None:
         # It knows no changes from before its start: what is there was listed again, and said so.
         assert len(store.gaps) == 1
         for name in ("one", "two", "three"):
-            told = store.keys_of(name)
-            assert {kind: told.count(kind) for kind in ONCE} == dict.fromkeys(ONCE, 1)
+            keys = store.keys_of(name)
+            assert {kind: keys.count(kind) for kind in ONCE} == dict.fromkeys(ONCE, 1)
             assert store.named(name)[-1].status is Status.SUCCEEDED

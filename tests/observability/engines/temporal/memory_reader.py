@@ -81,8 +81,8 @@ class Rows:
         return max((seq for seq, _ in self.events[name]), default=0)
 
     def of(self, external_id: str) -> list[RunSnapshot]:
-        found = [run for (found, _), run in self.runs.items() if found == external_id]
-        return sorted(found, key=lambda run: run.created_at)
+        runs = [run for (name, _), run in self.runs.items() if name == external_id]
+        return sorted(runs, key=lambda run: run.created_at)
 
     def story(self, run: RunSnapshot) -> list[RunEvent]:
         """A run's events in their order."""

@@ -53,11 +53,11 @@ def test_cancel_names_the_operator_and_twice_is_once(
     uid = str(uuid4())
     do(target, handle, "cancel", uid=uid)
     do(target, handle, "cancel", uid=uid)
-    asked = worker.events(handle, "WORKFLOW_EXECUTION_CANCEL_REQUESTED")
-    assert len(asked) == 1
-    said = asked[0].workflow_execution_cancel_requested_event_attributes
-    assert said.identity == "headroom:olga"
-    assert said.cause == "it hangs (by olga through Headroom)"
+    requests = worker.events(handle, "WORKFLOW_EXECUTION_CANCEL_REQUESTED")
+    assert len(requests) == 1
+    details = requests[0].workflow_execution_cancel_requested_event_attributes
+    assert details.identity == "headroom:olga"
+    assert details.cause == "it hangs (by olga through Headroom)"
     until(lambda: worker.status(handle) == "canceled")
 
 
@@ -67,9 +67,9 @@ def test_terminate_keeps_operator_and_reason_and_a_second_one_is_a_conflict(
     handle = worker.start_waiting()
     assert "terminated" in do(target, handle, "terminate").message
     ended = worker.events(handle, "WORKFLOW_EXECUTION_TERMINATED")[0]
-    said = ended.workflow_execution_terminated_event_attributes
-    assert said.identity == "headroom:olga"
-    assert "olga" in said.reason
+    details = ended.workflow_execution_terminated_event_attributes
+    assert details.identity == "headroom:olga"
+    assert "olga" in details.reason
     with pytest.raises(Conflict, match="ended already"):
         do(target, handle, "terminate")
     with pytest.raises(Conflict, match="ended already"):
@@ -130,9 +130,9 @@ def test_reset_to_the_first_the_last_and_an_event(
     ):
         answer = do(target, handle, "reset", **arguments)
         assert answer.result["event"] == event
-        said, new = resets(worker, handle, answer)
-        assert said.base_run_id == handle.result_run_id
-        assert "by olga through Headroom" in said.failure.message
+        details, new = resets(worker, handle, answer)
+        assert details.base_run_id == handle.result_run_id
+        assert "by olga through Headroom" in details.failure.message
         assert worker.run(new.result()) == 7
 
 

@@ -52,11 +52,11 @@ WRAPPED = Failure("Activity task failed", "activity", type="charge", cause=REFUS
 
 
 @given(st.lists(st.tuples(st.sampled_from(TYPES), st.integers(0, 30)), max_size=30))
-def test_no_order_of_events_breaks_the_story(found: list[tuple[str, int]]) -> None:
-    events = [event(n + 1, kind, ref=ref) for n, (kind, ref) in enumerate(found)]
+def test_no_order_of_events_breaks_the_story(pairs: list[tuple[str, int]]) -> None:
+    events = [event(n + 1, kind, ref=ref) for n, (kind, ref) in enumerate(pairs)]
     story = reduce_history(events)
-    keys = [(one.seq, one.key) for one in story.events]
-    assert all(one.title for one in story.events)
+    keys = [(item.seq, item.key) for item in story.events]
+    assert all(item.title for item in story.events)
     assert len(keys) >= len(set(keys))
     run = refined(snapshot(row(1, BEGIN), "default"), story)
     assert not run.needs_history
@@ -70,9 +70,9 @@ def test_a_final_timeout_keeps_the_last_checkpoint() -> None:
             event(7, "activity_task_timed_out", ref=5, failure=LOST, state="timeout"),
         ]
     )
-    kinds = [one.kind for one in story.events]
+    kinds = [item.kind for item in story.events]
     assert kinds.count(EventKind.CHECKPOINT) == 2
-    attempts = {one.attempt for one in story.events if one.kind is EventKind.CHECKPOINT}
+    attempts = {item.attempt for item in story.events if item.kind is EventKind.CHECKPOINT}
     assert attempts == {2, 3}
     assert story.progress is not None
     assert (story.progress.done, story.progress.total) == (57, 100)
@@ -97,7 +97,7 @@ def test_the_end_of_a_history_says_nothing_about_workers_it_does_not_know() -> N
         ],
         after=30,
     )
-    assert [one.title for one in story.events] == [
+    assert [item.title for item in story.events] == [
         "Another worker took over",
         "The worker came back with another build",
     ]
@@ -225,9 +225,9 @@ def test_a_failure_without_words_is_told_by_its_type() -> None:
 def test_progress_is_read_where_the_details_are_numbers(
     details: tuple[Any, ...], done: int | None, total: int | None
 ) -> None:
-    found = progress(Heartbeat(details, "x"), BEGIN)
-    assert (found.done, found.total) == (done, total)
-    assert len(found.text) <= 200
+    result = progress(Heartbeat(details, "x"), BEGIN)
+    assert (result.done, result.total) == (done, total)
+    assert len(result.text) <= 200
 
 
 def test_a_stored_revision_covers_what_is_as_old() -> None:

@@ -87,8 +87,8 @@ def test_a_failure_after_retries_tells_attempts_message_and_stack(endings: Endin
     run = endings.run("failure")
     assert run.failure == "NoAddress: no postal address for order 7"
     assert (run.failure_kind, run.attempts) == (FailureKind.APPLICATION, 3)
-    failed = [one for one in endings.story("failure") if one.kind is EventKind.ATTEMPT_FAILED]
-    assert [one.attempt for one in failed] == [2, 3]
+    failed = [event for event in endings.story("failure") if event.kind is EventKind.ATTEMPT_FAILED]
+    assert [event.attempt for event in failed] == [2, 3]
     assert "send_letter" in failed[-1].detail["stack"]
     assert failed[-1].detail["retry_state"] == "maximum_attempts_reached"
     assert failed[-1].detail["details"] == [{"order": 7}]
@@ -120,10 +120,10 @@ def test_who_cancelled_and_who_terminated_is_told_with_the_reason(endings: Endin
 
 def test_a_chain_of_continued_runs_has_one_name(endings: Endings) -> None:
     first, second, third = endings.runs("continued")
-    assert [one.status for one in (first, second)] == [Status.CONTINUED] * 2
+    assert [run.status for run in (first, second)] == [Status.CONTINUED] * 2
     where = endings.reading.target.options["namespace"]
     name = run_key("temporal", where, first.external_id, first.run_id)
-    assert {one.links[LinkKind.CHAIN] for one in (first, second, third)} == {name}
+    assert {run.links[LinkKind.CHAIN] for run in (first, second, third)} == {name}
     onward = endings.reading.rows.story(first)[-1]
     assert (onward.kind, onward.detail["run_id"]) == (EventKind.CONTINUED, second.run_id)
 
@@ -134,8 +134,8 @@ def test_children_name_their_parent_and_the_parent_tells_of_them(endings: Ending
     for name in ("invoice", "letter"):
         child = endings.reading.rows.of(f"{parent.external_id}-{name}")[0]
         assert child.parent == own
-    closed = [one for one in endings.story("family") if one.kind is EventKind.CHILD_CLOSED]
-    assert [one.detail["workflow_id"] for one in closed] == [
+    closed = [event for event in endings.story("family") if event.kind is EventKind.CHILD_CLOSED]
+    assert [event.detail["workflow_id"] for event in closed] == [
         f"{parent.external_id}-invoice",
         f"{parent.external_id}-letter",
     ]
@@ -146,7 +146,9 @@ def test_signals_and_updates_are_told_with_their_sender(endings: Endings) -> Non
     signal = endings.first("signal", EventKind.SIGNAL)
     assert (signal.title, signal.detail["input"]) == ("Signal release", ["go on"])
     assert "@" in signal.actor
-    accepted, completed = (one for one in endings.story("signal") if one.kind is EventKind.UPDATE)
+    accepted, completed = (
+        event for event in endings.story("signal") if event.kind is EventKind.UPDATE
+    )
     assert accepted.title == "Update approve accepted"
     assert completed.detail["result"] == ["approved by alice"]
     assert accepted.step == completed.step
@@ -160,9 +162,13 @@ def test_the_workflows_own_timeout_is_a_deadline(endings: Endings) -> None:
 
 def test_a_reset_is_told_on_both_sides(endings: Endings) -> None:
     base, again = endings.runs("reset")
-    onward = next(one for one in endings.reading.rows.story(base) if one.kind is EventKind.RESET)
+    onward = next(
+        event for event in endings.reading.rows.story(base) if event.kind is EventKind.RESET
+    )
     assert onward.detail["new_run_id"] == again.run_id
-    back = next(one for one in endings.reading.rows.story(again) if one.kind is EventKind.RESET)
+    back = next(
+        event for event in endings.reading.rows.story(again) if event.kind is EventKind.RESET
+    )
     assert back.detail["base_run_id"] == base.run_id
     assert back.message == "the second charge was wrong"
     assert base.links[LinkKind.CHAIN] == again.links[LinkKind.CHAIN]
@@ -180,7 +186,7 @@ def test_code_that_no_longer_fits_is_told_while_the_run_is_stuck(endings: Ending
 
 
 def test_large_payloads_are_shown_by_how_they_begin(endings: Endings) -> None:
-    results = [one for one in endings.story("haul") if one.kind is EventKind.STEP_COMPLETED]
+    results = [event for event in endings.story("haul") if event.kind is EventKind.STEP_COMPLETED]
     assert len(results) == 5
     for event in results:
         shown = event.detail["result"][0]
@@ -200,7 +206,7 @@ def test_reading_a_history_again_changes_nothing(endings: Endings, ending: str) 
     before = dict(endings.reading.rows.events[_name(endings, ending)])
     history = endings.reading.fetch(_name(endings, ending), after=0)
     resets = {key for key in before if key[1].startswith("reset/")}
-    assert {(one.seq, one.key) for one in history.events} == set(before) - resets
+    assert {(event.seq, event.key) for event in history.events} == set(before) - resets
     assert history.complete == (ending != "non-determinism")
-    seqs = [one.seq for one in history.events]
+    seqs = [event.seq for event in history.events]
     assert seqs == sorted(seqs)

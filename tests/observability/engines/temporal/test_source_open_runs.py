@@ -59,14 +59,14 @@ def test_progress_is_told_while_an_activity_heartbeats(reading: Reading) -> None
     reading.until(lambda: reading.rows.of(name)[0].status is Status.SUCCEEDED)
     run = reading.rows.of(name)[0]
     story = reading.rows.story(run)
-    checkpoints = [one for one in story if one.kind is EventKind.CHECKPOINT]
-    assert all(one.detail["total"] == 8 and one.step == "activity-5" for one in checkpoints)
-    done = [one.detail["done"] for one in checkpoints]
+    checkpoints = [event for event in story if event.kind is EventKind.CHECKPOINT]
+    assert all(event.detail["total"] == 8 and event.step == "activity-5" for event in checkpoints)
+    done = [event.detail["done"] for event in checkpoints]
     assert len(set(done)) == len(done)
-    started = [one for one in story if one.kind is EventKind.ATTEMPT_STARTED]
-    assert [one.attempt for one in started] == [1, 2]
-    lost = [one for one in story if one.kind is EventKind.ATTEMPT_TIMED_OUT]
-    assert [one.attempt for one in lost] == [1]
+    started = [event for event in story if event.kind is EventKind.ATTEMPT_STARTED]
+    assert [event.attempt for event in started] == [1, 2]
+    lost = [event for event in story if event.kind is EventKind.ATTEMPT_TIMED_OUT]
+    assert [event.attempt for event in lost] == [1]
 
 
 def _checkpoints(reading: Reading, name: str) -> int:
@@ -74,7 +74,7 @@ def _checkpoints(reading: Reading, name: str) -> int:
     if not runs:
         return 0
     assert runs[0].progress is None or runs[0].progress.total == 8
-    return sum(one.kind is EventKind.CHECKPOINT for one in reading.rows.story(runs[0]))
+    return sum(event.kind is EventKind.CHECKPOINT for event in reading.rows.story(runs[0]))
 
 
 def test_a_retry_to_come_is_told_with_its_time_and_the_last_failure(reading: Reading) -> None:
@@ -85,17 +85,19 @@ def test_a_retry_to_come_is_told_with_its_time_and_the_last_failure(reading: Rea
 
     name = with_worker(reading, act)
     story = reading.rows.story(reading.rows.of(name)[0])
-    retry = next(one for one in story if one.kind is EventKind.RETRY)
+    retry = next(event for event in story if event.kind is EventKind.RETRY)
     assert retry.attempt >= 2
     assert retry.detail["maximum_attempts"] == 3
-    failed = next(one for one in story if one.kind is EventKind.ATTEMPT_FAILED)
+    failed = next(event for event in story if event.kind is EventKind.ATTEMPT_FAILED)
     assert failed.message == "NoAddress: no postal address for order 3"
     assert "send_letter" in failed.detail["stack"]
 
 
 def _retries(reading: Reading, name: str) -> bool:
     runs = reading.rows.of(name)
-    return bool(runs) and any(one.kind is EventKind.RETRY for one in reading.rows.story(runs[0]))
+    return bool(runs) and any(
+        event.kind is EventKind.RETRY for event in reading.rows.story(runs[0])
+    )
 
 
 def test_a_paused_activity_is_told_with_who_and_why(reading: Reading) -> None:
@@ -124,13 +126,13 @@ def test_a_paused_activity_is_told_with_who_and_why(reading: Reading) -> None:
 def _checkpoints_of(reading: Reading, name: str) -> bool:
     runs = reading.rows.of(name)
     return bool(runs) and any(
-        one.kind is EventKind.CHECKPOINT for one in reading.rows.story(runs[0])
+        event.kind is EventKind.CHECKPOINT for event in reading.rows.story(runs[0])
     )
 
 
 def _paused(reading: Reading, name: str) -> Any:
     story = reading.rows.story(reading.rows.of(name)[0])
-    return next((one for one in story if one.kind is EventKind.PAUSED), None)
+    return next((event for event in story if event.kind is EventKind.PAUSED), None)
 
 
 def test_what_is_new_of_a_long_history_costs_no_more_than_its_end(reading: Reading) -> None:
@@ -150,7 +152,7 @@ def test_what_is_new_of_a_long_history_costs_no_more_than_its_end(reading: Readi
     without_worker(reading, lambda client: signal(client, 5))
     before = requests(reading)
     history = reading.fetch(name)
-    assert [one.seq for one in history.events] == [903, 904, 905, 906, 907]
+    assert [event.seq for event in history.events] == [903, 904, 905, 906, 907]
     # A description, and one or two pages of the end: that may hold who worked on it before.
     assert requests(reading) - before <= 3
     assert history.document == b""
@@ -196,16 +198,16 @@ def test_nothing_is_read_again_when_nothing_changed(reading: Reading) -> None:
 
 def test_a_quiet_stream_is_watched_for_as_long_as_was_asked(reading: Reading) -> None:
     pages = reading.pages(wait=PATIENCE)
-    seen = 0
+    count = 0
     for page in pages:
         reading.rows.store(page)
-        seen += 1
-        if seen == 1:
+        count += 1
+        if count == 1:
             without_worker(
                 reading, lambda client: start(client, "ApprovalFlow", Order("a", 1), id="late")
             )
-        if seen >= 3 and reading.rows.runs:
+        if count >= 3 and reading.rows.runs:
             break
     assert list(reading.pages(wait=1.0))  # clock: it ends by itself
     assert [run.external_id for run in reading.rows.runs.values()] == ["late"]
-    assert seen >= 3
+    assert count >= 3

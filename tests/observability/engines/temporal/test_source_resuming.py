@@ -48,9 +48,9 @@ def end_many(reading: Reading, count: int) -> set[str]:
         await asyncio.gather(*(handle.result() for handle in handles))
         return {handle.id for handle in handles}
 
-    found = with_worker(reading, act)
-    assert isinstance(found, set)
-    return found
+    names = with_worker(reading, act)
+    assert isinstance(names, set)
+    return names
 
 
 @pytest.mark.parametrize("steps", [1, 3])
@@ -109,7 +109,7 @@ def test_a_hostile_name_is_just_a_name(reading: Reading, name: str) -> None:
     assert run.type == name[:199] + "…" if len(name) > 200 else run.type == name
     assert run.failure == name
     story = reading.rows.story(run)
-    assert all(len(one.title) <= 200 and len(one.step) <= 255 for one in story)
+    assert all(len(event.title) <= 200 and len(event.step) <= 255 for event in story)
     assert story[1].detail["input"] == [name]
 
 

@@ -44,15 +44,15 @@ class Visibility:
     """Answers the queries of windows as the server does: newest first, in pages."""
 
     rows_there: list[VisibilityRow]
-    asked: list[int] = field(default_factory=list)
+    page_sizes: list[int] = field(default_factory=list)
     counted: int = 0
 
     def _matching(self, query: str) -> list[VisibilityRow]:
-        found = self.rows_there
+        rows = self.rows_there
         for sign, bound in _BOUND.findall(query):
             moment = datetime.fromisoformat(bound)
-            found = [one for one in found if (_closed(one) >= moment) == (sign == ">=")]
-        return sorted(found, key=_closed, reverse=True)
+            rows = [item for item in rows if (_closed(item) >= moment) == (sign == ">=")]
+        return sorted(rows, key=_closed, reverse=True)
 
     def count(self, query: str) -> int:
         self.counted += 1
@@ -60,16 +60,16 @@ class Visibility:
 
     def rows(self, query: str, *, size: int, token: bytes = b"") -> VisibilityPage:
         start = int(token or b"0")
-        found = self._matching(query)
-        page = found[start : start + size]
-        more = start + size < len(found)
-        self.asked.append(len(page))
+        rows = self._matching(query)
+        page = rows[start : start + size]
+        more = start + size < len(rows)
+        self.page_sizes.append(len(page))
         return VisibilityPage(tuple(page), str(start + size).encode() if more else b"")
 
 
-def _closed(one: VisibilityRow) -> datetime:
-    assert one.closed_at is not None
-    return one.closed_at
+def _closed(item: VisibilityRow) -> datetime:
+    assert item.closed_at is not None
+    return item.closed_at
 
 
 @pytest.fixture(autouse=True)
@@ -90,24 +90,24 @@ ages = st.lists(
 
 
 @given(ages)
-def test_every_run_is_found_once_wherever_in_time_it_lies(found: list[int]) -> None:
-    there = Visibility([row(n, END - timedelta(seconds=age)) for n, age in enumerate(found)])
-    seen = [one.run_id for portion in walk(there) for one in portion.rows]
-    assert sorted(seen) == sorted(one.run_id for one in there.rows_there)
-    assert max(there.asked, default=0) <= 5
+def test_every_run_is_found_once_wherever_in_time_it_lies(seconds: list[int]) -> None:
+    there = Visibility([row(n, END - timedelta(seconds=age)) for n, age in enumerate(seconds)])
+    run_ids = [item.run_id for portion in walk(there) for item in portion.rows]
+    assert sorted(run_ids) == sorted(item.run_id for item in there.rows_there)
+    assert max(there.page_sizes, default=0) <= 5
 
 
 @given(ages)
-def test_what_a_window_says_is_done_is_done(found: list[int]) -> None:
-    there = Visibility([row(n, END - timedelta(seconds=age)) for n, age in enumerate(found)])
-    seen: set[str] = set()
+def test_what_a_window_says_is_done_is_done(seconds: list[int]) -> None:
+    there = Visibility([row(n, END - timedelta(seconds=age)) for n, age in enumerate(seconds)])
+    run_ids: set[str] = set()
     ends: list[datetime] = []
     for portion in walk(there):
-        seen |= {one.run_id for one in portion.rows}
+        run_ids |= {item.run_id for item in portion.rows}
         if portion.ends_at is not None:
             ends.append(portion.ends_at)
-            before = {one.run_id for one in there.rows_there if _closed(one) < portion.ends_at}
-            assert before <= seen
+            before = {item.run_id for item in there.rows_there if _closed(item) < portion.ends_at}
+            assert before <= run_ids
     assert ends == sorted(ends)
     assert ends[-1] == END
 
@@ -116,14 +116,14 @@ def test_years_without_runs_are_crossed_in_a_few_questions() -> None:
     there = Visibility([row(n, END - timedelta(days=2, seconds=n)) for n in range(40)])
     walk(there)
     assert there.counted < 80
-    assert len(there.asked) < 40
+    assert len(there.page_sizes) < 40
 
 
 def test_many_runs_of_one_moment_are_read_page_by_page() -> None:
     there = Visibility([row(n, END - timedelta(days=1)) for n in range(23)])
-    found = [portion for portion in walk(there) if portion.rows]
-    assert [len(portion.rows) for portion in found] == [5, 5, 5, 5, 3]
-    assert [portion.ends_at is None for portion in found] == [True, True, True, True, False]
+    portions = [portion for portion in walk(there) if portion.rows]
+    assert [len(portion.rows) for portion in portions] == [5, 5, 5, 5, 3]
+    assert [portion.ends_at is None for portion in portions] == [True, True, True, True, False]
 
 
 def test_a_cursor_survives_being_stored() -> None:

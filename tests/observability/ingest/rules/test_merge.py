@@ -48,20 +48,21 @@ def looks(draw: st.DrawFn) -> RunSnapshot:
     )
 
 
-def folded(seen: list[RunSnapshot]) -> RunState:
+def folded(snapshots: list[RunSnapshot]) -> RunState:
     """All of them, one after the other."""
     first, *rest = (
-        state_of(one, masker=MASKER, tenant_id=1 if one.worker else None) for one in seen
+        state_of(snapshot, masker=MASKER, tenant_id=1 if snapshot.worker else None)
+        for snapshot in snapshots
     )
     result = first
-    for one in rest:
-        result = merged(result, one)
+    for state in rest:
+        result = merged(result, state)
     return result
 
 
 @given(
     st.lists(looks(), min_size=1, max_size=5).flatmap(
-        lambda seen: st.tuples(st.just(seen), st.permutations(seen))
+        lambda snapshots: st.tuples(st.just(snapshots), st.permutations(snapshots))
     )
 )
 def test_the_order_of_arrival_does_not_matter(
@@ -71,9 +72,11 @@ def test_the_order_of_arrival_does_not_matter(
 
 
 @given(st.lists(looks(), min_size=1, max_size=4), st.data())
-def test_seeing_a_look_again_changes_nothing(seen: list[RunSnapshot], data: st.DataObject) -> None:
-    again = data.draw(st.sampled_from(seen))
-    assert folded([*seen, again]) == folded(seen)
+def test_seeing_a_look_again_changes_nothing(
+    snapshots: list[RunSnapshot], data: st.DataObject
+) -> None:
+    again = data.draw(st.sampled_from(snapshots))
+    assert folded([*snapshots, again]) == folded(snapshots)
 
 
 def test_late_news_does_not_open_a_closed_run() -> None:

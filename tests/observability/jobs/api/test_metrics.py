@@ -70,7 +70,7 @@ def test_what_nobody_reads_any_more_is_not_caught_up(target: Target) -> None:
     samples = scraped(rest)
     assert samples["headroom_ingest_caught_up", "eu"] == 0
     assert 590 < samples["headroom_ingest_lag_seconds", "eu"] < 660
-    (eu,) = (one for one in ingest_statuses(timezone.now()) if one.target == target)
+    (eu,) = (status for status in ingest_statuses(timezone.now()) if status.target == target)
     assert (eu.late, eu.silent) == (True, True)
 
 

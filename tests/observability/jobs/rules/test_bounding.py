@@ -100,6 +100,6 @@ def test_a_detail_that_claims_to_be_cut_is_cut_all_the_same() -> None:
 
 
 @given(st.text(min_size=900), st.text(min_size=900))
-def test_long_names_stay_apart(one: str, other: str) -> None:
-    assert len(bounded_id(one).encode()) <= 1000
-    assert (bounded_id(one) == bounded_id(other)) == (clean(one) == clean(other))
+def test_long_names_stay_apart(name: str, other: str) -> None:
+    assert len(bounded_id(name).encode()) <= 1000
+    assert (bounded_id(name) == bounded_id(other)) == (clean(name) == clean(other))

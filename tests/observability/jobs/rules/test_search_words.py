@@ -49,4 +49,6 @@ def test_words_are_bounded_plain_and_separated_by_one_space(texts: list[str]) ->
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60))
 def test_whatever_is_copied_from_a_run_finds_it(text: str) -> None:
     have = search_words(text).split(" ")
-    assert all(any(word.startswith(asked) for word in have) for asked in query_words(text))
+    assert all(
+        any(word.startswith(query_word) for word in have) for query_word in query_words(text)
+    )

@@ -118,15 +118,17 @@ def test_a_parent_named_without_its_run_is_whichever_has_that_id() -> None:
 
 
 def test_circles_end() -> None:
-    one, two, three = (make_run(type=name, created_at=after(n)) for n, name in enumerate("abc"))
-    JobRun.objects.filter(pk=one.pk).update(parent_key=three.key)
-    JobRun.objects.filter(pk=two.pk).update(parent_key=one.key)
-    JobRun.objects.filter(pk=three.pk).update(parent_key=two.key)
+    first, second, third = (
+        make_run(type=name, created_at=after(n)) for n, name in enumerate("abc")
+    )
+    JobRun.objects.filter(pk=first.pk).update(parent_key=third.key)
+    JobRun.objects.filter(pk=second.pk).update(parent_key=first.key)
+    JobRun.objects.filter(pk=third.pk).update(parent_key=second.key)
     self = make_run(type="self")
     JobRun.objects.filter(pk=self.pk).update(parent_key=self.key)
-    one.refresh_from_db()
+    first.refresh_from_db()
     self.refresh_from_db()
-    assert drawn(related(one).roots) == [["a*", ["b", ["c"]]]]
+    assert drawn(related(first).roots) == [["a*", ["b", ["c"]]]]
     assert drawn(related(self).roots) == [["self*"]]
 
 

@@ -182,8 +182,8 @@ def test_events_are_filtered_by_kind_step_and_text(viewer: Client) -> None:
     make_events(run, [*retried("charge"), *retried("ship", start=60, first=20)])
     failures = text_of(viewer, run, kind="failures")
     assert failures.count('id="event-') == 2
-    one = text_of(viewer, run, kind="failures", step="ship")
-    assert one.count('id="event-') == 1
+    ship_failures = text_of(viewer, run, kind="failures", step="ship")
+    assert ship_failures.count('id="event-') == 1
     assert text_of(viewer, run, text="paymentdown").count('id="event-') == 2
     assert "No event matches." in text_of(viewer, run, text="nothing like it")
 

@@ -55,7 +55,7 @@ def test_what_importing_raises_is_said_and_nothing_is_kept(
 
 
 @pytest.mark.parametrize(
-    ("field", "given"),
+    ("field", "arguments"),
     [
         ("name", {"name": "Flows!"}),
         ("version", {"version": "../../etc"}),
@@ -65,10 +65,10 @@ def test_what_importing_raises_is_said_and_nothing_is_kept(
     ],
 )
 def test_bad_input_names_its_field(
-    shelf: Callable[..., None], admin: Actor, field: str, given: dict[str, object]
+    shelf: Callable[..., None], admin: Actor, field: str, arguments: dict[str, object]
 ) -> None:
     shelf("flows", "1", "invoice_v1")
-    wanted = {"name": "flows", "version": "1", "modules": ["flows"], "reason": "build"} | given
+    wanted = {"name": "flows", "version": "1", "modules": ["flows"], "reason": "build"} | arguments
     with pytest.raises(DomainError) as refused:
         bundles.register(actor=admin, **wanted)  # type: ignore[arg-type]  # one of them is wrong
     assert refused.value.field == field

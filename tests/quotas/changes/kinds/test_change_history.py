@@ -65,8 +65,8 @@ def change_of(step: tuple[Any, ...], now: datetime) -> ProposedChange | None:
         case "end lease", index:
             rows = list(Lease.objects.at(now).order_by("pk"))
             return EndLease(rows[index].pk) if index < len(rows) else None
-    found = list(Override.objects.at(now).order_by("pk"))
-    return EndOverride(found[step[1]].pk) if step[1] < len(found) else None
+    overrides = list(Override.objects.at(now).order_by("pk"))
+    return EndOverride(overrides[step[1]].pk) if step[1] < len(overrides) else None
 
 
 def comparable(limits: EffectiveLimits | None) -> Any:
@@ -74,8 +74,8 @@ def comparable(limits: EffectiveLimits | None) -> Any:
     if limits is None:
         return None
     plain = {
-        key: replace(each, ref=each.ref.split(":")[0], reason="", author="")
-        for key, each in limits.limits.items()
+        key: replace(limit, ref=limit.ref.split(":")[0], reason="", author="")
+        for key, limit in limits.limits.items()
     }
     return replace(limits, limits=plain, suspended_reason="")
 
@@ -103,14 +103,14 @@ def test_any_sequence_of_changes_is_foreseen_as_it_is_written(
 def _clean_slate() -> None:
     Tenant.objects.all().delete()
     PlanVersion.objects.all().delete()
-    said: dict[str, Any] = {"actor": ALICE, "reason": "set up", "at": START}
+    signature: dict[str, Any] = {"actor": ALICE, "reason": "set up", "at": START}
     with time_machine.travel(START, tick=False):
         for number, slug in enumerate(("standard", "gold"), start=1):
             Plan.objects.filter(slug=slug).delete()
-            create_plan(slug=slug, name=slug, limits={"pods": number}, **said)
+            create_plan(slug=slug, name=slug, limits={"pods": number}, **signature)
         rows = [Tenant.objects.create(slug=slug, name=slug) for slug in SLUGS]
         version = PlanVersion.objects.get(plan__slug="standard")
-        subscribe(tenants=rows, version=version, **said)
+        subscribe(tenants=rows, version=version, **signature)
 
 
 def _step_and_compare(step: tuple[Any, ...], now: datetime) -> None:
@@ -149,7 +149,7 @@ def _values(limits: EffectiveLimits | None) -> Any:
     """What was enforced; that an override has an end is known only afterwards."""
     if limits is None:
         return None
-    return limits.suspended, {key: each.value for key, each in limits.limits.items()}
+    return limits.suspended, {key: limit.value for key, limit in limits.limits.items()}
 
 
 def test_a_tenant_that_is_not_named_is_left_alone() -> None:

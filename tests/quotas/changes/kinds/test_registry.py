@@ -22,16 +22,16 @@ WITHOUT_KINDS = {"change", "payload", "registry"}
 
 
 def test_every_module_of_the_package_is_looked_into() -> None:
-    names = {each.name for each in pkgutil.iter_modules(kinds.__path__)}
+    names = {module.name for module in pkgutil.iter_modules(kinds.__path__)}
     assert {module.__name__.rpartition(".")[2] for module in MODULES} == names - WITHOUT_KINDS
 
 
 def test_every_class_of_a_change_is_in_the_registry() -> None:
     classes = {
         kind
-        for each in pkgutil.iter_modules(kinds.__path__)
+        for module in pkgutil.iter_modules(kinds.__path__)
         for _, kind in inspect.getmembers(
-            import_module(f"{kinds.__name__}.{each.name}"), inspect.isclass
+            import_module(f"{kinds.__name__}.{module.name}"), inspect.isclass
         )
         if issubclass(kind, ProposedChange) and kind is not ProposedChange
     }

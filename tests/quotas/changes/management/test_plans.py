@@ -73,11 +73,11 @@ def test_a_difference_is_said_and_ends_with_one(file: Path) -> None:
 def test_applying_publishes_and_rolls_out(file: Path, plane: MemoryAdapter) -> None:
     plane.memory.used["lab", "acme"] = {"requests.cpu": 35_000}
     edit(file, "requests.cpu: '40'", "requests.cpu: '30'")
-    code, said = run("apply", str(file), "--reason", "too generous")
+    code, output = run("apply", str(file), "--reason", "too generous")
     rollout = Rollout.objects.get()
     assert code == 0
-    assert "acme on lab uses 35 cores of CPU requests, the new limit is 30 cores" in said
-    assert said.endswith(f"standard: published v2, rollout {rollout.pk} of 4 placements\n")
+    assert "acme on lab uses 35 cores of CPU requests, the new limit is 30 cores" in output
+    assert output.endswith(f"standard: published v2, rollout {rollout.pk} of 4 placements\n")
     held = Subscription.objects.filter(ends_at=None).values_list("version__number", flat=True)
     assert set(held) == {2}
     entry = Entry.objects.get(action="plan.version.publish")
@@ -114,7 +114,7 @@ def test_a_version_in_the_file_guards_against_other_editors(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "holds no plan"),
         ("plan: [", "not YAML at line 1"),
@@ -133,13 +133,13 @@ def test_a_version_in_the_file_guards_against_other_editors(file: Path) -> None:
     ],
 )
 def test_a_bad_file_is_an_error_that_says_where(
-    tmp_path: Path, dataset: SimpleNamespace, text: str, said: str
+    tmp_path: Path, dataset: SimpleNamespace, text: str, message: str
 ) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(CommandError) as refused:
         run("apply", str(path), "--reason", "because")
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert refused.value.returncode == 2
     assert not Plan.objects.exclude(slug="standard").exists()
 

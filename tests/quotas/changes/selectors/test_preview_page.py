@@ -25,7 +25,7 @@ def test_pages_of_objects_end_where_there_are_no_more(db: None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "expected"),
+    ("preview", "expected"),
     [
         (
             {"tenants": 1, "objects_total": 0},
@@ -56,8 +56,10 @@ def test_pages_of_objects_end_where_there_are_no_more(db: None) -> None:
         ),
     ],
 )  # fmt: skip
-def test_the_sentence_says_it_all(seen: dict[str, Any], expected: str) -> None:
-    assert sentence({"deletes": 0, "costs": [], "over_limit": [], "limits": [], **seen}) == expected
+def test_the_sentence_says_it_all(preview: dict[str, Any], expected: str) -> None:
+    assert (
+        sentence({"deletes": 0, "costs": [], "over_limit": [], "limits": [], **preview}) == expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,7 @@ def test_zero_unlimited_and_unset_are_told_apart(
         "key": "pods", "label": "pods", "before": before, "after": after,
         "before_text": texts[0], "after_text": texts[1], "tenants": 1,
     }  # fmt: skip
-    seen = dict.fromkeys(
+    numbers = dict.fromkeys(
         ("tenants", "objects_total", "deletes", "creates", "updates", "calls", "shadowed_total",
          "shadowed_tenants"), 0,
     )  # fmt: skip
@@ -87,6 +89,6 @@ def test_zero_unlimited_and_unset_are_told_apart(
         name: [] for name in ("over_limit", "costs", "settings", "shadowed", "blocked", "warnings")
     }
     rest = {"at": "2026-11-22T12:00:00+00:00", "confirm": "", "seconds": 0.0, "limits": [line]}
-    page = preview_page(Proposal(preview={**seen, **lists, **rest}))
+    page = preview_page(Proposal(preview={**numbers, **lists, **rest}))
     assert page is not None
     assert page.limits[0].direction == direction

@@ -48,7 +48,7 @@ def test_limits_may_be_written_as_people_do() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "payload", "field", "said"),
+    ("kind", "payload", "field", "message"),
     [
         ("Explode", {}, "kind", "use one of PublishPlan"),
         ("Suspend", [], "non_field_errors", "send an object"),
@@ -80,15 +80,17 @@ def test_limits_may_be_written_as_people_do() -> None:
          "labels", "use an object of texts"),
     ],
 )  # fmt: skip
-def test_faults_name_field_value_and_remedy(kind: str, payload: Any, field: str, said: str) -> None:
+def test_faults_name_field_value_and_remedy(
+    kind: str, payload: Any, field: str, message: str
+) -> None:
     problem = refusal(kind, payload)
     assert problem["field"].startswith(field)
-    assert said in problem["detail"]
+    assert message in problem["detail"]
 
 
 def test_all_faults_are_listed_at_once() -> None:
     problem = refusal("PublishPlan", {"plan": "", "limits": {"cpu": "x", "memory": "y"}})
-    assert [each["field"] for each in problem["errors"]] == [
+    assert [error["field"] for error in problem["errors"]] == [
         "plan", "base_version", "limits.requests.cpu", "limits.requests.memory",
     ]  # fmt: skip
 

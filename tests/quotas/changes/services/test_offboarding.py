@@ -19,7 +19,7 @@ from quotas.changes.tasks import finish_offboarding as finish_task
 from quotas.enforcement.models import RolloutItem
 from quotas.plans.models import Lease, Override, PlanVersion, Subscription
 from tenants.models import Placement, Tenant, TenantStatus
-from tests.quotas.changes.apply_change import carry_out, preview, settle
+from tests.quotas.changes.apply_change import carry_out, propose, settle
 
 WHEN = timezone.now() + timedelta(hours=5)
 
@@ -124,7 +124,7 @@ def test_a_place_that_was_left_can_be_taken_by_somebody_else(
 ) -> None:
     rollout = carry_out(Displace(dataset.placements["acme"].pk), alice, confirm="acme")
     with pytest.raises(DomainError, match="is acme's already"):
-        preview(Place("initech", "lab", "acme"), alice)
+        propose(Place("initech", "lab", "acme"), alice)
     settle(rollout)
     carry_out(Place("initech", "lab", "acme"), alice)
     assert Placement.objects.get(target__slug="lab", location="acme").tenant == dataset.initech
@@ -162,8 +162,8 @@ def test_suspending_and_resuming_is_one_entry_per_tenant(
 ) -> None:
     before = Entry.objects.count()
     carry_out(Suspend(("acme", "initech")), alice)
-    _, seen = preview(Suspend(("acme", "globex")), alice)
-    assert "Left out, not active: acme." in seen.warnings
+    _, preview = propose(Suspend(("acme", "globex")), alice)
+    assert "Left out, not active: acme." in preview.warnings
     carry_out(Resume(("acme",)), alice)
     assert actions_since(before) == ["tenant.resume", "tenant.suspend", "tenant.suspend"]
     statuses = dict(Tenant.objects.values_list("slug", "status"))

@@ -20,7 +20,7 @@ from quotas.changes.kinds.repairs import TakeOver
 from quotas.enforcement.ports import Owner
 from quotas.plans.contracts import Policy
 from quotas.plans.models import PlanVersion, Subscription
-from tests.quotas.changes.apply_change import carry_out, preview
+from tests.quotas.changes.apply_change import carry_out, propose
 from tests.quotas.changes.memory_adapter import MemoryAdapter
 from tests.quotas.conftest import LIMITS
 
@@ -32,19 +32,19 @@ PUBLISH = PublishPlan("standard", 1, LESS)
 
 def test_a_preview_writes_no_intent_and_no_ledger(dataset: SimpleNamespace, alice: Actor) -> None:
     entries, subscriptions = Entry.objects.count(), list(Subscription.objects.values_list())
-    preview(PUBLISH, alice)
+    propose(PUBLISH, alice)
     assert Entry.objects.count() == entries
     assert list(Subscription.objects.values_list()) == subscriptions
 
 
 def test_equal_limit_changes_are_counted_together(dataset: SimpleNamespace, alice: Actor) -> None:
-    _, seen = preview(PUBLISH, alice)
-    (step,) = seen.limits
+    _, preview = propose(PUBLISH, alice)
+    (step,) = preview.limits
     assert (step.key, step.before_text, step.after_text) == ("requests.cpu", "40 cores", "30 cores")
-    assert step.tenants == seen.tenants == 3
-    assert seen.title == "standard v1 → v2"
+    assert step.tenants == preview.tenants == 3
+    assert preview.title == "standard v1 → v2"
     assert ("plan", "standard v1", "standard v2") in {
-        (each.name, each.before, each.after) for each in seen.settings
+        (setting.name, setting.before, setting.after) for setting in preview.settings
     }
 
 
@@ -53,9 +53,9 @@ def test_who_uses_more_than_the_new_limit_is_named(
 ) -> None:
     plane.memory.used["lab", "acme"] = {"requests.cpu": 35_000, "pods": 500}
     plane.memory.used["lab", "initech"] = {"requests.cpu": 30_000}
-    _, seen = preview(PUBLISH, alice)
+    _, preview = propose(PUBLISH, alice)
     (over_limit,) = (
-        seen.over_limit
+        preview.over_limit
     )  # pods were over their limit before: this change does not over_limit them
     assert (over_limit.tenant, over_limit.target, over_limit.used_text, over_limit.limit_text) == (
         "acme", "lab", "35 cores", "30 cores",
@@ -69,13 +69,13 @@ def test_whoever_has_an_override_of_their_own_is_unchanged(
     carry_out(SetOverride(("acme",), "requests.cpu", 60_000), alice)
     until = timezone.now() + timedelta(hours=1)
     carry_out(GrantLease(("globex",), "requests.cpu", None, until), alice)
-    _, seen = preview(PUBLISH, alice)
-    assert [step.tenants for step in seen.limits] == [1]
-    assert {(each.tenant, each.source, each.value_text) for each in seen.shadowed} == {
+    _, preview = propose(PUBLISH, alice)
+    assert [step.tenants for step in preview.limits] == [1]
+    assert {(limit.tenant, limit.source, limit.value_text) for limit in preview.shadowed} == {
         ("acme", "override", "60 cores"),
         ("globex", "lease", "∞"),
     }
-    assert (seen.shadowed_total, seen.shadowed_tenants) == (2, 2)
+    assert (preview.shadowed_total, preview.shadowed_tenants) == (2, 2)
 
 
 def test_objects_are_shown_field_by_field(
@@ -86,28 +86,28 @@ def test_objects_are_shown_field_by_field(
             "suspended": False, "group": "",
             **{f"hard[{key}]": value for key, value in LIMITS.items() if key[0] != "t"},
         }  # fmt: skip
-    _, seen = preview(PUBLISH, alice)
-    assert (seen.creates, seen.updates, seen.deletes) == (0, 4, 0)
-    assert {(each["tenant"], each["target"]) for each in seen.objects} == {
+    _, preview = propose(PUBLISH, alice)
+    assert (preview.creates, preview.updates, preview.deletes) == (0, 4, 0)
+    assert {(item["tenant"], item["target"]) for item in preview.objects} == {
         ("acme", "lab"), ("acme", "spare"), ("initech", "lab"), ("globex", "lab"),
     }  # fmt: skip
-    (field,) = seen.objects[0]["fields"]
+    (field,) = preview.objects[0]["fields"]
     assert (field["path"], field["before"], field["after"]) == (
         "hard[requests.cpu]", "40000", "30000",
     )  # fmt: skip
-    assert seen.calls == 4
-    assert {cost.target: cost.objects for cost in seen.costs} == {"lab": 3, "spare": 1}
+    assert preview.calls == 4
+    assert {cost.target: cost.objects for cost in preview.costs} == {"lab": 3, "spare": 1}
 
 
 def test_a_target_that_is_away_is_said_and_delays_nobody(
     dataset: SimpleNamespace, alice: Actor, plane: MemoryAdapter
 ) -> None:
     plane.memory.away.add("spare")
-    _, seen = preview(PUBLISH, alice)
-    (away,) = seen.blocked
+    _, preview = propose(PUBLISH, alice)
+    (away,) = preview.blocked
     assert (away.cause, away.target, away.placements) == ("unreachable", "spare", 1)
     assert "will follow" in away.message
-    assert {each["target"] for each in seen.objects} == {"lab"}
+    assert {item["target"] for item in preview.objects} == {"lab"}
 
 
 def test_a_disabled_target_is_not_even_looked_at(
@@ -115,8 +115,8 @@ def test_a_disabled_target_is_not_even_looked_at(
 ) -> None:
     dataset.targets["spare"].enabled = False
     dataset.targets["spare"].save()
-    _, seen = preview(PUBLISH, alice)
-    assert [each.cause for each in seen.blocked] == ["disabled"]
+    _, preview = propose(PUBLISH, alice)
+    assert [blocked.cause for blocked in preview.blocked] == ["disabled"]
     assert plane.observations == 1
 
 
@@ -124,8 +124,11 @@ def test_refusals_of_the_plane_are_grouped(
     dataset: SimpleNamespace, alice: Actor, plane: MemoryAdapter
 ) -> None:
     plane.memory.refused["pods"] = "This plane cannot count pods."
-    _, seen = preview(PUBLISH, alice)
-    assert {(each.cause, each.target, each.key, each.placements) for each in seen.blocked} == {
+    _, preview = propose(PUBLISH, alice)
+    assert {
+        (blocked.cause, blocked.target, blocked.key, blocked.placements)
+        for blocked in preview.blocked
+    } == {
         ("refused", "lab", "pods", 3),
         ("refused", "spare", "pods", 1),
     }
@@ -136,10 +139,10 @@ def test_a_conflict_is_foreseen_with_its_owner(
 ) -> None:
     plane.memory.objects["lab", "acme"] = {"hard[requests.cpu]": 1}
     plane.memory.owners["lab", "acme"] = {"hard[requests.cpu]": Owner("argocd", declarative=True)}
-    _, seen = preview(PUBLISH, alice)
-    (held,) = seen.blocked
+    _, preview = propose(PUBLISH, alice)
+    (held,) = preview.blocked
     assert (held.cause, held.owner, held.tenants) == ("conflict", "argocd", ("acme",))
-    _, taken = preview(TakeOver((dataset.placements["acme"].pk,)), alice)
+    _, taken = propose(TakeOver((dataset.placements["acme"].pk,)), alice)
     assert taken.blocked == ()
 
 
@@ -147,18 +150,18 @@ def test_what_is_deleted_is_shown_and_asks_for_the_name(
     dataset: SimpleNamespace, alice: Actor, plane: MemoryAdapter
 ) -> None:
     plane.memory.objects["lab", "acme"] = {"group": ""}
-    _, seen = preview(Offboard("acme"), alice)
-    assert (seen.deletes, seen.confirm) == (1, "acme")
-    assert seen.objects[0]["operation"] == "delete"
+    _, preview = propose(Offboard("acme"), alice)
+    assert (preview.deletes, preview.confirm) == (1, "acme")
+    assert preview.objects[0]["operation"] == "delete"
 
 
 def test_a_tenant_that_is_to_come_is_previewed_like_any_other(
     dataset: SimpleNamespace, alice: Actor, gold: PlanVersion
 ) -> None:
     place = Place("hooli", "lab", "hooli")
-    _, seen = preview(Onboard("hooli", "Hooli", "gold", placements=(place,)), alice)
-    assert (seen.creates, seen.objects[0]["placement"]) == (1, -1)
-    assert {step.before_text for step in seen.limits} == {"not set"}
+    _, preview = propose(Onboard("hooli", "Hooli", "gold", placements=(place,)), alice)
+    assert (preview.creates, preview.objects[0]["placement"]) == (1, -1)
+    assert {step.before_text for step in preview.limits} == {"not set"}
 
 
 @pytest.mark.parametrize(
@@ -189,7 +192,7 @@ def test_what_cannot_be_done_is_refused_when_it_is_proposed(
     dataset: SimpleNamespace, alice: Actor, change: ProposedChange, code: str
 ) -> None:
     with pytest.raises(DomainError) as refused:
-        preview(change, alice)
+        propose(change, alice)
     assert refused.value.code == code
     assert refused.value.message.endswith(".")
 
@@ -199,5 +202,5 @@ def test_the_policy_that_is_not_said_stays_as_it_was(
 ) -> None:
     strict = Policy(pod_security="restricted")
     carry_out(PublishPlan("standard", 1, LESS, strict), alice)
-    _, seen = preview(PublishPlan("standard", 2, LIMITS), alice)
-    assert "policy pod security" not in {each.name for each in seen.settings}
+    _, preview = propose(PublishPlan("standard", 2, LIMITS), alice)
+    assert "policy pod security" not in {setting.name for setting in preview.settings}

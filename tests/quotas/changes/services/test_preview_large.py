@@ -19,7 +19,7 @@ from quotas.changes.tasks import compute_preview
 from quotas.plans.models import PlanVersion
 from quotas.plans.services.subscriptions import subscribe
 from tenants.models import Placement, Tenant
-from tests.quotas.changes.apply_change import carry_out, preview
+from tests.quotas.changes.apply_change import carry_out, propose
 from tests.quotas.conftest import LIMITS
 
 PUBLISH = PublishPlan("standard", 1, {**LIMITS, "requests.cpu": 30_000})
@@ -40,11 +40,11 @@ def test_queries_do_not_grow_with_tenants(
     dataset: SimpleNamespace, standard: PlanVersion, alice: Actor
 ) -> None:
     with CaptureQueriesContext(connection) as few:
-        preview(PUBLISH, alice)
+        propose(PUBLISH, alice)
     crowd(dataset, standard, alice, 150)
     with CaptureQueriesContext(connection) as many:
-        _, seen = preview(PUBLISH, alice)
-    assert (seen.tenants, seen.placements) == (153, 304)
+        _, preview = propose(PUBLISH, alice)
+    assert (preview.tenants, preview.placements) == (153, 304)
     assert len(many) <= len(few)
 
 
@@ -65,8 +65,8 @@ def test_a_large_preview_is_computed_by_a_worker(
     dataset: SimpleNamespace, standard: PlanVersion, alice: Actor, sent: list[tuple[object, ...]]
 ) -> None:
     crowd(dataset, standard, alice, proposals.LARGE)
-    draft, seen = proposals.propose(change=PUBLISH, actor=alice)
-    assert seen is None
+    draft, preview = proposals.propose(change=PUBLISH, actor=alice)
+    assert preview is None
     assert draft.progress == "Waiting for a worker"
     assert proposals.request_preview(proposal=draft) is None
     assert sent == [(proposals.PREVIEW_TASK, draft.pk)] * 2
@@ -84,10 +84,10 @@ def test_without_a_broker_a_large_preview_is_computed_at_once(
 ) -> None:
     monkeypatch.setattr(celery, "enqueue", lambda *_: False)
     crowd(dataset, standard, alice, proposals.LARGE)
-    draft, seen = proposals.propose(change=PUBLISH, actor=alice)
-    assert seen is not None
+    draft, preview = proposals.propose(change=PUBLISH, actor=alice)
+    assert preview is not None
     draft.refresh_from_db()
-    assert (draft.progress, draft.fingerprint) == ("", seen.fingerprint)
+    assert (draft.progress, draft.fingerprint) == ("", preview.fingerprint)
     assert proposals.request_preview(proposal=draft) is not None
 
 
@@ -112,5 +112,5 @@ def test_what_is_not_shown_is_counted(
     dataset: SimpleNamespace, alice: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("quotas.changes.services.preview.MOST_OBJECTS", 1)
-    _, seen = preview(PUBLISH, alice)
-    assert (len(seen.objects), seen.objects_total) == (1, 4)
+    _, preview = propose(PUBLISH, alice)
+    assert (len(preview.objects), preview.objects_total) == (1, 4)

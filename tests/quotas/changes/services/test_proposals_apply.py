@@ -19,7 +19,7 @@ from quotas.changes.services import proposals
 from quotas.changes.services.preview import compute_preview
 from quotas.enforcement.models import Rollout, RolloutKind
 from quotas.plans.models import PlanVersion, Subscription
-from tests.quotas.changes.apply_change import carry_out, preview
+from tests.quotas.changes.apply_change import carry_out, propose
 from tests.quotas.changes.memory_adapter import MemoryAdapter
 from tests.quotas.conftest import LIMITS
 
@@ -58,9 +58,9 @@ def test_the_request_id_of_the_page_is_kept(dataset: SimpleNamespace, alice: Act
 
 @pytest.mark.parametrize("reason", ["", "  ", "ok", " x "])
 def test_a_reason_is_asked_for(dataset: SimpleNamespace, alice: Actor, reason: str) -> None:
-    draft, seen = preview(PUBLISH, alice)
+    draft, preview = propose(PUBLISH, alice)
     with pytest.raises(DomainError, match="at least 3 characters") as refused:
-        proposals.apply(proposal=draft, fingerprint=seen.fingerprint, reason=reason, actor=alice)
+        proposals.apply(proposal=draft, fingerprint=preview.fingerprint, reason=reason, actor=alice)
     assert refused.value.field == "reason"
     assert Rollout.objects.count() == 0
 
@@ -68,12 +68,12 @@ def test_a_reason_is_asked_for(dataset: SimpleNamespace, alice: Actor, reason: s
 def test_two_who_apply_at_once_apply_once(
     dataset: SimpleNamespace, alice: Actor, bob: Actor
 ) -> None:
-    draft, seen = preview(PUBLISH, alice)
+    draft, preview = propose(PUBLISH, alice)
     again = Proposal.objects.get(pk=draft.pk)
-    said = {"fingerprint": seen.fingerprint, "reason": "because"}
-    proposals.apply(proposal=draft, actor=alice, **said)
+    approval = {"fingerprint": preview.fingerprint, "reason": "because"}
+    proposals.apply(proposal=draft, actor=alice, **approval)
     with pytest.raises(DomainError) as refused:
-        proposals.apply(proposal=again, actor=bob, **said)
+        proposals.apply(proposal=again, actor=bob, **approval)
     assert (refused.value.code, refused.value.status) == ("not_a_draft", 409)
     assert refused.value.detail["rollout"] == draft.rollout_id
     assert Rollout.objects.count() == 1
@@ -84,19 +84,19 @@ def test_whoever_loses_the_race_inside_the_transaction_writes_nothing(
     dataset: SimpleNamespace, alice: Actor, bob: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bob's apply has looked at the planes already when alice's is committed."""
-    draft, seen = preview(PUBLISH, alice)
-    said = {"fingerprint": seen.fingerprint, "reason": "because"}
+    draft, preview = propose(PUBLISH, alice)
+    approval = {"fingerprint": preview.fingerprint, "reason": "because"}
     mine = Proposal.objects.get(pk=draft.pk)
 
     def slow(*args: object, **kwargs: object) -> object:
-        found = compute_preview(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
+        result = compute_preview(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
         monkeypatch.setattr(proposals, "compute_preview", compute_preview)
-        proposals.apply(proposal=draft, actor=alice, **said)
-        return found
+        proposals.apply(proposal=draft, actor=alice, **approval)
+        return result
 
     monkeypatch.setattr(proposals, "compute_preview", slow)
     with pytest.raises(DomainError) as refused:
-        proposals.apply(proposal=mine, actor=bob, **said)
+        proposals.apply(proposal=mine, actor=bob, **approval)
     assert refused.value.code == "not_a_draft"
     assert PlanVersion.objects.count() == 2
 
@@ -104,18 +104,20 @@ def test_whoever_loses_the_race_inside_the_transaction_writes_nothing(
 def test_rows_that_change_between_the_look_and_the_transaction_make_it_stale(
     dataset: SimpleNamespace, alice: Actor, bob: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    draft, seen = preview(SetOverride(("acme",), "pods", 7), alice)
-    other, theirs = preview(SetOverride(("acme",), "requests.cpu", 1000), bob)
+    draft, preview = propose(SetOverride(("acme",), "pods", 7), alice)
+    other, theirs = propose(SetOverride(("acme",), "requests.cpu", 1000), bob)
 
     def slow(*args: object, **kwargs: object) -> object:
-        found = compute_preview(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
+        result = compute_preview(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
         monkeypatch.setattr(proposals, "compute_preview", compute_preview)
         proposals.apply(proposal=other, fingerprint=theirs.fingerprint, reason="faster", actor=bob)
-        return found
+        return result
 
     monkeypatch.setattr(proposals, "compute_preview", slow)
     with pytest.raises(DomainError) as refused:
-        proposals.apply(proposal=draft, fingerprint=seen.fingerprint, reason="slower", actor=alice)
+        proposals.apply(
+            proposal=draft, fingerprint=preview.fingerprint, reason="slower", actor=alice
+        )
     assert refused.value.code == "stale_preview"
     draft.refresh_from_db()
     assert draft.status == ProposalStatus.DRAFT
@@ -124,10 +126,10 @@ def test_rows_that_change_between_the_look_and_the_transaction_make_it_stale(
 def test_the_second_of_two_editors_is_told_who_was_faster(
     dataset: SimpleNamespace, alice: Actor, bob: Actor
 ) -> None:
-    mine, seen = preview(PublishPlan("standard", 1, {**LIMITS, "pods": 50}), alice)
+    mine, preview = propose(PublishPlan("standard", 1, {**LIMITS, "pods": 50}), alice)
     carry_out(PUBLISH, bob)
     with pytest.raises(DomainError, match="bob published version 2") as refused:
-        proposals.apply(proposal=mine, fingerprint=seen.fingerprint, reason="mine", actor=alice)
+        proposals.apply(proposal=mine, fingerprint=preview.fingerprint, reason="mine", actor=alice)
     assert (refused.value.code, refused.value.status) == ("plan_moved_on", 409)
     assert refused.value.detail["version"] == 2
     assert refused.value.detail["author"] == "bob"
@@ -138,10 +140,10 @@ def test_a_stale_preview_is_refused_with_what_has_changed(
     dataset: SimpleNamespace, alice: Actor, plane: MemoryAdapter
 ) -> None:
     plane.memory.objects["lab", "acme"] = {"hard[requests.cpu]": 40_000}
-    draft, seen = preview(PUBLISH, alice)
+    draft, preview = propose(PUBLISH, alice)
     plane.memory.objects["lab", "acme"] = {"hard[requests.cpu]": 38_000}
     with pytest.raises(DomainError) as refused:
-        proposals.apply(proposal=draft, fingerprint=seen.fingerprint, reason="why", actor=alice)
+        proposals.apply(proposal=draft, fingerprint=preview.fingerprint, reason="why", actor=alice)
     assert (refused.value.code, refused.value.status) == ("stale_preview", 409)
     assert refused.value.detail["since"] == [
         {
@@ -164,32 +166,32 @@ def test_targets_and_tenants_that_come_and_go_make_a_preview_stale(
     dataset: SimpleNamespace, alice: Actor, bob: Actor, plane: MemoryAdapter, gold: PlanVersion
 ) -> None:
     plane.memory.away.add("spare")
-    draft, seen = preview(PUBLISH, alice)
+    draft, preview = propose(PUBLISH, alice)
     plane.memory.away.clear()
     carry_out(MovePlan(("globex",), "gold"), bob)
     carry_out(SetOverride(("initech",), "pods", 1), bob)
     with pytest.raises(DomainError) as refused:
-        proposals.apply(proposal=draft, fingerprint=seen.fingerprint, reason="why", actor=alice)
-    said = [each["what"] for each in refused.value.detail["since"]]
-    assert said[:3] == [
+        proposals.apply(proposal=draft, fingerprint=preview.fingerprint, reason="why", actor=alice)
+    differences = [difference["what"] for difference in refused.value.detail["since"]]
+    assert differences[:3] == [
         "spare can be reached again.",
         "globex is not concerned any more.",
         "What is intended for initech was changed.",
     ]
-    assert "Quota acme/headroom on spare needed no change, and now was missing." in said
+    assert "Quota acme/headroom on spare needed no change, and now was missing." in differences
 
 
 def test_use_alone_does_not_make_a_preview_stale(
     dataset: SimpleNamespace, alice: Actor, plane: MemoryAdapter
 ) -> None:
-    draft, seen = preview(PUBLISH, alice)
+    draft, preview = propose(PUBLISH, alice)
     plane.memory.used["lab", "acme"] = {"requests.cpu": 39_000}
-    proposals.apply(proposal=draft, fingerprint=seen.fingerprint, reason="why", actor=alice)
+    proposals.apply(proposal=draft, fingerprint=preview.fingerprint, reason="why", actor=alice)
     assert draft.status == ProposalStatus.APPLIED
 
 
 def test_a_refused_attempt_is_in_the_ledger(dataset: SimpleNamespace, alice: Actor) -> None:
-    draft, _ = preview(Offboard("acme"), alice)
+    draft, _ = propose(Offboard("acme"), alice)
     with pytest.raises(DomainError):
         proposals.apply(
             proposal=draft, fingerprint="old", reason="they left", actor=alice, confirm="acme"
@@ -201,10 +203,10 @@ def test_a_refused_attempt_is_in_the_ledger(dataset: SimpleNamespace, alice: Act
 
 
 def test_a_discarded_draft_cannot_be_applied(dataset: SimpleNamespace, alice: Actor) -> None:
-    draft, seen = preview(PUBLISH, alice)
+    draft, preview = propose(PUBLISH, alice)
     proposals.discard(proposal=draft, actor=alice)
     with pytest.raises(DomainError, match="discarded already"):
-        proposals.apply(proposal=draft, fingerprint=seen.fingerprint, reason="why", actor=alice)
+        proposals.apply(proposal=draft, fingerprint=preview.fingerprint, reason="why", actor=alice)
     with pytest.raises(DomainError, match="discarded already"):
         proposals.discard(proposal=draft, actor=alice)
 

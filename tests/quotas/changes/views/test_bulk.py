@@ -34,8 +34,8 @@ def test_the_same_change_for_several_tenants(
     form = admin.post(BULK, {**MANY, "action": action})
     assert form.status_code == 200
     assert "acme globex" in said(form)
-    given = {"tenants": "acme\nglobex", "action": action, "step": "propose", **more}
-    rollout = through(admin, BULK, given)
+    fields = {"tenants": "acme\nglobex", "action": action, "step": "propose", **more}
+    rollout = through(admin, BULK, fields)
     assert rollout.total == 3
     assert "acme and globex" in rollout.title
 
@@ -43,29 +43,29 @@ def test_the_same_change_for_several_tenants(
 def test_several_are_resumed_and_the_others_are_named(dataset: SimpleNamespace) -> None:
     admin = browser()
     through(admin, of("suspend"), {})
-    given = {"tenants": "acme, globex", "action": "resume", "step": "propose"}
-    page = admin.post(BULK, given, follow=True)
+    fields = {"tenants": "acme, globex", "action": "resume", "step": "propose"}
+    page = admin.post(BULK, fields, follow=True)
     assert "Left out, not suspended: globex." in said(page)
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("fields", "message"),
     [
         ({"action": "suspend"}, "Select at least one tenant first."),
         ({"action": "explode", "tenants": "acme"}, "'explode' cannot be done"),
     ],
 )
 def test_nothing_selected_leads_back_to_the_list(
-    dataset: SimpleNamespace, given: dict[str, str], message: str
+    dataset: SimpleNamespace, fields: dict[str, str], message: str
 ) -> None:
     admin = browser()
-    response = admin.post(BULK, given)
+    response = admin.post(BULK, fields)
     assert response["Location"] == reverse("enforcement:tenants")
     assert message in said(admin.get(reverse("changes:proposals")))
 
 
 def test_an_unknown_tenant_among_several_is_named(dataset: SimpleNamespace) -> None:
-    given = {"tenants": "acme\nnobody", "action": "suspend", "step": "propose"}
-    response = browser().post(BULK, given)
+    fields = {"tenants": "acme\nnobody", "action": "suspend", "step": "propose"}
+    response = browser().post(BULK, fields)
     assert response.status_code == 422
     assert "nobody: there is no such tenant" in said(response)

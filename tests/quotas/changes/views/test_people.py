@@ -22,14 +22,14 @@ from tests.quotas.changes.page_client import (
 def test_a_tenant_is_edited_once_by_whoever_comes_first(dataset: SimpleNamespace) -> None:
     admin = browser()
     page = admin.get(of("tenant_edit"))
-    given = {
+    form = {
         "name": "Acme Corp", "contact": "ops@acme.example", "group": "", "labels": "team=red",
         "generation": field_value(page, "generation"), "reason": "new name",
     }  # fmt: skip
-    assert admin.post(of("tenant_edit"), given).status_code == 302
+    assert admin.post(of("tenant_edit"), form).status_code == 302
     dataset.acme.refresh_from_db()
     assert (dataset.acme.name, dataset.acme.labels) == ("Acme Corp", {"team": "red"})
-    late = admin.post(of("tenant_edit"), {**given, "name": "ACME"})
+    late = admin.post(of("tenant_edit"), {**form, "name": "ACME"})
     assert late.status_code == 422
     assert "acme was changed meanwhile" in said(late)
     assert 'value="ACME"' in late.content.decode()
@@ -39,12 +39,12 @@ def test_members_come_and_go_with_a_reason(dataset: SimpleNamespace) -> None:
     User.objects.create_user("erin")
     admin = browser()
     path = of("member_add")
-    given = {"member-user": "erin", "member-role": "owner", "member-reason": "new owner"}
-    assert "erin belongs to acme now." in said(admin.post(path, given, follow=True))
-    twice = admin.post(path, given)
+    form = {"member-user": "erin", "member-role": "owner", "member-reason": "new owner"}
+    assert "erin belongs to acme now." in said(admin.post(path, form, follow=True))
+    twice = admin.post(path, form)
     assert twice.status_code == 422
     assert "member of this tenant already" in said(twice)
-    nobody = admin.post(path, {**given, "member-user": "frank"})
+    nobody = admin.post(path, {**form, "member-user": "frank"})
     assert "no user has that name" in said(nobody)
     member = Membership.objects.get()
     remove = reverse("changes:member_remove", args=["acme", member.pk])

@@ -30,8 +30,8 @@ def rows(*pairs: tuple[str, str]) -> dict[str, Any]:
 def exceptions(
     *, name: Any, direction: Any = "egress", peer: Any = "", ports: Any = ""
 ) -> dict[str, Any]:
-    given = {"name": name, "direction": direction, "peer": peer, "ports": ports}
-    return {f"exception-{field}": value for field, value in given.items()}
+    columns = {"name": name, "direction": direction, "peer": peer, "ports": ports}
+    return {f"exception-{field}": value for field, value in columns.items()}
 
 
 STANDARD = rows(
@@ -52,14 +52,14 @@ def test_the_editor_shows_every_limit_as_people_write_it(dataset: SimpleNamespac
 
 def test_a_version_is_edited_previewed_and_published(dataset: SimpleNamespace) -> None:
     admin = browser()
-    given = {
+    form = {
         **STANDARD, **POLICY, "base_version": "1",
         **rows(("cpu", "30"), ("count/jobs.batch", "50"), ("requests.nvidia.com/gpu", "unlimited"),
                ("pods@PriorityClass=high", "0"), ("", "")),
         "exception-name": ["dns", ""], "exception-direction": ["egress", "egress"],
         "exception-peer": ["kube-system", ""], "exception-ports": ["UDP/53, TCP/53", ""],
     }  # fmt: skip
-    proposed = admin.post(EDIT, given)
+    proposed = admin.post(EDIT, form)
     assert proposed.status_code == 302, said(proposed)
     assert PlanVersion.objects.count() == 1
     page = admin.get(proposed["Location"])
@@ -119,13 +119,13 @@ def test_a_version_is_edited_previewed_and_published(dataset: SimpleNamespace) -
 def test_what_is_wrong_stands_at_its_row_and_nothing_is_lost(
     dataset: SimpleNamespace, wrong: dict[str, Any], message: str
 ) -> None:
-    given = {**STANDARD, **POLICY, "base_version": "1", **wrong}
-    response = browser().post(EDIT, given)
+    form = {**STANDARD, **POLICY, "base_version": "1", **wrong}
+    response = browser().post(EDIT, form)
     assert response.status_code == 422
     assert message in said(response)
     for name, value in wrong.items():
         if name == "limit-value":
-            assert all(f'value="{each}"' in response.content.decode() for each in value if each)
+            assert all(f'value="{text}"' in response.content.decode() for text in value if text)
     assert Proposal.objects.count() == 0
 
 
@@ -137,23 +137,23 @@ def test_nothing_changed_is_said(dataset: SimpleNamespace) -> None:
 
 def test_rows_are_added_and_removed_without_javascript(dataset: SimpleNamespace) -> None:
     admin = browser()
-    given = {**STANDARD, **POLICY, "base_version": "1"}
-    more = admin.post(EDIT, {**given, "add": "limit"})
+    form = {**STANDARD, **POLICY, "base_version": "1"}
+    more = admin.post(EDIT, {**form, "add": "limit"})
     assert more.status_code == 200
     assert more.content.count(b'name="limit-key"') == 6 + 1  # and the browser's own blank one
-    less = admin.post(EDIT, {**given, "remove": "limit:1"}).content.decode()
+    less = admin.post(EDIT, {**form, "remove": "limit:1"}).content.decode()
     assert 'value="pods"' not in less.split("<datalist")[0]
     assert 'value="requests.cpu"' in less.split("<datalist")[0]
-    exception = admin.post(EDIT, {**given, "add": "exception"})
+    exception = admin.post(EDIT, {**form, "add": "exception"})
     assert exception.content.count(b'name="exception-name"') == 1 + 1
     assert Proposal.objects.count() == 0
 
 
 def test_surprises_are_warned_about_in_the_editor(dataset: SimpleNamespace) -> None:
-    given = {**POLICY, "base_version": "1", **rows(("cpus", "1"))}
-    assert "refuses pods that name none" not in said(browser().post(EDIT, given))
-    given = {**POLICY, "base_version": "1", **rows(("requests.cpu", "40"))}
-    response = browser().post(EDIT, {**given, "tenant_role": "no role!"})
+    form = {**POLICY, "base_version": "1", **rows(("cpus", "1"))}
+    assert "refuses pods that name none" not in said(browser().post(EDIT, form))
+    form = {**POLICY, "base_version": "1", **rows(("requests.cpu", "40"))}
+    response = browser().post(EDIT, {**form, "tenant_role": "no role!"})
     assert "A quota on cpu refuses pods that name none" in said(response)
 
 
@@ -175,8 +175,8 @@ def test_the_second_editor_is_told_who_was_faster_and_sees_both(
     assert 'value="30"' in late.content.decode()
     assert PlanVersion.objects.count() == 2
     assert field_value(late, "base_version") == "2"
-    seen = admin.post(EDIT, {**mine, "base_version": "2"})
-    assert seen.status_code == 302
+    saved = admin.post(EDIT, {**mine, "base_version": "2"})
+    assert saved.status_code == 302
     assert Proposal.objects.latest("pk").payload["base_version"] == 2
 
 
@@ -200,23 +200,23 @@ def test_a_draft_is_edited_again_on_top_of_what_came_meanwhile(
 
 def test_a_new_plan_is_published_at_once_with_its_warnings(dataset: SimpleNamespace) -> None:
     admin = browser()
-    given = {"slug": "bronze", "description": "Small", "reason": "third plan", **POLICY}
-    made = admin.post(NEW, {**given, **rows(("requests.cpu", "4"))}, follow=True)
+    form = {"slug": "bronze", "description": "Small", "reason": "third plan", **POLICY}
+    made = admin.post(NEW, {**form, **rows(("requests.cpu", "4"))}, follow=True)
     text = said(made)
     assert "bronze v1 is published. No tenant has it yet." in text
     assert "refuses pods that name none" in text
     plan = Plan.objects.get(slug="bronze")
     assert (plan.name, plan.description) == ("bronze", "Small")
     assert (Rollout.objects.count(), Proposal.objects.count()) == (0, 0)
-    taken = admin.post(NEW, {**given, **rows(("requests.cpu", "4"))})
+    taken = admin.post(NEW, {**form, **rows(("requests.cpu", "4"))})
     assert taken.status_code == 422
     assert "bronze" in said(taken)
 
 
 def test_a_new_plan_keeps_what_was_typed_while_rows_are_added(dataset: SimpleNamespace) -> None:
     admin = browser()
-    given = {"slug": "bronze", "reason": "third plan", "add": "limit", **POLICY}
-    page = admin.post(NEW, {**given, **rows(("requests.cpu", "4"))})
+    form = {"slug": "bronze", "reason": "third plan", "add": "limit", **POLICY}
+    page = admin.post(NEW, {**form, **rows(("requests.cpu", "4"))})
     assert page.status_code == 200
     assert 'value="bronze"' in page.content.decode()
     assert "third plan" in said(page)

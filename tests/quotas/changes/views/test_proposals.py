@@ -22,7 +22,7 @@ from quotas.changes.services import proposals
 from quotas.changes.services.preview import preview_json
 from quotas.enforcement.models import Rollout
 from quotas.plans.services import adjustments
-from tests.quotas.changes.apply_change import preview
+from tests.quotas.changes.apply_change import propose
 from tests.quotas.changes.memory_adapter import MemoryAdapter
 from tests.quotas.changes.page_client import browser, field_value, said
 from tests.quotas.conftest import LIMITS
@@ -42,7 +42,7 @@ def test_the_answer_stands_first_and_names_who_is_hurt(
     dataset: SimpleNamespace, plane: MemoryAdapter, alice: Actor
 ) -> None:
     plane.memory.used["lab", "acme"] = {"requests.cpu": 38_200}
-    draft, _ = preview(LESS, alice)
+    draft, _ = propose(LESS, alice)
     text = said(browser().get(page_of(draft)))
     assert "3 tenants, 4 objects on 2 targets; 1 already uses more than the new limits." in text
     assert "40 cores 30 cores lowered 3 1 already uses more" in text
@@ -59,7 +59,7 @@ def test_what_wins_over_the_plan_and_what_cannot_be_pushed_is_said(
         tenants=[dataset.globex], key="requests.cpu", value=50_000, until=until,
         actor=alice, reason="load test",
     )  # fmt: skip
-    draft, _ = preview(LESS, alice)
+    draft, _ = propose(LESS, alice)
     text = said(browser().get(page_of(draft)))
     assert "Unchanged (1) their own lease or override wins" in text
     assert "load test" in text
@@ -68,11 +68,11 @@ def test_what_wins_over_the_plan_and_what_cannot_be_pushed_is_said(
 
 
 def test_applying_leads_to_the_rollout(dataset: SimpleNamespace, alice: Actor) -> None:
-    draft, _ = preview(LESS, alice)
+    draft, _ = propose(LESS, alice)
     admin = browser()
     page = admin.get(page_of(draft))
-    given = {"fingerprint": field_value(page, "fingerprint"), "reason": "less for everybody"}
-    done = admin.post(apply_to(draft), given)
+    form = {"fingerprint": field_value(page, "fingerprint"), "reason": "less for everybody"}
+    done = admin.post(apply_to(draft), form)
     rollout = Rollout.objects.get()
     assert done["Location"] == reverse("enforcement:rollout", args=[rollout.pk])
     assert rollout.reason == "less for everybody"
@@ -83,10 +83,12 @@ def test_applying_leads_to_the_rollout(dataset: SimpleNamespace, alice: Actor) -
 
 
 def test_without_a_reason_nothing_is_written(dataset: SimpleNamespace, alice: Actor) -> None:
-    draft, seen = preview(LESS, alice)
+    draft, preview = propose(LESS, alice)
     admin = browser()
     for reason in ("", "x"):
-        refused = admin.post(apply_to(draft), {"fingerprint": seen.fingerprint, "reason": reason})
+        refused = admin.post(
+            apply_to(draft), {"fingerprint": preview.fingerprint, "reason": reason}
+        )
         assert refused.status_code == 422
         assert b'aria-invalid="true"' in refused.content
     assert Rollout.objects.count() == 0
@@ -95,15 +97,15 @@ def test_without_a_reason_nothing_is_written(dataset: SimpleNamespace, alice: Ac
 def test_a_stale_preview_is_shown_anew_with_what_has_changed(
     dataset: SimpleNamespace, alice: Actor
 ) -> None:
-    draft, seen = preview(LESS, alice)
+    draft, preview = propose(LESS, alice)
     until = timezone.now() + timedelta(hours=3)
     adjustments.grant_lease(
         tenants=[dataset.acme], key="requests.cpu", value=60_000, until=until,
         actor=alice, reason="load test",
     )  # fmt: skip
     admin = browser()
-    given = {"fingerprint": seen.fingerprint, "reason": "less for everybody"}
-    stale = admin.post(apply_to(draft), given)
+    form = {"fingerprint": preview.fingerprint, "reason": "less for everybody"}
+    stale = admin.post(apply_to(draft), form)
     text = said(stale)
     assert stale.status_code == 422
     assert "Nothing was written: something has changed since this preview was made." in text
@@ -111,21 +113,21 @@ def test_a_stale_preview_is_shown_anew_with_what_has_changed(
     assert "less for everybody" in text
     assert Rollout.objects.count() == 0
     fresh = field_value(stale, "fingerprint")
-    assert fresh != seen.fingerprint
-    assert admin.post(apply_to(draft), {**given, "fingerprint": fresh}).status_code == 302
+    assert fresh != preview.fingerprint
+    assert admin.post(apply_to(draft), {**form, "fingerprint": fresh}).status_code == 302
     assert Rollout.objects.count() == 1
 
 
 def test_a_plan_that_moved_on_is_said_on_the_preview(
     dataset: SimpleNamespace, alice: Actor
 ) -> None:
-    draft, seen = preview(LESS, alice)
-    other, faster = preview(PublishPlan("standard", 1, {**LIMITS, "pods": 90}), alice)
+    draft, preview = propose(LESS, alice)
+    other, faster = propose(PublishPlan("standard", 1, {**LIMITS, "pods": 90}), alice)
     proposals.apply(
         proposal=other, fingerprint=faster.fingerprint, reason="fewer pods", actor=alice
     )
-    given = {"fingerprint": seen.fingerprint, "reason": "less for everybody"}
-    refused = browser().post(apply_to(draft), given)
+    form = {"fingerprint": preview.fingerprint, "reason": "less for everybody"}
+    refused = browser().post(apply_to(draft), form)
     assert refused.status_code == 422
     assert "alice published version 2 of standard meanwhile (fewer pods)" not in said(refused)
     assert "You edited version 1 of standard, but alice published version 2" in said(refused)
@@ -135,30 +137,30 @@ def test_a_plan_that_moved_on_is_said_on_the_preview(
 
 
 def test_applying_twice_leads_to_the_one_rollout(dataset: SimpleNamespace, alice: Actor) -> None:
-    draft, seen = preview(LESS, alice)
+    draft, preview = propose(LESS, alice)
     admin = browser()
-    given = {"fingerprint": seen.fingerprint, "reason": "less for everybody"}
-    admin.post(apply_to(draft), given)
-    again = admin.post(apply_to(draft), given, follow=True)
+    form = {"fingerprint": preview.fingerprint, "reason": "less for everybody"}
+    admin.post(apply_to(draft), form)
+    again = admin.post(apply_to(draft), form, follow=True)
     assert "was applied already" in said(again)
     assert Rollout.objects.count() == 1
 
 
 def test_what_deletes_asks_for_the_name(dataset: SimpleNamespace, alice: Actor) -> None:
-    draft, seen = preview(Displace(dataset.placements["acme"].pk), alice)
+    draft, preview = propose(Displace(dataset.placements["acme"].pk), alice)
     admin = browser()
     assert "Type acme to say" in said(admin.get(page_of(draft)))
-    given = {"fingerprint": seen.fingerprint, "reason": "moved away"}
-    refused = admin.post(apply_to(draft), {**given, "confirm": "acne"})
+    form = {"fingerprint": preview.fingerprint, "reason": "moved away"}
+    refused = admin.post(apply_to(draft), {**form, "confirm": "acne"})
     assert refused.status_code == 422
     assert "'acne' is not 'acme'" in said(refused)
-    assert admin.post(apply_to(draft), {**given, "confirm": "acme"}).status_code == 302
+    assert admin.post(apply_to(draft), {**form, "confirm": "acme"}).status_code == 302
 
 
 def test_a_draft_is_kept_with_its_reason_and_can_be_discarded(
     dataset: SimpleNamespace, alice: Actor
 ) -> None:
-    draft, _ = preview(LESS, alice)
+    draft, _ = propose(LESS, alice)
     admin = browser()
     kept = admin.post(apply_to(draft), {"draft": "1", "reason": "for Monday"}, follow=True)
     assert "Kept as a draft: standard v1 → v2" in said(kept)
@@ -179,8 +181,8 @@ def test_a_large_preview_is_waited_for_with_its_progress(
 ) -> None:
     monkeypatch.setattr(proposals, "LARGE", 1)
     monkeypatch.setattr(celery, "enqueue", lambda *_: True)
-    draft, seen = proposals.propose(change=LESS, actor=alice)
-    assert seen is None
+    draft, preview = proposals.propose(change=LESS, actor=alice)
+    assert preview is None
     admin = browser()
     page = admin.get(page_of(draft))
     assert "being computed. Waiting for a worker" in said(page)
@@ -192,7 +194,7 @@ def test_a_large_preview_is_waited_for_with_its_progress(
 
 
 def test_a_preview_that_turned_impossible_says_why(dataset: SimpleNamespace, alice: Actor) -> None:
-    draft, _ = preview(Suspend(("acme",)), alice)
+    draft, _ = propose(Suspend(("acme",)), alice)
     Proposal.objects.filter(pk=draft.pk).update(
         preview=None, progress="Not possible: acme is gone."
     )
@@ -203,7 +205,7 @@ def test_a_preview_that_turned_impossible_says_why(dataset: SimpleNamespace, ali
 
 
 def test_an_old_preview_offers_to_look_again(dataset: SimpleNamespace, alice: Actor) -> None:
-    draft, _ = preview(LESS, alice)
+    draft, _ = propose(LESS, alice)
     long_ago = timezone.now() - timedelta(hours=2)
     Proposal.objects.filter(pk=draft.pk).update(previewed_at=long_ago)
     admin = browser()
@@ -213,7 +215,7 @@ def test_an_old_preview_offers_to_look_again(dataset: SimpleNamespace, alice: Ac
 
 
 def test_objects_are_filtered_and_come_page_by_page(dataset: SimpleNamespace, alice: Actor) -> None:
-    draft, _ = preview(LESS, alice)
+    draft, _ = propose(LESS, alice)
     path = reverse("changes:proposal_objects", args=[draft.pk])
     viewer = browser(Role.VIEWER)
     text = said(viewer.get(path, {"tenant": "acme", "target": "spare"}))
@@ -224,7 +226,7 @@ def test_objects_are_filtered_and_come_page_by_page(dataset: SimpleNamespace, al
 
 
 def test_the_yaml_holds_the_change_and_its_objects(dataset: SimpleNamespace, alice: Actor) -> None:
-    draft, _ = preview(LESS, alice)
+    draft, _ = propose(LESS, alice)
     response = browser(Role.VIEWER).get(reverse("changes:proposal_yaml", args=[draft.pk]))
     document = yaml.safe_load(response.content)
     assert document["kind"] == "PublishPlan"
@@ -234,11 +236,11 @@ def test_the_yaml_holds_the_change_and_its_objects(dataset: SimpleNamespace, ali
 
 
 def test_many_tenants_are_typed_instead_of_chosen(dataset: SimpleNamespace, alice: Actor) -> None:
-    draft, seen = preview(LESS, alice)
-    one = preview_json(seen)["objects"][0]
-    many = [{**one, "tenant": f"t{number}"} for number in range(201)]
+    draft, preview = propose(LESS, alice)
+    item = preview_json(preview)["objects"][0]
+    many = [{**item, "tenant": f"t{number}"} for number in range(201)]
     Proposal.objects.filter(pk=draft.pk).update(
-        preview={**preview_json(seen), "objects": many, "objects_total": 201}
+        preview={**preview_json(preview), "objects": many, "objects_total": 201}
     )
     path = reverse("changes:proposal_objects", args=[draft.pk])
     page = browser().get(path, {"tenant": "t7"})

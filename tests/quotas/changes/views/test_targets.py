@@ -62,17 +62,17 @@ def test_editing_keeps_slug_and_kind_and_what_temporal_says(dataset: SimpleNames
     admin.post(NEW, TEMPORAL)
     path = reverse("changes:target_edit", args=["temporal-eu"])
     page = admin.get(path)
-    given = {
+    form = {
         **TEMPORAL, "slug": "other", "kind": "memory", "enabled": "", "queues": "jobs-shared 20/s",
         "generation": field_value(page, "generation"), "reason": "twice as fast",
     }  # fmt: skip
-    given.pop("enabled")
-    saved = admin.post(path, given, follow=True)
+    form.pop("enabled")
+    saved = admin.post(path, form, follow=True)
     assert "It is disabled" in said(saved)
     target = Target.objects.get(slug="temporal-eu")
     assert (target.kind, target.enabled) == ("temporal", False)
     assert target.options["queues"] == {"jobs-shared": {"base_rate": 20_000}}
-    late = admin.post(path, {**given, "endpoint": "elsewhere:7233"})
+    late = admin.post(path, {**form, "endpoint": "elsewhere:7233"})
     assert late.status_code == 422
     assert "temporal-eu was changed meanwhile" in said(late)
 

@@ -32,11 +32,11 @@ NEW = {"slug": "umbrella", "plan": "standard"}
 def test_a_tenant_is_on_boarded_with_what_was_left_empty_filled_in(
     dataset: SimpleNamespace,
 ) -> None:
-    given = {
+    form = {
         **NEW, "labels": "team=blue\ntier = 2", "place-target": ["lab", ""],
         "place-location": ["", ""], "place-sharing": ["", ""], "place-fairness_key": ["", ""],
     }  # fmt: skip
-    rollout = through(browser(), ONBOARD, given)
+    rollout = through(browser(), ONBOARD, form)
     tenant = Tenant.objects.get(slug="umbrella")
     assert (tenant.name, tenant.labels) == ("umbrella", {"team": "blue", "tier": "2"})
     assert [str(place) for place in tenant.placements.all()] == ["lab/umbrella"]
@@ -81,22 +81,22 @@ def test_what_is_wrong_with_a_new_tenant_stands_at_its_field(
 
 def test_places_are_added_and_removed_without_javascript(dataset: SimpleNamespace) -> None:
     admin = browser()
-    given = {
+    form = {
         **NEW, "place-target": ["lab", "spare"], "place-location": ["one", "two"],
         "place-sharing": ["", ""], "place-fairness_key": ["", ""],
     }  # fmt: skip
-    more = admin.post(ONBOARD, {**given, "add": "place"})
+    more = admin.post(ONBOARD, {**form, "add": "place"})
     assert more.status_code == 200
     assert more.content.count(b'name="place-target"') == 3 + 1  # and the browser's own blank one
     assert 'value="umbrella"' in more.content.decode()
-    less = admin.post(ONBOARD, {**given, "remove": "place:0"}).content.decode()
+    less = admin.post(ONBOARD, {**form, "remove": "place:0"}).content.decode()
     assert 'value="two"' in less
     assert 'value="one"' not in less
 
 
 def test_a_lease_for_some_hours(dataset: SimpleNamespace) -> None:
-    given = {"key": "cpu", "value": "60 cores", "how": "lease", "span": "4"}
-    through(browser(), of("limits"), given)
+    form = {"key": "cpu", "value": "60 cores", "how": "lease", "span": "4"}
+    through(browser(), of("limits"), form)
     lease = Lease.objects.get()
     assert (lease.key, lease.value, lease.reason) == ("requests.cpu", 60_000, "because")
     left = lease.ends_at - timezone.now()
@@ -105,8 +105,8 @@ def test_a_lease_for_some_hours(dataset: SimpleNamespace) -> None:
 
 def test_a_lease_until_a_moment_and_an_override_without_end(dataset: SimpleNamespace) -> None:
     until = (timezone.now() + timedelta(days=1)).replace(second=0, microsecond=0)
-    given = {"key": "pods", "value": "150", "how": "lease", "span": "until"}
-    through(browser(), of("limits"), {**given, "until": f"{until:%Y-%m-%dT%H:%M}"})
+    form = {"key": "pods", "value": "150", "how": "lease", "span": "until"}
+    through(browser(), of("limits"), {**form, "until": f"{until:%Y-%m-%dT%H:%M}"})
     assert Lease.objects.get().ends_at == until
     through(browser(), of("limits"), {"key": "pods", "value": "unlimited", "how": "override"})
     assert Override.objects.get().value is None
@@ -127,8 +127,8 @@ def test_a_lease_until_a_moment_and_an_override_without_end(dataset: SimpleNames
 def test_what_is_wrong_with_a_limit_stands_at_its_field(
     dataset: SimpleNamespace, wrong: dict[str, str], message: str
 ) -> None:
-    given = {"key": "pods", "value": "150", "how": "lease", "span": "4", **wrong}
-    response = browser().post(of("limits"), given)
+    form = {"key": "pods", "value": "150", "how": "lease", "span": "4", **wrong}
+    response = browser().post(of("limits"), form)
     assert response.status_code == 422
     assert message in said(response)
 

@@ -89,11 +89,11 @@ def test_an_operator_asks_for_a_look_at_everything(
     plane: FakePlane, admin: Rest, operator: Rest, sent: list[Any], monkeypatch: Any
 ) -> None:
     admin.post("targets/", NEW)
-    told: list[Any] = []
+    tasks: list[Any] = []
     monkeypatch.setattr(
         "quotas.enforcement.reconcile.operations.enqueue",
-        lambda *args, **_: told.append(args) or True,  # type: ignore[func-returns-value]  # only to record
+        lambda *args, **_: tasks.append(args) or True,  # type: ignore[func-returns-value]  # only to record
     )
     response = operator.post("targets/eu-1/sync/")
     assert (response.status_code, response.json()) == (202, {"queued": True})
-    assert len(told) == 1
+    assert len(tasks) == 1

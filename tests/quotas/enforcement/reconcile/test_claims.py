@@ -42,8 +42,8 @@ def test_a_target_that_nobody_has_worked_on_can_be_held(plane: FakePlane) -> Non
 
 
 def test_two_targets_are_held_side_by_side() -> None:
-    one, other = make_target("one"), make_target("other")
-    with claimed(one.pk) as first, claimed(other.pk) as second:
+    target, other = make_target("one"), make_target("other")
+    with claimed(target.pk) as first, claimed(other.pk) as second:
         assert first
         assert second
 

@@ -44,16 +44,16 @@ SAID: dict[str, Any] = {"actor": ALICE, "reason": "as agreed"}
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """What was put on the queue, and no more than that."""
-    found: list[tuple[Any, ...]] = []
+    tasks: list[tuple[Any, ...]] = []
 
     def note(name: str, *args: Any, **kwargs: Any) -> bool:
-        found.append((name.rpartition(".")[2], *args, *kwargs.items()))
+        tasks.append((name.rpartition(".")[2], *args, *kwargs.items()))
         return True
 
     monkeypatch.setattr(celery, "enqueue", note)
     monkeypatch.setattr("quotas.enforcement.tasks.enqueue", note)
     monkeypatch.setattr("quotas.enforcement.reconcile.operations.enqueue", note)
-    return found
+    return tasks
 
 
 def placed(number: int = 1, drift_policy: str = "heal") -> list[Placement]:
@@ -137,9 +137,9 @@ def test_without_a_broker_the_next_probe_prepares_an_edited_target(plane: FakePl
     placed()
     target = Target.objects.get()
     edits.edit_target(target=target, expected_generation=1, options={"a": 1}, **SAID)
-    found = probe(target.pk)
-    assert found is not None
-    assert found.recovered
+    health = probe(target.pk)
+    assert health is not None
+    assert health.recovered
     assert target.pk in plane.prepared
 
 
@@ -172,13 +172,14 @@ def test_drift_that_was_held_is_healed_when_a_person_says_so(plane: FakePlane) -
 
 def test_a_placement_may_hold_what_its_target_heals(plane: FakePlane) -> None:
     (placement,) = placed()
-    said: dict[str, Any] = {"placement": placement, "at": timezone.now(), **SAID}
-    assert edits.edit_drift_policy(policy="hold", **said) is None
+    arguments: dict[str, Any] = {"placement": placement, "at": timezone.now(), **SAID}
+    assert edits.edit_drift_policy(policy="hold", **arguments) is None
     before = Entry.objects.count()
-    assert edits.edit_drift_policy(policy="hold", **said) is None  # nothing new, nothing written
+    # Nothing new, nothing written:
+    assert edits.edit_drift_policy(policy="hold", **arguments) is None
     assert Entry.objects.count() == before
     plane.edit(placement, "pods", 9, KUBECTL)
     sweep(placement.target_id, force=True)
     assert plane.value(placement, "pods") == 9
     with pytest.raises(DomainError, match="not a valid choice"):
-        edits.edit_drift_policy(policy="never", **said)
+        edits.edit_drift_policy(policy="never", **arguments)

@@ -70,14 +70,14 @@ def test_the_persons_reason_and_name_go_along_to_the_plane(
     plane: FakePlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     placement = make_tenants(make_target(), make_version({"pods": 1}), 1)[0]
-    told: list[tuple[str, str]] = []
+    reasons: list[tuple[str, str]] = []
     write = plane.apply
 
     def note(*, work: Sequence[PlacementChanges], **rest: Any) -> None:
-        told.extend((one.reason, one.identity) for one in work)
+        reasons.extend((item.reason, item.identity) for item in work)
         write(work=work, **rest)
 
     monkeypatch.setattr(plane, "apply", note)
     order([placement], reason="TICKET-7")
     process_queue(placement.target_id)
-    assert told == [("TICKET-7", "headroom:ann")]
+    assert reasons == [("TICKET-7", "headroom:ann")]

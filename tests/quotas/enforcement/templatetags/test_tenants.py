@@ -41,9 +41,9 @@ def test_texts_of_people_are_escaped() -> None:
 
 
 def test_the_two_tightest_limits_are_drawn() -> None:
-    one, two = tight_bar(CPU), tight_bar({**CPU, "key": "limits.cpu", "used": 2500})
-    assert tenant_lines([row(bars=(one, two))]).count('<svg class="hbar') == 2
-    assert tenant_lines([row(bars=(one,))]).count('<svg class="hbar') == 1
+    first, second = tight_bar(CPU), tight_bar({**CPU, "key": "limits.cpu", "used": 2500})
+    assert tenant_lines([row(bars=(first, second))]).count('<svg class="hbar') == 2
+    assert tenant_lines([row(bars=(first,))]).count('<svg class="hbar') == 1
     assert "No use has been seen yet" in tenant_lines([row()])
 
 

@@ -90,9 +90,9 @@ def test_another_activity_is_named_beside_what_the_history_has(document: bytes) 
         outcome = replaying.replay("a", document)
     events = {event.event_id: event for event in History.FromString(document).events}
     assert outcome.verdict is ReplayVerdict.DIVERGED
-    found = events[outcome.event_id]
-    assert EventType.Name(found.event_type) == "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED"
-    assert found.activity_task_scheduled_event_attributes.activity_id == "receipt"
+    event = events[outcome.event_id]
+    assert EventType.Name(event.event_type) == "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED"
+    assert event.activity_task_scheduled_event_attributes.activity_id == "receipt"
     assert outcome.event_type == "ActivityTaskScheduled"
     assert outcome.expected == "schedule activity do (id receipt)"
     assert outcome.actual == "schedule activity do (id e-mail)"

@@ -137,24 +137,24 @@ threading.Thread(target=stop, daemon=True).start()
     assert outcome.verdict is ReplayVerdict.TIMED_OUT
 
 
-def writing(said: str) -> str:
+def writing(line: str) -> str:
     """Code that writes a line to every pipe that it finds."""
     return f"""
 import os
 for number in range(3, 200):
     try:
         if os.path.basename(os.readlink(f"/proc/self/fd/{{number}}")).startswith("pipe:"):
-            os.write(number, {said!r}.encode() + b"\\n")
+            os.write(number, {line!r}.encode() + b"\\n")
     except OSError:
         pass
 """
 
 
 @pytest.mark.parametrize(
-    "said", ["nonsense", "[]", "{}", '{"verdict": "splendid", "ms": 1}', '{"workflows": 7}']
+    "line", ["nonsense", "[]", "{}", '{"verdict": "splendid", "ms": 1}', '{"workflows": 7}']
 )
-def test_a_bundle_that_answers_with_nonsense_has_crashed(bundle: Write, said: str) -> None:
-    with bundle(writing(said) + _GOOD) as process, pytest.raises(Refused, match="no answer"):
+def test_a_bundle_that_answers_with_nonsense_has_crashed(bundle: Write, line: str) -> None:
+    with bundle(writing(line) + _GOOD) as process, pytest.raises(Refused, match="no answer"):
         process.start()
 
 
@@ -183,14 +183,14 @@ raise RuntimeError("x" * 5_000_000)
 def test_files_that_a_bundle_writes_where_it_stands_go_with_it(
     bundle: Write, tmp_path: Path
 ) -> None:
-    told = tmp_path / "place"
+    place = tmp_path / "place"
     code = f"""
 import os
 open("left-behind", "w").write("x")
-open({str(told)!r}, "w").write(os.getcwd())
+open({str(place)!r}, "w").write(os.getcwd())
 """
     with bundle(code + _GOOD) as process:
         process.start()
-        home = Path(told.read_text())
+        home = Path(place.read_text())
         assert (home / "left-behind").exists()
     assert not home.exists()

@@ -25,7 +25,7 @@ def compile_(values: dict[str, int | None], **more: Any) -> Compiled:
 
 
 def fields(result: Compiled, kind: str) -> dict[str, Any]:
-    return dict(next(one.fields for one in result.objects if one.ref.kind == kind))
+    return dict(next(item.fields for item in result.objects if item.ref.kind == kind))
 
 
 def test_a_limit_is_a_label_and_a_lock_a_key() -> None:
@@ -33,7 +33,7 @@ def test_a_limit_is_a_label_and_a_lock_a_key() -> None:
     assert fields(result, "Namespace")[LIMIT_PATH] == 5
     assert fields(result, "ConfigMap")["data[gpu]"] == 2
     assert result.refusals == ()
-    assert {key for one in result.objects for key in one.limits} == {
+    assert {key for item in result.objects for key in item.limits} == {
         "argo.parallelism",
         "argo.semaphore.gpu",
     }
@@ -42,13 +42,13 @@ def test_a_limit_is_a_label_and_a_lock_a_key() -> None:
 @pytest.mark.parametrize("value", [0, None])
 def test_a_semaphore_that_argo_cannot_say_is_refused_and_not_written(value: int | None) -> None:
     result = compile_({"argo.semaphore.gpu": value, "argo.semaphore.licence": 3})
-    assert [(one.key, one.code) for one in result.refusals] == [
+    assert [(refusal.key, refusal.code) for refusal in result.refusals] == [
         ("argo.semaphore.gpu", "not_expressible")
     ]
     assert "data[gpu]" not in fields(result, "ConfigMap")
     assert fields(result, "ConfigMap")["data[licence]"] == 3
     alone = compile_({"argo.semaphore.gpu": value})
-    assert [one.ref.kind for one in alone.objects] == ["Namespace"]
+    assert [item.ref.kind for item in alone.objects] == ["Namespace"]
 
 
 @pytest.mark.parametrize(
@@ -68,14 +68,14 @@ def test_where_none_may_start_a_quota_says_so_and_the_label_is_only_a_brake(
     assert fields(result, "Namespace")[LIMIT_PATH] == 1
     assert result.refusals == ()
     assert "as a brake only" in result.warnings[0]
-    said = {key: path for one in result.objects for key, path in one.limits.items()}
-    assert said == ({"argo.parallelism": CLOSED_PATH} if values else {})
+    paths = {key: path for item in result.objects for key, path in item.limits.items()}
+    assert paths == ({"argo.parallelism": CLOSED_PATH} if values else {})
 
 
 def test_whoever_may_start_has_no_quota_of_ours() -> None:
     for value in (1, None):
         result = compile_({"argo.parallelism": value})
-        assert [one.ref.kind for one in result.objects] == ["Namespace"]
+        assert [item.ref.kind for item in result.objects] == ["Namespace"]
         assert result.warnings == ()
 
 
@@ -109,11 +109,11 @@ LOCK = Change(Operation.UPDATE, ObjectRef("ConfigMap", "acme", "headroom-limits"
 def test_a_rising_limit_goes_to_the_lock_first_and_a_falling_one_to_the_label(
     change: Change, kinds: list[str]
 ) -> None:
-    assert [one.ref.kind for one in in_order([change, LOCK])] == kinds
-    assert [one.ref.kind for one in in_order([LOCK, change])] == kinds
+    assert [step.ref.kind for step in in_order([change, LOCK])] == kinds
+    assert [step.ref.kind for step in in_order([LOCK, change])] == kinds
     create = change.operation is Operation.CREATE
     expected = ["Namespace", "ResourceQuota", "ConfigMap"] if create else ["ResourceQuota", *kinds]
-    assert [one.ref.kind for one in in_order([LOCK, change, QUOTA])] == expected
+    assert [step.ref.kind for step in in_order([LOCK, change, QUOTA])] == expected
 
 
 @pytest.mark.parametrize(
@@ -150,12 +150,12 @@ def test_a_lock_of_another_namespace_or_map_is_not_ours() -> None:
         },
         {"spec": {"templates": [{"synchronization": {"semaphore": semaphore("headroom-limits")}}]}},
     ]
-    found = bindings(workflows, "acme")
-    assert (found["gpu"].naming, found["gpu"].unfinished) == (2, 4)
+    locks = bindings(workflows, "acme")
+    assert (locks["gpu"].naming, locks["gpu"].unfinished) == (2, 4)
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({}, ""),
         ({"argo_server": "https://argo.example:2746", "argo_server_token": "env:ARGO"}, ""),
@@ -172,19 +172,19 @@ def test_a_lock_of_another_namespace_or_map_is_not_ours() -> None:
         ({"ca_file": 1}, "ca_file is the path of a file"),
     ],
 )
-def test_a_fault_in_the_options_is_named(options: dict[str, Any], said: str) -> None:
+def test_a_fault_in_the_options_is_named(options: dict[str, Any], message: str) -> None:
     fault = ArgoAdapter().options_error(options)
-    assert fault.startswith(said) or said in fault
-    assert bool(fault) is bool(said)
+    assert fault.startswith(message) or message in fault
+    assert bool(fault) is bool(message)
     assert "ey.secret" not in fault
 
 
 def test_the_controllers_own_namespace_is_nobodys() -> None:
     def fault(location: str) -> str:
-        found = ArgoAdapter().validate(
+        faults = ArgoAdapter().validate(
             location=location, sharing="dedicated", fairness_key="", target=TARGET
         )
-        return found.get("location", "")
+        return faults.get("location", "")
 
     assert fault("acme") == ""
     assert "controller's" in fault("argo")

@@ -31,17 +31,17 @@ def compiled(
     return ADAPTER.compile(limits=wanted, placement=placement, target=target)
 
 
-def one(found: Compiled, kind: str, name: str = "") -> DesiredObject:
+def one(result: Compiled, kind: str, name: str = "") -> DesiredObject:
     """The object of a kind."""
     (match,) = [
-        item for item in found.objects if item.ref.kind == kind and name in ("", item.ref.name)
+        item for item in result.objects if item.ref.kind == kind and name in ("", item.ref.name)
     ]
     return match
 
 
-def kinds(found: Compiled) -> list[str]:
+def kinds(result: Compiled) -> list[str]:
     """The kinds of all objects."""
-    return sorted(item.ref.kind for item in found.objects)
+    return sorted(item.ref.kind for item in result.objects)
 
 
 @pytest.mark.parametrize(
@@ -81,10 +81,10 @@ def test_unlimited_is_left_out_and_zero_is_said() -> None:
 
 
 def test_each_set_of_scopes_is_a_quota_of_its_own() -> None:
-    found = compiled(
+    result = compiled(
         limits({"pods": 9, "pods@Terminating": 5, "requests.cpu@PriorityClass=high,low": 1_000})
     )
-    quotas = {item.ref.name: item.manifest["spec"] for item in found.objects
+    quotas = {item.ref.name: item.manifest["spec"] for item in result.objects
               if item.ref.kind == "ResourceQuota"}  # fmt: skip
     assert len(quotas) == 3
     assert quotas["headroom"] == {"hard": {"pods": "9"}}
@@ -98,11 +98,11 @@ def test_each_set_of_scopes_is_a_quota_of_its_own() -> None:
 
 
 def test_everything_carries_both_labels() -> None:
-    found = compiled(limits({"requests.cpu": 1_000, "pods@Terminating": 1}))
-    assert kinds(found) == [
+    result = compiled(limits({"requests.cpu": 1_000, "pods@Terminating": 1}))
+    assert kinds(result) == [
         "LimitRange", "Namespace", "NetworkPolicy", "ResourceQuota", "ResourceQuota", "RoleBinding",
     ]  # fmt: skip
-    for item in found.objects:
+    for item in result.objects:
         labels = item.manifest["metadata"]["labels"]
         assert labels["app.kubernetes.io/managed-by"] == "headroom"
         assert labels["headroom.dev/tenant"] == "acme"
@@ -121,8 +121,8 @@ def test_suspending_says_no_pods_and_changes_nothing_else() -> None:
 
 
 def test_suspending_a_tenant_without_quota_makes_one() -> None:
-    found = compiled(replace(limits({}), suspended=True))
-    assert one(found, "ResourceQuota").manifest["spec"]["hard"] == {"pods": "0"}
+    result = compiled(replace(limits({}), suspended=True))
+    assert one(result, "ResourceQuota").manifest["spec"]["hard"] == {"pods": "0"}
 
 
 @pytest.mark.parametrize("wanted", [None, limits({"pods": 1})])
@@ -135,9 +135,9 @@ def test_no_limits_at_all_want_nothing() -> None:
 
 
 def test_limits_of_other_planes_are_not_this_ones_business() -> None:
-    found = compiled(limits({"temporal.queue_rate": 1_000}))
-    assert found.refusals == ()
-    assert "ResourceQuota" not in kinds(found)
+    result = compiled(limits({"temporal.queue_rate": 1_000}))
+    assert result.refusals == ()
+    assert "ResourceQuota" not in kinds(result)
 
 
 # -- LimitRange ------------------------------------------------------------------------------
@@ -145,12 +145,12 @@ def test_limits_of_other_planes_are_not_this_ones_business() -> None:
 
 def ranges(values: dict[str, int | None]) -> dict[str, dict[str, Any]]:
     """LimitRange type to its entry."""
-    found = compiled(limits(values))
-    return {item["type"]: item for item in one(found, "LimitRange").manifest["spec"]["limits"]}
+    result = compiled(limits(values))
+    return {item["type"]: item for item in one(result, "LimitRange").manifest["spec"]["limits"]}
 
 
 def test_a_limit_range_says_what_the_plan_says() -> None:
-    found = ranges(
+    entries = ranges(
         {
             "container.default.cpu": 500,
             "container.defaultRequest.memory": 2**27,
@@ -159,23 +159,23 @@ def test_a_limit_range_says_what_the_plan_says() -> None:
             "pvc.min.storage": 2**30,
         }
     )
-    assert found["Container"] == {
+    assert entries["Container"] == {
         "type": "Container",
         "default": {"cpu": "500m"},
         "defaultRequest": {"cpu": "500m", "memory": "128Mi"},
         "maxLimitRequestRatio": {"cpu": "1500m"},
     }
-    assert found["Pod"] == {"type": "Pod", "max": {"cpu": "4"}}
-    assert found["PersistentVolumeClaim"]["min"] == {"storage": "1Gi"}
+    assert entries["Pod"] == {"type": "Pod", "max": {"cpu": "4"}}
+    assert entries["PersistentVolumeClaim"]["min"] == {"storage": "1Gi"}
 
 
 def test_a_quota_on_cpu_or_memory_always_comes_with_defaults_and_says_so() -> None:
-    found = compiled(limits({"requests.cpu": 4_000, "limits.memory": 2**33}))
-    (item,) = one(found, "LimitRange").manifest["spec"]["limits"]
+    result = compiled(limits({"requests.cpu": 4_000, "limits.memory": 2**33}))
+    (item,) = one(result, "LimitRange").manifest["spec"]["limits"]
     assert item["defaultRequest"] == {"cpu": "100m", "memory": "256Mi"}
     assert item["default"] == {"memory": "256Mi"}
-    assert any("container.defaultRequest.cpu" in warning for warning in found.warnings)
-    assert any("container.default.memory" in warning for warning in found.warnings)
+    assert any("container.defaultRequest.cpu" in warning for warning in result.warnings)
+    assert any("container.default.memory" in warning for warning in result.warnings)
 
 
 def test_made_up_defaults_stay_inside_the_plans_own_bounds() -> None:
@@ -206,23 +206,23 @@ EXECUTION = limits(
 
 
 def test_the_execution_policy_is_said_in_annotations() -> None:
-    found = compiled(EXECUTION)
-    namespace = one(found, "Namespace")
+    result = compiled(EXECUTION)
+    namespace = one(result, "Namespace")
     assert namespace.manifest["metadata"]["annotations"] == {
         "headroom.dev/ttl-seconds-after-finished": "600",
         "headroom.dev/active-deadline-seconds": "900",
         "headroom.dev/priority-class": "batch-low",
     }
     assert set(namespace.limits) == set(EXECUTION.limits)
-    assert found.refusals == ()
+    assert result.refusals == ()
 
 
 def test_a_cluster_that_cannot_run_the_policy_refuses_it_and_says_why() -> None:
     features = {"execution_policy": False, "execution_policy_why": "it is not served"}
-    found = compiled(EXECUTION, target=replace(TARGET, features=features))
-    assert "annotations" not in one(found, "Namespace").manifest["metadata"]
-    assert {item.key for item in found.refusals} == {*EXECUTION.limits, "priority_class"}
-    assert all("it is not served" in item.message for item in found.refusals)
+    result = compiled(EXECUTION, target=replace(TARGET, features=features))
+    assert "annotations" not in one(result, "Namespace").manifest["metadata"]
+    assert {item.key for item in result.refusals} == {*EXECUTION.limits, "priority_class"}
+    assert all("it is not served" in item.message for item in result.refusals)
 
 
 def test_a_cluster_nobody_asked_yet_gets_a_warning() -> None:
@@ -248,12 +248,12 @@ VALUES = st.dictionaries(
 def test_reading_back_what_was_written_leaves_nothing_to_do(
     values: dict[str, int | None], suspended: bool
 ) -> None:
-    found = compiled(limits(values, suspended=suspended))
+    result = compiled(limits(values, suspended=suspended))
     there = [
         ObservedObject(item.ref, *read({"metadata": {}, **item.manifest}, item.ref.kind))
-        for item in found.objects
+        for item in result.objects
     ]
-    assert diff(found.objects, there) == ()
+    assert diff(result.objects, there) == ()
 
 
 # -- validation --------------------------------------------------------------------------------
@@ -261,8 +261,8 @@ def test_reading_back_what_was_written_leaves_nothing_to_do(
 
 @pytest.mark.parametrize("name", ["a", "acme-prod", "a1", "x" * 63])
 def test_a_dns_label_is_a_good_namespace(name: str) -> None:
-    found = ADAPTER.validate(location=name, sharing="dedicated", fairness_key="", target=TARGET)
-    assert found == {}
+    faults = ADAPTER.validate(location=name, sharing="dedicated", fairness_key="", target=TARGET)
+    assert faults == {}
 
 
 @pytest.mark.parametrize(
@@ -270,10 +270,10 @@ def test_a_dns_label_is_a_good_namespace(name: str) -> None:
     ["", "Acme", "a.b", "-a", "a-", "x" * 64, "kube-system", "kube-x", "default", "system", "a\n"],
 )
 def test_a_namespace_that_is_no_label_or_the_systems_is_refused(name: str) -> None:
-    found = ADAPTER.validate(location=name, sharing="dedicated", fairness_key="", target=TARGET)
-    assert set(found) == {"location"}
+    faults = ADAPTER.validate(location=name, sharing="dedicated", fairness_key="", target=TARGET)
+    assert set(faults) == {"location"}
 
 
 def test_a_namespace_is_never_shared() -> None:
-    found = ADAPTER.validate(location="acme", sharing="shared", fairness_key="a", target=TARGET)
-    assert set(found) == {"sharing", "fairness_key"}
+    faults = ADAPTER.validate(location="acme", sharing="shared", fairness_key="a", target=TARGET)
+    assert set(faults) == {"sharing", "fairness_key"}

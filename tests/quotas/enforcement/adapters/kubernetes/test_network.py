@@ -39,8 +39,8 @@ def test_nothing_goes_in_or_out_but_names_and_the_plans_exceptions() -> None:
 
 
 def test_a_plan_may_leave_the_network_open() -> None:
-    found = compiled(limits({}, policy=Policy(network_isolated=False)))
-    assert "NetworkPolicy" not in kinds(found)
+    result = compiled(limits({}, policy=Policy(network_isolated=False)))
+    assert "NetworkPolicy" not in kinds(result)
     assert network.in_words({"podSelector": {}, "policyTypes": ["Ingress"]}) == (
         "ingress: none | egress: open"
     )
@@ -55,8 +55,8 @@ def test_the_tenants_group_is_bound_to_the_plans_role() -> None:
 
 @pytest.mark.parametrize(("group", "role"), [("", "edit"), ("team-acme", "")])
 def test_nobody_is_bound_without_a_group_or_a_role(group: str, role: str) -> None:
-    found = compiled(limits({}, policy=Policy(tenant_role=role)), replace(PLACEMENT, group=group))
-    assert "RoleBinding" not in kinds(found)
+    result = compiled(limits({}, policy=Policy(tenant_role=role)), replace(PLACEMENT, group=group))
+    assert "RoleBinding" not in kinds(result)
 
 
 def test_the_security_level_is_enforced_audited_and_warned_about() -> None:

@@ -40,8 +40,8 @@ def test_the_last_writer_owns_what_we_lost() -> None:
     early = entry("old", "Update", FIELDS, time="2026-11-21T10:00:00Z")
     late = entry("argocd", "Apply", FIELDS)
     mine = entry("headroom-kubernetes", "Apply", {"f:metadata": {}})
-    found = owners([mine, early, late], "ResourceQuota", {CPU: 1, "spec.hard[pods]": 1})
-    assert found == {CPU: Owner("argocd", True, datetime(2026, 11, 22, 10, tzinfo=UTC))}
+    owner_of = owners([mine, early, late], "ResourceQuota", {CPU: 1, "spec.hard[pods]": 1})
+    assert owner_of == {CPU: Owner("argocd", True, datetime(2026, 11, 22, 10, tzinfo=UTC))}
 
 
 def test_our_own_name_used_by_an_edit_is_not_our_apply() -> None:
@@ -63,9 +63,9 @@ def quota(labels: dict[str, str], *entries: dict[str, Any]) -> dict[str, Any]:
 
 def test_an_object_without_our_label_is_not_ours_and_names_who_wrote_it() -> None:
     label = "metadata.labels[app.kubernetes.io/managed-by]"
-    found = observed_object("ResourceQuota", quota({}, entry("bob", "Update", {})))
-    assert found.ours is False
-    assert found.owners[label].manager == "bob"
+    observed = observed_object("ResourceQuota", quota({}, entry("bob", "Update", {})))
+    assert observed.ours is False
+    assert observed.owners[label].manager == "bob"
 
 
 def test_a_torn_off_label_is_repaired_but_never_grounds_for_deletion() -> None:

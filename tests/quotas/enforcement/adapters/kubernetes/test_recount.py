@@ -92,20 +92,20 @@ def quota(name: str, spec: dict[str, str], **status: dict[str, str]) -> dict[str
 
 
 def test_an_unfilled_status_is_unknown_and_says_why() -> None:
-    (found,) = usage(None, [quota("headroom", {"pods": "5"})], [], None)
-    assert (found.hard, found.used) == (None, None)
-    assert "quota controller" in found.why
+    (pod_usage,) = usage(None, [quota("headroom", {"pods": "5"})], [], None)
+    assert (pod_usage.hard, pod_usage.used) == (None, None)
+    assert "quota controller" in pod_usage.why
 
 
 def test_the_smallest_of_several_quotas_wins_and_use_stays_ours() -> None:
     ours = quota("headroom", {"pods": "20"}, hard={"pods": "20"}, used={"pods": "3"})
     theirs = quota("gke-resource-quotas", {"pods": "7"}, hard={"pods": "7"}, used={"pods": "3"})
     for order in ([ours, theirs], [theirs, ours]):
-        (found,) = usage(None, order, [], None)
-        assert (found.key, found.hard, found.used) == ("pods", 7, 3)
+        (pod_usage,) = usage(None, order, [], None)
+        assert (pod_usage.key, pod_usage.hard, pod_usage.used) == ("pods", 7, 3)
 
 
 def test_an_alias_in_a_foreign_quota_is_the_same_limit() -> None:
     foreign = quota("theirs", {"cpu": "2"}, hard={"cpu": "2"}, used={"cpu": "1500m"})
-    (found,) = usage(None, [foreign], [], None)
-    assert (found.key, found.hard, found.used) == ("requests.cpu", 2_000, 1_500)
+    (cpu_usage,) = usage(None, [foreign], [], None)
+    assert (cpu_usage.key, cpu_usage.hard, cpu_usage.used) == ("requests.cpu", 2_000, 1_500)

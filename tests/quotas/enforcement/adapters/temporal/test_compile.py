@@ -31,15 +31,15 @@ def compiled(
     return ADAPTER.compile(limits=wanted, placement=placement, target=target)
 
 
-def fields(found: Compiled) -> dict[str, Scalar]:
+def fields(result: Compiled) -> dict[str, Scalar]:
     """The fields of the only object."""
-    (item,) = found.objects
+    (item,) = result.objects
     return dict(item.fields)
 
 
-def codes(found: Compiled) -> list[tuple[str, str]]:
+def codes(result: Compiled) -> list[tuple[str, str]]:
     """What is refused, and why."""
-    return [(item.key, item.code) for item in found.refusals]
+    return [(item.key, item.code) for item in result.refusals]
 
 
 @pytest.mark.parametrize(
@@ -53,11 +53,11 @@ def codes(found: Compiled) -> list[tuple[str, str]]:
     ],
 )
 def test_a_dedicated_queue_gets_the_smaller_rate(values: dict[str, int | None], rate: int) -> None:
-    found = compiled(limits(values), OWN)
-    assert fields(found) == {"queue_rate": rate}
-    given = {key for key, value in values.items() if value is not None}
-    assert found.objects[0].limits == dict.fromkeys(given, "queue_rate")
-    assert found.objects[0].ref.part == ""
+    result = compiled(limits(values), OWN)
+    assert fields(result) == {"queue_rate": rate}
+    keys = {key for key, value in values.items() if value is not None}
+    assert result.objects[0].limits == dict.fromkeys(keys, "queue_rate")
+    assert result.objects[0].ref.part == ""
 
 
 @pytest.mark.parametrize("values", [{}, {"temporal.queue_rate": None}, {"temporal.weight": 2_000}])
@@ -69,15 +69,15 @@ def test_a_dedicated_queue_without_a_rate_is_left_without_one(
 
 @pytest.mark.parametrize("values", [{}, {"temporal.queue_rate": 5_000}])
 def test_suspending_pauses_a_dedicated_queue(values: dict[str, int | None]) -> None:
-    found = compiled(replace(limits(values), suspended=True), OWN)
-    assert fields(found) == {"queue_rate": 0}
-    assert found.objects[0].shown == {"queue_rate": "paused"}
+    result = compiled(replace(limits(values), suspended=True), OWN)
+    assert fields(result) == {"queue_rate": 0}
+    assert result.objects[0].shown == {"queue_rate": "paused"}
 
 
 def test_a_rate_beyond_the_servers_precision_is_rounded_aloud() -> None:
-    found = compiled(limits({"temporal.queue_rate": 8_400_001}), OWN)
-    assert fields(found) == {"queue_rate": 8_400_000}
-    assert "8400/s" in found.warnings[0]
+    result = compiled(limits({"temporal.queue_rate": 8_400_001}), OWN)
+    assert fields(result) == {"queue_rate": 8_400_000}
+    assert "8400/s" in result.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -94,53 +94,53 @@ def test_a_rate_beyond_the_servers_precision_is_rounded_aloud() -> None:
 def test_a_share_of_a_queue_is_rate_over_base_rate(
     values: dict[str, int | None], weight: int
 ) -> None:
-    found = compiled(limits(values), FAIR)
-    assert fields(found) == {"weight": weight, "base_rate": 2_000, "queue_rate": 90_000}
-    assert found.objects[0].ref.part == "acme"
-    assert found.refusals == ()
+    result = compiled(limits(values), FAIR)
+    assert fields(result) == {"weight": weight, "base_rate": 2_000, "queue_rate": 90_000}
+    assert result.objects[0].ref.part == "acme"
+    assert result.refusals == ()
 
 
 def test_a_weight_beside_a_rate_has_no_effect_and_that_is_said() -> None:
-    found = compiled(limits({"temporal.tenant_rate": 6_000, "temporal.weight": 9_000}), FAIR)
-    assert "has no effect" in found.warnings[0]
+    result = compiled(limits({"temporal.tenant_rate": 6_000, "temporal.weight": 9_000}), FAIR)
+    assert "has no effect" in result.warnings[0]
 
 
 def test_unlimited_cannot_be_said_where_there_is_a_base_rate() -> None:
-    found = compiled(limits({"temporal.tenant_rate": None}), FAIR)
-    assert codes(found) == [("temporal.tenant_rate", "unlimited")]
-    assert fields(found)["weight"] == 1_000
+    result = compiled(limits({"temporal.tenant_rate": None}), FAIR)
+    assert codes(result) == [("temporal.tenant_rate", "unlimited")]
+    assert fields(result)["weight"] == 1_000
 
 
 def test_suspending_a_share_is_the_least_weight_and_the_leak_is_said() -> None:
-    found = compiled(SUSPENDED, FAIR)
-    assert fields(found)["weight"] == 1
-    assert "one task per partition" in found.warnings[0]
+    result = compiled(SUSPENDED, FAIR)
+    assert fields(result)["weight"] == 1
+    assert "one task per partition" in result.warnings[0]
 
 
 def test_none_is_the_least_weight_and_the_leak_is_said() -> None:
-    found = compiled(limits({"temporal.tenant_rate": 0}), FAIR)
-    assert fields(found)["weight"] == 1
-    assert "one task per partition" in found.warnings[0]
+    result = compiled(limits({"temporal.tenant_rate": 0}), FAIR)
+    assert fields(result)["weight"] == 1
+    assert "one task per partition" in result.warnings[0]
 
 
 def test_a_rate_below_the_least_weight_is_raised_to_it_aloud() -> None:
     coarse = replace(TARGET, options={"queues": {"fair": {"base_rate": 9_000_000}}})
-    found = compiled(limits({"temporal.tenant_rate": 1_000}), FAIR, coarse)
-    assert fields(found)["weight"] == 1
-    assert found.warnings == ("1/s is less than the least rate on this queue; 9/s is set.",)
+    result = compiled(limits({"temporal.tenant_rate": 1_000}), FAIR, coarse)
+    assert fields(result)["weight"] == 1
+    assert result.warnings == ("1/s is less than the least rate on this queue; 9/s is set.",)
 
 
 def test_a_rate_that_is_no_multiple_of_the_base_is_rounded_aloud() -> None:
     thirds = replace(TARGET, options={"queues": {"fair": {"base_rate": 3_000}}})
-    found = compiled(limits({"temporal.tenant_rate": 10_000}), FAIR, thirds)
-    assert fields(found)["weight"] == 3_333
-    assert "9.999/s" in found.warnings[0]
+    result = compiled(limits({"temporal.tenant_rate": 10_000}), FAIR, thirds)
+    assert fields(result)["weight"] == 3_333
+    assert "9.999/s" in result.warnings[0]
 
 
 def test_without_a_base_rate_a_tenant_can_have_a_share_but_no_rate() -> None:
-    found = compiled(limits({"temporal.weight": 3_000}), OPEN)
-    assert fields(found) == {"weight": 3_000}
-    assert found.refusals == ()
+    result = compiled(limits({"temporal.weight": 3_000}), OPEN)
+    assert fields(result) == {"weight": 3_000}
+    assert result.refusals == ()
     rated = compiled(limits({"temporal.tenant_rate": 5_000}), OPEN)
     assert codes(rated) == [("temporal.tenant_rate", "no_base_rate")]
 
@@ -151,36 +151,36 @@ def test_without_a_base_rate_a_tenant_cannot_be_suspended() -> None:
 
 def test_a_base_rate_of_zero_is_none_because_the_server_takes_it_for_unlimited() -> None:
     zero = replace(TARGET, options={"queues": {"fair": {"base_rate": 0}}})
-    found = compiled(limits({"temporal.tenant_rate": 5_000}), FAIR, zero)
-    assert "base_rate" not in fields(found)
-    assert codes(found) == [("temporal.tenant_rate", "no_base_rate")]
+    result = compiled(limits({"temporal.tenant_rate": 5_000}), FAIR, zero)
+    assert "base_rate" not in fields(result)
+    assert codes(result) == [("temporal.tenant_rate", "no_base_rate")]
 
 
 def test_a_server_without_fairness_refuses_shared_queues_only() -> None:
     unfair = replace(TARGET, features={"fairness": False})
     wanted = limits({"temporal.tenant_rate": 5_000})
-    found = compiled(wanted, FAIR, unfair)
-    assert found.objects == ()
-    assert codes(found) == [("temporal.tenant_rate", "no_fairness")]
+    result = compiled(wanted, FAIR, unfair)
+    assert result.objects == ()
+    assert codes(result) == [("temporal.tenant_rate", "no_fairness")]
     assert compiled(wanted, OWN, unfair).refusals == ()
     assert codes(compiled(limits({}), FAIR, unfair)) == [("", "no_fairness")]
 
 
 def test_a_queue_that_the_target_does_not_declare_is_refused() -> None:
-    found = compiled(limits({}), replace(FAIR, location="nowhere"))
-    assert codes(found) == [("", "queue_not_declared")]
+    result = compiled(limits({}), replace(FAIR, location="nowhere"))
+    assert codes(result) == [("", "queue_not_declared")]
 
 
 @pytest.mark.parametrize("placement", [OWN, FAIR])
 def test_who_may_start_nothing_starts_nothing_by_leaving(placement: PlacementRef) -> None:
-    found = compiled(None, replace(placement, leaving=True, stopped=True))
-    (said,) = found.warnings
+    result = compiled(None, replace(placement, leaving=True, stopped=True))
+    (warning,) = result.warnings
     if placement is OWN:
-        assert fields(found) == {"queue_rate": 0}
-        assert "stays paused" in said
+        assert fields(result) == {"queue_rate": 0}
+        assert "stays paused" in warning
     else:  # a queue holds 1000 keys: this one makes room
-        assert found.objects == ()
-        assert "cancel its workflows first" in said
+        assert result.objects == ()
+        assert "cancel its workflows first" in warning
 
 
 @pytest.mark.parametrize("placement", [OWN, FAIR])
@@ -208,8 +208,8 @@ def test_leaving_wants_nothing(placement: PlacementRef) -> None:
 def test_a_placement_is_checked_before_the_server_would_take_it_silently(
     location: str, sharing: str, key: str, wrong: set[str]
 ) -> None:
-    found = ADAPTER.validate(location=location, sharing=sharing, fairness_key=key, target=TARGET)
-    assert set(found) == wrong
+    faults = ADAPTER.validate(location=location, sharing=sharing, fairness_key=key, target=TARGET)
+    assert set(faults) == wrong
 
 
 @pytest.mark.parametrize(("calls", "least"), [(0, 0), (1, 0.1), (100, 0.6), (110, 1), (1_100, 100)])
