@@ -60,7 +60,7 @@ class VerbForm(forms.Form):
 class ActionForm(VerbForm, ReasonForm):
     """One verb on one run."""
 
-    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+    seen_status = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, confirm: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -53,7 +53,7 @@ def ask(request: SignedInRequest, pk: int, verb: str) -> HttpResponse:
             reason=form.cleaned_data["reason"],
             arguments=form.arguments(),
             confirm=form.cleaned_data.get("confirm", ""),
-            seen_status=form.cleaned_data["seen"],
+            seen_status=form.cleaned_data["seen_status"],
         )
         try:
             action = act(run=run, command=command, actor=actor_of(request))
@@ -86,4 +86,4 @@ def _run(request: SignedInRequest, pk: int) -> JobRun:
 
 def _initial(request: SignedInRequest, run: JobRun) -> dict[str, Any]:
     """What the address says already (`?event=12&point=event`), and the status that is shown."""
-    return {**{name: text[:1000] for name, text in request.GET.items()}, "seen": run.status}
+    return {**{name: text[:1000] for name, text in request.GET.items()}, "seen_status": run.status}

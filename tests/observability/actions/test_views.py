@@ -59,7 +59,7 @@ def test_asking_says_what_will_happen_and_leads_to_the_outcome(
         "name": "go",
         "input": '{"ok": true}',
         "reason": "finance agreed",
-        "seen": field_value(form, "seen"),
+        "seen_status": field_value(form, "seen_status"),
     }
     done = page.post(path, sent)
     assert done.status_code == 302
@@ -115,7 +115,7 @@ def test_two_people_at_once_the_second_is_told(
 ) -> None:
     form = page.get(f"/jobs/{run.pk}/actions/cancel/")
     JobRun.objects.filter(pk=run.pk).update(status=Status.TERMINATED)
-    sent = {"reason": "it hangs", "seen": field_value(form, "seen")}
+    sent = {"reason": "it hangs", "seen_status": field_value(form, "seen_status")}
     answer = page.post(f"/jobs/{run.pk}/actions/cancel/", sent)
     assert answer.status_code == 409
     assert "running when you looked and is terminated now" in said(answer)

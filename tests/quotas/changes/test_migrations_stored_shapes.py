@@ -73,7 +73,7 @@ def test_the_way_back_leaves_payloads_that_the_older_version_reads(
 def test_the_causes_of_a_stored_preview_follow_and_can_be_taken_back(
     dataset: SimpleNamespace, alice: Actor
 ) -> None:
-    draft, _ = preview(SetOverride(("acme",), "requests.cpu", 1500), alice)
+    draft, _ = propose(SetOverride(("acme",), "requests.cpu", 1500), alice)
     blocked = [{"cause": "unseen"}, {"cause": "refused"}]
     rows = Proposal.objects.filter(pk=draft.pk)
     rows.update(preview={**(draft.preview or {}), "blocked": blocked})
