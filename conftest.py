@@ -22,9 +22,9 @@ settings.load_profile("headroom")
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int | None:
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """`-n auto`: half as many again as there are cores, as many tests wait for real servers."""
-    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ or config.getoption("--quick"):
         return None
     return math.ceil((os.cpu_count() or 1) * 1.5)
 
@@ -117,6 +117,7 @@ def kubeconfig(kube: servers.Cluster) -> Path:
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[Emulator]:
     """A Kubernetes emulator of this worker, with the users of the shared control plane."""
+    servers.skip_if_forbidden()  # for it is one, though it runs in a thread
     with Emulator() as running:
         for name, groups in shared_cluster.USERS.items():
             running.add_user(name, groups=groups)

@@ -15,6 +15,7 @@ from console.errors import ExternalError, NotFound
 from deploy.emulators.argo.definition import definition
 from deploy.emulators.kubernetes.server import Emulator
 from tenants.contracts import TargetRef
+from tests.servers import skip_if_forbidden
 from tests.waiting import PATIENCE, until
 
 CPU = "requests.cpu"
@@ -130,6 +131,7 @@ def serve_workflows(kubeconfig: Path) -> None:
 @contextmanager
 def emulated(home: Path) -> Iterator[tuple[Emulator, Site]]:
     """An emulator of a test's own."""
+    skip_if_forbidden()
     with Emulator() as running:
         yield running, site_in(running.kubeconfig(home / "kubeconfig"))
         pool.close_all()
