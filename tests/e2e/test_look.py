@@ -126,6 +126,11 @@ FAULTS = """([context, options]) => axe.run(context, options).then(({violations}
   (fault) => `${fault.id}: ${fault.nodes[0].html.slice(0, 160)}`))
 """
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+# A panel that is too narrow for its table hides the last column, which is the answer.
+CUT_OFF = """() => [...document.querySelectorAll(".panel")]
+  .filter((panel) => panel.scrollWidth > panel.clientWidth + 1)
+  .map((panel) => panel.getAttribute("aria-labelledby") || panel.className)
+"""
 PAPER = "getComputedStyle(document.body).backgroundColor"
 
 
@@ -187,6 +192,8 @@ class Looker:
         self.page.screenshot(path=str(folder / f"{name}.png"), full_page=True)
         options = {"resultTypes": ["violations"], **(API_RULES if name == "api" else {})}
         faults = [str(fault) for fault in self.page.evaluate(FAULTS, [NOT_OURS, options])]
+        if self.size == "wide":  # on a phone a wide table scrolls inside its panel
+            faults += [f"{panel} is cut off" for panel in self.page.evaluate(CUT_OFF)]
         if (sideways := self.page.evaluate(SIDEWAYS)) > 0:
             faults.append(f"scrolls sideways by {sideways} px")
         return faults
