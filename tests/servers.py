@@ -9,7 +9,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,7 @@ from deploy.demo.parts.temporal import TemporalPorts, temporal
 from deploy.demo.parts.valkey import valkey as valkey_part
 from deploy.demo.stack.part import Part
 from deploy.demo.stack.processes import Running, log_tail
+from tests.waiting import until
 
 NO_CLUSTER = "no Kubernetes control plane: set KUBEBUILDER_ASSETS"
 
@@ -126,6 +127,8 @@ class Server:
         """SIGSTOP: it accepts connections and never answers, as a target that hangs."""
         if self._running is not None:
             self._running.signal(signal.SIGSTOP)
+            group = self._running.pid
+            until(lambda: group_is_stopped(group), "it goes on after SIGSTOP")
             self.paused = True
 
     def resume(self) -> None:
@@ -133,6 +136,21 @@ class Server:
         if self._running is not None:
             self._running.signal(signal.SIGCONT)
             self.paused = False
+
+
+def group_is_stopped(group: int) -> bool:
+    """Whether every thread of a process group stands still.
+
+    The signal is sent at once and obeyed a little later: on a busy machine a thread that runs may
+    still answer. Where there is no /proc nobody can tell.
+    """
+    states = set()
+    for path in Path("/proc").glob("[0-9]*/task/[0-9]*/stat"):
+        with suppress(OSError):  # it has ended
+            state, _, its_group = path.read_text().rpartition(")")[2].split()[:3]
+            if int(its_group) == group:
+                states.add(state)
+    return states <= set("TtZX")
 
 
 class ValkeyServer(Server):

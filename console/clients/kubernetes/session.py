@@ -39,7 +39,7 @@ FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class _ProcessSession:
     """What belongs to one process and one version of the credential."""
 
@@ -50,6 +50,17 @@ class _ProcessSession:
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     checked_at: float = -TOKEN_CHECK_SECONDS
     stamped_at: float = -STAMP_CHECK_SECONDS
+    pid: int = field(default_factory=os.getpid)
+
+    def __post_init__(self) -> None:
+        """Be closed when the loop stops, also if a newer one has taken its place by then."""
+        closes_at_stop(self)
+
+    async def close(self) -> None:
+        """Close its connections; what a fork inherits stays untouched."""
+        if self.pid == os.getpid():
+            await self.http.close()
+            await self.streams.close()
 
     def fresh(self, now: float) -> bool:
         """Whether neither the credential nor the token needs a look."""
@@ -74,8 +85,10 @@ class Session:
         self._not_before = 0.0
         self.counter = RequestCounter()
         closes_at_stop(self)
-        # A client that is dropped without close() leaves no connection behind either.
-        weakref.finalize(self, _close_dropped, self._live)
+        # A client that is dropped without close() leaves no connection behind either. At the end of
+        # the process the bridge closes what is open, while the loop still runs.
+        dropped = weakref.finalize(self, _close_dropped, self._live)
+        dropped.atexit = False  # type: ignore[misc]  # a property, which typeshed takes for a slot
 
     async def send(
         self,
@@ -115,7 +128,7 @@ class Session:
         live = self._live.pop(os.getpid(), None)
         self._opening.pop(os.getpid(), None)  # the next loop needs a lock of its own
         if live is not None:
-            await _close(live)
+            await live.close()
 
     @asynccontextmanager
     async def stream(
@@ -247,19 +260,14 @@ class Session:
         live = self._live.pop(os.getpid(), None)
         if live is not None:
             loop = asyncio.get_running_loop()
-            loop.call_later(self._options.request_timeout, lambda: loop.create_task(_close(live)))
+            loop.call_later(self._options.request_timeout, lambda: loop.create_task(live.close()))
 
 
 def _close_dropped(live_by_process: dict[int, _ProcessSession]) -> None:
     """Close what a collected session had open in this process, on the loop that it lives on."""
     live = live_by_process.pop(os.getpid(), None)
     if live is not None:
-        close_soon(lambda: _close(live))
-
-
-async def _close(live: _ProcessSession) -> None:
-    await live.http.close()
-    await live.streams.close()
+        close_soon(live.close)
 
 
 def _http(target: Loaded, *, limit: int) -> aiohttp.ClientSession:
