@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -61,6 +63,19 @@ class Demo:
             *("get", "resourcequota", "headroom", "-n", tenant),
             *("-o", f"jsonpath={{.spec.hard.{escaped}}}"),
         )
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Browser tests of two copies take turns: each has a whole platform running, and beside another
+    one a page takes so long that what people do within a second is no longer done within it."""
+    path = Path(tempfile.gettempdir(), f"headroom-e2e-{os.getuid()}.lock")
+    lock = path.open("w")
+    session.config.add_cleanup(lock.close)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.stderr.write("Waiting for the browser tests of another copy on this machine.\n")
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 @pytest.fixture(scope="session")
