@@ -44,22 +44,33 @@ def test_a_failed_run_is_found_by_its_error_and_tells_what_happened(open_page: O
     expect(page.locator("#run-events .event").first).to_be_visible()
 
 
-def test_a_running_workflow_is_terminated_and_everybody_sees_why(open_page: OpenPage) -> None:
-    page = open_page("operator")
+def terminate_a_run(page: Page, reason: str) -> str:
+    """Terminates the newest run that waits for an approval; its path. Empty where the approval came
+    first, as it may at any moment: then somebody else's run has to do."""
     path = run_page(page, "type:ApprovalFlow status:running tenant:wayne")
     page.goto(path)
     name = page.locator(".run-id").inner_text().strip().splitlines()[0].strip()
-    reason = "Stuck since the deploy, INC-2041"
-    page.get_by_role("link", name="Terminate…").click()
-    page.wait_for_url(re.compile("/actions/terminate/$"))
-    page.get_by_label("Id of the run").fill(name)
-    page.get_by_label("Reason").fill(reason)
-    page.get_by_role("button", name="Terminate").click()
-    page.wait_for_url(re.compile(r"/jobs/(actions/)?\d+/$"))
+    try:
+        page.get_by_role("link", name="Terminate…").click()
+        page.wait_for_url(re.compile("/actions/terminate/$"))
+        page.get_by_label("Id of the run").fill(name)
+        page.get_by_label("Reason").fill(reason)
+        page.get_by_role("button", name="Terminate").click()
+        page.wait_for_url(re.compile(r"/jobs/(actions/)?\d+/$"))
+    except PlaywrightTimeoutError:
+        return ""  # what cannot be done any more is not offered, or refused
     page.goto(path)
     expect(page.locator("#actions-panel")).to_contain_text(reason)
-    expect(page.locator("#run-now")).to_contain_text("Terminated", timeout=SEEN_SECONDS * 1000)
-    page.reload()
+    state = page.locator("#run-now")
+    expect(state).to_contain_text(re.compile("Terminated|Succeeded"), timeout=SEEN_SECONDS * 1000)
+    return path if "Terminated" in state.inner_text() else ""
+
+
+def test_a_running_workflow_is_terminated_and_everybody_sees_why(open_page: OpenPage) -> None:
+    page = open_page("operator")
+    reason = "Stuck since the deploy, INC-2041"
+    path = until(lambda: terminate_a_run(page, reason))
+    page.goto(path)
     expect(page.locator("#run-events")).to_contain_text(reason)
     page.goto("/audit/?q=INC-2041")
     expect(page.get_by_role("main")).to_contain_text(reason)
