@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from console.clients import bridge
 from console.clients.contracts import ApiPermission, AppliedObject
 from console.clients.kubernetes.client import KubernetesClient
 from console.errors import Conflict, NotFound, Refused, Throttled, Unreachable
@@ -283,6 +284,26 @@ def test_a_client_that_is_dropped_leaves_no_connection_behind(kube: Cluster) -> 
     del client
     gc.collect()
     assert until(lambda: live.http.closed and live.streams.closed)
+
+
+def test_what_a_newer_credential_replaced_is_closed_before_the_loop_stops(
+    kube: Cluster, tmp_path: Path
+) -> None:
+    own = tmp_path / "kubeconfig"
+    own.write_bytes(kube.kubeconfig.read_bytes())
+    client = KubernetesClient(f"kubeconfig:{own}")
+    client.version()
+    (replaced,) = client._session._live.values()
+    own.write_bytes(kube.kubeconfig.read_bytes() + b"# rotated\n")
+    replaced.stamped_at = float("-inf")  # the file is looked at again with the next request
+    client.version()
+    (live,) = client._session._live.values()
+    assert live is not replaced
+    sessions = (replaced.http, replaced.streams, live.http, live.streams)
+    assert not any(session.closed for session in sessions)  # what is under way there may finish
+    bridge.shut_down()
+    assert all(session.closed for session in sessions)
+    assert client.version()  # on a new loop
 
 
 def test_a_killed_server_is_unreachable_and_the_same_client_heals(
