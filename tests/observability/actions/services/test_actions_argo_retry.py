@@ -33,9 +33,6 @@ from observability.jobs.services import archive
 from tenants.models import Placement, Target
 from tests.observability.engines.clusters import (
     Site,
-    emulated,
-    serve_workflows,
-    site_in,
 )
 from tests.observability.jobs.factories import make_target, make_tenant
 
@@ -113,18 +110,6 @@ class Lab:
         self.round()
         self.read()
         return JobRun.objects.get(external_id=name)
-
-
-@pytest.fixture(params=["emulator", pytest.param("cluster", marks=pytest.mark.cluster)])
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    """A namespace in a cluster."""
-    if request.param == "emulator":
-        with emulated(tmp_path) as (_, emulated_site):
-            yield emulated_site
-        return
-    kubeconfig: Path = request.getfixturevalue("kubeconfig")
-    serve_workflows(kubeconfig)
-    yield site_in(kubeconfig)
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
-"""Each test of a reader runs on the emulator and on a real control plane."""
+"""Each test of a reader, and of what acts on what it reads, runs on the emulator and on a real
+control plane."""
 
 from __future__ import annotations
 
