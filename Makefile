@@ -11,12 +11,11 @@ TEMPLATES = find templates -name '*.html' -print0
 NEED_PYTHON = test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and none is on PATH." \
 	"Name one: make PYTHON=/path/to/python3 …" >&2; exit 1; }
 export PYTHONUNBUFFERED := 1
-
-.DEFAULT_GOAL := check
 # Images of containers often forbid these caches; then each process compiles all it imports again,
 # which is a third of what a short test run costs.
 export PYTHONDONTWRITEBYTECODE :=
 
+.DEFAULT_GOAL := check
 .PHONY: setup setup-demo lock demo demo-stop demo-reset test test-sqlite test-postgres e2e quick \
 	check bench bench-push bench-sweep bench-pages bench-jobs fix clean
 
