@@ -13,7 +13,7 @@ from hypothesis import settings
 
 from deploy.demo.parts.programs import kube_binaries
 from deploy.emulators.kubernetes.server import Emulator
-from tests import run_parts, servers, shared_cluster
+from tests import run_parts, servers, shared_cluster, stalls
 
 # A property is slow when the machine is busy with servers, which says nothing about the code.
 settings.register_profile("headroom", deadline=None)
@@ -39,7 +39,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Carry out `--quick`: no list of tests that could grow stale, each is skipped by itself."""
+    """Carry out `--quick`: no list of tests that could grow stale, each is skipped by itself.
+    Guard the process that distributes tests, where there is one, against workers that hang."""
+    if config.getoption("numprocesses", None):
+        config.pluginmanager.register(stalls.StallGuard(stalls.abort))
     if config.getoption("--quick"):
         servers.forbid("starts a server, and this run is --quick")
         settings.load_profile("quick")

@@ -51,7 +51,9 @@ class ActivityWorker:
         self._workflows = workflows or f"flood-{uuid4().hex[:8]}"
         self._queues = queues
         self._ready: Future[tuple[asyncio.AbstractEventLoop, Client, asyncio.Event]] = Future()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._work(address)))
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._work(address)), daemon=True
+        )
         self._thread.start()
         self._loop, self._client, self._ended = self._ready.result(PATIENCE)
 

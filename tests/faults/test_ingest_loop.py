@@ -51,7 +51,7 @@ def running() -> Iterator[Ingest]:
         finally:
             connection.close()
 
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
         yield process

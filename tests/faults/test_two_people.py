@@ -54,7 +54,7 @@ def test_of_two_people_who_publish_a_plan_at_once_one_is_told_and_nothing_is_ove
     for pods, who in ((20, "alice"), (30, "bob")):
         change = PublishPlan("standard", 1, {"pods": pods})
         draft, _ = proposals.propose(change=change, actor=actors[who])
-        threads.append(threading.Thread(target=publish, args=(pods, draft, who)))
+        threads.append(threading.Thread(target=publish, args=(pods, draft, who), daemon=True))
     for thread in threads:
         thread.start()
     for thread in threads:

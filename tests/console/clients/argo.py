@@ -64,13 +64,15 @@ def argo_server() -> Iterator[Fake]:
         await stop.wait()
         await runner.cleanup()
 
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
     thread.start()
     assert ready.wait(PATIENCE)
-    yield fake
-    loop.call_soon_threadsafe(stop.set)
-    thread.join(PATIENCE)
-    loop.close()
+    try:
+        yield fake
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(PATIENCE)
+        loop.close()
 
 
 def _without_steps(workflow: dict[str, Any]) -> dict[str, Any]:

@@ -106,13 +106,13 @@ def test_what_comes_while_we_wait_is_told_at_once(client: KubernetesClient) -> N
     batches = watch(client, {MAPS: version(client)}, quiet=HANGS, seconds=HANGS)
     assert next(batches) == []  # everything until now has been told
     begun = time.monotonic()
-    writer = threading.Thread(target=put, args=(client, "later"))
+    writer = threading.Thread(target=put, args=(client, "later"), daemon=True)
     writer.start()
     batch = next(batch for batch in batches if batch)
     assert batch[0].object["metadata"]["name"] == "later"
     assert time.monotonic() - begun < PATIENCE  # long before it gives up
     batches.close()
-    writer.join()
+    writer.join(PATIENCE)
 
 
 def test_a_server_that_is_slow_to_open_a_watch_is_given_time_to_fill_it(
