@@ -191,10 +191,8 @@ def pages(draw: st.DrawFn) -> list[list[RunSnapshot]]:
     return sequence
 
 
-# Some 300 kills, each with all the reading that follows: minutes, where others use the cores too.
-@pytest.mark.timeout(1200)
 @settings(
-    max_examples=examples(12),
+    max_examples=examples(12),  # some 300 kills, each with all the reading that follows
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
