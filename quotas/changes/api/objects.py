@@ -18,6 +18,7 @@ from console.rest.pagination import CursorPagination
 from console.rest.views import READ, Row, RowList
 from quotas.changes.filters import ObjectFilters
 from quotas.changes.models import Proposal
+from quotas.changes.rules.preview_document import preview_from
 from quotas.changes.serializers import proposals as shapes
 
 
@@ -94,9 +95,11 @@ class ObjectList(RowList):
             for name in ("tenant", "target")
             if self.request.query_params.get(name)
         }
-        objects = (proposal.preview or {}).get("objects", [])
+        preview = preview_from(proposal.preview)
         return [
-            item for item in objects if all(item[name] == value for name, value in wanted.items())
+            item
+            for item in (preview.objects if preview else ())
+            if all(item[name] == value for name, value in wanted.items())
         ]
 
     def shape(self, rows: Sequence[Any]) -> list[Row]:

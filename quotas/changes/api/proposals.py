@@ -32,7 +32,7 @@ from quotas.changes.models import Proposal
 from quotas.changes.serializers import change_bodies as bodies
 from quotas.changes.serializers import proposals as shapes
 from quotas.changes.services import proposals
-from quotas.changes.services.preview import compute_preview, preview_json
+from quotas.changes.services.preview import compute_preview
 
 _EXAMPLE = OpenApiExample(
     "A smaller plan",
@@ -156,7 +156,7 @@ class DryRun(Idempotent, APIView):
                 "computed by a worker: POST it to /api/v1/proposals/ instead.",
             )
         preview = compute_preview(change, scope, now)
-        return Response(shapes.preview_row(preview_json(preview)))
+        return Response(shapes.preview_row(preview))
 
 
 def _change_of(request: Request) -> ProposedChange:

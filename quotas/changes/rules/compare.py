@@ -14,6 +14,7 @@ from quotas.changes.contracts import (
     Difference,
     LimitChange,
     OverLimit,
+    Preview,
     SettingChange,
     ShadowedLimit,
 )
@@ -137,13 +138,13 @@ def fingerprint(content: Any) -> str:
     return hashlib.sha256(packed.encode()).hexdigest()
 
 
-def since(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Difference, ...]:
-    """What one preview (as JSON) says differently from an older one, at most 50 sentences."""
-    was, now = old.get("base", {}), new.get("base", {})
+def since(old: Preview | None, new: Preview) -> tuple[Difference, ...]:
+    """What one preview says differently from an older one, at most 50 sentences."""
+    was, now = old.base if old else {}, new.base
     differences = [
         *_target_differences(was, now),
         *_tenant_differences(was.get("tenants", {}), now.get("tenants", {})),
-        *_object_differences(_objects(old), _objects(new)),
+        *_object_differences(_objects(old.objects if old else ()), _objects(new.objects)),
     ]
     if len(differences) > _MOST_DIFFERENCES:
         more = len(differences) - _MOST_DIFFERENCES
@@ -171,7 +172,7 @@ def _tenant_differences(old: Mapping[str, str], new: Mapping[str, str]) -> Itera
             yield Difference(f"What is intended for {tenant} was changed.", tenant=tenant)
 
 
-def _objects(preview: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _objects(changes: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     return {
         f"{item['target']}|{item['tenant']}|{item['object']}": {
             "operation": item["operation"],
@@ -179,7 +180,7 @@ def _objects(preview: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
                 field["path"]: [field["before"], field["after"]] for field in item["fields"]
             },
         }
-        for item in preview.get("objects", ())
+        for item in changes
     }
 
 

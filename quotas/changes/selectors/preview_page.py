@@ -9,7 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from console.pages.plural import plural
+from quotas.changes.contracts import Blocked, LimitChange, OverLimit, Preview, ShadowedLimit
 from quotas.changes.models import Proposal
+from quotas.changes.rules.preview_document import preview_from
 from quotas.changes.rules.titles import UNSET
 
 SHOWN = 100
@@ -40,45 +42,27 @@ class LimitChangeLine:
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Something that cannot be pushed now: the state that it will be shown as, and why."""
+    """What cannot be pushed now, the state that it will be shown as, and how many tenants more
+    than `blocked` names."""
 
+    blocked: Blocked
     state: str
     word: str
-    target: str
-    message: str
-    placements: int
-    tenants: Sequence[str]
     more: int
-    owner: str
-    key: str
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewPage:
     """What the preview page reads."""
 
+    preview: Preview
     sentence: str
     at: datetime
-    fingerprint: str
-    confirm: str
     limits: Sequence[LimitChangeLine]
-    settings: Sequence[Mapping[str, Any]]
-    over_limit: Sequence[Mapping[str, Any]]
-    over_limit_total: int
+    over_limit: Sequence[OverLimit]
     over_limit_tenants: int
-    shadowed: Sequence[Mapping[str, Any]]
-    shadowed_total: int
-    shadowed_tenants: int
+    shadowed: Sequence[ShadowedLimit]
     obstacles: Sequence[Obstacle]
-    costs: Sequence[Mapping[str, Any]]
-    calls: int
-    seconds: float
-    warnings: Sequence[str]
-    tenants: int
-    objects: int
-    creates: int
-    updates: int
-    deletes: int
 
     @property
     def is_whole(self) -> bool:
@@ -90,46 +74,30 @@ class PreviewPage:
     @property
     def writes_nothing(self) -> bool:
         """Neither objects nor limits nor settings change."""
-        return not (self.objects or self.limits or self.settings)
+        return not (self.preview.objects_total or self.limits or self.preview.settings)
 
 
 def preview_page(proposal: Proposal) -> PreviewPage | None:
     """The page of a proposal; None while its preview is being computed."""
-    preview = proposal.preview
-    if not preview:
+    preview = preview_from(proposal.preview)
+    if preview is None:
         return None
-    over_limit = preview["over_limit"]
     return PreviewPage(
+        preview=preview,
         sentence=sentence(preview),
-        at=datetime.fromisoformat(preview["at"]),
-        fingerprint=proposal.fingerprint,
-        confirm=preview["confirm"],
+        at=datetime.fromisoformat(preview.at),
         limits=_limit_lines(preview),
-        settings=preview["settings"],
-        over_limit=over_limit[:SHOWN],
-        over_limit_total=len(over_limit),
-        over_limit_tenants=len({row["tenant"] for row in over_limit}),
-        shadowed=preview["shadowed"][:SHOWN],
-        shadowed_total=preview["shadowed_total"],
-        shadowed_tenants=preview["shadowed_tenants"],
-        obstacles=[_obstacle(obstacle) for obstacle in preview["blocked"]],
-        costs=preview["costs"],
-        calls=preview["calls"],
-        seconds=preview["seconds"],
-        warnings=preview["warnings"],
-        tenants=preview["tenants"],
-        objects=preview["objects_total"],
-        creates=preview["creates"],
-        updates=preview["updates"],
-        deletes=preview["deletes"],
+        over_limit=preview.over_limit[:SHOWN],
+        over_limit_tenants=len({row.tenant for row in preview.over_limit}),
+        shadowed=preview.shadowed[:SHOWN],
+        obstacles=[_obstacle(blocked) for blocked in preview.blocked],
     )
 
 
-def sentence(preview: Mapping[str, Any]) -> str:
+def sentence(preview: Preview) -> str:
     """The answer: how many tenants, objects and targets, and who is over the new limits."""
-    tenants, objects = preview["tenants"], preview["objects_total"]
-    targets = sum(1 for cost in preview["costs"] if cost["objects"])
-    deleted = preview["deletes"]
+    tenants, objects, deleted = preview.tenants, preview.objects_total, preview.deletes
+    targets = sum(1 for cost in preview.costs if cost.objects)
     if not objects:
         text = f"{plural(tenants, 'tenant')}, nothing to write on any target"
     elif deleted == objects:
@@ -140,61 +108,56 @@ def sentence(preview: Mapping[str, Any]) -> str:
         text += f" on {plural(targets, 'target')}"
     if 0 < deleted < objects:
         text += f" ({deleted:,} deleted)"
-    over = len({row["tenant"] for row in preview["over_limit"]})
+    over = len({row.tenant for row in preview.over_limit})
     if over:
         return f"{text}; {plural(over, 'already uses', 'already use')} more than the new limits."
-    if any(_direction(limit) == "lowered" for limit in preview["limits"]):
+    if any(_direction(limit) == "lowered" for limit in preview.limits):
         return f"{text}; no tenant uses more than the new limits."
     return f"{text}."
 
 
-def _limit_lines(preview: Mapping[str, Any]) -> list[LimitChangeLine]:
+def _limit_lines(preview: Preview) -> list[LimitChangeLine]:
     over: dict[tuple[str, int], set[str]] = defaultdict(set)
     effects: dict[str, str] = {}
-    for row in preview["over_limit"]:
-        over[row["key"], row["limit"]].add(row["tenant"])
-        effects[row["key"]] = row["effect"]
+    for row in preview.over_limit:
+        over[row.key, row.limit].add(row.tenant)
+        effects[row.key] = row.effect
     lines = [
         LimitChangeLine(
-            key=limit["key"],
-            label=limit["label"],
-            before=limit["before_text"],
-            after=limit["after_text"],
-            tenants=limit["tenants"],
+            key=limit.key,
+            label=limit.label,
+            before=limit.before_text,
+            after=limit.after_text,
+            tenants=limit.tenants,
             direction=_direction(limit),
-            over=len(over.get((limit["key"], limit["after"]), ())),
-            effect=effects.get(limit["key"], ""),
+            over=0 if limit.after is None else len(over.get((limit.key, limit.after), ())),
+            effect=effects.get(limit.key, ""),
         )
-        for limit in preview["limits"]
+        for limit in preview.limits
     ]
     # What hurts comes first, then what is less, then the rest.
     return sorted(lines, key=lambda line: (-line.over, line.direction != "lowered"))
 
 
-def _direction(change: Mapping[str, Any]) -> str:
+def _direction(change: LimitChange) -> str:
     """Raised or lowered, from set and unlimited alike; UNSET stands for a limit that is not set."""
-    if change["before_text"] == UNSET:
+    if change.before_text == UNSET:
         return "added"
-    if change["after_text"] == UNSET:
+    if change.after_text == UNSET:
         return "removed"
-    before, after = change["before"], change["after"]
+    before, after = change.before, change.after
     if after is None or (before is not None and after > before):
         return "raised"
     return "lowered"
 
 
-def _obstacle(obstacle: Mapping[str, Any]) -> Obstacle:
-    state, word = _CAUSES.get(obstacle["cause"], ("unknown", str(obstacle["cause"]).capitalize()))
+def _obstacle(blocked: Blocked) -> Obstacle:
+    state, word = _CAUSES.get(blocked.cause, ("unknown", blocked.cause.capitalize()))
     return Obstacle(
+        blocked=blocked,
         state=state,
         word=word,
-        target=obstacle["target"],
-        message=obstacle["message"],
-        placements=obstacle["placements"],
-        tenants=obstacle["tenants"],
-        more=max(0, obstacle["placements"] - len(obstacle["tenants"])),
-        owner=obstacle["owner"],
-        key=obstacle["key"],
+        more=max(0, blocked.placements - len(blocked.tenants)),
     )
 
 
@@ -215,8 +178,8 @@ class ObjectsPage:
 
 def objects_page(proposal: Proposal, *, tenant: str, target: str, number: int) -> ObjectsPage:
     """Page `number` (from 1) of the objects of a preview, of one tenant and target if named."""
-    preview = proposal.preview or {"objects": [], "objects_total": 0}
-    every = preview["objects"]
+    preview = preview_from(proposal.preview)
+    every = preview.objects if preview else ()
     matching = [
         item
         for item in every
@@ -235,5 +198,5 @@ def objects_page(proposal: Proposal, *, tenant: str, target: str, number: int) -
         next=number + 1 if number < pages else 0,
         tenants=sorted(Counter(item["tenant"] for item in every).items()),
         targets=sorted(Counter(item["target"] for item in every).items()),
-        unlisted=preview["objects_total"] - len(every),
+        unlisted=preview.objects_total - len(every) if preview else 0,
     )

@@ -10,8 +10,10 @@ from rest_framework import serializers
 
 from console.rest.serializers import described
 from console.rest.views import Row
+from quotas.changes.contracts import Preview
 from quotas.changes.kinds.payload import shown
 from quotas.changes.models import Proposal, ProposalStatus
+from quotas.changes.rules.preview_document import preview_from, preview_json
 from quotas.changes.selectors.preview_page import sentence
 from quotas.changes.serializers.change_bodies import KIND_CHOICES
 from quotas.enforcement.models import Rollout
@@ -157,7 +159,7 @@ def example_of(name: str) -> OpenApiExample:
 
 def applied_row(proposal: Proposal, rollout: Rollout) -> Row:
     """An applied proposal and its rollout as `APPLIED` describes them."""
-    preview = proposal.preview or {}
+    preview = preview_from(proposal.preview)
     return {
         "id": rollout.pk,
         "url": rollout_url(rollout.pk),
@@ -166,7 +168,7 @@ def applied_row(proposal: Proposal, rollout: Rollout) -> Row:
         "finished_at": rollout.finished_at,
         "proposal": proposal.pk,
         "summary": sentence(preview) if preview else "",
-        "warnings": list(preview.get("warnings", ())),
+        "warnings": list(preview.warnings) if preview else [],
     }
 
 
@@ -190,17 +192,19 @@ def proposal_row(proposal: Proposal) -> dict[str, Any]:
 
 def proposal_detail(proposal: Proposal) -> Row:
     """A proposal as `PROPOSAL_DETAIL` describes it."""
+    preview = preview_from(proposal.preview)
     return {
         **proposal_row(proposal),
         "payload": shown(proposal.payload),
         "fingerprint": proposal.fingerprint,
-        "preview": preview_row(proposal.preview) if proposal.preview else None,
+        "preview": preview_row(preview) if preview else None,
     }
 
 
-def preview_row(preview: dict[str, Any]) -> Row:
-    """A preview (as a proposal stores it) as `PREVIEW` describes it."""
-    shown = {name: value for name, value in preview.items() if name != "base"}
-    former = {old: preview[new] for old, new in FORMER_NAMES.items()}
-    objects = list(preview["objects"])[:MOST_OBJECTS]
-    return {"summary": sentence(preview), **shown, **former, "objects": objects}
+def preview_row(preview: Preview) -> Row:
+    """A preview as `PREVIEW` describes it."""
+    document = preview_json(preview)
+    del document["base"]
+    former = {old: document[new] for old, new in FORMER_NAMES.items()}
+    objects = document["objects"][:MOST_OBJECTS]
+    return {"summary": sentence(preview), **document, **former, "objects": objects}

@@ -7,9 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
-
-from cattrs.preconf.json import make_converter
+from typing import Any
 
 from console.pages.plural import plural
 from quotas.changes import contracts as c
@@ -32,7 +30,6 @@ from tenants.models import Placement, Tenant
 MOST_OBJECTS = 5000
 MOST_SHADOWED = 500
 Progress = Callable[[str], None]
-_CONVERTER: Final = make_converter()
 _UNREACHABLE = ("unreachable", "disabled")
 
 
@@ -225,9 +222,3 @@ def _surprises(diffs: Iterable[TenantDiff]) -> Iterator[str]:
                 if problem.severity is Severity.ERROR or problem.code != "default_added"
             ]
         yield from known[same]
-
-
-def preview_json(preview: c.Preview) -> dict[str, Any]:
-    """The preview as a proposal stores it."""
-    document: dict[str, Any] = _CONVERTER.unstructure(preview)
-    return document

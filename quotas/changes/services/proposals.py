@@ -29,8 +29,9 @@ from quotas.changes.kinds.change import ApplyContext, ProposedChange
 from quotas.changes.kinds.payload import change_from, payload_of, shown
 from quotas.changes.models import Proposal, ProposalStatus
 from quotas.changes.rules.compare import since
+from quotas.changes.rules.preview_document import preview_from, preview_json
 from quotas.changes.selectors.scope import ChangeScope
-from quotas.changes.services.preview import base_of, compute_preview, preview_json, tenant_diffs
+from quotas.changes.services.preview import base_of, compute_preview, tenant_diffs
 from quotas.enforcement.models import Rollout
 from quotas.enforcement.services.rollouts import create_rollout
 from tenants.models import Tenant
@@ -259,7 +260,7 @@ def _same_rows(
 
 
 def _stale(proposal: Proposal, live: Preview) -> DomainError:
-    differences = since(proposal.preview or {}, preview_json(live))
+    differences = since(preview_from(proposal.preview), live)
     count = len(differences)
     return DomainError(
         "stale_preview",

@@ -21,6 +21,7 @@ from quotas.changes.forms.proposals import ApplyForm
 from quotas.changes.kinds.payload import shown
 from quotas.changes.kinds.registry import permission_for
 from quotas.changes.models import Proposal, ProposalStatus
+from quotas.changes.rules.preview_document import preview_from
 from quotas.changes.selectors.preview_page import objects_page, preview_page
 from quotas.changes.services import proposals
 
@@ -74,13 +75,13 @@ def proposal_objects(request: SignedInRequest, pk: int) -> HttpResponse:
 def proposal_yaml(request: SignedInRequest, pk: int) -> HttpResponse:
     """The change and every object that it would write, field by field, to keep or to review."""
     proposal = get_object_or_404(Proposal.objects.visible_to(request.user), pk=pk)
-    preview = proposal.preview or {}
+    preview = preview_from(proposal.preview)
     document = {
         "title": proposal.title,
         "kind": proposal.kind,
         "change": shown(proposal.payload),
-        "previewed_at": preview.get("at"),
-        "objects_total": preview.get("objects_total", 0),
+        "previewed_at": preview.at if preview else None,
+        "objects_total": preview.objects_total if preview else 0,
         "objects": [
             {
                 "target": item["target"],
@@ -93,7 +94,7 @@ def proposal_yaml(request: SignedInRequest, pk: int) -> HttpResponse:
                     for field in item["fields"]
                 ],
             }
-            for item in preview.get("objects", ())
+            for item in (preview.objects if preview else ())
         ],
     }
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)

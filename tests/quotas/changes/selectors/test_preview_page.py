@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
+from quotas.changes.contracts import LimitChange, OverLimit, Preview, TargetCost
 from quotas.changes.models import Proposal
+from quotas.changes.rules.preview_document import preview_json
 from quotas.changes.selectors.preview_page import objects_page, preview_page, sentence
 
-RAISED = {"before": 2, "before_text": "2", "after_text": "5"}
+EMPTY = Preview(
+    title="Something", at="2026-11-22T12:00:00+00:00", tenants=1, placements=0, limits=(),
+    settings=(), over_limit=(), shadowed=(), shadowed_total=0, shadowed_tenants=0, objects=(),
+    objects_total=0, creates=0, updates=0, deletes=0, blocked=(), costs=(), calls=0, seconds=0.0,
+    reads=0, warnings=(), confirm="", fingerprint="", base={},
+)  # fmt: skip
+PODS = LimitChange(
+    key="pods", label="pods", before=2, after=5, before_text="2", after_text="5", tenants=1
+)
+WRITES = TargetCost(target="lab", kind="kubernetes", placements=3, objects=3, calls=3, seconds=0.0)
 
 
-def test_pages_of_objects_end_where_there_are_no_more(db: None) -> None:
-    objects = [{"tenant": f"t{n % 2}", "target": "lab"} for n in range(120)]
-    draft = Proposal(preview={"objects": objects, "objects_total": 5120})
+def over_limit(tenant: str) -> OverLimit:
+    return OverLimit(
+        tenant=tenant, target="lab", location=tenant, key="pods", label="pods", used=6, limit=5,
+        used_text="6", limit_text="5", effect="They go on",
+    )  # fmt: skip
+
+
+def draft_with(preview: Preview) -> Proposal:
+    return Proposal(preview=preview_json(preview))
+
+
+def test_pages_of_objects_end_where_there_are_no_more() -> None:
+    objects = tuple({"tenant": f"t{n % 2}", "target": "lab"} for n in range(120))
+    draft = draft_with(replace(EMPTY, objects=objects, objects_total=5120))
     first = objects_page(draft, tenant="", target="", number=1)
     assert (first.first, first.last, first.previous, first.next, first.unlisted) == (
         1, 50, 0, 2, 5000,
@@ -24,42 +46,39 @@ def test_pages_of_objects_end_where_there_are_no_more(db: None) -> None:
     assert first.tenants == [("t0", 60), ("t1", 60)]
 
 
+def test_a_draft_whose_preview_is_still_computed_has_no_objects() -> None:
+    page = objects_page(Proposal(preview=None), tenant="", target="", number=1)
+    assert (page.rows, page.total, page.first, page.unlisted) == ([], 0, 0, 0)
+
+
 @pytest.mark.parametrize(
     ("preview", "expected"),
     [
+        (EMPTY, "1 tenant, nothing to write on any target."),
         (
-            {"tenants": 1, "objects_total": 0},
-            "1 tenant, nothing to write on any target.",
-        ),
-        (
-            {"tenants": 2, "objects_total": 3, "deletes": 3, "costs": [{"objects": 3}]},
+            replace(EMPTY, tenants=2, objects_total=3, deletes=3, costs=(WRITES,)),
             "2 tenants, 3 objects deleted on 1 target.",
         ),
         (
-            {
-                "tenants": 1200, "objects_total": 2400, "costs": [{"objects": 9}, {"objects": 9}],
-                "over_limit": [{"tenant": "a"}, {"tenant": "a"}, {"tenant": "b"}],
-            },
+            replace(
+                EMPTY, tenants=1200, objects_total=2400, costs=(WRITES, WRITES),
+                over_limit=(over_limit("a"), over_limit("a"), over_limit("b")),
+            ),
             "1,200 tenants, 2,400 objects on 2 targets; 2 already use more than the new limits.",
         ),
         (
-            {"tenants": 2, "objects_total": 3, "deletes": 1, "costs": [{"objects": 3}]},
+            replace(EMPTY, tenants=2, objects_total=3, deletes=1, costs=(WRITES,)),
             "2 tenants, 3 objects on 1 target (1 deleted).",
         ),
+        (replace(EMPTY, limits=(PODS,)), "1 tenant, nothing to write on any target."),
         (
-            {"tenants": 1, "objects_total": 0, "limits": [{**RAISED, "after": 5}]},
-            "1 tenant, nothing to write on any target.",
-        ),
-        (
-            {"tenants": 1, "objects_total": 0, "limits": [{**RAISED, "after": 1}]},
+            replace(EMPTY, limits=(replace(PODS, after=1),)),
             "1 tenant, nothing to write on any target; no tenant uses more than the new limits.",
         ),
     ],
 )  # fmt: skip
-def test_the_sentence_says_it_all(preview: dict[str, Any], expected: str) -> None:
-    assert (
-        sentence({"deletes": 0, "costs": [], "over_limit": [], "limits": [], **preview}) == expected
-    )
+def test_the_sentence_says_it_all(preview: Preview, expected: str) -> None:
+    assert sentence(preview) == expected
 
 
 @pytest.mark.parametrize(
@@ -77,18 +96,7 @@ def test_the_sentence_says_it_all(preview: dict[str, Any], expected: str) -> Non
 def test_zero_unlimited_and_unset_are_told_apart(
     before: int | None, after: int | None, texts: tuple[str, str], direction: str
 ) -> None:
-    line = {
-        "key": "pods", "label": "pods", "before": before, "after": after,
-        "before_text": texts[0], "after_text": texts[1], "tenants": 1,
-    }  # fmt: skip
-    numbers = dict.fromkeys(
-        ("tenants", "objects_total", "deletes", "creates", "updates", "calls", "shadowed_total",
-         "shadowed_tenants"), 0,
-    )  # fmt: skip
-    lists: dict[str, Any] = {
-        name: [] for name in ("over_limit", "costs", "settings", "shadowed", "blocked", "warnings")
-    }
-    rest = {"at": "2026-11-22T12:00:00+00:00", "confirm": "", "seconds": 0.0, "limits": [line]}
-    page = preview_page(Proposal(preview={**numbers, **lists, **rest}))
+    limit = replace(PODS, before=before, after=after, before_text=texts[0], after_text=texts[1])
+    page = preview_page(draft_with(replace(EMPTY, limits=(limit,))))
     assert page is not None
     assert page.limits[0].direction == direction

@@ -18,8 +18,8 @@ from quotas.changes.kinds.lifecycle import Suspend
 from quotas.changes.kinds.placements import Displace
 from quotas.changes.kinds.plans import PublishPlan
 from quotas.changes.models import Proposal, ProposalStatus
+from quotas.changes.rules.preview_document import preview_json
 from quotas.changes.services import proposals
-from quotas.changes.services.preview import preview_json
 from quotas.enforcement.models import Rollout
 from quotas.plans.services import adjustments
 from tests.quotas.changes.apply_change import propose
