@@ -80,6 +80,11 @@ def narrower(width: timedelta, held: int) -> timedelta:
     return max(_NARROWEST, width * (0.7 * FULL / held))
 
 
+def halved(width: timedelta) -> timedelta:
+    """Half of a width; never so little that nothing is left to go on by."""
+    return max(_NARROWEST, width / 2)
+
+
 def wider(width: timedelta, held: int) -> timedelta:
     """The width for the window after one that held `held` runs."""
     if held == 0:

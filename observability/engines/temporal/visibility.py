@@ -13,7 +13,7 @@ from console.clients.temporal.history_reader import Fetching, HistoryReader
 from console.clients.temporal.records import RunHistory, VisibilityRow
 from observability.engines.contracts import RunSnapshot
 from observability.engines.temporal import runs
-from observability.engines.temporal.cursor import FULL, is_narrow, narrower, wider, wire
+from observability.engines.temporal.cursor import FULL, halved, is_narrow, narrower, wider, wire
 from observability.engines.temporal.history import reduce_history
 
 SHORT: Final = timedelta(seconds=60)
@@ -52,7 +52,7 @@ def visibility_pages(
         held = -1 if width <= SHORT else reader.count(where)
         if held > FULL and not is_narrow(width):
             crowded = at + width
-            width = min(narrower(width, held), width / 2)
+            width = min(narrower(width, held), halved(width))
             continue
         yield from _window(reader, where, end if last else at + width, empty=held == 0)
         if last:
@@ -60,7 +60,7 @@ def visibility_pages(
         at += width
         # What was too much for one window lies in the rest of it: halve that, rather than grow.
         narrowing = held == 0 and crowded > at
-        width = (crowded - at) / 2 if narrowing else wider(width, max(held, 0))
+        width = halved(crowded - at) if narrowing else wider(width, max(held, 0))
 
 
 def _window(

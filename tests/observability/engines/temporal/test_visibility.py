@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, cast
 
 import pytest
@@ -117,6 +118,17 @@ def test_years_without_runs_are_crossed_in_a_few_questions() -> None:
     walk(there)
     assert there.counted < 80
     assert len(there.page_sizes) < 40
+
+
+def test_the_last_microsecond_before_a_crowded_end_is_reached() -> None:
+    """Half of a microsecond is nothing, and nothing added to a time leads nowhere."""
+    begin = END - timedelta(days=1, microseconds=1)
+    moments = [begin + timedelta(hours=1)] * 3 + [END - timedelta(microseconds=1)] * 3
+    there = Visibility([row(number, moment) for number, moment in enumerate(moments)])
+    reader = cast("HistoryReader", there)
+    portions = visibility_pages(reader, "CloseTime IS NOT NULL", "CloseTime", begin, END)
+    run_ids = [item.run_id for portion in islice(portions, 100) for item in portion.rows]
+    assert sorted(run_ids) == [f"r{number}" for number in range(6)]
 
 
 def test_many_runs_of_one_moment_are_read_page_by_page() -> None:
