@@ -192,7 +192,7 @@ def pages(draw: st.DrawFn) -> list[list[RunSnapshot]]:
 
 
 @settings(
-    max_examples=examples(12),  # some 300 kills, each with all the reading that follows
+    max_examples=examples(8),  # some 200 kills, each with all the reading that follows
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
