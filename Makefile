@@ -56,7 +56,8 @@ test-postgres: setup  ## the tests that use the database, on PostgreSQL
 
 e2e: setup  ## browser tests
 	@browser=$$($(BIN)/python -m tests.e2e.browser) && \
-	CHROMIUM="$$browser" $(BIN)/pytest --override-ini addopts='-ra --strict-markers' --timeout=900 tests/e2e
+	CHROMIUM="$$browser" $(BIN)/pytest --override-ini addopts='-ra --strict-markers' \
+		--override-ini faulthandler_timeout=1200 --timeout=900 tests/e2e
 
 check: setup  ## format, lint, types, layers, templates, migrations, architecture
 	$(BIN)/ruff format --check .
