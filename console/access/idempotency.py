@@ -14,7 +14,7 @@ from django.utils import timezone
 from rest_framework.exceptions import APIException, UnsupportedMediaType
 from rest_framework.request import Request
 
-from console.access.models import IdempotencyKey, User
+from console.access.models import ApiToken, IdempotencyKey, User
 from console.errors import DomainError, ExternalError
 
 if TYPE_CHECKING:
@@ -36,8 +36,10 @@ class Idempotent(_View):
     Another body under the same key is 422 `idempotency_key_reused`; one still in flight is 409
     `request_in_flight`. One that did not answer for longer than any request takes is 409
     `request_lost`: its process is gone, and since nobody knows how far it came it is not done
-    again by itself. Should it answer after all, that answer counts. Keys are per user and are
-    forgotten after 24 hours. 5xx answers are not kept.
+    again by itself. Should it answer after all, that answer counts. Keys are per user, and one that
+    was used with a token of another scope counts as another request: an answer is only given again
+    to whoever might have asked for it. Keys are forgotten after 24 hours. What was refused for want
+    of a right (401, 403) and 5xx answers are not kept.
     """
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -84,7 +86,8 @@ def _claim(request: Request, user: User, key: str) -> IdempotencyKey:
         )
     now = timezone.now()
     IdempotencyKey.objects.filter(created_at__lt=now - _KEEP).delete()
-    text = f"{request.method} {request.get_full_path()}\n".encode()
+    scope = request.auth.scope if isinstance(request.auth, ApiToken) else ""
+    text = f"{request.method} {request.get_full_path()}\n{scope}\n".encode()
     digest = hashlib.sha256(text + _body(request)).hexdigest()
     try:
         with transaction.atomic():
@@ -109,7 +112,8 @@ def _answer_again(known: IdempotencyKey, digest: str, now: datetime) -> Idempote
     if known.digest != digest:
         raise DomainError(
             "idempotency_key_reused",
-            "This Idempotency-Key was used for another request; take a new one.",
+            "This Idempotency-Key was used for another request, or by a token of another scope; "
+            "take a new one.",
             field="Idempotency-Key",
         )
     if known.status is None:
@@ -143,7 +147,7 @@ def _lost() -> DomainError:
 
 
 def _keep(claim: IdempotencyKey, response: Any) -> None:
-    if response.status_code >= 500:
+    if response.status_code >= 500 or response.status_code in (401, 403):
         return _forget(claim)
     claim.status = response.status_code
     claim.headers = {name: response[name] for name in ("Location", "ETag") if name in response}

@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from console.access.contracts import Permission
 from console.access.idempotency import Idempotent
 from console.access.models import ApiToken, Role, User
+from console.access.rights import require
 from console.audit.models import Entry
 from console.errors import Conflict, DomainError, Throttled
 from console.rest.preconditions import Preconditions
@@ -89,6 +90,8 @@ class Create(Idempotent, APIView):
             raise DomainError("bad_name", "Not bad.", field="name")
         if request.data["name"] == "away":
             raise Throttled("Later.")
+        if request.data["name"] == "for admins":
+            require(request, Permission.ADMINISTER)
         body = {"made": request.data["name"], "call": len(CALLS)}
         return Response(body, status=201, headers={"Location": "/things/1/"})
 

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from console.access.models import ApiToken, IdempotencyKey, Role, User
+from console.access.models import ApiToken, IdempotencyKey, Role, TokenScope, User
 from tests.console.endpoints import CALLS, api, assert_problem, operator, send, token
 
 __all__ = ["api", "operator", "token"]  # fixtures
@@ -80,6 +80,25 @@ def test_keys_of_two_people_do_not_meet(api: Client) -> None:
     other = User.objects.create_user("otto", role=Role.OPERATOR)
     plain = ApiToken.issue(user=other, name="ci")
     assert send(Client(headers={"Authorization": f"Bearer {plain}"}), "b").status_code == 201
+
+
+def test_an_answer_is_not_given_again_to_a_token_of_another_scope(
+    api: Client, operator: User
+) -> None:
+    """It might not have been allowed to ask for it."""
+    send(api, "a")
+    narrow = ApiToken.issue(user=operator, name="cron", scope=TokenScope.OPERATE)
+    other = Client(headers={"Authorization": f"Bearer {narrow}"})
+    assert_problem(send(other, "a"), 422, "idempotency_key_reused")
+    assert CALLS == ["a"]
+
+
+def test_what_was_refused_for_want_of_a_right_may_be_asked_for_again_with_it(
+    api: Client, operator: User
+) -> None:
+    assert send(api, "for admins").status_code == 403
+    User.objects.filter(pk=operator.pk).update(role=Role.ADMIN)
+    assert send(api, "for admins").status_code == 201
 
 
 def test_a_key_that_is_too_long_is_refused(api: Client) -> None:
