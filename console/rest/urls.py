@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.contrib.auth.decorators import login_required
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.exceptions import NotFound
@@ -12,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from console.access.contracts import Permission
+from console.access.rights import requires
 
 
 class NoSuchAddress(APIView):
@@ -29,7 +29,7 @@ class NoSuchAddress(APIView):
 
 
 # The script comes from the same address, not inline: the Content-Security-Policy allows it.
-_docs = login_required(SpectacularSwaggerSplitView.as_view(url_name="schema"))
+_docs = requires(Permission.VIEW)(SpectacularSwaggerSplitView.as_view(url_name="schema"))
 
 urlpatterns = [
     path("v1/", include("tenants.api_urls")),

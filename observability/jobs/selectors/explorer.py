@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from django.db.models import Q, QuerySet
 
+from console.access.models import User
 from observability.engines.contracts import ENGINE_LABELS, STATUS_LABELS, Engine, Status
 from observability.jobs.charts.labels import format_duration
 from observability.jobs.models import JobRun
@@ -85,10 +86,11 @@ def with_line_fields(runs: QuerySet[JobRun]) -> QuerySet[JobRun]:
     return runs.select_related("tenant", "target").only(*LINE_FIELDS)
 
 
-def newer_than(pk: int) -> QuerySet[JobRun]:
-    """The runs that stand above one in the list; all of them where it does not exist."""
-    edge = JobRun.objects.filter(pk=pk).values_list(*KEY).first()
-    runs = JobRun.objects.only(*KEY)
+def newer_than(pk: int, user: User) -> QuerySet[JobRun]:
+    """The runs that stand above one in somebody's list; all of them where it does not exist."""
+    visible = JobRun.objects.visible_to(user)
+    edge = visible.filter(pk=pk).values_list(*KEY).first()
+    runs = visible.only(*KEY)
     if edge is None:
         return runs
     created_at, last = edge

@@ -167,7 +167,7 @@ def _newer(request: SignedInRequest, search: Search) -> int:
     text = request.GET.get("newest", "")
     if not _is_id(text):
         return 0
-    runs = reads.newer_than(int(text))
+    runs = reads.newer_than(int(text), request.user)
     return len(search.take(runs, [f"-{part}" for part in KEY], MOST_NEW + 1))
 
 
