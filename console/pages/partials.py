@@ -44,12 +44,15 @@ def render_partial_or_page(
     """Renders the part that htmx asks for, else the page, with the Vary that keeps caches right.
 
     `partials`: the id of an element to the template of what stands in it; `ANY` as id is for a part
-    that any element may load. `is_final` answers a part with STOP_POLLING.
+    that any element may load. `is_final` answers a part with STOP_POLLING. Templates are told
+    `is_partial`: what is swapped beside the element itself has no place in a whole page.
     """
     chosen = _chosen(request, partials)
     if chosen and is_final:
         status = STOP_POLLING
-    response = render(request, chosen or page, dict(context), status=status)
+    response = render(
+        request, chosen or page, {**context, "is_partial": bool(chosen)}, status=status
+    )
     return vary_on_partial(response)
 
 

@@ -65,6 +65,21 @@ def test_a_boosted_link_and_a_page_from_the_history_get_the_page() -> None:
         assert used(request)[0] == "page"
 
 
+def test_a_template_is_told_whether_it_is_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An element that htmx swaps out of band would stand twice in a whole page."""
+    contexts: list[dict[str, object]] = []
+
+    def rendered(_: object, __: str, context: dict[str, object], **___: object) -> HttpResponse:
+        contexts.append(context)
+        return HttpResponse()
+
+    monkeypatch.setattr("console.pages.partials.render", rendered)
+    asking = {"HX_Request": "true", "HX_Target": "one"}
+    for request in (asked(**asking), asked(**asking, HX_History_Restore_Request="true"), asked()):
+        render_partial_or_page(request, PAGE, {}, partials=PARTS)
+    assert [context["is_partial"] for context in contexts] == [True, False, False]
+
+
 def test_only_a_part_is_told_to_stop_polling() -> None:
     part = asked(HX_Request="true", HX_Target="one")
     assert used(part, is_final=True)[1].status_code == STOP_POLLING
@@ -123,3 +138,5 @@ def test_no_view_tells_parts_from_pages_by_hand() -> None:
         and re.search(r"\.htmx\b(?!, \"current_url)", path.read_text(encoding="utf-8"))
     ]
     assert by_hand == []
+    templates = (ROOT / "templates").rglob("*.html")
+    assert [path.name for path in templates if "request.htmx" in path.read_text("utf-8")] == []
