@@ -11,6 +11,7 @@ from console.access.forms import ReasonForm
 from console.errors import DomainError
 from observability.actions.contracts import FASTEST
 from observability.actions.models import ActionStatus
+from observability.actions.rules.arguments import ARGUMENTS
 from observability.engines.verbs import Argument, FieldKind, Verb
 from observability.jobs.charts.labels import visible
 from tenants.models import Target
@@ -152,5 +153,6 @@ def add_problems(form: forms.BaseForm, error: DomainError) -> None:
     """Every problem of a refusal, at the field that it is about. The form must be validated."""
     listed = error.detail.get("problems") or [{"field": error.field, "message": error.message}]
     for problem in listed:
-        name = "where" if problem["field"] == "target" else problem["field"]
+        field = problem["field"].removeprefix(f"{ARGUMENTS}.")
+        name = "where" if field == "target" else field
         form.add_error(name if name in form.fields else None, problem["message"])

@@ -74,7 +74,8 @@ RUN_ACTIONS = described(
     "RunActions",
     "What can be done to a run now, and what was.",
     possible=OFFER(many=True),
-    orders=ACTION(many=True, help_text="The latest 20."),
+    actions=ACTION(many=True, help_text="The latest 20."),
+    orders=ACTION(many=True, help_text="The former name of `actions`."),
 )
 
 

@@ -42,14 +42,9 @@ class RunActions(Idempotent, APIView):
         """Verbs with the reason where one is not possible now, and the latest actions. Members see
         what was done to their own tenants' runs."""
         run = _visible_run(request, pk)
-        return Response(
-            {
-                "possible": [
-                    serializers.offer_row(offer) for offer in offers(run) if not offer.hidden
-                ],
-                "orders": [serializers.action_row(action) for action in of_run(run)[:SHOWN]],
-            }
-        )
+        possible = [serializers.offer_row(offer) for offer in offers(run) if not offer.hidden]
+        actions = [serializers.action_row(action) for action in of_run(run)[:SHOWN]]
+        return Response({"possible": possible, "actions": actions, "orders": actions})
 
     @extend_schema(request=serializers.ActionRequestSerializer, responses={200: serializers.ACTION})
     def post(self, request: Request, pk: int) -> Response:

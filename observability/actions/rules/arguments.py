@@ -10,6 +10,8 @@ from typing import Any, Final
 from console.errors import DomainError
 from observability.engines.verbs import Argument, FieldKind, Verb
 
+ARGUMENTS: Final = "arguments"
+"""The field of a body that holds them: the first part of every path here."""
 _YES: Final = {"true", "on", "1", "yes"}
 _NO: Final = {"false", "off", "0", "no", ""}
 
@@ -18,7 +20,7 @@ def read_arguments(verb: Verb, values: Mapping[str, Any]) -> dict[str, Any]:
     """The verb's arguments, typed; what was left out has its default or is left out.
 
     `values` has JSON values or the texts of a form. Raises DomainError("invalid") naming every
-    field at fault, its value and what would be right.
+    field at fault by its path (`arguments.activity`), its value and what would be right.
     """
     read: dict[str, Any] = {}
     problems: list[dict[str, str]] = []
@@ -46,7 +48,7 @@ def read_arguments(verb: Verb, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _problem(name: str, message: str) -> dict[str, str]:
-    return {"field": name, "code": "invalid", "message": message}
+    return {"field": f"{ARGUMENTS}.{name}", "code": "invalid", "message": message}
 
 
 def _read(argument: Argument, values: Mapping[str, Any]) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from console.errors import DomainError
 from observability.actions.contracts import FASTEST, MOST_RUNS
-from observability.actions.rules.arguments import read_arguments
+from observability.actions.rules.arguments import ARGUMENTS, read_arguments
 from observability.actions.selectors.facts import ref_of
 from observability.actions.services.actions import verb_of
 from observability.engines.contracts import OPEN, Status
@@ -86,7 +86,9 @@ def preview_batch(command: BatchCommand, *, now: datetime) -> BatchPreview:
     arguments = read_arguments(verb, command.arguments)
     if arguments.get("point") == "event":
         raise DomainError(
-            "invalid", "point: 'event' is for one run; use first or last.", field="point"
+            "invalid",
+            "point: 'event' is for one run; use first or last.",
+            field=f"{ARGUMENTS}.point",
         )
     if not 1 <= command.rate <= FASTEST:
         raise DomainError(

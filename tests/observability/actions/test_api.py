@@ -94,7 +94,7 @@ def test_json_is_meant_as_it_is(run: JobRun, rest: Rest, fake: FakeControls) -> 
         ({"verb": 5, "reason": "because"}, 422, "verb", "use a text"),
         ({**CANCEL, "colour": "red"}, 422, "colour", "use verb, reason"),
         ({"verb": "reset", "reason": "because", "arguments": {"point": "event", "event": "x"}},
-         422, "event", "'x' is not accepted; use a whole number"),
+         422, "arguments.event", "'x' is not accepted; use a whole number"),
         ({"verb": "reset", "reason": "because", "arguments": []}, 422, "arguments", "an object"),
         ({"verb": "terminate", "reason": "because"}, 422, "confirm", "type invoice-7"),
         ({**CANCEL, "seen_status": "waiting"}, 409, None, "waiting when you looked"),

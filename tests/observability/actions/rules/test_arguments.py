@@ -52,7 +52,7 @@ def test_a_bad_argument_is_named_with_its_value_and_what_is_right(
 ) -> None:
     with pytest.raises(DomainError) as caught:
         read_arguments(verb(name), values)
-    assert caught.value.field == field
+    assert caught.value.field == f"arguments.{field}"
     assert caught.value.code == "invalid"
     assert [word for word in words if word not in caught.value.message] == []
 
@@ -61,7 +61,7 @@ def test_every_fault_is_said_at_once() -> None:
     with pytest.raises(DomainError) as caught:
         read_arguments(verb("set_priority"), {"priority_key": "x", "fairness_weight": -1})
     fields = [problem["field"] for problem in caught.value.detail["problems"]]
-    assert fields == ["priority_key", "fairness_weight"]
+    assert fields == ["arguments.priority_key", "arguments.fairness_weight"]
 
 
 def test_what_a_form_sends_becomes_typed_and_what_is_empty_is_left_out() -> None:

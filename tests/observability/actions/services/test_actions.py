@@ -143,7 +143,7 @@ def test_bad_arguments_are_refused_before_anything_is_written(
     error = refused(
         run, ActionCommand("reset", "try again", {"point": "event", "event": "x"}), olga
     )
-    assert error.field == "event"
+    assert error.field == "arguments.event"
     assert "'x'" in error.message
 
 

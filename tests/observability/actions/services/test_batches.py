@@ -211,7 +211,7 @@ def test_after_a_crash_the_rest_is_done_and_the_one_in_between_is_unknown(
         ({"ids": (), "target": "engine", "query": ""}, "query", "every run"),
         ({"target": "engine", "query": QUERY}, "ids", "send one of both"),
         ({"ids": (), "target": "engine", "query": QUERY, "verb": "reset",
-          "arguments": {"point": "event", "event": 4}}, "point", "first or last"),
+          "arguments": {"point": "event", "event": 4}}, "arguments.point", "first or last"),
         ({"verb": "terminate", "confirm": "7"}, "confirm", "type 6"),
         ({"reason": ""}, "reason", "why"),
         ({"expected": 5}, "", "about 5 runs when you looked and is about 6"),
