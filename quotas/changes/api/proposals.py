@@ -18,6 +18,7 @@ from console.access.idempotency import Idempotent
 from console.access.rights import actor_of, person_of, require
 from console.errors import DomainError
 from console.rest.preconditions import tag
+from console.rest.serializers import Nothing
 from console.rest.views import (
     READ,
     Row,
@@ -108,10 +109,11 @@ class ProposalRefresh(Idempotent, APIView):
     @extend_schema(
         request=None, responses={200: shapes.PROPOSAL_DETAIL, 202: shapes.PROPOSAL_DETAIL}
     )
-    def post(self, _: Request, pk: int) -> Response:
+    def post(self, request: Request, pk: int) -> Response:
         """Computes the preview again, from rows and planes as they are now. 202 while a large one
         is computed; read the proposal until `previewed_at` has moved."""
-        proposal = get_object_or_404(Proposal.objects.visible_to(person_of(self.request)), pk=pk)
+        proposal = get_object_or_404(Proposal.objects.visible_to(person_of(request)), pk=pk)
+        Nothing.read(request)
         preview = proposals.request_preview(proposal=proposal)
         code = status.HTTP_202_ACCEPTED if preview is None else status.HTTP_200_OK
         return Response(shapes.proposal_detail(proposal), status=code)

@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from console.access.contracts import Permission
 from console.access.idempotency import Idempotent
 from console.access.rights import actor_of
+from console.rest.serializers import Nothing
 from console.rest.views import (
     READ,
     Row,
@@ -91,6 +92,7 @@ class TargetTest(Idempotent, APIView):
     def post(self, request: Request, slug: str) -> Response:
         """Reaches out now: latency, version, features, permissions that are missing."""
         target = get_object_or_404(Target, slug=slug)
+        Nothing.read(request)
         report = operations.test_connection(
             target=target, actor=actor_of(request), now=timezone.now()
         )
@@ -107,5 +109,6 @@ class TargetSync(Idempotent, APIView):
     def post(self, request: Request, slug: str) -> Response:
         """Asks a worker to compare everything there with what is intended, now."""
         target = get_object_or_404(Target, slug=slug)
+        Nothing.read(request)
         queued = operations.sweep_now(target=target, actor=actor_of(request))
         return Response({"queued": queued}, status=status.HTTP_202_ACCEPTED)

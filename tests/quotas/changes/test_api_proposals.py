@@ -79,6 +79,12 @@ def test_two_pages_of_objects_never_come_from_two_previews(
     assert (answer.status_code, answer.json()["code"]) == (409, "stale_preview")
 
 
+def test_refreshing_takes_no_fields(served: SimpleNamespace, admin: Rest) -> None:
+    body = admin.post("proposals/", LESS).json()
+    refused = admin.post(f"proposals/{body['id']}/refresh/", {"deep": True})
+    assert (refused.status_code, refused.json()["code"]) == (422, "unknown_field")
+
+
 def test_it_is_applied_with_its_fingerprint(served: SimpleNamespace, admin: Rest) -> None:
     body = admin.post("proposals/", LESS).json()
     response = admin.post(

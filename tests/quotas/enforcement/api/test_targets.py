@@ -85,6 +85,15 @@ def test_a_target_is_tested_by_an_operator(plane: FakePlane, admin: Rest, operat
     assert "connection refused" in answer["summary"]
 
 
+@pytest.mark.parametrize("action", ["test", "sync"])
+def test_what_takes_no_fields_refuses_those_that_are_sent(
+    plane: FakePlane, admin: Rest, sent: list[Any], action: str
+) -> None:
+    admin.post("targets/", NEW)
+    refused = admin.post(f"targets/eu-1/{action}/", {"deep": True})
+    assert (refused.status_code, refused.json()["code"]) == (422, "unknown_field")
+
+
 def test_an_operator_asks_for_a_look_at_everything(
     plane: FakePlane, admin: Rest, operator: Rest, sent: list[Any], monkeypatch: Any
 ) -> None:
