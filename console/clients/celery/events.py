@@ -19,6 +19,7 @@ from uuid import uuid4
 import kombu
 import orjson
 
+from console.backoff import backoff
 from console.clients.celery.connection import Broker
 from console.clients.celery.records import CeleryEvent, EventBatch, Outage
 from console.errors import ExternalError, Unreachable
@@ -156,15 +157,17 @@ class EventStream:
 
     def _connected(self, heard_us: int | None, cause: str) -> Outage | None:
         """Connects with backoff; what was missed when we had been connected before."""
-        began, pause = time.monotonic(), 0.1
+        began, failures = time.monotonic(), 0
         while True:
             try:
                 self._open = self._listen()
             except ExternalError as error:
+                failures += 1
+                spread = random.uniform(0.7, 1.3)  # noqa: S311 - jitter
+                pause = backoff(failures, first=0.1, longest=3.0, spread=spread)
                 if not error.retryable or time.monotonic() - began + pause > PATIENCE:
                     raise
-                time.sleep(pause * random.uniform(0.7, 1.3))  # noqa: S311 - jitter
-                pause = min(pause * 2, 3.0)
+                time.sleep(pause)
                 continue
             return None if heard_us is None else Outage(heard_us, self._open.since_us, cause)
 
