@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from quotas.enforcement.ports import Change
+
 
 @dataclass(frozen=True, slots=True)
 class LimitChange:
@@ -88,13 +90,24 @@ class TargetCost:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectChange:
+    """One change of the enforcement, and where: `placement` is below zero for one that does not
+    exist yet. Read back from a stored preview it lacks the desired state: it is for people then."""
+
+    placement: int
+    tenant: str
+    target: str
+    location: str
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
     """What applying a change would do.
 
-    `objects` are changes as quotas.enforcement.rules writes them as JSON, each with `placement`
-    (below zero for one that does not exist yet), `tenant`, `target` and `location`: at most the
-    first 5,000 of `objects_total`. `shadowed` holds the first 500 of `shadowed_total`. `base` is
-    what the fingerprint was made from, so that a later preview can say what has changed since.
+    `objects` are at most the first 5,000 of `objects_total`. `shadowed` holds the first 500 of
+    `shadowed_total`. `base` is what the fingerprint was made from, so that a later preview can say
+    what has changed since.
     """
 
     title: str
@@ -107,7 +120,7 @@ class Preview:
     shadowed: tuple[ShadowedLimit, ...]
     shadowed_total: int
     shadowed_tenants: int
-    objects: tuple[Mapping[str, Any], ...]
+    objects: tuple[ObjectChange, ...]
     objects_total: int
     creates: int
     updates: int

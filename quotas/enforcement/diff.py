@@ -157,11 +157,6 @@ def change_from_json(stored: Mapping[str, Any]) -> Change:
     return Change(Operation(stored["operation"]), ref, fields)
 
 
-def changes_from_json(stored: Iterable[Mapping[str, Any]]) -> tuple[Change, ...]:
-    """The changes that `changes_json` wrote."""
-    return tuple(map(change_from_json, stored))
-
-
 def _owner(stored: Mapping[str, Any] | None) -> Owner | None:
     if stored is None:
         return None

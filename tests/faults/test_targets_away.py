@@ -114,7 +114,7 @@ def test_a_target_that_hangs_is_given_up_in_time_while_others_go_on_and_heals_wh
     assert [(blocked.cause, blocked.target) for blocked in preview.blocked] == [
         ("unreachable", "lab")
     ]
-    assert {change["target"] for change in preview.objects} == {"other"}
+    assert {item.target for item in preview.objects} == {"other"}
     plane.apiserver.resume()
     installation.finished(rollout)
     assert KubectlUser(plane.kubeconfig).hard(here.location) == {"pods": "7"}

@@ -18,7 +18,7 @@ from console.rest.pagination import CursorPagination
 from console.rest.views import READ, Row, RowList
 from quotas.changes.filters import ObjectFilters
 from quotas.changes.models import Proposal
-from quotas.changes.rules.preview_document import preview_from
+from quotas.changes.rules.preview_document import object_json, preview_from
 from quotas.changes.serializers import proposals as shapes
 
 
@@ -99,8 +99,8 @@ class ObjectList(RowList):
         return [
             item
             for item in (preview.objects if preview else ())
-            if all(item[name] == value for name, value in wanted.items())
+            if all(getattr(item, name) == value for name, value in wanted.items())
         ]
 
     def shape(self, rows: Sequence[Any]) -> list[Row]:
-        return list(rows)
+        return [object_json(item) for item in rows]

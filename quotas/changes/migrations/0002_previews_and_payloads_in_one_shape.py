@@ -4,6 +4,8 @@
 A draft's fingerprint was made of the former shape: applying it shows the new preview first.
 """
 
+import re
+
 from django.db import migrations, models
 
 from quotas.plans.limits import format_limit, parse_key, parse_limit
@@ -14,6 +16,10 @@ NAMES = {
     "kept_total": "shadowed_total",
     "kept_tenants": "shadowed_tenants",
 }
+OBJECT = re.compile(
+    r"(?P<kind>\S+) (?:(?P<namespace>[^/]*)/)?(?P<name>.*?)(?:\[(?P<part>.*)\])?", re.DOTALL
+)
+"""How an object was written as a text, from which its parts are told: `Kind namespace/name[part]`."""
 
 
 def upgrade(apps, schema_editor):
@@ -67,6 +73,7 @@ def amount(key, value):
 def preview_of(preview):
     preview = {NAMES.get(name, name): value for name, value in preview.items()}
     for item in preview.get("objects", ()):
+        item.update(OBJECT.fullmatch(item["object"]).groupdict(""))
         for field in item["fields"]:
             declarative = field.pop("declarative", False)
             if isinstance(owner := field.get("owner"), str):

@@ -13,6 +13,7 @@ from typing import Any
 from quotas.changes.contracts import (
     Difference,
     LimitChange,
+    ObjectChange,
     OverLimit,
     Preview,
     SettingChange,
@@ -172,13 +173,11 @@ def _tenant_differences(old: Mapping[str, str], new: Mapping[str, str]) -> Itera
             yield Difference(f"What is intended for {tenant} was changed.", tenant=tenant)
 
 
-def _objects(changes: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def _objects(changes: Iterable[ObjectChange]) -> dict[str, dict[str, Any]]:
     return {
-        f"{item['target']}|{item['tenant']}|{item['object']}": {
-            "operation": item["operation"],
-            "fields": {
-                field["path"]: [field["before"], field["after"]] for field in item["fields"]
-            },
+        f"{item.target}|{item.tenant}|{item.change.ref}": {
+            "operation": str(item.change.operation),
+            "fields": {field.path: [field.before, field.after] for field in item.change.fields},
         }
         for item in changes
     }

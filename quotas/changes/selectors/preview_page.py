@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from console.pages.plural import plural
-from quotas.changes.contracts import Blocked, LimitChange, OverLimit, Preview, ShadowedLimit
-from quotas.changes.models import Proposal
-from quotas.changes.rules.preview_document import preview_from
+from quotas.changes.contracts import (
+    Blocked,
+    LimitChange,
+    ObjectChange,
+    OverLimit,
+    Preview,
+    ShadowedLimit,
+)
 from quotas.changes.rules.titles import UNSET
 
 SHOWN = 100
@@ -77,11 +81,8 @@ class PreviewPage:
         return not (self.preview.objects_total or self.limits or self.preview.settings)
 
 
-def preview_page(proposal: Proposal) -> PreviewPage | None:
-    """The page of a proposal; None while its preview is being computed."""
-    preview = preview_from(proposal.preview)
-    if preview is None:
-        return None
+def preview_page(preview: Preview) -> PreviewPage:
+    """The page of a preview."""
     return PreviewPage(
         preview=preview,
         sentence=sentence(preview),
@@ -165,7 +166,7 @@ def _obstacle(blocked: Blocked) -> Obstacle:
 class ObjectsPage:
     """One page of the objects that match a filter, and what can be chosen in the filter."""
 
-    rows: Sequence[Mapping[str, Any]]
+    rows: Sequence[ObjectChange]
     total: int
     first: int
     last: int
@@ -176,14 +177,14 @@ class ObjectsPage:
     unlisted: int
 
 
-def objects_page(proposal: Proposal, *, tenant: str, target: str, number: int) -> ObjectsPage:
-    """Page `number` (from 1) of the objects of a preview, of one tenant and target if named."""
-    preview = preview_from(proposal.preview)
+def objects_page(preview: Preview | None, *, tenant: str, target: str, number: int) -> ObjectsPage:
+    """Page `number` (from 1) of the objects of a preview, of one tenant and target if named; empty
+    while it is being computed (None)."""
     every = preview.objects if preview else ()
     matching = [
         item
         for item in every
-        if (not tenant or item["tenant"] == tenant) and (not target or item["target"] == target)
+        if (not tenant or item.tenant == tenant) and (not target or item.target == target)
     ]
     pages = max(1, -(-len(matching) // PER_PAGE))
     number = min(max(1, number), pages)
@@ -196,7 +197,7 @@ def objects_page(proposal: Proposal, *, tenant: str, target: str, number: int) -
         last=start + len(rows),
         previous=number - 1,
         next=number + 1 if number < pages else 0,
-        tenants=sorted(Counter(item["tenant"] for item in every).items()),
-        targets=sorted(Counter(item["target"] for item in every).items()),
+        tenants=sorted(Counter(item.tenant for item in every).items()),
+        targets=sorted(Counter(item.target for item in every).items()),
         unlisted=preview.objects_total - len(every) if preview else 0,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.urls import reverse
@@ -203,8 +204,7 @@ def proposal_detail(proposal: Proposal) -> Row:
 
 def preview_row(preview: Preview) -> Row:
     """A preview as `PREVIEW` describes it."""
-    document = preview_json(preview)
+    document = preview_json(replace(preview, objects=preview.objects[:MOST_OBJECTS]))
     del document["base"]
     former = {old: document[new] for old, new in FORMER_NAMES.items()}
-    objects = document["objects"][:MOST_OBJECTS]
-    return {"summary": sentence(preview), **document, **former, "objects": objects}
+    return {"summary": sentence(preview), **document, **former}

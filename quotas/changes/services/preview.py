@@ -17,7 +17,7 @@ from quotas.changes.rules import compare
 from quotas.changes.rules.compare import TenantDiff
 from quotas.changes.selectors.scope import ChangeScope
 from quotas.changes.services.obstacles import blocked, costs
-from quotas.enforcement.diff import change_json, changes_digest
+from quotas.enforcement.diff import changes_digest
 from quotas.enforcement.ports import Change, Operation
 from quotas.enforcement.reconcile.planning import PlacementPlan, PlanResult, plan_changes
 from quotas.plans.contracts import TenantHistory
@@ -182,14 +182,14 @@ def _over_limit(
             )
 
 
-def _object(placement: Placement, change: Change) -> dict[str, Any]:
-    return {
-        "placement": placement.pk,
-        "tenant": placement.tenant.slug,
-        "target": placement.target.slug,
-        "location": placement.location,
-        **change_json(change),
-    }
+def _object(placement: Placement, change: Change) -> c.ObjectChange:
+    return c.ObjectChange(
+        placement=placement.pk,
+        tenant=placement.tenant.slug,
+        target=placement.target.slug,
+        location=placement.location,
+        change=change,
+    )
 
 
 def _warnings(

@@ -16,6 +16,7 @@ from console.access.rights import SignedInRequest, actor_of, granted, require, r
 from console.database.keyset import keyset_page
 from console.errors import DomainError
 from console.pages.partials import ANY, render_partial_or_page, wants_partial
+from quotas.changes.contracts import Preview
 from quotas.changes.forms.errors import add_domain_error
 from quotas.changes.forms.proposals import ApplyForm
 from quotas.changes.kinds.payload import shown
@@ -65,7 +66,8 @@ def proposal(request: SignedInRequest, pk: int) -> HttpResponse:
 def proposal_objects(request: SignedInRequest, pk: int) -> HttpResponse:
     """The objects of a preview, filtered and page by page: a partial of its page."""
     proposal = get_object_or_404(Proposal.objects.visible_to(request.user), pk=pk)
-    context = {"proposal": proposal, **_objects(request, proposal)}
+    preview = preview_from(proposal.preview)
+    context = {"proposal": proposal, **_objects(request, preview)}
     parts = {ANY: "changes/_objects.html"}
     return render_partial_or_page(request, "changes/proposal_objects.html", context, partials=parts)
 
@@ -84,14 +86,14 @@ def proposal_yaml(request: SignedInRequest, pk: int) -> HttpResponse:
         "objects_total": preview.objects_total if preview else 0,
         "objects": [
             {
-                "target": item["target"],
-                "tenant": item["tenant"],
-                "location": item["location"],
-                "operation": item["operation"],
-                "object": item["object"],
+                "target": item.target,
+                "tenant": item.tenant,
+                "location": item.location,
+                "operation": str(item.change.operation),
+                "object": str(item.change.ref),
                 "fields": [
-                    {name: field[name] for name in ("path", "before", "after")}
-                    for field in item["fields"]
+                    {"path": field.path, "before": field.before, "after": field.after}
+                    for field in item.change.fields
                 ],
             }
             for item in (preview.objects if preview else ())
@@ -185,7 +187,8 @@ def _page(
     since: list[dict[str, str]] | None = None,
     status: int = 0,
 ) -> HttpResponse:
-    page = preview_page(proposal)
+    preview = preview_from(proposal.preview)
+    page = preview_page(preview) if preview else None
     is_draft = proposal.status == ProposalStatus.DRAFT
     context: dict[str, Any] = {
         "proposal": proposal,
@@ -200,7 +203,7 @@ def _page(
         "is_old": bool(page and is_draft)
         and (timezone.now() - (proposal.previewed_at or proposal.created_at)).total_seconds()
         > STALE_AFTER,
-        **_objects(request, proposal),
+        **_objects(request, preview),
     }
     status = status or (422 if form.is_bound and form.errors else 200)
     parts = {"preview-wait": "changes/_waiting.html"}
@@ -215,8 +218,8 @@ def _is_awaited(proposal: Proposal) -> bool:
     return proposal.status == ProposalStatus.DRAFT and not proposal.preview and not impossible
 
 
-def _objects(request: SignedInRequest, proposal: Proposal) -> dict[str, Any]:
+def _objects(request: SignedInRequest, preview: Preview | None) -> dict[str, Any]:
     filters = {name: request.GET.get(name, "") for name in ("tenant", "target")}
     number = request.GET.get("page", "1")
-    page = objects_page(proposal, number=int(number) if number.isdigit() else 1, **filters)
+    page = objects_page(preview, number=int(number) if number.isdigit() else 1, **filters)
     return {"objects": page, "filters": filters}

@@ -6,6 +6,7 @@ from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from django.apps import apps
 from django.urls import reverse
 
@@ -14,7 +15,9 @@ from console.audit.services import Actor
 from quotas.changes.kinds.adjustments import SetOverride
 from quotas.changes.kinds.plans import PublishPlan
 from quotas.changes.models import Proposal
+from quotas.changes.rules.preview_document import preview_from
 from quotas.changes.services import proposals
+from quotas.enforcement.ports import ObjectRef
 from quotas.plans.contracts import Policy
 from tests.quotas.changes.apply_change import propose
 from tests.quotas.changes.memory_adapter import MemoryAdapter
@@ -45,9 +48,15 @@ def test_a_draft_of_an_older_version_is_shown_and_can_be_applied(
     dataset: SimpleNamespace, alice: Actor, plane: MemoryAdapter
 ) -> None:
     plane.memory.objects["lab", "acme"] = {"hard[requests.cpu]": 1}
-    old = age(propose(PublishPlan("standard", 1, {"requests.cpu": 30_000}), alice)[0])
+    proposed, made = propose(PublishPlan("standard", 1, {"requests.cpu": 30_000}), alice)
+    old = age(proposed)
     migration.upgrade(apps, None)
     draft = Proposal.objects.get(pk=old.pk)
+    preview = preview_from(draft.preview)
+    assert preview is not None
+    assert [item.change.ref for item in preview.objects] == [
+        item.change.ref for item in made.objects
+    ]
     assert proposals.change_of(draft) == PublishPlan(
         "standard", 1, {"requests.cpu": 30_000, "pods": None}, Policy(pod_security="restricted")
     )
@@ -56,6 +65,21 @@ def test_a_draft_of_an_older_version_is_shown_and_can_be_applied(
     fresh = proposals.request_preview(proposal=draft)
     assert fresh is not None
     proposals.apply(proposal=draft, fingerprint=fresh.fingerprint, reason="because", actor=alice)
+
+
+@pytest.mark.parametrize(
+    "ref",
+    [
+        ObjectRef("Namespace", "", "acme"),
+        ObjectRef("ResourceQuota", "acme", "headroom"),
+        ObjectRef("TaskQueue", "default", "orders", "acme"),
+    ],
+    ids=str,
+)
+def test_the_name_of_an_object_is_taken_apart_as_it_was_put_together(ref: ObjectRef) -> None:
+    match = migration.OBJECT.fullmatch(str(ref))
+    assert match is not None
+    assert ObjectRef(**match.groupdict("")) == ref
 
 
 def test_the_way_back_leaves_payloads_that_the_older_version_reads(

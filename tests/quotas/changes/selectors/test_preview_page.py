@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from quotas.changes.contracts import LimitChange, OverLimit, Preview, TargetCost
-from quotas.changes.models import Proposal
-from quotas.changes.rules.preview_document import preview_json
+from quotas.changes.contracts import LimitChange, ObjectChange, OverLimit, Preview, TargetCost
 from quotas.changes.selectors.preview_page import objects_page, preview_page, sentence
+from quotas.enforcement.ports import Change, ObjectRef, Operation
 
 EMPTY = Preview(
     title="Something", at="2026-11-22T12:00:00+00:00", tenants=1, placements=0, limits=(),
@@ -30,25 +29,24 @@ def over_limit(tenant: str) -> OverLimit:
     )  # fmt: skip
 
 
-def draft_with(preview: Preview) -> Proposal:
-    return Proposal(preview=preview_json(preview))
-
-
 def test_pages_of_objects_end_where_there_are_no_more() -> None:
-    objects = tuple({"tenant": f"t{n % 2}", "target": "lab"} for n in range(120))
-    draft = draft_with(replace(EMPTY, objects=objects, objects_total=5120))
-    first = objects_page(draft, tenant="", target="", number=1)
+    change = Change(Operation.CREATE, ObjectRef("ResourceQuota", "acme", "headroom"))
+    objects = tuple(
+        ObjectChange(number, f"t{number % 2}", "lab", "acme", change) for number in range(120)
+    )
+    preview = replace(EMPTY, objects=objects, objects_total=5120)
+    first = objects_page(preview, tenant="", target="", number=1)
     assert (first.first, first.last, first.previous, first.next, first.unlisted) == (
         1, 50, 0, 2, 5000,
     )  # fmt: skip
-    last = objects_page(draft, tenant="t1", target="lab", number=99)
+    last = objects_page(preview, tenant="t1", target="lab", number=99)
     assert (last.first, last.last, last.total, last.previous, last.next) == (51, 60, 60, 1, 0)
     assert first.tenants == [("t0", 60), ("t1", 60)]
 
 
 def test_a_draft_whose_preview_is_still_computed_has_no_objects() -> None:
-    page = objects_page(Proposal(preview=None), tenant="", target="", number=1)
-    assert (page.rows, page.total, page.first, page.unlisted) == ([], 0, 0, 0)
+    page = objects_page(None, tenant="", target="", number=1)
+    assert (list(page.rows), page.total, page.first, page.unlisted) == ([], 0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +95,5 @@ def test_zero_unlimited_and_unset_are_told_apart(
     before: int | None, after: int | None, texts: tuple[str, str], direction: str
 ) -> None:
     limit = replace(PODS, before=before, after=after, before_text=texts[0], after_text=texts[1])
-    page = preview_page(draft_with(replace(EMPTY, limits=(limit,))))
-    assert page is not None
+    page = preview_page(replace(EMPTY, limits=(limit,)))
     assert page.limits[0].direction == direction

@@ -88,11 +88,11 @@ def test_objects_are_shown_field_by_field(
         }  # fmt: skip
     _, preview = propose(PUBLISH, alice)
     assert (preview.creates, preview.updates, preview.deletes) == (0, 4, 0)
-    assert {(item["tenant"], item["target"]) for item in preview.objects} == {
+    assert {(item.tenant, item.target) for item in preview.objects} == {
         ("acme", "lab"), ("acme", "spare"), ("initech", "lab"), ("globex", "lab"),
     }  # fmt: skip
-    (field,) = preview.objects[0]["fields"]
-    assert (field["path"], field["before"], field["after"]) == (
+    (field,) = preview.objects[0].change.fields
+    assert (field.path, field.before, field.after) == (
         "hard[requests.cpu]", "40000", "30000",
     )  # fmt: skip
     assert preview.calls == 4
@@ -107,7 +107,7 @@ def test_a_target_that_is_away_is_said_and_delays_nobody(
     (away,) = preview.blocked
     assert (away.cause, away.target, away.placements) == ("unreachable", "spare", 1)
     assert "will follow" in away.message
-    assert {item["target"] for item in preview.objects} == {"lab"}
+    assert {item.target for item in preview.objects} == {"lab"}
 
 
 def test_a_disabled_target_is_not_even_looked_at(
@@ -152,7 +152,7 @@ def test_what_is_deleted_is_shown_and_asks_for_the_name(
     plane.memory.objects["lab", "acme"] = {"group": ""}
     _, preview = propose(Offboard("acme"), alice)
     assert (preview.deletes, preview.confirm) == (1, "acme")
-    assert preview.objects[0]["operation"] == "delete"
+    assert preview.objects[0].change.operation == "delete"
 
 
 def test_a_tenant_that_is_to_come_is_previewed_like_any_other(
@@ -160,7 +160,7 @@ def test_a_tenant_that_is_to_come_is_previewed_like_any_other(
 ) -> None:
     place = Place("hooli", "lab", "hooli")
     _, preview = propose(Onboard("hooli", "Hooli", "gold", placements=(place,)), alice)
-    assert (preview.creates, preview.objects[0]["placement"]) == (1, -1)
+    assert (preview.creates, preview.objects[0].placement) == (1, -1)
     assert {step.before_text for step in preview.limits} == {"not set"}
 
 
