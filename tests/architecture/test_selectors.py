@@ -52,16 +52,45 @@ def test_a_selector_imports_nothing_that_dials(path: Path) -> None:
 @pytest.mark.parametrize("path", SELECTORS, ids=lambda path: "/".join(path.parts[-3:]))
 def test_a_selector_asks_adapters_only_what_is_pure(path: Path) -> None:
     """What `adapter_for(…)` or `source_for(…)` gives is not told to reach out."""
-    calls = [
+    assert _reaching_out(path.read_text(encoding="utf-8")) == []
+
+
+def _reaching_out(source: str) -> list[str]:
+    tree = ast.parse(source)
+    names = {
+        target.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and _is_adapter(node.value, frozenset())
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    return [
         node.attr
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Attribute) and node.attr in ASKING and _is_adapter(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr in ASKING
+        and _is_adapter(node.value, frozenset(names))
     ]
-    assert calls == []
 
 
-def _is_adapter(value: ast.expr) -> bool:
+def _is_adapter(value: ast.expr, names: frozenset[str]) -> bool:
+    """Whether an expression holds what a `…_for(…)` gave, or a name that it was given."""
     return any(
-        isinstance(node, ast.Call) and ast.unparse(node.func).endswith("_for")
+        (isinstance(node, ast.Call) and ast.unparse(node.func).endswith("_for"))
+        or (isinstance(node, ast.Name) and node.id in names)
         for node in ast.walk(value)
     )
+
+
+@pytest.mark.parametrize(
+    ("source", "reaches"),
+    [
+        ("adapter_for(kind).observe(target)", True),
+        ("adapter = adapter_for(kind)\nadapter.observe(target)", True),
+        ("adapter_for(kind).source.history(run)", True),
+        ("adapter = adapter_for(kind)\nadapter.compile(limits)", False),
+        ("rows.observe()", False),
+    ],
+)
+def test_an_adapter_is_known_by_where_it_came_from(source: str, reaches: bool) -> None:
+    assert bool(_reaching_out(source)) is reaches
