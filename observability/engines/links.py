@@ -14,10 +14,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from observability.engines.contracts import Engine
+from observability.engines.features import EngineFeatures
 
 AROUND: Final = timedelta(minutes=1)
 """How much earlier and later than the run `from_ms` and `to_ms` are."""
+_OF_SOME_ENGINES: Final = ("namespace", "workflow_id", "task_id", "job")
+"""Placeholders that runs of some engines leave empty."""
 _PLACEHOLDER: Final = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -25,7 +27,7 @@ _PLACEHOLDER: Final = re.compile(r"\{([a-z_]+)\}")
 class RunAddress:
     """A run as addresses need it. `until` is its end, or now."""
 
-    engine: str
+    features: EngineFeatures
     location: str
     external_id: str
     run_id: str
@@ -40,15 +42,16 @@ class RunAddress:
 
     def values(self) -> dict[str, str]:
         """What the placeholders of a template stand for; empty where there is no such thing."""
-        engine = self.engine
+        named = {
+            self.features.external_id_placeholder: self.external_id,
+            self.features.location_placeholder: self.location,
+        }
         return {
-            "namespace": "" if engine == Engine.CELERY else self.location,
-            "workflow_id": self.external_id if engine in (Engine.TEMPORAL, Engine.ARGO) else "",
+            **dict.fromkeys(_OF_SOME_ENGINES, ""),
+            **named,
             "run_id": self.run_id,
-            "task_id": self.external_id if engine == Engine.CELERY else "",
-            "job": self.external_id if engine == Engine.KUBERNETES else "",
             "pod": self.pod,
-            "queue": self.queue or (self.location if engine == Engine.CELERY else ""),
+            "queue": self.queue or named.get("queue", ""),
             "trace_id": self.trace_id,
             "request_id": self.request_id,
             "tenant": self.tenant,

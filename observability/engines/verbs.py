@@ -46,7 +46,7 @@ class Verb:
     `effect` says in words what will happen, one sentence a line; `statuses` are those of a run that
     it fits. `destructive` verbs ask to type the run's id. `in_batch` ones can be done to many runs,
     `by_query` ones also by the engine's own batches. `needs` names an option of the target without
-    which it is not possible.
+    which it is not possible, and `needs_why` says why in words that come before a colon.
     """
 
     engine: Engine
@@ -59,6 +59,7 @@ class Verb:
     in_batch: bool = True
     by_query: bool = False
     needs: str = ""
+    needs_why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,7 @@ def _judged(verb: Verb, run: RunFacts, options: Mapping[str, Any]) -> Availabili
     if verb.needs and not options.get(verb.needs):
         return Availability(
             verb,
-            f"Only the Argo server does this: set the option {verb.needs} of the target.",
+            f"{verb.needs_why}: set the option {verb.needs} of the target.",
             hidden=True,
         )
     return Availability(verb, why_not(verb, run.status))

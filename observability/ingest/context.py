@@ -12,8 +12,10 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from console.chunks import chunks
-from observability.engines.contracts import Engine, RunRef
+from observability.engines.contracts import RunRef
+from observability.engines.features import EngineFeatures
 from observability.engines.ports import EngineSource
+from observability.engines.registry import adapter_for
 from observability.ingest.claims import hold
 from observability.ingest.rules.masking import Masker
 from observability.jobs.models import JobRun
@@ -26,16 +28,13 @@ CHUNK = 2000
 """Names in one IN list."""
 
 
-NAMESPACED: Final = frozenset({Engine.KUBERNETES.value, Engine.ARGO.value})
-"""Kinds whose places are walls: whoever can write a label there is in that namespace already."""
-
-
 @dataclass(frozen=True, slots=True)
 class IngestContext:
     """One target while a replica holds its claim. `going` turns false when it has to stop."""
 
     target: TargetRef
     source: EngineSource
+    features: EngineFeatures
     token: str
     placements: tuple[PlacementRef, ...]
     owners: Owners
@@ -52,6 +51,7 @@ def context_for(
     *, target: Target, source: EngineSource, token: str, going: Callable[[], bool]
 ) -> IngestContext:
     """Everything that reading the target needs: three queries."""
+    features = adapter_for(target.kind).features
     ref = target.ref(timeout=settings.TARGET_TIMEOUT_SECONDS)
     placements = tuple(
         placement.ref()
@@ -61,9 +61,10 @@ def context_for(
     return IngestContext(
         target=ref,
         source=source,
+        features=features,
         token=token,
         placements=placements,
-        owners=Owners.of(placements, tenants, place_first=target.kind in NAMESPACED),
+        owners=Owners.of(placements, tenants, place_first=features.namespaced),
         masker=masker(tuple(settings.MASK_PATTERNS)),
         expiry=Expiry(target),
         going=going,

@@ -10,13 +10,7 @@ from typing import Final
 import structlog
 
 from console.errors import ExternalError
-from observability.engines.contracts import (
-    JSON_DOCUMENT,
-    OPEN,
-    TEMPORAL_HISTORY,
-    Engine,
-    RunSnapshot,
-)
+from observability.engines.contracts import OPEN, RunSnapshot
 from observability.ingest.context import IngestContext
 from observability.jobs.rules.bounding import bounded_id
 from observability.jobs.services import archive
@@ -58,11 +52,9 @@ def store_inline_documents(
 
 
 def _stored(context: IngestContext, name: RunName, snapshot: RunSnapshot) -> InlineDocument:
-    engine = context.source.engine
-    media = TEMPORAL_HISTORY if engine == Engine.TEMPORAL else JSON_DOCUMENT
-    packed = archive.pack(snapshot.document or b"", media)
+    packed = archive.pack(snapshot.document or b"", context.features.document_media)
     path = archive.object_path(
-        engine=engine.value,
+        engine=context.source.engine.value,
         target=context.target.slug,
         day=snapshot.closed_at or snapshot.created_at,
         name=name,

@@ -1,7 +1,7 @@
 """Whose a run is that says nothing of it: its parent's, where the engine itself names the parent.
 
-Only Temporal does: its server knows which workflow started which. Both live on one target, so that
-nothing here reaches another engine's runs.
+Few do, as Temporal's server, which knows which workflow started which. Both live on one target, so
+that nothing here reaches another engine's runs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from console.chunks import chunks
-from observability.engines.contracts import Engine, RunSnapshot
+from observability.engines.contracts import RunSnapshot
 from observability.ingest.context import CHUNK, IngestContext
 from observability.ingest.rules.merge import LONGEST_KEY
 from observability.jobs.models import Attribution, JobRun
@@ -31,7 +31,7 @@ def tenants_of_parents(
     context: IngestContext, runs: Iterable[RunSnapshot]
 ) -> Mapping[str, int | None]:
     """The tenants of runs that have children among `runs` without one, by run key."""
-    if context.source.engine is not Engine.TEMPORAL:
+    if not context.features.children_inherit_tenant:
         return {}
     wanted = sorted(
         {key_of(snapshot.parent) for snapshot in runs if snapshot.parent and not snapshot.tenant}
@@ -49,7 +49,7 @@ def tenants_of_parents(
 
 def pass_on_tenants(context: IngestContext, runs: Sequence[JobRun], *, now: datetime) -> None:
     """Gives the tenant of runs to children that were heard of before their parent."""
-    if context.source.engine is not Engine.TEMPORAL:
+    if not context.features.children_inherit_tenant:
         return
     owners: dict[str, int | None] = {
         run.key: run.tenant_id for run in runs if run.tenant_id is not None

@@ -27,9 +27,9 @@ PURE = {
 }  # fmt: skip
 OWN_VOCABULARY = {"engines", "ingest"}
 """Packages whose import contract names every module in them (exhaustive)."""
-PER_ENGINE = {"source", "controls", "verbs", "links", "commands"}
+PER_ENGINE = {"source", "controls", "features", "verbs", "links", "commands"}
 """What every engine's folder has, whatever else is in it."""
-PURE_ENGINE = {"catalogue", "commands", "contracts", "links", "ports", "verbs"}
+PURE_ENGINE = {"catalogue", "commands", "contracts", "features", "links", "ports", "verbs"}
 FREE_FOLDERS = {"adapters", "migrations", "management", "commands", "templatetags"}
 MAX_LINES = 400
 

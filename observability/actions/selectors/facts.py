@@ -8,13 +8,13 @@ from typing import Final
 from django.conf import settings
 from django.db.models import Max
 
-from observability.engines.argo.state import run_id, split_run_id
 from observability.engines.contracts import (
     Engine,
     EventKind,
     Status,
     TenantSource,
 )
+from observability.engines.features import EngineFeatures
 from observability.engines.registry import adapter_for
 from observability.engines.verbs import Availability, Recorded, RunFacts
 from observability.jobs.models import JobEvent, JobRun
@@ -29,10 +29,10 @@ _ENDS: Final = (EventKind.STEP_COMPLETED, EventKind.CHILD_CLOSED)
 
 def facts_of(run: JobRun) -> RunFacts:
     """The run as it stands in its row, with what its engine's verbs ask for."""
-    engine = Engine(run.engine)
+    features = adapter_for(run.engine).features
     return RunFacts(
         id=run.pk,
-        engine=engine,
+        engine=Engine(run.engine),
         key=run.key,
         external_id=run.external_id,
         run_id=run.run_id,
@@ -41,9 +41,9 @@ def facts_of(run: JobRun) -> RunFacts:
         status=Status(run.status),
         queue=run.queue,
         tenant=run.tenant.slug if run.tenant and run.attribution == TenantSource.DECLARED else "",
-        recorded=_recorded(run) if engine is Engine.CELERY else None,
-        steps=_open_steps(run) if engine is Engine.TEMPORAL and run.is_open else (),
-        overwritten=engine is Engine.ARGO and _is_overwritten(run),
+        recorded=_recorded(run) if features.repeats_calls else None,
+        steps=_open_steps(run) if features.offers_open_steps and run.is_open else (),
+        overwritten=_is_overwritten(run, features),
     )
 
 
@@ -64,11 +64,12 @@ def offers(run: JobRun, facts: RunFacts | None = None) -> list[Availability]:
     return [Availability(offer.verb, reason, offer.hidden) for offer in offered]
 
 
-def _is_overwritten(run: JobRun) -> bool:
-    """Whether a workflow was retried by hand since: its object, uid and all, is the next run's."""
-    uid, attempt = split_run_id(run.run_id)
+def _is_overwritten(run: JobRun, features: EngineFeatures) -> bool:
+    """Whether the engine's object was retried in place since: it is the next run's by now."""
+    if features.retried_run_id is None:
+        return False
     others = JobRun.objects.filter(target=run.target_id, external_id=run.external_id)
-    return others.filter(run_id=run_id(uid, attempt + 1)).exists()
+    return others.filter(run_id=features.retried_run_id(run.run_id)).exists()
 
 
 def _recorded(run: JobRun) -> Recorded:

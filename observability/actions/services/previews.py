@@ -218,7 +218,7 @@ def _why_left_out(run: JobRun, verb: Verb, engine: str) -> str:
         return f"The target {run.target.slug} is disabled."
     if verb.needs and not run.target.options.get(verb.needs):
         return f"The target {run.target.slug} has no {verb.needs}."
-    if verb.name == "retry" and engine == "celery":
+    if verb.name == "retry" and adapter_for(engine).features.repeats_calls:
         return ""  # what its events recorded is looked at when it is its turn
     return why_not(verb, Status(run.status))
 

@@ -13,12 +13,8 @@ from console.audit import services as audit
 from console.audit.models import ActorKind, Entry, Outcome
 from console.audit.services import Actor
 from observability.actions.models import Action, ActionStatus
-from observability.engines.contracts import (
-    LONGEST_MESSAGE,
-    LONGEST_TITLE,
-    Engine,
-    EventKind,
-)
+from observability.engines.contracts import LONGEST_MESSAGE, LONGEST_TITLE, EventKind
+from observability.engines.registry import adapter_for
 from observability.jobs.models import JobEvent, JobRun
 
 OUTCOMES: Final[Mapping[str, Outcome]] = {
@@ -96,8 +92,7 @@ def record_in_trail(
 ) -> None:
     """Puts the action into the run's trail, and has the run read again. Engines forget who paused
     an activity, and who terminated in a batch: this note does not."""
-    # Temporal numbers its events; everything else is ordered by microseconds.
-    numbered = run.engine == Engine.TEMPORAL
+    numbered = adapter_for(run.engine).features.numbers_events
     seq = run.history_through if numbered else int(now.timestamp() * 1_000_000)
     outcome = ActionStatus(status).label.lower()
     text = f"{action.reason} · {message}" if message else action.reason
@@ -121,6 +116,6 @@ def record_in_trail(
     JobEvent.objects.bulk_create([event], ignore_conflicts=True)
     changes: dict[str, Any] = {"event_count": F("event_count") + 1, "updated_at": now}
     if numbered:
-        # The other engines tell of changes by themselves, and of ended runs nothing more.
+        # Engines without numbers tell of changes by themselves, and of ended runs nothing more.
         changes |= {"history_due": True, "history_tries": 0}
     JobRun.objects.filter(pk=run.pk).update(**changes)

@@ -78,6 +78,12 @@ def split_run_id(run_id: str) -> tuple[str, int]:
     return uid, int(number) if number.isdecimal() else 0
 
 
+def retried_run_id(before: str) -> str:
+    """The run id of the attempt that comes after a run when it is retried by hand."""
+    uid, attempt = split_run_id(before)
+    return run_id(uid, attempt + 1)
+
+
 def status_of(workflow: Object) -> dict[str, Any]:
     """The status, empty before the controller saw it."""
     return mapping(workflow.get("status"))

@@ -11,7 +11,10 @@ _RESUMABLE: Final = frozenset({Status.PAUSED})
 _RUNS: Final = frozenset({Status.WAITING, Status.RUNNING})
 _ENDED: Final = frozenset(Status) - OPEN - {Status.DELETED}
 _ENDED_BADLY: Final = _ENDED - {Status.SUCCEEDED, Status.CONTINUED}
-_SERVER: Final = "argo_server"
+_BY_SERVER: Final[dict[str, object]] = {
+    "needs": "argo_server",
+    "needs_why": "Only the Argo server does this",
+}
 
 
 def _verb(name: str, label: str, *effect: str, **more: object) -> Verb:
@@ -57,8 +60,8 @@ VERBS: Final[tuple[Verb, ...]] = (
                 help="Selects it, such as displayName=approve or id=NODE-ID.",
             ),
         ),
-        needs=_SERVER,
         in_batch=False,
+        **_BY_SERVER,
     ),
     _verb(
         "retry",
@@ -66,7 +69,7 @@ VERBS: Final[tuple[Verb, ...]] = (
         "Failed steps and all that follows them are done again under the same name.",
         "Argo overwrites the run's history; this trail keeps what was there before.",
         statuses=_ENDED_BADLY,
-        needs=_SERVER,
+        **_BY_SERVER,
     ),
     _verb(
         "resubmit",
@@ -79,6 +82,6 @@ VERBS: Final[tuple[Verb, ...]] = (
         "Resubmit what failed",
         "A new workflow starts; steps that succeeded are taken over instead of done again.",
         statuses=_ENDED_BADLY,
-        needs=_SERVER,
+        **_BY_SERVER,
     ),
 )

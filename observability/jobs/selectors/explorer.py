@@ -112,7 +112,7 @@ def _line(run: JobRun, now: datetime) -> RunLine:
         name=run.external_id,
         tenant=run.tenant.slug if run.tenant else "",
         engine=run.engine,
-        engine_label=_engine(run.engine),
+        engine_label=ENGINE_LABELS[Engine(run.engine)],
         target=run.target.slug,
         created_at=run.created_at,
         took=_took(run, now),
@@ -126,10 +126,6 @@ def _line(run: JobRun, now: datetime) -> RunLine:
             run.cleanup_at and not run.cleaned_at and run.cleanup_at < now and not run.is_open
         ),
     )
-
-
-def _engine(value: str) -> str:
-    return "Argo" if value == "argo" else str(ENGINE_LABELS[Engine(value)])
 
 
 def _took(run: JobRun, now: datetime) -> str:
@@ -229,7 +225,7 @@ def _label(name: str, value: str) -> str:
     if name == "status":
         return STATUS_LABELS[Status(value)]
     if name == "engine":
-        return _engine(value)
+        return ENGINE_LABELS[Engine(value)]
     return "unattributed" if name == "tenant" and value == NOBODY else value
 
 

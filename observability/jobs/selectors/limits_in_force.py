@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from console.audit.models import Entry
-from observability.engines.contracts import Engine
+from observability.engines.registry import adapter_for
 from observability.jobs.models import JobRun
 from quotas.plans.charts import describe, human, label_of
 from quotas.plans.contracts import EffectiveLimit, EffectiveLimits, Source
@@ -18,12 +18,6 @@ from quotas.plans.selectors import load_histories
 
 SHORTLY: Final = timedelta(hours=1)
 _MOST_CHANGES: Final = 12
-_PLANES: Final = {
-    Engine.ARGO.value: ("argo", "kubernetes"),
-    Engine.CELERY.value: ("celery",),
-    Engine.KUBERNETES.value: ("kubernetes",),
-    Engine.TEMPORAL.value: ("temporal",),
-}
 _ABSENT: Final = "not limited"
 
 
@@ -82,9 +76,9 @@ def limits_in_force(run: JobRun, *, now: datetime) -> LimitsInForce | None:
 
 
 def _concerned(keys: Collection[str], engine: str) -> list[str]:
-    planes = _PLANES[engine]
+    planes = adapter_for(engine).features.limit_planes
     limits = [(key, describe(key)) for key in sorted(keys)]
-    return [key for key, limit in limits if limit is not None and limit.plane.value in planes]
+    return [key for key, limit in limits if limit is not None and limit.plane in planes]
 
 
 def _row(

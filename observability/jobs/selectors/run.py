@@ -9,7 +9,8 @@ from typing import Final
 from django.db.models.functions import Left
 
 from observability.engines.commands import Command
-from observability.engines.contracts import Engine, EventKind, LinkKind
+from observability.engines.contracts import EventKind, LinkKind
+from observability.engines.features import EngineFeatures
 from observability.engines.links import Link, RunAddress, links_out
 from observability.engines.registry import adapter_for
 from observability.jobs.charts.elements import RunTimes, TimelineEvent
@@ -142,8 +143,9 @@ def poll_seconds(run: JobRun, *, now: datetime) -> int:
 def run_address(run: JobRun, *, now: datetime) -> RunAddress:
     """The run as addresses need it: two queries at most."""
     shared = dict(run.links.values_list("kind", "value"))
+    features = adapter_for(run.engine).features
     return RunAddress(
-        engine=run.engine,
+        features=features,
         location=run.location,
         external_id=run.external_id,
         run_id=run.run_id,
@@ -152,15 +154,15 @@ def run_address(run: JobRun, *, now: datetime) -> RunAddress:
         since=run.created_at,
         until=run.closed_at or now,
         is_open=run.is_open,
-        pod=_pod(run),
+        pod=_pod(run, features),
         trace_id=shared.get(LinkKind.TRACE, ""),
         request_id=shared.get(LinkKind.REQUEST, ""),
     )
 
 
-def _pod(run: JobRun) -> str:
-    """The latest pod of a Kubernetes job; other engines do not say which pods they use."""
-    if run.engine != Engine.KUBERNETES:
+def _pod(run: JobRun, features: EngineFeatures) -> str:
+    """The run's latest pod, where its engine says which pods it used."""
+    if not features.steps_are_pods:
         return ""
     rows = run.events.exclude(step="").order_by("-seq", "-key")
     return rows.values_list("step_name", flat=True).first() or ""

@@ -12,8 +12,7 @@ from django.conf import settings
 
 from console.errors import ExternalError, NotFound
 from observability.engines.contracts import JSON_DOCUMENT
-from observability.engines.contracts import Engine as EngineName
-from observability.engines.registry import source_for
+from observability.engines.registry import adapter_for, source_for
 from observability.jobs.models import ArchiveState, JobDocument, JobRun
 from observability.jobs.services import archive
 from observability.jobs.services.archive import Packed
@@ -67,7 +66,7 @@ def _packed(run: JobRun, now: datetime) -> Packed | None:
     spooled = JobDocument.objects.filter(run=run, body__isnull=False).order_by("-pk").first()
     if spooled is not None and spooled.body is not None:
         return Packed(spooled.sha256, spooled.media, spooled.size, bytes(spooled.body))
-    if run.engine == EngineName.CELERY:
+    if not adapter_for(run.engine).features.keeps_history:
         return archive.pack(document_of_rows(run), JSON_DOCUMENT)
     return _from_engine(run, run.target, now)
 

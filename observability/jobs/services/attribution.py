@@ -15,7 +15,8 @@ from django.db import transaction
 
 from console.audit import services as audit
 from console.audit.services import Actor
-from observability.engines.contracts import TENANT_ATTRIBUTE, Engine, TenantSource
+from observability.engines.contracts import TENANT_ATTRIBUTE, TenantSource
+from observability.engines.registry import features_for
 from observability.jobs.models import JobRun
 from observability.jobs.rules.attribution import Attributed, Owners
 from tenants.models import Placement, Target, Tenant
@@ -40,7 +41,8 @@ def attribute_past_runs(
     *, target: Target, actor: Actor, reason: str, now: datetime
 ) -> dict[str, int]:
     """Gives a target's unattributed runs to the tenants that are placed there now, or that they
-    name; on Temporal also those of their children that say nothing. How many each one got, by slug.
+    name; where children inherit, also those of their children that say nothing. How many each one
+    got, by slug.
 
     The ledger says so first, per tenant. Stopped in the middle, it may be begun again: what is
     somebody's stays so. Raises DomainError without a reason.
@@ -62,7 +64,8 @@ def attribute_past_runs(
     counts: Counter[int] = Counter()
     for by_owner in _by_place(target, _owners(target)):
         counts.update(_give(by_owner, now))
-    if target.kind == Engine.TEMPORAL:
+    features = features_for(target.kind)
+    if features is not None and features.children_inherit_tenant:
         for _ in range(_DEEPEST):
             inherited = Counter[int]()
             for by_owner in _by_parent(target):

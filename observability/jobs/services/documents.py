@@ -15,8 +15,8 @@ from django.conf import settings
 from console.audit.services import Actor, record
 from console.clients.temporal.history_documents import history_json
 from console.errors import DomainError, NotFound
-from observability.engines.contracts import JSON_DOCUMENT, TEMPORAL_HISTORY, Engine
-from observability.engines.registry import source_for
+from observability.engines.contracts import JSON_DOCUMENT, TEMPORAL_HISTORY
+from observability.engines.registry import adapter_for, source_for
 from observability.jobs.models import ArchiveState, JobDocument, JobRun
 from observability.jobs.services.archive import Document, archived_document
 
@@ -33,8 +33,8 @@ class Download:
 
 
 def current_document(run: JobRun) -> Document:
-    """The archived document, else what the engine says now; for Celery, which keeps nothing, what
-    our own rows say.
+    """The archived document, else what the engine says now; for one that keeps nothing, what our
+    own rows say.
 
     Raises DomainError (`history_unavailable`, `no_history`, and what `archived_document` raises) or
     ExternalError.
@@ -51,7 +51,7 @@ def current_document(run: JobRun) -> Document:
             "archived; what is known of it are the events on its page.",
             status=410,
         )
-    if run.engine == Engine.CELERY:
+    if not adapter_for(run.engine).features.keeps_history:
         return Document(document_of_rows(run), JSON_DOCUMENT)
     source = source_for(run.target.kind)
     if source is None:

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from observability.engines.commands import Command, word
 from observability.engines.contracts import Engine
 from observability.engines.links import Link, RunAddress, event_link, fill, links_out
-from observability.engines.registry import adapter_for
+from observability.engines.registry import EngineAdapter, adapter_for
 from tests.observability.jobs.factories import NOON, after
 
 EVIL = "../a b/c?d=e&f#g%2F'\"<x>"
 
 
-def address(engine: str = Engine.TEMPORAL, **fields: Any) -> RunAddress:
+def address(engine: Engine = Engine.TEMPORAL, **fields: Any) -> RunAddress:
     """A run of an engine."""
     values: dict[str, Any] = {
-        "engine": engine,
+        "features": adapter_for(engine).features,
         "location": "prod",
         "external_id": "order-7",
         "run_id": "r-1",
@@ -36,21 +36,27 @@ def address(engine: str = Engine.TEMPORAL, **fields: Any) -> RunAddress:
     return RunAddress(**(values | fields))
 
 
+def adapter_of(run: RunAddress) -> EngineAdapter:
+    """The adapter of the engine that ran it."""
+    adapters = map(adapter_for, Engine)
+    return next(adapter for adapter in adapters if adapter.features is run.features)
+
+
 def ways_out(run: RunAddress, options: Mapping[str, Any]) -> list[Link]:
     """The links of a run of any engine."""
-    return links_out(adapter_for(run.engine).links, run, options)
+    return links_out(adapter_of(run).links, run, options)
 
 
 def event_page(run: RunAddress, options: Mapping[str, Any], **event: str) -> str:
     """The page of an event of a run of any engine."""
-    return event_link(adapter_for(run.engine).links, run, options, **event)
+    return event_link(adapter_of(run).links, run, options, **event)
 
 
 def commands_for(
     run: RunAddress, options: Mapping[str, Any], *, endpoint: str = ""
 ) -> list[Command]:
     """The commands for a run of any engine."""
-    return adapter_for(run.engine).commands(run, options, endpoint)
+    return adapter_of(run).commands(run, options, endpoint)
 
 
 def urls(run: RunAddress, **options: Any) -> dict[str, str]:
@@ -99,6 +105,25 @@ def test_templates_are_filled_with_what_the_run_is() -> None:
     assert fill(template, run.values()) == (
         f"https://l.example/prod/order-7/p-1/4bf9?q=acme&t={start - 60_000}-{start + 120_000}"
     )
+
+
+@pytest.mark.parametrize(
+    ("engine", "filled"),
+    [
+        (Engine.TEMPORAL, {"namespace": "prod", "workflow_id": "order-7"}),
+        (Engine.ARGO, {"namespace": "prod", "workflow_id": "order-7"}),
+        (Engine.CELERY, {"queue": "prod", "task_id": "order-7"}),
+        (Engine.KUBERNETES, {"namespace": "prod", "job": "order-7"}),
+    ],
+)
+def test_each_engine_fills_placeholders_of_its_own_and_knows_the_others(
+    engine: Engine, filled: dict[str, str]
+) -> None:
+    names = ("namespace", "workflow_id", "task_id", "job", "queue")
+    values = address(engine, queue="").values()
+    assert {name: values[name] for name in names if values[name]} == filled
+    assert address(engine).values()["queue"] == "shared-a"
+    assert {*names} <= {*values}
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ from tests.observability.jobs.fakes import ScriptedSource, reading
 def source(monkeypatch: pytest.MonkeyPatch) -> ScriptedSource:
     """The source of every kind."""
     scripted = ScriptedSource()
-    monkeypatch.setattr(registry, "_ADAPTERS", reading({"temporal": scripted, "celery": scripted}))
+    kinds = dict.fromkeys(("temporal", "argo", "celery"), scripted)
+    monkeypatch.setattr(registry, "_ADAPTERS", reading(kinds))
     return scripted
 
 

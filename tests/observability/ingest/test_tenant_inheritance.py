@@ -79,6 +79,7 @@ def test_what_a_label_calls_a_parent_hands_nothing_down(
 ) -> None:
     make_tenant("acme")
     source.engine = Engine.ARGO
+    Target.objects.filter(pk=target.pk).update(kind=Engine.ARGO)
     source.pages = [
         [look("parent", tenant="acme")],
         [look("child", parent="argo/default/parent/parent-1")],
