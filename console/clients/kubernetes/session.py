@@ -141,7 +141,7 @@ class Session:
         repeated, but a credential that was refused is read again for the next call.
         """
         try:
-            async with asyncio.timeout(self._options.request_timeout) as opening:
+            async with asyncio.timeout(self._options.request_timeout) as timeout:
                 live = await self._ready()
                 self._count("GET")
                 async with live.streams.get(
@@ -157,7 +157,7 @@ class Session:
                         if problem.code == "unauthenticated":
                             await self._drop_live()
                         raise problem
-                    opening.reschedule(None)
+                    timeout.reschedule(None)
                     yield answer.content
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
             raise from_exception(what, problem) from None
