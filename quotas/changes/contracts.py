@@ -91,7 +91,7 @@ class TargetCost:
 class Preview:
     """What applying a change would do.
 
-    `objects` are changes as quotas.enforcement.rules writes them as JSON, each with `placement`
+    `objects` are changes as quotas.enforcement.diff writes them as JSON, each with `placement`
     (below zero for one that does not exist yet), `tenant`, `target` and `location`: at most the
     first 5,000 of `objects_total`. `shadowed` holds the first 500 of `shadowed_total`. `base` is
     what the fingerprint was made from, so that a later preview can say what has changed since.
