@@ -278,7 +278,7 @@ REPLAY_SECONDS = env.integer("REPLAY_SECONDS", 30, low=1, high=3600)
 REPLAY_MEMORY_MIB = env.integer("REPLAY_MEMORY_MIB", 2048, low=768, high=65536)
 DEMO = env.boolean("HEADROOM_DEMO", False)
 
-# The trail of jobs: where engines' own records are kept, what is blanked out, and for how long.
+# The job audit trail: where engines' own records are kept, what is blanked out, and for how long.
 _BESIDE_DATABASE = (
     Path(DATABASES["default"]["NAME"]).resolve().parent
     if DATABASES["default"]["ENGINE"].endswith("sqlite3")

@@ -46,7 +46,7 @@ P = ParamSpec("P")
 
 
 class SignedInRequest(HttpRequest):
-    """What a view behind the gate gets: `user` is a person, `htmx` tells a partial's request."""
+    """What a view behind `requires` gets: `user` is a person, `htmx` tells a partial's request."""
 
     user: User
     htmx: HtmxDetails
@@ -91,7 +91,7 @@ def requires(permission: Permission) -> Callable[[View[P]], AnyView[P]]:
 
     def decorate(view: View[P]) -> AnyView[P]:
         @wraps(view)
-        def gated(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             user = request.user
             if not isinstance(user, User):
                 return redirect_to_login(request.get_full_path())
@@ -100,8 +100,8 @@ def requires(permission: Permission) -> Callable[[View[P]], AnyView[P]]:
             require(request, permission)
             return view(cast(SignedInRequest, request), *args, **kwargs)
 
-        gated.required_permission = permission  # type: ignore[attr-defined]  # read by tests
-        return cast(AnyView[P], gated)
+        guarded.required_permission = permission  # type: ignore[attr-defined]  # read by tests
+        return cast(AnyView[P], guarded)
 
     return decorate
 
@@ -133,7 +133,7 @@ class RolePermission(BasePermission):
 
 
 def person_of(request: AnyRequest) -> User:
-    """Who asks, behind the gate, which lets nobody else in."""
+    """Who asks. Raises PermissionDenied for whoever has not signed in."""
     user = request.user
     if not isinstance(user, User):
         raise PermissionDenied("Sign in first.")

@@ -12,7 +12,7 @@ from django.contrib import messages
 from django.contrib.auth import login, logout, update_session_auth_hash
 from django.contrib.auth.decorators import login_not_required
 from django.forms import Form
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -34,18 +34,19 @@ from console.access.forms import (
 from console.access.models import ApiToken, User
 from console.access.rights import SignedInRequest, actor_of, requires
 from console.errors import DomainError
+from console.pages.forms import bound_data
 
 
 @login_not_required
 @never_cache
 @sensitive_post_parameters("password")
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """The door. A partial that meets it (session over) makes the whole page come here."""
+    """Signs in. A partial that is sent here (session over) makes the whole page come here."""
     if getattr(request, "htmx", False):
         return HttpResponseClientRedirect(
             f"{request.path}?{urlencode({'next': _where_from(request)})}"
         )
-    form = SignInForm(request, data=_sent(request))
+    form = SignInForm(request, data=bound_data(request))
     if request.method == "POST" and form.is_valid():
         login(request, form.get_user())
         return HttpResponseRedirect(_next_url(request))
@@ -65,7 +66,7 @@ def account(request: SignedInRequest) -> HttpResponse:
     """My account: my role, my password, my API tokens. The only page without a console role."""
     if request.user.password_is_one_time:
         return redirect("access:password")
-    form = TokenForm(_sent(request))
+    form = TokenForm(bound_data(request))
     plain = ""
     if request.method == "POST" and form.is_valid():
         days = form.cleaned_data["days"]
@@ -95,7 +96,7 @@ def revoke_token(request: SignedInRequest, pk: int) -> HttpResponse:
 @sensitive_post_parameters("current", "new")
 def password(request: SignedInRequest) -> HttpResponse:
     """My password; whoever has a one-time password gets no further than here."""
-    form = PasswordForm(_sent(request))
+    form = PasswordForm(bound_data(request))
     if request.method == "POST" and form.is_valid():
         change = {"current": form.cleaned_data["current"], "new": form.cleaned_data["new"]}
         if _done(
@@ -121,7 +122,7 @@ def people(request: SignedInRequest) -> HttpResponse:
 @never_cache
 def invite(request: SignedInRequest) -> HttpResponse:
     """A new person; the one-time password is shown once."""
-    form = PersonForm(_sent(request))
+    form = PersonForm(bound_data(request))
     made: list[Any] = []
     if request.method == "POST" and form.is_valid():
         person = form.cleaned_data
@@ -139,7 +140,7 @@ def invite(request: SignedInRequest) -> HttpResponse:
 def change_role(request: SignedInRequest, pk: int) -> HttpResponse:
     """Another role for a person."""
     person = get_object_or_404(User, pk=pk)
-    form = RoleForm(_sent(request), initial={"role": person.role})
+    form = RoleForm(bound_data(request), initial={"role": person.role})
     return _change(
         request,
         form,
@@ -155,7 +156,7 @@ def set_active(request: SignedInRequest, pk: int) -> HttpResponse:
     """Keeps a person out, or lets them in again."""
     person = get_object_or_404(User, pk=pk)
     verb = "Deactivate" if person.is_active else "Reactivate"
-    form = ReasonForm(_sent(request))
+    form = ReasonForm(bound_data(request))
     return _change(
         request,
         form,
@@ -173,7 +174,7 @@ def set_active(request: SignedInRequest, pk: int) -> HttpResponse:
 def reset_password(request: SignedInRequest, pk: int) -> HttpResponse:
     """A new one-time password for a person who lost theirs."""
     person = get_object_or_404(User, pk=pk)
-    form = ReasonForm(_sent(request))
+    form = ReasonForm(bound_data(request))
     if request.method == "POST" and form.is_valid():
         plain = services.reset_password(
             actor=actor_of(request), user=person, reason=form.cleaned_data["reason"]
@@ -215,17 +216,12 @@ def _done(form: Form, act: Callable[[], object]) -> bool:
     return True
 
 
-def _sent(request: HttpRequest) -> QueryDict | None:
-    """What was posted, also when it is empty: then every required field is said."""
-    return request.POST if request.method == "POST" else None
-
-
 def _next_url(request: HttpRequest) -> str:
-    sent = request.POST.get("next") or request.GET.get("next") or ""
+    address = request.POST.get("next") or request.GET.get("next") or ""
     is_ours = url_has_allowed_host_and_scheme(
-        sent, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+        address, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return sent if is_ours else settings.LOGIN_REDIRECT_URL
+    return address if is_ours else settings.LOGIN_REDIRECT_URL
 
 
 def _where_from(request: HttpRequest) -> str:

@@ -69,11 +69,11 @@ def keyset_page(
     more, rows = len(rows) > size, rows[:size]
     if backwards:
         rows.reverse()
-    ahead, behind = (bool(rows), more) if backwards else (more, bool(edge and rows))
+    has_next, has_previous = (bool(rows), more) if backwards else (more, bool(edge and rows))
     return Page(
         rows=rows,
-        next=_encode(rows[-1], key, backwards=False) if ahead else "",
-        previous=_encode(rows[0], key, backwards=True) if behind else "",
+        next=_encode(rows[-1], key, backwards=False) if has_next else "",
+        previous=_encode(rows[0], key, backwards=True) if has_previous else "",
     )
 
 

@@ -22,7 +22,7 @@ _PLAIN: Final = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
 
 
 def argument_field(argument: Argument) -> forms.Field:
-    """How an argument is typed. Whether it is right is for read_arguments to say, for all doors."""
+    """How an argument is typed. Whether it is right, read_arguments says, also for REST."""
     shown: dict[str, Any] = {
         "label": argument.label,
         "required": argument.required,

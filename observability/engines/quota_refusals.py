@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-_SAID: Final = re.compile(
+_EXCEEDED: Final = re.compile(
     r"exceeded quota: (?P<quota>[^,\s]+), requested: (?P<requested>.*?), used: (?P<used>.*?),"
     r" limited: (?P<limited>[^\s]*)"
 )
@@ -43,7 +43,7 @@ class QuotaRefusal:
 
 def refusal_of(message: str) -> QuotaRefusal | None:
     """The refusal in a message; None when it is not one by a quota."""
-    match = _SAID.search(message[:_LONGEST])
+    match = _EXCEEDED.search(message[:_LONGEST])
     if match is None:
         return None
     return QuotaRefusal(

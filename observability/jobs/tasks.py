@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 
 
 @app.task(name="observability.jobs.tasks.archive_leftovers")
-def archive_leftovers() -> int:
+def archive_due_documents() -> int:
     """Every minute: documents that ingest could not store when it had them."""
     try:
         return archive_documents(now=timezone.now())

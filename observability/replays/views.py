@@ -14,6 +14,7 @@ from console.access.contracts import Permission
 from console.access.rights import SignedInRequest, actor_of, requires
 from console.database.keyset import keyset_page
 from console.errors import DomainError
+from console.pages.forms import bound_data
 from console.pages.partials import ANY, render_partial_or_page
 from observability.engines.contracts import Engine
 from observability.jobs.models import JobRun
@@ -39,7 +40,7 @@ def bundle_list(request: SignedInRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def bundle_new(request: SignedInRequest) -> HttpResponse:
     """Registers a bundle: imports it once and shows what importing it raised, if it did."""
-    form = BundleForm(request.POST or None)
+    form = BundleForm(bound_data(request))
     if request.method == "POST" and form.is_valid():
         try:
             bundle = bundles.register(actor=actor_of(request), **form.cleaned_data)
@@ -57,7 +58,7 @@ def bundle_new(request: SignedInRequest) -> HttpResponse:
 def bundle_retire(request: SignedInRequest, pk: int) -> HttpResponse:
     """Takes a bundle out of use."""
     bundle = get_object_or_404(WorkflowBundle, pk=pk)
-    form = RetireForm(request.POST or None)
+    form = RetireForm(bound_data(request))
     if request.method == "POST" and form.is_valid():
         bundles.retire(bundle=bundle, actor=actor_of(request), reason=form.cleaned_data["reason"])
         messages.success(request, f"{bundle} is retired.")
@@ -89,7 +90,7 @@ def replay_list(request: SignedInRequest) -> HttpResponse:
 def replay_new(request: SignedInRequest) -> HttpResponse:
     """Many runs at once: does this build replay the last 500 runs of that workflow?"""
     initial = {"q": request.GET.get("q", ""), "last": 500}
-    form = ReplayForm(request.POST or None, initial=initial)
+    form = ReplayForm(bound_data(request), initial=initial)
     if request.method == "POST" and form.is_valid():
         wanted = form.cleaned_data
         try:

@@ -1,4 +1,4 @@
-"""Celery's door to changes: parse, call one verb."""
+"""Changes as Celery's tasks: parse, call one verb."""
 
 from __future__ import annotations
 

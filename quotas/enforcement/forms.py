@@ -20,8 +20,8 @@ class GroupActionForm(forms.Form):
         min_length=MIN_REASON,
         max_length=1000,
         error_messages={
-            "required": "Reason: say why, in at least 3 characters; it goes to the audit trail.",
-            "min_length": "Reason: say why, in at least 3 characters; it goes to the audit trail.",
+            "required": "Reason: say why, in at least 3 characters; it goes to the ledger.",
+            "min_length": "Reason: say why, in at least 3 characters; it goes to the ledger.",
         },
     )
 

@@ -151,7 +151,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NetworkException:
-    """One hole in the default-deny NetworkPolicy.
+    """One exception from the default-deny NetworkPolicy.
 
     `direction` is "ingress" or "egress". Exactly one of `cidr`, `namespace` (name) or
     `everything` applies; `ports` are ("TCP" | "UDP" | "SCTP", number) pairs, none meaning all.

@@ -15,7 +15,7 @@ A key is what the database, YAML, the API and the pages call a limit. The famili
 - **Temporal**: `temporal.queue_rate`, `temporal.tenant_rate`, `temporal.weight`.
 - **Argo Workflows**: `argo.parallelism`, and `argo.semaphore.NAME` for the key NAME of the
   ConfigMap `headroom-limits`. **Celery**: `celery.queue_rate`.
-- **Job trail**: `trail.retentionSeconds`, which Headroom keeps itself.
+- **Job audit trail**: `trail.retentionSeconds`, which Headroom keeps itself.
 """
 
 from __future__ import annotations
@@ -121,7 +121,8 @@ _SINGLE: Final = (
         " workers together; 0 pauses the queue",
     ),
     LimitKey(
-        "trail.retentionSeconds", Group.TRAIL, Unit.SECONDS, "retentionSeconds", "keep job trails",
+        "trail.retentionSeconds", Group.TRAIL, Unit.SECONDS, "retentionSeconds",
+        "keep job audit trails",
         "Time for which the tenant's finished runs are kept by Headroom, whatever the engine"
         " keeps; 0 is refused, unlimited keeps them for good", positive=True,
     ),

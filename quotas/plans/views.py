@@ -21,7 +21,7 @@ _SECTIONS = (
     (Group.TEMPORAL, "Temporal"),
     (Group.ARGO, "Argo Workflows"),
     (Group.CELERY, "Celery"),
-    (Group.TRAIL, "Job trail, kept by Headroom itself"),
+    (Group.TRAIL, "Job audit trail, kept by Headroom itself"),
 )
 
 

@@ -18,7 +18,7 @@ APPS = ("console", "tenants", "quotas", "observability")
 BANNED = {"utils", "helpers", "common", "misc", "core", "base"}
 VOCABULARY = {
     "urls", "api_urls", "admin", "views", "api", "tasks", "workflows", "forms", "serializers",
-    "filters", "activities", "reconcile", "ingest", "services", "kinds", "selectors", "models",
+    "filters", "activities", "reconcile", "sampling", "services", "kinds", "selectors", "models",
     "diff", "charts", "rules", "ports", "effective", "limits", "quantities", "contracts", "errors",
     "apps", "checks", "__init__",
 }  # fmt: skip

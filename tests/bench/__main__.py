@@ -25,7 +25,7 @@ SETS: Final = {
     "push": ("push", "click", "weights"),
     "sweep": ("sweep",),
     "pages": ("pages",),
-    # Everything about the trail of jobs; a name with a hyphen is a module with an underscore.
+    # Everything about the job audit trail; a name with a hyphen is a module with an underscore.
     "jobs": ("ingest-temporal", "ingest-celery", "history", "jobs-pages"),
 }
 ALL: Final = tuple(name for names in SETS.values() for name in names)

@@ -14,7 +14,7 @@ from observability.engines.contracts import LinkKind, Status
 from observability.jobs.models import JobLink, JobRun
 from observability.replays.models import Replay
 from tenants.models import Membership, Tenant
-from tests.architecture.test_doors import ROUTES
+from tests.architecture.test_routes_are_guarded import ROUTES
 from tests.observability.jobs.factories import make_run, make_tenant
 from tests.observability.run_with_everything import one_of_each
 from tests.rest import Rest

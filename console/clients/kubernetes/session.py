@@ -81,7 +81,7 @@ class Session:
         self._options = options
         # Per process: what a fork inherits stays untouched, also by finalizers.
         self._live: dict[int, _ProcessSession] = {}
-        self._opening: dict[int, asyncio.Lock] = {}
+        self._connect_locks: dict[int, asyncio.Lock] = {}
         self._not_before = 0.0
         self.counter = RequestCounter()
         closes_at_stop(self)
@@ -126,7 +126,7 @@ class Session:
     async def close(self) -> None:
         """Close this process's connections; the next request opens new ones."""
         live = self._live.pop(os.getpid(), None)
-        self._opening.pop(os.getpid(), None)  # the next loop needs a lock of its own
+        self._connect_locks.pop(os.getpid(), None)  # the next loop needs a lock of its own
         if live is not None:
             await live.close()
 
@@ -141,7 +141,7 @@ class Session:
         repeated, but a credential that was refused is read again for the next call.
         """
         try:
-            async with asyncio.timeout(self._options.request_timeout) as opening:
+            async with asyncio.timeout(self._options.request_timeout) as timeout:
                 live = await self._ready()
                 self._count("GET")
                 async with live.streams.get(
@@ -157,7 +157,7 @@ class Session:
                         if problem.code == "unauthenticated":
                             await self._drop_live()
                         raise problem
-                    opening.reschedule(None)
+                    timeout.reschedule(None)
                     yield answer.content
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
             raise from_exception(what, problem) from None
@@ -229,7 +229,7 @@ class Session:
 
     async def _ready(self) -> _ProcessSession:
         pid = os.getpid()
-        lock = self._opening.setdefault(pid, asyncio.Lock())
+        lock = self._connect_locks.setdefault(pid, asyncio.Lock())
         now = asyncio.get_running_loop().time()
         live = self._live.get(pid)
         if live is not None and live.fresh(now):

@@ -112,7 +112,7 @@ class Connection:
             parse(reference)  # a malformed reference should fail here, not at the first call
         # Per process; what a fork inherits is kept but never used (the SDK forbids it).
         self._live: dict[int, _ProcessClient] = {}
-        self._opening: dict[int, asyncio.Lock] = {}
+        self._connect_locks: dict[int, asyncio.Lock] = {}
         self.counter = RequestCounter()
         closes_at_stop(self)
 
@@ -145,7 +145,7 @@ class Connection:
     async def close(self) -> None:
         """Drop this process's connection; the next call opens another."""
         self._live.pop(os.getpid(), None)
-        self._opening.pop(os.getpid(), None)  # the next loop needs a lock of its own
+        self._connect_locks.pop(os.getpid(), None)  # the next loop needs a lock of its own
 
     async def _attempt(
         self, select: Select[T], request: Message, what: str, deadline: float, *, write: bool
@@ -180,7 +180,7 @@ class Connection:
         live = self._live.get(pid)
         if live is not None and loop.time() < live.stamped_at + STAMP_CHECK_SECONDS:
             return live
-        async with self._opening.setdefault(pid, asyncio.Lock()):
+        async with self._connect_locks.setdefault(pid, asyncio.Lock()):
             stamp = self._access.stamp()
             live = self._live.get(pid)
             if live is None or live.stamp != stamp:

@@ -44,7 +44,7 @@ MOST_STARTS: Final = 60  # 4 partitions need about 12; 60 still find the root on
 OLD_TASKS: Final = 4
 ARRIVAL_SECONDS: Final = 0.03  # a start returns before its task is in the queue
 SETTLE_SECONDS: Final = 0.3
-DRAIN_SECONDS: Final = 1.0
+EMPTY_QUEUE_SECONDS: Final = 1.0
 EXPIRY: Final = Duration(seconds=60)
 
 
@@ -152,7 +152,7 @@ class FairnessProbe:
 
     async def _empty_queue(self) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_SECONDS):
+            async with asyncio.timeout(EMPTY_QUEUE_SECONDS):
                 await self._connection.call(
                     lambda client: client.workflow_service.poll_workflow_task_queue,
                     PollWorkflowTaskQueueRequest(
@@ -160,7 +160,7 @@ class FairnessProbe:
                         task_queue=TaskQueue(name=self.queue),
                         identity="headroom",
                     ),
-                    what="drain the probe queue",
+                    what="empty the probe queue",
                     deadline=asyncio.get_running_loop().time() + 10,
                     attempts=1,
                 )

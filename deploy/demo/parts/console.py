@@ -185,7 +185,7 @@ def _ingest(state: State, env: Mapping[str, str]) -> Part:
         after=("migrate", "valkey"),
         stop_timeout=15.0,
         orphan_signal=signal.SIGTERM,
-        note="trail of jobs",
+        note="job audit trail",
     )
 
 

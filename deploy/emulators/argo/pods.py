@@ -100,7 +100,7 @@ def _simulated(annotations: dict[str, str], attempt: int) -> dict[str, str]:
 # -- what a pod says of its node -------------------------------------------------------------------
 
 
-def look(run: Run) -> None:
+def update_nodes(run: Run) -> None:
     """Brings every Pod node to what its pod says."""
     for node in run.nodes.values():
         if node["type"] != "Pod" or is_done(node):

@@ -18,7 +18,7 @@ def reconcile(run: Run) -> None:
         finish(run, "Failed", f"invalid spec: {fault}")
         return
     _start(run)
-    pods.look(run)
+    pods.update_nodes(run)
     if run.is_stopped:
         _stop(run)
     entry = str(run.spec["entrypoint"])

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET
 from console.access.contracts import Permission
 from console.access.rights import SignedInRequest, actor_of, requires
 from console.errors import DomainError
+from console.pages.forms import bound_data
 from console.pages.partials import ANY, render_partial_or_page
 from observability.actions.forms import STEPS_ID, ActionForm, add_problems
 from observability.actions.models import ActionStatus
@@ -42,9 +43,8 @@ def ask(request: SignedInRequest, pk: int, verb: str) -> HttpResponse:
     about = find_verb(run.engine, verb)
     if about is None:
         raise Http404(f"Nothing called {verb} can be done on {run.get_engine_display()}.")
-    bound_data = request.POST if request.method == "POST" else None
     form = ActionForm(
-        bound_data, verb=about, confirm=run.external_id, initial=_initial(request, run)
+        bound_data(request), verb=about, confirm=run.external_id, initial=_initial(request, run)
     )
     status = 200
     if form.is_bound and form.is_valid():

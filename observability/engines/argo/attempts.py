@@ -89,16 +89,16 @@ class Attempts:
     def _last(self, some: Sequence[Object]) -> dict[str, tuple[int, str]]:
         """The last known attempt of each object and its revision, by uid."""
         latest = {uid_of(item): (0, "") for item in some}
-        asking, start = list(some), 0
-        while asking and start < MOST:
+        pending, start = list(some), 0
+        while pending and start < MOST:
             revisions = self._known.revisions(
                 [
                     (name_of(item), run_id(uid_of(item), number))
-                    for item in asking
+                    for item in pending
                     for number in range(start, start + GUESS)
                 ]
             )
-            asking = [item for item in asking if self._note(item, start, revisions, latest)]
+            pending = [item for item in pending if self._note(item, start, revisions, latest)]
             start += GUESS
         return latest
 

@@ -102,8 +102,10 @@ class Fold:
             for event in tasks
             if event.uuid not in self._revisions and whole(event.fields.get("retries")) is None
         }
-        telling = {event.uuid for event in tasks if whole(event.fields.get("retries")) is not None}
-        missing = sorted(strange - telling)
+        with_retries = {
+            event.uuid for event in tasks if whole(event.fields.get("retries")) is not None
+        }
+        missing = sorted(strange - with_retries)
         for chunk in chunks(missing, 500):
             for (uuid, _), text in known.revisions([(uuid, "") for uuid in chunk]).items():
                 revision = parse_revision(text)

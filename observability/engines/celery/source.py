@@ -44,7 +44,8 @@ BATCH: Final = 10_000
 WITHIN: Final = 0.5
 SIGN_OF_LIFE: Final = 5.0
 """Seconds after which a page without runs says that we still listen."""
-HEARD: Final = 20_000
+MOST_REPORTED: Final = 20_000
+"""So many ids of reported runs are remembered of each target."""
 
 log = structlog.get_logger(__name__)
 
@@ -95,7 +96,7 @@ class _ReaderState:
     reported: OrderedDict[str, None] = field(default_factory=OrderedDict)
     since_us: int = 0
     at_us: int = 0
-    look_again_us: int | None = None
+    recheck_at_us: int | None = None
 
 
 @dataclass(slots=True)
@@ -124,7 +125,7 @@ class _Reading:
                 if runs or first or self.sweep or clock - last_page > SIGN_OF_LIFE:
                     last_page = clock
                     yield self._page(runs, batch.at_us)
-                yield from self._second_look(batch.at_us)
+                yield from self._ended_in_gap(batch.at_us)
                 first = False
                 if runs:
                     active = time.monotonic()
@@ -154,7 +155,7 @@ class _Reading:
         runs = self.memory.fold.runs(batch.events, self.known)
         for run in runs:
             self.memory.reported[run.external_id] = None
-        while len(self.memory.reported) > HEARD:
+        while len(self.memory.reported) > MOST_REPORTED:
             self.memory.reported.popitem(last=False)
         runs += [
             silenced(lost, self.memory.fold.attempt_of(lost.uuid), self.memory.fold.location)
@@ -198,11 +199,11 @@ class _Reading:
             gaps = ()
         if gaps:
             yield self._page((), to_us, gaps)
-        self.memory.look_again_us = to_us + SILENT_AFTER
+        self.memory.recheck_at_us = to_us + SILENT_AFTER
 
-    def _second_look(self, now_us: int) -> Iterator[ChangePage]:
+    def _ended_in_gap(self, now_us: int) -> Iterator[ChangePage]:
         """Some time after a gap: what ran before it and is nowhere now has ended in it."""
-        if self.memory.look_again_us is None or now_us < self.memory.look_again_us:
+        if self.memory.recheck_at_us is None or now_us < self.memory.recheck_at_us:
             return
         try:
             with self.client.control() as control:
@@ -210,9 +211,9 @@ class _Reading:
                 there = control.tasks(to=workers) if workers else {}
         except ExternalError as error:
             log.warning("celery.unasked", target=self.target.slug, error=error.message)
-            self.memory.look_again_us = now_us + SILENT_AFTER
+            self.memory.recheck_at_us = now_us + SILENT_AFTER
             return
-        self.memory.look_again_us = None
+        self.memory.recheck_at_us = None
         gone = ended_unseen(
             self.known.open_runs(), there, reported=self.memory.reported, at_us=now_us
         )

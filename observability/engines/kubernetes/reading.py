@@ -164,18 +164,18 @@ class _NamespaceReader:
         known = self._objects(changes)
         present = [(uid, job_change, known[uid]) for uid, job_change in changes if uid in known]
         pods = by_uid(self.pods([job_change.name for _, job_change, _ in present]))
-        asking = {
+        names_by_uid = {
             uid: job_change.name
             for uid, job_change, job in present
             if job_change.warned or is_finished(job)
         }
-        warnings = warnings_by_uid(self.warnings(sorted(set(asking.values()))))
+        warnings = warnings_by_uid(self.warnings(sorted(set(names_by_uid.values()))))
         for uid, job_change, job in present:
             merged = job_change.pods | {uid_of(pod): pod for pod in pods.get(uid, ())}
             yield JobSnapshot(
                 job,
                 tuple(merged.values()),
-                warnings.get(uid, ()) if uid in asking else (),
+                warnings.get(uid, ()) if uid in names_by_uid else (),
                 frozenset(job_change.removed),
                 deleted=job_change.deleted,
             )

@@ -79,7 +79,7 @@ class TemporalSource:
             for page in namespace_pass.round(at):
                 snapshots += len(page.runs)
                 yield page
-            changed = self._look_at_open(target, namespace_pass, at)
+            changed = self._open_runs_page(target, namespace_pass, at)
             snapshots += len(changed.runs)
             yield changed
             if snapshots:
@@ -89,7 +89,7 @@ class TemporalSource:
                 return
             time.sleep(min(PAUSE, left))
 
-    def _look_at_open(
+    def _open_runs_page(
         self, target: TargetRef, namespace_pass: _NamespacePass, at: datetime
     ) -> ChangePage:
         """The last page of a round. With very many open runs not each round looks at some."""

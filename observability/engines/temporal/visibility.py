@@ -109,17 +109,17 @@ def with_histories(
 ) -> Iterator[tuple[RunSnapshot, ...]]:
     """The rows as runs, in pages; short histories of closed ones come along. While a page is
     stored, the histories of the next one are on their way."""
-    ahead: deque[tuple[list[VisibilityRow], list[VisibilityRow], Fetching]] = deque()
+    fetches: deque[tuple[list[VisibilityRow], list[VisibilityRow], Fetching]] = deque()
     try:
         for batch in batches(rows):
             short = [row for row in batch if _comes_along(row)]
-            ahead.append((batch, short, reader.fetch([_ref(row) for row in short])))
-            if len(ahead) > 1:
-                yield _page(reader, *ahead.popleft(), where)
-        while ahead:
-            yield _page(reader, *ahead.popleft(), where)
+            fetches.append((batch, short, reader.fetch([_ref(row) for row in short])))
+            if len(fetches) > 1:
+                yield _page(reader, *fetches.popleft(), where)
+        while fetches:
+            yield _page(reader, *fetches.popleft(), where)
     finally:
-        for _, _, fetching in ahead:
+        for _, _, fetching in fetches:
             fetching.cancel()
 
 

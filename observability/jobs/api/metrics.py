@@ -71,7 +71,9 @@ class _Ingest(Collector):
         lag = _gauge("lag_seconds", "Seconds that the job audit trail may be behind the engine.")
         caught_up = _gauge("caught_up", "1 when everything that the engine had was read.")
         errors = _gauge("errors", "1 while the target cannot be read.")
-        runs = _counter("runs_read", "Looks at runs that were read.")
+        runs = _counter(
+            "runs_read", "States of runs that were read, one run as often as it was read."
+        )
         events = _counter("events_read", "New events that were stored.")
         for status in self._statuses:
             name = [status.target.slug]

@@ -129,12 +129,12 @@ def in_order(
     if begin is None:
         return []
     leading, edge = HIT_COLUMNS.index(column), _plain(begin)
-    ahead = [
+    pairs = [
         (hit[leading], hit[0])
         for hit in hits
         if (hit[leading] <= edge if is_down else hit[leading] >= edge)
     ]
-    return [pk for _, pk in sorted(ahead, reverse=is_down)]
+    return [pk for _, pk in sorted(pairs, reverse=is_down)]
 
 
 def _plain(moment: datetime) -> datetime:

@@ -110,7 +110,7 @@ class ProposalRefresh(Idempotent, APIView):
         request=None, responses={200: shapes.PROPOSAL_DETAIL, 202: shapes.PROPOSAL_DETAIL}
     )
     def post(self, request: Request, pk: int) -> Response:
-        """Computes the preview again, from rows and planes as they are now. 202 while a large one
+        """Computes the preview again, from rows and targets as they are now. 202 while a large one
         is computed; read the proposal until `previewed_at` has moved."""
         proposal = get_object_or_404(Proposal.objects.visible_to(person_of(request)), pk=pk)
         Nothing.read(request)

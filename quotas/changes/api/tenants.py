@@ -63,7 +63,7 @@ class TenantSuspend(TenantsEndpoint):
 
     @extend_schema(request=ReasonOnly, responses=_ACCEPTED)
     def post(self, request: Request, slug: str) -> Response:
-        """Stops new work on every plane; what runs goes on."""
+        """Stops new work on every target; what runs goes on."""
         return self.make_change(request, slug=slug)
 
 
@@ -75,7 +75,7 @@ class TenantResume(TenantsEndpoint):
 
     @extend_schema(request=ReasonOnly, responses=_ACCEPTED)
     def post(self, request: Request, slug: str) -> Response:
-        """Lets new work start again on every plane."""
+        """Lets new work start again on every target."""
         return self.make_change(request, slug=slug)
 
 

@@ -33,7 +33,7 @@ from tenants.rules import check_slug
 
 @dataclass(frozen=True, slots=True)
 class Suspend(ProposedChange):
-    """Stops new work of the tenants on every plane."""
+    """Stops new work of the tenants on every target."""
 
     permission: ClassVar = Permission.OPERATE
 

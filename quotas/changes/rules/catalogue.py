@@ -32,7 +32,7 @@ SECTIONS: Final = {
     Group.TEMPORAL: "Temporal",
     Group.ARGO: "Argo Workflows",
     Group.CELERY: "Celery",
-    Group.TRAIL: "Job trail",
+    Group.TRAIL: "Job audit trail",
 }
 
 EXAMPLES: Final = {

@@ -136,7 +136,7 @@ def _limit_lines(preview: Preview) -> list[LimitChangeLine]:
         )
         for limit in preview.limits
     ]
-    # What hurts comes first, then what is less, then the rest.
+    # Limits that tenants are over come first, then lowered ones, then the rest.
     return sorted(lines, key=lambda line: (-line.over, line.direction != "lowered"))
 
 

@@ -32,7 +32,7 @@ _text, _moment = serializers.CharField, serializers.DateTimeField
 _integer, _flag = serializers.IntegerField, serializers.BooleanField
 _objects, _texts = serializers.ListField, serializers.ListField
 APPLIED = described(
-    "Ordered",
+    "Applied",
     "The rollout that pushes the change, and what its preview said.",
     id=_integer(help_text="Of the rollout."),
     url=_text(help_text="Of the rollout: read it to see how far it is."),

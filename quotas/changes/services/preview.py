@@ -16,7 +16,7 @@ from quotas.changes.kinds.payload import payload_of
 from quotas.changes.rules import compare
 from quotas.changes.rules.compare import TenantDiff
 from quotas.changes.selectors.scope import ChangeScope
-from quotas.changes.services.obstacles import blocked, costs
+from quotas.changes.services.blocked import costs, find_blocked
 from quotas.enforcement.diff import changes_digest
 from quotas.enforcement.ports import Change, Operation
 from quotas.enforcement.reconcile.planning import PlacementPlan, PlanResult, plan_changes
@@ -120,16 +120,14 @@ def _preview(
     operations = Counter(item.operation for _, item in pairs)
     own = [shadowed for diff in diffs.values() for shadowed in compare.shadowed(diff)]
     target_costs = costs(result, rows)
-    obstacles = blocked(
+    blocked = find_blocked(
         result,
         rows,
         force=change.takes_over,
         over_edits=change.undoes_edits,
     )
     base = base_of(scope, diffs)
-    base["unreachable"] = sorted(
-        {obstacle.target for obstacle in obstacles if obstacle.cause in _UNREACHABLE}
-    )
+    base["unreachable"] = sorted({entry.target for entry in blocked if entry.cause in _UNREACHABLE})
     return c.Preview(
         title=change.title(),
         at=now.isoformat(),
@@ -146,7 +144,7 @@ def _preview(
         creates=operations[Operation.CREATE],
         updates=operations[Operation.UPDATE],
         deletes=operations[Operation.DELETE],
-        blocked=obstacles,
+        blocked=blocked,
         costs=target_costs,
         calls=sum(cost.calls for cost in target_costs),
         seconds=max((cost.seconds for cost in target_costs), default=0.0),

@@ -12,9 +12,9 @@ from console.access.contracts import Permission
 from console.access.forms import ReasonForm
 from console.access.rights import SignedInRequest, actor_of, requires
 from console.errors import DomainError
+from console.pages.forms import bound_data
 from quotas.changes.forms import tenants as forms
 from quotas.changes.forms.errors import add_domain_error
-from quotas.changes.views.proposal_flow import bound_data
 from quotas.enforcement.services import edits
 from tenants import services as tenants
 from tenants.models import Membership, Tenant

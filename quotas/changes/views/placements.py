@@ -11,13 +11,14 @@ from django.utils import timezone
 from console.access.contracts import Permission
 from console.access.rights import SignedInRequest, actor_of, requires
 from console.errors import DomainError
+from console.pages.forms import bound_data
 from quotas.changes.forms.errors import add_domain_error
 from quotas.changes.forms.placements import DriftPolicyForm
 from quotas.changes.kinds.adjustments import EndLease, EndOverride
 from quotas.changes.kinds.change import ProposedChange
 from quotas.changes.kinds.placements import Displace
 from quotas.changes.kinds.repairs import Repair, TakeOver
-from quotas.changes.views.proposal_flow import bound_data, propose_from_form
+from quotas.changes.views.proposal_flow import propose_from_form
 from quotas.enforcement.models import PlacementState
 from quotas.enforcement.services import edits
 from quotas.plans.charts import human, label_of

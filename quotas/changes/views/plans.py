@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from console.access.contracts import Permission
 from console.access.rights import SignedInRequest, actor_of, requires
 from console.errors import DomainError
+from console.pages.forms import bound_data
 from quotas.changes.forms.errors import add_domain_error
 from quotas.changes.forms.plans import ArchiveForm, PlanEditor, PlanForm
 from quotas.changes.kinds.plans import PublishPlan
@@ -18,7 +19,7 @@ from quotas.changes.models import Proposal
 from quotas.changes.rules.catalogue import offers
 from quotas.changes.rules.three_way_diff import three_way_diff
 from quotas.changes.services import proposals
-from quotas.changes.views.proposal_flow import bound_data, propose_and_preview
+from quotas.changes.views.proposal_flow import propose_and_preview
 from quotas.plans.contracts import Policy
 from quotas.plans.models import Plan, PlanVersion
 from quotas.plans.selectors import load_terms

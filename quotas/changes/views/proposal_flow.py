@@ -49,8 +49,3 @@ def propose_from_form(
             add_domain_error(form, error)
     status = 422 if form.is_bound and form.errors else 200
     return render(request, template, {**context, "form": form}, status=status)
-
-
-def bound_data(request: SignedInRequest) -> Any:
-    """The form data of a POST, None otherwise: what Django's forms take as `data`."""
-    return request.POST if request.method == "POST" else None

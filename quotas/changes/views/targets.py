@@ -11,9 +11,9 @@ from django.views.decorators.http import require_GET
 from console.access.contracts import Permission
 from console.access.rights import SignedInRequest, actor_of, requires
 from console.errors import DomainError
+from console.pages.forms import bound_data
 from quotas.changes.forms.errors import add_domain_error
 from quotas.changes.forms.targets import OPTION_FIELDS, TargetForm, shown_options
-from quotas.changes.views.proposal_flow import bound_data
 from quotas.enforcement.adapters import registry
 from quotas.enforcement.services import edits
 from tenants.models import Target

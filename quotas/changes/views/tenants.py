@@ -10,6 +10,7 @@ from django.utils import timezone
 from console.access.contracts import Permission
 from console.access.rights import SignedInRequest, granted, require, requires
 from console.errors import DomainError
+from console.pages.forms import bound_data
 from quotas.changes.forms import tenants as forms
 from quotas.changes.forms.limits import LimitForm
 from quotas.changes.kinds.adjustments import SetOverride
@@ -20,7 +21,6 @@ from quotas.changes.selectors.current_limits import current_limits
 from quotas.changes.views.proposal_flow import (
     RESUME,
     SUSPEND,
-    bound_data,
     propose_and_preview,
     propose_from_form,
 )

@@ -19,7 +19,7 @@ from quotas.enforcement.services.rollouts import create_rollout
 from quotas.plans.selectors import boundaries_between
 from tenants.models import Placement, Target, TenantStatus
 
-LOOK_BACK = timedelta(seconds=90)
+BOUNDARY_WINDOW = timedelta(seconds=90)
 """How far back passed starts and ends are looked for; what is older is the sweep's."""
 CLOCK = Actor.loop("clock")
 
@@ -90,7 +90,7 @@ def order_passed_boundaries(now: datetime) -> Rollout | None:
 
     A placement that was compared after that moment has seen it already, and one that waits will.
     """
-    passed = boundaries_between(now - LOOK_BACK, now)
+    passed = boundaries_between(now - BOUNDARY_WINDOW, now)
     placements = [pk for chunk in chunks(passed) for pk in _not_compared_since(chunk, passed)]
     if not placements:
         return None

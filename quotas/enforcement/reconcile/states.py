@@ -36,7 +36,7 @@ STATE_FIELDS = [
 SUMMARY_FIELDS = [
     field.name for field in TenantState._meta.concrete_fields if field.name not in ("id",)
 ]
-_OVERTAKEN = (
+_UNREACHABLE_WITH_TARGET = (
     Condition.SYNCED,
     Condition.SUSPENDED,
     Condition.UNKNOWN,
@@ -164,12 +164,14 @@ def target_down(target_id: int, error: ExternalError, now: datetime) -> None:
         changed |= {"condition": condition, "message": error.message}
         if state.condition != condition or state.since is None:
             changed["since"] = now
-        _overtake(target_id, error.message, now)
+        _mark_unreachable(target_id, error.message, now)
     TargetState.objects.filter(target_id=target_id).update(**changed)
 
 
-def _overtake(target_id: int, message: str, now: datetime) -> None:
-    rows = PlacementState.objects.filter(placement__target_id=target_id, condition__in=_OVERTAKEN)
+def _mark_unreachable(target_id: int, message: str, now: datetime) -> None:
+    rows = PlacementState.objects.filter(
+        placement__target_id=target_id, condition__in=_UNREACHABLE_WITH_TARGET
+    )
     tenants = set(rows.values_list("placement__tenant_id", flat=True))
     if tenants:
         rows.update(condition=Condition.UNREACHABLE, since=now, code="", message=message)

@@ -10,14 +10,14 @@ from console.rest.fields import Choice, Flag, JSONObject, Number, Reason, Text
 from console.rest.serializers import Body, described
 from console.rest.views import Row
 from quotas.enforcement.models import TargetState
-from quotas.enforcement.serializers.tenants import STANDING, condition_fields
+from quotas.enforcement.serializers.tenants import CONDITION_SCHEMA, condition_fields
 from tenants.models import DriftPolicy, Target
 
 _text, _moment = serializers.CharField, serializers.DateTimeField
 _integer, _flag = serializers.IntegerField, serializers.BooleanField
 _texts = serializers.ListField
 _HEALTH: dict[str, Any] = {
-    **STANDING,
+    **CONDITION_SCHEMA,
     "checked_at": _moment(allow_null=True),
     "latency_ms": serializers.FloatField(allow_null=True),
     "version": _text(help_text="Of the server there."),

@@ -20,7 +20,7 @@ from tenants.models import DriftPolicy, Placement, Sharing, Tenant, TenantStatus
 
 _text, _moment = serializers.CharField, serializers.DateTimeField
 _integer, _flag = serializers.IntegerField, serializers.BooleanField
-STANDING: dict[str, Any] = {
+CONDITION_SCHEMA: dict[str, Any] = {
     "condition": serializers.ChoiceField(choices=Condition.choices),
     "since": _moment(allow_null=True, help_text="Start of this condition."),
     "message": _text(help_text="Why, in plain words; empty when all is well."),
@@ -35,7 +35,7 @@ TENANT = described(
     contact=_text(),
     group=_text(),
     plan=PLAN_REF(allow_null=True),
-    **STANDING,
+    **CONDITION_SCHEMA,
     fullness=serializers.FloatField(
         allow_null=True, help_text="Largest used/enforced over all limits; 1.0 is full."
     ),
@@ -68,7 +68,7 @@ _PLACEMENT: dict[str, Any] = {
     "fairness_key": _text(),
     "drift_policy": serializers.ChoiceField(choices=DriftPolicy.choices),
     "leaving": _flag(),
-    **STANDING,
+    **CONDITION_SCHEMA,
     "observed_at": _moment(allow_null=True),
     "generation": _integer(),
     "observed_generation": _integer(help_text="Behind `generation` while a push is under way."),
@@ -158,7 +158,7 @@ def tenant_row(tenant: Tenant, plan: PlanHeld | None, placements: int) -> Row:
 
 
 def condition_fields(state: Any) -> dict[str, Any]:
-    """How something stands, as `STANDING` describes it; unknown where nothing was seen yet."""
+    """The condition as `CONDITION_SCHEMA` describes it; unknown before the first observation."""
     return {
         "condition": state.condition if state else Condition.UNKNOWN.value,
         "since": state.since if state else None,

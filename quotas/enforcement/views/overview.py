@@ -19,7 +19,7 @@ from quotas.enforcement.selectors import overview as reads
 from quotas.plans.models import Plan
 from tenants.models import Placement, Target, Tenant
 
-_FOUND = 6
+_MOST_RESULTS = 6
 _OUTCOMES = (
     ("open", "open"),
     ("healed", "healed"),
@@ -80,11 +80,15 @@ def _search(request: SignedInRequest, words: str) -> dict[str, object]:
     if words.lstrip("#").isdecimal() and len(words) < 18:
         rollouts = Rollout.objects.visible_to(request.user).filter(pk=int(words.lstrip("#")))
     results: dict[str, QuerySet[Any]] = {
-        "tenants": Tenant.objects.visible_to(request.user).filter(named).order_by("slug")[:_FOUND],
-        "placements": placed.select_related("tenant", "target").order_by("location")[:_FOUND],
-        "plans": Plan.objects.filter(named).order_by("slug")[:_FOUND],
-        "targets": Target.objects.filter(named).order_by("slug")[:_FOUND],
-        "rollouts": rollouts.order_by("-id")[:_FOUND],
+        "tenants": Tenant.objects.visible_to(request.user)
+        .filter(named)
+        .order_by("slug")[:_MOST_RESULTS],
+        "placements": placed.select_related("tenant", "target").order_by("location")[
+            :_MOST_RESULTS
+        ],
+        "plans": Plan.objects.filter(named).order_by("slug")[:_MOST_RESULTS],
+        "targets": Target.objects.filter(named).order_by("slug")[:_MOST_RESULTS],
+        "rollouts": rollouts.order_by("-id")[:_MOST_RESULTS],
     }
     lists = {name: list(rows) for name, rows in results.items()}
     return {**lists, "empty": not any(lists.values())}

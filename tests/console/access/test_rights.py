@@ -1,4 +1,4 @@
-"""Who gets through the gate, and what a refused attempt leaves behind."""
+"""Who may do what, and what a refused attempt leaves behind."""
 
 import pytest
 from django.core.exceptions import PermissionDenied

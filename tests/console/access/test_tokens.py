@@ -1,4 +1,4 @@
-"""The door for machines: a token signs its owner in, or nobody."""
+"""Sign-in of machines: a token signs its owner in, or nobody."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Actions over REST: doors, answers, problems that name field, value and what is right."""
+"""Actions over REST: rights, answers, problems that name field, value and what is right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bundles and replays over REST: doors, answers, problems that name field, value and the right."""
+"""Bundles and replays over REST: rights, answers, problems that name field, value and the right."""
 
 from __future__ import annotations
 

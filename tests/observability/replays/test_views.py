@@ -166,6 +166,15 @@ def test_a_search_that_cannot_be_read_is_said_at_the_field(bundle: WorkflowBundl
     assert "colour: is no filter" in response.content.decode()
 
 
+@pytest.mark.parametrize(
+    "path", ["/jobs/replays/new/", "/jobs/bundles/new/", "/jobs/bundles/{bundle}/retire/"]
+)
+def test_a_form_that_is_sent_empty_says_what_is_required(bundle: WorkflowBundle, path: str) -> None:
+    response = signed_in(Role.ADMIN).post(path.format(bundle=bundle.pk))
+    assert response.status_code == 422
+    assert response.context["form"].errors
+
+
 def test_lists_cost_the_same_however_long(
     bundle: WorkflowBundle, django_assert_num_queries: Callable[[int], Any]
 ) -> None:

@@ -186,7 +186,7 @@ def _try(operation: Any, path_parameters: dict[str, Any] | None, headers: dict[s
                 # A made-up label or cursor is refused with reason; the schema calls it a text.
                 schemathesis.checks.positive_data_acceptance,
                 schemathesis.checks.unsupported_method,
-                schemathesis.checks.ignored_auth,  # test_api_doors does, for every endpoint
+                schemathesis.checks.ignored_auth,  # test_api_permissions does, for every endpoint
             ],
         )
 

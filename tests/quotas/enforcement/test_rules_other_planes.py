@@ -1,4 +1,4 @@
-"""Limits of Argo, Celery and the job trail: each shown where it is kept, and nowhere else."""
+"""Limits of Argo, Celery and the job audit trail: each shown where it is kept, and nowhere else."""
 
 from __future__ import annotations
 

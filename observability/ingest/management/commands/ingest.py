@@ -1,4 +1,4 @@
-"""`manage.py ingest`: the process that reads engines into the trail of jobs."""
+"""`manage.py ingest`: the process that reads engines into the job audit trail."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
     """Reads what changed on each target: runs, events, histories, documents."""
 
     help = (
-        "Read every enabled target into the trail of jobs until SIGTERM. Any number of these "
+        "Read every enabled target into the job audit trail until SIGTERM. Any number of these "
         "processes may run; each target is read by one of them at a time. With --once: catch up "
         "and leave with exit code 1 when a target could not be read."
     )

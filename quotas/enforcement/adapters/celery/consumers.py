@@ -14,7 +14,7 @@ from console.clients.celery.records import WorkerStats
 from tenants.contracts import TargetRef
 
 QUEUES: Final = "queues"
-Known = Mapping[str, Mapping[str, int]]
+QueueProcesses = Mapping[str, Mapping[str, int]]
 """Process id by node name by queue."""
 
 
@@ -53,7 +53,7 @@ def known_queues(features: Mapping[str, Any]) -> dict[str, dict[str, int]]:
 
 
 def carried_on(
-    before: Known, active: Mapping[str, tuple[str, ...]], stats: Mapping[str, WorkerStats]
+    before: QueueProcesses, active: Mapping[str, tuple[str, ...]], stats: Mapping[str, WorkerStats]
 ) -> dict[str, dict[str, int]]:
     """Whom to take for a worker of each queue: who consumes it now, and who did before in the same
     process."""
@@ -69,7 +69,9 @@ def carried_on(
     return belongs
 
 
-def workers_of(queue: str, belongs: Known, active: Mapping[str, tuple[str, ...]]) -> QueueWorkers:
+def workers_of(
+    queue: str, belongs: QueueProcesses, active: Mapping[str, tuple[str, ...]]
+) -> QueueWorkers:
     """The workers of one queue, from whom it belongs to and what is consumed now."""
     hosts = set(belongs.get(queue, {}))
     of_host: dict[str, set[str]] = {}

@@ -13,7 +13,7 @@ from console.clients.celery.records import TaskType, WorkerStats
 from quotas.enforcement.adapters.celery import rates
 from quotas.enforcement.adapters.celery.compile import FIELD, RATE, rate_text, ref_of
 from quotas.enforcement.adapters.celery.consumers import (
-    Known,
+    QueueProcesses,
     QueueWorkers,
     carried_on,
     known_queues,
@@ -35,7 +35,7 @@ class Workers:
     active: Mapping[str, tuple[str, ...]]
     stats: Mapping[str, WorkerStats]
     types: Mapping[str, tuple[TaskType, ...]]
-    belongs: Known
+    belongs: QueueProcesses
     reads: int
 
 

@@ -35,7 +35,7 @@ _READ: Final = (
         for verb in ("list", "watch")
     ),
 )
-"""For use, and for the trail of jobs."""
+"""For use, and for the job audit trail."""
 _POLICIES: Final = (
     "mutatingadmissionpolicies.admissionregistration.k8s.io",
     "mutatingadmissionpolicybindings.admissionregistration.k8s.io",

@@ -1,4 +1,4 @@
-"""The default-deny NetworkPolicy and the holes that a plan makes in it. Pure."""
+"""The default-deny NetworkPolicy and a plan's exceptions from it. Pure."""
 
 from __future__ import annotations
 

@@ -88,17 +88,17 @@ def one_by_one(
     client: KubernetesClient,
     placements: Sequence[PlacementRef],
     concurrency: int,
-    look: Callable[[KubernetesClient, PlacementRef], Observed],
+    observe_one: Callable[[KubernetesClient, PlacementRef], Observed],
 ) -> Observation:
-    """What `look` says of each placement, some at a time; one that fails delays no other. Raises
-    Unreachable: that is the whole target's trouble."""
+    """What `observe_one` says of each placement, some at a time; one that fails delays no other.
+    Raises Unreachable: that is the whole target's trouble."""
     before = client.counter.copy()
     observed: dict[int, Observed] = {}
     failures: dict[int, str] = {}
 
     def outcome_of(placement: PlacementRef) -> Observed | ExternalError:
         try:
-            return look(client, placement)
+            return observe_one(client, placement)
         except ExternalError as error:
             return error
 

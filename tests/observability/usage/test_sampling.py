@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from observability.usage import charts, ingest
+from observability.usage import charts, sampling
 from observability.usage.models import SLOTS, UsageSamples
 from quotas.enforcement.models import PlacementState
 from quotas.plans.contracts import Unit
@@ -28,38 +28,38 @@ def placed(db: None) -> PlacementState:
 
 
 def test_a_first_look_starts_samples_of_known_values_only(placed: PlacementState) -> None:
-    assert ingest.sample(now=NOON) == 1
+    assert sampling.sample(now=NOON) == 1
     assert UsageSamples.objects.get().values == {"pods": [4]}
 
 
 def test_two_runs_in_one_slot_keep_the_largest_value(placed: PlacementState) -> None:
-    ingest.sample(now=NOON)
+    sampling.sample(now=NOON)
     PlacementState.objects.update(limits={"pods": {"used": 2}})
-    ingest.sample(now=NOON + timedelta(minutes=5))
+    sampling.sample(now=NOON + timedelta(minutes=5))
     assert UsageSamples.objects.get().values == {"pods": [4]}
 
 
 def test_slots_in_which_nobody_looked_are_gaps(placed: PlacementState) -> None:
-    ingest.sample(now=NOON)
+    sampling.sample(now=NOON)
     later = NOON + timedelta(minutes=45)
     PlacementState.objects.update(limits={"pods": {"used": 9}}, observed_at=later)
-    ingest.sample(now=later)
+    sampling.sample(now=later)
     assert UsageSamples.objects.get().values == {"pods": [4, None, None, 9]}
 
 
 def test_a_placement_nobody_looked_at_lately_is_left_alone(placed: PlacementState) -> None:
-    assert ingest.sample(now=NOON + timedelta(hours=2)) == 0
+    assert sampling.sample(now=NOON + timedelta(hours=2)) == 0
     assert not UsageSamples.objects.exists()
 
 
 def test_samples_are_never_longer_than_a_day() -> None:
     line: list[int | None] = [1] * SLOTS
-    assert ingest.merged({"pods": line}, {"pods": 7}, shift=1)["pods"] == [1] * (SLOTS - 1) + [7]
-    assert ingest.merged({"pods": line}, {}, shift=10_000) == {}
+    assert sampling.merged({"pods": line}, {"pods": 7}, shift=1)["pods"] == [1] * (SLOTS - 1) + [7]
+    assert sampling.merged({"pods": line}, {}, shift=10_000) == {}
 
 
 def test_a_clock_that_went_back_writes_into_the_newest_slot() -> None:
-    assert ingest.merged({"pods": [1, 2]}, {"pods": 5}, shift=-3) == {"pods": [1, 5]}
+    assert sampling.merged({"pods": [1, 2]}, {"pods": 5}, shift=-3) == {"pods": [1, 5]}
 
 
 def test_a_line_is_aligned_to_now() -> None:

@@ -1,4 +1,4 @@
-"""Takes what the loop has seen into samples: one slot of 15 minutes per limit and placement."""
+"""Takes samples of what the loop has observed: one slot of 15 minutes per limit and placement."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _USUAL_LATENCY_MS = 20.0
 _FOLLOWS = "the change will follow by itself when it is back"
 
 
-def blocked(
+def find_blocked(
     result: PlanResult, rows: Mapping[int, Placement], *, force: bool, over_edits: bool
 ) -> tuple[Blocked, ...]:
     """Everything that cannot be pushed now, one entry per cause and target. `force` takes fields
