@@ -23,7 +23,7 @@ from observability.ingest.claims import ClaimLost, claimed, give_up
 from observability.ingest.reading import catch_up, note_error, read_target
 from tenants.models import Target
 
-LOOK: Final = 2.0
+CHECK_TARGETS_SECONDS: Final = 2.0
 """Seconds between two looks at which targets there are."""
 FIRST_REST: Final = 1.0
 LONGEST_REST: Final = 60.0
@@ -136,7 +136,7 @@ class Ingest:
             except (DatabaseError, InterfaceError) as error:
                 log.warning("ingest.database", error=str(error))
                 connection.close()
-            self.stopping.wait(LOOK)
+            self.stopping.wait(CHECK_TARGETS_SECONDS)
         self._end()
         log.info("ingest.stopped")
 

@@ -45,7 +45,7 @@ class LimitChangeLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Obstacle:
+class BlockedLine:
     """What cannot be pushed now, the state that it will be shown as, and how many tenants more
     than `blocked` names."""
 
@@ -66,7 +66,7 @@ class PreviewPage:
     over_limit: Sequence[OverLimit]
     over_limit_tenants: int
     shadowed: Sequence[ShadowedLimit]
-    obstacles: Sequence[Obstacle]
+    blocked: Sequence[BlockedLine]
 
     @property
     def is_whole(self) -> bool:
@@ -91,7 +91,7 @@ def preview_page(preview: Preview) -> PreviewPage:
         over_limit=preview.over_limit[:SHOWN],
         over_limit_tenants=len({row.tenant for row in preview.over_limit}),
         shadowed=preview.shadowed[:SHOWN],
-        obstacles=[_obstacle(blocked) for blocked in preview.blocked],
+        blocked=[_blocked_line(blocked) for blocked in preview.blocked],
     )
 
 
@@ -152,9 +152,9 @@ def _direction(change: LimitChange) -> str:
     return "lowered"
 
 
-def _obstacle(blocked: Blocked) -> Obstacle:
+def _blocked_line(blocked: Blocked) -> BlockedLine:
     state, word = _CAUSES.get(blocked.cause, ("unknown", blocked.cause.capitalize()))
-    return Obstacle(
+    return BlockedLine(
         blocked=blocked,
         state=state,
         word=word,
