@@ -57,10 +57,11 @@ class Demo:
         ).stdout.strip()
 
     def hard(self, tenant: str, name: str) -> str:
-        """One entry of `spec.hard` of a tenant's quota, as the API server has it."""
+        """One entry of `spec.hard` of a tenant's quota, as the API server has it; empty while there
+        is no quota."""
         escaped = name.replace(".", r"\.")
         return self.kubectl(
-            *("get", "resourcequota", "headroom", "-n", tenant),
+            *("get", "resourcequota", "headroom", "-n", tenant, "--ignore-not-found"),
             *("-o", f"jsonpath={{.spec.hard.{escaped}}}"),
         )
 
