@@ -12,6 +12,8 @@ from itertools import zip_longest
 
 from django.http import QueryDict
 
+from console.numbers import whole_number
+
 
 @dataclass
 class Row:
@@ -56,8 +58,9 @@ class Rows:
         if added:
             self.add()
             return True
-        if listed == self.name and number.isdigit():
-            del self.rows[int(number) : int(number) + 1]
+        position = whole_number(number)
+        if listed == self.name and position is not None:
+            del self.rows[position : position + 1]
             return True
         return False
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from console.errors import DomainError
+from console.numbers import whole_number
 from quotas.plans.contracts import NetworkException
 from quotas.plans.limits import format_limit, parse_key, parse_limit
 from quotas.plans.quantities import humanize
@@ -53,4 +54,5 @@ def exception_document(*, name: str, direction: str, peer: str, ports: str) -> M
 
 def _port(text: str) -> list[Any]:
     protocol, _, number = text.rpartition("/")
-    return [protocol.upper() or "TCP", int(number) if number.isdigit() else number]
+    port = whole_number(number)
+    return [protocol.upper() or "TCP", number if port is None else port]

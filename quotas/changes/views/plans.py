@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from console.access.contracts import Permission
 from console.access.rights import SignedInRequest, actor_of, requires
 from console.errors import DomainError
+from console.numbers import whole_number
 from console.pages.forms import bound_data
 from quotas.changes.forms.errors import add_domain_error
 from quotas.changes.forms.plans import ArchiveForm, PlanEditor, PlanForm
@@ -121,12 +122,12 @@ def _start(
 
 
 def _draft(request: SignedInRequest, plan: Plan) -> PublishPlan | None:
-    number = request.GET.get("proposal", "")
-    if not number.isdigit():
+    number = whole_number(request.GET.get("proposal", ""))
+    if number is None:
         return None
     proposal = (
         Proposal.objects.visible_to(request.user)
-        .filter(pk=int(number), kind=PublishPlan.__name__)
+        .filter(pk=number, kind=PublishPlan.__name__)
         .first()
     )
     change = proposals.change_of(proposal) if proposal else None
@@ -134,13 +135,11 @@ def _draft(request: SignedInRequest, plan: Plan) -> PublishPlan | None:
 
 
 def _version(plan: Plan, number: str) -> PlanVersion | None:
-    if not number.isdigit():
+    wanted = whole_number(number)
+    if wanted is None:
         return None
-    return (
-        PlanVersion.objects.select_related("plan", "author")
-        .filter(plan=plan, number=int(number))
-        .first()
-    )
+    versions = PlanVersion.objects.select_related("plan", "author")
+    return versions.filter(plan=plan, number=wanted).first()
 
 
 def _editor(

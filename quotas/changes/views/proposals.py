@@ -15,6 +15,7 @@ from console.access.contracts import Permission
 from console.access.rights import SignedInRequest, actor_of, granted, require, requires
 from console.database.keyset import keyset_page
 from console.errors import DomainError
+from console.numbers import whole_number
 from console.pages.partials import ANY, render_partial_or_page, wants_partial
 from quotas.changes.contracts import Preview
 from quotas.changes.forms.errors import add_domain_error
@@ -220,6 +221,6 @@ def _is_awaited(proposal: Proposal) -> bool:
 
 def _objects(request: SignedInRequest, preview: Preview | None) -> dict[str, Any]:
     filters = {name: request.GET.get(name, "") for name in ("tenant", "target")}
-    number = request.GET.get("page", "1")
-    page = objects_page(preview, number=int(number) if number.isdigit() else 1, **filters)
+    number = whole_number(request.GET.get("page", "")) or 1
+    page = objects_page(preview, number=number, **filters)
     return {"objects": page, "filters": filters}

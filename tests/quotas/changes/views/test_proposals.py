@@ -235,6 +235,15 @@ def test_the_yaml_holds_the_change_and_its_objects(dataset: SimpleNamespace, ali
     assert response["Content-Disposition"].endswith(f'filename="change-{draft.pk}.yaml"')
 
 
+@pytest.mark.parametrize("number", ["²", "9" * 5000, "-1", "x", ""])
+def test_a_page_number_that_is_none_shows_the_first(
+    dataset: SimpleNamespace, alice: Actor, number: str
+) -> None:
+    draft, _ = propose(LESS, alice)
+    path = reverse("changes:proposal_objects", args=[draft.pk])
+    assert "1–4 of 4" in said(browser().get(path, {"page": number}))
+
+
 def test_many_tenants_are_typed_instead_of_chosen(dataset: SimpleNamespace, alice: Actor) -> None:
     draft, preview = propose(LESS, alice)
     item = preview_json(preview)["objects"][0]
