@@ -17,14 +17,15 @@ from tests import run_parts, servers, shared_cluster, stalls
 
 # A property is slow when the machine is busy with servers, which says nothing about the code.
 settings.register_profile("headroom", deadline=None)
-settings.register_profile("quick", settings.get_profile("headroom"), max_examples=25)
+settings.register_profile("quick", settings.get_profile("headroom"), max_examples=15)
 settings.load_profile("headroom")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """`-n auto`: half as many again as there are cores, as many tests wait for real servers."""
-    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ or config.getoption("--quick"):
+    """`-n auto`: half as many again as there are cores, as many tests wait for something else: a
+    server, a program, a limit of time that is to be kept."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None
     return math.ceil((os.cpu_count() or 1) * 1.5)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from functools import cache
 
 import pytest
 from django.apps import apps
@@ -79,16 +79,15 @@ def scoped_models() -> set[type[models.Model]]:
 NAMES = frozenset(model.__name__ for model in scoped_models())
 
 
-def reads() -> Iterator[tuple[str, Read]]:
+@cache
+def reads() -> tuple[tuple[str, Read], ...]:
     """Every unscoped read of a module that somebody's request runs through, with the module."""
-    for path in product_modules():
-        name = str(path.relative_to(ROOT))
-        if _SEEN.search(name):
-            for read in unscoped_reads(path.read_text(encoding="utf-8"), NAMES):
-                yield name, read
-
-
-UNSCOPED = tuple(reads())
+    return tuple(
+        (name, read)
+        for path in product_modules()
+        if _SEEN.search(name := str(path.relative_to(ROOT)))
+        for read in unscoped_reads(path.read_text(encoding="utf-8"), NAMES)
+    )
 
 
 def test_every_model_that_leads_to_a_tenant_is_scoped() -> None:
@@ -106,14 +105,14 @@ def test_every_model_that_leads_to_a_tenant_is_scoped() -> None:
 
 def test_no_view_or_endpoint_reads_rows_of_tenants_without_asking_whose_they_are() -> None:
     forgotten = [
-        (module, read) for module, read in UNSCOPED if read.place not in SELECTORS.get(module, {})
+        (module, read) for module, read in reads() if read.place not in SELECTORS.get(module, {})
     ]
     assert forgotten == []
 
 
 def test_every_selector_that_is_let_off_still_reads() -> None:
     assert [module for module in SELECTORS if "selectors" not in module] == [], "no view is let off"
-    reading = {(module, read.place) for module, read in UNSCOPED}
+    reading = {(module, read.place) for module, read in reads()}
     let_off = {(module, place) for module, places in SELECTORS.items() for place in places}
     assert sorted(let_off - reading) == []
 

@@ -83,7 +83,7 @@ def test_a_rollout_goes_on_by_itself_after_temporal_was_away(
         assert unfinished(rollout)
         server.start()
         installation.finished(rollout)
-        assert {rate(number) for number in (0, 64, 129)} == {20_000}
+        until(lambda: {rate(number) for number in (0, 64, 129)} == {20_000})
         until(lambda: condition("jobs") == Condition.SYNCED)
 
 

@@ -1,4 +1,4 @@
-"""Every REST endpoint refuses outsiders. The router is walked: a new one cannot be forgotten."""
+"""What every REST endpoint says of rights; who is let in where: tests.access."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from console.access.contracts import Permission
-from console.access.models import GRANTS, Role
-from console.audit.models import Entry, Outcome
+from console.access.models import Role
 from quotas.changes.api.endpoints import ChangeEndpoint
 from quotas.changes.kinds.registry import permission_for
 from tests.rest import Rest
@@ -31,12 +30,6 @@ def _walk(entries: list[URLPattern | URLResolver], prefix: str = "") -> Iterator
 
 
 ENDPOINTS = dict(_walk(get_resolver().url_patterns))
-DECLARED = [
-    (route, method)
-    for route, view in sorted(ENDPOINTS.items())
-    for method in METHODS
-    if method in getattr(view, "required_permissions", {})
-]
 
 
 def _path(route: str) -> str:
@@ -45,7 +38,6 @@ def _path(route: str) -> str:
 
 def test_there_are_endpoints_to_try() -> None:
     assert len(ENDPOINTS) > 40
-    assert len(DECLARED) > 50
 
 
 def test_every_endpoint_says_what_it_needs() -> None:
@@ -66,44 +58,24 @@ def test_what_an_endpoint_needs_is_what_its_change_needs() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("route", sorted(ENDPOINTS))
-def test_a_stranger_is_asked_to_sign_in(route: str) -> None:
-    for method in METHODS:
-        response = Client().generic(method, f"/api/v1/{_path(route)}")
-        assert response.status_code == 401, method
-        assert response["WWW-Authenticate"] == "Bearer"
+def test_a_stranger_is_told_how_to_sign_in() -> None:
+    response = Client().get("/api/v1/tenants/")
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"] == "Bearer"
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("route", sorted(set(ENDPOINTS) - DESCRIBING))
-def test_somebody_without_a_console_role_gets_nothing(route: str) -> None:
-    """Where members read what is their tenants' own, whoever has no tenant finds nothing."""
-    nobody = Rest(Role.NOBODY)
-    needed = ENDPOINTS[route].required_permissions  # type: ignore[attr-defined]  # declared
-    for method in METHODS:
-        response = nobody.send(method, _path(route))
-        if needed.get(method) != Permission.OWN:
-            assert response.status_code == 403, method
-        elif "<" in route:
-            assert response.status_code == 404, method
-        else:
-            assert (response.status_code, response.json()["results"]) == (200, []), method
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize(("route", "method"), DECLARED)
-def test_too_small_a_role_is_refused_and_enough_is_let_in(route: str, method: str) -> None:
-    needed: Permission = ENDPOINTS[route].required_permissions[method]  # type: ignore[attr-defined]  # declared
-    for role in (Role.VIEWER, Role.OPERATOR, Role.ADMIN):
-        before = Entry.objects.filter(outcome=Outcome.REFUSED).count()
-        response = Rest(role).send(method, _path(route), {} if method != "GET" else None)
-        refused = Entry.objects.filter(outcome=Outcome.REFUSED).count() - before
-        if needed in GRANTS[role]:
-            assert response.status_code not in {401, 403}, (role, response.content)
-            assert response.status_code < 500, (role, response.content)
-        else:
-            assert response.status_code == 403, role
-            assert refused == (method != "GET"), role
+def test_whoever_has_no_tenant_finds_empty_lists_where_members_find_their_own() -> None:
+    lists = [
+        route
+        for route, view in ENDPOINTS.items()
+        if "<" not in route
+        and getattr(view, "required_permissions", {}).get("GET") == Permission.OWN
+    ]
+    assert "jobs/" in lists
+    for route in lists:
+        response = Rest(Role.NOBODY).send("GET", route)
+        assert (response.status_code, response.json()["results"]) == (200, []), route
 
 
 @pytest.mark.django_db

@@ -17,6 +17,7 @@ from console.clients.contracts import QueueKind
 from console.clients.temporal.client import TemporalClient
 from console.errors import ExternalError, NotFound, Refused, Unreachable
 from tests.servers import Server, temporal_server
+from tests.temporal_queues import update_and_see
 from tests.waiting import HANGS, PATIENCE, until
 
 WHO: dict[str, Any] = {"reason": "TICKET-1", "identity": "headroom:alice"}
@@ -51,14 +52,14 @@ def test_a_queue_that_nobody_used_has_no_limits(client: TemporalClient, queue: s
 
 
 def test_limits_come_back_exactly_with_who_and_why(client: TemporalClient, queue: str) -> None:
-    client.update_queue(
+    config = update_and_see(
+        client,
         queue,
         queue_rate=1337,
         key_default=1,
         set_weights={"acme": 20_500, "beta": 1},
         **WHO,
     )
-    config = client.queue_config(queue)
     assert (config.queue_rate.milli, config.key_default.milli) == (1337, 1)
     assert config.weights == {"acme": 20_500, "beta": 1}
     assert (config.queue_rate.reason, config.queue_rate.identity) == ("TICKET-1", WHO["identity"])
@@ -113,9 +114,9 @@ def test_more_than_1000_weight_changes_go_in_several_calls(
 
 def test_a_nudge_leaves_the_default_as_it_was(client: TemporalClient, queue: str) -> None:
     assert client.nudge_key_default(queue, **WHO) is False
-    client.update_queue(queue, key_default=1000, **WHO)
+    update_and_see(client, queue, key_default=1000, **WHO)
     assert client.nudge_key_default(queue, reason="release", identity="m") is True
-    assert client.queue_config(queue).key_default.milli == 1000
+    until(lambda: client.queue_config(queue).key_default.milli == 1000)
 
 
 def test_the_stats_of_an_idle_queue_are_zero(client: TemporalClient, queue: str) -> None:
@@ -166,8 +167,11 @@ def test_more_changes_than_the_server_takes_at_once_are_paced_and_none_is_lost(
             range(60),
         )
         assert len(list(stored)) == 60
-    kept = [len(client.queue_config(f"pace-{name}-{n}").weights) for n in range(3)]
-    assert kept == [20, 20, 20]
+
+    def kept() -> list[int]:
+        return [len(client.queue_config(f"pace-{name}-{n}").weights) for n in range(3)]
+
+    until(lambda: kept() == [20, 20, 20])
 
 
 # -- trouble ------------------------------------------------------------------------------------
@@ -219,7 +223,7 @@ def test_a_killed_server_is_unreachable_and_the_same_client_heals(own: Server) -
     assert time.monotonic() - begun < PATIENCE
     own.start()
     heal(client)
-    assert client.queue_config("kept").queue_rate.milli == 7000
+    until(lambda: client.queue_config("kept").queue_rate.milli == 7000)
 
 
 def test_a_client_made_while_the_server_is_away_works_once_it_is_there(own: Server) -> None:
