@@ -22,7 +22,7 @@ settings.load_profile("headroom")
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+def pytest_xdist_auto_num_workers() -> int | None:
     """`-n auto`: half as many again as there are cores, as many tests wait for something else: a
     server, a program, a limit of time that is to be kept."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
