@@ -1,12 +1,16 @@
-"""What may be done where on the pages of changes; who may open which: tests.access."""
+"""Who may open which page of changes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.db import transaction
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -27,6 +31,11 @@ from tests.quotas.changes.apply_change import propose
 from tests.quotas.changes.page_client import browser
 
 NAMES = sorted(str(pattern.name) for pattern in urlpatterns)
+READING = {"proposal", "proposal_objects", "proposal_yaml", "proposals"}
+OPERATING = {
+    "bulk", "limits", "suspend", "resume", "repair", "take_over", "drift_policy", "end_lease",
+    "proposal_apply", "proposal_discard", "proposal_refresh",
+}  # fmt: skip
 POSTED = {
     "bulk", "member_add", "member_remove", "proposal_apply", "proposal_discard", "proposal_refresh",
 }  # fmt: skip
@@ -64,13 +73,45 @@ def paths(dataset: SimpleNamespace, alice: Actor) -> dict[str, str]:
     return paths
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - POSTED))
-def test_an_admin_opens_every_page_without_writing_anything(
-    name: str, paths: dict[str, str]
-) -> None:
-    before = Entry.objects.count(), Proposal.objects.count()
-    assert browser().get(paths[name]).status_code == 200
-    assert (Entry.objects.count(), Proposal.objects.count()) == before
+@contextmanager
+def rolled_back() -> Iterator[None]:
+    """What one page does is not there for the next."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def test_an_outsider_is_refused_on_every_page(paths: dict[str, str]) -> None:
+    outsider = browser(Role.NOBODY)
+    for name, path in paths.items():
+        assert outsider.get(path).status_code == 403, name
+        assert outsider.post(path).status_code == 403, name
+        stranger = Client().get(path)
+        assert stranger.status_code == 302, name
+        assert "/access/sign-in/" in stranger["Location"], name
+
+
+def test_a_viewer_may_only_read_previews(paths: dict[str, str]) -> None:
+    viewer = browser(Role.VIEWER)
+    for name, path in paths.items():
+        response = viewer.post(path) if name in POSTED else viewer.get(path)
+        assert response.status_code == (200 if name in READING else 403), name
+
+
+def test_an_operator_may_not_change_what_was_agreed(paths: dict[str, str]) -> None:
+    operator = browser(Role.OPERATOR)
+    for name, path in paths.items():
+        with rolled_back():
+            response = operator.post(path) if name in POSTED else operator.get(path)
+        allowed = name in READING | OPERATING
+        assert (response.status_code != 403) is allowed, name
+
+
+def test_an_admin_opens_every_page_without_writing_anything(paths: dict[str, str]) -> None:
+    admin, before = browser(), (Entry.objects.count(), Proposal.objects.count())
+    for name in sorted(set(NAMES) - POSTED):
+        assert admin.get(paths[name]).status_code == 200, name
+        assert (Entry.objects.count(), Proposal.objects.count()) == before, name
 
 
 def test_an_operator_may_not_apply_what_an_admin_proposed(
