@@ -17,7 +17,7 @@ from tests import run_parts, servers, shared_cluster, stalls
 
 # A property is slow when the machine is busy with servers, which says nothing about the code.
 settings.register_profile("headroom", deadline=None)
-settings.register_profile("quick", settings.get_profile("headroom"), max_examples=15)
+settings.register_profile("quick", settings.get_profile("headroom"), max_examples=25)
 settings.load_profile("headroom")
 
 

@@ -11,7 +11,6 @@ from quotas.enforcement.diff import diff
 from quotas.enforcement.ports import Adapter, ApplyResult, Change, Observed, PlacementChanges
 from quotas.plans.contracts import EffectiveLimit, EffectiveLimits, Policy, Source
 from tenants.contracts import PlacementRef, TargetRef
-from tests.waiting import until
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -83,21 +82,12 @@ class Plane:
     def settle(
         self, wanted: EffectiveLimits | None, placement: PlacementRef, *, force: bool = False
     ) -> None:
-        """Push, and make sure that nothing is left to be done, however one looks.
-
-        A busy Temporal server may tell its partitions later than the adapter waits for.
-        """
+        """Push, and make sure that nothing is left to be done, however one looks."""
         result = self.push(wanted, placement, force=force)
         assert result.error is None
-
-        def left() -> str:
-            return "; ".join(
-                f"{change.ref} {change.fields}"
-                for everything in (False, True)
-                for change in self.differences(wanted, placement, everything=everything)
-            )
-
-        until(lambda: not left(), left)
+        for everything in (False, True):
+            left = self.differences(wanted, placement, everything=everything)
+            assert left == (), [(str(change.ref), change.fields) for change in left]
 
     def leave(self, placement: PlacementRef) -> None:
         """Take everything of ours away."""

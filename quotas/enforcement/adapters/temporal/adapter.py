@@ -119,13 +119,14 @@ class TemporalAdapter:
         for queue in shared_queues(target).values():
             base, limit = apply.own_rates(queue, client.queue_config(queue.name))
             if (base, limit) != (UNCHANGED, UNCHANGED):
-                client.update_queue(
+                stored = client.update_queue(
                     queue.name,
                     queue_rate=limit,
                     key_default=base,
                     reason=f"Rates of the shared queue, from target {target.slug}",
                     identity=IDENTITY,
                 )
+                apply.wait_until_seen(client, stored)
                 written += 1
         return written + bool(client.ensure_search_attributes({"TenantId": "Keyword"}))
 

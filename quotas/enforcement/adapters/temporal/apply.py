@@ -26,9 +26,10 @@ PER_SECOND: Final = 10
 """Changes that the server takes of a namespace: so many at once, then so many a second."""
 GATHERING: Final = 0.1
 """Seconds for which the server gathers changes before it answers."""
+LONGEST_HOLD: Final = 2.0
+"""Seconds that a task may stay held by a weight that was raised meanwhile."""
 PATIENCE: Final = 2.0
-"""Seconds that a task may stay held by a weight that was raised meanwhile, and that we wait for a
-change to be seen."""
+"""Seconds that we wait for a change to be seen."""
 PAUSE: Final = 0.05
 Rate = int | Unchanged | None
 
@@ -156,7 +157,7 @@ def _write_dedicated(client: TemporalClient, batch: _QueueChanges) -> int:
             reason=batch.reason,
             identity=batch.identity,
         )
-        _wait_until_seen(client, stored)
+        wait_until_seen(client, stored)
     return len(batch.changes)
 
 
@@ -177,11 +178,11 @@ def _write_shared(client: TemporalClient, batch: _QueueChanges, shared: SharedQu
     if any(_holds_back(old, key, weight) for key, weight in weights.items()):
         client.nudge_key_default(batch.queue, reason=batch.reason, identity=batch.identity)
         calls += NUDGE_CALLS
-    _wait_until_seen(client, stored)
+    wait_until_seen(client, stored)
     return calls
 
 
-def _wait_until_seen(client: TemporalClient, stored: QueueConfig) -> None:
+def wait_until_seen(client: TemporalClient, stored: QueueConfig) -> None:
     """A queue's partitions hear of a change a moment after it was stored (longer on a busy server),
     and a look in between would take the old values for drift."""
     deadline = time.monotonic() + PATIENCE
@@ -210,7 +211,7 @@ def _holds_back(old: QueueConfig, key: str, weight: int) -> bool:
     before, base = old.weights.get(key), old.key_default.milli
     if before is None or base is None or weight <= before:
         return False
-    return PATIENCE * before * base < 1_000_000
+    return LONGEST_HOLD * before * base < 1_000_000
 
 
 def seconds(calls: int, latency_ms: float, concurrency: int) -> float:

@@ -116,7 +116,12 @@ def test_a_nudge_leaves_the_default_as_it_was(client: TemporalClient, queue: str
     assert client.nudge_key_default(queue, **WHO) is False
     update_and_see(client, queue, key_default=1000, **WHO)
     assert client.nudge_key_default(queue, reason="release", identity="m") is True
-    until(lambda: client.queue_config(queue).key_default.milli == 1000)
+
+    def nudged() -> bool:
+        default = client.queue_config(queue).key_default
+        return (default.milli, default.identity) == (1000, "m")
+
+    until(nudged)
 
 
 def test_the_stats_of_an_idle_queue_are_zero(client: TemporalClient, queue: str) -> None:
