@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 
 from console.database.keyset import keyset_page
 from console.errors import DomainError
+from console.numbers import whole_number
 
 
 class CursorPagination(BasePagination):
@@ -50,14 +51,15 @@ class CursorPagination(BasePagination):
     def size(self, request: Request) -> int:
         """The page size asked for, 1 to 500."""
         sent = request.query_params.get("page_size", str(self.default_size))
-        if not (sent.isascii() and sent.isdigit() and 1 <= int(sent) <= self.max_size):
+        size = whole_number(sent)
+        if size is None or not 1 <= size <= self.max_size:
             raise DomainError(
                 "invalid_page_size",
                 f"page_size is a whole number from 1 to {self.max_size}, not {sent[:20]!r}.",
                 field="page_size",
                 status=400,
             )
-        return int(sent)
+        return size
 
     def get_paginated_response(self, data: Any) -> Response:
         """{next, previous, results}; next and previous are URLs or null."""

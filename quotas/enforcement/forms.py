@@ -6,6 +6,8 @@ from typing import Any
 
 from django import forms
 
+from console.numbers import whole_number
+
 MIN_REASON = 3
 
 
@@ -28,7 +30,8 @@ class GroupActionForm(forms.Form):
     def clean_items(self) -> list[int]:
         """The item numbers as integers."""
         raw: Any = self.cleaned_data["items"]
-        numbers = [part.strip() for part in raw.split(",") if part.strip()]
-        if not numbers or not all(part.isdecimal() and len(part) < 18 for part in numbers):
+        read = [whole_number(part.strip()) for part in raw.split(",") if part.strip()]
+        numbers = [number for number in read if number is not None]
+        if not numbers or len(numbers) < len(read):
             raise forms.ValidationError("Items: send item numbers separated by commas.")
-        return [int(part) for part in numbers]
+        return numbers

@@ -16,6 +16,7 @@ from console.access.models import SavedLink
 from console.access.rights import SignedInRequest, requires
 from console.database.keyset import Page, keyset_page
 from console.errors import DomainError
+from console.numbers import whole_number
 from console.pages.partials import ANY, render_partial_or_page
 from observability.jobs.models import JobRun
 from observability.jobs.rules.query import CHIPS, Query, parse
@@ -82,7 +83,8 @@ def fresh(request: SignedInRequest) -> HttpResponse:
     """How the shown runs stand now (each cell is swapped in its place), and how many are newer."""
     now = timezone.now()
     query = _query_of(request)
-    ids = [int(text) for text in request.GET.get("ids", "").split(".") if _is_id(text)][:_SHOWN]
+    numbers = map(whole_number, request.GET.get("ids", "").split("."))
+    ids = [number for number in numbers if number is not None][:_SHOWN]
     shown = reads.with_line_fields(
         JobRun.objects.visible_to(request.user).filter(pk__in=ids)
     ).order_by("pk")
@@ -164,12 +166,8 @@ def _fresh_url(query: Query, runs: list[JobRun], *, is_first: bool) -> str:
 
 def _newer(request: SignedInRequest, search: Search) -> int:
     """How many match that are newer than the first shown; 0 where that was not asked."""
-    text = request.GET.get("newest", "")
-    if not _is_id(text):
+    newest = whole_number(request.GET.get("newest", ""))
+    if newest is None:
         return 0
-    runs = reads.newer_than(int(text), request.user)
+    runs = reads.newer_than(newest, request.user)
     return len(search.take(runs, [f"-{part}" for part in KEY], MOST_NEW + 1))
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 18

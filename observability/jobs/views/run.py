@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET
 
 from console.access.contracts import Permission
 from console.access.rights import SignedInRequest, actor_of, requires
+from console.numbers import whole_number
 from console.pages.partials import (
     ANY,
     STOP_POLLING,
@@ -67,12 +68,11 @@ def run_live(request: SignedInRequest, pk: int) -> HttpResponse:
     """The status line and the picture, for as long as the run is open; `seen` is how many events
     the page has."""
     run = _run(request, pk)
-    text = request.GET.get("seen", "")
-    shown = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else run.event_count
+    shown = whole_number(request.GET.get("seen", ""))
     context = {
         "run": run,
         "live": page.live_run(run, now=timezone.now()),
-        "new_events": max(run.event_count - shown, 0),
+        "new_events": 0 if shown is None else max(run.event_count - shown, 0),
         "swap": True,
     }
     status = 200 if run.is_open else STOP_POLLING

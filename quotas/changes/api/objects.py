@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from console.access.rights import person_of
 from console.database.keyset import Page
 from console.errors import DomainError
+from console.numbers import whole_number
 from console.rest.pagination import CursorPagination
 from console.rest.views import READ, Row, RowList
 from quotas.changes.filters import ObjectFilters
@@ -43,10 +44,10 @@ class ObjectPagination(CursorPagination):
         return self.page.rows
 
     def _start(self, cursor: str, version: str) -> int:
-        made, _, number = cursor.rpartition("-")
+        made, _, text = cursor.rpartition("-")
         if not cursor:
             return 0
-        if not (number.isascii() and number.isdigit() and len(number) < 9):
+        if (number := whole_number(text)) is None:
             raise DomainError(
                 "invalid_cursor", "The cursor cannot be read.", field="cursor", status=400
             )
@@ -57,7 +58,7 @@ class ObjectPagination(CursorPagination):
                 field="cursor",
                 status=409,
             )
-        return int(number)
+        return number
 
 
 class ObjectList(RowList):

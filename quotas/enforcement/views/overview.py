@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET
 from console.access.contracts import Permission
 from console.access.rights import SignedInRequest, requires
 from console.database.keyset import keyset_page
+from console.numbers import whole_number
 from console.pages.partials import ANY, render_partial_or_page
 from quotas.enforcement.models import Drift, Rollout
 from quotas.enforcement.selectors import overview as reads
@@ -77,8 +78,9 @@ def _search(request: SignedInRequest, words: str) -> dict[str, object]:
     named = Q(slug__icontains=words) | Q(name__icontains=words)
     placed = Placement.objects.visible_to(request.user).filter(location__icontains=words)
     rollouts = Rollout.objects.visible_to(request.user).filter(title__icontains=words)
-    if words.lstrip("#").isdecimal() and len(words) < 18:
-        rollouts = Rollout.objects.visible_to(request.user).filter(pk=int(words.lstrip("#")))
+    number = whole_number(words.lstrip("#"))
+    if number is not None:
+        rollouts = Rollout.objects.visible_to(request.user).filter(pk=number)
     results: dict[str, QuerySet[Any]] = {
         "tenants": Tenant.objects.visible_to(request.user)
         .filter(named)

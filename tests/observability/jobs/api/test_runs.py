@@ -109,6 +109,8 @@ def test_the_explorers_filters_are_parameters(
         ({"updated_since": "yesterday"}, "invalid_moment"),
         ({"cursor": "x"}, "invalid_cursor"),
         ({"page_size": "0"}, "invalid_page_size"),
+        ({"page_size": "²"}, "invalid_page_size"),
+        ({"page_size": "9" * 5000}, "invalid_page_size"),
     ],
 )
 def test_a_wrong_parameter_is_a_problem(viewer: Rest, query: dict[str, str], code: str) -> None:
