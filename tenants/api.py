@@ -24,8 +24,9 @@ from console.rest.views import (
     RowList,
     TaggedDetail,
 )
-from tenants import serializers, services
+from tenants import serializers
 from tenants.models import Membership, Tenant
+from tenants.services import governance
 
 
 class MemberList(Idempotent, RowList):
@@ -58,7 +59,7 @@ class MemberList(Idempotent, RowList):
                 f"user: {name[:80]!r} is not a user; use the name that the person signs in with.",
                 field="user",
             )
-        made = services.add_member(
+        made = governance.add_member(
             tenant=tenant,
             user=user,
             role=body["role"],
@@ -93,5 +94,5 @@ class MemberDetail(TaggedDetail):
         """Takes the person out of the tenant."""
         membership = self.get_object()
         reason = require_reason(request.query_params.get("reason", ""))
-        services.remove_member(membership=membership, actor=actor_of(request), reason=reason)
+        governance.remove_member(membership=membership, actor=actor_of(request), reason=reason)
         return Response(status=status.HTTP_204_NO_CONTENT)

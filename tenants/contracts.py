@@ -50,3 +50,19 @@ class PlacementRef:
     stopped: bool = False
     tenant_id: int = 0
     drift_policy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Something on a target that could not be read, or of which a value could not.
+
+    `kind` names what it is (Workflow, ResourceQuota, task event), `location` where it is (as in
+    PlacementRef), `name` the thing itself, empty where it does not say. `problem` is for people and
+    does not repeat these. `tenant` is a slug where it names its tenant itself.
+    """
+
+    kind: str
+    location: str
+    name: str
+    problem: str
+    tenant: str = ""

@@ -10,7 +10,7 @@ from django.db import models
 
 from console.access.models import User
 from console.access.scoping import TenantScoped
-from tenants.contracts import PlacementRef, TargetRef
+from tenants.contracts import PlacementRef, TargetRef, Unreadable
 
 DNS_1123 = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 dns_label = RegexValidator(
@@ -270,3 +270,57 @@ class Placement(models.Model):
             tenant_id=self.tenant_id or 0,
             drift_policy=self.effective_drift_policy,
         )
+
+
+class Reader(models.TextChoices):
+    """Who reads a target, and so who met what cannot be read."""
+
+    LIMITS = "limits", "Limits"
+    JOBS = "jobs", "Jobs"
+
+
+class UnreadableObjectQuerySet(TenantScoped["UnreadableObject"]):
+    """Finders for what cannot be read."""
+
+
+class UnreadableObject(models.Model):
+    """Something on a target that could not be read: kept so that it is shown, not dropped.
+
+    Bounded in number by tenant, target and reader (tenants/services/unreadable.py). `times` counts
+    how often it was met; `tenant` is whose it is, as far as its place says.
+    """
+
+    target = models.ForeignKey(Target, on_delete=models.CASCADE, related_name="unreadable_objects")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, null=True, related_name="unreadable_objects"
+    )
+    reader = models.CharField(max_length=8, choices=Reader.choices)
+    kind = models.CharField(max_length=63)
+    location = models.CharField(max_length=255, blank=True)
+    name = models.CharField(max_length=255, blank=True)
+    problem = models.CharField(max_length=500)
+    times = models.PositiveBigIntegerField(default=1)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+
+    objects = UnreadableObjectQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["target", "reader", "kind", "location", "name"],
+                name="unreadable_object_once",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["tenant", "-last_at"], name="unreadable_object_tenant"),
+            models.Index(fields=["target", "-last_at"], name="unreadable_object_target"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.location}/{self.name}"
+
+    def value(self) -> Unreadable:
+        """The plain value; expects the tenant to be loaded."""
+        tenant = self.tenant.slug if self.tenant else ""
+        return Unreadable(self.kind, self.location, self.name, self.problem, tenant)

@@ -9,11 +9,11 @@ from django import forms
 
 from console.access.forms import ReasonForm
 from console.errors import DomainError
+from console.pages.visible import visible
 from observability.actions.contracts import FASTEST
 from observability.actions.models import ActionStatus
 from observability.actions.rules.arguments import ARGUMENTS
 from observability.engines.verbs import Argument, FieldKind, Verb
-from observability.jobs.charts.labels import visible
 from tenants.models import Target
 
 STEPS_ID: Final = "open-steps"

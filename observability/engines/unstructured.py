@@ -1,19 +1,20 @@
-"""What both readers of Kubernetes objects need: values out of untyped JSON, times, correlation.
+"""What both readers of Kubernetes objects need: metadata, events, checkpoints, correlation.
 
-Objects come from whoever may write them, so nothing here trusts a type: what is not what it should
-be counts as absent.
+The readers of single values are in console/unstructured.py; like these, nothing here raises on
+shape.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
+from console import unstructured
+from console.unstructured import mapping, mappings, moment, texts, whole
 from observability.engines.contracts import (
     LONGEST_MESSAGE,
     LONGEST_TITLE,
@@ -37,52 +38,12 @@ MOST_LABELS: Final = 64
 LONGEST_VALUE: Final = 300
 _LONGEST_REASON: Final = 1000
 
-_WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
-
 Object = Mapping[str, Any]
 
 
-def mapping(value: object) -> dict[str, Any]:
-    """`value` when it is a JSON object, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def sequence(value: object) -> list[Any]:
-    """`value` when it is a JSON array, else an empty one."""
-    return value if isinstance(value, list) else []
-
-
-def mappings(value: object) -> list[dict[str, Any]]:
-    """The JSON objects of an array."""
-    return [item for item in sequence(value) if isinstance(item, dict)]
-
-
 def text(value: object, longest: int = LONGEST_MESSAGE) -> str:
-    """`value` when it is a string, cut to `longest`, without NULs (databases refuse them)."""
-    return value.replace("\0", "")[:longest] if isinstance(value, str) else ""
-
-
-def whole(value: object) -> int | None:
-    """`value` when it is an integer, or a string of one (Argo's exit codes); else None."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return value
-    if isinstance(value, str) and _WHOLE.fullmatch(value):
-        return int(value)
-    return None
-
-
-def moment(value: object) -> datetime | None:
-    """An RFC 3339 time; None for anything else, null and the Go zero time included."""
-    if not isinstance(value, str) or len(value) < 19:
-        return None
-    try:
-        at = datetime.fromisoformat(value)
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        return at if at.year > 1 else None
-    except (ValueError, OverflowError):
-        return None
+    """`value` when it is a string, cut to `longest` and fit for a database; else empty."""
+    return unstructured.text(value, longest)
 
 
 def micros(at: datetime, order: int = 0) -> int:
@@ -131,14 +92,12 @@ def metadata_of(item: Object) -> dict[str, Any]:
 
 def labels_of(item: Object) -> dict[str, str]:
     """The labels of an object, those that are strings."""
-    labels = mapping(metadata_of(item).get("labels"))
-    return {key: value for key, value in labels.items() if isinstance(value, str)}
+    return texts(metadata_of(item).get("labels"))
 
 
 def annotations_of(item: Object) -> dict[str, str]:
     """The annotations of an object, those that are strings."""
-    annotations = mapping(metadata_of(item).get("annotations"))
-    return {key: value for key, value in annotations.items() if isinstance(value, str)}
+    return texts(metadata_of(item).get("annotations"))
 
 
 def shown_labels(item: Object) -> dict[str, str]:

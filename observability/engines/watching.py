@@ -15,6 +15,7 @@ from console.clients.kubernetes.client import KubernetesClient
 from console.clients.kubernetes.kinds import Selection
 from console.clients.kubernetes.watch import Expired, ListPage, pages
 from console.errors import Unreachable
+from console.unstructured import mapping, moment, sequence
 from observability.engines.contracts import (
     OPEN,
     ChangePage,
@@ -26,16 +27,7 @@ from observability.engines.contracts import (
     TrailGap,
 )
 from observability.engines.ports import KnownRuns
-from observability.engines.unstructured import (
-    LAST,
-    Object,
-    event,
-    mapping,
-    moment,
-    namespace_of,
-    sequence,
-    text,
-)
+from observability.engines.unstructured import LAST, Object, event, namespace_of, text
 from tenants.contracts import PlacementRef
 
 MOST_RUNS: Final = 100

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from console.unstructured import clean
 from observability.engines.contracts import OPEN, RunSnapshot
 from observability.ingest.context import IngestContext, StoredRuns
 from observability.ingest.inline_documents import run_name
-from observability.jobs.rules.bounding import clean
 
 _FRESH: Final = timedelta(hours=1)
 """No retention is asked for about runs that ended since."""

@@ -20,12 +20,12 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from console.errors import ExternalError, NotFound, Throttled, Unreachable
+from console.unstructured import clean
 from observability.engines.contracts import History, RunRef
 from observability.ingest.context import IngestContext
 from observability.ingest.store import merge_runs, store_events
 from observability.ingest.writes import save_runs
 from observability.jobs.models import ArchiveState, IngestState, JobDocument, JobRun
-from observability.jobs.rules.bounding import clean
 from observability.jobs.services import archive
 from observability.jobs.services.archive import Packed
 

@@ -13,6 +13,7 @@ from django.db.models import Count, F
 from django.db.models.base import ModelState
 
 from console.chunks import chunks
+from console.unstructured import clean
 from observability.engines.contracts import ChangePage, RunEvent, RunSnapshot
 from observability.ingest.context import CHUNK, IngestContext
 from observability.ingest.event_rows import EventRow, event_rows, how_many
@@ -41,7 +42,7 @@ from observability.jobs.models import (
     JobLink,
     JobRun,
 )
-from observability.jobs.rules.bounding import bounded_id, clean
+from observability.jobs.rules.bounding import bounded_id
 from observability.jobs.services.archive import keep_earlier, spool, stored_columns
 
 _BATCH: Final = 5000

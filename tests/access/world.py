@@ -29,7 +29,7 @@ from quotas.enforcement.models import (
 )
 from quotas.plans.models import Lease, Override, PlanVersion, Subscription, Suspension
 from quotas.plans.services.plans import create_plan
-from tenants.models import Membership, Placement, Target, Tenant
+from tenants.models import Membership, Placement, Target, Tenant, UnreadableObject
 from tests.observability.jobs.factories import make_events, make_run, seen
 
 OWN, FOREIGN = "acme", "globex"
@@ -142,6 +142,16 @@ def _of_quotas(
         PlacementState.objects.create(placement=place),
         TenantState.objects.create(tenant=tenant),
         Drift.objects.create(found_at=now, **seen_there),
+        UnreadableObject.objects.create(
+            tenant=tenant,
+            target=place.target,
+            reader="jobs",
+            kind="Workflow",
+            name=tenant.slug,
+            problem="odd",
+            first_at=now,
+            last_at=now,
+        ),
         Proposal.objects.create(
             kind="Suspend", payload={"tenants": [tenant.slug]}, title="Suspend", author=member
         ),

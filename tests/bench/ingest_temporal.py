@@ -13,7 +13,7 @@ from typing import Final
 
 from console.clients.temporal.client import TemporalClient
 from observability.jobs.models import ArchiveState, JobEvent, JobRun
-from tenants.services import create_tenant
+from tenants.services.governance import create_tenant
 from tests.bench import sample_rows
 from tests.bench.figures import Figure, median, more_is_better, progress
 from tests.bench.temporal_readers import AT_ONCE, EVENTS_EACH

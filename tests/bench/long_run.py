@@ -56,7 +56,7 @@ def fill(count: int) -> None:
     from observability.ingest.event_rows import event_rows
     from observability.ingest.writes import insert_events
     from observability.jobs.models import JobRun
-    from tenants.services import create_tenant
+    from tenants.services.governance import create_tenant
     from tests.bench import sample_rows
     from tests.bench.browser import session_of
 

@@ -15,8 +15,8 @@ from quotas.enforcement.adapters import registry
 from quotas.plans.models import PlanVersion
 from quotas.plans.services.plans import create_plan
 from quotas.plans.services.subscriptions import subscribe
-from tenants import services as tenants
 from tenants.models import Placement, Target, Tenant
+from tenants.services import governance as tenants
 from tests.quotas.changes.memory_adapter import MemoryAdapter
 from tests.rest import Rest
 

@@ -53,7 +53,7 @@ from quotas.plans import rules  # noqa: E402
 from quotas.plans.models import Plan  # noqa: E402
 from quotas.plans.services.plans import create_plan  # noqa: E402
 from tenants.models import DriftPolicy, Placement, Target, Tenant  # noqa: E402
-from tenants.services import create_target, update_target  # noqa: E402
+from tenants.services.governance import create_target, update_target  # noqa: E402
 
 ACTOR = Actor.command("demo")
 REASON = "Sample platform of make demo"

@@ -13,7 +13,9 @@ from django.utils import timezone
 
 from console.audit.services import Actor, require_reason
 from console.errors import Conflict, DomainError, ExternalError, NotFound, Refused
+from console.pages.visible import visible
 from console.request import current_request_id
+from console.unstructured import clean
 from observability.actions.models import OPEN, Action, ActionStatus
 from observability.actions.rules.arguments import read_arguments
 from observability.actions.selectors.facts import facts_of, offers, ref_of
@@ -27,9 +29,8 @@ from observability.engines.catalogue import find_verb, verbs_of
 from observability.engines.contracts import STATUS_LABELS, Status
 from observability.engines.registry import adapter_for
 from observability.engines.verbs import ActionRequest, Answer, Availability, RunFacts, Verb, find
-from observability.jobs.charts.labels import visible
 from observability.jobs.models import JobRun
-from observability.jobs.rules.bounding import bounded_detail, clean
+from observability.jobs.rules.bounding import bounded_detail
 from tenants.models import Target
 
 log = structlog.get_logger(__name__)

@@ -9,6 +9,7 @@ from typing import Final
 
 from console.chunks import chunks
 from console.clients.kubernetes.watch import WatchEvent
+from console.unstructured import moment
 from observability.engines.argo.state import (
     ENDED,
     WorkflowSnapshot,
@@ -29,7 +30,6 @@ from observability.engines.unstructured import (
     Object,
     event,
     metadata_of,
-    moment,
     name_of,
     namespace_of,
     uid_of,

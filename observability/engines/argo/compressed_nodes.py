@@ -12,7 +12,8 @@ import brotli
 import orjson
 import zstandard
 
-from observability.engines.unstructured import mapping, text
+from console.unstructured import mapping
+from observability.engines.unstructured import text
 
 MOST_BYTES: Final = 64 * 2**20
 """Of unpacked nodes. What is packed may claim to be any size."""

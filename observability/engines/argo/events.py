@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
+from console.unstructured import mappings, moment
 from observability.engines.argo.facts import Facts
 from observability.engines.argo.messages import wait_of
 from observability.engines.argo.state import (
@@ -24,10 +25,8 @@ from observability.engines.unstructured import (
     checkpoint_events,
     checkpoint_of,
     event,
-    mappings,
     metadata_of,
     micros,
-    moment,
     text,
 )
 from observability.engines.watching import GRACE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from console.unstructured import moment
 from observability.engines.argo.compressed_nodes import Nodes, nodes_of
 from observability.engines.argo.nodes import Walk
 from observability.engines.argo.state import (
@@ -19,7 +20,6 @@ from observability.engines.unstructured import (
     created_of,
     creator_of,
     labels_of,
-    moment,
     name_of,
     text,
 )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from console.unstructured import mapping, moment, sequence, whole
 from observability.engines.argo.compressed_nodes import Nodes
 from observability.engines.argo.messages import (
     exit_code,
@@ -16,17 +17,7 @@ from observability.engines.argo.messages import (
 )
 from observability.engines.argo.state import BAD, WORKING
 from observability.engines.contracts import EventKind, FailureKind, RunEvent
-from observability.engines.unstructured import (
-    checkpoint_event,
-    checkpoint_of,
-    event,
-    mapping,
-    micros,
-    moment,
-    sequence,
-    text,
-    whole,
-)
+from observability.engines.unstructured import checkpoint_event, checkpoint_of, event, micros, text
 
 DEEPEST: Final = 20
 _NUMBER: Final = re.compile(r"\((\d{1,6})\)$")

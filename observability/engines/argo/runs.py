@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from console.unstructured import mapping, mappings, whole
 from observability.engines.argo.compressed_nodes import NOT_FETCHED, nodes_of
 from observability.engines.argo.events import WorkflowEvents
 from observability.engines.argo.facts import Facts
@@ -41,8 +42,6 @@ from observability.engines.unstructured import (
     Object,
     labels_of,
     links_of,
-    mapping,
-    mappings,
     metadata_of,
     name_of,
     namespace_of,
@@ -52,7 +51,6 @@ from observability.engines.unstructured import (
     tenant_of,
     text,
     uid_of,
-    whole,
 )
 
 

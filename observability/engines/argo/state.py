@@ -7,20 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from console.unstructured import mapping, moment, whole
 from observability.engines.argo.compressed_nodes import Nodes
 from observability.engines.argo.messages import failure_kind, strategy
 from observability.engines.contracts import FailureKind, Status
 from observability.engines.unstructured import (
     Object,
     labels_of,
-    mapping,
     metadata_of,
     micros,
-    moment,
     text,
     uid_of,
     version_of,
-    whole,
 )
 
 PREFIX: Final = "workflows.argoproj.io/"

@@ -7,15 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from console.unstructured import mapping, moment, whole
 from observability.engines.quota_refusals import QuotaRefusal, refusal_of
-from observability.engines.unstructured import (
-    Object,
-    created_of,
-    mapping,
-    moment,
-    text,
-    whole,
-)
+from observability.engines.unstructured import Object, created_of, text
 
 
 @dataclass(frozen=True, slots=True)

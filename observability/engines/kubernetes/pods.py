@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from console.unstructured import mapping, mappings, moment, whole
 from observability.engines.contracts import EventKind, FailureKind, RunEvent
 from observability.engines.unstructured import (
     Object,
@@ -16,14 +17,10 @@ from observability.engines.unstructured import (
     created_of,
     event,
     labels_of,
-    mapping,
-    mappings,
     metadata_of,
-    moment,
     name_of,
     text,
     uid_of,
-    whole,
 )
 
 _BY_REASON: Final = {

@@ -13,11 +13,11 @@ from console.clients.kubernetes.client import KubernetesClient
 from console.clients.kubernetes.kinds import Selection
 from console.clients.kubernetes.watch import WatchEvent, pages
 from console.errors import NotFound
+from console.unstructured import mapping
 from observability.engines.kubernetes.pods import ending_of
 from observability.engines.kubernetes.state import JobSnapshot, is_finished
 from observability.engines.unstructured import (
     Object,
-    mapping,
     name_of,
     namespace_of,
     owners_of,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from console.unstructured import mapping, mappings, moment, whole
 from observability.engines.contracts import (
     Engine,
     EventKind,
@@ -48,11 +49,8 @@ from observability.engines.unstructured import (
     creator_of,
     event,
     links_of,
-    mapping,
-    mappings,
     metadata_of,
     micros,
-    moment,
     name_of,
     namespace_of,
     owners_of,
@@ -62,7 +60,6 @@ from observability.engines.unstructured import (
     tenant_of,
     text,
     uid_of,
-    whole,
 )
 from observability.engines.watching import GRACE
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import orjson
 
+from console.unstructured import mapping, moment, whole
 from observability.engines.contracts import FailureKind, Status
 from observability.engines.kubernetes.denials import Denials
 from observability.engines.kubernetes.pods import (
@@ -23,14 +24,11 @@ from observability.engines.kubernetes.pods import (
 from observability.engines.unstructured import (
     Object,
     labels_of,
-    mapping,
     metadata_of,
-    moment,
     name_of,
     owners_of,
     text,
     version_of,
-    whole,
 )
 
 _CRON: Final = re.compile(r"-\d{8,}$")

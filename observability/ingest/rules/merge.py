@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from console.unstructured import clean
 from observability.engines.contracts import (
     LONGEST_MESSAGE,
     LONGEST_TITLE,
@@ -31,7 +32,6 @@ from observability.jobs.rules.bounding import (
     bounded_detail,
     bounded_id,
     bounded_text,
-    clean,
     detail_for_masking,
     for_masking,
     to_json,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from typing import Final
 
@@ -160,20 +159,6 @@ def glyph_for(kind: str) -> str:
     """The mark that stands for it."""
     known = KINDS.get(kind)
     return known[1] if known else "dot"
-
-
-def visible(text: str) -> str:
-    """A text in which nothing acts unseen: marks that turn the direction of writing, control and
-    invisible letters are shown by their number. Line breaks and tabs stay."""
-    if text.isprintable():
-        return text
-    return "".join(map(_visible, text))
-
-
-def _visible(letter: str) -> str:
-    if letter.isprintable() or letter in "\n\t" or unicodedata.category(letter) == "Zs":
-        return letter
-    return f"⟨U+{ord(letter):04X}⟩"
 
 
 def format_duration(seconds: float) -> str:

@@ -10,13 +10,14 @@ from collections.abc import Iterable
 from html import escape
 from typing import Final
 
+from console.pages.visible import visible
 from observability.jobs.charts.elements import (
     Lane,
     Span,
     SpanKind,
     SpanOutcome,
 )
-from observability.jobs.charts.labels import glyph_for, visible
+from observability.jobs.charts.labels import glyph_for
 
 TOP: Final = 22
 LANE: Final = 24

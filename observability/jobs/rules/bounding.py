@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import orjson
 
+from console.unstructured import clean
 from observability.engines.contracts import MOST_DETAIL
 
 CUT: Final = "_cut_bytes"
@@ -29,11 +30,6 @@ def storable(text: str) -> bool:
     """Whether both databases take a text, or JSON of that text, as it is."""
     bad = "\0" in text if text.isascii() else _BAD.search(text)
     return "\\u0000" not in text and not bad
-
-
-def clean(text: str) -> str:
-    """A text without what databases refuse: NUL and halves of surrogate pairs become �."""
-    return _BAD.sub("\ufffd", text) if _BAD.search(text) else text
 
 
 def bounded_text(text: str, most: int) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from django.db.models import Count, Q
 
 from console.database.keyset import Page, keyset_page
+from console.pages.visible import visible
 from observability.engines import links
 from observability.engines.registry import adapter_for
 from observability.jobs.charts.labels import (
@@ -19,7 +20,6 @@ from observability.jobs.charts.labels import (
     format_duration,
     glyph_for,
     kind_label,
-    visible,
 )
 from observability.jobs.models import JobEvent, JobRun
 

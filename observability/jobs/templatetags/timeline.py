@@ -7,7 +7,6 @@ from django.utils.safestring import SafeString, mark_safe
 
 from observability.jobs.charts import svg
 from observability.jobs.charts.labels import format_duration
-from observability.jobs.charts.labels import visible as make_visible
 from observability.jobs.charts.timeline import Timeline
 
 register = template.Library()
@@ -24,12 +23,6 @@ def sign(name: str) -> SafeString:
     """One sign of the timeline, for its legend and beside events. Needs the timeline's picture, or
     `signs`, on the same page."""
     return mark_safe(svg.legend_sample(name))  # noqa: S308 - names of the legend only
-
-
-@register.filter
-def visible(text: object) -> str:
-    """A text from outside with nothing in it that acts unseen; escaping is the template's."""
-    return make_visible(str(text))
 
 
 @register.filter

@@ -26,9 +26,9 @@ from quotas.plans.selectors import load_terms
 from quotas.plans.services import adjustments, suspensions
 from quotas.plans.services.plans import latest_version
 from quotas.plans.services.subscriptions import subscribe, unsubscribe
-from tenants import services as tenants
 from tenants.models import Placement, Tenant, TenantStatus, dns_label
 from tenants.rules import check_slug
+from tenants.services import governance as tenants
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from quotas.changes.selectors.places import (
 )
 from quotas.changes.selectors.scope import ChangeScope, tenants_named
 from quotas.plans.contracts import TenantHistory
-from tenants import services as tenants
 from tenants.models import Placement, Tenant
+from tenants.services import governance as tenants
 
 
 @dataclass(frozen=True, slots=True)

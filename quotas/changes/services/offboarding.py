@@ -10,8 +10,8 @@ from django.db.models import Exists, OuterRef
 from console.audit.services import Actor
 from quotas.changes.selectors.places import deprovisioned
 from quotas.enforcement.models import ItemState, RolloutItem
-from tenants import services as tenants
 from tenants.models import Tenant, TenantStatus
+from tenants.services import governance as tenants
 
 ACTOR = Actor.loop("off-boarding")
 REASON = "Everything of ours there is deleted."

@@ -16,8 +16,8 @@ from console.pages.forms import bound_data
 from quotas.changes.forms import tenants as forms
 from quotas.changes.forms.errors import add_domain_error
 from quotas.enforcement.services import edits
-from tenants import services as tenants
 from tenants.models import Membership, Tenant
+from tenants.services import governance as tenants
 
 _NAMES = ("name", "contact", "group", "labels", "generation")
 

@@ -13,6 +13,7 @@ from console.pages.charts import Sparkline
 from quotas.enforcement.charts import feature_facts
 from quotas.enforcement.models import Drift, PlacementState, TargetSample, TargetState
 from tenants.models import Placement, Target
+from tenants.selectors import UnreadableSummary, unreadable_on
 
 _HOURS = 24
 _BUCKETS = 96
@@ -34,6 +35,7 @@ class TargetPage:
     foreign: tuple[tuple[str, int], ...]
     warnings: tuple[tuple[str, int], ...]
     facts: tuple[tuple[str, str], ...]
+    unreadable: UnreadableSummary | None
 
 
 def target_page(target: Target, *, now: datetime) -> TargetPage:
@@ -74,6 +76,7 @@ def target_page(target: Target, *, now: datetime) -> TargetPage:
         foreign=foreign,
         warnings=warnings,
         facts=feature_facts(state.features) if state else (),
+        unreadable=unreadable_on(target),
     )
 
 

@@ -19,6 +19,7 @@ from quotas.plans.effective import effective_limits
 from quotas.plans.models import Lease, Override
 from quotas.plans.selectors import load_histories
 from tenants.models import Placement, Tenant
+from tenants.selectors import UnreadableSummary, unreadable_of
 
 HISTORY = 20
 _COUNTED = (Group.QUOTA, Group.TEMPORAL, Group.ARGO, Group.CELERY)
@@ -72,6 +73,7 @@ class TenantPage:
     rollouts: tuple[Rollout, ...]
     history: tuple[Entry, ...]
     moving: bool
+    unreadable: UnreadableSummary | None
 
 
 def tenant_page(tenant: Tenant, *, now: datetime) -> TenantPage:
@@ -107,6 +109,7 @@ def tenant_page(tenant: Tenant, *, now: datetime) -> TenantPage:
         rollouts=tuple(Rollout.objects.filter(pk__in=moving).order_by("-id")[:5]),
         history=tuple(Entry.objects.filter(tenant=tenant.slug).order_by("-at", "-id")[:HISTORY]),
         moving=bool(moving),
+        unreadable=unreadable_of(tenant),
     )
 
 

@@ -18,8 +18,8 @@ from console.errors import DomainError
 from quotas.enforcement.adapters import registry
 from quotas.enforcement.models import Condition, PlacementState, Rollout, RolloutKind, TargetState
 from quotas.enforcement.services.rollouts import create_rollout
-from tenants import services as tenants
 from tenants.models import DriftPolicy, Placement, Target, Tenant
+from tenants.services import governance as tenants
 
 PROBE_TASK = "quotas.enforcement.tasks.probe_target"
 _WHERE = frozenset({"endpoint", "credential"})
@@ -35,7 +35,7 @@ def edit_tenant(
     at: datetime,
     **fields: Any,
 ) -> Rollout | None:
-    """Changes a tenant's texts, as `tenants.services.update_tenant`. A new group is written to the
+    """Changes a tenant's texts, as `governance.update_tenant`. A new group is written to the
     tenant's placements: the rollout that does so, None where there is nothing to push."""
     group = Tenant.objects.values_list("group", flat=True).get(pk=tenant.pk)
     tenants.update_tenant(
@@ -58,7 +58,7 @@ def edit_tenant(
 
 @transaction.atomic
 def add_target(*, actor: Actor, reason: str, **fields: Any) -> Target:
-    """A new target, as `tenants.services.create_target`; it is probed and prepared at once."""
+    """A new target, as `governance.create_target`; it is probed and prepared at once."""
     target = tenants.create_target(actor=actor, reason=reason, **fields)
     _require_valid_options(target)
     _probe_afresh(target)
@@ -69,7 +69,7 @@ def add_target(*, actor: Actor, reason: str, **fields: Any) -> Target:
 def edit_target(
     *, target: Target, expected_generation: int, actor: Actor, reason: str, **fields: Any
 ) -> Target:
-    """Changes a target's settings, as `tenants.services.update_target`. What was known of it is in
+    """Changes a target's settings, as `governance.update_target`. What was known of it is in
     doubt then: it is probed, prepared, swept and written to at once, also if it was resting."""
     before = Target.objects.get(pk=target.pk)
     tenants.update_target(

@@ -26,7 +26,7 @@ from quotas.changes.urls import urlpatterns
 from quotas.enforcement.models import Rollout
 from quotas.plans.models import PlanVersion
 from quotas.plans.services import adjustments
-from tenants.services import add_member
+from tenants.services.governance import add_member
 from tests.quotas.changes.apply_change import propose
 from tests.quotas.changes.page_client import browser
 

@@ -21,7 +21,7 @@ from console.clients.temporal.replay.runner import (
     ReplayVerdict,
 )
 from console.errors import DomainError, ExternalError, Refused
-from observability.jobs.charts.labels import visible
+from console.pages.visible import visible
 from observability.replays.models import WorkflowBundle
 from observability.replays.services import run_selection
 from observability.replays.services.bundles import bounds, opened

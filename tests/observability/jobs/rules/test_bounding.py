@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from console.unstructured import clean
 from observability.engines.contracts import MASK, MOST_DETAIL
 from observability.ingest.rules.masking import Masker
 from observability.jobs.rules.bounding import (
@@ -18,7 +19,6 @@ from observability.jobs.rules.bounding import (
     bounded_detail,
     bounded_id,
     bounded_text,
-    clean,
     detail_for_masking,
     for_masking,
     storable,

@@ -9,8 +9,8 @@ from django.urls import reverse
 from console.access.models import User
 from console.audit.models import Entry
 from console.audit.services import Actor
-from tenants import services as tenants
 from tenants.models import Membership
+from tenants.services import governance as tenants
 from tests.quotas.changes.page_client import (
     browser,
     field_value,

@@ -10,8 +10,8 @@ from console.access.models import User
 from console.audit.models import Entry
 from console.audit.services import Actor
 from console.errors import DomainError
-from tenants import services
 from tenants.models import Membership, Target, Tenant
+from tenants.services import governance as services
 
 pytestmark = pytest.mark.django_db
 LOOP = Actor.loop("test")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from observability.engines.unstructured import whole
+from console.unstructured import whole
 
 
 @pytest.mark.parametrize(

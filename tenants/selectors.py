@@ -1,0 +1,43 @@
+"""What pages read of tenants and targets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from django.db.models import QuerySet
+
+from tenants.models import Target, Tenant, UnreadableObject
+
+SHOWN: Final = 5
+"""So many are named on a page; the others are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableSummary:
+    """What a page says: how many there are, and those met last."""
+
+    number: int
+    objects: tuple[UnreadableObject, ...]
+
+    @property
+    def others(self) -> int:
+        """How many are not named."""
+        return self.number - len(self.objects)
+
+
+def unreadable_on(target: Target) -> UnreadableSummary | None:
+    """What cannot be read on a target; None when everything can."""
+    return _summary(UnreadableObject.objects.filter(target=target).select_related("tenant"))
+
+
+def unreadable_of(tenant: Tenant) -> UnreadableSummary | None:
+    """What cannot be read of a tenant, over all targets; None when everything can."""
+    return _summary(UnreadableObject.objects.filter(tenant=tenant).select_related("target"))
+
+
+def _summary(rows: QuerySet[UnreadableObject]) -> UnreadableSummary | None:
+    last = tuple(rows.order_by("-last_at", "-pk")[:SHOWN])
+    if not last:
+        return None
+    return UnreadableSummary(rows.count() if len(last) == SHOWN else len(last), last)
