@@ -28,12 +28,12 @@ class UnreadableSummary:
 
 def unreadable_on(target: Target) -> UnreadableSummary | None:
     """What cannot be read on a target; None when everything can."""
-    return _summary(UnreadableObject.objects.filter(target=target).select_related("tenant"))
+    return _summary(target.unreadable_objects.select_related("tenant"))
 
 
 def unreadable_of(tenant: Tenant) -> UnreadableSummary | None:
     """What cannot be read of a tenant, over all targets; None when everything can."""
-    return _summary(UnreadableObject.objects.filter(tenant=tenant).select_related("target"))
+    return _summary(tenant.unreadable_objects.select_related("target"))
 
 
 def _summary(rows: QuerySet[UnreadableObject]) -> UnreadableSummary | None:
