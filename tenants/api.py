@@ -1,4 +1,5 @@
-"""The people of a tenant. What else there is of tenants needs plans and planes: see quotas."""
+"""The people of a tenant, and what cannot be read of theirs. What else there is of tenants needs
+plans and planes: see quotas."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ from console.rest.views import (
     TaggedDetail,
 )
 from tenants import serializers
-from tenants.models import Membership, Tenant
+from tenants.filters import UnreadableFilters
+from tenants.models import Membership, Tenant, UnreadableObject
 from tenants.services import governance
 
 
@@ -96,3 +98,16 @@ class MemberDetail(TaggedDetail):
         reason = require_reason(request.query_params.get("reason", ""))
         governance.remove_member(membership=membership, actor=actor_of(request), reason=reason)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class UnreadableList(RowList):
+    """What could not be read on targets, what was met first last."""
+
+    required_permissions: ClassVar = READ
+    queryset = UnreadableObject.objects.select_related("tenant", "target")
+    serializer_class = serializers.UNREADABLE
+    filterset_class = UnreadableFilters
+    cursor_descending = True
+
+    def shape(self, rows: Sequence[UnreadableObject]) -> list[Row]:
+        return [serializers.unreadable_row(row) for row in rows]

@@ -9,4 +9,5 @@ from tenants import api
 urlpatterns = [
     path("tenants/<slug:slug>/members/", api.MemberList.as_view()),
     path("tenants/<slug:slug>/members/<int:pk>/", api.MemberDetail.as_view()),
+    path("unreadable/", api.UnreadableList.as_view()),
 ]

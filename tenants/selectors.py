@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 
 from tenants.models import Target, Tenant, UnreadableObject
 
@@ -41,3 +41,10 @@ def _summary(rows: QuerySet[UnreadableObject]) -> UnreadableSummary | None:
     if not last:
         return None
     return UnreadableSummary(rows.count() if len(last) == SHOWN else len(last), last)
+
+
+def unreadable_by_target() -> dict[tuple[str, str], int]:
+    """How much cannot be read, by target's slug and reader; of all tenants."""
+    rows = Target.objects.filter(unreadable_objects__isnull=False)
+    counted = rows.values_list("slug", "unreadable_objects__reader").annotate(number=Count("pk"))
+    return {(slug, reader): number for slug, reader, number in counted.order_by()}

@@ -71,7 +71,7 @@ OPERATIONS: dict[Need, str] = {
         GET:replays/_/results/ GET:rollouts/ GET:rollouts/_/ GET:rollouts/_/items/
         GET:subscriptions/ GET:targets/ GET:targets/_/ GET:tenants/ GET:tenants/_/
         GET:tenants/_/headroom/ GET:tenants/_/limits/ GET:tenants/_/members/
-        GET:tenants/_/members/_/ GET:schema/ GET:metrics
+        GET:tenants/_/members/_/ GET:unreadable/ GET:schema/ GET:metrics
     """,
     Need.OPERATE: """
         POST:actions/_/stop/ POST:actions/batch/ POST:jobs/_/replays/ POST:leases/

@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 
 from console.access.contracts import Permission
 from observability.jobs.selectors.ingest import Backlog, IngestStatus, backlogs, ingest_statuses
+from tenants.selectors import unreadable_by_target
 
 
 class _Whatever(BaseContentNegotiation):
@@ -45,18 +46,26 @@ class Metrics(APIView):
     schema = None
 
     def get(self, request: Request) -> HttpResponse:  # noqa: ARG002 - DRF's signature
-        """The whole registry: five queries."""
+        """The whole registry: six queries."""
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Ingest(ingest_statuses(timezone.now()), backlogs()))
+        registry.register(
+            _Ingest(ingest_statuses(timezone.now()), backlogs(), unreadable_by_target())
+        )
         return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
 class _Ingest(Collector):
     """The families, made of what was read for this request."""
 
-    def __init__(self, statuses: list[IngestStatus], backlog_by_target: dict[int, Backlog]) -> None:
+    def __init__(
+        self,
+        statuses: list[IngestStatus],
+        backlog_by_target: dict[int, Backlog],
+        unreadable: dict[tuple[str, str], int],
+    ) -> None:
         self._statuses = statuses
         self._backlogs = backlog_by_target
+        self._unreadable = unreadable
 
     def describe(self) -> list[Metric]:
         """Nothing: a registry of its own has no other collector to clash with."""
@@ -66,6 +75,14 @@ class _Ingest(Collector):
         """One family each."""
         yield from self._progress()
         yield from self._backlog()
+        objects = GaugeMetricFamily(
+            "headroom_unreadable_objects",
+            "Objects and events on a target that cannot be read; at most 50 of a tenant are kept.",
+            labels=["target", "reader"],
+        )
+        for labels, number in self._unreadable.items():
+            objects.add_metric(labels, float(number))
+        yield objects
 
     def _progress(self) -> Iterator[Metric]:
         lag = _gauge("lag_seconds", "Seconds that the job audit trail may be behind the engine.")

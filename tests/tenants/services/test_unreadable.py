@@ -120,3 +120,17 @@ def test_both_pages_name_it_with_what_is_wrong(
         assert "acme-jobs/nightly⟨U+202E⟩gnp" in content
         assert "spec.templates is no list" in content
     assert "1 object of acme" in " ".join(content.split())
+
+
+def test_rest_and_metrics_tell_what_cannot_be_read(
+    target: Target, acme: Tenant, client: Client
+) -> None:
+    note(target, workflow("a"), workflow("b", "elsewhere"))
+    client.force_login(User.objects.create_user("v", role=Role.VIEWER))
+    rows = client.get("/api/v1/unreadable/?tenant=acme&target=lab&reader=limits").json()["results"]
+    assert [(row["name"], row["tenant"], row["problem"]) for row in rows] == [
+        ("a", "acme", "spec.templates is no list")
+    ]
+    assert len(client.get("/api/v1/unreadable/").json()["results"]) == 2
+    metrics = client.get("/metrics").content.decode()
+    assert 'headroom_unreadable_objects{reader="limits",target="lab"} 2.0' in metrics
