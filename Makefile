@@ -16,7 +16,7 @@ export PYTHONUNBUFFERED := 1
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := check
-.PHONY: setup setup-demo lock demo demo-stop demo-reset test test-sqlite test-postgres e2e quick \
+.PHONY: setup setup-demo lock demo demo-stop demo-reset test test-sqlite test-postgres e2e quick fuzz \
 	check bench bench-push bench-sweep bench-pages bench-jobs fix clean
 
 setup:  ## .venv with everything that development needs
@@ -47,6 +47,9 @@ test: setup  ## everything: all three parts run, the names of what failed come l
 
 quick: setup  ## what needs no server, while you work
 	$(BIN)/pytest --quick -rfE $(PYTEST)
+
+fuzz: setup  ## fuzz tests alone, at large: 10,000 mutations of what each reader reads
+	$(BIN)/pytest --fuzz --override-ini faulthandler_timeout=7200 --timeout=3600 $(PYTEST)
 
 test-sqlite: setup
 	$(BIN)/pytest $(PYTEST)

@@ -13,7 +13,7 @@ from hypothesis import settings
 
 from deploy.demo.parts.programs import kube_binaries
 from deploy.emulators.kubernetes.server import Emulator
-from tests import run_parts, servers, shared_cluster, stalls
+from tests import fuzzing, run_parts, servers, shared_cluster, stalls
 
 # A property is slow when the machine is busy with servers, which says nothing about the code.
 settings.register_profile("headroom", deadline=None)
@@ -32,21 +32,25 @@ def pytest_xdist_auto_num_workers() -> int | None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--only-database`: leave out what a second run on another database would only repeat.
-    `--quick`: leave out what starts a server."""
+    `--quick`: leave out what starts a server. `--fuzz`: only fuzz tests, with many examples."""
     parser.addoption(
         "--only-database", action="store_true", help="only tests that use the database"
     )
     parser.addoption("--quick", action="store_true", help="skip a test when it starts a server")
+    parser.addoption("--fuzz", action="store_true", help="only fuzz tests, with many examples")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Carry out `--quick`: no list of tests that could grow stale, each is skipped by itself.
     Guard the process that distributes tests, where there is one, against workers that hang."""
     if config.getoption("numprocesses", None):
-        config.pluginmanager.register(stalls.StallGuard(stalls.abort))
+        longest = stalls.LIMIT * (4 if config.getoption("--fuzz") else 1)
+        config.pluginmanager.register(stalls.StallGuard(stalls.abort, limit=longest))
     if config.getoption("--quick"):
         servers.forbid("starts a server, and this run is --quick")
         settings.load_profile("quick")
+    if config.getoption("--fuzz"):
+        fuzzing.fuzz_at_large()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -62,17 +66,22 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Carry out `--only-database`."""
-    if not config.getoption("--only-database"):
-        return
+    """Carry out `--only-database` and `--fuzz`."""
+    kept = items[:]
+    if config.getoption("--only-database"):
+        kept = [item for item in kept if _uses_database(item)]
+    if config.getoption("--fuzz"):
+        kept = [item for item in kept if item.get_closest_marker("fuzz")]
+    if len(kept) < len(items):
+        chosen = set(kept)
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = kept
+
+
+def _uses_database(item: pytest.Item) -> bool:
     wanted = {"db", "transactional_db", "live_server"}
-    kept = [
-        item
-        for item in items
-        if item.get_closest_marker("django_db") or wanted & set(getattr(item, "fixturenames", ()))
-    ]
-    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-    items[:] = kept
+    uses = wanted & set(getattr(item, "fixturenames", ()))
+    return bool(item.get_closest_marker("django_db") or uses)
 
 
 @pytest.fixture(scope="session")
