@@ -7,8 +7,10 @@ from typing import Any
 
 import structlog
 from celery import Celery, Task
+from django.conf import settings
 from kombu.exceptions import OperationalError
 
+from console.loops.services import tick_of_task
 from console.request import current_request_id
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
@@ -29,7 +31,9 @@ class RequestTask(Task):  # type: ignore[type-arg]  # generic in its stubs only
         token = current_request_id.set(request_id)
         try:
             with structlog.contextvars.bound_contextvars(request_id=request_id, task=self.name):
-                return super().__call__(*args, **kwargs)
+                result = super().__call__(*args, **kwargs)
+                tick_of_task(self.name)
+                return result
         finally:
             current_request_id.reset(token)
 
@@ -40,14 +44,27 @@ app.conf.worker_consumer = "console.broker_loss:PatientConsumer"
 app.autodiscover_tasks()
 
 
+def enqueue_round(name: str) -> bool:
+    """Sends what an entry of CELERY_BEAT_SCHEDULE names, as the scheduler would; False when the
+    broker is away."""
+    entry = settings.CELERY_BEAT_SCHEDULE[name]
+    return _send(entry["task"], (), {}, expires=entry.get("options", {}).get("expires"))
+
+
 def enqueue(name: str, *args: Any, **kwargs: Any) -> bool:
     """Sends a task by name, under the current request id; False when the broker is away.
 
     It never raises for that: whatever a task would do is also found by the next tick or sweep.
     """
+    return _send(name, args, kwargs)
+
+
+def _send(
+    name: str, args: tuple[Any, ...], kwargs: dict[str, Any], *, expires: float | None = None
+) -> bool:
     headers = {"request_id": current_request_id.get()}
     try:
-        app.send_task(name, args=args, kwargs=kwargs, headers=headers, retry=False)
+        app.send_task(name, args=args, kwargs=kwargs, headers=headers, retry=False, expires=expires)
     except OperationalError as error:
         log.warning("enqueue.failed", name=name, args=args, error=str(error))
         return False

@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "console",
     "console.access",
     "console.audit",
+    "console.loops",
     "tenants",
     "quotas.plans",
     "quotas.enforcement",
@@ -225,8 +226,9 @@ CELERY_TASK_TIME_LIMIT = 600
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = env.text("CELERY_BEAT_SCHEDULE", "celerybeat-schedule")
+CELERY_BEAT_SCHEDULER = "console.loops.scheduler:TickingScheduler"
 # One tick finds from the rows what is due; a tick that no worker had time for is worthless soon.
-CELERY_BEAT_SCHEDULE = {
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "tick": {
         "task": "quotas.enforcement.tasks.tick",
         "schedule": 3.0,
@@ -263,6 +265,13 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 15},
     },
 }
+
+# Who knows how the loops are: each is called with the moment and gives LoopStatus values.
+LOOP_SOURCES = [
+    "console.loops.selectors.scheduled_loops",
+    "quotas.enforcement.selectors.target_loops.target_loops",
+    "observability.jobs.selectors.ingest.ingest_loops",
+]
 
 # The loop: how often each target is compared with what is intended, in seconds.
 SWEEP_SECONDS = env.integer("SWEEP_SECONDS", 60, low=5, high=3600)
