@@ -1,18 +1,21 @@
-"""/readyz: what this process needs, one entry each; none of them takes the answer down with it."""
+"""/readyz: what this process needs, and what runs beside it; none of it takes the answer down."""
 
 from __future__ import annotations
 
 import socket
 import time
 from collections.abc import Callable
+from typing import cast
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.http import JsonResponse
+from django.utils import timezone
 
 from console import checks
+from console.loops.selectors import loop_statuses
 
 _DEFAULT_PORTS = {"redis": 6379, "rediss": 6379, "amqp": 5672, "amqps": 5671}
 
@@ -54,10 +57,29 @@ def _run(check: Callable[[], None]) -> dict[str, object]:
     return {"ok": True, "ms": round((time.perf_counter() - started) * 1000, 1)}
 
 
+def _loops() -> dict[str, object]:
+    """Names of loops that stand still, not of whose: anybody may ask."""
+    now = timezone.now()
+    late: list[str] = []
+
+    def collect() -> None:
+        late.extend(sorted({status.name for status in loop_statuses(now) if status.late(now)}))
+
+    result = _run(collect)
+    return {**result, "ok": bool(result["ok"]) and not late, "late": late}
+
+
 def readyz() -> JsonResponse:
-    """200 with every dependency when the required ones answer, else 503. No secrets, no hosts."""
+    """200 with every dependency when the required ones answer, else 503. No secrets, no hosts.
+
+    `degraded` names what does not answer, and each loop that stands still as `loop:NAME`.
+    """
     results = {name: _run(check) for name, (check, _) in _CHECKS.items()}
     ready = all(results[name]["ok"] for name, (_, required) in _CHECKS.items() if required)
-    degraded = sorted(name for name, result in results.items() if not result["ok"])
-    body = {"ready": ready, "degraded": degraded, "checks": results}
+    degraded = [name for name, result in results.items() if not result["ok"]]
+    if results["database"]["ok"]:
+        results["loops"] = _loops()
+        late = cast("list[str]", results["loops"]["late"])
+        degraded += [f"loop:{name}" for name in late] or ["loops"] * (not results["loops"]["ok"])
+    body = {"ready": ready, "degraded": sorted(degraded), "checks": results}
     return JsonResponse(body, status=200 if ready else 503)

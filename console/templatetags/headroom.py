@@ -68,6 +68,7 @@ STATES: dict[str, tuple[str, str, str]] = {
     "refused": ("Refused", "refused", "bad"),
     "suspended": ("Suspended", "suspended", "off"),
     "unknown": ("Unknown", "unknown", "off"),
+    "unchecked": ("Not checked", "unknown", "warn"),
     "waiting": ("Waiting", "waiting", "quiet"),
     "running": ("Running", "progressing", "moving"),
     "done": ("Done", "synced", "quiet"),

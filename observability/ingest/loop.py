@@ -18,9 +18,12 @@ from django.utils import timezone
 from console.backoff import backoff
 from console.database.claims import Claim
 from console.errors import ExternalError
+from console.loops.contracts import INGEST
+from console.loops.services import tick
 from observability.engines.registry import source_for
 from observability.ingest.claims import ClaimLost, claimed, give_up
 from observability.ingest.reading import catch_up, note_error, read_target
+from observability.ingest.stand_in import StandInThread
 from tenants.models import Target
 
 CHECK_TARGETS_SECONDS: Final = 2.0
@@ -129,10 +132,12 @@ class Ingest:
     def run(self) -> None:
         """Reads until `stop`; follows targets that come, change and go within seconds."""
         log.info("ingest.started")
+        StandInThread(self.stopping).start()
         while not self.stopping.is_set():
             try:
                 close_old_connections()
                 self._follow(targets(self._only))
+                tick(INGEST)
             except (DatabaseError, InterfaceError) as error:
                 log.warning("ingest.database", error=str(error))
                 connection.close()

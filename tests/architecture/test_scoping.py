@@ -39,6 +39,9 @@ SELECTORS: dict[str, dict[str, str]] = {
     "quotas/enforcement/selectors/rollouts.py": dict.fromkeys(
         ("_groups", "_targets", "items", "pace"), GIVEN
     ),
+    "quotas/enforcement/selectors/target_loops.py": dict.fromkeys(
+        ("_last_settled", "_waiting_since"), NOBODY
+    ),
     "quotas/enforcement/selectors/targets.py": dict.fromkeys(
         ("_remarks", "target_page"), EVERYBODY
     ),

@@ -90,12 +90,25 @@ class Installation:
         server.wait_ready()
         return server
 
+    def ingest(self) -> Server:
+        """The process that reads engines, running."""
+        argv = (sys.executable, str(ROOT / "manage.py"), "ingest")
+        server = self._process("ingest", argv, says="ingest.started", env={})
+        server.wait_ready()
+        return server
+
     def _celery(self, *words: str, says: str, env: dict[str, str]) -> Server:
+        argv = (sys.executable, "-m", "celery", "-A", "console", *words)
+        return self._process(words[0], argv, says=says, env=env)
+
+    def _process(
+        self, name: str, argv: tuple[str, ...], *, says: str, env: dict[str, str]
+    ) -> Server:
         self.started += 1
-        log = self.home / f"{words[0]}-{self.started}.log"
+        log = self.home / f"{name}-{self.started}.log"
         part = Part(
-            name=words[0],
-            argv=(sys.executable, "-m", "celery", "-A", "console", *words),
+            name=name,
+            argv=argv,
             env={**self.environment(**env), "PYTHONPATH": str(ROOT)},
             log=log,
             ready=probes.log_says(log, says),

@@ -10,6 +10,7 @@ from django.test import Client
 from pytest_django import DjangoDbBlocker, Settings
 
 from deploy.ports import any_free
+from tests.console.loops.rows import all_run
 from tests.faults.installation import Installation
 from tests.faults.processes import connected, manage
 from tests.waiting import PATIENCE
@@ -93,6 +94,7 @@ def test_readiness_says_that_the_broker_is_away_and_pages_go_on(
     installation: Installation, settings: Settings
 ) -> None:
     settings.CELERY_BROKER_URL = installation.broker.url
+    all_run()
     assert Client().get("/readyz").json()["degraded"] == []
     installation.broker.stop()
     answer = Client().get("/readyz")

@@ -1,8 +1,11 @@
-"""/metrics: how far ingest is, in Prometheus's text format, from rows: any replica may be asked."""
+"""/metrics: how far ingest is and when each loop last ran, in Prometheus's text format, from rows:
+any replica may be asked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
@@ -17,6 +20,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from console.access.contracts import Permission
+from console.loops.contracts import LoopStatus
+from console.loops.selectors import loop_statuses
 from observability.jobs.selectors.ingest import Backlog, IngestStatus, backlogs, ingest_statuses
 from tenants.selectors import unreadable_by_target
 
@@ -39,18 +44,19 @@ class _Whatever(BaseContentNegotiation):
 
 
 class Metrics(APIView):
-    """Lag and progress of ingest by target. Scrape with a bearer token of a role that may view."""
+    """Lag and progress of ingest by target, and the age of every loop. Scrape with a bearer token
+    of a role that may view."""
 
     required_permissions: ClassVar = {"GET": Permission.VIEW}
     content_negotiation_class = _Whatever
     schema = None
 
     def get(self, request: Request) -> HttpResponse:  # noqa: ARG002 - DRF's signature
-        """The whole registry: six queries."""
+        """The whole registry, in a constant number of queries."""
+        now = timezone.now()
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(
-            _Ingest(ingest_statuses(timezone.now()), backlogs(), unreadable_by_target())
-        )
+        registry.register(_Ingest(ingest_statuses(now), backlogs(), unreadable_by_target()))
+        registry.register(_Loops(loop_statuses(now), now))
         return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
@@ -112,6 +118,37 @@ class _Ingest(Collector):
             histories.add_metric([status.target.slug], float(backlog.histories))
             documents.add_metric([status.target.slug], float(backlog.documents))
         yield from (open_runs, histories, documents)
+
+
+class _Loops(Collector):
+    """When each loop last ran."""
+
+    def __init__(self, statuses: Sequence[LoopStatus], now: datetime) -> None:
+        self._statuses = statuses
+        self._now = now
+
+    def describe(self) -> list[Metric]:
+        """Nothing, as above."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Two families; a loop that nobody ever heard of is infinitely old."""
+        age = GaugeMetricFamily(
+            "headroom_loop_age_seconds",
+            "Seconds since the loop last did its round.",
+            labels=["loop", "target"],
+        )
+        late = GaugeMetricFamily(
+            "headroom_loop_late",
+            "1 when the loop has missed its time by more than chance.",
+            labels=["loop", "target"],
+        )
+        for status in self._statuses:
+            seconds = status.age(self._now)
+            names = [status.name, status.target]
+            age.add_metric(names, math.inf if seconds is None else seconds)
+            late.add_metric(names, float(status.late(self._now)))
+        yield from (age, late)
 
 
 def _gauge(name: str, description: str) -> GaugeMetricFamily:

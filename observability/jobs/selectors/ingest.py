@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Final
 
 from django.db.models import Count, QuerySet
 
+from console.loops.contracts import INGEST, LoopStatus
 from observability.engines.registry import source_for
 from observability.jobs.models import ArchiveState, IngestGap, IngestState, JobRun
 from tenants.models import Target
@@ -17,6 +19,8 @@ from tenants.models import Target
 RECENT: Final = timedelta(days=1)
 """Gaps that ended within this time are shown."""
 MOST_GAPS: Final = 20
+TURN: Final = 15.0
+"""Seconds in which a target is read again, whatever is new there."""
 LATE: Final = 60.0
 """Seconds behind after which people should know."""
 
@@ -64,6 +68,28 @@ def ingest_statuses(now: datetime) -> list[IngestStatus]:
     targets = [target for target in rows if source_for(target.kind) is not None]
     gaps = _gaps([target.pk for target in targets], now)
     return [_status_of(target, gaps.get(target.pk, ()), now) for target in targets]
+
+
+def ingest_loops(_now: datetime) -> list[LoopStatus]:
+    """Each target's stream. One that cannot be read just now does not stand still: it is tried
+    again, and says why."""
+    rows = Target.objects.filter(enabled=True).select_related("ingest").order_by("slug")
+    pairs = [
+        (target, getattr(target, "ingest", None))
+        for target in rows
+        if source_for(target.kind) is not None
+    ]
+    return [
+        LoopStatus(
+            INGEST,
+            every=TURN,
+            last=state.read_at if state else None,
+            expected=target.updated_at,
+            target=target.slug,
+            patience=math.inf if state and state.error else 0.0,
+        )
+        for target, state in pairs
+    ]
 
 
 def ingest_status(target: Target, *, now: datetime) -> IngestStatus | None:

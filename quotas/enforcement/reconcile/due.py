@@ -85,16 +85,24 @@ def _spread(row: TargetState, seconds: int) -> timedelta:
     return timedelta(seconds=seconds * (1 + (row.target_id * 37 % 100) / 1000))
 
 
-def order_passed_boundaries(now: datetime) -> Rollout | None:
+def order_passed_boundaries(
+    now: datetime, *, window: timedelta = BOUNDARY_WINDOW
+) -> Rollout | None:
     """Orders a rollout for tenants whose limits changed by time: a lease that started or ended.
 
     A placement that was compared after that moment has seen it already, and one that waits will.
+    Any number of processes may do this at once: one of them orders.
     """
-    passed = boundaries_between(now - BOUNDARY_WINDOW, now)
-    placements = [pk for chunk in chunks(passed) for pk in _not_compared_since(chunk, passed)]
-    if not placements:
+    passed = boundaries_between(now - window, now)
+    if not _concerned(passed):
         return None
     with transaction.atomic():
+        # Who comes second waits here, and then sees what the first has ordered.
+        locked = Target.objects.select_for_update(no_key=True).filter(enabled=True).order_by("pk")
+        list(locked.values_list("pk", flat=True))
+        placements = _concerned(passed)
+        if not placements:
+            return None
         rollout = create_rollout(
             kind=RolloutKind.DUE,
             title=f"Limits that changed by time: {len(placements)} placements",
@@ -114,6 +122,10 @@ def order_passed_boundaries(now: datetime) -> Rollout | None:
             at=now,
         )
     return rollout
+
+
+def _concerned(passed: dict[int, datetime]) -> list[int]:
+    return [pk for chunk in chunks(passed) for pk in _not_compared_since(chunk, passed)]
 
 
 def _not_compared_since(tenant_ids: list[int], passed: dict[int, datetime]) -> list[int]:

@@ -105,9 +105,13 @@ def _is_plain(history: TenantHistory, at: datetime) -> bool:
 
 def takeable(target_id: int, now: datetime) -> QuerySet[RolloutItem]:
     """Items whose time has come: waiting ones, and running ones whose worker is gone."""
-    ready = Q(state=ItemState.WAITING) & (Q(not_before__isnull=True) | Q(not_before__lte=now))
-    abandoned = Q(state=ItemState.RUNNING, claimed_until__lt=now)
-    return RolloutItem.objects.filter(ready | abandoned, target_id=target_id)
+    return RolloutItem.objects.filter(ready(now), target_id=target_id)
+
+
+def ready(now: datetime) -> Q:
+    """What makes an item one whose time has come."""
+    due = Q(state=ItemState.WAITING) & (Q(not_before__isnull=True) | Q(not_before__lte=now))
+    return due | Q(state=ItemState.RUNNING, claimed_until__lt=now)
 
 
 def open_placements(target_id: int) -> set[int]:

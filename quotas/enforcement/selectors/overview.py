@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, QuerySet
 
+from console.loops.rules import LoopNote, LoopReport
 from console.pages.charts import HeadroomBar, Sparkline
 from quotas.enforcement.models import (
     Condition,
@@ -20,6 +21,7 @@ from quotas.enforcement.models import (
     TenantState,
 )
 from quotas.enforcement.selectors.attention import Attention, attentions, over_limit
+from quotas.enforcement.selectors.target_loops import as_of, condition_now, loop_report
 from quotas.enforcement.selectors.tenant_list import NEAR, tight_bar
 from quotas.plans.models import Lease
 from tenants.models import Target, Tenant, TenantStatus
@@ -73,12 +75,19 @@ class TargetLine:
     synced: int
     placements: int
     distribution: str
+    swept_at: datetime | None = None
+    unchecked: bool = False
+    """Whether nobody can say now that things are as intended there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The whole page."""
+    """The whole page. `as_of` is the oldest of what targets were last compared, None where one
+    never was; `unchecked` says that it is too old to be claimed."""
 
+    loops: tuple[LoopNote, ...]
+    as_of: datetime | None
+    unchecked: bool
     attention: tuple[Attention, ...]
     attention_total: int
     day: Day
@@ -95,8 +104,13 @@ class Overview:
 def overview(*, now: datetime) -> Overview:
     """Reads the page; every list is bounded and every count uses a small table or an index."""
     needs = attentions()
-    targets = target_lines()
+    report = loop_report(now)
+    targets = target_lines(report)
+    placed = [target for target in targets if target.placements]
     return Overview(
+        loops=report.notes() if targets else (),
+        as_of=as_of(target.swept_at for target in placed),
+        unchecked=any(target.unchecked for target in placed),
         attention=needs.rows,
         attention_total=needs.total,
         day=_day(targets, now=now),
@@ -181,7 +195,7 @@ def _progress(rollout: Rollout, states: Counter[str]) -> Moving:
     return Moving(rollout, sum(states.values()) - bad - waiting, bad, waiting)
 
 
-def target_lines() -> tuple[TargetLine, ...]:
+def target_lines(report: LoopReport) -> tuple[TargetLine, ...]:
     """Every target with its health and how many of its placements are synced."""
     grouped = (
         PlacementState.objects.filter(placement__target__enabled=True)
@@ -203,13 +217,18 @@ def target_lines() -> tuple[TargetLine, ...]:
                 slug=target.slug,
                 name=target.name,
                 kind=target.kind,
-                condition=state.condition if state else Condition.UNKNOWN,
+                condition=condition_now(
+                    state.condition if state else Condition.UNKNOWN,
+                    unchecked=target.slug in report.unchecked,
+                ),
                 message=state.message if state else "",
                 since=state.since if state else None,
                 latency_ms=state.latency_ms if state else None,
                 synced=synced[target.pk],
                 placements=total[target.pk],
                 distribution=state.distribution if state else "",
+                swept_at=state.swept_at if state else None,
+                unchecked=target.slug in report.unchecked,
             )
         )
     return tuple(lines)

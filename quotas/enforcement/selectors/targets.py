@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count
 
+from console.loops.rules import LoopNote
 from console.pages.charts import Sparkline
 from quotas.enforcement.charts import feature_facts
-from quotas.enforcement.models import Drift, PlacementState, TargetSample, TargetState
+from quotas.enforcement.models import Condition, Drift, PlacementState, TargetSample, TargetState
+from quotas.enforcement.selectors.target_loops import condition_now, loop_report
 from tenants.models import Placement, Target
 from tenants.selectors import UnreadableSummary, unreadable_on
 
@@ -36,6 +38,8 @@ class TargetPage:
     warnings: tuple[tuple[str, int], ...]
     facts: tuple[tuple[str, str], ...]
     unreadable: UnreadableSummary | None
+    loops: tuple[LoopNote, ...]
+    condition: str
 
 
 def target_page(target: Target, *, now: datetime) -> TargetPage:
@@ -59,10 +63,14 @@ def target_page(target: Target, *, now: datetime) -> TargetPage:
     )
     state = TargetState.objects.filter(target=target).first()
     foreign, warnings = _remarks(target)
+    report = loop_report(now)
+    unchecked = target.slug in report.unchecked
     return TargetPage(
         target=target,
         state=state,
-        counts=tuple(sorted(counted)),
+        counts=tuple(
+            (condition_now(name, unchecked=unchecked), number) for name, number in sorted(counted)
+        ),
         placements=Placement.objects.filter(target=target).count(),
         latency=latency_chart(samples, now=now),
         availability=100 * answered / len(samples) if samples else None,
@@ -77,6 +85,11 @@ def target_page(target: Target, *, now: datetime) -> TargetPage:
         warnings=warnings,
         facts=feature_facts(state.features) if state else (),
         unreadable=unreadable_on(target),
+        loops=report.notes({target.slug}) if target.enabled else (),
+        condition=condition_now(
+            state.condition if state else Condition.UNKNOWN,
+            unchecked=unchecked,
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from console.access.models import User
 from console.pages.charts import HeadroomBar
 from quotas.enforcement import charts
 from quotas.enforcement.models import Condition, TenantState
+from quotas.enforcement.selectors.target_loops import condition_now
 from quotas.plans.models import Subscription
 from tenants.models import Placement, Tenant, TenantQuerySet, TenantStatus
 
@@ -94,8 +95,9 @@ def _conditions(filters: TenantFilters) -> Iterable[Q]:
         yield Q(pk__in=full.values("tenant"))
 
 
-def rows(tenants: Sequence[Tenant]) -> list[TenantRow]:
-    """The lines for one page of tenants (with `state` selected): two more queries."""
+def rows(tenants: Sequence[Tenant], unchecked: frozenset[str]) -> list[TenantRow]:
+    """The lines for one page of tenants (with `state` selected): two more queries. `unchecked` are
+    targets, by slug, that nobody compares."""
     ids = [tenant.pk for tenant in tenants]
     plans = {
         tenant: (slug, number)
@@ -104,20 +106,28 @@ def rows(tenants: Sequence[Tenant]) -> list[TenantRow]:
         ).values_list("tenant_id", "version__plan__slug", "version__number")
     }
     places: dict[int, list[str]] = defaultdict(list)
+    stale: set[int] = set()
     for tenant, target, location in Placement.objects.filter(tenant__in=ids).values_list(
         "tenant_id", "target__slug", "location"
     ):
         places[tenant].append(f"{target}/{location}")
-    return [_row(tenant, plans.get(tenant.pk), places[tenant.pk]) for tenant in tenants]
+        if target in unchecked:
+            stale.add(tenant)
+    return [
+        _row(tenant, plans.get(tenant.pk), places[tenant.pk], unchecked=tenant.pk in stale)
+        for tenant in tenants
+    ]
 
 
-def _row(tenant: Tenant, plan: tuple[str, int] | None, places: Sequence[str]) -> TenantRow:
+def _row(
+    tenant: Tenant, plan: tuple[str, int] | None, places: Sequence[str], *, unchecked: bool
+) -> TenantRow:
     state: TenantState | None = getattr(tenant, "state", None)
     return TenantRow(
         slug=tenant.slug,
         name=tenant.name,
         status=tenant.status,
-        condition=state.condition if state else "unknown",
+        condition=condition_now(state.condition if state else "unknown", unchecked=unchecked),
         since=state.since if state else None,
         message=state.message if state else "",
         plan=plan[0] if plan else "",

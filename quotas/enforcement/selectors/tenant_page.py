@@ -10,9 +10,11 @@ from typing import Any
 from django.urls import reverse
 
 from console.audit.models import Entry
+from console.loops.rules import LoopNote, LoopReport
 from quotas.enforcement import charts
 from quotas.enforcement.adapters import registry
 from quotas.enforcement.models import OPEN_STATES, PlacementState, Rollout, RolloutItem
+from quotas.enforcement.selectors.target_loops import as_of, condition_now
 from quotas.plans.charts import describe, human
 from quotas.plans.contracts import EffectiveLimit, EffectiveLimits, Group, Source
 from quotas.plans.effective import effective_limits
@@ -50,6 +52,12 @@ class PlacementPanel:
     refusals: Sequence[Mapping[str, str]]
     warnings: Sequence[str]
     foreign: Sequence[str]
+    unchecked: bool = False
+
+    @property
+    def condition_now(self) -> str:
+        """The condition as pages may claim it."""
+        return condition_now(self.condition, unchecked=self.unchecked)
 
     @property
     def sparks_url(self) -> str:
@@ -74,10 +82,24 @@ class TenantPage:
     history: tuple[Entry, ...]
     moving: bool
     unreadable: UnreadableSummary | None
+    observed_at: datetime | None = None
+    loops: tuple[LoopNote, ...] = ()
+
+    @property
+    def unchecked(self) -> bool:
+        """Whether nobody can say now that everything of it is as intended."""
+        return any(place.unchecked for place in self.placements)
+
+    @property
+    def condition_now(self) -> str:
+        """The condition as pages may claim it."""
+        return condition_now(self.condition, unchecked=self.unchecked)
 
 
-def tenant_page(tenant: Tenant, *, now: datetime) -> TenantPage:
-    """Reads the page in a constant number of queries, whatever the tenant has."""
+def tenant_page(tenant: Tenant, *, now: datetime, report: LoopReport | None = None) -> TenantPage:
+    """Reads the page in a constant number of queries, whatever the tenant has. `report` says which
+    targets nobody compares."""
+    unchecked = report.unchecked if report else frozenset()
     history = load_histories([tenant.pk]).get(tenant.pk)
     limits = effective_limits(history, now) if history else None
     placed = Placement.objects.filter(tenant=tenant).select_related("target", "state")
@@ -94,6 +116,7 @@ def tenant_page(tenant: Tenant, *, now: datetime) -> TenantPage:
     }
     leases = Lease.objects.filter(tenant=tenant, ends_at__gt=now).order_by("ends_at")
     overrides = Override.objects.filter(tenant=tenant, ends_at__isnull=True)
+    places = [_panel(place, limits, unchecked) for place in placed.order_by("target__slug", "id")]
     return TenantPage(
         tenant=tenant,
         condition=state.condition if state else "unknown",
@@ -105,15 +128,19 @@ def tenant_page(tenant: Tenant, *, now: datetime) -> TenantPage:
         ),
         leases=tuple(leases) if Source.LEASE in sources else (),
         overrides=tuple(overrides) if Source.OVERRIDE in sources else (),
-        placements=tuple(_panel(place, limits) for place in placed.order_by("target__slug", "id")),
+        placements=tuple(places),
         rollouts=tuple(Rollout.objects.filter(pk__in=moving).order_by("-id")[:5]),
         history=tuple(Entry.objects.filter(tenant=tenant.slug).order_by("-at", "-id")[:HISTORY]),
         moving=bool(moving),
         unreadable=unreadable_of(tenant),
+        observed_at=as_of(place.observed_at for place in places),
+        loops=report.notes({place.target for place in places}) if report and places else (),
     )
 
 
-def _panel(placement: Placement, limits: EffectiveLimits | None) -> PlacementPanel:
+def _panel(
+    placement: Placement, limits: EffectiveLimits | None, unchecked: frozenset[str]
+) -> PlacementPanel:
     state: PlacementState | None = getattr(placement, "state", None)
     lines = _lines(placement.target.kind, state, limits)
     return PlacementPanel(
@@ -138,6 +165,7 @@ def _panel(placement: Placement, limits: EffectiveLimits | None) -> PlacementPan
         refusals=state.refusals if state else (),
         warnings=state.warnings if state else (),
         foreign=state.foreign if state else (),
+        unchecked=placement.target.slug in unchecked,
     )
 
 

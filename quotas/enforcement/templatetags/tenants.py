@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from console.pages.charts import HeadroomBar
 from console.templatetags.headroom import ago, condition, headroom_bar
+from quotas.enforcement.selectors.target_loops import UNCHECKED
 from quotas.enforcement.selectors.tenant_list import TenantRow
 
 register = template.Library()
@@ -60,7 +61,8 @@ def _line(row: TenantRow, *, selectable: bool) -> str:
 
 def _state(row: TenantRow) -> str:
     """What is most worth saying: how enforcement stands, or that the tenant is on its way out."""
-    if row.status == "active" or (row.status == "suspended" and row.condition != "synced"):
+    settled = row.condition in ("synced", UNCHECKED)
+    if row.status == "active" or (row.status == "suspended" and not settled):
         return row.condition
     return row.status
 

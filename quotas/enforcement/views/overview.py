@@ -17,6 +17,7 @@ from console.numbers import whole_number
 from console.pages.partials import ANY, render_partial_or_page
 from quotas.enforcement.models import Drift, Rollout
 from quotas.enforcement.selectors import overview as reads
+from quotas.enforcement.selectors.target_loops import loop_report
 from quotas.plans.models import Plan
 from tenants.models import Placement, Target, Tenant
 
@@ -42,7 +43,8 @@ def overview(request: SignedInRequest) -> HttpResponse:
 @require_GET
 def target_dots(request: SignedInRequest) -> HttpResponse:
     """The health dots of the top bar."""
-    return render(request, "enforcement/_target_dots.html", {"targets": reads.target_lines()})
+    lines = reads.target_lines(loop_report(timezone.now()))
+    return render(request, "enforcement/_target_dots.html", {"targets": lines})
 
 
 @requires(Permission.VIEW)

@@ -13,6 +13,7 @@ from console.access.rights import SignedInRequest, actor_of, requires
 from console.pages.partials import render_partial_or_page, wants_partial
 from quotas.enforcement.reconcile import operations
 from quotas.enforcement.selectors.overview import target_lines
+from quotas.enforcement.selectors.target_loops import loop_report
 from quotas.enforcement.selectors.targets import target_page
 from tenants.models import Target
 
@@ -22,7 +23,10 @@ from tenants.models import Target
 def target_list(request: SignedInRequest) -> HttpResponse:
     """Every target with its health and what is managed there."""
     off = Target.objects.filter(enabled=False).order_by("slug")
-    context = {"targets": target_lines(), "disabled": off}
+    report = loop_report(timezone.now())
+    lines = target_lines(report)
+    loops = report.notes({line.slug for line in lines}) if lines else ()
+    context = {"targets": lines, "disabled": off, "loops": loops}
     parts = {"targets-table": "enforcement/_targets_table.html"}
     return render_partial_or_page(request, "enforcement/target_list.html", context, partials=parts)
 

@@ -15,6 +15,7 @@ from console.database.keyset import Page, keyset_page
 from console.pages.partials import render_partial_or_page
 from quotas.enforcement.models import Condition
 from quotas.enforcement.selectors import tenant_list as lists
+from quotas.enforcement.selectors.target_loops import loop_report
 from quotas.enforcement.selectors.tenant_page import tenant_page
 from quotas.plans.models import Plan
 from tenants.models import Target, Tenant, TenantStatus
@@ -30,10 +31,12 @@ def tenant_list(request: SignedInRequest) -> HttpResponse:
     page = keyset_page(
         tenants, cursor=request.GET.get("cursor", ""), key=("slug",), descending=False
     )
+    report = loop_report(timezone.now())
     context = {
+        "loops": report.notes(report.unchecked) if page.rows else (),
         "filters": filters,
         "page": Page(rows=[], next=page.next, previous=page.previous),
-        "rows": lists.rows(page.rows),
+        "rows": lists.rows(page.rows, report.unchecked),
         "conditions": Condition.choices,
         "statuses": TenantStatus.choices,
         "fullness": (("near", "90 % used or more"), ("over", "over a limit")),
@@ -51,6 +54,7 @@ def tenant_detail(request: SignedInRequest, slug: str) -> HttpResponse:
     tenant = get_object_or_404(
         Tenant.objects.visible_to(request.user).select_related("state"), slug=slug
     )
-    context = {"page": tenant_page(tenant, now=timezone.now()), "tenant": tenant}
+    now = timezone.now()
+    context = {"page": tenant_page(tenant, now=now, report=loop_report(now)), "tenant": tenant}
     parts = {"tenant-live": "enforcement/_tenant_live.html"}
     return render_partial_or_page(request, "enforcement/tenant.html", context, partials=parts)

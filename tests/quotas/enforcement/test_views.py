@@ -45,7 +45,7 @@ def test_the_list_takes_as_many_queries_for_fifty_tenants_as_for_one(
     client = sign_in(Role.ADMIN)
     tenant("acme", lab)
     client.get("/tenants/")
-    with django_assert_max_num_queries(9) as few:
+    with django_assert_max_num_queries(13) as few:
         client.get("/tenants/")
     for number in range(49):
         tenant(f"tenant-{number:02}", lab)
@@ -182,7 +182,7 @@ def test_the_overview_takes_a_bounded_number_of_queries(
     for number in range(30):
         tenant(f"t-{number}", lab, condition=Condition.CONFLICT)
     client.get("/")
-    with django_assert_max_num_queries(22):
+    with django_assert_max_num_queries(26):
         client.get("/")
 
 

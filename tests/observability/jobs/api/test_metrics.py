@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 
 import pytest
@@ -15,7 +16,9 @@ from observability.engines import registry
 from observability.engines.contracts import Status
 from observability.jobs.models import IngestGap, IngestState
 from observability.jobs.selectors.ingest import ingest_statuses
+from quotas.enforcement.models import TargetState
 from tenants.models import Target
+from tests.console.loops.rows import all_run, stopped
 from tests.observability.jobs.factories import make_run, make_target
 from tests.observability.jobs.fakes import ScriptedSource, reading
 from tests.rest import Rest
@@ -104,3 +107,29 @@ def test_the_panel_says_what_is_wrong(target: Target, client: Client) -> None:
     assert "not yet" in never
     Target.objects.filter(pk=target.pk).update(kind="prometheus")
     assert client.get(f"/jobs/targets/{target.slug}/ingest/").content.strip() == b""
+
+
+def test_prometheus_reads_how_long_ago_each_loop_ran(target: Target) -> None:
+    all_run()
+    stopped("beat", minutes=10)
+    TargetState.objects.create(target=target, swept_at=timezone.now() - timedelta(seconds=30))
+    families = text_string_to_metric_families(
+        Rest(Role.VIEWER).client.get("/metrics").content.decode()
+    )
+    found = {
+        (sample.name, sample.labels["loop"], sample.labels["target"]): sample.value
+        for family in families
+        for sample in family.samples
+        if "loop" in sample.labels
+    }
+    age, late = "headroom_loop_age_seconds", "headroom_loop_late"
+    assert 600 <= found[age, "beat", ""] < 660
+    assert (found[late, "beat", ""], found[late, "tick", ""]) == (1.0, 0.0)
+    assert 30 <= found[age, "sweep", "eu"] < 90
+    assert found[late, "sweep", "eu"] == 0.0
+    assert (age, "ingest", "eu") in found
+    assert {"usage", "job-retention", "ingest"} <= {loop for _, loop, _ in found}
+
+
+def test_a_loop_that_never_ran_is_infinitely_old(target: Target) -> None:
+    assert scraped()["headroom_loop_age_seconds", ""] == math.inf

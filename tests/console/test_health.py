@@ -1,0 +1,44 @@
+"""/readyz names what stands still, and stays ready: pages work, and say the same."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from console.loops.contracts import BEAT, INGEST
+from tenants.models import Target
+from tests.console.loops.rows import all_run, stopped
+
+pytestmark = pytest.mark.django_db
+
+
+def degraded() -> list[str]:
+    """But for the broker, which these tests do not have."""
+    answer = Client().get("/readyz")
+    assert answer.status_code == 200
+    return [name for name in answer.json()["degraded"] if name != "broker"]
+
+
+def test_it_is_quiet_while_every_loop_runs() -> None:
+    all_run()
+    assert degraded() == []
+    assert Client().get("/readyz").json()["checks"]["loops"]["late"] == []
+
+
+def test_a_dead_scheduler_is_named_with_what_no_longer_runs() -> None:
+    all_run()
+    stopped(BEAT, "tick")
+    assert degraded() == ["loop:beat", "loop:tick"]
+
+
+def test_processes_that_never_ran_are_named() -> None:
+    assert {f"loop:{BEAT}", f"loop:{INGEST}"} <= set(degraded())
+
+
+def test_a_target_that_stands_still_is_told_without_its_name() -> None:
+    all_run()
+    target = Target.objects.create(slug="secret-lab", name="Lab", kind="kubernetes")
+    Target.objects.filter(pk=target.pk).update(updated_at=timezone.now().replace(year=2020))
+    assert degraded() == ["loop:ingest", "loop:probe", "loop:sweep"]
+    assert "secret-lab" not in Client().get("/readyz").content.decode()
