@@ -24,9 +24,9 @@ def report(*late: str, never: Iterable[str] = (), targets: Iterable[LoopStatus] 
     return LoopReport([*named, *targets], NOW)
 
 
-def said(found: LoopReport, targets: set[str] | None = None) -> list[str]:
+def sentences(loops: LoopReport, targets: set[str] | None = None) -> list[str]:
     """The notes' first sentences."""
-    return [f"{note.what} {note.at}: {note.why}" for note in found.notes(targets)]
+    return [f"{note.what} {note.at}: {note.why}" for note in loops.notes(targets)]
 
 
 def test_nothing_is_said_while_everything_runs() -> None:
@@ -72,16 +72,16 @@ def test_what_never_ran_is_said_without_a_moment() -> None:
 
 def test_a_target_that_is_not_compared_is_named_while_the_rounds_go_on() -> None:
     lab = [LoopStatus(SWEEP, 30.0, FOUR, target="lab"), LoopStatus(SWEEP, 30.0, NOW, target="eu")]
-    assert said(report(targets=lab)) == [
+    assert sentences(report(targets=lab)) == [
         "lab has not been compared with what is intended 13:41 UTC: comparing fails or hangs"
     ]
-    assert said(report(targets=lab), {"eu"}) == []
+    assert sentences(report(targets=lab), {"eu"}) == []
     assert report(targets=lab).unchecked == {"lab"}
 
 
 def test_probing_and_pushing_that_stand_still_are_named_too() -> None:
     lab = [LoopStatus(PROBE, 30.0, FOUR, target="lab"), LoopStatus(QUEUE, 3.0, FOUR, target="lab")]
-    first, second = said(report(targets=lab), {"lab"})
+    first, second = sentences(report(targets=lab), {"lab"})
     assert first.startswith("lab has not been probed")
     assert second.startswith("lab has changes that nobody has pushed")
 
@@ -98,9 +98,9 @@ def test_jobs_that_are_not_read_and_other_rounds_concern_the_overview_alone() ->
          LoopStatus("made-up", 60.0, FOUR)],
         NOW,
     )  # fmt: skip
-    assert said(late) == [
+    assert sentences(late) == [
         "Jobs have not been read 13:41 UTC: the ingest process is not running",
         "No sample of use has been taken 13:41 UTC: the task fails, or waits for a worker",
         "The round made-up has not run 13:41 UTC: the task fails, or waits for a worker",
     ]
-    assert said(late, {"lab"}) == []
+    assert sentences(late, {"lab"}) == []

@@ -38,7 +38,7 @@ def test_a_clock_that_was_set_back_does_not_stop_the_ticks() -> None:
         name="beat", at=timezone.now() + timedelta(hours=1), known_at=timezone.now()
     )
     services.tick("beat")
-    assert LoopTick.objects.get().at <= timezone.now()
+    assert LoopTick.objects.filter(at__lte=timezone.now()).exists()
 
 
 def test_a_round_leaves_its_tick_when_it_is_done_and_none_when_it_fails() -> None:
@@ -52,7 +52,7 @@ def test_a_round_leaves_its_tick_when_it_is_done_and_none_when_it_fails() -> Non
 
 
 def test_a_task_that_is_no_round_leaves_none() -> None:
-    run_replay.apply(args=[404])
+    run_replay.apply(args=(404,))
     assert not LoopTick.objects.exists()
 
 

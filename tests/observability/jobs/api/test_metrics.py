@@ -116,19 +116,19 @@ def test_prometheus_reads_how_long_ago_each_loop_ran(target: Target) -> None:
     families = text_string_to_metric_families(
         Rest(Role.VIEWER).client.get("/metrics").content.decode()
     )
-    found = {
+    samples = {
         (sample.name, sample.labels["loop"], sample.labels["target"]): sample.value
         for family in families
         for sample in family.samples
         if "loop" in sample.labels
     }
     age, late = "headroom_loop_age_seconds", "headroom_loop_late"
-    assert 600 <= found[age, "beat", ""] < 660
-    assert (found[late, "beat", ""], found[late, "tick", ""]) == (1.0, 0.0)
-    assert 30 <= found[age, "sweep", "eu"] < 90
-    assert found[late, "sweep", "eu"] == 0.0
-    assert (age, "ingest", "eu") in found
-    assert {"usage", "job-retention", "ingest"} <= {loop for _, loop, _ in found}
+    assert 600 <= samples[age, "beat", ""] < 660
+    assert (samples[late, "beat", ""], samples[late, "tick", ""]) == (1.0, 0.0)
+    assert 30 <= samples[age, "sweep", "eu"] < 90
+    assert samples[late, "sweep", "eu"] == 0.0
+    assert (age, "ingest", "eu") in samples
+    assert {"usage", "job-retention", "ingest"} <= {loop for _, loop, _ in samples}
 
 
 def test_a_loop_that_never_ran_is_infinitely_old(target: Target) -> None:
