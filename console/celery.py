@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import structlog
 from celery import Celery, Task
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
+from console import deadline
 from console.loops.services import tick_of_task
+from console.publisher import BrokerHangs, publisher
 from console.request import current_request_id
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
+
+LONGEST_SECONDS: Final = 5.0
+"""How long a loop waits for the broker to take a message."""
+HURRIED_SECONDS: Final = 2.0
+"""The same for a request, as far as its deadline leaves that, but at least SHORTEST_SECONDS."""
+SHORTEST_SECONDS: Final = 0.2
 
 log = structlog.get_logger(__name__)
 
@@ -62,10 +71,23 @@ def enqueue(name: str, *args: Any, **kwargs: Any) -> bool:
 def _send(
     name: str, args: tuple[Any, ...], kwargs: dict[str, Any], *, expires: float | None = None
 ) -> bool:
+    """In the publisher's thread, and not waited for longer than it may: whoever sends is a loop, or
+    a request that tells of what is committed already."""
     headers = {"request_id": current_request_id.get()}
+    send = partial(
+        app.send_task,
+        name,
+        args=args,
+        kwargs=kwargs,
+        headers=headers,
+        retry=False,
+        expires=expires,
+    )
+    left = deadline.left()
+    within = LONGEST_SECONDS if left is None else max(min(left, HURRIED_SECONDS), SHORTEST_SECONDS)
     try:
-        app.send_task(name, args=args, kwargs=kwargs, headers=headers, retry=False, expires=expires)
-    except OperationalError as error:
+        publisher.publish(send, within=within)
+    except (OperationalError, BrokerHangs) as error:
         log.warning("enqueue.failed", name=name, args=args, error=str(error))
         return False
     return True

@@ -59,6 +59,11 @@ class Unreachable(ExternalError):
         super().__init__(message, retryable=True, code="unreachable", retry_after=retry_after)
 
 
+class OutOfTime(Unreachable):
+    """The request for which it was asked could not wait any longer; nothing is said of the system
+    itself, which may only be slow."""
+
+
 class Throttled(ExternalError):
     """The system asked us to slow down (HTTP 429, RESOURCE_EXHAUSTED)."""
 

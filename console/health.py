@@ -17,6 +17,8 @@ from django.utils import timezone
 from console import checks
 from console.loops.selectors import loop_statuses
 
+# What makes a broker say something; over TLS the connection has to do.
+_HELLOS = {"redis": b"PING\r\n", "amqp": b"AMQP\x00\x00\x09\x01"}
 _DEFAULT_PORTS = {"redis": 6379, "rediss": 6379, "amqp": 5672, "amqps": 5671}
 
 
@@ -31,12 +33,16 @@ def _database() -> None:
 
 
 def _broker() -> None:
+    """It is there, and alive: one that hangs still accepts connections."""
     parts = urlsplit(settings.CELERY_BROKER_URL)
     if parts.scheme == "memory":
         return
     port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
-    with socket.create_connection((parts.hostname or "", port), timeout=1):
-        return
+    with socket.create_connection((parts.hostname or "", port), timeout=1) as connection:
+        if hello := _HELLOS.get(parts.scheme):
+            connection.sendall(hello)
+            if not connection.recv(1):  # whatever it says, a refusal too
+                raise ConnectionResetError
 
 
 _CHECKS: dict[str, tuple[Callable[[], None], bool]] = {

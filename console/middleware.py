@@ -11,7 +11,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from console import health
+from console import deadline, health
 from console.errors import DomainError, ExternalError
 from console.pages.partials import ANY, render_partial_or_page
 from console.request import current_request_id
@@ -19,6 +19,7 @@ from console.request import current_request_id
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 _ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
+_SAFE = ("GET", "HEAD", "OPTIONS")
 _POLICY = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
     "script-src 'self'; frame-ancestors 'none'; base-uri 'self'; form-action 'self'"
@@ -43,6 +44,20 @@ class RequestId:
             current_request_id.reset(token)
         response["X-Request-ID"] = request_id
         return response
+
+
+class Deadline:
+    """Requests that change something are not held by other systems for longer than
+    REQUEST_SECONDS: what could not be read or told by then is said, and follows."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.method in _SAFE:
+            return self.get_response(request)
+        with deadline.within(settings.REQUEST_SECONDS):
+            return self.get_response(request)
 
 
 class HealthMiddleware:

@@ -50,6 +50,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "console.middleware.RequestId",
     "console.middleware.HealthMiddleware",
+    "console.middleware.Deadline",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "console.middleware.ContentSecurityPolicy",
@@ -280,6 +281,8 @@ PROBE_SECONDS = env.integer("PROBE_SECONDS", 30, low=5, high=3600)
 CLAIM_SECONDS = env.integer("CLAIM_SECONDS", 30, low=5, high=3600)
 # The bound on one call to an outside system, in seconds.
 TARGET_TIMEOUT_SECONDS = env.integer("TARGET_TIMEOUT_SECONDS", 10, low=1, high=300)
+# How long one request that changes something waits for targets and broker together, in seconds.
+REQUEST_SECONDS = env.integer("REQUEST_SECONDS", 5, low=2, high=300)
 TARGET_CONCURRENCY = env.integer("TARGET_CONCURRENCY", 16, low=1, high=128)
 # Replays: where bundles of workflow code are (below NAME/VERSION), and what one replay may use.
 REPLAY_BUNDLES = env.text("REPLAY_BUNDLES", str(BASE_DIR / "bundles"))

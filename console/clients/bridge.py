@@ -18,7 +18,8 @@ import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
-from console.errors import Unreachable
+from console import deadline
+from console.errors import OutOfTime, Unreachable
 
 T = TypeVar("T")
 
@@ -134,17 +135,20 @@ def submit(coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
 
 
 def run(coro_fn: Callable[[], Coroutine[Any, Any, T]], timeout: float) -> T:
-    """Run `coro_fn()` on the background loop and return its result within `timeout` seconds.
+    """Run `coro_fn()` on the background loop and return its result within `timeout` seconds, or
+    what is left of the request that waits for it.
 
     Raises Unreachable when the time is over, whatever the target or even the loop itself does.
     """
+    own, timeout = timeout, deadline.bounded(timeout)
     # Whoever knows its deadline may say itself what took too long, hence the margin.
     future = submit(asyncio.wait_for(coro_fn(), timeout + MARGIN))
     try:
         return future.result(timeout + GRACE)
     except TimeoutError:
         future.cancel()
-        raise Unreachable(f"no answer within {timeout:g} s") from None
+        kind = Unreachable if timeout == own else OutOfTime
+        raise kind(f"no answer within {timeout:.2g} s") from None
     except concurrent.futures.CancelledError:
         raise Unreachable("the call was cancelled because the process is stopping") from None
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+
 import pytest
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from console.loops.contracts import BEAT, INGEST
 from tenants.models import Target
@@ -34,6 +38,31 @@ def test_a_dead_scheduler_is_named_with_what_no_longer_runs() -> None:
 
 def test_processes_that_never_ran_are_named() -> None:
     assert {f"loop:{BEAT}", f"loop:{INGEST}"} <= set(degraded())
+
+
+@pytest.mark.parametrize("answer", [b"+PONG\r\n", b"-NOAUTH Authentication required.\r\n"])
+def test_a_broker_that_answers_anything_is_there(answer: bytes, settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings.CELERY_BROKER_URL = f"redis://127.0.0.1:{server.getsockname()[1]}/0"
+
+        def serve() -> None:
+            peer, _ = server.accept()
+            with peer:
+                assert peer.recv(64) == b"PING\r\n"
+                peer.sendall(answer)
+
+        serving = threading.Thread(target=serve)
+        serving.start()
+        assert Client().get("/readyz").json()["checks"]["broker"]["ok"]
+        serving.join()
+
+
+def test_a_broker_that_accepts_and_never_answers_is_away(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings.CELERY_BROKER_URL = f"redis://127.0.0.1:{server.getsockname()[1]}/0"
+        answer = Client().get("/readyz")
+    assert answer.json()["checks"]["broker"] == {"ok": False, "error": "TimeoutError"}
+    assert "broker" in answer.json()["degraded"]
 
 
 def test_a_target_that_stands_still_is_told_without_its_name() -> None:

@@ -135,6 +135,10 @@ class Installation:
         """A Temporal target, probed."""
         return self._target(slug, "temporal", endpoint=address, **values)
 
+    def celery(self, url: str, slug: str = "tasks", **values: Any) -> Target:
+        """A Celery target, probed."""
+        return self._target(slug, "celery", endpoint=url, **values)
+
     def _target(self, slug: str, kind: str, **values: Any) -> Target:
         target = Target.objects.create(slug=slug, name=slug, kind=kind, **values)
         probed = probe(target.pk)

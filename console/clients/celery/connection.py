@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 import kombu
 from kombu.exceptions import OperationalError
 
+from console import deadline
 from console.clients import credentials
 from console.clients.credentials import Secret
 from console.errors import ExternalError, Refused, Unreachable
@@ -46,18 +47,20 @@ class Broker:
         return Secret(self._endpoint)
 
     def connection(self) -> Any:
-        """A kombu connection that is open. Raises ExternalError within about `timeout`."""
+        """A kombu connection that is open. Raises ExternalError within about `timeout`, or what is
+        left of the request that waits for it; what is asked over it is bounded likewise."""
+        timeout = deadline.bounded(self.timeout)
         url = self._url()
         scheme = _scheme(url)
         with self.errors():
             connection: Any = kombu.Connection(
                 url.value,
-                connect_timeout=self.timeout,
+                connect_timeout=timeout,
                 heartbeat=30 if scheme.endswith(("amqp", "amqps")) else 0,
-                transport_options=_options(scheme, self.timeout),
+                transport_options=_options(scheme, timeout),
             )
             try:
-                connection.ensure_connection(max_retries=1, timeout=self.timeout, interval_start=0)
+                connection.ensure_connection(max_retries=1, timeout=timeout, interval_start=0)
                 channel = connection.default_channel
                 if connection.transport.driver_type == "redis":
                     # Whoever closes a connection waits for its last BRPOP: a second by default.

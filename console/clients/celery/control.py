@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import kombu
 
+from console import deadline
 from console.clients.celery.records import TaskOnWorker, TaskType, WorkerStats
 from console.errors import Refused
 
@@ -205,13 +206,13 @@ class Control:
         )
 
     def _collect(self, replies: Replies, wanted: set[str] | None) -> None:
-        deadline, everybody = time.monotonic() + self._wait, False
+        ends, everybody = time.monotonic() + deadline.bounded(self._wait), False
         while wanted is None or not wanted <= replies.keys():
             if wanted is None and not everybody and self._expected:
                 everybody = self._expected <= replies.keys()
                 if everybody:
-                    deadline = min(deadline, time.monotonic() + GRACE)
-            left = deadline - time.monotonic()
+                    ends = min(ends, time.monotonic() + GRACE)
+            left = ends - time.monotonic()
             if left <= 0:
                 return
             with suppress(TimeoutError):

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from console import deadline
 from console.clients import bridge
 from console.clients.contracts import AppliedObject
 from console.clients.kubernetes.calls import Calls
@@ -59,6 +60,7 @@ class ApplyMany:
 
     def run(self, concurrency: int, timeout: float) -> list[AppliedObject]:
         """All results in the order of the manifests, within `timeout` seconds (about)."""
+        timeout = deadline.bounded(timeout)
         end = time.monotonic() + timeout + bridge.GRACE
         future = bridge.submit(self._work_all(concurrency, timeout))
         try:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import structlog
 from django.conf import settings
 
+from console import deadline
 from console.chunks import chunks
-from console.errors import ExternalError
+from console.deadline import ContextPool
+from console.errors import ExternalError, OutOfTime, Unreachable
 from quotas.enforcement.adapters import registry
 from quotas.enforcement.diff import diff
 from quotas.enforcement.models import TargetState
@@ -21,10 +24,13 @@ from quotas.plans.contracts import EffectiveLimits
 from tenants.contracts import PlacementRef, TargetRef
 from tenants.models import Placement, Target
 
+T = TypeVar("T")
+
 log = structlog.get_logger(__name__)
 
 MANY = 50
 """From so many placements on, a target is listed as a whole instead of asked for each."""
+_GRACE = 0.5
 _NO_PLAN = Refusal("", "no_plan", "The tenant has no plan in force; nothing was changed here.")
 
 
@@ -160,13 +166,36 @@ def _plan_side_by_side(
         except ExternalError as error:
             return error
 
-    with ThreadPoolExecutor(max_workers=8, thread_name_prefix="preview") as pool:
-        for (target, _), outcome in zip(requests, pool.map(plan, requests), strict=True):
+    pool = ContextPool(max_workers=8, thread_name_prefix="preview")
+    try:
+        outcomes = [(target, pool.submit(plan, (target, refs))) for target, refs in requests]
+        for target, future in outcomes:
+            outcome = _in_time(future)
             if isinstance(outcome, ExternalError):
-                failures[target.id] = outcome.message
+                failures[target.id] = _reason(outcome)
                 continue
             planned, observation = outcome
             plans |= planned
             unobserved |= observation.failures
             reads += observation.reads
+    finally:
+        # Whoever hangs is not waited for where somebody waits for us: its own timeout ends it.
+        pool.shutdown(wait=deadline.left() is None, cancel_futures=True)
     return PlanResult(plans, unobserved, failures, reads)
+
+
+def _in_time(future: Future[T | ExternalError]) -> T | ExternalError:
+    """A little longer than clients have, as they know better what there was no answer to."""
+    left = deadline.left()
+    if left is None:
+        return future.result()
+    try:
+        return future.result(timeout=max(left - deadline.RESERVE + _GRACE, 0.0))
+    except TimeoutError:
+        return OutOfTime("no answer")
+
+
+def _reason(error: ExternalError) -> str:
+    """What it says; of one that was cut short by whoever waits for us, that it was."""
+    late = isinstance(error, OutOfTime) or (isinstance(error, Unreachable) and deadline.is_over())
+    return f"could not be read in time: {error.message}" if late else error.message

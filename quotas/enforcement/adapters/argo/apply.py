@@ -8,10 +8,11 @@ The quota that lets nobody in is set before anything else, and goes when all els
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from typing import Any, Final
 
 from console.clients.kubernetes.client import KubernetesClient
+from console.deadline import ContextPool
 from console.errors import Conflict, ExternalError, NotFound
 from quotas.enforcement.adapters.argo import names
 from quotas.enforcement.adapters.argo.compile import manifest
@@ -50,7 +51,7 @@ def run(
     """Makes the changes of many placements side by side, reporting each as it ends, in this
     thread."""
     workers = max(1, min(concurrency, len(work)))
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="apply") as pool:
+    with ContextPool(max_workers=workers, thread_name_prefix="apply") as pool:
         for ended in as_completed([pool.submit(_apply, client, requested) for requested in work]):
             on_result(ended.result())
 

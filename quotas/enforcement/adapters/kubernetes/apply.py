@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
 from console.clients.contracts import AppliedObject
 from console.clients.kubernetes.client import KubernetesClient
+from console.deadline import ContextPool
 from console.errors import Conflict, ExternalError, Unreachable
 from quotas.enforcement.adapters.kubernetes import names
 from quotas.enforcement.adapters.kubernetes.conflicts import (
@@ -92,7 +93,7 @@ def run(
         if not _has_more(apply):
             on_result(apply.result())
 
-    with ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="apply") as pool:
+    with ContextPool(max_workers=concurrency, thread_name_prefix="apply") as pool:
         list(pool.map(lambda apply: adopt(client, apply), filter(adopts, applies)))
         for force in (False, True):
             alike = [apply for apply in applies if apply.requested.force is force]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final
 
 from console.clients.kubernetes.client import KubernetesClient
+from console.deadline import ContextPool
 from console.errors import ExternalError, NotFound, Refused, Unreachable
 from quotas.enforcement.adapters.kubernetes import names
 from quotas.enforcement.adapters.kubernetes.parse import (
@@ -40,7 +40,7 @@ def everything(client: KubernetesClient, placements: Sequence[PlacementRef]) -> 
 
 def _everything(client: KubernetesClient, placements: Sequence[PlacementRef]) -> Observation:
     before = client.counter.copy()
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="sweep") as pool:
+    with ContextPool(max_workers=1, thread_name_prefix="sweep") as pool:
         quotas = pool.submit(client.list, "ResourceQuota", page=PAGE)
         listed = client.list_many(_LABELLED, label_selector=names.SELECTOR, page=PAGE)
         listed["ResourceQuota"] = quotas.result()
@@ -103,7 +103,7 @@ def one_by_one(
             return error
 
     workers = max(1, min(concurrency, len(placements)))
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="observe") as pool:
+    with ContextPool(max_workers=workers, thread_name_prefix="observe") as pool:
         for placement, outcome in zip(placements, pool.map(outcome_of, placements), strict=True):
             if isinstance(outcome, Unreachable):
                 raise outcome

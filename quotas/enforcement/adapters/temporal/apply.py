@@ -8,12 +8,13 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, field
 from typing import Final
 
 from console.clients.contracts import UNCHANGED, QueueConfig, Unchanged
 from console.clients.temporal.client import TemporalClient
+from console.deadline import ContextPool
 from console.errors import ExternalError
 from quotas.enforcement.adapters.temporal.names import OURS
 from quotas.enforcement.ports import ApplyResult, Change, Operation, PlacementChanges
@@ -100,7 +101,7 @@ def run(
         if not requested.changes:
             report(requested)
     batches = _batches(work)
-    with ThreadPoolExecutor(
+    with ContextPool(
         max_workers=max(1, min(concurrency, len(batches))), thread_name_prefix="queues"
     ) as pool:
         futures = {

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from console.clients.contracts import QueueConfig, QueueKind, QueueStats, RateLimit
 from console.clients.temporal.client import TemporalClient
+from console.deadline import ContextPool
 from console.errors import ExternalError, Unreachable
 from quotas.enforcement.adapters.temporal.compile import (
     QUEUE_RATE,
@@ -102,7 +102,7 @@ def _side_by_side(
             return error
 
     workers = max(1, min(MOST_AT_ONCE, concurrency, len(names)))
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="queues") as pool:
+    with ContextPool(max_workers=workers, thread_name_prefix="queues") as pool:
         return list(pool.map(one, names))
 
 
