@@ -3,7 +3,8 @@
 Started by runner.py in isolated mode, with a small environment and nothing of the console loaded.
 Standard input: one line of JSON (the job), then for each history one line of JSON with its size in
 bytes, followed by as many bytes. The answers go to the file descriptor that the job names, because
-the SDK's core, and any bundle, may write to standard output.
+the SDK's core, and any bundle, may write to standard output: how far this process is isolated, then
+what is in the bundle, then one for each history.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
 from typing import IO, Any, Final
 
 from temporalio.api.enums.v1 import EventType
@@ -37,10 +40,15 @@ def main() -> None:
     job = json.loads(source.readline())
     answers = os.fdopen(job["answers"], "w", encoding="utf-8")
     isolation.die_with_parent()
-    # Before any thread is started: the filter holds for this thread and those it starts.
-    isolated = isolation.cut_off()
+    # The console is no place to import from: what was needed of it is here.
+    root = Path(sys.path.pop(0))
+    # Before the filters, one of which keeps limits as they are.
+    isolation.limit_resources(memory=job["memory"], processor=job["processor"])
+    # Before any thread is started: the filters hold for this thread and those it starts.
+    isolated = isolation.cut_off(code=map(Path, job["paths"]), own=Path.cwd(), root=root)
+    # Before the bundle has a say.
+    _send(answers, asdict(isolated))
     runtime = Runtime(telemetry=TelemetryConfig(logging=None))
-    isolation.limit_resources(memory=job["memory"])
     recorder = compare.Recorder(SandboxedWorkflowRunner(), UnsandboxedWorkflowRunner())
     try:
         workflows = load(job["paths"], job["modules"])
@@ -51,7 +59,7 @@ def main() -> None:
         _send(answers, {"error": f"{type(error).__name__}: {error}"[:LONGEST]})
         os._exit(0)
     replayer = Replayer(workflows=workflows, workflow_runner=recorder, runtime=runtime)
-    _send(answers, {"workflows": names, "isolated": isolated})
+    _send(answers, {"workflows": names})
     asyncio.run(_serve(source, answers, replayer, recorder))
     answers.flush()
     os._exit(0)  # the SDK's threads may crash an orderly end of the interpreter

@@ -1,55 +1,61 @@
-"""What a replay may not do: use much memory, write large files, leave core files, outlive its
-parent, leave its process group, start processes, use a network.
+"""What a replay may not do: see files but those of its bundle, of Python and of a directory of its
+own; use a network; start processes or reach others; use much memory or processor time; outlive its
+parent.
 
-This bounds accidents. It is no wall against hostile code: importing a bundle runs what is in it,
-as our own user; that is why only admins register bundles.
+It bounds accidents and curious code. Where the kernel lacks one of the two filters, importing a
+bundle runs what is in it with all that our own user may do; `Isolation` then says so. docs/
+operations.md has what is not bounded.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
-import errno
-import platform
+import os
 import resource
 import signal
 import struct
 import sys
+import sysconfig
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
+from console import linux
+from console.clients.temporal.replay import landlock, system_calls
+
 _PR_SET_PDEATHSIG: Final = 1
-_PR_SET_NO_NEW_PRIVS: Final = 38
-_PR_SET_SECCOMP: Final = 22
-_FILTER_MODE: Final = 2
-
-# Linux: audit architecture, the number of clone(), and those of socket(), io_uring_setup(),
-# setpgid(), setsid(), fork() and vfork() there. A process that can make neither of the first two
-# has no network, but for the sockets that it was given; without setpgid and setsid it is killed
-# with its group; without the others the bound on memory is one on all that the bundle does.
-_ARCHITECTURES: Final = {
-    "x86_64": (0xC000003E, 56, (41, 425, 109, 112, 57, 58)),
-    "aarch64": (0xC00000B7, 220, (198, 425, 154, 157)),
-}
-# clone3() hides its flags from a filter: where it does not exist, the C library makes its threads
-# with clone().
-_CLONE3: Final = 435
-_CLONE_THREAD: Final = 0x00010000
-_LOAD: Final = 0x20  # BPF_LD | BPF_W | BPF_ABS
-_EQUAL: Final = 0x15  # BPF_JMP | BPF_JEQ | BPF_K
-_AT_LEAST: Final = 0x35  # BPF_JMP | BPF_JGE | BPF_K
-_ANY_BIT: Final = 0x45  # BPF_JMP | BPF_JSET | BPF_K
-_ANSWER: Final = 0x06  # BPF_RET | BPF_K
-_ALLOW: Final = 0x7FFF0000
-_FAIL: Final = 0x00050000
-_X32_BIT: Final = 0x40000000
+_CAPABILITIES_V3: Final = 0x20080522
 _LARGEST_FILE: Final = 64 << 20
+_OPEN_FILES: Final = 256
+# What programs need beside Python's own files: shared libraries, time zones, harmless devices.
+_SYSTEM: Final = (
+    *("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache"),
+    *("/usr/share/zoneinfo", "/etc/localtime"),
+    *("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"),
+)
 
 
-def limit_resources(*, memory: int) -> None:
-    """At most `memory` bytes of address space, files of 64 MiB, no core file, 256 open files."""
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """What the system could do. `calls`: no network, no other process. `files`: no file but the
+    bundle's, Python's and its own."""
+
+    calls: bool
+    files: bool
+
+
+def limit_resources(*, memory: int, processor: int) -> None:
+    """At most `memory` bytes of address space, `processor` seconds on all its threads together,
+    files of 64 MiB, no core file, 256 open files. Processes need no number: there is none but it;
+    its threads are counted by child_process.py, as the kernel's own number is one for everything
+    that the user runs."""
     _lower(resource.RLIMIT_AS, memory)
+    _lower(resource.RLIMIT_CPU, processor)
     _lower(resource.RLIMIT_FSIZE, _LARGEST_FILE)
     _lower(resource.RLIMIT_CORE, 0)
-    _lower(resource.RLIMIT_NOFILE, 256)
+    _lower(resource.RLIMIT_NOFILE, _OPEN_FILES)
 
 
 def _lower(kind: int, wanted: int) -> None:
@@ -61,52 +67,50 @@ def _lower(kind: int, wanted: int) -> None:
 def die_with_parent() -> None:
     """Linux: SIGKILL to us when the thread that started us is gone."""
     if sys.platform == "linux":
-        _prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+        linux.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
-def cut_off() -> bool:
-    """No new sockets, no other process and no other process group from here on; threads only. False
-    where the system has no such filter for us: the caller then says so."""
-    numbers = _ARCHITECTURES.get(platform.machine()) if sys.platform == "linux" else None
-    if numbers is None:
-        return False
-    program = _program(*numbers)
-    steps = ctypes.create_string_buffer(program, len(program))
-    head = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(steps))
+def cut_off(*, code: Iterable[Path], own: Path, root: Path) -> Isolation:
+    """From here on this process sees the `code` and Python's own files (of `root`, the directory of
+    the console, nothing else), writes below `own`, and reaches neither a network nor another
+    process. It must have one thread yet: the filters hold for this one and those that it starts."""
+    if sys.platform != "linux":
+        return Isolation(calls=False, files=False)
+    alone = _threads() == 1
     try:
-        _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-        _prctl(_PR_SET_SECCOMP, _FILTER_MODE, head)
+        system_calls.forgo_privileges()
     except OSError:
-        return False
-    return True
+        return Isolation(calls=False, files=False)
+    linux.forbid_inspection()
+    _drop_capabilities()
+    readable = [*code, *python_files(root), *map(Path, _SYSTEM)]
+    files = landlock.restrict(readable=readable, writable=[own, Path("/dev/null")])
+    calls = system_calls.restrict()
+    return Isolation(calls=calls and alone, files=files and alone)
 
 
-def _program(architecture: int, clone: int, refused: tuple[int, ...]) -> bytes:
-    # Where the answers stand, behind the calls that are refused. A jump counts from the next step.
-    refuse, missing, flags = (len(refused) + place for place in (7, 8, 9))
-    steps = [
-        (_LOAD, 0, 0, 4),  # the architecture that the call was made for
-        (_EQUAL, 0, refuse - 2, architecture),  # another one: refused
-        (_LOAD, 0, 0, 0),  # the number of the call
-        (_AT_LEAST, refuse - 4, 0, _X32_BIT),  # the x32 numbers of the same calls
-        (_EQUAL, flags - 5, 0, clone),
-        (_EQUAL, missing - 6, 0, _CLONE3),
-        *((_EQUAL, refuse - 7 - place, 0, number) for place, number in enumerate(refused)),
-        (_ANSWER, 0, 0, _ALLOW),
-        (_ANSWER, 0, 0, _FAIL | errno.EPERM),
-        (_ANSWER, 0, 0, _FAIL | errno.ENOSYS),
-        (_LOAD, 0, 0, 16),  # the flags of clone()
-        (_ANY_BIT, 0, 1, _CLONE_THREAD),
-        (_ANSWER, 0, 0, _ALLOW),
-        (_ANSWER, 0, 0, _FAIL | errno.EPERM),
-    ]
-    return b"".join(struct.pack("HBBI", *step) for step in steps)
+def python_files(root: Path) -> list[Path]:
+    """Where Python imports from; never a directory that `root` is in, unless the console is
+    installed with everything else."""
+    installed = {
+        Path(path)
+        for name in ("stdlib", "platstdlib", "purelib", "platlib")
+        if (path := sysconfig.get_path(name))
+    }
+    others = {Path(entry) for entry in sys.path if entry}
+    return sorted(installed | {path for path in others if not root.is_relative_to(path)})
 
 
-def _prctl(option: int, argument: int, pointer: bytes | None = None) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    third = ctypes.c_char_p(pointer) if pointer is not None else ctypes.c_ulong(0)
-    zero = ctypes.c_ulong(0)
-    if libc.prctl(ctypes.c_int(option), ctypes.c_ulong(argument), third, zero, zero) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"prctl {option} was refused")
+def _threads() -> int:
+    """Of this process; 1 where nobody can tell."""
+    try:
+        return len(os.listdir("/proc/self/task"))  # noqa: PTH208 - a few names
+    except OSError:
+        return 1
+
+
+def _drop_capabilities() -> None:
+    """Root without any of root's rights. Nothing for whoever has none."""
+    header = struct.pack("=Ii", _CAPABILITIES_V3, 0)
+    with contextlib.suppress(AttributeError):  # a C library without it
+        ctypes.CDLL(None).capset(header, bytes(24))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import History, HistoryEvent
 
+from console.clients.temporal.replay.child_process import ChildProcess
 from console.clients.temporal.replay.runner import Bounds, Bundle, ReplayProcess, ReplayVerdict
 from console.errors import Refused
 from tests.waiting import PATIENCE
@@ -140,10 +142,10 @@ threading.Thread(target=stop, daemon=True).start()
 def writing(line: str) -> str:
     """Code that writes a line to every pipe that it finds, whatever their numbers are."""
     return f"""
-import os
-for number in map(int, os.listdir("/proc/self/fd")):
+import os, stat
+for number in range(3, 256):
     try:
-        if number > 2 and os.readlink(f"/proc/self/fd/{{number}}").startswith("pipe:"):
+        if stat.S_ISFIFO(os.fstat(number).st_mode):
             os.write(number, {line!r}.encode() + b"\\n")
     except OSError:
         pass
@@ -161,7 +163,7 @@ def test_a_bundle_that_answers_with_nonsense_has_crashed(bundle: Write, line: st
 def test_an_answer_to_what_nobody_asked_is_none(bundle: Write) -> None:
     twice = '{"workflows": ["Fine"]}\n{"error": "again"}'
     with bundle(writing(twice) + _GOOD) as process:
-        assert not process.start().isolated
+        process.start()
         outcome = process.replay("a", b"")
     assert outcome.verdict is ReplayVerdict.CRASHED
     assert "no answer" in outcome.message
@@ -180,17 +182,66 @@ raise RuntimeError("x" * 5_000_000)
     assert len(refused.value.message) < 3000
 
 
-def test_files_that_a_bundle_writes_where_it_stands_go_with_it(
-    bundle: Write, tmp_path: Path
-) -> None:
-    place = tmp_path / "place"
-    code = f"""
+def test_files_that_a_bundle_writes_where_it_stands_go_with_it(bundle: Write) -> None:
+    code = """
 import os
 open("left-behind", "w").write("x")
-open({str(place)!r}, "w").write(os.getcwd())
+os.makedirs("deep/" * 200)
 """
-    with bundle(code + _GOOD) as process:
-        process.start()
-        home = Path(place.read_text())
+    named = _GOOD.replace("@workflow.defn", "@workflow.defn(name=os.getcwd())")
+    with bundle(code + named) as process:
+        home = Path(process.start().workflows[0])
         assert (home / "left-behind").exists()
     assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (
+            "for number in range(6):\n"
+            "    opened = os.open(str(number), os.O_CREAT | os.O_WRONLY)\n"
+            "    os.posix_fallocate(opened, 0, 60 << 20)\n",
+            "it wrote more than 256 MiB into its directory",
+        ),
+        ("for number in range(3000): os.mkdir(str(number))", "it made more than 2000 files"),
+        (
+            "threading.stack_size(65536)\n"
+            "for _ in range(300): threading.Thread(target=time.sleep, args=(600,)).start()",
+            "it started more than 256 threads",
+        ),
+    ],
+)
+def test_a_bundle_that_takes_more_than_it_may_is_ended_and_leaves_nothing(
+    bundle: Write, code: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = tmp_path / "temporary"
+    room.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(room))
+    with (
+        bundle(f"import os, threading, time\n{code}\ntime.sleep(600)") as process,
+        pytest.raises(Refused, match=words),
+    ):
+        process.start()
+    assert list(room.iterdir()) == []
+
+
+def test_a_process_that_has_used_half_of_its_processor_time_is_replaced(
+    bundle: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = _GOOD.replace("@workflow.defn", "@workflow.defn(name=str(os.getpid()))")
+    with bundle(f"import os\n{named}") as process:
+        first = process.start().workflows
+        process.replay("a", b"")
+        assert process.start().workflows == first
+        monkeypatch.setattr(ChildProcess, "processor_seconds", Bounds().processor)
+        process.replay("a", b"")
+        assert process.start().workflows != first
+
+
+def test_processor_time_is_bounded_by_the_kernel_too(bundle: Write) -> None:
+    code = "import resource; raise RuntimeError(resource.getrlimit(resource.RLIMIT_CPU))"
+    bounds = Bounds(seconds=PATIENCE, start_seconds=PATIENCE)
+    with bundle(code) as process, pytest.raises(Refused) as refused:
+        process.start()
+    assert f"({bounds.processor}, {bounds.processor})" in refused.value.message

@@ -1,0 +1,63 @@
+"""The directory that a replay writes into: how much is in it, and deleting all of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+
+def content(home: Path, *, at_most: int) -> tuple[int, int]:
+    """Bytes and number of what is below a directory; not counted on past `at_most`, and more than
+    that when something in it cannot be read, such as a path that is too long."""
+    size = number = 0
+    waiting = [home]
+    while waiting:
+        try:
+            entries = _entries(waiting.pop())
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return size, at_most + 1
+        number += len(entries)
+        if number > at_most:
+            return size, number
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(Path(entry.path))
+                else:
+                    size += entry.stat(follow_symlinks=False).st_blocks * 512
+    return size, number
+
+
+def remove(home: Path) -> None:
+    """Deletes a directory that nobody uses any more, however deep it is: what is nested is moved up
+    first, so no path gets long. What cannot be deleted stays; it never raises."""
+    with contextlib.suppress(OSError):
+        while entries := _entries(home):
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    _flatten(Path(entry.path), home)
+                else:
+                    Path(entry.path).unlink()
+        home.rmdir()
+
+
+def _flatten(directory: Path, home: Path) -> None:
+    """Deletes one directory; those in it get places in `home`. Raises OSError."""
+    directory.chmod(0o700)
+    for entry in _entries(directory):
+        path = Path(entry.path)
+        if entry.is_dir(follow_symlinks=False):
+            path.chmod(0o700)  # or it could not be moved
+            path.rename(home / secrets.token_hex(16))
+        else:
+            path.unlink()
+    directory.rmdir()
+
+
+def _entries(directory: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(directory) as entries:
+        return list(entries)

@@ -1,0 +1,66 @@
+"""How much is in the directory of a replay, and that it goes, whatever a bundle left there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from console.clients.temporal.replay.own_directory import content, remove
+
+DEEPER_THAN_PYTHON_GOES = 3000
+
+
+def make_deep(home: Path, name: str = "d") -> None:
+    """Directories inside one another, further down than any path reaches."""
+    opened = os.open(home, os.O_RDONLY)
+    for _ in range(DEEPER_THAN_PYTHON_GOES):
+        os.mkdir(name, dir_fd=opened)
+        inner = os.open(name, os.O_RDONLY, dir_fd=opened)
+        os.close(opened)
+        opened = inner
+    os.close(os.open("file", os.O_CREAT, dir_fd=opened))
+    os.close(opened)
+
+
+def test_what_is_nested_without_end_is_deleted(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    make_deep(home)
+    remove(home)
+    assert not home.exists()
+
+
+def test_what_a_symbolic_link_means_stays(tmp_path: Path) -> None:
+    home, outside = tmp_path / "home", tmp_path / "outside"
+    for directory in (home / "a", outside):
+        directory.mkdir(parents=True)
+    (outside / "file").write_text("kept")
+    (outside / "file").chmod(0o400)
+    for place in (home, home / "a"):
+        (place / "to-directory").symlink_to(outside)
+        (place / "to-file").symlink_to(outside / "file")
+    (home / "a").chmod(0o500)
+    remove(home)
+    assert not home.exists()
+    assert (outside / "file").read_text() == "kept"
+    assert (outside / "file").stat().st_mode & 0o777 == 0o400
+
+
+def test_a_directory_that_is_not_there_is_no_error(tmp_path: Path) -> None:
+    remove(tmp_path / "gone")
+    assert content(tmp_path / "gone", at_most=5) == (0, 0)
+
+
+def test_bytes_and_names_are_counted_and_what_is_linked_is_not(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "file").write_bytes(b"x" * 100_000)
+    (tmp_path / "link").symlink_to("/usr")
+    size, number = content(tmp_path, at_most=10)
+    assert 100_000 <= size < 200_000
+    assert number == 3
+
+
+def test_what_cannot_be_counted_is_too_much(tmp_path: Path) -> None:
+    make_deep(tmp_path, name="d" * 200)
+    assert content(tmp_path, at_most=50)[1] > 50
+    remove(tmp_path)
