@@ -40,6 +40,9 @@ class WorkflowBundle(models.Model):
     sha256 = models.CharField(max_length=64, blank=True, help_text="Of everything in its files.")
     workflows = models.JSONField(default=list, help_text="Names of the workflows it has.")
     isolated = models.BooleanField(help_text="Whether it had no network when it was imported.")
+    confined = models.BooleanField(
+        default=False, help_text="Whether it saw no file but its own when it was imported."
+    )
     reason = models.TextField()
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
@@ -104,6 +107,12 @@ class Replay(models.Model):
     state = models.CharField(max_length=8, choices=ReplayState.choices, default=ReplayState.WAITING)
     total = models.PositiveIntegerField()
     message = models.TextField(blank=True, help_text="Why it could not run.")
+    isolated = models.BooleanField(
+        null=True, help_text="Whether the code had no network; null before it ran."
+    )
+    confined = models.BooleanField(
+        null=True, help_text="Whether the code saw no file but its own; null before it ran."
+    )
     actor = models.CharField(max_length=200)
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)

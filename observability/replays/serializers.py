@@ -21,7 +21,8 @@ BUNDLE = described(
     modules=serializers.ListField(child=serializers.CharField()),
     workflows=serializers.ListField(child=serializers.CharField()),
     sha256=serializers.CharField(allow_blank=True),
-    isolated=serializers.BooleanField(),
+    isolated=serializers.BooleanField(help_text="Imported without a network."),
+    confined=serializers.BooleanField(help_text="Imported without any file but its own."),
     created_at=serializers.DateTimeField(),
     retired_at=serializers.DateTimeField(allow_null=True),
 )
@@ -47,6 +48,10 @@ REPLAY = described(
     done=serializers.IntegerField(),
     verdicts=serializers.DictField(child=serializers.IntegerField()),
     message=serializers.CharField(allow_blank=True),
+    isolated=serializers.BooleanField(allow_null=True, help_text="Ran without a network."),
+    confined=serializers.BooleanField(
+        allow_null=True, help_text="Ran without any file but its own."
+    ),
     actor=serializers.CharField(),
     created_at=serializers.DateTimeField(),
     started_at=serializers.DateTimeField(allow_null=True),
@@ -97,6 +102,7 @@ def bundle_row(bundle: _Bundle) -> Row:
         "workflows": bundle.workflows,
         "sha256": bundle.sha256,
         "isolated": bundle.isolated,
+        "confined": bundle.confined,
         "created_at": bundle.created_at,
         "retired_at": bundle.retired_at,
     }
@@ -114,6 +120,8 @@ def replay_row(progress: ReplayProgress) -> Row:
         "done": progress.done,
         "verdicts": {verdict: count for verdict, _, count in progress.counts if verdict},
         "message": replay.message,
+        "isolated": replay.isolated,
+        "confined": replay.confined,
         "actor": replay.actor,
         "created_at": replay.created_at,
         "started_at": replay.started_at,

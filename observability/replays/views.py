@@ -33,7 +33,8 @@ def bundle_list(request: SignedInRequest) -> HttpResponse:
         cursor=request.GET.get("cursor", ""),
         key=("id",),
     )
-    return render(request, "replays/bundles.html", {"page": page})
+    context = {"page": page, "unconfined": not bundles.confines()}
+    return render(request, "replays/bundles.html", context)
 
 
 @requires(Permission.ADMINISTER)
@@ -49,7 +50,12 @@ def bundle_new(request: SignedInRequest) -> HttpResponse:
         else:
             messages.success(request, f"{bundle} has {', '.join(bundle.workflows)}.")
             return redirect("replays:bundles")
-    context = {"form": form, "title": "Register a bundle", "button": "Import and register"}
+    context = {
+        "form": form,
+        "title": "Register a bundle",
+        "button": "Import and register",
+        "unconfined": not bundles.confines(),
+    }
     return render(request, "replays/form.html", context, status=422 if form.errors else 200)
 
 

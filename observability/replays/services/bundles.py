@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from console.audit import services as audit
 from console.audit.services import Actor, require_reason
+from console.clients.temporal.replay import landlock
 from console.clients.temporal.replay.runner import Bounds, Bundle, ReplayProcess
 from console.errors import DomainError, Refused
 from observability.replays.models import BundleKind, WorkflowBundle
@@ -29,6 +30,11 @@ def bounds() -> Bounds:
         start_seconds=settings.REPLAY_SECONDS,
         memory=settings.REPLAY_MEMORY_MIB << 20,
     )
+
+
+def confines() -> bool:
+    """Whether the kernel here keeps the code of a bundle from files that are not its own."""
+    return landlock.version() >= landlock.WHOLE
 
 
 def register(
@@ -59,7 +65,8 @@ def register(
             contents = process.start()
         except Refused as error:
             raise DomainError("bundle_import", error.message, field="modules") from error
-    bundle.workflows, bundle.isolated = list(contents.workflows), contents.isolated
+    bundle.workflows = list(contents.workflows)
+    bundle.isolated, bundle.confined = contents.isolated, contents.confined
     try:
         with transaction.atomic():
             bundle.save(force_insert=True)

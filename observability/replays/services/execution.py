@@ -34,7 +34,10 @@ def run(replay_id: int, *, seconds: float) -> bool:
     replay = Replay.objects.select_related("bundle").get(pk=replay_id)
     try:
         with opened(replay.bundle) as process:
-            process.start()
+            contents = process.start()
+            Replay.objects.filter(pk=replay_id).update(
+                isolated=contents.isolated, confined=contents.confined
+            )
             again = _replay_waiting(replay, process, token, time.monotonic() + seconds)
     except (DomainError, Refused) as error:
         _finish(replay_id, ReplayState.FAILED, error.message)

@@ -10,6 +10,7 @@ from django.test import Client
 
 from console.access.models import Role, User
 from console.audit.services import Actor
+from console.clients.temporal.replay import landlock
 from observability.replays.models import (
     Replay,
     ReplayResult,
@@ -93,6 +94,37 @@ def test_the_page_of_a_replay_shows_what_diverged_and_escapes_it(bundle: Workflo
     assert "&lt;script&gt;alert(1)" in page
     assert "<script>alert" not in page
     assert "50 %" in page
+
+
+def test_code_that_could_reach_our_files_is_marked_so_on_its_replay(bundle: WorkflowBundle) -> None:
+    replay, client = ask(bundle), signed_in(Role.VIEWER)
+    url = f"/jobs/replays/{replay.pk}/"
+    warning = "This code ran with"
+    assert warning not in client.get(url).content.decode()
+    for isolated, confined, words in (
+        (True, False, "the server's files within its reach"),
+        (False, True, "the network within its reach"),
+        (False, False, "the server's files and the network within its reach"),
+    ):
+        Replay.objects.filter(pk=replay.pk).update(isolated=isolated, confined=confined)
+        page = " ".join(client.get(url).content.decode().split())
+        assert f"{warning} {words}" in page
+    Replay.objects.filter(pk=replay.pk).update(isolated=True, confined=True)
+    assert warning not in client.get(url).content.decode()
+
+
+def test_a_server_that_cannot_confine_bundles_says_so_where_they_are_registered(
+    bundle: WorkflowBundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = signed_in(Role.ADMIN)
+    for version, expected in ((0, True), (landlock.WHOLE, False)):
+        monkeypatch.setattr(landlock, "version", lambda version=version: version)
+        for path in ("/jobs/bundles/", "/jobs/bundles/new/"):
+            page = client.get(path).content.decode()
+            assert ("its kernel lacks Landlock" in page) is expected, path
+    WorkflowBundle.objects.filter(pk=bundle.pk).update(confined=False)
+    listed = client.get("/jobs/bundles/").content.decode()
+    assert "imported with the server's files within its reach" in listed
 
 
 def test_results_can_be_narrowed_to_what_is_bad(bundle: WorkflowBundle) -> None:

@@ -79,6 +79,8 @@ class Command(BaseCommand):
             contents = process.start()
             if not contents.isolated:
                 self.stderr.write("This system cannot take the network away from a replay.")
+            if not contents.confined:
+                self.stderr.write("This system cannot take our files away from a replay.")
             for name, outcome in _outcomes(process, options):
                 if not isinstance(outcome, ReplayOutcome):
                     # Nobody has that history any more: it says nothing about the code.

@@ -22,6 +22,7 @@ def test_a_directory_of_modules_is_imported_once_and_remembered(
 ) -> None:
     made = registered("invoice_v1")
     assert (made.kind, made.workflows, made.isolated) == ("directory", ["Invoice"], True)
+    assert made.confined is bundles.confines()
     entry = Entry.objects.get(action="bundle.register")
     assert (entry.object_label, entry.reason) == ("flows@invoice_v1", "for a test")
 
