@@ -8,6 +8,9 @@ import sys
 
 from django.core.management import execute_from_command_line
 
+from console import linux
+
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
+    linux.forbid_inspection()
     execute_from_command_line(sys.argv)

@@ -6,9 +6,10 @@ import os
 
 from django.core.asgi import get_asgi_application
 
-from console import checks
+from console import checks, linux
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 
+linux.forbid_inspection()
 application = get_asgi_application()
 checks.report()

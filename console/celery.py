@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import structlog
 from celery import Celery, Task
+from celery.signals import beat_init, celeryd_init
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
-from console import deadline
+from console import deadline, linux
 from console.loops.services import tick_of_task
 from console.publisher import BrokerHangs, publisher
 from console.request import current_request_id
@@ -58,6 +59,12 @@ def enqueue_round(name: str) -> bool:
     broker is away."""
     entry = settings.CELERY_BEAT_SCHEDULE[name]
     return _send(entry["task"], (), {}, expires=entry.get("options", {}).get("expires"))
+
+
+@celeryd_init.connect
+@beat_init.connect
+def _close_to_others(**_: Any) -> None:
+    linux.forbid_inspection()
 
 
 def enqueue(name: str, *args: Any, **kwargs: Any) -> bool:

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core import checks
 
 from console import env
+from console.clients.temporal.replay import landlock
 
 TAG = "headroom"
 _BROKERS = {"redis", "rediss", "amqp", "amqps", "memory", "sentinel"}
@@ -135,9 +136,31 @@ def _regex_problem(pattern: str) -> str:
     return ""
 
 
+def replays(**_: Any) -> Sequence[checks.CheckMessage]:
+    """console.W004: a kernel that cannot keep the code of a bundle from our files."""
+    version = landlock.version()
+    if version >= landlock.WHOLE:
+        return []
+    lack = f"only version {version} of Landlock" if version else "no Landlock"
+    reach = (
+        "the code of a bundle can empty files that it may read"
+        if version
+        else "the code of a bundle can read and write what Headroom can"
+    )
+    return [
+        checks.Warning(
+            f"Replays are not confined to their own files: this kernel has {lack}, so {reach}.",
+            hint="Run web and workers on Linux 6.2 or newer with Landlock enabled "
+            "(CONFIG_SECURITY_LANDLOCK, and landlock in the lsm= parameter), or register only "
+            "bundles that you trust.",
+            id="console.W004",
+        )
+    ]
+
+
 def register() -> None:
     """Registers every check of the frame."""
-    for check in (environment, broker, database_file, hosts, secret_key, archive, masks):
+    for check in (environment, broker, database_file, hosts, secret_key, archive, masks, replays):
         checks.register(check, TAG)
 
 

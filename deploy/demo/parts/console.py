@@ -127,13 +127,12 @@ def _web(config: StackConfig, env: Mapping[str, str]) -> Part:
     return Part(
         name="web",
         argv=(
-            *(sys.executable, "-m", "granian", "--interface", "wsgi"),
+            *(sys.executable, "-m", "console.web"),
             *("--host", "127.0.0.1", "--port", str(config.web_port)),
             # One process and a few threads: enough for a demo, and light. A worker that dies
             # takes the server with it, and the supervisor starts both again and says so.
             *("--workers", "1", "--blocking-threads", "4", "--backpressure", "64"),
             *("--no-ws", "--http", "1", "--workers-kill-timeout", "5", "--log-level", "warning"),
-            "console.wsgi:application",
         ),
         env=env,
         log=config.state.logs / "web.log",
