@@ -22,7 +22,8 @@ from deploy.demo.parts.programs import KubeBinaries, kube_binaries
 from deploy.demo.parts.temporal import TemporalPorts, temporal
 from deploy.demo.parts.valkey import valkey as valkey_part
 from deploy.demo.stack.part import Part
-from deploy.demo.stack.processes import Running, log_tail
+from deploy.demo.stack.patience import Patience, machine_slowness
+from deploy.demo.stack.processes import Running, activity_of, log_tail
 from tests.waiting import until
 
 NO_CLUSTER = "no Kubernetes control plane: set KUBEBUILDER_ASSETS"
@@ -89,15 +90,24 @@ class Server:
 
     def wait_ready(self) -> None:
         """Wait until it is ready. Raises ServerError with the end of its log."""
-        running, deadline = self._running, time.monotonic() + self.part.start_timeout
+        running, patience = self._running, Patience(self.part.start_timeout)
         if running is None:
             message = f"{self.part.name} was not started"
             raise ServerError(message)
+        began = observed = time.monotonic()
+        patience.begin(began)
+        late = ""
         while not self._is_ready(running):
-            if running.exit_code() is not None or time.monotonic() > deadline:
+            if time.monotonic() - observed > 1:
+                observed = time.monotonic()
+                activity = activity_of(running.pid, self.part.log)
+                slowness = machine_slowness()
+                late = patience.observe(observed, activity, slowness=slowness, waits=False)
+            if late or running.exit_code() is not None:
                 code, tail = running.exit_code(), log_tail(self.part.log, 20)
                 self.kill()
-                message = f"{self.part.name} did not become ready (exit code {code}):\n{tail}"
+                how = late or f"did not become ready (exit code {code})"
+                message = f"{self.part.name} {how}:\n{tail}"
                 raise ServerError(message)
             time.sleep(0.02)  # clock: between looks
 

@@ -16,6 +16,7 @@ class CannotStartError(Exception):
 class Part:
     """One program: how to start it, how to know that it is ready, how to stop it.
 
+    `start_timeout` is of its own processor time, and of time in which it does nothing: patience.py.
     `after` names the parts that must be ready first. A part that runs `once` is a step, such as a
     migration: ready when it ends with 0, failed otherwise; when an `essential` one fails, the stack
     stops. Parts stop in the order of `stop_rank`, the lowest first. Durations are seconds.

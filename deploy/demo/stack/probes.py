@@ -1,15 +1,45 @@
-"""Questions that tell whether a server is ready. Each answers within a second, and never raises."""
+"""Questions that tell whether a server is ready. Each answers within a second (longer on a slow
+machine, where a server that is well takes longer, too), and never raises.
+"""
 
 import http.client
 import socket
 import ssl
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 from deploy.demo.stack.part import Probe
+from deploy.demo.stack.patience import machine_slowness
 
 TIMEOUT = 1.0
+
+
+class Asking:
+    """One question, asked in a thread of its own."""
+
+    def __init__(self, probe: Probe) -> None:
+        """Asks."""
+        self._probe = probe
+        self._answer: bool | None = None
+        threading.Thread(target=self._ask, daemon=True).start()
+
+    def answer(self) -> bool | None:
+        """What was answered; None as long as nothing was."""
+        return self._answer
+
+    def _ask(self) -> None:
+        answer = False
+        try:
+            answer = self._probe()
+        finally:
+            self._answer = answer
+
+
+def timeout() -> float:
+    """Seconds that an answer may take, on this machine at this moment."""
+    return TIMEOUT * machine_slowness()
 
 
 def accepts(port: int) -> Probe:
@@ -17,7 +47,7 @@ def accepts(port: int) -> Probe:
 
     def probe() -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", port), TIMEOUT):
+            with socket.create_connection(("127.0.0.1", port), timeout()):
                 return True
         except OSError:
             return False
@@ -30,8 +60,8 @@ def pongs(port: int) -> Probe:
 
     def probe() -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", port), TIMEOUT) as connection:
-                connection.settimeout(TIMEOUT)
+            with socket.create_connection(("127.0.0.1", port), timeout()) as connection:
+                connection.settimeout(timeout())
                 connection.sendall(b"PING\r\n")
                 return connection.recv(16).startswith(b"+PONG")
         except OSError:
@@ -57,7 +87,7 @@ def answers(url: str, *, token: str = "") -> Probe:
 
     def probe() -> bool:
         try:
-            with opener.open(request, timeout=TIMEOUT):
+            with opener.open(request, timeout=timeout()):
                 return True
         except (urllib.error.URLError, http.client.HTTPException, OSError):
             return False

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.demo.stack.part import Part
+from deploy.demo.stack.patience import DISK_SLEEP, Activity
 
 PARENT_DEATH = Path(__file__).with_name("parent_death.py")
 PAGE = os.sysconf("SC_PAGE_SIZE")
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class _Stat:
     state: str
     group: int
     began: int
+    processor: float
 
 
 def _stat(pid: int) -> _Stat | None:
@@ -43,7 +46,9 @@ def _stat(pid: int) -> _Stat | None:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
-    return _Stat(pid, fields[0], int(fields[2]), int(fields[19]))
+    # With that of children that it has waited for.
+    processor = sum(map(int, fields[11:15])) / TICKS
+    return _Stat(pid, fields[0], int(fields[2]), int(fields[19]), processor)
 
 
 def identify(pid: int) -> Identity | None:
@@ -78,6 +83,40 @@ def memory_by_group(groups: Iterable[int]) -> dict[int, int]:
     for stat in _all():
         if stat.group in totals:
             totals[stat.group] += _pss(stat.pid)
+    return totals
+
+
+def activity_of(group: int, log: Path) -> Activity:
+    """What a process group has done since its start. Nothing where there is no /proc."""
+    members = [stat for stat in _all() if stat.group == group] if Path("/proc").is_dir() else []
+    threads = [thread for stat in members for thread in _threads(stat.pid)]
+    try:
+        written = log.stat().st_size
+    except OSError:
+        written = 0
+    return Activity(
+        processor=sum(stat.processor for stat in members),
+        starved=sum(starved for starved, _ in threads),
+        log=written,
+        on_disk=any(state == DISK_SLEEP for _, state in threads),
+    )
+
+
+def _threads(pid: int) -> Iterator[tuple[float, str]]:
+    """Of each thread: how long it waited for a processor (seconds), and its state."""
+    with contextlib.suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                waited = int((thread / "schedstat").read_text().split()[1]) / 1e9
+                yield waited, (thread / "stat").read_text().rpartition(")")[2].split()[0]
+
+
+def processor_by_group(groups: Iterable[int]) -> dict[int, float]:
+    """Seconds of processor time of each process group, so far."""
+    totals = dict.fromkeys(groups, 0.0)
+    for stat in _all():
+        if stat.group in totals:
+            totals[stat.group] += stat.processor
     return totals
 
 
@@ -124,18 +163,12 @@ class Running:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.started = time.monotonic()
         self.identity = identify(self._popen.pid) or Identity(self._popen.pid, 0)
 
     @property
     def pid(self) -> int:
         """Of the process, and of its group."""
         return self._popen.pid
-
-    @property
-    def age(self) -> float:
-        """Seconds since its start."""
-        return time.monotonic() - self.started
 
     def exit_code(self) -> int | None:
         """None while it runs; negative: ended by that signal."""

@@ -4,16 +4,22 @@ import enum
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from deploy.demo.stack.part import Part
-from deploy.demo.stack.processes import Identity, Running, memory_by_group
+from deploy.demo.stack.patience import Activity, Patience, machine_load, machine_slowness
+from deploy.demo.stack.probes import Asking
+from deploy.demo.stack.processes import Identity, Running, activity_of, memory_by_group
 
 QUICK = 30.0  # a life shorter than this, in seconds, is a quick death
 GIVE_UP_AFTER = 5
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds before the next start, by quick deaths so far
 SETTLE = 1.0  # a part without a probe is ready when it has lived so long
 MEMORY_EVERY = 5.0
+ACTIVITY_EVERY = 1.0
+LONG_START = 10.0  # seconds after which a start says how it spends its time
+SLOW = 2.0  # so many times slower than a machine with nothing else to do is worth a message
 
 
 class Status(enum.StrEnum):
@@ -37,9 +43,17 @@ class Unit:
     note: str = ""
     running: Running | None = None
     deaths: int = 0
+    began: float = 0.0
     next_start: float = 0.0
     memory: int = 0
     took: float = 0.0
+    patience: Patience = field(init=False)
+    observed: float = 0.0
+    asking: Asking | None = None
+
+    def __post_init__(self) -> None:
+        """How long it may take to start is its part's to say."""
+        self.patience = Patience(self.part.start_timeout)
 
     @property
     def usable(self) -> bool:
@@ -62,18 +76,37 @@ class Reports:
     started: Callable[[list[Unit], float], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the supervisor knows of the machine: seconds, what a process group did (with the log
+    that it writes), and how slow everything is. Tests have their own."""
+
+    clock: Callable[[], float] = time.monotonic
+    activity: Callable[[int, Path], Activity] = activity_of
+    slowness: Callable[[], float] = machine_slowness
+
+
 class Supervisor:
     """Runs parts until it is told to stop."""
 
-    def __init__(self, parts: list[Part], reports: Reports, *, pause_scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        parts: list[Part],
+        reports: Reports,
+        *,
+        pause_scale: float = 1.0,
+        surroundings: Surroundings | None = None,
+    ) -> None:
         """`pause_scale` scales the pauses before a restart, for tests."""
         self.units = {part.name: Unit(part) for part in parts}
         self.reports = reports
         self.pause_scale = pause_scale
+        self.machine = surroundings or Surroundings()
         self.failed = False
+        self._said_slow = False
         self._stops_asked = 0
         self._asked_at = 0.0
-        self._began = time.monotonic()
+        self._began = self.machine.clock()
         self._announced = False
         self._measured = 0.0
 
@@ -107,14 +140,15 @@ class Supervisor:
         if not self._announced and all(unit.settled for unit in self.units.values()):
             self._announced, self._measured = True, 0.0
             self._measure()
-            self.reports.started(list(self.units.values()), time.monotonic() - self._began)
+            took = self.machine.clock() - self._began
+            self.reports.started(list(self.units.values()), took)
 
     def _advance(self, unit: Unit) -> None:
         match unit.status:
             case Status.WAITING:
                 self._start_if_possible(unit)
             case Status.RESTARTING:
-                if time.monotonic() >= unit.next_start:
+                if self.machine.clock() >= unit.next_start:
                     self._start(unit)
             case Status.STARTING | Status.READY:
                 self._watch(unit)
@@ -131,7 +165,9 @@ class Supervisor:
 
     def _start(self, unit: Unit) -> None:
         unit.running = Running(unit.part)
-        unit.status, unit.note = Status.STARTING, ""
+        unit.began = unit.observed = self.machine.clock()
+        unit.status, unit.note, unit.asking = Status.STARTING, "", None
+        unit.patience.begin(unit.began)
         self._record()
 
     def _watch(self, unit: Unit) -> None:
@@ -145,18 +181,57 @@ class Supervisor:
             self._check_ready(unit, running)
 
     def _check_ready(self, unit: Unit, running: Running) -> None:
-        probe = unit.part.ready
-        is_ready = running.age >= SETTLE if probe is None else probe()
-        if is_ready and not unit.part.once:
-            unit.status, unit.took, unit.note = Status.READY, running.age, unit.part.note
-        elif running.age > unit.part.start_timeout:
+        age = self.machine.clock() - unit.began
+        if not unit.part.once and self._is_ready(unit, age):
+            unit.status, unit.took, unit.note = Status.READY, age, unit.part.note
+            unit.patience.tries, unit.asking = 0, None
+        elif self.machine.clock() - unit.observed >= ACTIVITY_EVERY:
+            self._check_progress(unit, running, age)
+
+    def _is_ready(self, unit: Unit, age: float) -> bool:
+        """Whoever is asked may take long, on a slow machine or because it hangs: the others are
+        not kept waiting for the answer."""
+        if unit.part.ready is None:
+            return age >= SETTLE
+        if unit.asking is None:
+            unit.asking = Asking(unit.part.ready)
+        answer = unit.asking.answer()
+        if answer is False:
+            unit.asking = None
+        return answer is True
+
+    def _check_progress(self, unit: Unit, running: Running, age: float) -> None:
+        now = unit.observed = self.machine.clock()
+        slowness = self.machine.slowness()
+        activity = self.machine.activity(running.pid, unit.part.log)
+        late = unit.patience.observe(now, activity, slowness=slowness, waits=self._waits(unit))
+        if late:
             running.kill()
-            self._died(unit, running, f"was not ready after {unit.part.start_timeout:.0f} s")
+            unit.patience.tries += 1
+            self._died(unit, running, late)
+        elif age >= LONG_START:
+            unit.note = unit.patience.note(age)
+            self._say_slow(slowness)
+
+    def _waits(self, unit: Unit) -> bool:
+        """Whether what it needs is being started again."""
+        return not all(self.units[name].usable for name in unit.part.after if name in self.units)
+
+    def _say_slow(self, slowness: float) -> None:
+        if slowness < SLOW or self._said_slow:
+            return
+        self._said_slow = True
+        load, processors = machine_load()
+        self.reports.message(
+            f"This machine is busy (load {load:.0f} on {processors} processors), so starting takes "
+            "longer. Nothing that makes progress is started again."
+        )
 
     def _ended(self, unit: Unit, running: Running, code: int) -> None:
         running.kill()  # children that outlived it would hold its ports
         if unit.part.once and code == 0:
-            unit.status, unit.took, unit.note = Status.DONE, running.age, unit.part.note
+            unit.took = self.machine.clock() - unit.began
+            unit.status, unit.note = Status.DONE, unit.part.note
             unit.running, unit.memory = None, 0
             self._record()
         else:
@@ -165,15 +240,17 @@ class Supervisor:
     def _died(self, unit: Unit, running: Running, how: str) -> None:
         unit.running, unit.memory = None, 0
         self._record()
-        unit.deaths = unit.deaths + 1 if running.age < QUICK else 1
-        if unit.part.once or unit.deaths >= GIVE_UP_AFTER:
-            self._fail(unit, how if unit.part.once else f"{how}, {unit.deaths} times in a row")
+        quick = self.machine.clock() - unit.began < QUICK
+        unit.deaths = unit.deaths + 1 if quick else 1
+        times = max(unit.deaths, unit.patience.tries)
+        if unit.part.once or times >= GIVE_UP_AFTER:
+            self._fail(unit, how if unit.part.once else f"{how}, {times} times in a row")
             self.reports.message(running.log_tail())
             self.reports.message(f"The whole log of {unit.part.name}: {unit.part.log}")
             return
         pause = PAUSES[unit.deaths - 1] * self.pause_scale
         unit.status, unit.note = Status.RESTARTING, how
-        unit.next_start = time.monotonic() + pause
+        unit.next_start = self.machine.clock() + pause
         self.reports.message(f"{unit.part.name} {how}; starting it again in {pause:.1f} s")
 
     def _fail(self, unit: Unit, why: str) -> None:
@@ -182,9 +259,9 @@ class Supervisor:
         self.failed = self.failed or unit.part.essential
 
     def _measure(self) -> None:
-        if time.monotonic() - self._measured < MEMORY_EVERY:
+        if self.machine.clock() - self._measured < MEMORY_EVERY:
             return
-        self._measured = time.monotonic()
+        self._measured = self.machine.clock()
         totals = memory_by_group(unit.running.pid for unit in self.units.values() if unit.running)
         for unit in self.units.values():
             unit.memory = totals.get(unit.running.pid, 0) if unit.running else 0

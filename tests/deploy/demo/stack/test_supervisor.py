@@ -5,17 +5,21 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from deploy.demo.stack.part import Part
+from deploy.demo.stack.patience import Activity
 from deploy.demo.stack.processes import Identity, group_exists
 from deploy.demo.stack.supervisor import (
     GIVE_UP_AFTER,
     Reports,
     Status,
     Supervisor,
+    Surroundings,
     Unit,
 )
 from tests.waiting import PATIENCE, until
@@ -141,7 +145,100 @@ def test_a_part_that_never_gets_ready_counts_as_dead(
     supervisor = supervise(never)
     unit = supervisor.units["mute"]
     tick_until(supervisor, lambda: unit.deaths == 1)
-    assert reported.messages[0].startswith("mute was not ready after 0 s")
+    assert reported.messages[0].startswith("mute was not ready and did nothing for ")
+
+
+@dataclass
+class Machine:
+    """A machine whose clock a test sets, so that nothing here hangs on how fast the real one is."""
+
+    share: float = 0.0
+    starved: float = 0.0
+    load: float = 1.0
+    now: float = 0.0
+
+    def surroundings(self) -> Surroundings:
+        return Surroundings(
+            clock=lambda: self.now,
+            activity=lambda _group, _log: Activity(self.now * self.share, self.now * self.starved),
+            slowness=lambda: self.load,
+        )
+
+
+def test_on_a_busy_machine_nothing_that_makes_progress_is_killed(
+    tmp_path: Path, reported: Reported
+) -> None:
+    """Load 60 on two processors: for half an hour each part gets a thirtieth of one."""
+    machine = Machine(share=1 / 30, starved=29 / 30, load=30.0)
+    ready = tmp_path / "is-ready"
+    parts = [part(tmp_path, name, ready=ready.exists) for name in ("one", "two", "three")]
+    supervisor = Supervisor(parts, reported.reports(), surroundings=machine.surroundings())
+    try:
+        for machine.now in range(0, 1740, 20):
+            supervisor.tick()
+        pids = {unit.part.name: pid_of(unit) for unit in supervisor.units.values()}
+        ready.touch()
+        tick_until(supervisor, lambda: bool(reported.started))
+        assert {unit.part.name: pid_of(unit) for unit in supervisor.units.values()} == pids
+    finally:
+        supervisor.stop()
+    (message,) = reported.messages
+    assert message.startswith("This machine is busy (load ")
+    assert message.endswith("Nothing that makes progress is started again.")
+    assert reported.started == [1720.0]
+
+
+def test_one_that_hangs_is_started_again_with_more_time_each_try_and_then_given_up(
+    tmp_path: Path, reported: Reported
+) -> None:
+    machine = Machine()
+    mute = part(tmp_path, "mute", ready=lambda: False, start_timeout=60.0)
+    supervisor = Supervisor([mute], reported.reports(), surroundings=machine.surroundings())
+    unit = supervisor.units["mute"]
+    starts: dict[int, float] = {}
+    try:
+        for machine.now in range(0, 4000, 10):
+            supervisor.tick()
+            if unit.running:
+                starts.setdefault(pid_of(unit), machine.now)
+    finally:
+        supervisor.stop()
+    times = list(starts.values())
+    lives = [later - earlier for earlier, later in pairwise(times)]
+    # The limit, what is left until the next look, and the pause before the next start.
+    assert lives == [80.0, 140.0, 260.0, 500.0]
+    assert unit.status is Status.FAILED
+    assert unit.note == "was not ready and did nothing for 970 s, 5 times in a row"
+
+
+def test_a_question_that_hangs_does_not_keep_the_others_waiting(
+    tmp_path: Path, supervise: Callable[..., Supervisor]
+) -> None:
+    hanging = Event()
+    slow = part(tmp_path, "slow", ready=hanging.wait)
+    supervisor = supervise(slow, part(tmp_path, "quick"))
+    units = supervisor.units
+    try:
+        tick_until(supervisor, lambda: units["quick"].status is Status.READY)
+        assert units["slow"].status is Status.STARTING
+    finally:
+        hanging.set()
+    tick_until(supervisor, lambda: units["slow"].status is Status.READY)
+
+
+def test_a_question_that_breaks_is_answered_with_no(
+    tmp_path: Path, supervise: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broke: list[object] = []
+    monkeypatch.setattr("threading.excepthook", broke.append)
+    answer = tmp_path / "answer"
+    broken = part(tmp_path, "broken", ready=lambda: answer.read_text() == "yes")
+    supervisor = supervise(broken)
+    unit = supervisor.units["broken"]
+    tick_until(supervisor, lambda: len(broke) > 1)
+    assert unit.status is Status.STARTING
+    answer.write_text("yes")
+    tick_until(supervisor, lambda: unit.status is Status.READY)
 
 
 def test_an_essential_step_that_fails_ends_the_stack(
