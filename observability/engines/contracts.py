@@ -205,6 +205,15 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """What keeps a run from beginning although any worker could take it: its engine holds it back
+    `until` then (None: not known), for a `reason` in few words ("cron", "start delay")."""
+
+    until: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunSnapshot:
     """One run as the engine shows it now.
 
@@ -215,9 +224,11 @@ class RunSnapshot:
     `revision` changes whenever the engine's record of it does, and the numbers in it never go down:
     of two looks that come out of order, the one with the greater numbers is the later one. None and
     "" mean "not known from this look" and never overwrite what is known. `parent` is a run key.
-    `cleanup_at` is when it is due to remove itself. With `needs_history` the events must be
-    fetched; `events` are those that came along, and `document` is the engine's own record (see
-    History) where it came along.
+    `cleanup_at` is when it is due to remove itself. `failure` of an open run is what its last
+    attempt failed with; `is_well` says that nothing of it fails any more, so that an earlier one
+    is over. `hold` is there before it begins. With `needs_history` the events must be fetched;
+    `events` are those that came along, and `document` is the engine's own record (see History)
+    where it came along.
     """
 
     external_id: str
@@ -235,6 +246,8 @@ class RunSnapshot:
     attempts: int | None = None
     failure: str = ""
     failure_kind: FailureKind = FailureKind.NONE
+    is_well: bool = False
+    hold: Hold | None = None
     started_by: str = ""
     worker: str = ""
     build: str = ""

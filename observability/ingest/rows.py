@@ -14,17 +14,18 @@ from observability.jobs.rules.search_words import search_words
 
 _TEXTS: Final = (
     *("type", "location", "queue", "fairness_key", "started_by", "worker", "build"),
-    *("parent_key", "failure", "failure_kind", "cleanup_at"),
+    *("parent_key", "failure", "failure_kind", "cleanup_at", "hold"),
 )
 MERGED: Final = (
     *("location", "key", "tenant_id", "attribution", "type", "queue", "fairness_key", "status"),
     *("created_at", "began_at", "closed_at", "duration_ms", "attempts", "failure", "failure_kind"),
     *("started_by", "worker", "build", "parent_key", "progress", "attributes", "cleanup_at"),
-    *("cleaned_at", "search", "revision", "marks", "history_due", "archive"),
+    *("hold", "cleaned_at", "search", "revision", "marks", "history_due", "archive"),
     *("history_not_before", "history_tries", "history_error", "updated_at"),
     *("archive_path", "archive_media", "archive_sha256", "archive_bytes"),
 )
 """Columns that news of a run may change; the others say how far its history was read."""
+_NULLABLE: Final = frozenset({"cleanup_at", "hold"})
 _LONGEST_KEY: Final = 160
 _MOST_SEQ: Final = 2**63 - 1
 _MOST_ATTEMPT: Final = 2**31 - 1
@@ -64,7 +65,7 @@ def write(row: JobRun, state: RunState, owners: Owners) -> None:
     latest = state.latest
     row.status, row.closed_at = latest["state"]
     for name in _TEXTS:
-        setattr(row, name, latest.get(name, None if name == "cleanup_at" else ""))
+        setattr(row, name, latest.get(name, None if name in _NULLABLE else ""))
     row.attributes = {
         name.removeprefix(ATTRIBUTE): value
         for name, value in latest.items()

@@ -83,6 +83,7 @@ class JobRun(models.Model):
     build = models.CharField(max_length=255, blank=True)
     parent_key = models.CharField(max_length=1400, blank=True, help_text="Its starter's `key`.")
     progress = models.JSONField(null=True, help_text="contracts.Progress of the last checkpoint.")
+    hold = models.JSONField(null=True, help_text="contracts.Hold, before it begins.")
     attributes = models.JSONField(default=dict, help_text="Search attributes, labels, headers.")
     cleanup_at = models.DateTimeField(null=True, help_text="When it is due to remove itself.")
     cleaned_at = models.DateTimeField(null=True, help_text="When it was gone from the engine.")

@@ -17,7 +17,7 @@ RUN_COLUMNS: Final = (
     "id", "key", "engine", "target__slug", "location", "external_id", "run_id", "tenant__slug",
     "attribution", "type", "queue", "fairness_key", "status", "created_at", "began_at",
     "closed_at", "duration_ms", "attempts", "failure", "failure_kind", "started_by", "worker",
-    "build", "parent_key", "progress", "cleanup_at", "cleaned_at", "event_count",
+    "build", "parent_key", "progress", "hold", "cleanup_at", "cleaned_at", "event_count",
     "archive", "updated_at",
 )  # fmt: skip
 _RENAMED: Final = {"target__slug": "target", "tenant__slug": "tenant", "parent_key": "parent"}
@@ -48,6 +48,9 @@ RUN_FIELDS: Final[dict[str, Any]] = {
     "build": _text(),
     "parent": _text(help_text="`key` of the run that started it."),
     "progress": serializers.DictField(allow_null=True, help_text="The last checkpoint."),
+    "hold": serializers.DictField(
+        allow_null=True, help_text="What its engine held it back for: `until` when, `reason`."
+    ),
     "cleanup_at": _moment(allow_null=True),
     "cleaned_at": _moment(allow_null=True),
     "event_count": _integer(),

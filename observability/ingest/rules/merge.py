@@ -23,6 +23,7 @@ from observability.engines.contracts import (
     LONGEST_TITLE,
     OPEN,
     FailureKind,
+    Hold,
     Progress,
     RunSnapshot,
     Status,
@@ -49,6 +50,7 @@ _LONGEST: Final = {
     "build": 255,
 }
 LONGEST_KEY: Final = 1400
+_FAILURE: Final = ("failure", "failure_kind")
 ATTRIBUTE: Final = "attributes."
 
 Rank = tuple[tuple[int, ...], int, str, str]
@@ -104,9 +106,11 @@ def state_of(snapshot: RunSnapshot, *, masker: Masker, tenant_id: int | None = N
         latest["declared"] = tenant_id
     if snapshot.cleanup_at is not None:
         latest["cleanup_at"] = snapshot.cleanup_at
+    if snapshot.hold is not None:
+        latest["hold"] = _hold(snapshot.hold, masker)
     latest.update(_failure(snapshot, masker))
     latest.update(_attributes(snapshot.attributes, masker))
-    return RunState(
+    state = RunState(
         revision=revision,
         latest=latest,
         created_at=snapshot.created_at,
@@ -115,6 +119,9 @@ def state_of(snapshot: RunSnapshot, *, masker: Masker, tenant_id: int | None = N
         progress=_progress(snapshot.progress, masker),
         cleaned_at=snapshot.cleaned_at,
     )
+    if not snapshot.is_well:
+        return state
+    return replace(state, marks=_marks(latest, dict.fromkeys(latest, state.rank), state.rank))
 
 
 def _last_time(snapshot: RunSnapshot) -> datetime:
@@ -130,10 +137,16 @@ def _last_time(snapshot: RunSnapshot) -> datetime:
 
 def _failure(snapshot: RunSnapshot, masker: Masker) -> Iterator[tuple[str, str]]:
     succeeded = snapshot.status in _SUCCESSFUL  # an attempt that failed on the way is in its event
-    if succeeded or snapshot.failure:
+    over = succeeded or snapshot.is_well
+    if over or snapshot.failure:
         yield "failure", "" if succeeded else _masked(snapshot.failure, masker)
-    if succeeded or snapshot.failure_kind != FailureKind.NONE:
+    if over or snapshot.failure_kind != FailureKind.NONE:
         yield "failure_kind", "" if succeeded else snapshot.failure_kind.value
+
+
+def _hold(hold: Hold, masker: Masker) -> dict[str, str | None]:
+    until = hold.until.astimezone(UTC).isoformat() if hold.until else None
+    return {"until": until, "reason": bounded_text(masker.text(for_masking(hold.reason)), 200)}
 
 
 def _masked(text: str, masker: Masker) -> str:
@@ -180,13 +193,20 @@ def _latest(
 ) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """The latest value of each field, and how late it is where that is not as late as the row.
     `before` and `rank` are how late the two are."""
-    top = max(before, rank)
     latest, ranks = dict(old.latest), _ranks(old, before)
     for name, value in new.latest.items():
         if name not in latest or _beats((rank, value), (ranks[name], latest[name])):
             latest[name], ranks[name] = value, rank
-    marks = {name: _mark(own) for name, own in ranks.items() if own != top}
-    return latest, marks
+    return latest, _marks(latest, ranks, max(before, rank))
+
+
+def _marks(latest: Mapping[str, Any], ranks: Mapping[str, Rank], top: Rank) -> dict[str, list[str]]:
+    """How late the fields are that are not as late as the row; and the failures that are over,
+    which a row could not tell from those that nobody knows."""
+    over: frozenset[str] = frozenset()
+    if latest["state"][0] not in _SUCCESSFUL:
+        over = frozenset(name for name in _FAILURE if latest.get(name) == "")
+    return {name: _mark(own) for name, own in ranks.items() if own != top or name in over}
 
 
 def _beats(new: tuple[Rank, Any], old: tuple[Rank, Any]) -> bool:

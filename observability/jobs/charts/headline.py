@@ -7,10 +7,11 @@ most telling fact: what it waits for, what was denied, how far it came.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from console.unstructured import moment
 from observability.engines.contracts import (
     BAD,
     STATUS_LABELS,
@@ -18,7 +19,9 @@ from observability.engines.contracts import (
     Status,
 )
 from observability.jobs.charts.elements import RunTimes, TimelineEvent
+from observability.jobs.charts.holds import describe_hold, held_until
 from observability.jobs.charts.labels import failure_label, format_duration
+from observability.jobs.charts.open_steps import OpenSteps, describe_waits, open_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,8 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class HeadlineInput:
-    """What the run's row says beside its times."""
+    """What the run's row says beside its times. `tells_steps`: its engine tells every step of it,
+    so that what is not among its events is not there."""
 
     times: RunTimes
     attempts: int = 0
@@ -40,14 +44,17 @@ class HeadlineInput:
     failure_kind: str = ""
     queue: str = ""
     progress: Mapping[str, Any] | None = None
+    hold: Mapping[str, Any] | None = None
     retry_at: datetime | None = None
+    tells_steps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
     """What of the events still counts at their end. None where there is no such thing.
 
-    `moved_on` says that an attempt started, or a step was completed, after the last failure.
+    `moved_on` says that an attempt started, a step was completed, or something new began after the
+    last failure.
     """
 
     paused: TimelineEvent | None = None
@@ -58,8 +65,11 @@ class RunSummary:
     failed: TimelineEvent | None = None
     stopped: TimelineEvent | None = None
     moved_on: bool = False
+    steps: OpenSteps = field(default_factory=OpenSteps)
 
 
+_JUST_DUE: Final = 10.0
+"""Seconds."""
 _CLEARS: Final = frozenset(
     {
         EventKind.ATTEMPT_STARTED,
@@ -69,7 +79,15 @@ _CLEARS: Final = frozenset(
         EventKind.RESET,
     }
 )
-_MOVES: Final = frozenset({EventKind.ATTEMPT_STARTED, EventKind.STEP_COMPLETED})
+_MOVES: Final = frozenset(
+    {
+        EventKind.ATTEMPT_STARTED,
+        EventKind.STEP_COMPLETED,
+        EventKind.SCHEDULED,
+        EventKind.TIMER_STARTED,
+        EventKind.CHILD_STARTED,
+    }
+)
 _FIELDS: Final[Mapping[str, str]] = {
     EventKind.PAUSED: "paused",
     EventKind.WAITING: "waiting",
@@ -86,6 +104,7 @@ _FIELDS: Final[Mapping[str, str]] = {
 
 def summarize(events: Iterable[TimelineEvent]) -> RunSummary:
     """What still counts after the last of these events, oldest first."""
+    events = list(events)
     latest_by_step: dict[str, dict[str, TimelineEvent]] = {}
     denials, moved_on = 0, False
     for event in events:
@@ -109,7 +128,7 @@ def summarize(events: Iterable[TimelineEvent]) -> RunSummary:
         for name, by_step in latest_by_step.items()
         if by_step
     }
-    return RunSummary(denials=denials, moved_on=moved_on, **latest)
+    return RunSummary(denials=denials, moved_on=moved_on, steps=open_steps(events), **latest)
 
 
 def _remember(
@@ -164,10 +183,11 @@ def _open(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline:
         _retrying(facts, summary, now),
         _waiting(facts, summary, now),
         _failing(facts, summary, now),
+        _waiting_for_steps(summary, now),
     ):
         if line is not None:
             return line
-    return _running(facts, now)
+    return _running(facts, summary, now)
 
 
 def _paused(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline | None:
@@ -196,14 +216,19 @@ def _retrying(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headl
     if summary.retry is None:
         return None
     number = summary.retry.attempt or facts.attempts + 1
-    due = facts.retry_at
-    when = (
-        f" in {format_duration((due - now).total_seconds())}"
-        if due is not None and due > now
-        else ""
-    )
     why = summary.failed.message if summary.failed else summary.retry.message
-    return Headline("warn", f"Retrying: attempt {number}{when}", _step(summary.retry) + why)
+    lead = f"Retrying: attempt {number}{_due(facts.retry_at, now)}"
+    return Headline("warn", lead, _step(summary.retry) + why)
+
+
+def _due(at: datetime | None, now: datetime) -> str:
+    if at is None:
+        return ""
+    left = (at - now).total_seconds()
+    if left > 0:
+        return f" in {format_duration(left)}"
+    # What is only just due may have been taken up since the engine was read.
+    return f", due for {format_duration(-left)}" if -left > _JUST_DUE else ""
 
 
 def _waiting(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline | None:
@@ -214,9 +239,22 @@ def _waiting(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headli
     times = facts.times
     if times.status != Status.WAITING and times.began_at is not None:
         return None
+    if until := held_until(facts.hold, times.status, now):
+        words = describe_hold(facts.hold, times.status, now)
+        due = f"Due in {format_duration((until - now).total_seconds())}, {until:%Y-%m-%d %H:%M:%S}"
+        return Headline("", words[:1].upper() + words[1:], f"{due} UTC.")
     where = f" in {facts.queue}" if facts.queue else ""
-    how_long = _for(times.created_at, now)
+    due_at = moment(facts.hold.get("until")) if facts.hold else None
+    how_long = _for(max(times.created_at, due_at or times.created_at), now)
     return Headline("", f"Waiting{where} for {how_long}", "Nothing has taken it up yet.")
+
+
+def _waiting_for_steps(summary: RunSummary, now: datetime) -> Headline | None:
+    """It began, and what it began with is waited for: nobody works on it now."""
+    waits = summary.steps.waits
+    if not waits:
+        return None
+    return Headline("", f"Waiting for {_for(waits[0].at, now)}", describe_waits(summary.steps))
 
 
 def _failing(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline | None:
@@ -228,12 +266,12 @@ def _failing(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headli
     return Headline("warn", f"{kind}, {_for(summary.failed.at, now)} ago", text)
 
 
-def _running(facts: HeadlineInput, now: datetime) -> Headline:
+def _running(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline:
     began = facts.times.began_at or facts.times.created_at
     lead = f"Running for {_for(began, now)}"
     progress = facts.progress or {}
     if not progress:
-        return Headline("", lead, "No failure, no wait and no checkpoint so far.")
+        return Headline("", lead, _nothing_to_tell(facts, summary))
     done, total = progress.get("done"), progress.get("total")
     amount = str(progress.get("text") or "")
     if isinstance(done, int) and isinstance(total, int) and total > 0:
@@ -241,6 +279,20 @@ def _running(facts: HeadlineInput, now: datetime) -> Headline:
     elif isinstance(done, int):
         amount = f"{done:,} done"
     return Headline("", lead, f"Last checkpoint: {amount}{_checkpoint_age(progress, now)}.")
+
+
+def _nothing_to_tell(facts: HeadlineInput, summary: RunSummary) -> str:
+    """Says no more than is known: that nothing of it waits is rarely known."""
+    if summary.steps.under_way:
+        some = [event.step_name or event.step for event in summary.steps.under_way]
+        more = f" and {len(some) - 3} more" if len(some) > 3 else ""
+        return f"At work: {', '.join(some[:3])}{more}. No failure and no checkpoint so far."
+    if facts.tells_steps:
+        return (
+            "No activity, timer or child of it is open: its own code is at work, or it waits for a"
+            " signal or an update."
+        )
+    return "No failure and no checkpoint so far."
 
 
 def _checkpoint_age(progress: Mapping[str, Any], now: datetime) -> str:

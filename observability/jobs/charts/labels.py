@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from observability.engines.contracts import EventKind, FailureKind
+from observability.engines.durations import format_duration as format_duration
 
 FAILURE_LABELS: Final[Mapping[str, str]] = {
     FailureKind.APPLICATION: "The job's own error",
@@ -141,8 +142,6 @@ EVENT_GROUPS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
     "notes": ("Workers, notes, gaps", frozenset({EventKind.WORKER, EventKind.NOTE, EventKind.GAP})),
 }
 
-_UNITS: Final = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
-
 
 def failure_label(kind: str) -> str:
     """What kind of failure, for people."""
@@ -159,23 +158,3 @@ def glyph_for(kind: str) -> str:
     """The mark that stands for it."""
     known = KINDS.get(kind)
     return known[1] if known else "dot"
-
-
-def format_duration(seconds: float) -> str:
-    """A length of time in at most two units: "820 ms", "4 min 10 s", "2 d 4 h"."""
-    if seconds < 0:
-        return f"−{format_duration(-seconds)}"
-    if seconds < 1:
-        return f"{round(seconds * 1000)} ms" if seconds else "0 s"
-    if seconds < 10:
-        return f"{seconds:.1f}".removesuffix(".0") + " s"
-    rest = round(seconds)
-    for index, (name, size) in enumerate(_UNITS):
-        if rest >= size:
-            count, rest = divmod(rest, size)
-            if index + 1 == len(_UNITS):
-                return f"{count} {name}"
-            below, smaller = _UNITS[index + 1]
-            more = rest // smaller
-            return f"{count} {name} {more} {below}" if more else f"{count} {name}"
-    return f"{rest} s"

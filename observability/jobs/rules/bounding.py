@@ -23,7 +23,9 @@ MOST_MASKED: Final = 16_384
 _NOTE: Final = re.compile(r"… \(([\d,]{1,20}) more\)$")
 _BEFORE: Final = ((4000, 100), (1000, 40), (240, 15), (80, 6))
 _STEPS: Final = ((2000, 100), (500, 40), (120, 15), (40, 6))
-_OPTIONS: Final = orjson.OPT_NON_STR_KEYS
+_OPTIONS: Final = orjson.OPT_NON_STR_KEYS | orjson.OPT_STRICT_INTEGER
+"""Whole numbers that a double cannot hold are refused here and written as text, see `_sanitized`:
+whoever reads JSON with JavaScript would get another number."""
 
 
 def storable(text: str) -> bool:

@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 
 from console.access.models import User
 from observability.engines.contracts import ENGINE_LABELS, STATUS_LABELS, Engine, Status
+from observability.jobs.charts.holds import describe_hold
 from observability.jobs.charts.labels import format_duration
 from observability.jobs.models import JobRun
 from observability.jobs.rules.query import NOBODY, Query
@@ -31,13 +32,15 @@ _COLUMNS: Final[Mapping[str, str]] = {
 LINE_FIELDS: Final = (
     "id", "engine", "external_id", "type", "status", "created_at", "began_at", "closed_at",
     "duration_ms", "attempts", "failure", "failure_kind", "progress", "cleanup_at",
-    "cleaned_at", "tenant__slug", "target__slug",
+    "cleaned_at", "hold", "tenant__slug", "target__slug",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """One run on one line. `name` is its id there; `took` is how long, so far while it is open."""
+    """One run on one line. `name` is its id there; `took` is how long, so far while it is open.
+    `why` is its failure, of an open one that of its last attempt; `held` what it is held back for.
+    """
 
     id: int
     status: str
@@ -54,6 +57,7 @@ class RunLine:
     why: str
     why_in_full: str
     progress: str
+    held: str
     is_open: bool
     is_overdue: bool
 
@@ -104,7 +108,7 @@ def run_lines(runs: Iterable[JobRun], *, now: datetime) -> list[RunLine]:
 
 
 def _line(run: JobRun, now: datetime) -> RunLine:
-    failure = " ".join(run.failure.split())
+    failure = _failure(run)
     return RunLine(
         id=run.pk,
         status=run.status,
@@ -119,13 +123,25 @@ def _line(run: JobRun, now: datetime) -> RunLine:
         took_ms=run.duration_ms,
         attempts=run.attempts,
         why=f"{failure[:_WORDS].rstrip()}…" if len(failure) > _WORDS else failure,
-        why_in_full=run.failure,
+        why_in_full=f"{_before(run)}{run.failure}" if run.failure else "",
         progress=_progress(run.progress) if run.is_open else "",
+        held=describe_hold(run.hold, run.status, now),
         is_open=run.is_open,
         is_overdue=bool(
             run.cleanup_at and not run.cleaned_at and run.cleanup_at < now and not run.is_open
         ),
     )
+
+
+def _failure(run: JobRun) -> str:
+    return f"{_before(run)}{' '.join(run.failure.split())}" if run.failure else ""
+
+
+def _before(run: JobRun) -> str:
+    """What stands before the failure of a run that goes on: it is not how the run ended."""
+    if not run.is_open:
+        return ""
+    return "Paused after: " if run.status == Status.PAUSED else "Retrying: "
 
 
 def _took(run: JobRun, now: datetime) -> str:

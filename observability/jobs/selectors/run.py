@@ -113,13 +113,15 @@ def _facts(run: JobRun, times: RunTimes, summary: RunSummary) -> HeadlineInput:
         failure_kind=run.failure_kind,
         queue=run.queue,
         progress=run.progress,
-        retry_at=_retry_at(run) if times.is_open and summary.retry else None,
+        hold=run.hold,
+        retry_at=_retry_at(run, summary.retry.step) if times.is_open and summary.retry else None,
+        tells_steps=adapter_for(run.engine).features.numbers_events,
     )
 
 
-def _retry_at(run: JobRun) -> datetime | None:
-    """When the next attempt is due, where the engine says so."""
-    rows = run.events.filter(kind=EventKind.RETRY).order_by("-seq", "-key")
+def _retry_at(run: JobRun, step: str) -> datetime | None:
+    """When the next attempt of a step is due, where the engine says so."""
+    rows = run.events.filter(kind=EventKind.RETRY, step=step).order_by("-seq", "-key")
     detail = rows.values_list("detail", flat=True).first() or {}
     try:
         due = datetime.fromisoformat(str(detail.get("next_attempt_at") or detail.get("eta")))

@@ -99,7 +99,8 @@ def _why(row: RunLine) -> str:
     if row.why:
         hover = escape(row.why_in_full[:_IN_FULL])
         return f'<span dir="auto" title="{hover}">{escape(row.why)}</span>{overdue}'
-    return (f"<small>{row.progress}</small>" if row.progress else "") + overdue
+    note = row.held or row.progress
+    return (f'<small dir="auto">{escape(note)}</small>' if note else "") + overdue
 
 
 def _cut(text: str, most: int) -> str:

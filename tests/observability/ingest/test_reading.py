@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from observability.engines.contracts import Status
+from observability.engines.contracts import FailureKind, Hold, Status
 from observability.ingest import reading
 from observability.ingest.loop import read_once
 from observability.ingest.reading import Read
 from observability.jobs.models import ArchiveState, Attribution, IngestState, JobEvent, JobRun
 from observability.jobs.services.archive import archived_document
 from tenants.models import Target
-from tests.observability.jobs.factories import make_target
+from tests.observability.jobs.factories import after, make_target
 from tests.observability.jobs.fakes import ScriptedSource, event, history, look
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,6 +46,24 @@ def test_a_closed_run_is_fetched_and_archived(
     assert (run.archive, run.history_due) == (ArchiveState.STORED, False)
     assert (kept / run.archive_path).is_file()
     assert archived_document(run).data == b'{"events": [1, 2]}'
+
+
+def test_a_failure_that_is_over_leaves_the_row_whatever_comes_late(
+    source: ScriptedSource, read: Reading
+) -> None:
+    failing = look("a", revision="2", failure="boom", failure_kind=FailureKind.APPLICATION)
+    source.pages = [[failing]]
+    read()
+    assert JobRun.objects.values_list("failure", "failure_kind").get() == ("boom", "application")
+    source.pages = [[failing], [look("a", revision="3", is_well=True)], [failing]]
+    read()
+    assert JobRun.objects.values_list("failure", "failure_kind").get() == ("", "")
+
+
+def test_what_a_run_is_held_back_for_is_in_its_row(source: ScriptedSource, read: Reading) -> None:
+    source.pages = [[look("a", Status.WAITING, hold=Hold(after(60), "cron"))], [look("a")]]
+    read()
+    assert JobRun.objects.get().hold == {"until": after(60).isoformat(), "reason": "cron"}
 
 
 def test_reading_everything_again_changes_nothing(

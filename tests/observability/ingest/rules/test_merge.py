@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from observability.engines.contracts import (
     FailureKind,
+    Hold,
     Progress,
     RunSnapshot,
     Status,
@@ -21,6 +22,7 @@ from tests.observability.jobs.fakes import look
 MASKER = Masker(["password"])
 TEXTS = st.sampled_from(["", "x", "y"])
 MOMENTS = st.none() | st.integers(0, 3).map(lambda number: after(number))
+HOLDS = st.none() | st.builds(Hold, until=MOMENTS, reason=st.sampled_from(["", "cron"]))
 
 
 @st.composite
@@ -41,6 +43,8 @@ def looks(draw: st.DrawFn) -> RunSnapshot:
         failure=draw(TEXTS),
         failure_kind=draw(st.sampled_from([FailureKind.NONE, FailureKind.TIMEOUT])),
         attempts=draw(st.none() | st.integers(0, 3)),
+        is_well=draw(st.booleans()),
+        hold=draw(HOLDS),
         cleanup_at=draw(MOMENTS),
         cleaned_at=draw(MOMENTS),
         attributes=draw(st.dictionaries(st.sampled_from("ab"), st.integers(0, 2))),
@@ -97,6 +101,23 @@ def test_what_is_not_known_overwrites_nothing() -> None:
 def test_a_run_that_succeeded_has_no_failure() -> None:
     state = folded([look("a", failure="boom"), look("a", Status.SUCCEEDED, "2")])
     assert state.latest["failure"] == ""
+
+
+def test_a_failure_that_is_over_is_gone_and_late_news_does_not_bring_it_back() -> None:
+    failing = look("a", revision="2", failure="boom", failure_kind=FailureKind.APPLICATION)
+    well = look("a", revision="3", is_well=True)
+    for looks_in_order in ([failing, well], [well, failing]):
+        latest = folded(looks_in_order).latest
+        assert (latest["failure"], latest["failure_kind"]) == ("", "")
+    again = look("a", revision="4", failure="boom again")
+    assert folded([failing, well, again]).latest["failure"] == "boom again"
+
+
+def test_what_a_run_is_held_back_for_is_kept_masked() -> None:
+    hold = Hold(after(60), "retry 2 after password=hunter2")
+    latest = folded([look("a", hold=hold), look("a", revision="2")]).latest
+    assert latest["hold"]["until"] == after(60).isoformat()
+    assert "hunter2" not in latest["hold"]["reason"]
 
 
 def test_secrets_and_size_are_dealt_with() -> None:

@@ -120,6 +120,68 @@ def test_a_checkpoint_says_how_far(progress: dict[str, Any], words: str) -> None
     assert line([], progress=progress).text == f"Last checkpoint: {words}."
 
 
+def test_a_run_that_is_held_back_says_until_when_and_what_for() -> None:
+    hold = {"until": after(7 * 3600).isoformat(), "reason": "cron"}
+    shown = line([], Status.WAITING, began=None, hold=hold)
+    assert shown == Headline(
+        "", "Waits until 19:00 (cron)", "Due in 6 h 59 min, 2026-11-22 19:00:00 UTC."
+    )
+    later = {"until": after(3 * 86400).isoformat(), "reason": "start delay"}
+    shown = line([], Status.WAITING, began=None, hold=later)
+    assert shown.lead == "Waits until 2026-11-25 12:00 (start delay)"
+
+
+def test_a_run_that_was_held_back_waits_for_a_worker_since_it_was_due() -> None:
+    hold = {"until": after(40).isoformat(), "reason": "cron"}
+    shown = line([], Status.WAITING, began=None, hold=hold, queue="orders")
+    assert shown == Headline("", "Waiting in orders for 20 s", "Nothing has taken it up yet.")
+
+
+@pytest.mark.parametrize("until", [None, "soon", 7, "0001-01-01T00:00:00Z"])
+def test_a_hold_that_says_nothing_is_none(until: object) -> None:
+    shown = line([], Status.WAITING, began=None, hold={"until": until, "reason": "cron"})
+    assert shown.lead == "Waiting for 1 min"
+
+
+def test_a_step_that_nobody_has_started_is_a_wait() -> None:
+    scheduled = seen(1, EventKind.SCHEDULED, 10, step="a", title="Scheduled charge in shared-a")
+    shown = line([scheduled])
+    assert shown == Headline(
+        "", "Waiting for 50 s", "Scheduled charge in shared-a, not started yet."
+    )
+    other = seen(2, EventKind.SCHEDULED, 20, step="b", title="Scheduled mail")
+    assert line([scheduled, other]).text.endswith("not started yet, and 1 more step.")
+    started = seen(3, EventKind.ATTEMPT_STARTED, 30, step="b", step_name="mail")
+    shown = line([scheduled, other, started])
+    assert shown.lead == "Running for 59 s"
+    assert shown.text == "At work: mail. No failure and no checkpoint so far."
+
+
+def test_a_timer_is_a_wait_until_it_is_over() -> None:
+    timer = seen(1, EventKind.TIMER_STARTED, 10, step="timer-5", title="Timer of 2 h, until 14:00")
+    assert line([timer]) == Headline("", "Waiting for 50 s", "Timer of 2 h, until 14:00.")
+    for over in (EventKind.TIMER_FIRED, EventKind.NOTE):
+        assert line([timer, seen(2, over, 20, step="timer-5")]).lead == "Running for 59 s"
+
+
+def test_nothing_open_is_said_only_where_every_step_is_known() -> None:
+    assert line([]).text == "No failure and no checkpoint so far."
+    assert line([], tells_steps=True).text.startswith("No activity, timer or child of it is open")
+
+
+def test_a_retry_that_is_overdue_says_for_how_long() -> None:
+    assert line(retried()[:5], retry_at=after(20)).lead == "Retrying: attempt 2, due for 40 s"
+    assert line(retried()[:5], retry_at=after(55)).lead == "Retrying: attempt 2"
+
+
+def test_a_failure_that_the_run_went_on_from_is_not_its_headline() -> None:
+    events = [
+        seen(1, EventKind.ATTEMPT_FAILED, 10, step="a", message="no"),
+        seen(2, EventKind.SCHEDULED, 20, step="b", title="Scheduled refund"),
+    ]
+    assert line(events).text == "Scheduled refund, not started yet."
+
+
 @given(events=EVENTS)
 def test_no_sequence_of_events_leaves_it_empty(events: list[TimelineEvent]) -> None:
     for status in Status:

@@ -103,3 +103,13 @@ def test_a_detail_that_claims_to_be_cut_is_cut_all_the_same() -> None:
 def test_long_names_stay_apart(name: str, other: str) -> None:
     assert len(bounded_id(name).encode()) <= 1000
     assert (bounded_id(name) == bounded_id(other)) == (clean(name) == clean(other))
+
+
+def test_whole_numbers_that_a_double_cannot_hold_are_written_as_text() -> None:
+    detail = {"id": 2**53 + 1, "less": -(2**53) - 1, "safe": 2**53 - 1, "huge": 2**70 + 1}
+    assert orjson.loads(to_json(detail)) == {
+        "id": "9007199254740993",
+        "less": "-9007199254740993",
+        "safe": 9007199254740991,
+        "huge": "1180591620717411303425",
+    }
