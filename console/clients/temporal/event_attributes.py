@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from console.clients.temporal import markers
 from console.clients.temporal.attributes import activities, interactions, workflows
 from console.clients.temporal.payloads import Attributes
 
@@ -62,7 +63,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "signal_external_workflow_execution_initiated": interactions.external_initiated,
     "signal_external_workflow_execution_failed": interactions.external_answered,
     "external_workflow_execution_signaled": interactions.external_answered,
-    "marker_recorded": interactions.marker_recorded,
+    "marker_recorded": markers.marker_recorded,
     "upsert_workflow_search_attributes": interactions.search_attributes_upserted,
     "workflow_properties_modified": interactions.memo_modified,
     "workflow_execution_options_updated": interactions.options_updated,

@@ -1,4 +1,8 @@
-"""Payloads and failures as plain values of bounded size."""
+"""Payloads as plain values of bounded size: texts, times, and whatever tenants put into them.
+
+Nothing here raises on what a payload holds. Numbers that a double cannot hold come as texts, see
+console.exact_json.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,14 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import orjson
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.common.v1 import Payload
-from temporalio.api.enums.v1 import TimeoutType
-from temporalio.api.failure.v1 import Failure as ProtoFailure
 
-from console.clients.temporal.records import Failure, Heartbeat
+from console import exact_json
+from console.clients.temporal.codecs import codec_note, decompressed
+from console.clients.temporal.records import Heartbeat
+from console.unstructured import EARLIEST, LATEST, clean
 
 Attributes = dict[str, Any]
 """What an event holds: keyword arguments of HistoryEvent."""
@@ -24,13 +28,12 @@ LONGEST_IDENTITY: Final = 255
 LONGEST_STACK: Final = 8000
 PREVIEW: Final = 120
 DEEPEST: Final = 24
-DEEPEST_CAUSE: Final = 20
 MOST_VALUES: Final = 20
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_JSON: Final = (b"json/plain", b"json/protobuf")
-_TIMEOUTS: Final[Mapping[int, str]] = {
-    number: name.removeprefix("TIMEOUT_TYPE_").lower() for name, number in TimeoutType.items()
-}
+_FIRST: Final = int(EARLIEST.timestamp())
+_LAST: Final = int(LATEST.timestamp())
+_JSON: Final = b"json/"
+"""How every encoding begins that is JSON: `json/plain`, `json/protobuf`."""
 
 
 def moment(stamp: Timestamp) -> datetime | None:
@@ -39,8 +42,11 @@ def moment(stamp: Timestamp) -> datetime | None:
 
 
 def at(stamp: Timestamp) -> datetime:
-    """A point in time that is always set. Faster than ToDatetime, to the microsecond."""
-    return _EPOCH + timedelta(0, stamp.seconds, stamp.nanos // 1000)
+    """A point in time that is always set, to the microsecond; the earliest or the latest that a
+    database takes for one beyond it. Faster than ToDatetime, which raises then."""
+    if _FIRST <= stamp.seconds < _LAST:
+        return _EPOCH + timedelta(0, stamp.seconds, stamp.nanos // 1000)
+    return EARLIEST if stamp.seconds < _FIRST else LATEST
 
 
 def seconds(span: Duration) -> float | None:
@@ -49,41 +55,54 @@ def seconds(span: Duration) -> float | None:
 
 
 def text(value: str, most: int = LONGEST_TEXT) -> str:
-    """At most `most` characters, without the NUL that PostgreSQL refuses."""
+    """At most `most` characters, fit for a database."""
     if len(value) > most:
         value = value[: most - 1] + "…"
-    return value.replace("\0", "\ufffd") if "\0" in value else value
+    return clean(value)
 
 
 def value(payload: Payload, room: int) -> Any:
     """What a payload says: JSON is decoded, anything else (and what is longer than `room` bytes,
     or nested too deeply) is shown as its encoding, its size and how it begins."""
+    payload = decompressed(payload)
     encoding = payload.metadata.get("encoding", b"")
     if encoding == b"binary/null":
         return None
     data = payload.data
-    if encoding in _JSON and len(data) <= room:
+    if encoding.startswith(_JSON) and len(data) <= room:
         decoded = _decoded(data)
-        if decoded is not _UNREADABLE:
+        if decoded is not UNREADABLE:
             return decoded
     shown: dict[str, Any] = {"encoding": text(encoding.decode("utf-8", "replace"), 60)}
     shown["bytes"] = len(data)
-    if encoding in _JSON:
+    if encoding.startswith(_JSON):
         shown["begins"] = text(data[:PREVIEW].decode("utf-8", "replace"))
+    elif note := codec_note(encoding):
+        shown["note"] = note
     return shown
 
 
-_UNREADABLE: Final = object()
+UNREADABLE: Final = object()
+
+
+def json_value(payload: Payload, most: int) -> Any:
+    """The JSON in a payload of at most `most` bytes that says it is some, or says nothing;
+    UNREADABLE where it is none."""
+    payload = decompressed(payload)
+    encoding = payload.metadata.get("encoding", b"")
+    if (encoding and not encoding.startswith(_JSON)) or len(payload.data) > most:
+        return UNREADABLE
+    return _decoded(payload.data)
 
 
 def _decoded(data: bytes) -> Any:
     try:
-        decoded = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return _UNREADABLE
+        decoded = exact_json.loads(data)
+    except ValueError:
+        return UNREADABLE
     if data.count(b"[") + data.count(b"{") > DEEPEST and _deep(decoded):
-        return _UNREADABLE
-    return _without_nul(decoded) if b"\\u0000" in data else decoded
+        return UNREADABLE
+    return decoded
 
 
 def _deep(decoded: Any) -> bool:
@@ -101,14 +120,6 @@ def _inside(decoded: Any) -> Iterable[Any]:
     return decoded if isinstance(decoded, list) else ()
 
 
-def _without_nul(decoded: Any) -> Any:
-    if isinstance(decoded, str):
-        return decoded.replace("\0", "\ufffd")
-    if isinstance(decoded, dict):
-        return {_without_nul(key): _without_nul(item) for key, item in decoded.items()}
-    return [_without_nul(item) for item in decoded] if isinstance(decoded, list) else decoded
-
-
 def values(payloads: Iterable[Payload], room: int) -> list[Any]:
     """Several payloads, all together within about `room` bytes."""
     shown: list[Any] = []
@@ -121,15 +132,21 @@ def values(payloads: Iterable[Payload], room: int) -> list[Any]:
     return shown
 
 
-def fields(payloads: Mapping[str, Payload], room: int) -> dict[str, Any]:
-    """Named payloads (memo, search attributes, headers), all together within about `room` bytes."""
-    shown: dict[str, Any] = {}
+def fields(payloads: Mapping[str, Payload], room: int, ours: Iterable[str] = ()) -> dict[str, Any]:
+    """Named payloads (memo, search attributes, headers), all together within about `room` bytes.
+
+    Those of the names in `ours` come first, each with room of its own: whatever else somebody put
+    beside them takes nothing from them.
+    """
+    first = [name for name in ours if name in payloads]
+    shown: dict[str, Any] = {name: value(payloads[name], room) for name in first}
     for name in payloads:
-        if len(shown) == MOST_VALUES:
+        if len(shown) >= MOST_VALUES + len(first):
             break
-        payload = payloads[name]
-        shown[text(name, 200)] = value(payload, room)
-        room = max(room - len(payload.data), 0)
+        if name not in shown:
+            payload = payloads[name]
+            shown[text(name, 200)] = value(payload, room)
+            room = max(room - len(payload.data), 0)
     return shown
 
 
@@ -148,67 +165,3 @@ def heartbeat(payloads: Iterable[Payload], room: int) -> Heartbeat | None:
         digest.update(len(payload.data).to_bytes(8, "big"))
         digest.update(payload.data)
     return Heartbeat(tuple(values(every, room)), digest.hexdigest()[:16])
-
-
-def failure(proto: ProtoFailure, room: int, depth: int = 0) -> Failure:
-    """A failure with its chain of causes."""
-    cause = None
-    if proto.HasField("cause") and depth < DEEPEST_CAUSE:
-        cause = failure(proto.cause, room, depth + 1)
-    which = proto.WhichOneof("failure_info") or ""
-    reader = _KINDS.get(which)
-    kind, extra = reader(getattr(proto, which), room) if reader else ("other", {})
-    return Failure(
-        message=text(proto.message),
-        kind=kind,
-        stack=text(proto.stack_trace, min(LONGEST_STACK, max(room, PREVIEW))),
-        cause=cause,
-        **extra,
-    )
-
-
-def _application(info: Any, room: int) -> tuple[str, dict[str, Any]]:
-    attributes: dict[str, Any] = {"type": text(info.type, 200), "non_retryable": info.non_retryable}
-    if info.HasField("details"):
-        attributes["details"] = tuple(values(info.details.payloads, room))
-    return "application", attributes
-
-
-def _timeout(info: Any, room: int) -> tuple[str, dict[str, Any]]:
-    last = heartbeat(info.last_heartbeat_details.payloads, room)
-    return "timeout", {"timeout": timeout_name(info.timeout_type), "heartbeat": last}
-
-
-def timeout_name(number: int) -> str:
-    """`start_to_close`, `heartbeat` and so on."""
-    return _TIMEOUTS.get(number, str(number))
-
-
-def _cancelled(info: Any, _: int) -> tuple[str, dict[str, Any]]:
-    return "cancelled", {"identity": text(info.identity, 255)}
-
-
-def _activity(info: Any, _: int) -> tuple[str, dict[str, Any]]:
-    return "activity", {
-        "type": text(info.activity_type.name, 200),
-        "identity": text(info.identity, 255),
-    }
-
-
-def _child(info: Any, _: int) -> tuple[str, dict[str, Any]]:
-    return "child", {"type": text(info.workflow_type.name, 200)}
-
-
-_KINDS: Final[Mapping[str, Any]] = {
-    "application_failure_info": _application,
-    "timeout_failure_info": _timeout,
-    "canceled_failure_info": _cancelled,
-    "terminated_failure_info": lambda info, _: (
-        "terminated",
-        {"identity": text(info.identity, 255)},
-    ),
-    "server_failure_info": lambda info, _: ("server", {"non_retryable": info.non_retryable}),
-    "activity_failure_info": _activity,
-    "child_workflow_execution_failure_info": _child,
-    "reset_workflow_failure_info": lambda _info, _: ("reset", {}),
-}

@@ -15,7 +15,8 @@ class VisibilityRow:
     `status` is Temporal's word in lower case (`running`, `continued_as_new`, …). `history_length`,
     `history_size` (bytes) and `transitions` (which grow with every change of the run's state) are
     those of the last time visibility heard of the run: for an open one they are those of its start.
-    `memo` and `attributes` are decoded values.
+    `due_at` is when its first task may be given to a worker: later than `created_at` where a cron
+    schedule, a start delay or a retry holds it back. `memo` and `attributes` are decoded values.
     """
 
     workflow_id: str
@@ -24,7 +25,7 @@ class VisibilityRow:
     queue: str
     status: str
     created_at: datetime
-    began_at: datetime | None
+    due_at: datetime | None
     closed_at: datetime | None
     history_length: int
     history_size: int
@@ -57,7 +58,7 @@ class Heartbeat:
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Temporal's Failure: `kind` is application, timeout, cancelled, terminated, server, activity,
-    child, reset or other; `timeout` is start_to_close and the like."""
+    child, nexus, reset or other; `timeout` is start_to_close and the like."""
 
     message: str
     kind: str

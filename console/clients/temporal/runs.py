@@ -13,7 +13,9 @@ from temporalio.api.enums.v1 import (
 from temporalio.api.workflow.v1 import PendingActivityInfo, WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 
-from console.clients.temporal.payloads import at, failure, fields, heartbeat, moment, seconds, text
+from console.clients.temporal.declared import OURS
+from console.clients.temporal.failures import failure
+from console.clients.temporal.payloads import at, fields, heartbeat, moment, seconds, text
 from console.clients.temporal.records import PendingActivity, RunDescription, VisibilityRow
 
 ROOM: Final = 4096
@@ -35,7 +37,7 @@ _BEHAVIORS: Final[Mapping[int, str]] = {
 
 def visibility_row(info: WorkflowExecutionInfo) -> VisibilityRow:
     """One run as visibility (or its description) has it."""
-    attributes = fields(info.search_attributes.indexed_fields, ROOM)
+    attributes = fields(info.search_attributes.indexed_fields, ROOM, OURS)
     version = info.most_recent_worker_version_stamp.build_id
     return VisibilityRow(
         workflow_id=info.execution.workflow_id,
@@ -44,17 +46,17 @@ def visibility_row(info: WorkflowExecutionInfo) -> VisibilityRow:
         queue=text(info.task_queue, _WHO),
         status=_STATUSES.get(info.status, "unspecified"),
         created_at=at(info.start_time),
-        began_at=moment(info.execution_time),
+        due_at=moment(info.execution_time),
         closed_at=moment(info.close_time),
         history_length=info.history_length,
         history_size=info.history_size_bytes,
         transitions=info.state_transition_count,
-        first_run_id=info.first_run_id,
-        parent_workflow_id=info.parent_execution.workflow_id,
-        parent_run_id=info.parent_execution.run_id,
+        first_run_id=text(info.first_run_id),
+        parent_workflow_id=text(info.parent_execution.workflow_id),
+        parent_run_id=text(info.parent_execution.run_id),
         fairness_key=text(info.priority.fairness_key, 64),
         build=text(version or info.versioning_info.deployment_version.build_id, _WHO),
-        memo=fields(info.memo.fields, ROOM),
+        memo=fields(info.memo.fields, ROOM, OURS),
         attributes=attributes,
     )
 

@@ -7,7 +7,6 @@ own name.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,12 +15,14 @@ from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
 
 from console.clients.temporal.client import TemporalClient
+from console.clients.temporal.declared import TENANT, declared
+from console.clients.temporal.payloads import value
+from console.clients.temporal.runs import ROOM
 from console.clients.temporal.workflow_service import call
 from console.errors import Refused
 
 PAGE: Final = 1000
 LIST_SECONDS: Final = 60.0
-TENANT: Final = "TenantId"
 _PREFIX: Final = "WORKFLOW_EXECUTION_STATUS_"
 
 
@@ -61,10 +62,7 @@ def find_runs(client: TemporalClient, query: str, *, most: int) -> list[FoundRun
 def _found_run(info: WorkflowExecutionInfo) -> FoundRun:
     name = WorkflowExecutionStatus.Name(info.status) if info.status else ""
     attribute = info.search_attributes.indexed_fields.get(TENANT)
-    tenant = ""
-    if attribute is not None:
-        value = json.loads(attribute.data or b'""')
-        tenant = str((value[0] if isinstance(value, list) and value else value) or "")
+    tenant = declared(TENANT, {TENANT: value(attribute, ROOM)}) if attribute is not None else ""
     return FoundRun(
         workflow_id=info.execution.workflow_id,
         run_id=info.execution.run_id,

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from console.clients.temporal.records import HistoryEvent
 from observability.engines.contracts import EventKind
+from observability.engines.durations import format_duration
+
+_LONG: Final = 60.0
+"""Seconds of a timer whose end is told."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventLabel:
-    """`text` may hold {name}, {subject}, {actor}, {run} and {seconds}. `prefix` makes the id of
-    the step: of the event itself with `begins`, of the event it refers to without; with
+    """`text` may hold {name}, {subject}, {run} and {span} (how long, until when). `prefix` makes
+    the id of the step: of the event itself with `begins`, of the event it refers to without; with
     `by_subject` the subject makes it."""
 
     kind: EventKind
@@ -24,16 +29,14 @@ class EventLabel:
 
     def title(self, event: HistoryEvent) -> str:
         """What happened, for people."""
-        seconds = event.detail.get("seconds")
         for placeholder, value in (
             ("{name}", event.name),
             ("{subject}", event.subject),
             ("{run}", event.run),
-            ("{seconds}", f"{seconds:g} s" if isinstance(seconds, int | float) else "no time"),
         ):
             if placeholder in self.text:
                 return self.text.replace(placeholder, value)
-        return self.text
+        return self.text.replace("{span}", _span(event)) if "{span}" in self.text else self.text
 
     def step(self, event: HistoryEvent) -> tuple[str, str]:
         """The id and the name of the step; empty when it is about the run itself."""
@@ -50,6 +53,22 @@ class EventLabel:
         return {name: fact for name, fact in facts.items() if fact}
 
 
+def _span(event: HistoryEvent) -> str:
+    """How long a timer takes, and until when where that matters to somebody who waits."""
+    seconds = event.detail.get("seconds")
+    if not isinstance(seconds, int | float):
+        return "no time"
+    length = format_duration(seconds)
+    try:
+        until = event.at + timedelta(seconds=seconds)
+    except OverflowError:
+        return length
+    if seconds < _LONG:
+        return length
+    form = "%H:%M:%S" if until.date() == event.at.date() else "%Y-%m-%d %H:%M:%S"
+    return f"{length}, until {until:{form}} UTC"
+
+
 def _child(kind: EventKind, text: str, *, begins: bool = False) -> EventLabel:
     return EventLabel(kind, text, "child", begins=begins)
 
@@ -64,10 +83,6 @@ def _nexus(kind: EventKind, text: str, *, begins: bool = False) -> EventLabel:
 
 K: Final = EventKind
 LABELS: Final[Mapping[str, EventLabel]] = {
-    "workflow_execution_started": EventLabel(K.CREATED, "{name} was started"),
-    "workflow_execution_completed": EventLabel(K.SUCCEEDED, "Completed"),
-    "workflow_execution_failed": EventLabel(K.FAILED, "Failed"),
-    "workflow_execution_timed_out": EventLabel(K.TIMED_OUT, "The workflow's own time was over"),
     "workflow_execution_canceled": EventLabel(K.CANCELLED, "Cancelled"),
     "workflow_execution_terminated": EventLabel(K.TERMINATED, "Terminated"),
     "workflow_execution_continued_as_new": EventLabel(K.CONTINUED, "Continued as run {run}"),
@@ -82,7 +97,7 @@ LABELS: Final[Mapping[str, EventLabel]] = {
     "workflow_execution_options_updated": EventLabel(K.NOTE, "Options of the workflow changed"),
     "upsert_workflow_search_attributes": EventLabel(K.NOTE, "Search attributes changed"),
     "workflow_properties_modified": EventLabel(K.NOTE, "Memo changed"),
-    "timer_started": EventLabel(K.TIMER_STARTED, "Timer over {seconds}", "timer", begins=True),
+    "timer_started": EventLabel(K.TIMER_STARTED, "Timer of {span}", "timer", begins=True),
     "timer_fired": EventLabel(K.TIMER_FIRED, "Timer {subject} fired", "timer"),
     "timer_canceled": EventLabel(K.NOTE, "Timer {subject} cancelled", "timer"),
     "start_child_workflow_execution_initiated": _child(

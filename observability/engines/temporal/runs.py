@@ -5,10 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
-from typing import Any, Final
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
-from console.clients.temporal.records import RunDescription, VisibilityRow
+from console.clients.temporal.declared import declared
+from console.clients.temporal.records import (
+    HistoryEvent,
+    PendingActivity,
+    RunDescription,
+    VisibilityRow,
+)
+from console.unstructured import whole
 from observability.engines.contracts import (
     OPEN,
     PARENT_MEMO,
@@ -17,6 +24,7 @@ from observability.engines.contracts import (
     TRACE_MEMO,
     EventKind,
     FailureKind,
+    Hold,
     LinkKind,
     Progress,
     RunEvent,
@@ -26,8 +34,9 @@ from observability.engines.contracts import (
     run_key,
 )
 from observability.engines.temporal.activities import progress
-from observability.engines.temporal.failures import kind_of, root_message
-from observability.engines.temporal.history import HistoryState
+from observability.engines.temporal.failures import kind_of, root_message, timeout_words
+from observability.engines.temporal.history_runs import hold_of
+from observability.engines.temporal.history_state import HistoryState
 
 ENGINE: Final = "temporal"
 _STATUSES: Final[Mapping[str, Status]] = {
@@ -43,8 +52,11 @@ _STATUSES: Final[Mapping[str, Status]] = {
 _ENDINGS: Final[Mapping[str, Status]] = {
     f"workflow_execution_{word}": status for word, status in _STATUSES.items() if status not in OPEN
 }
+_HELD: Final = timedelta(milliseconds=100)
+"""What is due later than that after its start waits for a moment, not for a worker."""
 _LONGEST_LINK: Final = 255
 _LONGEST_KEY: Final = 1400
+_NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def status_of(word: str) -> Status:
@@ -65,7 +77,8 @@ def snapshot(row: VisibilityRow, namespace: str) -> RunSnapshot:
         queue=row.queue,
         fairness_key=row.fairness_key,
         closed_at=row.closed_at,
-        tenant=_text(row.attributes.get(TENANT_ATTRIBUTE)),
+        tenant=_declared(row, TENANT_ATTRIBUTE),
+        hold=_hold(row),
         build=row.build,
         parent=_parent(row, namespace),
         links=_links(row, namespace),
@@ -83,7 +96,7 @@ def covers(revision: str, row: VisibilityRow) -> bool:
     """Whether a stored revision is of a look as late as this row. A closed run that was reset has
     more transitions than visibility ever hears of."""
     status, _, numbers = revision.partition(":")
-    known = tuple(int(part) for part in numbers.split(":")[:2] if part.isdecimal())
+    known = tuple(whole(part) or 0 for part in numbers.split(":")[:2])
     return status == row.status and known >= (row.history_length, row.transitions)
 
 
@@ -95,11 +108,28 @@ def snapshot_of(description: RunDescription, namespace: str) -> RunSnapshot:
     attempts = [activity.attempt for activity in description.activities]
     if description.workflow_task_attempt > 1:
         attempts.append(description.workflow_task_attempt)
+    failing = _failing(description)
     return replace(
         run,
         revision=f"{run.revision}:{_newest(description)}",
         progress=pending_progress(description),
         attempts=max(attempts, default=None),
+        failure=root_message(failing.failure) if failing else "",
+        failure_kind=kind_of(failing.failure) if failing else FailureKind.NONE,
+        is_well=failing is None and description.workflow_task_attempt <= 1,
+    )
+
+
+def _failing(description: RunDescription) -> PendingActivity | None:
+    """The activity that failed last, of those that wait for another attempt or are at it."""
+    failed = [activity for activity in description.activities if activity.failure is not None]
+    return max(
+        failed,
+        key=lambda activity: (
+            activity.attempt_ended_at or activity.started_at or _NEVER,
+            activity.activity_id,
+        ),
+        default=None,
     )
 
 
@@ -142,7 +172,7 @@ def refined(run: RunSnapshot, history: HistoryState) -> RunSnapshot:
         needs_history=False,
     )
     if first is not None:
-        run = _from_start(run, first.actor, first.detail)
+        run = _from_start(run, first)
     if last is None:
         return run
     ending = _ENDINGS.get(last.type)
@@ -152,11 +182,14 @@ def refined(run: RunSnapshot, history: HistoryState) -> RunSnapshot:
             # A run that goes on in another one names the first of the chain, as that one will.
             run = replace(run, links={**_own_chain(run), **run.links})
     failure, kind = _failure(history, ending)
-    return replace(run, failure=failure, failure_kind=kind)
+    if ending is None and history.stuck is None:
+        return run  # what its activities fail with is known from their own description
+    return replace(run, failure=failure, failure_kind=kind, is_well=ending is not None)
 
 
-def _from_start(run: RunSnapshot, actor: str, detail: Mapping[str, Any]) -> RunSnapshot:
-    parent = run.parent
+def _from_start(run: RunSnapshot, first: HistoryEvent) -> RunSnapshot:
+    detail, parent = first.detail, run.parent
+    schedule = detail.get("schedule")
     if detail.get("parent_workflow_id"):
         where = str(detail.get("parent_namespace") or run.location)
         parent = run_key(
@@ -169,7 +202,8 @@ def _from_start(run: RunSnapshot, actor: str, detail: Mapping[str, Any]) -> RunS
         links[LinkKind.CHAIN] = _chain(run.location, run.external_id, began_as)
     return replace(
         run,
-        started_by=actor,
+        started_by=f"schedule {schedule}" if schedule else first.actor,
+        hold=hold_of(first) or run.hold,
         parent=parent,
         links=links,
         queue=run.queue or str(detail.get("task_queue", "")),
@@ -180,10 +214,7 @@ def _from_start(run: RunSnapshot, actor: str, detail: Mapping[str, Any]) -> RunS
 def _failure(history: HistoryState, ending: Status | None) -> tuple[str, FailureKind]:
     """The root of the trouble in words. A workflow task that fails for ever is trouble too."""
     last, stuck = history.last, history.stuck
-    stuck_kind = kind_of(stuck.failure) if stuck is not None else FailureKind.NONE
-    if stuck is not None and stuck.state == "non_deterministic_error":
-        stuck_kind = FailureKind.NON_DETERMINISM
-    stuck_text = root_message(stuck.failure) or stuck.state if stuck is not None else ""
+    stuck_text, stuck_kind = _of_stuck(stuck) if stuck else ("", FailureKind.NONE)
     if last is None or ending is None:
         return stuck_text, stuck_kind
     if ending is Status.FAILED:
@@ -196,6 +227,15 @@ def _failure(history: HistoryState, ending: Status | None) -> tuple[str, Failure
     if ending is Status.CANCELLED:
         return "", FailureKind.CANCELLED
     return "", FailureKind.NONE
+
+
+def _of_stuck(stuck: HistoryEvent) -> tuple[str, FailureKind]:
+    if stuck.type == "workflow_task_timed_out":
+        return f"Workflow task: {timeout_words(stuck.state)}", FailureKind.TIMEOUT
+    kind = kind_of(stuck.failure)
+    if stuck.state == "non_deterministic_error":
+        kind = FailureKind.NON_DETERMINISM
+    return root_message(stuck.failure) or stuck.state.replace("_", " "), kind
 
 
 def from_history(ref: RunRef, history: HistoryState) -> RunSnapshot:
@@ -256,13 +296,13 @@ def _parent(row: VisibilityRow, namespace: str) -> str:
     if row.parent_workflow_id:
         key = run_key(ENGINE, namespace, row.parent_workflow_id, row.parent_run_id)
         return key[:_LONGEST_KEY]
-    return _text(row.memo.get(PARENT_MEMO))[:_LONGEST_KEY]
+    return _declared(row, PARENT_MEMO)[:_LONGEST_KEY]
 
 
 def _links(row: VisibilityRow, namespace: str) -> dict[LinkKind, str]:
     links = {
-        LinkKind.REQUEST: _text(row.memo.get(REQUEST_MEMO)),
-        LinkKind.TRACE: _text(row.memo.get(TRACE_MEMO)),
+        LinkKind.REQUEST: _declared(row, REQUEST_MEMO),
+        LinkKind.TRACE: _declared(row, TRACE_MEMO),
     }
     if row.first_run_id and row.first_run_id != row.run_id:
         links[LinkKind.CHAIN] = _chain(namespace, row.workflow_id, row.first_run_id)
@@ -279,8 +319,15 @@ def _chain(namespace: str, workflow_id: str, run_id: str) -> str:
     return key if len(key) <= _LONGEST_LINK else hashlib.sha256(key.encode()).hexdigest()
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+def _declared(row: VisibilityRow, name: str) -> str:
+    return declared(name, row.attributes, row.memo)
+
+
+def _hold(row: VisibilityRow) -> Hold | None:
+    """That it is held back is known at once, what for only from its history."""
+    if row.closed_at is not None or row.due_at is None:
+        return None
+    return Hold(row.due_at, "") if row.due_at - row.created_at > _HELD else None
 
 
 def waiting(run: RunSnapshot, description: RunDescription, history: HistoryState) -> RunSnapshot:

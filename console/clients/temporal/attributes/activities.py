@@ -14,11 +14,11 @@ from console.clients.temporal.attributes.shared import (
     priority,
     retry_policy,
 )
+from console.clients.temporal.failures import failure
 from console.clients.temporal.payloads import (
     LONGEST_IDENTITY,
     LONGEST_NAME,
     Attributes,
-    failure,
     seconds,
     some,
     text,

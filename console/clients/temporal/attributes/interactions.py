@@ -1,4 +1,4 @@
-"""What signals, updates, children, markers, properties and Nexus operations hold.
+"""What signals, updates, children, properties and Nexus operations hold.
 
 Each reader takes the attributes of an event and how many bytes of payload to keep, and gives
 keyword arguments of HistoryEvent; event_attributes.py says which type each is for.
@@ -9,23 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import orjson
 from temporalio.api.enums.v1 import StartChildWorkflowExecutionFailedCause
 
 from console.clients.temporal.attributes.shared import priority
+from console.clients.temporal.failures import failure
 from console.clients.temporal.payloads import (
     LONGEST_IDENTITY,
     LONGEST_NAME,
     Attributes,
-    failure,
     fields,
     some,
     text,
     values,
 )
 
-LOCAL_ACTIVITY: Final = "core_local_activity"
-_LONGEST_MARKER: Final = 20_000
 _CHILD_CAUSES: Final[Mapping[int, str]] = {
     number: name.removeprefix("START_CHILD_WORKFLOW_EXECUTION_FAILED_CAUSE_").lower()
     for name, number in StartChildWorkflowExecutionFailedCause.items()
@@ -135,43 +132,6 @@ def external_initiated(event: Any, room: int) -> Attributes:
 
 def external_answered(event: Any, _: int) -> Attributes:
     return {"subject": text(event.workflow_execution.workflow_id), "ref": event.initiated_event_id}
-
-
-def marker_recorded(event: Any, room: int) -> Attributes:
-    attributes: Attributes = {"name": text(event.marker_name, LONGEST_NAME)}
-    if event.HasField("failure"):
-        attributes["failure"] = failure(event.failure, room)
-    if event.marker_name == LOCAL_ACTIVITY:
-        attributes.update(_local_activity(event, room))
-    elif event.details:
-        named = sorted(event.details)[:10]
-        attributes["detail"] = {
-            text(key, 60): values(event.details[key].payloads, room) for key in named
-        }
-    return attributes
-
-
-def _local_activity(event: Any, room: int) -> Attributes:
-    """What the SDK's core writes down about a local activity (JSON in `data`)."""
-    facts: Any = {}
-    payloads = event.details["data"].payloads if "data" in event.details else []
-    if payloads and len(payloads[0].data) <= _LONGEST_MARKER:
-        try:
-            facts = orjson.loads(payloads[0].data)
-        except orjson.JSONDecodeError:
-            facts = {}
-    if not isinstance(facts, dict):
-        facts = {}
-    attempt = facts.get("attempt")
-    result = event.details["result"].payloads if "result" in event.details else []
-    return {
-        "subject": text(str(facts.get("activity_id", "")), LONGEST_IDENTITY),
-        "attempt": attempt if isinstance(attempt, int) and 0 <= attempt < 2**31 else 0,
-        "detail": some(
-            activity_type=text(str(facts.get("activity_type", "")), LONGEST_NAME),
-            result=values(result, room),
-        ),
-    }
 
 
 def search_attributes_upserted(event: Any, room: int) -> Attributes:

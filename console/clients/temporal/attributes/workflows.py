@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import ContinueAsNewInitiator, WorkflowTaskFailedCause
 
 from console.clients.temporal.attributes.shared import (
@@ -17,16 +18,17 @@ from console.clients.temporal.attributes.shared import (
     priority,
     retry_policy,
 )
+from console.clients.temporal.declared import OURS
+from console.clients.temporal.failures import failure, timeout_name
 from console.clients.temporal.payloads import (
     LONGEST_IDENTITY,
     LONGEST_NAME,
     Attributes,
-    failure,
     fields,
+    json_value,
     seconds,
     some,
     text,
-    timeout_name,
     values,
 )
 
@@ -44,7 +46,7 @@ def workflow_started(event: Any, room: int) -> Attributes:
     detail = some(
         task_queue=text(event.task_queue.name, LONGEST_IDENTITY),
         input=values(event.input.payloads, room),
-        memo=fields(event.memo.fields, room // 4),
+        memo=fields(event.memo.fields, room // 4, OURS),
         execution_timeout=seconds(event.workflow_execution_timeout),
         run_timeout=seconds(event.workflow_run_timeout),
         task_timeout=seconds(event.workflow_task_timeout),
@@ -56,6 +58,7 @@ def workflow_started(event: Any, room: int) -> Attributes:
         parent_namespace=event.parent_workflow_namespace,
         parent_workflow_id=event.parent_workflow_execution.workflow_id,
         parent_run_id=event.parent_workflow_execution.run_id,
+        **_schedule(event.search_attributes.indexed_fields),
         priority=priority(event),
         retry_policy=retry_policy(event.retry_policy) if event.HasField("retry_policy") else {},
     )
@@ -69,6 +72,16 @@ def workflow_started(event: Any, room: int) -> Attributes:
     if event.HasField("continued_failure"):
         attributes["failure"] = failure(event.continued_failure, room)
     return attributes
+
+
+def _schedule(attributes: Mapping[str, Payload]) -> dict[str, str]:
+    """Which schedule started a run, and for when."""
+    said = {
+        "schedule": attributes.get("TemporalScheduledById"),
+        "scheduled_for": attributes.get("TemporalScheduledStartTime"),
+    }
+    values_said = {name: json_value(payload, 1000) for name, payload in said.items() if payload}
+    return {name: text(value, 200) for name, value in values_said.items() if isinstance(value, str)}
 
 
 def workflow_completed(event: Any, room: int) -> Attributes:
@@ -128,7 +141,10 @@ def workflow_continued_as_new(event: Any, room: int) -> Attributes:
 
 
 def task_started(event: Any, _: int) -> Attributes:
-    return {"actor": text(event.identity, LONGEST_IDENTITY)}
+    return {
+        "actor": text(event.identity, LONGEST_IDENTITY),
+        "build": build_of(event.worker_version),
+    }
 
 
 def task_completed(event: Any, _: int) -> Attributes:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import tracemalloc
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import orjson
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
 
+from console.clients.temporal.failures import DEEPEST_CAUSE, failure
 from console.clients.temporal.payloads import (
-    DEEPEST_CAUSE,
     MOST_VALUES,
-    failure,
+    at,
     heartbeat,
+    moment,
     text,
     value,
     values,
 )
+from console.unstructured import EARLIEST, LATEST
 
 
 def payload(data: bytes, encoding: bytes = b"json/plain") -> Payload:
@@ -36,6 +40,11 @@ def payload(data: bytes, encoding: bytes = b"json/plain") -> Payload:
         (b"true", True),
         (b'"a\\u0000b"', "a\ufffdb"),
         (b'{"k\\u0000": ["\\u0000"]}', {"k\ufffd": ["\ufffd"]}),
+        (b'{"price": NaN}', {"price": "NaN"}),
+        (
+            b'{"id": 1180591620717411303425, "safe": 9007199254740993, "price": 0.1}',
+            {"id": "1180591620717411303425", "safe": "9007199254740993", "price": 0.1},
+        ),
     ],
 )
 def test_json_is_decoded(data: bytes, shown: object) -> None:
@@ -52,6 +61,25 @@ def test_other_encodings_are_shown_by_name_and_size(encoding: bytes) -> None:
     assert shown["bytes"] == 8
     assert "secret" not in str(shown)
     assert "\0" not in shown["encoding"]
+
+
+def test_what_a_codec_encrypted_is_said_to_be() -> None:
+    shown = value(payload(b"\x00\x01", b"binary/encrypted"), 1000)
+    assert shown["note"] == "encrypted by a codec; a codec server is not configured"
+    assert "note" not in value(payload(b"\x00\x01", b"binary/plain"), 1000)
+
+
+def test_what_was_only_compressed_is_read() -> None:
+    packed = zlib.compress(payload(b'{"order": 7}').SerializeToString())
+    assert value(payload(packed, b"binary/zlib"), 1000) == {"order": 7}
+    assert value(payload(packed[:-4], b"binary/zlib"), 1000)["bytes"] == len(packed) - 4
+
+
+def test_times_beyond_every_calendar_are_its_edges() -> None:
+    assert at(Timestamp(seconds=10**15)) == LATEST
+    assert at(Timestamp(seconds=-(10**15))) == EARLIEST
+    assert moment(Timestamp(seconds=2**63 - 1)) == LATEST
+    assert moment(Timestamp()) is None
 
 
 @pytest.mark.parametrize("data", [b"{", b"nan", b"\xff\xff", b"[" * 500 + b"]" * 500])

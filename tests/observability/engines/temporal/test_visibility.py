@@ -31,7 +31,7 @@ def row(number: int, closed_at: datetime) -> VisibilityRow:
         queue="q",
         status="completed",
         created_at=closed_at,
-        began_at=None,
+        due_at=None,
         closed_at=closed_at,
         history_length=3,
         history_size=100,
