@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from tenants.contracts import Unreadable
+
 
 class Engine(StrEnum):
     """What runs the jobs. The kind of a target of the same name speaks to it."""
@@ -278,7 +280,8 @@ class ChangePage:
     Whoever stores `cursor` has everything before it. `through` is the engine's time up to which
     nothing is missing, None when that cannot be told from this page. A source that waits on an open
     connection gives a page without runs every few seconds: it says that we still hear the engine.
-    `sweep` asks for a look at the limits of the target (a worker came online).
+    `sweep` asks for a look at the limits of the target (a worker came online). `unreadable` is what
+    was met and could not be read.
     """
 
     runs: tuple[RunSnapshot, ...]
@@ -287,6 +290,7 @@ class ChangePage:
     caught_up: bool = False
     gaps: tuple[TrailGap, ...] = ()
     sweep: bool = False
+    unreadable: tuple[Unreadable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +313,7 @@ class History:
     `document` is what the archive keeps, uncompressed, in the form that `media` names:
     `application/vnd.temporal.history+protobuf` (a temporal.api.history.v1.History) or
     `application/json`. `run` has what only the history knows (failure, attempts, who started it);
-    `complete` says that nothing can come after.
+    `complete` says that nothing can come after. `unreadable` is what of it could not be read.
     """
 
     events: tuple[RunEvent, ...]
@@ -317,6 +321,7 @@ class History:
     media: str
     run: RunSnapshot | None = None
     complete: bool = False
+    unreadable: tuple[Unreadable, ...] = ()
 
 
 TEMPORAL_HISTORY: Final = "application/vnd.temporal.history+protobuf"
