@@ -30,7 +30,8 @@ class EngineFeatures:
     media type `document_media`; else it is made of our own rows. With `numbers_events` that record
     is an append-only history whose event numbers are `seq`, and it is to be fetched again after
     somebody acted on the run; else `seq` is microseconds since 1970, and changes come by
-    themselves. With `steps_are_pods` the steps of a run's events are its pods.
+    themselves. With `steps_are_pods` the steps of a run's events are its pods. `replayable` says by
+    its run id whether a run has a history that code can be run against; None: none has.
 
     Verbs: with `offers_open_steps` they take one of the run's open steps; with `repeats_calls` a
     retry sends the call again that the run's events recorded.
@@ -45,6 +46,7 @@ class EngineFeatures:
     keeps_history: bool = True
     document_media: str = JSON_DOCUMENT
     numbers_events: bool = False
+    replayable: Callable[[str], bool] | None = None
     steps_are_pods: bool = False
     offers_open_steps: bool = False
     repeats_calls: bool = False

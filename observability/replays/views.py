@@ -16,7 +16,6 @@ from console.database.keyset import keyset_page
 from console.errors import DomainError
 from console.pages.forms import bound_data
 from console.pages.partials import ANY, render_partial_or_page
-from observability.engines.contracts import Engine
 from observability.jobs.models import JobRun
 from observability.replays import selectors
 from observability.replays.forms import BundleForm, ReplayForm, ReplayHereForm, RetireForm
@@ -169,10 +168,11 @@ def panel(request: SignedInRequest, pk: int) -> HttpResponseBase:
     run = get_object_or_404(JobRun.objects.visible_to(request.user), pk=pk)
     if request.method == "POST":
         return _replay_here(request, run)
-    offered = selectors.bundles_for(run) if run.engine == Engine.TEMPORAL else []
+    replayable = replays.is_replayable(run)
+    offered = selectors.bundles_for(run) if replayable else []
     context = {
         "run": run,
-        "replayable": run.engine == Engine.TEMPORAL,
+        "replayable": replayable,
         "bundles": [(bundle, run.type in bundle.workflows) for bundle in offered],
         "results": selectors.latest_results(run),
     }

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, TypeVar
 
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import (
     ConnectConfig,
@@ -53,6 +54,12 @@ _closer = _RuntimeCloser()
 closes_at_stop(_closer)
 
 _WAIT = {RPCStatusCode.RESOURCE_EXHAUSTED}
+TOO_LARGE: Final = "too_large"
+UNDECODABLE: Final = "undecodable"
+"""Codes of a Refused: an answer that no client may hold, and one that no client can decode."""
+_OVERSIZED = {RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.OUT_OF_RANGE}
+_TOO_LARGE = re.compile(r"size limit|length too large|larger than max", re.IGNORECASE)
+_UNDECODABLE = "failed to decode Protobuf message"
 _AWAY = {
     RPCStatusCode.UNAVAILABLE,
     RPCStatusCode.DEADLINE_EXCEEDED,
@@ -168,6 +175,8 @@ class Connection:
                 )
         except RPCError as problem:
             raise _typed(what, problem, live.api_key if live else None) from None
+        except DecodeError as problem:
+            raise _undecodable(what, str(problem)) from None
         except TimeoutError:
             raise Unreachable(f"{what}: no answer in time") from None
         except (RuntimeError, OSError) as problem:
@@ -230,6 +239,8 @@ def _typed(what: str, problem: RPCError, secret: Secret | None) -> ExternalError
     if secret is not None:
         message = secret.scrub(message)
     status = problem.status
+    if unreadable := _unreadable(what, problem, message):
+        return unreadable
     if status in _WAIT:
         return Throttled(message)
     if status in _AWAY:
@@ -241,6 +252,25 @@ def _typed(what: str, problem: RPCError, secret: Secret | None) -> ExternalError
     if status is RPCStatusCode.ABORTED:
         return Conflict(message, retryable=True)
     return Refused(message, code=_REFUSED.get(status, "refused"))
+
+
+def _unreadable(what: str, problem: RPCError, message: str) -> Refused | None:
+    """An answer that came and that we cannot take."""
+    if problem.status in _OVERSIZED and _TOO_LARGE.search(problem.message):
+        return Refused(message, code=TOO_LARGE)
+    _, found, why = problem.message.partition(_UNDECODABLE)
+    if problem.status is RPCStatusCode.INTERNAL and found:
+        return _undecodable(what, why)
+    return None
+
+
+def _undecodable(what: str, why: str) -> Refused:
+    """The server passes on what no client can decode: fields of a wrong type, a chain of causes
+    deeper than a parser goes. Somebody wrote it; asking again will not mend it."""
+    # The innermost field comes first, and what is wrong with it last.
+    where, _, fault = why.strip(" :").rpartition(": ")
+    said = f"{where[:120]}: {fault[:120]}" if where else fault[:240]
+    return Refused(f"{what}: the answer cannot be decoded ({said})", code=UNDECODABLE)
 
 
 def _reason(problem: Exception) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import weakref
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Final, TypeVar
 
@@ -17,7 +16,6 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent as ProtoEvent
 from temporalio.api.workflowservice.v1 import (
     CountWorkflowExecutionsRequest,
-    CountWorkflowExecutionsResponse,
     DescribeWorkflowExecutionRequest,
     GetWorkflowExecutionHistoryRequest,
     GetWorkflowExecutionHistoryResponse,
@@ -27,19 +25,19 @@ from temporalio.api.workflowservice.v1 import (
 
 from console.clients import bridge
 from console.clients.temporal.client import TemporalClient
+from console.clients.temporal.connection import UNDECODABLE
 from console.clients.temporal.events import is_closing, room_for, translate
+from console.clients.temporal.listing import LARGEST_PAGE, Listing
 from console.clients.temporal.records import (
     HistoryEvent,
     RunDescription,
     RunHistory,
+    Undecodable,
     VisibilityPage,
 )
 from console.clients.temporal.runs import run_description, visibility_row
-from console.clients.temporal.token_bucket import TokenBucket
-from console.errors import NotFound, Unreachable
+from console.errors import NotFound, Refused, Unreachable
 
-LARGEST_PAGE: Final = 1000
-"""The server gives no more rows than this, whatever is asked."""
 REVERSE_PAGE: Final = 200
 READERS: Final = 6
 """Histories fetched at once: enough to keep one core of the server busy beside ours."""
@@ -48,9 +46,6 @@ LONG: Final = 60.0
 
 T = TypeVar("T")
 Ref = tuple[str, str]
-# A server allows 10 queries of visibility a second and namespace, and no more than that at once;
-# others want some of them too.
-_buckets: weakref.WeakKeyDictionary[TemporalClient, TokenBucket] = weakref.WeakKeyDictionary()
 
 
 class Fetching:
@@ -79,10 +74,7 @@ class HistoryReader:
 
     def __init__(self, client: TemporalClient) -> None:
         self._client = client
-        bucket = _buckets.get(client)
-        if bucket is None:
-            bucket = _buckets.setdefault(client, TokenBucket(burst=10, rate=8.0))
-        self._bucket = bucket
+        self._listing = Listing(client)
 
     def rows(self, query: str, *, size: int = LARGEST_PAGE, token: bytes = b"") -> VisibilityPage:
         """One page of the runs that a visibility query finds (`ExecutionStatus = 'Running'`):
@@ -90,47 +82,35 @@ class HistoryReader:
         request = ListWorkflowExecutionsRequest(
             namespace=self._client.namespace, page_size=size, next_page_token=token, query=query
         )
-
-        async def go(deadline: float) -> VisibilityPage:
-            await self._bucket.take(deadline)
-            answer = await self._client.connection.call(
-                lambda client: client.workflow_service.list_workflow_executions,
-                request,
-                what="list workflows",
-                deadline=deadline,
-            )
-            rows = tuple(map(visibility_row, answer.executions))
-            return VisibilityPage(rows, answer.next_page_token)
-
-        return self._client.run(go, LONG)
+        return self._client.run(
+            lambda deadline: self._listing.page(
+                "list_workflow_executions", request, visibility_row, deadline
+            ),
+            LONG,
+        )
 
     def count(self, query: str) -> int:
         """How many runs a visibility query finds."""
         request = CountWorkflowExecutionsRequest(namespace=self._client.namespace, query=query)
-
-        async def go(deadline: float) -> int:
-            await self._bucket.take(deadline)
-            answer: CountWorkflowExecutionsResponse = await self._client.connection.call(
-                lambda client: client.workflow_service.count_workflow_executions,
-                request,
-                what="count workflows",
-                deadline=deadline,
-            )
-            return answer.count
-
-        return self._client.run(go, LONG)
+        return self._client.run(
+            lambda deadline: self._listing.count("count_workflow_executions", request, deadline),
+            LONG,
+        )
 
     def describe(self, workflow_id: str, run_id: str) -> RunDescription:
-        """What one run is doing now. NotFound when the server no longer has it."""
+        """What one run is doing now. NotFound when the server no longer has it, Refused when
+        nobody can decode what it has."""
         description = self.describe_all([(workflow_id, run_id)])[0]
         if description is None:
             raise NotFound(f"no workflow {workflow_id} with run {run_id}")
+        if isinstance(description, Undecodable):
+            raise Refused(description.problem, code=UNDECODABLE)
         return description
 
-    def describe_all(self, refs: Sequence[Ref]) -> list[RunDescription | None]:
+    def describe_all(self, refs: Sequence[Ref]) -> list[RunDescription | Undecodable | None]:
         """As `describe`, several at once and in their order; None for those that are gone."""
 
-        async def one(ref: Ref, deadline: float) -> RunDescription | None:
+        async def one(ref: Ref, deadline: float) -> RunDescription | Undecodable | None:
             request = DescribeWorkflowExecutionRequest(
                 namespace=self._client.namespace, execution=_execution(ref)
             )
@@ -143,9 +123,11 @@ class HistoryReader:
                 )
             except NotFound:
                 return None
+            except Refused as problem:
+                return undecodable(problem)
             return run_description(answer)
 
-        return self._client.run(lambda deadline: _each(refs, one, deadline), LONG)
+        return self._client.run(lambda deadline: each(refs, one, deadline), LONG)
 
     def history(self, workflow_id: str, run_id: str) -> RunHistory:
         """The whole history of one run. NotFound when the server no longer has it."""
@@ -157,16 +139,19 @@ class HistoryReader:
 
     def fetch(self, refs: Sequence[Ref]) -> Fetching:
         """Begins to fetch several whole histories and returns at once. For short ones: all of them
-        are in memory."""
+        are in memory. What cannot be decoded is left out like what is gone."""
 
         async def one(ref: Ref, deadline: float) -> RunHistory | None:
             try:
                 return await self._whole(ref, deadline)
             except NotFound:
                 return None
+            except Refused as problem:
+                undecodable(problem)
+                return None
 
         async def go() -> list[RunHistory | None]:
-            return await _each(refs, one, asyncio.get_running_loop().time() + LONG)
+            return await each(refs, one, asyncio.get_running_loop().time() + LONG)
 
         return Fetching(bridge.submit(go()))
 
@@ -239,7 +224,14 @@ def _execution(ref: Ref) -> WorkflowExecution:
     return WorkflowExecution(workflow_id=ref[0], run_id=ref[1])
 
 
-async def _each(
+def undecodable(problem: Refused) -> Undecodable:
+    """What of a Refused is one thing's own fault; raises it when it is not."""
+    if problem.code != UNDECODABLE:
+        raise problem
+    return Undecodable(problem.message)
+
+
+async def each(
     refs: Sequence[Ref], read: Callable[[Ref, float], Coroutine[object, None, T]], deadline: float
 ) -> list[T]:
     """`read` of each, a few at a time, in order. The first error ends them all."""

@@ -144,6 +144,34 @@ class PendingActivity:
 
 
 @dataclass(frozen=True, slots=True)
+class Undecodable:
+    """What the server has and no client can decode; `problem` says what is wrong with it."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityDescription:
+    """What a standalone activity is doing now, or how it ended.
+
+    `row.workflow_id` is the activity's id. `activity` is its present attempt, or its last one.
+    `input` and `result` are decoded values; `failure` is what it ended with and `retry_state` why
+    there is no further attempt. `headers` are what its starter sent along, decoded. `document` is
+    the server's answer as JSON.
+    """
+
+    row: VisibilityRow
+    activity: PendingActivity
+    input: tuple[Any, ...]
+    result: tuple[Any, ...]
+    failure: Failure | None
+    retry_state: str
+    headers: Mapping[str, Any]
+    summary: str
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class RunDescription:
     """What a run is doing now."""
 

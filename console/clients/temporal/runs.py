@@ -24,7 +24,7 @@ _STATUSES: Final[Mapping[int, str]] = {
     number: name.removeprefix("WORKFLOW_EXECUTION_STATUS_").lower()
     for name, number in WorkflowExecutionStatus.items()
 }
-_STATES: Final[Mapping[int, str]] = {
+ACTIVITY_STATES: Final[Mapping[int, str]] = {
     number: name.removeprefix("PENDING_ACTIVITY_STATE_").lower()
     for name, number in PendingActivityState.items()
 }
@@ -88,7 +88,7 @@ def pending_activity(info: PendingActivityInfo) -> PendingActivity:
     return PendingActivity(
         activity_id=text(info.activity_id, _WHO),
         type=text(info.activity_type.name, 200),
-        state=_STATES.get(info.state, "unspecified"),
+        state=ACTIVITY_STATES.get(info.state, "unspecified"),
         attempt=info.attempt,
         maximum_attempts=info.maximum_attempts,
         scheduled_at=moment(info.scheduled_time),

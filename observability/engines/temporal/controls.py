@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from console.clients.temporal.activity_operations import ActivityOperations
 from console.clients.temporal.operations import Execution, OperationContext, Operations
 from console.clients.temporal.visibility_query import find_runs
+from console.errors import Refused
 from observability.engines.contracts import Engine
-from observability.engines.temporal.verbs import VERBS
+from observability.engines.temporal.standalone import is_standalone, own_run_id
+from observability.engines.temporal.verbs import STANDALONE, VERBS
 from observability.engines.verbs import (
     ActionRequest,
     Answer,
@@ -27,11 +30,21 @@ class TemporalControls:
     engine = Engine.TEMPORAL
 
     def verbs(self, *, run: RunFacts, target: TargetRef) -> Sequence[Availability]:
-        """By the run's status alone."""
-        return by_status(VERBS, run, target.options)
+        """By the run's status alone; to a standalone activity, what needs no workflow."""
+        offered = by_status(VERBS, run, target.options)
+        if not is_standalone(run.run_id):
+            return offered
+        return [
+            availability
+            if availability.verb.name in STANDALONE
+            else Availability(availability.verb, _NO_WORKFLOW, hidden=True)
+            for availability in offered
+        ]
 
     def perform(self, *, run: RunFacts, target: TargetRef, request: ActionRequest) -> Answer:
         """One call, under the operator's name."""
+        if is_standalone(run.run_id):
+            return _on_activity(run, target, request)
         operations = Operations(client_for(target))
         return _OPERATIONS[request.verb](
             operations, Execution(run.external_id, run.run_id), request
@@ -50,6 +63,21 @@ class TemporalControls:
             )
             for row in find_runs(client_for(target), query, most=most)
         ]
+
+
+_NO_WORKFLOW: Final = "No workflow runs this activity."
+
+
+def _on_activity(run: RunFacts, target: TargetRef, request: ActionRequest) -> Answer:
+    operations = ActivityOperations(client_for(target))
+    activity = Execution(run.external_id, own_run_id(run.run_id))
+    if request.verb == "cancel":
+        operations.cancel(activity, _context(request))
+        return Answer("Temporal took the request to cancel; the activity decides when it ends.")
+    if request.verb == "terminate":
+        operations.terminate(activity, _context(request))
+        return Answer("Temporal has terminated the activity.")
+    raise Refused(_NO_WORKFLOW, code="not_supported")
 
 
 def _context(request: ActionRequest) -> OperationContext:

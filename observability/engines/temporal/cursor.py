@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from console.unstructured import whole
+
 BEGINNING: Final = datetime(2015, 1, 1, tzinfo=UTC)
 """Before the first run of anything like Temporal."""
 OVERLAP: Final = timedelta(seconds=15)
@@ -21,11 +23,13 @@ _NARROWEST: Final = timedelta(seconds=1)
 @dataclass(frozen=True, slots=True)
 class Cursor:
     """Everything that closed before `closed` and everything that is open and began before
-    `started` has been given out; `turn` is the id of the last open run that was looked at, and
-    `current` says that the last round got to its end."""
+    `started` has been given out, the same for standalone activities; `turn` is the id of the last
+    open run that was looked at, and `current` says that the last round got to its end."""
 
     closed: datetime = BEGINNING
     started: datetime = BEGINNING
+    activities_closed: datetime = BEGINNING
+    activities_started: datetime = BEGINNING
     turn: int = 0
     current: bool = False
 
@@ -34,6 +38,8 @@ class Cursor:
         return {
             "closed": self.closed.isoformat(),
             "started": self.started.isoformat(),
+            "activities_closed": self.activities_closed.isoformat(),
+            "activities_started": self.activities_started.isoformat(),
             "turn": self.turn,
             "current": self.current,
         }
@@ -44,10 +50,9 @@ class Cursor:
         return both if both > BEGINNING else None
 
     def advanced(self, name: str, to: datetime) -> Cursor:
-        """With `closed` or `started` further on; a cursor never goes back."""
-        if name == "closed":
-            return replace(self, closed=max(self.closed, to))
-        return replace(self, started=max(self.started, to))
+        """With the part of that name further on; a cursor never goes back."""
+        fields: dict[str, Any] = {name: max(getattr(self, name), to)}
+        return replace(self, **fields)
 
 
 def read(stored: Mapping[str, Any]) -> Cursor:
@@ -56,7 +61,9 @@ def read(stored: Mapping[str, Any]) -> Cursor:
         return Cursor(
             closed=_moment(stored.get("closed")),
             started=_moment(stored.get("started")),
-            turn=int(stored.get("turn") or 0),
+            activities_closed=_moment(stored.get("activities_closed")),
+            activities_started=_moment(stored.get("activities_started")),
+            turn=whole(stored.get("turn")) or 0,
             current=stored.get("current") is True,
         )
     except (TypeError, ValueError):

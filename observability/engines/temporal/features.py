@@ -6,7 +6,14 @@ from typing import Final
 
 from observability.engines.contracts import TEMPORAL_HISTORY
 from observability.engines.features import EngineFeatures
+from observability.engines.temporal.standalone import is_standalone
 from quotas.plans.contracts import Plane
+
+
+def _replayable(run_id: str) -> bool:
+    """A standalone activity has no history."""
+    return not is_standalone(run_id)
+
 
 FEATURES: Final = EngineFeatures(
     external_id_placeholder="workflow_id",
@@ -15,5 +22,6 @@ FEATURES: Final = EngineFeatures(
     children_inherit_tenant=True,
     document_media=TEMPORAL_HISTORY,
     numbers_events=True,
+    replayable=_replayable,
     offers_open_steps=True,
 )

@@ -54,7 +54,7 @@ _ENDINGS: Final[Mapping[str, Status]] = {
 }
 _HELD: Final = timedelta(milliseconds=100)
 """What is due later than that after its start waits for a moment, not for a worker."""
-_LONGEST_LINK: Final = 255
+LONGEST_LINK: Final = 255
 _LONGEST_KEY: Final = 1400
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -77,7 +77,7 @@ def snapshot(row: VisibilityRow, namespace: str) -> RunSnapshot:
         queue=row.queue,
         fairness_key=row.fairness_key,
         closed_at=row.closed_at,
-        tenant=_declared(row, TENANT_ATTRIBUTE),
+        tenant=declared(TENANT_ATTRIBUTE, row.attributes),
         hold=_hold(row),
         build=row.build,
         parent=_parent(row, namespace),
@@ -306,7 +306,7 @@ def _links(row: VisibilityRow, namespace: str) -> dict[LinkKind, str]:
     }
     if row.first_run_id and row.first_run_id != row.run_id:
         links[LinkKind.CHAIN] = _chain(namespace, row.workflow_id, row.first_run_id)
-    return {kind: value for kind, value in links.items() if 0 < len(value) <= _LONGEST_LINK}
+    return {kind: value for kind, value in links.items() if 0 < len(value) <= LONGEST_LINK}
 
 
 def _own_chain(run: RunSnapshot) -> dict[LinkKind, str]:
@@ -316,7 +316,7 @@ def _own_chain(run: RunSnapshot) -> dict[LinkKind, str]:
 def _chain(namespace: str, workflow_id: str, run_id: str) -> str:
     """What the runs of one chain have in common: the key of the first, or a long one's digest."""
     key = run_key(ENGINE, namespace, workflow_id, run_id)
-    return key if len(key) <= _LONGEST_LINK else hashlib.sha256(key.encode()).hexdigest()
+    return key if len(key) <= LONGEST_LINK else hashlib.sha256(key.encode()).hexdigest()
 
 
 def _declared(row: VisibilityRow, name: str) -> str:

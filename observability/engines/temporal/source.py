@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import heapq
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from console.clients.temporal.fairness import PROBE_TYPE
 from console.clients.temporal.history_reader import HistoryReader
-from console.clients.temporal.records import RunDescription, RunHistory, VisibilityRow
+from console.clients.temporal.records import RunDescription, RunHistory
+from console.clients.temporal.standalone import ActivityReader
+from console.errors import Refused
 from observability.engines.contracts import (
     OPEN,
     TEMPORAL_HISTORY,
@@ -19,30 +19,30 @@ from observability.engines.contracts import (
     Engine,
     History,
     RunRef,
-    RunSnapshot,
-    TrailGap,
 )
 from observability.engines.ports import KnownRuns
-from observability.engines.temporal import runs
+from observability.engines.temporal import runs, standalone
 from observability.engines.temporal.activities import Schedules, pending_events
-from observability.engines.temporal.cursor import OVERLAP, Cursor, read
+from observability.engines.temporal.cursor import read
 from observability.engines.temporal.history import reduce_history
-from observability.engines.temporal.visibility import visibility_pages, with_histories
+from observability.engines.temporal.namespace_pass import Faults, NamespacePass, asked_as
 from tenants.adapters.temporal import client_for, namespace
 from tenants.contracts import PlacementRef, TargetRef
 
-MOST_DESCRIBED: Final = 100
-"""Open runs that are described in one round; the next round goes on with the others."""
 RESTS: Final = 4.0
 """After looking at open runs, no other look for this many times as long as that one took."""
 SHORTEST_RETENTION: Final = timedelta(hours=1)
 """Whoever was away for less has missed nothing."""
 PAUSE: Final = 1.0
 """Seconds between two rounds: three queries of visibility each, of ten a second."""
-_OURS: Final = f"WorkflowType != '{PROBE_TYPE}'"
-"""Headroom's own probes are nobody's jobs."""
-_OPEN: Final = f"{_OURS} AND CloseTime IS NULL"
-_CLOSED: Final = f"{_OURS} AND CloseTime IS NOT NULL"
+ACTIVITIES_PAUSE: Final = 5.0
+"""Seconds between two looks for standalone activities where there were none the last time."""
+UNSUPPORTED_PAUSE: Final = 600.0
+"""Seconds until a server that knows none, or does not let us see them, is asked again."""
+
+
+_FORBIDDEN: Final = "forbidden"
+_NOT_THERE: Final = frozenset({_FORBIDDEN, "unauthenticated", "not_supported"})
 
 
 class TemporalSource:
@@ -53,6 +53,8 @@ class TemporalSource:
     def __init__(self) -> None:
         self._schedules = Schedules()
         self._rests: dict[int, float] = {}
+        self._faults: defaultdict[int, Faults] = defaultdict(Faults)
+        self._activities_at: dict[int, float] = {}
 
     def changes(
         self,
@@ -67,8 +69,12 @@ class TemporalSource:
         """See ports.EngineSource. Open runs come by the time they started, then what closed, oldest
         first, then those that we know to be open are looked at in turn."""
         client = client_for(target)
-        namespace_pass = _NamespacePass(
-            HistoryReader(client), namespace(target), known, read(cursor)
+        namespace_pass = NamespacePass(
+            HistoryReader(client),
+            namespace(target),
+            known,
+            read(cursor),
+            self._faults[target.id],
         )
         began = quiet_since = time.monotonic()
         if namespace_pass.away(now) > SHORTEST_RETENTION:
@@ -77,6 +83,9 @@ class TemporalSource:
             snapshots = 0
             at = now + timedelta(seconds=time.monotonic() - began)
             for page in namespace_pass.round(at):
+                snapshots += len(page.runs)
+                yield page
+            for page in self._activity_pages(target, namespace_pass, at):
                 snapshots += len(page.runs)
                 yield page
             changed = self._open_runs_page(target, namespace_pass, at)
@@ -89,14 +98,36 @@ class TemporalSource:
                 return
             time.sleep(min(PAUSE, left))
 
+    def _activity_pages(
+        self, target: TargetRef, namespace_pass: NamespacePass, at: datetime
+    ) -> Iterator[ChangePage]:
+        """Standalone activities; a server that has none of them is not asked each round."""
+        begun = time.monotonic()
+        if begun < self._activities_at.get(target.id, 0.0):
+            return
+        snapshots = 0
+        try:
+            for page in namespace_pass.activities(ActivityReader(client_for(target)), at):
+                snapshots += len(page.runs)
+                yield page
+        except Refused as problem:
+            if problem.code not in _NOT_THERE:
+                raise
+            self._activities_at[target.id] = begun + UNSUPPORTED_PAUSE
+            if problem.code == _FORBIDDEN:
+                yield namespace_pass.forbidden(problem.message)
+            return
+        self._activities_at[target.id] = begun + (0.0 if snapshots else ACTIVITIES_PAUSE)
+
     def _open_runs_page(
-        self, target: TargetRef, namespace_pass: _NamespacePass, at: datetime
+        self, target: TargetRef, namespace_pass: NamespacePass, at: datetime
     ) -> ChangePage:
         """The last page of a round. With very many open runs not each round looks at some."""
         begun = time.monotonic()
         if begun < self._rests.get(target.id, 0.0):
             return namespace_pass.page((), caught_up=True)
-        page = namespace_pass.page(tuple(namespace_pass.open_runs(at)), caught_up=True)
+        activities = ActivityReader(client_for(target))
+        page = namespace_pass.page(tuple(namespace_pass.open_runs(at, activities)), caught_up=True)
         ended = time.monotonic()
         self._rests[target.id] = ended + RESTS * (ended - begun)
         return page
@@ -104,20 +135,25 @@ class TemporalSource:
     def history(self, *, target: TargetRef, run: RunRef, after: int) -> History:
         """See ports.EngineSource. Of an open run that was read before only the end is read, and
         there is no document; of one that closed everything is read, once."""
+        if standalone.is_standalone(run.run_id):
+            activities = ActivityReader(client_for(target))
+            own = activities.describe(run.external_id, standalone.own_run_id(run.run_id))
+            return standalone.history_of(own, namespace(target))
         reader = HistoryReader(client_for(target))
+        workflow_id, run_id = asked_as(reader, run)
         if run.status not in OPEN:
-            return _closed(run, reader.history(run.external_id, run.run_id), after)
-        description = reader.describe(run.external_id, run.run_id)
+            return _closed(run, reader.history(workflow_id, run_id), after)
+        description = reader.describe(workflow_id, run_id)
         if after and description.row.closed_at is None:
             recorded = reader.history_after(
-                run.external_id,
-                run.run_id,
+                workflow_id,
+                run_id,
                 after,
                 activities=self._schedules.missing(run.run_id, description),
             )
             if not recorded.closed:
                 return self._open(target, description, recorded, after)
-        recorded = reader.history(run.external_id, run.run_id)
+        recorded = reader.history(workflow_id, run_id)
         return self._open(target, description, recorded, after)
 
     def _open(
@@ -149,88 +185,3 @@ def _closed(ref: RunRef, recorded: RunHistory, after: int) -> History:
         run=runs.from_history(ref, state),
         complete=recorded.closed,
     )
-
-
-class _NamespacePass:
-    """One reading of a namespace, from a cursor on."""
-
-    def __init__(self, reader: HistoryReader, where: str, known: KnownRuns, cursor: Cursor) -> None:
-        self._reader = reader
-        self._where = where
-        self._known = known
-        self._cursor = cursor
-
-    def away(self, now: datetime) -> timedelta:
-        """For how long nobody has looked; nothing when nobody was ever up to date."""
-        return now - self._cursor.closed if self._cursor.current else timedelta()
-
-    def missed(self, now: datetime, retention: int | None) -> Iterator[ChangePage]:
-        """The gap between the last namespace_pass and what the namespace still keeps."""
-        kept = now - timedelta(seconds=retention) if retention is not None else self._cursor.closed
-        if kept > self._cursor.closed:
-            # Said once: from here on it is catching up.
-            self._cursor = replace(self._cursor, current=False)
-            gap = TrailGap(
-                self._cursor.closed,
-                kept,
-                "Nothing was read for longer than Temporal keeps closed runs",
-            )
-            yield replace(self.page(()), gaps=(gap,))
-
-    def round(self, at: datetime) -> Iterator[ChangePage]:
-        """Everything that visibility has and we do not, in pages."""
-        yield from self._windows("started", _OPEN, "StartTime", at)
-        yield from self._windows("closed", _CLOSED, "CloseTime", at)
-
-    def _windows(self, name: str, query: str, column: str, at: datetime) -> Iterator[ChangePage]:
-        begin = getattr(self._cursor, name)
-        for rows_page in visibility_pages(self._reader, query, column, begin, max(at, begin)):
-            for snapshots in with_histories(self._reader, self._new(rows_page.rows), self._where):
-                yield self.page(snapshots)
-            if rows_page.ends_at is not None:
-                # The end of the last window is read again next time.
-                to = min(rows_page.ends_at, at - OVERLAP)
-                before, self._cursor = self._cursor, self._cursor.advanced(name, to)
-                if before != self._cursor and to < at - OVERLAP:
-                    yield self.page(())
-
-    def _new(self, rows: Sequence[VisibilityRow]) -> list[VisibilityRow]:
-        """The rows whose revision we do not have; of open ones visibility knows none."""
-        ids = [(row.workflow_id, row.run_id) for row in rows]
-        revisions = self._known.revisions(ids)
-        return [
-            row for row, name in zip(rows, ids, strict=True) if _is_new(row, revisions.get(name))
-        ]
-
-    def open_runs(self, now: datetime) -> Iterator[RunSnapshot]:
-        """Those that we know to be open and that changed, of the next few in turn."""
-        turn = self._cursor.turn
-        # What an earlier setting of the namespace left behind says nothing about this one.
-        ours = (ref for ref in self._known.open_runs() if ref.location == self._where)
-        later = (ref for ref in ours if ref.id > turn)
-        refs = heapq.nsmallest(MOST_DESCRIBED, later, key=lambda ref: ref.id)
-        # After the last one it is the first one's turn again.
-        self._cursor = replace(self._cursor, turn=refs[-1].id if len(refs) == MOST_DESCRIBED else 0)
-        descriptions = self._reader.describe_all([(ref.external_id, ref.run_id) for ref in refs])
-        for ref, description in zip(refs, descriptions, strict=True):
-            if description is None:
-                yield runs.vanished(ref, now)
-                continue
-            run = runs.snapshot_of(description, self._where)
-            if run.revision != ref.revision:
-                yield run
-
-    def page(self, snapshots: tuple[RunSnapshot, ...], *, caught_up: bool = False) -> ChangePage:
-        """Runs with the place to go on from."""
-        if caught_up:
-            self._cursor = replace(self._cursor, current=True)
-        return ChangePage(
-            runs=snapshots,
-            cursor=self._cursor.stored(),
-            through=self._cursor.through(),
-            caught_up=caught_up,
-        )
-
-
-def _is_new(row: VisibilityRow, revision: str | None) -> bool:
-    return revision is None or (row.closed_at is not None and not runs.covers(revision, row))

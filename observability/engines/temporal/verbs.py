@@ -19,12 +19,14 @@ def _verb(name: str, label: str, *effect: str, **more: object) -> Verb:
     return Verb(Engine.TEMPORAL, name, label, effect, **{"statuses": OPEN, **more})  # type: ignore[arg-type]  # the rest of Verb
 
 
+STANDALONE: Final = frozenset({"cancel", "terminate"})
+"""What can be done to an activity that no workflow runs."""
 VERBS: Final[tuple[Verb, ...]] = (
     _verb(
         "cancel",
         "Cancel",
-        "The workflow is asked to cancel: its code may clean up, and decides when it ends.",
-        "Nothing happens until a worker takes the next workflow task.",
+        "The run is asked to cancel: its code may clean up, and decides when it ends.",
+        "A workflow hears of it at its next workflow task, an activity at its next heartbeat.",
         by_query=True,
     ),
     _verb(

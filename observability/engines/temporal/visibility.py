@@ -1,29 +1,56 @@
-"""Runs by visibility, oldest first: windows in time that hold about one page each, and the short
-histories of closed runs, several fetched at once, which is what makes catching up fast."""
+"""Runs by visibility, oldest first, in windows of time that hold about one page each.
+
+A run may be of a shape that nothing can decode, and then no page that holds it can be read. Windows
+around it are halved until it stands alone, so that it costs its neighbours nothing.
+"""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
-from console.clients.temporal.history_reader import Fetching, HistoryReader
-from console.clients.temporal.records import RunHistory, VisibilityRow
-from observability.engines.contracts import RunSnapshot
-from observability.engines.temporal import runs
+from console.clients.temporal.connection import UNDECODABLE
+from console.clients.temporal.records import VisibilityPage, VisibilityRow
+from console.errors import Refused
 from observability.engines.temporal.cursor import FULL, halved, is_narrow, narrower, wider, wire
-from observability.engines.temporal.history import reduce_history
 
 SHORT: Final = timedelta(seconds=60)
 """A window that is read without counting first: it is the usual one once we are up to date."""
-MOST_RUNS: Final = 200
-MOST_BYTES: Final = 4_000_000
-"""Of history in one page."""
-LONGEST: Final = 400
-LARGEST: Final = 256_000
-"""Events and bytes of a history that comes along; a larger one is fetched by itself."""
+INSTANT: Final = timedelta(microseconds=1)
+"""As exactly as visibility knows a time."""
+MOST_HALVINGS: Final = 300
+"""Of one window. What is left then is given up as a whole: whoever floods a namespace with what
+cannot be decoded must not hold up the others."""
+AHEAD: Final = timedelta(hours=1)
+"""How far ahead of ours the server's clock may be where windows have to be cut."""
+
+
+class Lister(Protocol):
+    """What visibility is read with (HistoryReader, ActivityReader)."""
+
+    def rows(self, query: str, *, size: int = FULL, token: bytes = b"") -> VisibilityPage:
+        """One page of what a query finds."""
+        ...
+
+    def count(self, query: str) -> int:
+        """How much a query finds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A stretch of time in which something cannot be decoded."""
+
+    begins_at: datetime
+    ends_at: datetime
+    problem: str
+
+    @property
+    def is_one(self) -> bool:
+        """Whether it stands alone."""
+        return self.ends_at - self.begins_at <= INSTANT
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +59,21 @@ class VisibilityWindow:
 
     rows: tuple[VisibilityRow, ...]
     ends_at: datetime | None
+    faults: tuple[Fault, ...] = ()
 
 
 def visibility_pages(
-    reader: HistoryReader, query: str, column: str, begin: datetime, end: datetime
+    reader: Lister,
+    query: str,
+    column: str,
+    begin: datetime,
+    end: datetime,
+    known: Sequence[Fault] = (),
 ) -> Iterator[VisibilityWindow]:
     """The rows that `query` finds with `column` (`CloseTime`, `StartTime`) from `begin` on.
 
     The last window has no end, so that runs from a clock ahead of ours are there too. Never holds
-    more than one page.
+    more than one page. `known` faults are passed over.
     """
     at, width = begin, end - begin
     crowded = begin
@@ -54,7 +87,18 @@ def visibility_pages(
             crowded = at + width
             width = min(narrower(width, held), halved(width))
             continue
-        yield from _window(reader, where, end if last else at + width, empty=held == 0)
+        ends_at = end if last else at + width
+        beyond = end + AHEAD if last else ends_at
+        inside = [fault for fault in known if at <= fault.begins_at < beyond]
+        try:
+            if inside:
+                raise Refused("known", code=UNDECODABLE)
+            yield from _window(reader, where, ends_at, empty=held == 0)
+        except Refused as problem:
+            if problem.code != UNDECODABLE:
+                raise
+            yield from _around_faults(reader, query, column, _between(at, beyond, inside))
+            yield VisibilityWindow((), ends_at)
         if last:
             return
         at += width
@@ -64,7 +108,7 @@ def visibility_pages(
 
 
 def _window(
-    reader: HistoryReader, where: str, ends_at: datetime, *, empty: bool
+    reader: Lister, where: str, ends_at: datetime | None, *, empty: bool = False
 ) -> Iterator[VisibilityWindow]:
     token = b""
     while not empty:
@@ -77,83 +121,37 @@ def _window(
     yield VisibilityWindow((), ends_at)
 
 
-def batches(rows: Sequence[VisibilityRow]) -> Iterator[list[VisibilityRow]]:
-    """Rows in their order, in parts whose histories are few enough to hold."""
-    batch: list[VisibilityRow] = []
-    size = 0
-    for row in rows:
-        if batch and (len(batch) >= MOST_RUNS or size + _weight(row) > MOST_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(row)
-        size += _weight(row)
-    if batch:
-        yield batch
+def _around_faults(
+    reader: Lister, query: str, column: str, stretches: list[tuple[datetime, datetime]]
+) -> Iterator[VisibilityWindow]:
+    """All rows of some stretches (the first comes last) that can be decoded, and where those are
+    that cannot."""
+    halvings = 0
+    while stretches:
+        first, last = stretches.pop()
+        where = f"{query} AND {column} >= '{wire(first)}' AND {column} < '{wire(last)}'"
+        try:
+            yield from _window(reader, where, None)
+        except Refused as problem:
+            if problem.code != UNDECODABLE:
+                raise
+            if last - first <= INSTANT or halvings >= MOST_HALVINGS:
+                yield VisibilityWindow((), None, (Fault(first, last, problem.message),))
+                continue
+            halvings += 1
+            middle = first + max((last - first) / 2, INSTANT)
+            stretches += [(middle, last), (first, middle)]
 
 
-def _weight(row: VisibilityRow) -> int:
-    return row.history_size if _comes_along(row) else 0
-
-
-def _comes_along(row: VisibilityRow) -> bool:
-    # Without a length it is unknown how much would come.
-    return (
-        row.closed_at is not None
-        and 0 < row.history_length <= LONGEST
-        and row.history_size <= LARGEST
-    )
-
-
-def with_histories(
-    reader: HistoryReader, rows: Sequence[VisibilityRow], where: str
-) -> Iterator[tuple[RunSnapshot, ...]]:
-    """The rows as runs, in pages; short histories of closed ones come along. While a page is
-    stored, the histories of the next one are on their way."""
-    fetches: deque[tuple[list[VisibilityRow], list[VisibilityRow], Fetching]] = deque()
-    try:
-        for batch in batches(rows):
-            short = [row for row in batch if _comes_along(row)]
-            fetches.append((batch, short, reader.fetch([_ref(row) for row in short])))
-            if len(fetches) > 1:
-                yield _page(reader, *fetches.popleft(), where)
-        while fetches:
-            yield _page(reader, *fetches.popleft(), where)
-    finally:
-        for _, _, fetching in fetches:
-            fetching.cancel()
-
-
-def _ref(row: VisibilityRow) -> tuple[str, str]:
-    return row.workflow_id, row.run_id
-
-
-def _page(
-    reader: HistoryReader,
-    rows: Sequence[VisibilityRow],
-    short: Sequence[VisibilityRow],
-    fetching: Fetching,
-    where: str,
-) -> tuple[RunSnapshot, ...]:
-    histories = {row.run_id: history for row, history in zip(short, fetching.result(), strict=True)}
-    snapshots = [_run(row, histories.get(row.run_id), where) for row in rows]
-    return (*snapshots, *_reset_bases(reader, snapshots, where))
-
-
-def _reset_bases(
-    reader: HistoryReader, snapshots: Sequence[RunSnapshot], where: str
-) -> Iterator[RunSnapshot]:
-    """The runs from which some of these were reset: nothing tells of it on their own side."""
-    resets = [(run, event) for run in snapshots if (event := runs.reset_of(run)) is not None]
-    bases = [(run.external_id, str(event.detail["base_run_id"])) for run, event in resets]
-    for (run, event), base in zip(resets, reader.describe_all(bases), strict=True):
-        if base is not None:
-            yield runs.reset_base(base, run, event.at, where)
-
-
-def _run(row: VisibilityRow, history: RunHistory | None, where: str) -> RunSnapshot:
-    run = runs.snapshot(row, where)
-    if history is None or not history.closed:
-        return run
-    state = reduce_history(history.events)
-    events = sorted(state.events, key=lambda event: (event.seq, event.key))
-    return replace(runs.refined(run, state), events=tuple(events), document=history.document)
+def _between(
+    begin: datetime, end: datetime, known: Sequence[Fault]
+) -> list[tuple[datetime, datetime]]:
+    """What lies between known faults; the earliest last."""
+    stretches, at = [], begin
+    for fault in sorted(known, key=lambda fault: fault.begins_at):
+        if at < fault.begins_at:
+            stretches.append((at, fault.begins_at))
+        at = max(at, fault.ends_at)
+    if at < end:
+        stretches.append((at, end))
+    return stretches[::-1]

@@ -12,7 +12,7 @@ from console.audit import services as audit
 from console.audit.services import Actor
 from console.celery import enqueue
 from console.errors import DomainError
-from observability.engines.contracts import Engine
+from observability.engines.registry import adapter_for
 from observability.jobs.models import JobRun
 from observability.replays.models import (
     Replay,
@@ -27,7 +27,7 @@ MOST_RUNS = 5000
 
 def ask(*, bundle: WorkflowBundle, runs: Sequence[JobRun], selection: str, actor: Actor) -> Replay:
     """Writes down what is to be replayed and tells a worker. Raises DomainError: `bundle_retired`,
-    `nothing_to_replay`, `too_many_runs`, `not_replayable` (a run that is not Temporal's)."""
+    `nothing_to_replay`, `too_many_runs`, `not_replayable` (a run without such a history)."""
     if bundle.retired_at is not None:
         raise DomainError(
             "bundle_retired", f"Bundle: {bundle} is retired; choose another.", field="bundle"
@@ -45,17 +45,23 @@ def ask(*, bundle: WorkflowBundle, runs: Sequence[JobRun], selection: str, actor
             field="runs",
         )
     for run in runs:
-        if run.engine != Engine.TEMPORAL:
+        if not is_replayable(run):
             raise DomainError(
                 "not_replayable",
-                f"Runs: {run.external_id[:80]} ran on {run.get_engine_display()}; only Temporal "
-                "records what a replay needs.",
+                f"Runs: {run.external_id[:80]} ran on {run.get_engine_display()}; only workflows of"
+                " Temporal record what a replay needs.",
                 field="runs",
             )
     with transaction.atomic():
         replay = _write(bundle, runs, selection, actor)
         transaction.on_commit(partial(enqueue, RUN, replay.pk))
     return replay
+
+
+def is_replayable(run: JobRun) -> bool:
+    """Whether a run has a history that code can be run against."""
+    replayable = adapter_for(run.engine).features.replayable
+    return replayable is not None and replayable(run.run_id)
 
 
 def _write(bundle: WorkflowBundle, runs: Sequence[JobRun], selection: str, actor: Actor) -> Replay:

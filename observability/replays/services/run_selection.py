@@ -12,14 +12,15 @@ from observability.engines.contracts import Engine
 from observability.jobs.models import JobRun
 from observability.jobs.rules.query import parse
 from observability.jobs.selectors.search import search_for
-from observability.replays.services.replays import MOST_RUNS
+from observability.replays.services.replays import MOST_RUNS, is_replayable
 
 _NEWEST_FIRST = ("-created_at", "-id")
 
 
 def newest(user: Any, query: str, *, last: int) -> tuple[list[JobRun], str]:
-    """The newest `last` Temporal runs that a search finds, and the search in words. `user` None
-    sees everything. Raises DomainError: `invalid_query`, `too_many_runs`."""
+    """The newest `last` Temporal runs that a search finds (of these, those that can be replayed),
+    and the search in words. `user` None sees everything. Raises DomainError: `invalid_query`,
+    `too_many_runs`."""
     if not 1 <= last <= MOST_RUNS:
         raise DomainError(
             "too_many_runs", f"last: {last} is not accepted; use 1 to {MOST_RUNS}.", field="last"
@@ -27,7 +28,7 @@ def newest(user: Any, query: str, *, last: int) -> tuple[list[JobRun], str]:
     search = parse(query).without("engine").plus("engine", Engine.TEMPORAL.value)
     runs = JobRun.objects.all() if user is None else JobRun.objects.visible_to(user)
     newest_runs = search_for(search, now=timezone.now()).take(runs, _NEWEST_FIRST, last)
-    return newest_runs, f"the newest {last} of {search}"
+    return list(filter(is_replayable, newest_runs)), f"the newest {last} of {search}"
 
 
 def by_id(user: Any, ids: Sequence[int]) -> list[JobRun]:

@@ -76,6 +76,20 @@ def test_temporals_routes_are_those_of_its_ui() -> None:
     assert live["Temporal: pending activities"] == f"{run}/pending-activities"
 
 
+def test_a_standalone_activity_has_pages_and_commands_of_its_own() -> None:
+    alone = address(run_id="activity:r-1", is_open=True)
+    pages = urls(alone, ui_url="https://t.example")
+    assert pages["Temporal: activity"] == "https://t.example/namespaces/prod/activities/order-7/r-1"
+    assert not {"Temporal: history", "Temporal: pending activities"} & set(pages)
+    assert event_page(alone, {"ui_url": "https://t.example"}, key="2", step="") == ""
+    commands = commands_for(alone, {}, endpoint="h:7233")
+    assert commands[0].line == (
+        "temporal activity describe --namespace prod --address h:7233 --activity-id=order-7 "
+        "--run-id=r-1"
+    )
+    assert [command.label for command in commands if command.acts] == ["Cancel", "Terminate"]
+
+
 def test_an_event_has_a_page_only_where_the_engine_has_one() -> None:
     options = {"ui_url": "https://t.example"}
     run = "https://t.example/namespaces/prod/workflows/order-7/r-1"

@@ -16,11 +16,11 @@ from console.access.models import Role, User
 from observability.engines.temporal.source import TemporalSource
 from observability.ingest.claims import claimed
 from observability.ingest.reading import read_target
-from observability.jobs.models import JobLink, JobRun
+from observability.jobs.models import ArchiveState, JobLink, JobRun
 from tenants.models import Target
 from tests.observability.engines.temporal.conftest import new_namespace, target_of
 from tests.observability.engines.temporal.memory_reader import Reading
-from tests.observability.engines.temporal.odd_workflows import at_work, begin, finish
+from tests.observability.engines.temporal.odd_workflows import ONCE, QUEUE, at_work, begin, finish
 from tests.observability.jobs.factories import make_target
 from tests.rest import Rest
 from tests.waiting import until
@@ -137,6 +137,38 @@ def test_a_run_that_is_retrying_is_found_by_its_failure_until_it_is_well(
     for query in ("declined", "failure:application", 'status:open "card 17 was declined"'):
         listed = viewer.get("/jobs/", {"q": query}).content.decode()
         assert "Retrying: PaymentError: card 17 was declined" in listed, query
+
+
+def test_a_standalone_activity_is_in_the_trail_with_its_attempts_and_failure(
+    server: Server, viewer: Client
+) -> None:
+    async def act(client: Temporal) -> None:
+        handle = await client.start_activity(
+            "charge",
+            "fails",
+            id="alone",
+            task_queue=QUEUE,
+            start_to_close_timeout=timedelta(minutes=1),
+            retry_policy=ONCE,
+        )
+        await asyncio.gather(handle.result(), return_exceptions=True)
+
+    server.act(act)
+    server.read_until(lambda: JobRun.objects.filter(archive=ArchiveState.STORED).exists())
+    run = JobRun.objects.get()
+    assert (run.status, run.attempts, run.type) == ("failed", 1, "charge")
+    assert run.failure == "PaymentError: card 17 was declined"
+    listed = viewer.get("/jobs/", {"q": "declined type:charge status:failed"}).content.decode()
+    assert "alone" in listed
+    page = viewer.get(f"/jobs/{run.pk}/").content.decode()
+    assert "charge failed for good" in page
+    assert f"/activities/alone/{run.run_id.removeprefix('activity:')}" in page
+    panel = viewer.get(f"/jobs/{run.pk}/replays/").content.decode()
+    assert "records no history of this run that could be replayed" in panel
+    operator = Client()
+    operator.force_login(User.objects.create_user("olga", role=Role.OPERATOR))
+    download = operator.get(f"/jobs/{run.pk}/history/")
+    assert orjson.loads(download.content)["info"]["activityId"] == "alone"
 
 
 def test_odd_ids_are_read_linked_and_found(server: Server, viewer: Client) -> None:

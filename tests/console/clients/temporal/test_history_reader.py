@@ -11,6 +11,7 @@ from temporalio.client import Client
 
 from console.clients.temporal.client import TemporalClient
 from console.clients.temporal.history_reader import HistoryReader
+from console.clients.temporal.records import RunDescription
 from console.errors import NotFound, Refused, Unreachable
 
 pytestmark = pytest.mark.temporal
@@ -112,7 +113,7 @@ def test_what_is_gone_is_not_found(site: Site) -> None:
             read(*gone)
     descriptions = site.reader.describe_all([gone, site.runs[0]])
     assert descriptions[0] is None
-    assert descriptions[1] is not None
+    assert isinstance(descriptions[1], RunDescription)
     assert descriptions[1].row.status == "running"
 
 

@@ -145,7 +145,7 @@ ODD: tuple[Any, ...] = (
 )
 def test_a_strange_marker_is_told_as_far_as_it_goes(name: str, odd: Any) -> None:
     keys = ("data", "patch_data", "change_id", "version", "side_effect_id", "meta", "type")
-    event = marker(name, **{key: said(odd) for key in keys})
+    event = marker(name, "", **{key: said(odd) for key in keys})
     before = event.SerializeToString(deterministic=True)
     translated, told = read(event)
     assert translated.attempt == 0

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from console.clients.temporal import history_reader
+from console.clients.temporal.listing import Listing
 from console.clients.temporal.token_bucket import TokenBucket
 from console.errors import ExternalError, Unreachable
 from deploy.demo.workloads.temporal_endings import Order
 from observability.engines.contracts import Status, TrailGap
-from observability.engines.temporal import visibility
+from observability.engines.temporal import visibility, with_histories
 from observability.engines.temporal.cursor import Cursor
 from observability.engines.temporal.source import TemporalSource
 from tenants.adapters.temporal import client_for
@@ -59,9 +59,10 @@ def test_reading_that_stops_anywhere_loses_and_doubles_nothing(
 ) -> None:
     names = end_many(reading, 24)
     # Beginning anew so often asks more than one reader may of a server that others use too.
-    monkeypatch.setitem(history_reader._buckets, client_for(reading.target), TokenBucket(90, 35.0))
+    shared = Listing(client_for(reading.target))._shared
+    monkeypatch.setattr(shared, "bucket", TokenBucket(90, 35.0))
     monkeypatch.setattr(visibility, "FULL", 9)
-    monkeypatch.setattr(visibility, "MOST_RUNS", 4)
+    monkeypatch.setattr(with_histories, "MOST_RUNS", 4)
     whole = Reading(TemporalSource(), reading.target)
     whole.catch_up()
     for _ in range(200):

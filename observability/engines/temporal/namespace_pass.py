@@ -1,0 +1,245 @@
+"""One reading of a namespace, from a cursor on."""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from console.clients.temporal.fairness import PROBE_TYPE
+from console.clients.temporal.history_reader import HistoryReader
+from console.clients.temporal.records import (
+    ActivityDescription,
+    RunDescription,
+    Undecodable,
+    VisibilityRow,
+)
+from console.clients.temporal.standalone import ActivityReader
+from observability.engines.contracts import ChangePage, RunRef, RunSnapshot, TrailGap
+from observability.engines.ports import KnownRuns
+from observability.engines.temporal import runs, standalone
+from observability.engines.temporal.cursor import OVERLAP, Cursor
+from observability.engines.temporal.visibility import Fault, Lister, visibility_pages
+from observability.engines.temporal.with_histories import (
+    KIND,
+    RunPage,
+    unread_declarations,
+    with_histories,
+)
+from tenants.contracts import Unreadable
+
+MOST_DESCRIBED: Final = 100
+"""Open runs that are described in one round; the next round goes on with the others."""
+MOST_FAULTS: Final = 200
+ACTIVITY: Final = "Standalone activity"
+_OURS: Final = f"WorkflowType != '{PROBE_TYPE}' AND "
+"""Headroom's own probes are nobody's jobs."""
+_OPEN: Final = "CloseTime IS NULL"
+_CLOSED: Final = "CloseTime IS NOT NULL"
+_COLUMNS: Final = {"started": "StartTime", "closed": "CloseTime"}
+
+
+class Faults:
+    """Where something was met that cannot be decoded, by part of the cursor: what is read again a
+    moment later is read around it at once. Bounded; only saves time."""
+
+    def __init__(self) -> None:
+        self._by_part: dict[str, list[Fault]] = {}
+
+    def known(self, part: str) -> list[Fault]:
+        """Those of one part."""
+        return self._by_part.get(part, [])
+
+    def learn(self, part: str, fault: Fault) -> None:
+        """Remember one."""
+        self._by_part[part] = [*self.known(part), fault][-MOST_FAULTS:]
+
+
+class NamespacePass:
+    """One reading of a namespace."""
+
+    def __init__(
+        self,
+        reader: HistoryReader,
+        where: str,
+        known: KnownRuns,
+        cursor: Cursor,
+        faults: Faults | None = None,
+    ) -> None:
+        self._reader = reader
+        self._where = where
+        self._known = known
+        self._cursor = cursor
+        self._faults = faults or Faults()
+        self._unreadable: list[Unreadable] = []
+        self._gaps: list[TrailGap] = []
+
+    def away(self, now: datetime) -> timedelta:
+        """For how long nobody has looked; nothing when nobody was ever up to date."""
+        return now - self._cursor.closed if self._cursor.current else timedelta()
+
+    def missed(self, now: datetime, retention: int | None) -> Iterator[ChangePage]:
+        """The gap between the last pass and what the namespace still keeps."""
+        kept = now - timedelta(seconds=retention) if retention is not None else self._cursor.closed
+        if kept > self._cursor.closed:
+            # Said once: from here on it is catching up.
+            self._cursor = replace(self._cursor, current=False)
+            cause = "Nothing was read for longer than Temporal keeps closed runs"
+            self._gaps.append(TrailGap(self._cursor.closed, kept, cause))
+            yield self.page(())
+
+    def round(self, at: datetime) -> Iterator[ChangePage]:
+        """Every workflow that visibility has and we do not, in pages."""
+        for part, query in (("started", _OPEN), ("closed", _CLOSED)):
+            yield from self._windows(part, self._reader, _OURS + query, at, self._runs)
+
+    def activities(self, reader: ActivityReader, at: datetime) -> Iterator[ChangePage]:
+        """The same for standalone activities."""
+        for part, query in (("started", _OPEN), ("closed", _CLOSED)):
+            yield from self._windows(f"activities_{part}", reader, query, at, self._activities)
+
+    def _windows(
+        self,
+        part: str,
+        reader: Lister,
+        query: str,
+        at: datetime,
+        translate: Callable[[Sequence[VisibilityRow]], Iterator[RunPage]],
+    ) -> Iterator[ChangePage]:
+        begin, column = getattr(self._cursor, part), _COLUMNS[part.rpartition("_")[2]]
+        known = self._faults.known(part)
+        for window in visibility_pages(reader, query, column, begin, max(at, begin), known):
+            for fault in window.faults:
+                self._note(part, fault)
+            for page in translate(window.rows):
+                self._unreadable += page.unreadable
+                yield self.page(page.runs)
+            if window.ends_at is not None:
+                # The end of the last window is read again next time.
+                to = min(window.ends_at, at - OVERLAP)
+                before, self._cursor = self._cursor, self._cursor.advanced(part, to)
+                if before != self._cursor and to < at - OVERLAP:
+                    yield self.page(())
+
+    def _note(self, part: str, fault: Fault) -> None:
+        if not fault.is_one:
+            # Not worth remembering: it is not read again.
+            cause = f"Too much there could not be decoded: {fault.problem}"[:300]
+            self._gaps.append(TrailGap(fault.begins_at, fault.ends_at, cause))
+            return
+        self._faults.learn(part, fault)
+        did = "closed" if part.endswith("closed") else "started"
+        name = f"{did} {fault.begins_at:%Y-%m-%d %H:%M:%S.%f} UTC"
+        kind = ACTIVITY if part.startswith("activities") else KIND
+        self._unreadable.append(Unreadable(kind, self._where, name, fault.problem))
+
+    def _runs(self, rows: Sequence[VisibilityRow]) -> Iterator[RunPage]:
+        ids = [(row.workflow_id, row.run_id) for row in rows]
+        return with_histories(self._reader, self._new(rows, ids), self._where)
+
+    def _activities(self, rows: Sequence[VisibilityRow]) -> Iterator[RunPage]:
+        ids = [(row.workflow_id, standalone.PREFIX + row.run_id) for row in rows]
+        fresh = self._new(rows, ids)
+        if fresh:
+            snapshots = tuple(standalone.listed(row, self._where) for row in fresh)
+            odd = [
+                fault for row in fresh for fault in unread_declarations(row, self._where, ACTIVITY)
+            ]
+            yield RunPage(snapshots, tuple(odd))
+
+    def _new(
+        self, rows: Sequence[VisibilityRow], ids: Sequence[tuple[str, str]]
+    ) -> list[VisibilityRow]:
+        """The rows whose revision we do not have; of open ones visibility knows none."""
+        revisions = self._known.revisions(ids)
+        return [
+            row for row, name in zip(rows, ids, strict=True) if _is_new(row, revisions.get(name))
+        ]
+
+    def open_runs(self, now: datetime, activities: ActivityReader | None) -> Iterator[RunSnapshot]:
+        """Those that we know to be open and that changed, of the next few in turn."""
+        turn = self._cursor.turn
+        # What an earlier setting of the namespace left behind says nothing about this one.
+        ours = (ref for ref in self._known.open_runs() if ref.location == self._where)
+        later = (ref for ref in ours if ref.id > turn)
+        refs = heapq.nsmallest(MOST_DESCRIBED, later, key=lambda ref: ref.id)
+        # After the last one it is the first one's turn again.
+        self._cursor = replace(self._cursor, turn=refs[-1].id if len(refs) == MOST_DESCRIBED else 0)
+        yield from self._open_workflows(
+            [ref for ref in refs if not standalone.is_standalone(ref.run_id)], now
+        )
+        alone = [ref for ref in refs if standalone.is_standalone(ref.run_id)]
+        if activities is not None and alone:
+            yield from self._open_activities(activities, alone, now)
+
+    def _open_workflows(self, refs: Sequence[RunRef], now: datetime) -> Iterator[RunSnapshot]:
+        names = [asked_as(self._reader, ref) for ref in refs]
+        for ref, description in zip(refs, self._reader.describe_all(names), strict=True):
+            if isinstance(description, RunDescription):
+                run = runs.snapshot_of(description, self._where)
+                if run.revision != ref.revision:
+                    yield run
+            elif isinstance(description, Undecodable):
+                self._set_aside(KIND, ref, description.problem)
+            else:
+                yield runs.vanished(ref, now)
+
+    def _open_activities(
+        self, reader: ActivityReader, refs: Sequence[RunRef], now: datetime
+    ) -> Iterator[RunSnapshot]:
+        names = [(ref.external_id, standalone.own_run_id(ref.run_id)) for ref in refs]
+        for ref, description in zip(refs, reader.describe_all(names), strict=True):
+            if isinstance(description, ActivityDescription):
+                run = standalone.described(description, self._where)
+                if run.revision != ref.revision:
+                    yield replace(run, needs_history=True)
+            elif isinstance(description, Undecodable):
+                self._set_aside(ACTIVITY, ref, description.problem)
+            else:
+                yield runs.vanished(ref, now)
+
+    def _set_aside(self, kind: str, ref: RunRef, problem: str) -> None:
+        self._unreadable.append(Unreadable(kind, self._where, ref.external_id, problem))
+
+    def forbidden(self, why: str) -> ChangePage:
+        """Says that there may be standalone activities that we are not allowed to see."""
+        self._unreadable.append(Unreadable(ACTIVITY, self._where, "", why))
+        return self.page(())
+
+    def page(self, snapshots: tuple[RunSnapshot, ...], *, caught_up: bool = False) -> ChangePage:
+        """Runs with the place to go on from, and what was set aside since the last page."""
+        if caught_up:
+            self._cursor = replace(self._cursor, current=True)
+        unreadable, self._unreadable = tuple(self._unreadable), []
+        gaps, self._gaps = tuple(self._gaps), []
+        return ChangePage(
+            runs=snapshots,
+            cursor=self._cursor.stored(),
+            through=self._cursor.through(),
+            caught_up=caught_up,
+            gaps=gaps,
+            unreadable=unreadable,
+        )
+
+
+def _is_new(row: VisibilityRow, revision: str | None) -> bool:
+    return revision is None or (row.closed_at is not None and not runs.covers(revision, row))
+
+
+def asked_as(reader: HistoryReader, ref: RunRef) -> tuple[str, str]:
+    """The names under which the server knows a run. An id that no database takes as it is (NUL, or
+    longer than ours) stands in its row as another one: then visibility is asked."""
+    odd = "\ufffd" in ref.external_id or len(ref.external_id.encode()) >= _LONGEST_ID
+    if odd and _UUID.fullmatch(ref.run_id):
+        page = reader.rows(f"RunId = '{ref.run_id}'", size=1)
+        if page.rows:
+            return page.rows[0].workflow_id, ref.run_id
+    return ref.external_id, ref.run_id
+
+
+_UUID: Final = re.compile(r"[0-9a-fA-F-]{36}")
+_LONGEST_ID: Final = 1000
+"""Bytes of an id; a longer one is cut, see jobs.rules.bounding."""
