@@ -16,5 +16,7 @@ def unknown_key(key: str, why: str) -> DomainError:
 
 
 def invalid_limit(key: str, why: str) -> DomainError:
-    """The value given for the limit `key` cannot be, and `why` says so without a full stop."""
-    return DomainError("invalid_limit", f"{key}: {why}.", field=key)
+    """The value given for the limit `key` cannot be, and `why` says so without a full stop; it may
+    end with a question."""
+    end = "" if why.endswith("?") else "."
+    return DomainError("invalid_limit", f"{key}: {why}{end}", field=key)

@@ -45,7 +45,7 @@ _DURATION = re.compile(r"(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m(?:in)?)?(?:([0
 
 
 @dataclass(frozen=True, slots=True)
-class _Written:
+class Written:
     """A quantity taken apart. `whole` has no leading zeros and is "0" when nothing is left."""
 
     text: str
@@ -87,13 +87,24 @@ def parse_quantity(text: str) -> Fraction:
     return _take_apart(text).value
 
 
+def taken_apart(text: str, unit: Unit) -> Written:
+    """What somebody wrote for an amount, without the unit that pages show behind it: `12 GiB` is
+    12 with the suffix Gi. Raises DomainError("invalid_quantity"); durations are no quantities."""
+    return _take_apart(_without_unit(text.strip(), unit))
+
+
+def per_unit(unit: Unit) -> int:
+    """How many base units there are in what people count by: 1000 millicores in a core."""
+    return _PER_UNIT.get(unit, 1)
+
+
 def to_base(text: str, unit: Unit) -> int:
     """`text` in whole base units: millicores, bytes, count, thousandths.
 
     Fractions of a base unit round up as the server does for millicores and bytes; a fraction of a
     count, which the server refuses, is refused. Raises DomainError("invalid_quantity").
     """
-    exact = parse_quantity(text) * _PER_UNIT.get(unit, 1)
+    exact = parse_quantity(text) * per_unit(unit)
     if exact.denominator != 1 and unit not in (Unit.MILLICORES, Unit.BYTES):
         raise _refusal(text, f"it must come to whole {_NAMES[unit]}: {EXAMPLES[unit]}")
     base = _round_up(exact)
@@ -112,7 +123,7 @@ def format_quantity(value: int, unit: Unit) -> str:
         raise ValueError(f"{value} {unit} is not a Kubernetes quantity")
     if unit is Unit.BYTES and value and value % 1024 == 0:
         return _in_binary(value)
-    amount = Fraction(value, _PER_UNIT.get(unit, 1))
+    amount = Fraction(value, per_unit(unit))
     return _in_decimal(amount, str(value), exponential=False)
 
 
@@ -168,7 +179,7 @@ def _refusal(text: str, why: str) -> DomainError:
     return DomainError("invalid_quantity", f"{text[:_LONGEST_TEXT]!r} is not accepted: {why}.")
 
 
-def _take_apart(text: str) -> _Written:
+def _take_apart(text: str) -> Written:
     match = _FORM.fullmatch(text) if len(text) <= _LONGEST_TEXT else None
     if match is None or not (match[2] or match[4]):
         raise _refusal(
@@ -177,7 +188,7 @@ def _take_apart(text: str) -> _Written:
             " Pi, Ei), such as 500m, 1.5 or 12Gi",
         )
     whole = match[2].lstrip("0") or "0"
-    written = _Written(text=text, whole=whole, fraction=match[4], suffix=match[5])
+    written = Written(text=text, whole=whole, fraction=match[4], suffix=match[5])
     if abs(written.power) > _LARGEST_EXPONENT:
         raise _refusal(text, f"the exponent must lie between ±{_LARGEST_EXPONENT}")
     if match[1] == "-" and written.value:

@@ -8,7 +8,8 @@ from enum import StrEnum
 from itertools import pairwise
 
 from console.errors import DomainError
-from quotas.plans.limits import check_value, format_limit, parse_key, parse_limit
+from quotas.plans.entry import read_limit
+from quotas.plans.limits import check_value, format_limit, parse_key
 
 Limits = Mapping[str, int | None]
 
@@ -16,6 +17,9 @@ REQUEST_GIVEN = {"cpu": 100, "memory": 128 * 2**20}
 """Requests given to containers that name none: small enough to fit nearly every quota."""
 LIMIT_GIVEN = {"cpu": 500, "memory": 512 * 2**20}
 """Limits given to containers that name none: room to start, without hurting the neighbours."""
+
+UNLIKELY_CORES = 100
+"""From so many on, a default for single containers is asked about."""
 
 
 class Severity(StrEnum):
@@ -50,7 +54,7 @@ def parse_limits(written: Mapping[str, str | float | None]) -> dict[str, int | N
                 message = f"{text} sets {key.key} a second time; keep one of the two."
                 raise DomainError("duplicate_limit", message, field=text)
             limits[key.key] = None  # a second spelling is seen even if this value is bad
-            limits[key.key] = parse_limit(key, amount)
+            limits[key.key] = read_limit(key, amount)
         except DomainError as error:
             problems.append(Problem(error.field, error.code, error.message))
     _raise_if_any(problems)
@@ -68,6 +72,7 @@ def validate_limits(limits: Limits) -> list[Problem]:
         problems += _ratios(limits)
         problems += _quota_without_defaults(limits)
         problems += _default_above_quota(limits)
+        problems += _unlikely_defaults(limits)
         problems += _temporal(limits)
     return sorted(problems, key=lambda problem: problem.severity)
 
@@ -232,6 +237,21 @@ def _default_above_quota(limits: Limits) -> list[Problem]:
                 if default is not None and 0 < value < default
             ]
     return problems
+
+
+def _unlikely_defaults(limits: Limits) -> list[Problem]:
+    """`cpu: 500` where `500m` was meant: there are such machines, but nobody gives one away."""
+    return [
+        Problem(
+            key,
+            "unlikely_default",
+            f"{_show(key, value)} is {value // 1000} cores for each container that names none; did"
+            f" you mean {value // 1000}m?",
+            Severity.WARNING,
+        )
+        for key in ("container.defaultRequest.cpu", "container.default.cpu")
+        if (value := limits.get(key)) is not None and value >= UNLIKELY_CORES * 1000
+    ]
 
 
 def _temporal(limits: Limits) -> list[Problem]:

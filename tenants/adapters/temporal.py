@@ -11,6 +11,8 @@ from console.clients import pool
 from console.clients.temporal.client import TemporalClient
 from tenants.contracts import TargetRef
 
+MOST_RATE: Final = 1_000_000_000
+"""Milli-requests/s: a million a second is more than any queue has."""
 _TLS: Final = ("client_cert", "client_key", "server_ca", "server_name")
 
 
@@ -83,6 +85,8 @@ def _rates_error(rates: Any) -> str:
             continue
         if isinstance(rate, bool) or not isinstance(rate, int) or rate < 0:
             return f"{name} {rate!r} is not accepted; use milli-requests/s, 10000 for 10/s."
+        if rate > MOST_RATE:
+            return f"{name} is in milli-requests/s; use at most {MOST_RATE}, a million a second."
         if storable(rate) != rate:
             return f"{name} {rate} cannot be stored exactly there; use whole requests/s."
     if rates.get("base_rate") == 0:

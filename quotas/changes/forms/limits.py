@@ -11,7 +11,8 @@ from django.utils import timezone
 from console.errors import DomainError
 from quotas.changes.forms.fields import SlugsField
 from quotas.changes.kinds.adjustments import GrantLease, SetOverride
-from quotas.plans.limits import parse_key, parse_limit
+from quotas.plans.entry import read_limit
+from quotas.plans.limits import parse_key
 
 SPANS = (
     ("1", "for 1 hour"), ("4", "for 4 hours"), ("8", "for 8 hours"), ("24", "for 24 hours"),
@@ -80,7 +81,7 @@ class LimitForm(forms.Form):
         if "value" not in cleaned:
             return
         try:
-            cleaned["amount"] = parse_limit(key, cleaned["value"])
+            cleaned["amount"] = read_limit(key, cleaned["value"])
         except DomainError as error:
             self.add_error("value", error.message)
 
@@ -94,7 +95,8 @@ class LimitForm(forms.Form):
         elif until is None:
             self.add_error("until", "Say until when, or choose for how long.")
         elif until <= timezone.now():
-            self.add_error("until", f"{until:%Y-%m-%d %H:%M} UTC is over; choose a time to come.")
+            over = until.astimezone(UTC)
+            self.add_error("until", f"{over:%Y-%m-%d %H:%M} UTC is over; choose a time to come.")
         else:
             cleaned["until"] = until.astimezone(UTC)
 

@@ -22,7 +22,8 @@ from quotas.changes.rules.form_text import (
 )
 from quotas.changes.rules.policy import LEVELS, parse_policy
 from quotas.plans.contracts import PlanTerms, Policy, policy_to_json
-from quotas.plans.limits import parse_key, parse_limit
+from quotas.plans.entry import read_limit
+from quotas.plans.limits import parse_key
 from quotas.plans.rules import Severity, validate_limits
 from tenants.models import dns_label
 
@@ -171,7 +172,7 @@ class PlanEditor:
                     raise DomainError(
                         "missing", f"{key.key}: say how much, or “unlimited”, or remove the row."
                     )
-                self.limits[key.key] = parse_limit(key, row.values["value"])
+                self.limits[key.key] = read_limit(key, row.values["value"])
             except DomainError as error:
                 row.errors["value"] = error.message
 

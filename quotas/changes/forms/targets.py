@@ -11,7 +11,8 @@ from django.core.exceptions import ValidationError
 from console.access.forms import ReasonForm
 from console.errors import DomainError
 from quotas.plans.contracts import Unit
-from quotas.plans.quantities import format_amount, parse_amount
+from quotas.plans.entry import read_rate
+from quotas.plans.quantities import format_amount
 from tenants.models import DriftPolicy, dns_label
 from tenants.rules import LINKS, LONGEST_RETENTION, LONGEST_URL, RETENTION
 
@@ -246,7 +247,7 @@ def _rates(number: int, words: list[str]) -> dict[str, int]:
         if word in ("–", "-"):
             continue
         try:
-            rate = parse_amount(word, Unit.MILLI_PER_SECOND)
+            rate = read_rate(word)
         except DomainError as error:
             raise ValidationError(f"Line {number}: {error.message}") from error
         if rate is not None:

@@ -19,7 +19,8 @@ from quotas.changes.kinds.placements import Displace, Place
 from quotas.changes.kinds.plans import MovePlan, PublishPlan
 from quotas.changes.kinds.registry import KINDS
 from quotas.changes.serializers.change_fields import FIELDS, LimitsField, PolicyField, TextField
-from quotas.plans.limits import parse_key, parse_limit
+from quotas.plans.entry import read_limit
+from quotas.plans.limits import parse_key
 
 KIND_CHOICES = [(kind, kind) for kind in KINDS]
 
@@ -33,7 +34,7 @@ class ChangeBody(Body):
         """Reads `value` once it is known what it limits."""
         if "value" in attrs:
             try:
-                attrs["value"] = parse_limit(parse_key(attrs["key"]), attrs["value"])
+                attrs["value"] = read_limit(parse_key(attrs["key"]), attrs["value"])
             except DomainError as error:
                 raise ValidationError({"value": error.message}) from error
         return attrs

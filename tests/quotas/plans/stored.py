@@ -6,7 +6,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from quotas.plans.contracts import LARGEST
-from quotas.plans.quantities import _in_binary, _in_decimal, _round_up, _take_apart, _Written
+from quotas.plans.quantities import _in_binary, _in_decimal, _round_up, _take_apart, Written
 
 
 def canonical(text: str) -> str:
@@ -27,7 +27,7 @@ def canonical(text: str) -> str:
     return _in_decimal(value, text, exponential=written.exponential)
 
 
-def _kept_as_written(written: _Written) -> bool:
+def _kept_as_written(written: Written) -> bool:
     """True when the server takes the text for canonical already and never looks again.
 
     Its test is a quick one on the digits, so signs, leading zeros and `1.` slip through. Numbers

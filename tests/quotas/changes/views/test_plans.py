@@ -84,6 +84,8 @@ def test_a_version_is_edited_previewed_and_published(dataset: SimpleNamespace) -
     [
         (rows(("cpus", "4")), "'cpus' is not a limit; use a ResourceQuota name"),
         (rows(("pods", "many")), "pods: 'many' is not accepted"),
+        (rows(("memory", "400m")), "400m is 0.4 bytes; did you mean 400Mi?"),
+        (rows(("pods", "1Ki")), "nobody counts in powers of two; did you mean 1k?"),
         (rows(("pods", "")), "pods: say how much, or “unlimited”, or remove the row."),
         (rows(("", "4")), "Name the limit."),
         (rows(("cpu", "4"), ("requests.cpu", "5")), "requests.cpu is there a second time"),

@@ -93,6 +93,7 @@ def test_editing_keeps_slug_and_kind_and_what_temporal_says(dataset: SimpleNames
         ({"logs_url": "https://logs.example/{host}"}, "{host} is unknown"),
         ({"trail_retention_days": "0"}, "greater than or equal to 1"),
         ({"queues": "jobs fast"}, "Line 1: 'fast' is not accepted"),
+        ({"queues": "jobs 10/m"}, "Line 1: a rate is per second; did you mean 0.167/s for 10/m?"),
         ({"queues": "a 1/s 2/s 3/s"}, "write each queue once"),
         ({"queues": "a\na"}, "Line 2"),
         ({"concurrency": "0"}, "greater than or equal to 1"),

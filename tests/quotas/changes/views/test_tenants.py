@@ -119,8 +119,10 @@ def test_a_lease_until_a_moment_and_an_override_without_end(dataset: SimpleNames
         ({"key": ""}, "This field is required."),
         ({"value": "many"}, "'many' is not accepted"),
         ({"value": "1.5"}, "must come to whole"),
+        ({"key": "memory", "value": "400m"}, "400m is 0.4 bytes; did you mean 400Mi?"),
         ({"span": "until"}, "Say until when, or choose for how long."),
         ({"span": "until", "until": "2020-01-01T00:00"}, "2020-01-01 00:00 UTC is over"),
+        ({"span": "until", "until": "2020-01-01T00:00+05:30"}, "2019-12-31 18:30 UTC is over"),
         ({"span": "until", "until": "tomorrow"}, "Enter a valid date/time."),
     ],
 )
