@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from console.access.contracts import Permission
@@ -30,6 +30,10 @@ class GrantLease(ProposedChange):
     key: LimitName
     value: Amount
     until: Moment
+
+    def __post_init__(self) -> None:
+        """One moment is told in one way everywhere, whatever zone it came in."""
+        object.__setattr__(self, "until", self.until.astimezone(UTC))
 
     def title(self) -> str:
         limit = limit_title(self.key, self.value)

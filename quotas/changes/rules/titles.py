@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from quotas.plans.contracts import Group, LimitKey
 from quotas.plans.limits import parse_key
@@ -65,5 +65,5 @@ _OBJECTS = frozenset(
 
 
 def moment(at: datetime) -> str:
-    """A moment in a sentence, in UTC."""
-    return f"{at:%-d %b %Y %H:%M} UTC"
+    """A moment of any zone in a sentence, in UTC."""
+    return f"{at.astimezone(UTC):%-d %b %Y %H:%M} UTC"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from rest_framework import serializers
@@ -133,7 +133,7 @@ class PolicyField(JSONObject):
 
 
 class MomentField(serializers.DateTimeField):
-    """A time with its zone."""
+    """A time with its zone, in UTC from here on: one moment is told in one way everywhere."""
 
     def to_internal_value(self, value: Any) -> datetime:
         remedy = "use a time with its zone such as 2026-11-22T18:00:00Z"
@@ -144,7 +144,10 @@ class MomentField(serializers.DateTimeField):
             raise ValidationError(f"{shown}; {remedy}.") from None
         if moment.tzinfo is None:
             raise ValidationError(f"{shown}; it has no time zone; {remedy}.")
-        return moment
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:  # the first or last day that there is, in a zone behind or ahead
+            raise ValidationError(f"{shown}; {remedy}.") from None
 
 
 class LabelsField(JSONObject):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
@@ -35,6 +35,7 @@ def grant_lease(
     reason = audit.require_reason(reason)
     at = at or timezone.now()
     key = checked_key(key, value)
+    until = until.astimezone(UTC)
     require_future(until, at)
     made = Lease.objects.bulk_create(
         [
@@ -173,10 +174,11 @@ def checked_key(key: str, value: int | None) -> str:
 def require_future(until: datetime, at: datetime) -> None:
     """Raises DomainError("lease_in_the_past") unless `until` is later than `at`."""
     if until <= at:
+        end, now = until.astimezone(UTC), at.astimezone(UTC)
         raise DomainError(
             "lease_in_the_past",
-            f"Until: {until:%Y-%m-%d %H:%M} UTC is not in the future; a lease ends later than now "
-            f"({at:%Y-%m-%d %H:%M} UTC).",
+            f"Until: {end:%Y-%m-%d %H:%M} UTC is not in the future; a lease ends later than now "
+            f"({now:%Y-%m-%d %H:%M} UTC).",
             field="until",
         )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -90,6 +91,47 @@ def test_offboarding_wants_the_slug_again(served: SimpleNamespace, admin: Rest) 
     assert Proposal.objects.get().status == ProposalStatus.DISCARDED
     ordered(admin.post("tenants/acme/offboard/", {"confirm": "acme", **WHY}))
     assert Tenant.objects.get(slug="acme").status == TenantStatus.OFFBOARDING
+
+
+def test_a_lease_until_an_indian_evening_is_one_moment_and_told_in_utc(
+    served: SimpleNamespace, admin: Rest
+) -> None:
+    year = timezone.now().year + 1
+    body = {
+        "tenants": ["acme"], "key": "requests.cpu", "value": "60",
+        "until": f"{year}-03-01T20:30:00+05:30", **WHY,
+    }  # fmt: skip
+    end = datetime(year, 3, 1, 15, 0, tzinfo=UTC)
+    proposed = admin.post("proposals/", {"kind": "GrantLease", "payload": without_reason(body)})
+    title = f"Lease for acme: CPU requests 60 cores until 1 Mar {year} 15:00 UTC"
+    assert proposed.json()["title"] == title
+    assert proposed.json()["payload"]["until"] == end.isoformat()
+    rollout = ordered(admin.post("leases/", body))
+    assert rollout.title == title
+    lease = Lease.objects.get()
+    assert lease.ends_at == end
+    (granted,) = admin.get("leases/").json()["results"]
+    assert granted["ends_at"] == f"{year}-03-01T15:00:00Z"
+    entry = Entry.objects.get(action="lease.grant")
+    assert entry.after["ends_at"] == f"{year}-03-01T15:00:00Z"
+    told = json.dumps([entry.after, entry.object_label, rollout.title, proposed.json()])
+    assert "20:30" not in told
+    assert "+05:30" not in told
+
+
+def test_a_lease_that_is_over_is_told_in_utc_whatever_zone_it_was_asked_in(
+    served: SimpleNamespace, operator: Rest
+) -> None:
+    body = {
+        "tenants": ["acme"], "key": "pods", "value": 1, "until": "2020-01-01T20:30:00+05:30", **WHY,
+    }  # fmt: skip
+    problem = refused(operator.post("leases/", body), 422, "lease_in_the_past", "until")
+    assert problem["detail"].startswith("Until: 2020-01-01 15:00 UTC is not in the future")
+
+
+def without_reason(body: dict[str, Any]) -> dict[str, Any]:
+    """The payload of a proposal: the body without what the endpoint itself wants."""
+    return {name: value for name, value in body.items() if name != "reason"}
 
 
 def test_a_lease_is_granted_and_ended_by_an_operator(
