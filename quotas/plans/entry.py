@@ -9,7 +9,7 @@ is read by `limits` and `quantities`, which take everything that Kubernetes take
 from __future__ import annotations
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
@@ -84,12 +84,11 @@ def read_rate(text: str) -> int | None:
 
 def _text(written: str | float | None) -> str | float | None:
     """A number as the digits that it stands for: 1e16 is written out, True stays what it is."""
-    if isinstance(written, bool) or written is None:
+    if isinstance(written, bool):
         return written
-    try:
-        return format(Decimal(str(written)), "f") if isinstance(written, float) else str(written)
-    except (InvalidOperation, ValueError):
-        return str(written)
+    if written is None:
+        return None
+    return format(Decimal(str(written)), "f") if isinstance(written, float) else str(written)
 
 
 # -- how it is spelled ---------------------------------------------------------------------------

@@ -19,11 +19,11 @@ from console.rest.views import READ
 from quotas.changes.api.endpoints import ChangeEndpoint
 from quotas.changes.kinds.adjustments import EndLease, EndOverride, GrantLease, SetOverride
 from quotas.changes.kinds.plans import PublishPlan
-from quotas.changes.rules.policy import parse_policy
 from quotas.changes.serializers import change_bodies as bodies
 from quotas.changes.serializers import proposals as shapes
 from quotas.plans import api as reads
 from quotas.plans import serializers as plans
+from quotas.plans.contracts import Policy
 from quotas.plans.models import Lease, Override, Plan
 from quotas.plans.services.plans import create_plan
 
@@ -39,7 +39,7 @@ class PlanList(Idempotent, reads.PlanReads):
     def post(self, request: Request) -> Response:
         """A new plan with its version 1. Nobody has it yet, so nothing is pushed."""
         values = bodies.NewPlan.read(request)
-        policy = parse_policy(values.pop("policy", {}))
+        policy = Policy(**values.pop("policy", {}))
         name = values.pop("name", "")
         version = create_plan(**values, name=name, policy=policy, actor=actor_of(request))
         row = plans.plan_row(version.plan, version, 0)

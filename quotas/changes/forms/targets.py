@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
 from django import forms
 from django.core.exceptions import ValidationError
 
 from console.access.forms import ReasonForm
 from console.errors import DomainError
+from quotas.changes.rules import strict_yaml
 from quotas.plans.contracts import Unit
 from quotas.plans.entry import read_rate
 from quotas.plans.quantities import format_amount
@@ -21,6 +21,7 @@ CREDENTIALS = (
     "kubeconfig:/etc/headroom/prod.kubeconfig#prod-gke · env:TEMPORAL_API_KEY · "
     "file:/var/run/secrets/temporal-key"
 )
+LONGEST_OPTIONS = 20_000
 _OWN = {
     "temporal": ("namespace", "queues"),
     "argo": ("argo_server", "argo_server_token", "controller_namespace"),
@@ -139,6 +140,7 @@ class TargetForm(ReasonForm):
     )
     more = forms.CharField(
         label="Further options",
+        max_length=LONGEST_OPTIONS,
         required=False,
         help_text="YAML or JSON, e.g. tls: true or create_namespace: true. No secrets.",
         widget=forms.Textarea(attrs={"rows": 2, "class": "mono"}),
@@ -191,12 +193,14 @@ class TargetForm(ReasonForm):
     def clean_more(self) -> dict[str, Any]:
         """A mapping that leaves alone what has a field of its own."""
         try:
-            document = yaml.safe_load(self.cleaned_data["more"] or "{}")
-        except yaml.YAMLError as error:
-            where = getattr(error, "problem_mark", None)
-            line = f" in line {where.line + 1}" if where else ""
+            documents = strict_yaml.load_all(self.cleaned_data["more"]) or [{}]
+        except DomainError as error:
+            if not error.detail["syntax"]:
+                raise ValidationError(error.message) from error
+            line = f" in line {error.detail['line']}" if error.detail["line"] else ""
             raise ValidationError(f"This is neither YAML nor JSON{line}.") from error
-        if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
+        document = {} if documents[0] is None else documents[0]
+        if len(documents) > 1 or not isinstance(document, dict):
             raise ValidationError("Use a mapping such as tls: true.")
         if twice := [name for name in _FIELDS if name in document]:
             raise ValidationError(f"{twice[0]} has a field of its own above; say it there.")
@@ -227,7 +231,7 @@ def shown_options(options: dict[str, Any]) -> dict[str, str]:
     return {
         **{name: str(options.get(name) or "") for name in _FIELDS},
         "queues": "\n".join(lines),
-        "more": yaml.safe_dump(rest, sort_keys=True).strip() if rest else "",
+        "more": strict_yaml.dump(dict(sorted(rest.items()))).strip() if rest else "",
     }
 
 

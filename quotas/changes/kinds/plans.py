@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,6 @@ from console.errors import DomainError
 from quotas.changes.kinds.change import ApplyContext, ProposedChange, new_intent
 from quotas.changes.rules.fields import Limits, MaybeNumber, Name, Names, NextPolicy, Number
 from quotas.changes.rules.history import open_interval, subscribed
-from quotas.changes.rules.policy import completed_policy
 from quotas.changes.rules.titles import who
 from quotas.changes.selectors.scope import (
     ChangeScope,
@@ -50,12 +49,12 @@ class PublishPlan(ProposedChange):
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> PublishPlan:
-        """What the policy does not say stays as it was."""
+        """The policy's fields that are said, as they are read; the others stay as they were."""
         policy = values.get("policy")
         if not policy:
             return cls(**{**values, "policy": None})
         before = policy_of(values["plan"], values["base_version"])
-        return cls(**{**values, "policy": completed_policy(before, policy)})
+        return cls(**{**values, "policy": replace(before, **policy)})
 
     def title(self) -> str:
         return f"{self.plan} v{self.base_version} → v{self.base_version + 1}"

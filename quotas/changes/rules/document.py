@@ -12,7 +12,8 @@
       network_exceptions:
         - {name: dns, direction: egress, namespace: kube-system, ports: [[UDP, 53]]}
 
-Reading what `dump` wrote gives the same terms back, exactly.
+What YAML would read in a way of its own (010, 1:30, 1_000, yes, a date, a key that stands twice) is
+refused with what it would be read as. Reading what `dump` wrote gives the same terms back, exactly.
 """
 
 from __future__ import annotations
@@ -21,9 +22,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
 from console.errors import DomainError
+from quotas.changes.rules import strict_yaml
 from quotas.changes.rules.policy import parse_policy
 from quotas.plans.contracts import NetworkException, Policy, policy_to_json
 from quotas.plans.limits import format_limit, parse_key
@@ -51,15 +51,9 @@ def dump(documents: Iterable[PlanDocument]) -> str:
 
 
 def load(text: str) -> list[PlanDocument]:
-    """The documents of a YAML text. Raises DomainError: "invalid_yaml" with line and column, or
-    "invalid_plan" naming plan, field and value."""
-    try:
-        contents = [content for content in yaml.safe_load_all(text) if content is not None]
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "it cannot be read"
-        raise DomainError("invalid_yaml", f"This is not YAML{where}: {problem}.") from error
+    """The documents of a YAML text. Raises DomainError: "invalid_yaml" with line, field and value,
+    or "invalid_plan" naming plan, field and value."""
+    contents = [content for content in strict_yaml.load_all(text) if content is not None]
     documents = [_document(content, number) for number, content in enumerate(contents, start=1)]
     names: set[str] = set()
     for document in documents:
@@ -93,9 +87,8 @@ def _dumped(document: PlanDocument) -> str:
         key: format_limit(parse_key(key), value) for key, value in sorted(document.limits.items())
     }
     content["policy"] = dict(document.policy)
-    written: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     comment = f"# version {document.version}\n" if document.version else ""
-    return comment + written
+    return comment + strict_yaml.dump(content)
 
 
 def _document(content: Any, number: int) -> PlanDocument:
@@ -120,6 +113,9 @@ def _document(content: Any, number: int) -> PlanDocument:
 def _limits(slug: str, value: Any) -> dict[str, int | None]:
     if not isinstance(value, Mapping):
         raise _wrong(slug, "limits", value, "use a mapping; {} says that nothing is limited")
+    if missing := [name for name, amount in value.items() if amount is None]:
+        message = f"{slug}: {', '.join(missing)}: no value; write how much, or unlimited."
+        raise DomainError("invalid_plan", message, field=missing[0])
     try:
         return parse_limits(value)
     except DomainError as error:

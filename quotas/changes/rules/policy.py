@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import fields, replace
+from typing import Any, Final
 
 from console.errors import DomainError
-from quotas.plans.contracts import NetworkException, Policy, policy_from_json, policy_to_json
+from console.numbers import whole_number
+from quotas.plans.contracts import NetworkException, Policy, policy_from_json
 
 LEVELS = ("privileged", "baseline", "restricted")
 DIRECTIONS = ("ingress", "egress")
 PROTOCOLS = ("TCP", "UDP", "SCTP")
-_NAME = re.compile(r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")
-_ROLE = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.:_-]{0,251}[A-Za-z0-9])?$")
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_ROLE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:_-]{0,251}[A-Za-z0-9])?")
 
 
 def parse_policy(document: Any) -> Policy:
@@ -23,39 +25,67 @@ def parse_policy(document: Any) -> Policy:
 
     Raises DomainError("invalid_policy") with the dotted path as `field`.
     """
-    _mapping("policy", document, {item.name for item in fields(Policy)})
-    level = document.get("pod_security", "baseline")
-    if level not in LEVELS:
-        raise _wrong("policy.pod_security", level, f"use {', '.join(LEVELS)}")
-    for name, pattern in (("priority_class", _NAME), ("tenant_role", _ROLE)):
-        value = document.get(name, "")
-        if not isinstance(value, str) or (value and not pattern.match(value)):
-            raise _wrong(f"policy.{name}", value, "use the name of one, or an empty text for none")
-    isolated = document.get("network_isolated", True)
-    if not isinstance(isolated, bool):
-        raise _wrong("policy.network_isolated", isolated, "use true or false")
-    exceptions = document.get("network_exceptions", [])
-    if not isinstance(exceptions, list | tuple):
-        raise _wrong("policy.network_exceptions", exceptions, "use a list")
-    for number, exception in enumerate(exceptions):
-        _check_exception(f"policy.network_exceptions[{number}]", exception)
-    names = [exception["name"] for exception in exceptions]
-    if len(set(names)) < len(names):
-        raise _wrong("policy.network_exceptions", names, "give each exception a name of its own")
-    return policy_from_json(document)
+    return replace(Policy(), **policy_changes(document))
 
 
 def completed_policy(before: Policy, changes: Mapping[str, Any]) -> Policy:
     """The policy that a mapping says, and `before` where it says nothing: nobody loosens a policy
     by leaving it out. Raises DomainError as `parse_policy` does."""
-    _mapping("policy", changes, {item.name for item in fields(Policy)})
-    return parse_policy({**policy_to_json(before), **changes})
+    return replace(before, **policy_changes(changes))
+
+
+def policy_changes(document: Any) -> dict[str, Any]:
+    """The fields of a policy that a JSON or YAML mapping says, each as `Policy` holds it. Raises
+    DomainError as `parse_policy` does."""
+    _mapping("policy", document, _READERS.keys())
+    return {name: _READERS[name](f"policy.{name}", value) for name, value in document.items()}
+
+
+def _level(path: str, value: Any) -> str:
+    if not isinstance(value, str) or value not in LEVELS:
+        raise _wrong(path, value, f"use {', '.join(LEVELS)}")
+    return value
+
+
+def _name_of(pattern: re.Pattern[str]) -> Callable[[str, Any], str]:
+    def read(path: str, value: Any) -> str:
+        if not isinstance(value, str) or (value and not pattern.fullmatch(value)):
+            raise _wrong(path, value, "use the name of one, or an empty text for none")
+        return value
+
+    return read
+
+
+def _truth(path: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong(path, value, "use true or false")
+    return value
+
+
+def _exceptions(path: str, value: Any) -> tuple[NetworkException, ...]:
+    if not isinstance(value, list | tuple):
+        raise _wrong(path, value, "use a list")
+    for number, exception in enumerate(value):
+        _check_exception(f"{path}[{number}]", exception)
+    names = [exception["name"] for exception in value]
+    if len(set(names)) < len(names):
+        raise _wrong(path, names, "give each exception a name of its own")
+    return policy_from_json({"network_exceptions": value}).network_exceptions
+
+
+_READERS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
+    "pod_security": _level,
+    "priority_class": _name_of(_NAME),
+    "tenant_role": _name_of(_ROLE),
+    "network_isolated": _truth,
+    "network_exceptions": _exceptions,
+}
 
 
 def _check_exception(path: str, exception: Any) -> None:
     _mapping(path, exception, {item.name for item in fields(NetworkException)})
     name = exception.get("name")
-    if not isinstance(name, str) or not _NAME.match(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise _wrong(f"{path}.name", name, "use lower-case letters, digits and hyphens")
     if exception.get("direction") not in DIRECTIONS:
         raise _wrong(
@@ -63,26 +93,38 @@ def _check_exception(path: str, exception: Any) -> None:
         )
     _check_peer(path, exception)
     ports = exception.get("ports", [])
-    if not isinstance(ports, list | tuple) or not all(_is_port(port) for port in ports):
+    if not isinstance(ports, list | tuple):
         raise _wrong(f"{path}.ports", ports, "use a list of pairs such as [TCP, 443]")
+    for port in ports:
+        if not _is_port(port):
+            remedy = (
+                "use a list of pairs such as [TCP, 443]: TCP, UDP or SCTP, and a number from 1 to"
+                " 65535"
+            )
+            raise _wrong(f"{path}.ports", port, remedy)
 
 
 def _check_peer(path: str, exception: Mapping[str, Any]) -> None:
-    peers = [name for name in ("cidr", "namespace", "everything") if exception.get(name)]
-    if len(peers) != 1:
-        raise _wrong(path, peers, "give exactly one of cidr, namespace and everything")
-    if exception.get("cidr"):
-        try:
-            ipaddress.ip_network(exception["cidr"])
-        except ValueError:
-            raise _wrong(
-                f"{path}.cidr", exception["cidr"], "use a network such as 10.0.0.0/8"
-            ) from None
-    namespace = exception.get("namespace", "")
-    if not isinstance(namespace, str) or (namespace and not _NAME.match(namespace)):
+    cidr, namespace = exception.get("cidr", ""), exception.get("namespace", "")
+    everything = _truth(f"{path}.everything", exception.get("everything", False))
+    if not isinstance(cidr, str) or (cidr and not _is_network(cidr)):
+        remedy = "use a network such as 10.0.0.0/8; one address is 10.0.0.1/32"
+        raise _wrong(f"{path}.cidr", cidr, remedy)
+    if not isinstance(namespace, str) or (namespace and not _NAMESPACE.fullmatch(namespace)):
         raise _wrong(f"{path}.namespace", namespace, "use the name of a namespace")
-    if exception.get("everything", False) not in (True, False):
-        raise _wrong(f"{path}.everything", exception["everything"], "use true or false")
+    peers = [name for name in ("cidr", "namespace", "everything") if exception.get(name)]
+    if (bool(cidr), bool(namespace), everything).count(True) != 1:
+        raise _wrong(path, peers, "give exactly one of cidr, namespace and everything")
+
+
+def _is_network(text: str) -> bool:
+    """Whether the API server takes it: an address and how many bits of it count."""
+    _, slash, bits = text.partition("/")
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return bool(slash) and whole_number(bits) is not None and "%" not in text
 
 
 def _is_port(port: Any) -> bool:
@@ -91,11 +133,12 @@ def _is_port(port: Any) -> bool:
         and len(port) == 2
         and port[0] in PROTOCOLS
         and isinstance(port[1], int)
+        and not isinstance(port[1], bool)
         and 0 < port[1] < 65536
     )
 
 
-def _mapping(path: str, document: Any, known: set[str]) -> None:
+def _mapping(path: str, document: Any, known: Collection[str]) -> None:
     if not isinstance(document, Mapping):
         raise _wrong(path, document, "use a mapping")
     for name in document:

@@ -13,7 +13,7 @@ from console.errors import DomainError
 from console.rest.fields import Choice, Id, JSONObject, ListOf, Text
 from quotas.changes.rules import fields
 from quotas.changes.rules.fields import LONGEST_TEXT, MOST_ENTRIES
-from quotas.changes.rules.policy import parse_policy
+from quotas.changes.rules.policy import policy_changes
 from quotas.plans.limits import parse_key
 from quotas.plans.rules import parse_limits
 from tenants.models import Sharing
@@ -118,18 +118,17 @@ class LimitsField(JSONObject):
 
 
 class PolicyField(JSONObject):
-    """What a plan says beyond numbers, as far as it is to change. Each part is checked; the rest
-    comes from the version that was edited."""
+    """What a plan says beyond numbers, as far as it is to change: the fields of a `Policy` that are
+    said. The rest comes from the version that was edited."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         policy = super().to_internal_value(data)
         try:
-            parse_policy(policy)
+            return policy_changes(policy)
         except DomainError as error:
             path = error.field.removeprefix("policy").lstrip(".")
             message = _without(error.field, error.message)
             raise ValidationError({path: [message]} if path else [message]) from error
-        return policy
 
 
 class MomentField(serializers.DateTimeField):

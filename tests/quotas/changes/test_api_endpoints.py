@@ -113,6 +113,7 @@ def test_a_lease_until_an_indian_evening_is_one_moment_and_told_in_utc(
     (granted,) = admin.get("leases/").json()["results"]
     assert granted["ends_at"] == f"{year}-03-01T15:00:00Z"
     entry = Entry.objects.get(action="lease.grant")
+    assert entry.after is not None
     assert entry.after["ends_at"] == f"{year}-03-01T15:00:00Z"
     told = json.dumps([entry.after, entry.object_label, rollout.title, proposed.json()])
     assert "20:30" not in told

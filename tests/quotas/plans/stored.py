@@ -6,7 +6,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from quotas.plans.contracts import LARGEST
-from quotas.plans.quantities import _in_binary, _in_decimal, _round_up, _take_apart, Written
+from quotas.plans.quantities import Written, _in_binary, _in_decimal, _round_up, _take_apart
 
 
 def canonical(text: str) -> str:

@@ -105,6 +105,18 @@ def test_a_version_is_edited_previewed_and_published(dataset: SimpleNamespace) -
             "use a network such as 10.0.0.0/8",
         ),
         (
+            exceptions(name="a", peer="everything", ports="TCP/²"),
+            "\"['TCP', '²']\" is not accepted; use a list of pairs such as [TCP, 443]",
+        ),
+        (
+            exceptions(name="a", peer="everything", ports="TCP/" + "9" * 5000),
+            "use a list of pairs such as [TCP, 443]",
+        ),
+        (
+            exceptions(name="a", peer="10.0.0.5"),
+            "one address is 10.0.0.1/32",
+        ),
+        (
             exceptions(name="a", ports="TCP/0"),
             "give exactly one of cidr, namespace and everything",
         ),
