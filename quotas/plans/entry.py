@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 from console.errors import DomainError
 from quotas.plans.contracts import Group, LimitKey, Unit
@@ -82,7 +82,7 @@ def read_rate(text: str) -> int | None:
         raise DomainError(error.code, error.message.removeprefix(f"{key.key}: ")) from error
 
 
-def _text(written: str | float | None) -> str | float | None:
+def _text(written: Any) -> Any:
     """A number as the digits that it stands for: 1e16 is written out, True stays what it is."""
     if isinstance(written, bool):
         return written
