@@ -49,11 +49,13 @@ _GAPS = {
     "unreachable": "pushed when the target is back",
     "drifted": "changed by somebody else",
     "unknown": "not pushed yet",
+    "altered": "changed by the target on the way in",
 }
 
 
 def gap(condition: str) -> str:
-    """Why what is enforced is not what is intended, in a few words beside the number."""
+    """Why what is enforced is not what is intended, in a few words beside the number: by condition
+    of the placement, or by its code where that says more."""
     return _GAPS.get(condition, "seen before the last change")
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from quotas.enforcement.ports import (
+    Altered,
     Change,
     DesiredObject,
     FieldChange,
@@ -63,6 +64,17 @@ def _compare(want: DesiredObject, observed: ObservedObject | None) -> Change | N
     if not fields:
         return None
     return Change(Operation.UPDATE, want.ref, fields, want, want.stage, observed.uid)
+
+
+def stored_otherwise(change: Change, stored: ObservedObject) -> Altered | None:
+    """What differs still when a plane answers a write with the object as it stored it; None when
+    that is what was sent. What another owner has added beside it was known before."""
+    left = None if change.desired is None else _compare(change.desired, stored)
+    if left is None or change.desired is None:
+        return None
+    if all(item.owner and item.path not in change.desired.fields for item in left.fields):
+        return None
+    return Altered(stored, left)
 
 
 def _text(shown: Mapping[str, str], path: str, fields: Mapping[str, object]) -> str:

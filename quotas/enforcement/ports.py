@@ -170,6 +170,17 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Altered:
+    """An object that the plane stored otherwise than it was sent, by its own answer to the write:
+    `stored` is how it is there, and `left` what differs still. `suspects` names what on the plane
+    may do that, as far as the plane tells."""
+
+    stored: ObservedObject
+    left: Change
+    suspects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PlacementChanges:
     """The changes of one placement, to be made in order of stage. `force` takes fields over from
     their owners: only after a person (or the heal policy) said so."""
@@ -183,13 +194,15 @@ class PlacementChanges:
 
 @dataclass(frozen=True, slots=True)
 class ApplyResult:
-    """How the work of one placement ended. `error` is None when every change was made."""
+    """How the work of one placement ended. `error` is None when every change was made; those of
+    `altered` were made, and the plane stored something else."""
 
     placement: PlacementRef
     done: tuple[Change, ...]
     error: Exception | None = None
     calls: int = 0
     seconds: float = 0.0
+    altered: tuple[Altered, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

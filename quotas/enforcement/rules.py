@@ -12,13 +12,23 @@ from quotas.enforcement.ports import (
     Compiled,
     DesiredObject,
     FieldChange,
+    ObjectRef,
     Observed,
+    ObservedObject,
     Operation,
 )
 from quotas.plans.contracts import EffectiveLimits
 from quotas.plans.limits import parse_key
 
 NOBODY = "somebody else (it does not carry our label)"
+ALTERED = "altered"
+"""Code of a placement whose target stored something else than it was sent."""
+CLUSTER_ITSELF = "the cluster itself"
+_CLUSTERS = ("kubernetes", "argo")
+_ON_CLUSTERS = (
+    " A mutating admission policy or webhook of the cluster does that{suspects}; once it lets the"
+    " value through, Repair sends it again."
+)
 TIGHTEST = 3
 OVERFULL = 99.0
 """Fullness of a limit of 0 that is used: no ratio says it, and JSON knows no infinity."""
@@ -83,6 +93,44 @@ def owner_names(changes: Iterable[Change]) -> str:
     return ", ".join(sorted(names))
 
 
+def changed_by(kind: str, changes: Iterable[Change]) -> str:
+    """Who made the differences, for people; empty where the plane does not tell.
+
+    A cluster notes who writes a field. Where one differs and nobody but us has written it, the
+    cluster itself changed it on the way in: an admission policy or a webhook.
+    """
+    changes = tuple(changes)
+    if names := owner_names(changes):
+        return names
+    there = all(
+        change.operation is Operation.UPDATE and all(item.before for item in change.fields)
+        for change in changes
+    )
+    return CLUSTER_ITSELF if kind in _CLUSTERS and there and changes else ""
+
+
+def altered_text(kind: str, left: Iterable[Change], suspects: Iterable[str] = ()) -> str:
+    """What a target stored otherwise than it was sent, in sentences; `left` is what differs."""
+    name = "cluster" if kind in _CLUSTERS else "target"
+    text = ". ".join(
+        f"{change.ref}: {'; '.join(_altered_field(name, item) for item in change.fields)}"
+        for change in left
+    )
+    if kind not in _CLUSTERS:
+        return f"{text}."
+    listed = ", ".join(sorted(set(suspects)))
+    return f"{text}." + _ON_CLUSTERS.format(suspects=f" (there are {listed})" if listed else "")
+
+
+def _altered_field(name: str, item: FieldChange) -> str:
+    if not item.after:
+        return f"{item.path} was not sent, the {name} added {item.before} on the way in"
+    if not item.before:
+        return f"{item.path} {item.after} was sent, the {name} removed it on the way in"
+    sent = f"{item.path} {item.after} was sent"
+    return f"{sent}, the {name} changed it to {item.before} on the way in"
+
+
 def touched_fields(changes: Iterable[Mapping[str, Any]]) -> set[str]:
     """One text per field (or whole object) that changes in JSON touch, to recognise them again."""
     touched: set[str] = set()
@@ -101,11 +149,12 @@ def limit_rows(
     observed: Observed,
     limits: EffectiveLimits | None,
     applied: bool,
+    altered: Mapping[ObjectRef, ObservedObject] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """By limit key: intended, enforced, used, recounted, why, source, in base units.
 
-    `applied` says that `compiled` was just written, so that it is what is enforced. `enforced` is
-    absent while nobody knows it; None is unlimited.
+    `applied` says that `compiled` was just written, so that it is what is enforced, except for what
+    was stored otherwise (`altered`). `enforced` is absent while nobody knows it; None is unlimited.
     """
     if limits is None:
         return {}
@@ -124,7 +173,13 @@ def limit_rows(
         elif key in desired and desired[key][0].ref in there:
             row["enforced"] = there[desired[key][0].ref].get(desired[key][1])
         if applied and key in desired:
-            row["enforced"] = _desired_value(*desired[key], intended=limit.value)
+            want, path = desired[key]
+            stored = (altered or {}).get(want.ref)
+            row["enforced"] = (
+                _desired_value(want, path, intended=limit.value)
+                if stored is None
+                else _stored_value(stored, path)
+            )
         rows[key] = row
     return rows
 
@@ -142,6 +197,11 @@ def keep_recounts(rows: dict[str, dict[str, Any]], before: Mapping[str, Mapping[
 def _desired_value(want: DesiredObject, path: str, *, intended: int | None) -> int | None:
     value = want.fields.get(path)
     return value if isinstance(value, int) else intended
+
+
+def _stored_value(stored: ObservedObject, path: str) -> int | None:
+    value = stored.fields.get(path)
+    return value if isinstance(value, int) else None
 
 
 @lru_cache(maxsize=4096)

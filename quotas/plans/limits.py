@@ -108,7 +108,8 @@ _SINGLE: Final = (
     LimitKey(
         "temporal.weight", Group.TEMPORAL, Unit.MILLI, "weight",
         "fairness weight", "Share of a shared task queue relative to other tenants (1 is normal);"
-        " 0 is refused, the least is 0.001", positive=True, required=True,
+        " 0 is refused, the least is 0.001, the most that Temporal heeds is 1000", positive=True,
+        required=True, largest=1_000_000,
     ),
     LimitKey(
         "argo.parallelism", Group.ARGO, Unit.COUNT, "parallelism", "running workflows",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from console.errors import Conflict, ExternalError
 from deploy.emulators.argo.names import VERSION
 from quotas.enforcement.models import TargetState
@@ -22,6 +24,7 @@ from tests.contract.argo_workflows import (
     workflow,
 )
 from tests.contract.clusters import Site, numbers
+from tests.waiting import until
 
 
 def test_a_new_placement_gets_its_namespace_its_label_and_its_locks(
@@ -221,3 +224,59 @@ def test_somebody_without_rights_is_told_which_are_missing(argo: Site, poor: Tar
     for verb in ("get", "list", "watch"):
         assert f"{verb} workflows.argoproj.io in all namespaces" in health.missing
     assert health.version == "unknown"
+
+
+def test_a_lock_that_a_policy_of_the_cluster_rewrites_is_told(
+    argo: Site, flow_place: PlacementRef
+) -> None:
+    if argo.context == "kubectl":
+        pytest.skip("the emulator runs no admission policies")
+    where = flow_place.location
+    name = f"cap-{where}"
+    rule = {
+        "apiGroups": [""],
+        "apiVersions": ["v1"],
+        "operations": ["CREATE", "UPDATE"],
+        "resources": ["configmaps"],
+    }
+    cap = "[JSONPatch{op: 'replace', path: '/data/gpu', value: '1'}]"
+    spec = {
+        "matchConstraints": {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": where}},
+            "resourceRules": [rule],
+        },
+        "matchConditions": [
+            {"name": "gpu", "expression": "has(object.data) && 'gpu' in object.data"}
+        ],
+        "failurePolicy": "Ignore",
+        "reinvocationPolicy": "Never",
+        "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": cap}}],
+    }
+    argo.settle(limits({"argo.parallelism": 5}), flow_place)
+    for kind, content in (
+        ("MutatingAdmissionPolicy", spec),
+        ("MutatingAdmissionPolicyBinding", {"policyName": name}),
+    ):
+        version = "admissionregistration.k8s.io/v1"
+        metadata = {"name": name}
+        manifest = {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": content}
+        argo.client.apply(manifest, "test", force=True)
+    tried = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "tried", "namespace": where},
+        "data": {"gpu": "9"},
+    }
+    try:
+        until(lambda: argo.client.apply(tried, "test", dry_run=True)["data"]["gpu"] == "1")
+        pushed = argo.push(WANTED, flow_place)
+        assert pushed.error is None
+        (altered,) = pushed.altered
+        assert [(item.before, item.after) for item in altered.left.fields] == [("1", "2")]
+        assert altered.suspects == (f"MutatingAdmissionPolicy {name}",)
+        assert [change.fields for change in argo.differences(WANTED, flow_place)] == [
+            altered.left.fields
+        ]
+    finally:
+        for kind in ("MutatingAdmissionPolicyBinding", "MutatingAdmissionPolicy"):
+            argo.client.delete(kind, name)

@@ -61,6 +61,12 @@ KINDS: Mapping[str, Kind] = {
             "mutatingadmissionpolicybindings",
             namespaced=False,
         ),
+        Kind(
+            "MutatingWebhookConfiguration",
+            "admissionregistration.k8s.io/v1",
+            "mutatingwebhookconfigurations",
+            namespaced=False,
+        ),
         Kind("Deployment", "apps/v1", "deployments"),
         Kind("Lease", "coordination.k8s.io/v1", "leases"),
         Kind("Workflow", "argoproj.io/v1alpha1", "workflows"),

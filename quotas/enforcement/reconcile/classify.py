@@ -117,6 +117,10 @@ def _classify(
         findings.due.append(state.placement_id)
         return
     state.differences = differences
+    if state.code == rules.ALTERED and not rules.owner_names(plan.changes):
+        # Still the target's own doing, though it stores another value by now.
+        state.message = rules.altered_text(plan.placement.kind, plan.changes)
+        return
     _classify_drift(findings, plan, state, drift, healed)
 
 
@@ -143,7 +147,7 @@ def _classify_drift(
     healed: Counter[str],
 ) -> None:
     now, placement = findings.now, plan.placement
-    owner = rules.owner_names(plan.changes)
+    owner = rules.changed_by(placement.kind, plan.changes)
     split = rules.split_by_owner(
         plan.changes,
         plan.observed,
@@ -166,7 +170,7 @@ def _classify_drift(
     findings.drifts.append(drift)
     by_whom = f" by {owner}" if owner else ""
     if contested:
-        state.owners = dict.fromkeys(contested, owner or "somebody")
+        state.owners = dict.fromkeys(contested, owner or ledger.UNNAMED)
         fields = ", ".join(sorted(contested))
         message = f"Taken back{by_whom} {CONTENTION_TIMES} times within 10 minutes: {fields}."
         set_condition(state, Condition.CONFLICT, now, code="contested", message=message)

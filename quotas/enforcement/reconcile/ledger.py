@@ -13,13 +13,13 @@ from quotas.enforcement.models import RolloutItem
 from quotas.enforcement.ports import Change
 from tenants.contracts import PlacementRef
 
+UNNAMED = "somebody whom the target does not name"
 LOOP = Actor.loop("reconcile")
 SWEEPER = Actor.loop("sweep")
 
 
 def found(ref: PlacementRef, changes: Collection[Change], now: datetime) -> Entry:
     """Somebody changed what we had written, and it stays so until a person decides."""
-    owner = rules.owner_names(changes)
     return audit.build(
         actor=SWEEPER,
         action="drift.found",
@@ -29,7 +29,7 @@ def found(ref: PlacementRef, changes: Collection[Change], now: datetime) -> Entr
         tenant=ref.tenant,
         before=_sides(changes, "after"),
         after=_sides(changes, "before"),
-        message=f"Changed by {owner or 'somebody unknown'}.",
+        message=f"Changed by {rules.changed_by(ref.kind, changes) or UNNAMED}.",
         at=now,
     )
 
@@ -38,7 +38,7 @@ def written_back(
     ref: PlacementRef, changes: Collection[Change], item: RolloutItem, now: datetime
 ) -> Entry:
     """We wrote fields back (or, where a person said so, took them over): whose they were."""
-    owner = rules.owner_names(changes)
+    owner = rules.changed_by(ref.kind, changes)
     rollout = item.rollout
     return audit.build(
         actor=LOOP,
@@ -50,8 +50,7 @@ def written_back(
         before=_sides(changes, "before"),
         after=_sides(changes, "after"),
         reason=rollout.reason or rollout.title,
-        message=f"Last written by {owner or 'somebody unknown'}. "
-        f"Rollout {rollout.pk} by {rollout.actor}.",
+        message=f"Last written by {owner or UNNAMED}. Rollout {rollout.pk} by {rollout.actor}.",
         at=now,
     )
 

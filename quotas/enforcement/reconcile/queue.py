@@ -20,10 +20,10 @@ from quotas.enforcement import rules
 from quotas.enforcement.models import ItemState, Rollout, RolloutItem, RolloutKind, TargetState
 from quotas.enforcement.ports import ApplyResult, Operation, PlacementChanges
 from quotas.enforcement.reconcile import settle, states
+from quotas.enforcement.reconcile.attempt import Attempt
 from quotas.enforcement.reconcile.claims import claim_end, claimed
 from quotas.enforcement.reconcile.observation_cache import ObservationCache
 from quotas.enforcement.reconcile.planning import compare, target_ref
-from quotas.enforcement.reconcile.settle import Attempt
 from quotas.enforcement.selectors.loop import current_limits, placement_refs, takeable
 from tenants.contracts import PlacementRef
 from tenants.models import DriftPolicy, Target

@@ -26,8 +26,9 @@ from quotas.enforcement.models import (
     PlacementState,
     RolloutItem,
 )
-from quotas.enforcement.ports import ApplyResult, Change
+from quotas.enforcement.ports import ObjectRef, ObservedObject
 from quotas.enforcement.reconcile import ledger
+from quotas.enforcement.reconcile.attempt import Attempt
 from quotas.enforcement.reconcile.planning import PlacementPlan
 from quotas.enforcement.reconcile.states import (
     finish_rollouts,
@@ -36,7 +37,6 @@ from quotas.enforcement.reconcile.states import (
     set_condition,
     summarize,
 )
-from quotas.enforcement.rules import OwnershipSplit
 from tenants.models import Target
 
 log = structlog.get_logger(__name__)
@@ -46,32 +46,6 @@ ITEM_FIELDS = (
     "state", "attempts", "not_before", "claim", "claimed_until", "changes", "code", "message",
     "owners", "calls", "milliseconds", "finished_at",
 )  # fmt: skip
-
-
-@dataclass(slots=True)
-class Attempt:
-    """One placement's turn: its item, all that differs, what of it may be written, how it ended."""
-
-    item: RolloutItem
-    plan: PlacementPlan
-    split: OwnershipSplit
-    result: ApplyResult | None = None
-
-    @property
-    def error(self) -> Exception | None:
-        """What went wrong while writing."""
-        return self.result.error if self.result else None
-
-    @property
-    def done(self) -> tuple[Change, ...]:
-        """The changes that were made."""
-        return self.result.done if self.result else ()
-
-    @property
-    def remaining(self) -> tuple[Change, ...]:
-        """The changes that are still to be made."""
-        made = {change.ref for change in self.done}
-        return tuple(change for change in self.plan.changes if change.ref not in made)
 
 
 @dataclass(slots=True)
@@ -126,7 +100,7 @@ def _note(
     writes: _Writes, attempt: Attempt, state: PlacementState, now: datetime, ended: datetime
 ) -> None:
     item, plan, error = attempt.item, attempt.plan, attempt.error
-    item.changes = item.changes + changes_json(attempt.done)
+    item.changes = item.changes + changes_json(attempt.as_stored)
     if attempt.result:
         item.calls += attempt.result.calls
         item.milliseconds += round(attempt.result.seconds * 1000)
@@ -145,7 +119,7 @@ def _note(
 
 def _note_written(attempt: Attempt, state: PlacementState, now: datetime, wanted: str) -> None:
     item, plan, split = attempt.item, attempt.plan, attempt.split
-    state.differences = changes_json(split.blocked)
+    state.differences = changes_json(attempt.remaining)
     state.owners = dict(split.owners)
     if split.blocked:
         names = ", ".join(sorted(set(split.owners.values())))
@@ -156,12 +130,16 @@ def _note_written(attempt: Attempt, state: PlacementState, now: datetime, wanted
         )
         set_condition(state, Condition.CONFLICT, now, code=item.code, message=item.message)
         return
-    if not plan.compiled.refusals:
-        item.state, item.code, item.message, item.owners = ItemState.DONE, "", "", {}
-    else:
-        item.state, item.code = ItemState.REFUSED, plan.compiled.refusals[0].code
-        item.message = refusal_text(plan)
     condition, code, message = settled_condition(plan)
+    if attempt.altered:
+        condition, code = Condition.REFUSED, rules.ALTERED
+        left = [entry.left for entry in attempt.altered]
+        suspects = {name for entry in attempt.altered for name in entry.suspects}
+        altered = rules.altered_text(plan.placement.kind, left, suspects)
+        message = f"{message} {altered}".strip()
+    refused = condition == Condition.REFUSED
+    item.state = ItemState.REFUSED if refused else ItemState.DONE
+    item.code, item.message, item.owners = code, message, {}
     set_condition(state, condition, now, code=code, message=message)
     state.applied_digest = wanted
     state.observed_generation = plan.placement.generation
@@ -214,11 +192,18 @@ def wait_again(item: RolloutItem, error: ExternalError, now: datetime) -> None:
 
 def _fill_state(state: PlacementState, attempt: Attempt, now: datetime) -> None:
     clean = attempt.error is None and not attempt.split.blocked
-    fill_observed(state, attempt.plan, applied=clean and bool(attempt.done))
+    altered = {entry.left.ref: entry.stored for entry in attempt.altered}
+    fill_observed(state, attempt.plan, applied=clean and bool(attempt.done), altered=altered)
     state.observed_at = now
 
 
-def fill_observed(state: PlacementState, plan: PlacementPlan, *, applied: bool) -> None:
+def fill_observed(
+    state: PlacementState,
+    plan: PlacementPlan,
+    *,
+    applied: bool,
+    altered: Mapping[ObjectRef, ObservedObject] | None = None,
+) -> None:
     """Puts what was seen (limits, refusals, warnings, foreign objects) into the state."""
     rows = rules.limit_rows(
         kind=plan.placement.kind,
@@ -226,6 +211,7 @@ def fill_observed(state: PlacementState, plan: PlacementPlan, *, applied: bool) 
         observed=plan.observed,
         limits=plan.limits,
         applied=applied,
+        altered=altered,
     )
     rules.keep_recounts(rows, state.limits)
     state.limits = rows
@@ -238,16 +224,20 @@ def _note_drift(
     writes: _Writes, attempt: Attempt, state: PlacementState, now: datetime, wanted: str
 ) -> None:
     """What somebody else had changed is never written back silently."""
-    pk, done = state.placement_id, attempt.done
-    if not done:
+    pk, done = state.placement_id, attempt.lasting
+    if not attempt.done:
         if not attempt.split.blocked:
             writes.reverted.append(pk)
         return
-    owner = rules.owner_names(done)
-    if not owner and state.applied_digest != wanted:
+    if not done:
+        return  # it was written, and the target stored something else: nothing is healed
+    if not rules.owner_names(done) and state.applied_digest != wanted:
         return
     writes.healed.append(pk)
     placement = attempt.plan.placement
+    owner = rules.changed_by(placement.kind, done)
+    if owner == rules.CLUSTER_ITSELF:
+        return  # what it had made of our own write is right now, and was nobody's drift
     writes.drifts.append(
         Drift(
             placement_id=pk,

@@ -14,6 +14,7 @@ from console.loops.rules import LoopNote, LoopReport
 from quotas.enforcement import charts
 from quotas.enforcement.adapters import registry
 from quotas.enforcement.models import OPEN_STATES, PlacementState, Rollout, RolloutItem
+from quotas.enforcement.rules import ALTERED
 from quotas.enforcement.selectors.target_loops import as_of, condition_now
 from quotas.plans.charts import describe, human
 from quotas.plans.contracts import EffectiveLimit, EffectiveLimits, Group, Source
@@ -191,11 +192,18 @@ def _lines(
             intended=_value(intended.get(key), observed.get(key, {})),
             source=_source(intended.get(key), limits),
             note=_note(intended.get(key)),
-            condition=state.condition if state else "unknown",
+            condition=_why(state),
         )
         for key in {**intended, **observed}
     ]
     return sorted(lines, key=_fullness, reverse=True)
+
+
+def _why(state: PlacementState | None) -> str:
+    """What explains a difference: the condition, or its code where that says more."""
+    if state is None:
+        return "unknown"
+    return ALTERED if state.code == ALTERED else state.condition
 
 
 def _value(limit: EffectiveLimit | None, observed: Mapping[str, Any]) -> int | None:

@@ -74,6 +74,45 @@ def test_a_limit_that_nobody_has_seen_is_not_full() -> None:
     assert rules.fullness({"used": 5}) is None
 
 
+def _field(before: str, after: str, owner: Owner | None = None) -> FieldChange:
+    return FieldChange("spec.hard[pods]", before, after, "pods", owner)
+
+
+@pytest.mark.parametrize(
+    ("kind", "operation", "field", "name"),
+    [
+        ("kubernetes", Operation.UPDATE, _field("10", "100", EDIT), "kubectl-edit"),
+        ("kubernetes", Operation.UPDATE, _field("10", "100"), "the cluster itself"),
+        ("argo", Operation.UPDATE, _field("10", "100"), "the cluster itself"),
+        ("kubernetes", Operation.UPDATE, _field("3", ""), "the cluster itself"),
+        # Who takes something away is written nowhere.
+        ("kubernetes", Operation.UPDATE, _field("", "100"), ""),
+        ("kubernetes", Operation.CREATE, _field("", "100"), ""),
+        ("temporal", Operation.UPDATE, _field("10", "100"), ""),
+    ],
+)
+def test_who_made_a_difference_is_the_owner_or_the_cluster_itself(
+    kind: str, operation: Operation, field: FieldChange, name: str
+) -> None:
+    assert rules.changed_by(kind, [Change(operation, REF, (field,))]) == name
+
+
+def test_what_came_out_otherwise_is_told_field_by_field() -> None:
+    fields = (_field("10", "100"), _field("3", ""), _field("", "5"))
+    left = [Change(Operation.UPDATE, REF, fields)]
+    assert rules.altered_text("kubernetes", left, ["MutatingAdmissionPolicy cap"]) == (
+        "Quota acme/headroom: spec.hard[pods] 100 was sent, the cluster changed it to 10 on the"
+        " way in; spec.hard[pods] was not sent, the cluster added 3 on the way in; spec.hard[pods]"
+        " 5 was sent, the cluster removed it on the way in. A mutating admission policy or webhook"
+        " of the cluster does that (there are MutatingAdmissionPolicy cap); once it lets the value"
+        " through, Repair sends it again."
+    )
+    assert rules.altered_text("temporal", [Change(Operation.UPDATE, REF, fields[:1])]) == (
+        "Quota acme/headroom: spec.hard[pods] 100 was sent, the target changed it to 10 on the way"
+        " in."
+    )
+
+
 def test_a_field_is_recognised_when_it_is_taken_back_again() -> None:
     first = changes_json([update(owner=EDIT)])
     again = changes_json([update(owner=FLUX)])

@@ -209,6 +209,7 @@ def test_a_number_means_what_it_means_in_a_manifest(
         ("job.activeDeadlineSeconds", 0, "0 is not accepted"),
         ("trail.retentionSeconds", 0, "0 is not accepted"),
         ("argo.parallelism", 2**31, "the most is 2147483647"),
+        ("temporal.weight", 1001, "the most is 1000"),
         ("argo.semaphore.gpu", 1.5, "whole numbers"),
         ("job.ttlSecondsAfterFinished", 2**31, "the most is 2147483647s"),
     ],

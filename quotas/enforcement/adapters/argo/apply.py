@@ -18,6 +18,7 @@ from quotas.enforcement.adapters.argo import names
 from quotas.enforcement.adapters.argo.compile import manifest
 from quotas.enforcement.adapters.argo.locks import holders
 from quotas.enforcement.adapters.argo.observe import unfinished
+from quotas.enforcement.adapters.argo.parse import observed_object
 from quotas.enforcement.adapters.kubernetes import names as kubernetes
 from quotas.enforcement.adapters.kubernetes.apply import (
     PlacementApply,
@@ -31,7 +32,9 @@ from quotas.enforcement.adapters.kubernetes.conflicts import (
     in_our_words,
     takes_over,
 )
+from quotas.enforcement.adapters.kubernetes.mutators import Mutators
 from quotas.enforcement.adapters.kubernetes.owners import is_manager
+from quotas.enforcement.diff import stored_otherwise
 from quotas.enforcement.ports import ApplyResult, Change, Operation, PlacementChanges
 
 HOLD_SECONDS: Final = 30.0
@@ -50,20 +53,23 @@ def run(
 ) -> None:
     """Makes the changes of many placements side by side, reporting each as it ends, in this
     thread."""
-    workers = max(1, min(concurrency, len(work)))
+    workers, mutators = max(1, min(concurrency, len(work))), Mutators(client)
     with ContextPool(max_workers=workers, thread_name_prefix="apply") as pool:
-        for ended in as_completed([pool.submit(_apply, client, requested) for requested in work]):
+        applying = [pool.submit(_apply, client, requested, mutators) for requested in work]
+        for ended in as_completed(applying):
             on_result(ended.result())
 
 
-def _apply(client: KubernetesClient, requested: PlacementChanges) -> ApplyResult:
+def _apply(
+    client: KubernetesClient, requested: PlacementChanges, mutators: Mutators
+) -> ApplyResult:
     apply = sort_out(requested)
     if adopts(apply):
         adopt(client, apply)
     removals = _removals(apply.after, leaving=requested.placement.leaving)
     for change in (*in_order(apply.applies.values()), *removals):
         try:
-            _make(client, apply, change)
+            _make(client, apply, change, mutators)
         except ExternalError as error:
             apply.problems.append((change.ref, in_our_words(error, change)))
             if error.code == HELD and change.desired is not None:
@@ -115,7 +121,9 @@ def _room(text: str) -> float:
 # -- one change ----------------------------------------------------------------------------------
 
 
-def _make(client: KubernetesClient, apply: PlacementApply, change: Change) -> None:
+def _make(
+    client: KubernetesClient, apply: PlacementApply, change: Change, mutators: Mutators
+) -> None:
     if change.desired is None:
         take = _give_back if change.operation is Operation.UPDATE else _delete
         take(client, apply, change)
@@ -126,13 +134,15 @@ def _make(client: KubernetesClient, apply: PlacementApply, change: Change) -> No
         if kept:
             written = _with(written, kept)
     apply.calls += 1
-    client.apply(written, names.FIELD_MANAGER, force=apply.requested.force)
+    answer = client.apply(written, names.FIELD_MANAGER, force=apply.requested.force)
     if patch := _foreign(change, apply):
         apply.calls += 1
         ref = change.ref
-        client.patch_merge(ref.kind, ref.name, patch, namespace=ref.namespace)
+        answer = client.patch_merge(ref.kind, ref.name, patch, namespace=ref.namespace)
     if held:
         raise _still_held(held)
+    altered = stored_otherwise(change, observed_object(change.ref.kind, answer))
+    apply.note(mutators.name(altered), change.ref)
 
 
 def _removed(change: Change) -> dict[str, str]:

@@ -67,6 +67,11 @@ def observed(placement: PlacementRef, contents: PlacementContents) -> Observed:
     )
 
 
+def observed_object(kind: str, item: Item) -> ObservedObject:
+    """One object of ours as the diff sees it, from the answer to a write."""
+    return _READERS[kind](item, leaving=False)
+
+
 def _there(item: Item | None) -> Item | None:
     return None if item is None or "deletionTimestamp" in item["metadata"] else item
 
@@ -107,6 +112,9 @@ def _quota(item: Item, *, leaving: bool) -> ObservedObject:
         text = str(written)
         fields[f"spec.hard[{resource}]"] = int(text) if text.isdecimal() else text
     return _object("ResourceQuota", item, fields, {}, leaving=leaving, adopted=False)
+
+
+_READERS: Final = {"Namespace": _namespace, "ConfigMap": _config_map, "ResourceQuota": _quota}
 
 
 def _object(

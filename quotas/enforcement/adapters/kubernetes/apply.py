@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +22,18 @@ from quotas.enforcement.adapters.kubernetes.conflicts import (
     takes_over,
     unforced_conflict,
 )
-from quotas.enforcement.ports import ApplyResult, Change, ObjectRef, Operation, PlacementChanges
+from quotas.enforcement.adapters.kubernetes.fields import is_as_sent
+from quotas.enforcement.adapters.kubernetes.mutators import Mutators
+from quotas.enforcement.adapters.kubernetes.parse import observed_object
+from quotas.enforcement.diff import stored_otherwise
+from quotas.enforcement.ports import (
+    Altered,
+    ApplyResult,
+    Change,
+    ObjectRef,
+    Operation,
+    PlacementChanges,
+)
 
 Key = tuple[str, str, str]
 _SECONDS_PER_MANIFEST: Final = 0.1
@@ -38,6 +49,7 @@ class PlacementApply:
     after: list[Change] = field(default_factory=list)
     waiting: set[Key] = field(default_factory=set)
     done: list[Change] = field(default_factory=list)
+    altered: dict[ObjectRef, Altered] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     calls: int = 0
     begun: float = field(default_factory=time.monotonic)
@@ -56,7 +68,14 @@ class PlacementApply:
             error=summary(self.problems),
             calls=self.calls,
             seconds=time.monotonic() - self.begun,
+            altered=tuple(self.altered.values()),
         )
+
+    def note(self, altered: Altered | None, ref: ObjectRef) -> None:
+        """What the last answer about an object says: it is as it was sent, or it is not."""
+        self.altered.pop(ref, None)
+        if altered is not None:
+            self.altered[ref] = altered
 
 
 def sort_out(requested: PlacementChanges) -> PlacementApply:
@@ -88,6 +107,7 @@ def run(
     """Makes the changes of many placements side by side, reporting each as it ends, in this
     thread."""
     applies = [sort_out(requested) for requested in work]
+    mutators = Mutators(client)
 
     def finish(apply: PlacementApply) -> None:
         if not _has_more(apply):
@@ -97,9 +117,11 @@ def run(
         list(pool.map(lambda apply: adopt(client, apply), filter(adopts, applies)))
         for force in (False, True):
             alike = [apply for apply in applies if apply.requested.force is force]
-            _Round(alike, finish).run(client, force=force, concurrency=concurrency, timeout=timeout)
+            round_ = _Round(alike, finish, mutators)
+            round_.run(client, force=force, concurrency=concurrency, timeout=timeout)
         later = [apply for apply in applies if _has_more(apply)]
-        for ended in as_completed([pool.submit(_take_away, client, apply) for apply in later]):
+        taking = [pool.submit(_take_away, client, apply, mutators) for apply in later]
+        for ended in as_completed(taking):
             on_result(ended.result().result())
 
 
@@ -130,10 +152,14 @@ class _Round:
     """All applies of some placements, side by side; `finish` gets each that has no more to do."""
 
     def __init__(
-        self, placements: Sequence[PlacementApply], finish: Callable[[PlacementApply], None]
+        self,
+        placements: Sequence[PlacementApply],
+        finish: Callable[[PlacementApply], None],
+        mutators: Mutators,
     ) -> None:
         self._placements = placements
         self._finish = finish
+        self._mutators = mutators
         self._by_key = {key: apply for apply in placements for key in apply.applies}
 
     def run(
@@ -168,10 +194,21 @@ class _Round:
         change = apply.applies[key]
         if applied.error is None:
             apply.done.append(change)
+            self._compare(apply, change, applied.object)
         else:
             apply.problems.append((change.ref, in_our_words(applied.error, change)))
         if not apply.waiting:
             self._finish(apply)
+
+    def _compare(
+        self, apply: PlacementApply, change: Change, answer: Mapping[str, Any] | None
+    ) -> None:
+        """The answer has the object as it was stored: it costs no read to see whether it is so."""
+        if answer is not None and change.desired is not None:
+            if is_as_sent(change.desired.manifest, answer):
+                return  # nearly always, so that the rest costs a push of thousands nothing
+            altered = stored_otherwise(change, observed_object(change.ref.kind, answer))
+            apply.note(self._mutators.name(altered), change.ref)
 
     def _call_off(self) -> None:
         """What never came back before the time was over."""
@@ -192,12 +229,14 @@ def _has_more(apply: PlacementApply) -> bool:
     )
 
 
-def _take_away(client: KubernetesClient, apply: PlacementApply) -> PlacementApply:
+def _take_away(
+    client: KubernetesClient, apply: PlacementApply, mutators: Mutators
+) -> PlacementApply:
     if any(isinstance(error, Unreachable) for _, error in apply.problems):
         return apply  # the target does not answer: what is left will be found again
     for change in list(apply.done):
         if entries := foreign_entries(change):
-            _attempt(apply, change, partial(_remove, client, entries))
+            _attempt(apply, change, partial(_remove, client, apply, entries, mutators))
     for change in apply.after:
         take = _delete if change.operation is Operation.DELETE else _give_back
         apply.calls += take is _give_back  # which makes two
@@ -216,9 +255,18 @@ def _attempt(apply: PlacementApply, change: Change, act: Callable[[Change], None
     return True
 
 
-def _remove(client: KubernetesClient, entries: Sequence[str], change: Change) -> None:
+def _remove(
+    client: KubernetesClient,
+    apply: PlacementApply,
+    entries: Sequence[str],
+    mutators: Mutators,
+    change: Change,
+) -> None:
     patch = {"spec": {"hard": dict.fromkeys(entries)}}
-    client.patch_merge(change.ref.kind, change.ref.name, patch, namespace=change.ref.namespace)
+    ref = change.ref
+    answer = client.patch_merge(ref.kind, ref.name, patch, namespace=ref.namespace)
+    altered = stored_otherwise(change, observed_object(ref.kind, answer))
+    apply.note(mutators.name(altered), ref)
 
 
 def _delete(client: KubernetesClient, change: Change) -> None:

@@ -79,6 +79,18 @@ def read(item: Mapping[str, Any], kind: str) -> tuple[Fields, dict[str, str]]:
     return fields, shown
 
 
+def is_as_sent(manifest: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
+    """Whether an object is stored word for word as a manifest of ours says; it may be even where
+    this is false, as there are many spellings."""
+    metadata = stored["metadata"]
+    return all(
+        stored.get(part) == wanted for part, wanted in manifest.items() if part != "metadata"
+    ) and all(
+        (metadata.get(part) or {}).items() >= manifest["metadata"].get(part, {}).items()
+        for part in ("labels", "annotations")
+    )
+
+
 def _namespace(item: Mapping[str, Any], fields: Fields, shown: dict[str, str]) -> None:
     for name, value in (item["metadata"].get("annotations") or {}).items():
         if name in names.ANNOTATIONS:

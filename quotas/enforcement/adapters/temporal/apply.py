@@ -17,7 +17,9 @@ from console.clients.temporal.client import TemporalClient
 from console.deadline import ContextPool
 from console.errors import ExternalError
 from quotas.enforcement.adapters.temporal.names import OURS
-from quotas.enforcement.ports import ApplyResult, Change, Operation, PlacementChanges
+from quotas.enforcement.adapters.temporal.observe import observed_object
+from quotas.enforcement.diff import stored_otherwise
+from quotas.enforcement.ports import Altered, ApplyResult, Change, Operation, PlacementChanges
 from tenants.adapters.temporal import SharedQueue
 
 WEIGHTS_PER_CALL: Final = 1000
@@ -81,25 +83,7 @@ def run(
     on_result: Callable[[ApplyResult], None],
 ) -> None:
     """Do the work of many placements; each is reported when its queue is done."""
-    begun = time.monotonic()
-    waiting = {
-        requested.placement.id: {change.ref.name for change in requested.changes}
-        for requested in work
-    }
-    errors: dict[int, Exception] = {}
-    calls: dict[int, int] = defaultdict(int)
-
-    def report(requested: PlacementChanges) -> None:
-        error = errors.get(requested.placement.id)
-        done = requested.changes if error is None else ()
-        spent = time.monotonic() - begun
-        on_result(
-            ApplyResult(requested.placement, done, error, calls[requested.placement.id], spent)
-        )
-
-    for requested in work:
-        if not requested.changes:
-            report(requested)
+    outcome = _Outcome(work, on_result)
     batches = _batches(work)
     with ContextPool(
         max_workers=max(1, min(concurrency, len(batches))), thread_name_prefix="queues"
@@ -108,16 +92,56 @@ def run(
             pool.submit(_write, client, batch, shared.get(batch.queue)): batch for batch in batches
         }
         for future in as_completed(futures):
-            batch = futures[future]
-            spent, error = future.result()
-            calls[batch.changes[0][0].placement.id] += spent  # counted once, whoever it served
-            for served in _works(batch):
-                number = served.placement.id
-                waiting[number].discard(batch.queue)
-                if error is not None:
-                    errors.setdefault(number, error)
-                if not waiting[number]:
-                    report(served)
+            outcome.note(futures[future], future.result())
+
+
+class _Outcome:
+    """What came of each placement's changes, reported when its last queue is done."""
+
+    def __init__(
+        self, work: Sequence[PlacementChanges], on_result: Callable[[ApplyResult], None]
+    ) -> None:
+        self._on_result = on_result
+        self._begun = time.monotonic()
+        self._waiting = {
+            requested.placement.id: {change.ref.name for change in requested.changes}
+            for requested in work
+        }
+        self._errors: dict[int, Exception] = {}
+        self._altered: dict[int, list[Altered]] = defaultdict(list)
+        self._calls: dict[int, int] = defaultdict(int)
+        for requested in work:
+            if not requested.changes:
+                self._report(requested)
+
+    def note(self, batch: _QueueChanges, written: _Written) -> None:
+        """One queue is done."""
+        # Counted once, whoever it served.
+        self._calls[batch.changes[0][0].placement.id] += written.calls
+        for served, change in batch.changes:
+            if (entry := _stored_otherwise(change, written.stored)) is not None:
+                self._altered[served.placement.id].append(entry)
+        for served in _works(batch):
+            number = served.placement.id
+            self._waiting[number].discard(batch.queue)
+            if written.error is not None:
+                self._errors.setdefault(number, written.error)
+            if not self._waiting[number]:
+                self._report(served)
+
+    def _report(self, requested: PlacementChanges) -> None:
+        number = requested.placement.id
+        error = self._errors.get(number)
+        self._on_result(
+            ApplyResult(
+                placement=requested.placement,
+                done=requested.changes if error is None else (),
+                error=error,
+                calls=self._calls[number],
+                seconds=time.monotonic() - self._begun,
+                altered=tuple(self._altered[number]),
+            )
+        )
 
 
 def _batches(work: Iterable[PlacementChanges]) -> list[_QueueChanges]:
@@ -137,19 +161,32 @@ def _wanted(change: Change, path: str) -> object:
     return None if change.desired is None else change.desired.fields.get(path)
 
 
-def _write(
-    client: TemporalClient, batch: _QueueChanges, shared: SharedQueue | None
-) -> tuple[int, ExternalError | None]:
-    """Calls made (as far as is known when one fails), and what went wrong."""
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """Calls made (as far as is known when one fails), the queue as the server stored it, and what
+    went wrong."""
+
+    calls: int
+    stored: QueueConfig | None = None
+    error: ExternalError | None = None
+
+
+def _stored_otherwise(change: Change, stored: QueueConfig | None) -> Altered | None:
+    there = None if stored is None else observed_object(change.ref, stored)
+    return None if there is None else stored_otherwise(change, there)
+
+
+def _write(client: TemporalClient, batch: _QueueChanges, shared: SharedQueue | None) -> _Written:
     try:
         if any(change.ref.part for _, change in batch.changes):
-            return _write_shared(client, batch, shared), None
-        return _write_dedicated(client, batch), None
+            return _write_shared(client, batch, shared)
+        return _write_dedicated(client, batch)
     except ExternalError as error:
-        return 1, error
+        return _Written(1, error=error)
 
 
-def _write_dedicated(client: TemporalClient, batch: _QueueChanges) -> int:
+def _write_dedicated(client: TemporalClient, batch: _QueueChanges) -> _Written:
+    stored: QueueConfig | None = None
     for _, change in batch.changes:
         rate = _wanted(change, "queue_rate")
         stored = client.update_queue(
@@ -159,10 +196,12 @@ def _write_dedicated(client: TemporalClient, batch: _QueueChanges) -> int:
             identity=batch.identity,
         )
         wait_until_seen(client, stored)
-    return len(batch.changes)
+    return _Written(len(batch.changes), stored)
 
 
-def _write_shared(client: TemporalClient, batch: _QueueChanges, shared: SharedQueue | None) -> int:
+def _write_shared(
+    client: TemporalClient, batch: _QueueChanges, shared: SharedQueue | None
+) -> _Written:
     old = client.queue_config(batch.queue)
     base, limit = own_rates(shared, old)
     weights, gone = batch.weights, [key for key in batch.gone if key in old.weights]
@@ -180,7 +219,7 @@ def _write_shared(client: TemporalClient, batch: _QueueChanges, shared: SharedQu
         client.nudge_key_default(batch.queue, reason=batch.reason, identity=batch.identity)
         calls += NUDGE_CALLS
     wait_until_seen(client, stored)
-    return calls
+    return _Written(calls, stored)
 
 
 def wait_until_seen(client: TemporalClient, stored: QueueConfig) -> None:

@@ -135,6 +135,12 @@ def _observed(
     return Observed(objects, usage, foreign, _warnings(queue))
 
 
+def observed_object(ref: ObjectRef, config: QueueConfig) -> ObservedObject | None:
+    """A queue, or a fairness key of one, as the diff sees it, from the answer to a write."""
+    objects, _ = _share(ref, config, leaving=False) if ref.part else _dedicated(ref, _Queue(config))
+    return objects[0] if objects else None
+
+
 def _owner(rate: RateLimit) -> Owner | None:
     """Who set a rate, unless it was us."""
     if rate.milli is None or rate.identity.startswith(OURS):
