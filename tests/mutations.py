@@ -9,7 +9,7 @@ same mutants, so that a failure can be repeated by its number.
 
 from __future__ import annotations
 
-import copy
+import pickle
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -85,20 +85,16 @@ MUTATIONS: Final = 1000
 
 
 def mutants(recordings: Sequence[Any], number: int, *, seed: int = 0) -> Iterator[Mutant]:
-    """`number` mutants, of each recording in turn."""
+    """`number` mutants, of each recording in turn; mostly one thing differs in one, up to four."""
+    originals = [_Original(recording) for recording in recordings]
     for count in range(number):
-        origin = count % len(recordings)
-        yield mutant(recordings[origin], Random(f"{seed}:{count}"), origin)
-
-
-def mutant(recording: Any, random: Random, origin: int = 0) -> Mutant:
-    """One mutant; mostly one thing differs in it, up to four."""
-    value = copy.deepcopy(recording)
-    changes = []
-    for _ in range(random.choice((1, 1, 1, 2, 4))):
-        value, words = _changed(value, random)
-        changes.append(words)
-    return Mutant(value, origin, tuple(changes))
+        origin = count % len(originals)
+        random = Random(f"{seed}:{count}")
+        value, changes = originals[origin].copy(), []
+        for _ in range(random.choice((1, 1, 1, 2, 4))):
+            value, words = _changed(value, originals[origin], random)
+            changes.append(words)
+        yield Mutant(value, origin, tuple(changes))
 
 
 def strange_value(random: Random) -> Any:
@@ -106,20 +102,43 @@ def strange_value(random: Random) -> Any:
     return random.choice(_KINDS)(random)
 
 
-def _changed(value: Any, random: Random) -> tuple[Any, str]:
-    paths = [path for path in paths_of(value) if path]
-    if not paths or random.random() < 0.01:
+class _Original:
+    """A recording, quick to copy, with the way to each value in it by depth: each depth is chosen
+    as often as another, or the few upper ones would stay as they are."""
+
+    def __init__(self, recording: Any) -> None:
+        self._pickled = pickle.dumps(recording)
+        self._paths: dict[int, list[Path]] = {}
+        for path in paths_of(recording):
+            if path:
+                self._paths.setdefault(len(path), []).append(path)
+
+    def copy(self) -> Any:
+        """One that may be changed."""
+        return pickle.loads(self._pickled)  # noqa: S301 - our own
+
+    def path(self, random: Random) -> Path | None:
+        """The way to one of its values; None when there is none."""
+        if not self._paths:
+            return None
+        return random.choice(self._paths[random.choice(list(self._paths))])
+
+
+def _changed(value: Any, original: _Original, random: Random) -> tuple[Any, str]:
+    path = original.path(random)
+    if path is None or random.random() < 0.01:
         return strange_value(random), "everything replaced"
-    path = _chosen(paths, random)
-    parent, step = _parent(value, path), path[-1]
-    words = random.choice(_OPERATIONS)(parent, step, random)
+    try:
+        parent = value
+        for step in path[:-1]:
+            parent = parent[step]
+        parent[path[-1]]  # is it still there?
+    except (KeyError, IndexError, TypeError):
+        return value, f"{_in_words(path)} had gone"
+    if not isinstance(parent, dict | list):
+        return value, f"{_in_words(path)} had gone"
+    words = random.choice(_OPERATIONS)(parent, path[-1], random)
     return value, f"{_in_words(path)} {words}"
-
-
-def _chosen(paths: list[Path], random: Random) -> Path:
-    """One of the paths: each depth as often as another, or the few upper ones would stay."""
-    depth = random.choice(sorted({len(path) for path in paths}))
-    return random.choice([path for path in paths if len(path) == depth])
 
 
 def paths_of(value: Any) -> list[Path]:
@@ -129,8 +148,6 @@ def paths_of(value: Any) -> list[Path]:
     while waiting:
         path, inside = waiting.pop()
         paths.append(path)
-        if len(path) > 40 or len(paths) > 20_000:
-            continue  # what a mutation made deep or long is not mutated all the way down
         steps: list[Any] = []
         if isinstance(inside, dict):
             steps = list(inside)
@@ -138,12 +155,6 @@ def paths_of(value: Any) -> list[Path]:
             steps = list(range(len(inside)))
         waiting += [((*path, step), inside[step]) for step in steps]
     return paths
-
-
-def _parent(value: Any, path: Path) -> Any:
-    for step in path[:-1]:
-        value = value[step]
-    return value
 
 
 def _in_words(path: Path) -> str:

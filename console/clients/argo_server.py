@@ -18,6 +18,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from console import lenient_json
 from console.clients import bridge
 from console.clients.credentials import parse
 from console.clients.kubernetes.errors import from_answer, from_exception
@@ -100,8 +101,8 @@ class ArgoServer:
     def _ask(self, method: str, path: str, what: str, data: bytes | None = None) -> Object:
         body = bridge.run(partial(self._fetch, method, path, what, data), self._timeout)
         try:
-            answer = orjson.loads(body)
-        except orjson.JSONDecodeError:
+            answer = lenient_json.loads(body)
+        except ValueError:
             raise Unreachable(f"{what}: the answer is not JSON") from None
         if not isinstance(answer, dict):
             raise Unreachable(f"{what}: the answer is not an object")

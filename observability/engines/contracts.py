@@ -142,6 +142,8 @@ class LinkKind(StrEnum):
 
 LONGEST_MESSAGE: Final = 2000
 LONGEST_TITLE: Final = 200
+STATUS_TIMES: Final = "status_times"
+"""Attribute of a run whose status gives times that cannot be (see times.py), and how so."""
 MOST_DETAIL: Final = 8192
 """Bytes of JSON kept with one event; the archive has the rest."""
 

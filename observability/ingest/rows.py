@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from observability.engines.contracts import OPEN, Status, TenantSource
+from observability.engines.contracts import OPEN, STATUS_TIMES, Status, TenantSource
 from observability.ingest.rules.merge import ATTRIBUTE, RunState
 from observability.jobs.models import ArchiveState, Attribution, JobRun
 from observability.jobs.rules.attribution import Owners
@@ -79,7 +79,8 @@ def write(row: JobRun, state: RunState, owners: Owners) -> None:
     )
     row.attempts, row.progress = state.attempts, state.progress
     row.key = bounded_id(row.make_key(), 1400)
-    row.duration_ms = _milliseconds(row.created_at, row.closed_at)
+    known = STATUS_TIMES not in row.attributes
+    row.duration_ms = _milliseconds(row.created_at, row.closed_at) if known else None
     # What chips are looked up by comes first: a long failure may be cut off.
     row.search = search_words(
         row.type, row.external_id, row.run_id, row.worker, row.queue, row.started_by, row.failure

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import orjson
 
+from console import lenient_json
 from console.clients.contracts import ApiPermission, KubernetesProbe
 from console.clients.kubernetes.kinds import Kind, ResourceName
 from console.clients.kubernetes.session import Session
@@ -162,8 +163,8 @@ class Calls:
 def _parsed(answer: bytes, what: str) -> Object:
     """A JSON object from an answer; Unreachable when something else (a proxy page) came."""
     try:
-        value = orjson.loads(answer)
-    except orjson.JSONDecodeError:
+        value = lenient_json.loads(answer)
+    except ValueError:
         raise Unreachable(f"{what}: the answer is not JSON") from None
     if not isinstance(value, dict):
         raise Unreachable(f"{what}: the answer is not an object")

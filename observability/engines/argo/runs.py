@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import orjson
-
+from console import lenient_json
 from console.unstructured import mapping, mappings, whole
 from observability.engines.argo.compressed_nodes import NOT_FETCHED, nodes_of
 from observability.engines.argo.events import WorkflowEvents
@@ -38,6 +37,7 @@ from observability.engines.contracts import (
     RunSnapshot,
     run_key,
 )
+from observability.engines.times import plausible
 from observability.engines.unstructured import (
     Object,
     labels_of,
@@ -56,7 +56,7 @@ from observability.engines.unstructured import (
 
 def run_of(snapshot: WorkflowSnapshot, now: datetime) -> RunSnapshot:
     """The run as it is now, with its events, and its document once it has ended."""
-    return _WorkflowTranslation(snapshot, now).run()
+    return plausible(_WorkflowTranslation(snapshot, now).run(), now)
 
 
 def type_of(workflow: Object) -> str:
@@ -85,7 +85,7 @@ def document_of(workflow: Object) -> bytes:
     if status.get("compressedNodes") and nodes.by_id and not nodes.missing:
         plain = {key: value for key, value in status.items() if key != "compressedNodes"}
         workflow = {**workflow, "status": {**plain, "nodes": nodes.by_id}}
-    return orjson.dumps(workflow, option=orjson.OPT_SORT_KEYS)
+    return lenient_json.dumps(workflow)
 
 
 class _WorkflowTranslation(Facts):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from console.unstructured import mapping, moment, whole
 from observability.engines.quota_refusals import QuotaRefusal, refusal_of
 from observability.engines.unstructured import Object, created_of, text
+
+_MOST_TIMES: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def denials_of(warnings: Sequence[Object], otherwise: datetime) -> Denials | Non
 
 def _times(warning: Object) -> int:
     series = whole(mapping(warning.get("series")).get("count"))
-    return max(1, whole(warning.get("count")) or 0, series or 0)
+    return min(max(1, whole(warning.get("count")) or 0, series or 0), _MOST_TIMES)
 
 
 def _first_time(warning: Object, otherwise: datetime) -> datetime:

@@ -41,6 +41,7 @@ from observability.engines.kubernetes.state import (
     revision_of,
     type_of,
 )
+from observability.engines.times import plausible
 from observability.engines.unstructured import (
     LAST,
     changed_at,
@@ -66,7 +67,7 @@ from observability.engines.watching import GRACE
 
 def run_of(snapshot: JobSnapshot, now: datetime) -> RunSnapshot:
     """The run as it is now, with its events, and its document once it has ended."""
-    return _JobTranslation(snapshot, now).run()
+    return plausible(_JobTranslation(snapshot, now).run(), now)
 
 
 class _JobTranslation:

@@ -9,8 +9,7 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import Any, Final
 
-import orjson
-
+from console import lenient_json
 from console.unstructured import mapping, moment, whole
 from observability.engines.contracts import FailureKind, Status
 from observability.engines.kubernetes.denials import Denials
@@ -98,19 +97,14 @@ def revision_of(snapshot: JobSnapshot, flags: frozenset[str]) -> str:
     None of the numbers falls below that of the last revision: pods and events go, looks at the
     events are rare, and neither makes this look an older one.
     """
-    before = [
-        int(number) for number in snapshot.before.partition(" ")[0].split(".") if number.isdigit()
-    ]
+    before = [max(whole(number) or 0, 0) for number in snapshot.before.partition(" ")[0].split(".")]
     versions = [_highest([snapshot.job]), _highest(snapshot.pods), _highest(snapshot.warnings)]
     numbers = [max(pair) for pair in zip_longest(versions, before, fillvalue=0)]
     return f"{'.'.join(map(str, numbers))} {''.join(sorted(flags))}".strip()
 
 
 def _highest(items: Sequence[Object]) -> int:
-    versions = [version_of(item) for item in items]
-    return max(
-        (int(version) for version in versions if version.isascii() and version.isdigit()), default=0
-    )
+    return max([0, *(whole(version_of(item)) or 0 for item in items)])
 
 
 def flags_of(revision: str) -> frozenset[str]:
@@ -185,4 +179,4 @@ def document_of(snapshot: JobSnapshot) -> bytes:
     """The cluster's own record of a Job: itself, its pods, its warnings, as JSON."""
     pods = sorted(snapshot.pods, key=name_of)
     document = {"job": snapshot.job, "pods": pods, "events": sorted(snapshot.warnings, key=name_of)}
-    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+    return lenient_json.dumps(document)

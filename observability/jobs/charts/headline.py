@@ -47,6 +47,8 @@ class HeadlineInput:
     hold: Mapping[str, Any] | None = None
     retry_at: datetime | None = None
     tells_steps: bool = False
+    status_times: str = ""
+    """Why it is not known how long it took; empty where it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +149,12 @@ def headline(facts: HeadlineInput, summary: RunSummary, *, now: datetime) -> Hea
     times = facts.times
     if times.is_open:
         return _open(facts, summary, now)
-    took = format_duration(((times.closed_at or now) - times.created_at).total_seconds())
     tries = f" after {facts.attempts} attempts" if facts.attempts > 1 else ""
     if times.status in BAD:
         return _bad(facts, summary)
+    if facts.status_times:
+        return _undated(facts, tries)
+    took = format_duration(((times.closed_at or now) - times.created_at).total_seconds())
     if times.status == Status.SUCCEEDED:
         return Headline("good", f"Succeeded in {took}{tries}", _waited(times))
     label = STATUS_LABELS[Status(times.status)]
@@ -158,6 +162,13 @@ def headline(facts: HeadlineInput, summary: RunSummary, *, now: datetime) -> Hea
         by = f" by {summary.stopped.actor}" if summary.stopped.actor else ""
         return Headline("", f"{label}{by} after {took}", summary.stopped.message or facts.failure)
     return Headline("", f"{label} after {took}", facts.failure)
+
+
+def _undated(facts: HeadlineInput, tries: str) -> Headline:
+    """A run of which the engine gives no times that can be true."""
+    status = Status(facts.times.status)
+    tone = "good" if status is Status.SUCCEEDED else ""
+    return Headline(tone, f"{STATUS_LABELS[status]}{tries}", f"{facts.status_times}.")
 
 
 def _bad(facts: HeadlineInput, summary: RunSummary) -> Headline:

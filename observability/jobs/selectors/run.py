@@ -9,7 +9,7 @@ from typing import Final
 from django.db.models.functions import Left
 
 from observability.engines.commands import Command
-from observability.engines.contracts import EventKind, LinkKind
+from observability.engines.contracts import STATUS_TIMES, EventKind, LinkKind
 from observability.engines.features import EngineFeatures
 from observability.engines.links import Link, RunAddress, links_out
 from observability.engines.registry import adapter_for
@@ -85,12 +85,19 @@ def live_run(run: JobRun, *, now: datetime) -> LiveRun:
             now=now,
             gaps=[Gap(gap.starts_at, gap.ends_at, gap.cause) for gap in gaps],
         ),
-        took=format_duration((end - run.created_at).total_seconds()),
+        took=_took(run, end),
         undrawn=max(run.event_count - len(events), 0),
         read_at=state.read_at if state else None,
         read_error=state.error if state else "",
         is_overdue=_is_overdue(run, now),
     )
+
+
+def _took(run: JobRun, end: datetime) -> str:
+    """How long it took, or takes so far; empty where the engine gives no times that can be true."""
+    if run.attributes.get(STATUS_TIMES) and not run.is_open:
+        return ""
+    return format_duration(max((end - run.created_at).total_seconds(), 0))
 
 
 def _events(run: JobRun) -> list[TimelineEvent]:
@@ -116,6 +123,7 @@ def _facts(run: JobRun, times: RunTimes, summary: RunSummary) -> HeadlineInput:
         hold=run.hold,
         retry_at=_retry_at(run, summary.retry.step) if times.is_open and summary.retry else None,
         tells_steps=adapter_for(run.engine).features.numbers_events,
+        status_times=str(run.attributes.get(STATUS_TIMES, "")),
     )
 
 
