@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 
-from django.core.asgi import get_asgi_application
+import django
 
 from console import checks, linux
+from console.incoming import ASGI
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 
 linux.forbid_inspection()
-application = get_asgi_application()
+django.setup(set_prefix=False)
+application = ASGI()
 checks.report()

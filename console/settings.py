@@ -49,11 +49,14 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "console.middleware.RequestId",
+    "console.middleware.PrivateByDefault",
     "console.middleware.HealthMiddleware",
     "console.middleware.Deadline",
+    "console.rest.middleware.ApiProblems",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "console.middleware.ContentSecurityPolicy",
+    "console.incoming.Limits",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -151,6 +154,11 @@ SECURE_SSL_REDIRECT = env.boolean("SSL_REDIRECT", False)
 if env.boolean("BEHIND_TLS_PROXY", False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
+# The most that a request may bring: bytes of its body, fields of a form or a query, files (no page
+# takes any). What is above is answered 413.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1_000
+DATA_UPLOAD_MAX_NUMBER_FILES = 10
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -177,7 +185,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "console.rest.pagination.CursorPagination",
     "PAGE_SIZE": 50,
     "DEFAULT_RENDERER_CLASSES": ["console.rest.renderers.FastJSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["console.rest.parsers.BoundedJSONParser"],
     "EXCEPTION_HANDLER": "console.rest.problems.problem_json",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

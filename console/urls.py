@@ -19,3 +19,6 @@ urlpatterns = [
     path("", include("observability.jobs.urls")),
     path("api/", include("console.rest.urls")),
 ]
+
+handler400 = "console.error_pages.bad_request"
+handler500 = "console.error_pages.server_error"

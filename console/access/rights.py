@@ -12,10 +12,11 @@
 
     require(request, permission_for(kind))                # where it depends on what is asked for
 
-Nobody passes without signing in. A method that an endpoint does not declare is denied; HEAD and
-OPTIONS need what GET needs. Whoever may not gets a 403, before what was sent is looked at; an
-attempt to write that was refused goes to the ledger. What belongs to tenants that somebody may not
-know of is not found (404): `visible_to` of its rows sees to that.
+Nobody passes without signing in. A method that an endpoint has but does not declare is denied, one
+that it does not have is a 405; HEAD and OPTIONS need what GET needs. Whoever may not gets a 403,
+before what was sent is looked at; an attempt to write that was refused goes to the ledger. What
+belongs to tenants that somebody may not know of is not found (404): `visible_to` of its rows sees
+to that.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django_htmx.middleware import HtmxDetails
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
@@ -110,14 +112,17 @@ class RolePermission(BasePermission):
     """Lets a request through to an endpoint that declares `required_permissions`, method by
     method; DRF's default permission class."""
 
-    schema_views: ClassVar = frozenset({"SpectacularAPIView", "SpectacularSwaggerSplitView"})
+    schema_views: ClassVar = frozenset({"SchemaView", "SpectacularSwaggerSplitView"})
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        """False without a sign-in; raises PermissionDenied without the right or a declaration."""
+        """False without a sign-in; raises PermissionDenied without the right or a declaration,
+        MethodNotAllowed where there is no such method."""
         user = request.user
         if not isinstance(user, User) or user.password_is_one_time:
             return False
         needed = self._needed(request, view)
+        if needed is None and not hasattr(view, str(request.method).lower()):
+            raise MethodNotAllowed(str(request.method))
         if needed is None:
             _refuse(request, None)
         else:

@@ -15,7 +15,6 @@ from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST
@@ -34,6 +33,7 @@ from console.access.forms import (
 from console.access.models import ApiToken, User
 from console.access.rights import SignedInRequest, actor_of, requires
 from console.errors import DomainError
+from console.pages.addresses import own_path
 from console.pages.forms import bound_data
 
 
@@ -218,10 +218,7 @@ def _done(form: Form, act: Callable[[], object]) -> bool:
 
 def _next_url(request: HttpRequest) -> str:
     address = request.POST.get("next") or request.GET.get("next") or ""
-    is_ours = url_has_allowed_host_and_scheme(
-        address, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return address if is_ours else settings.LOGIN_REDIRECT_URL
+    return own_path(address) or settings.LOGIN_REDIRECT_URL
 
 
 def _where_from(request: HttpRequest) -> str:

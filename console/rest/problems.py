@@ -11,12 +11,15 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from console.error_pages import TOO_LARGE
 from console.errors import DomainError, ExternalError
 from console.request import current_request_id
+from console.rest.renderers import FastJSONRenderer
 
 # A name, not an address: RFC 9457 allows a URI that is only an identifier.
 _TYPES = "urn:headroom:problem:"
-_PROBLEM = "application/problem+json"
+PROBLEM = "application/problem+json"
+"""The media type of a problem."""
 # Of these the sentence names the field by itself.
 _NAMING_CODES = {"unknown_field", "reason_required"}
 
@@ -25,6 +28,14 @@ class InvalidBody(exceptions.ValidationError):
     """422: fields of a body are not acceptable; the problem lists each by its path."""
 
     status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
+
+
+class TooLarge(exceptions.APIException):
+    """413: the body is larger than what is taken."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_code = "too_large"
+    default_detail = "The body is larger than what is taken; send less at a time."
 
 
 def problem(
@@ -42,17 +53,18 @@ def problem(
     }
 
 
-def problem_json(
-    error: Exception,
-    context: dict[str, Any],  # noqa: ARG001 - DRF's signature
-) -> Response | None:
-    """DRF's exception handler: every refusal is application/problem+json; a bug stays a bug."""
+def problem_json(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler: every refusal is application/problem+json, whatever was asked for;
+    a bug stays a bug."""
     body, headers = _described(error)
     if body is None:
         return None
     set_rollback()
+    if request := context.get("request"):
+        request.accepted_renderer = FastJSONRenderer()
+        request.accepted_media_type = FastJSONRenderer.media_type
     response = Response(body, status=body["status"], headers=headers)
-    response.content_type = _PROBLEM
+    response.content_type = PROBLEM
     return response
 
 
@@ -64,6 +76,8 @@ def _described(error: Exception) -> tuple[dict[str, Any] | None, dict[str, str]]
         return _external(error), wait
     if isinstance(error, Http404):
         error = exceptions.NotFound()
+    elif isinstance(error, TOO_LARGE):
+        error = TooLarge()
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied(str(error) or None)
     if isinstance(error, exceptions.APIException):

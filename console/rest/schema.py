@@ -16,11 +16,12 @@ _WHY = {
     "404": "There is no such thing.",
     "409": "Things are not as they were: taken, stale, over already, or moved on meanwhile.",
     "412": "It has changed since it was read.",
+    "413": "The body is larger than what is taken (2.5 MiB).",
     "415": "Send JSON.",
     "422": "A field is not acceptable: the message names it, the value and what is right.",
     "428": "If-Match is missing.",
     "502": "A target refused.",
-    "503": "A target cannot be reached; Retry-After says when to ask again.",
+    "503": "A target cannot be reached, or the database is busy; Retry-After says when to ask again.",
 }
 _TAGS = {
     "tenants": "Customers: on-boarding, suspension, plans, limits and headroom.",
@@ -143,15 +144,15 @@ def document_manners(
 
 
 def _statuses(path: str, method: str, operation: dict[str, Any]) -> Iterator[str]:
-    yield from ("401", "403")
+    yield from ("401", "403", "503")
     if operation.get("parameters") or method in _WRITES:
         yield "400"
     if "{" in path:
         yield "404"
     if method in _WRITES:
-        yield from ("409", "422", "502", "503")
+        yield from ("409", "422", "502")
     if "requestBody" in operation:
-        yield "415"
+        yield from ("413", "415")
     if method in ("patch", "delete"):
         yield from ("412", "428")
 

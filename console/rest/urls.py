@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.urls import include, path, re_path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from console.access.contracts import Permission
 from console.access.rights import requires
+from console.rest.schema_view import SchemaView
 
 
 class NoSuchAddress(APIView):
-    """Whatever is below /api/v1/ and is nothing: a problem, not a page."""
+    """Whatever is below /api/ and is nothing: a problem, not a page."""
 
     required_permissions: ClassVar = dict.fromkeys(
         ("GET", "POST", "PUT", "PATCH", "DELETE"), Permission.VIEW
@@ -40,7 +41,7 @@ urlpatterns = [
     path("v1/", include("observability.replays.api_urls")),
     path("v1/", include("observability.actions.api_urls")),
     path("v1/", include("observability.jobs.api_urls")),
-    path("v1/schema/", SpectacularAPIView.as_view(), name="schema"),
-    re_path(r"^v1/", NoSuchAddress.as_view()),
+    path("v1/schema/", SchemaView.as_view(), name="schema"),
     path("docs/", _docs, name="api_docs"),
+    re_path(r"^", NoSuchAddress.as_view()),
 ]

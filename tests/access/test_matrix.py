@@ -176,7 +176,7 @@ def _walk(
         route = prefix + re.sub(r"<[^>]+>", "_", str(entry.pattern))
         if isinstance(entry, URLResolver):
             yield from _walk(entry.url_patterns, route, entry.namespace or space)
-        elif not route.startswith(("api/v1/", "api/^v1/", "metrics", "static/", "^static/")):
+        elif not route.startswith(("api/v1/", "api/^", "metrics", "static/", "^static/")):
             yield f"{space}:{entry.name}" if space else str(entry.name), route
 
 

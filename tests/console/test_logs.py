@@ -16,6 +16,7 @@ from django.test import RequestFactory
 from console import logs
 from console.celery import app
 from console.middleware import RequestId
+from console.request import client_request_id
 
 
 @pytest.fixture
@@ -37,7 +38,9 @@ def record(message: str) -> logging.LogRecord:
     return logging.LogRecord("quotas", logging.INFO, __file__, 1, message, None, None)
 
 
-def test_a_line_is_json_with_the_request_id_of_the_caller(formatted: Any) -> None:
+def test_a_line_is_json_with_our_id_of_the_request_and_the_callers_beside_it(
+    formatted: Any,
+) -> None:
     json_lines = formatted("json")
     lines: list[str] = []
 
@@ -49,14 +52,24 @@ def test_a_line_is_json_with_the_request_id_of_the_caller(formatted: Any) -> Non
     response = RequestId(view)(request)
     line = json.loads(lines[0])
     assert line["event"] == "plan.published"
-    assert line["request_id"] == "from-the-proxy-1" == response["X-Request-ID"]
+    assert line["request_id"] == response["X-Request-ID"] != "from-the-proxy-1"
+    assert len(line["request_id"]) == 32
+    assert line["client_request_id"] == "from-the-proxy-1"
     assert {"level", "logger", "timestamp"} <= line.keys()
 
 
-def test_an_id_that_could_forge_a_line_is_replaced() -> None:
-    request = RequestFactory().get("/", headers={"X-Request-ID": 'x"} {"event": "forged'})
-    response = RequestId(lambda _: HttpResponse())(request)
-    assert len(response["X-Request-ID"]) == 32
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ('x"} {"event": "forged', 'x"}{"event":"forged'),
+        ("a\nb\x1b[31mc", "ab[31mc"),
+        ("a\u202eb\u200bc", "abc"),
+        ("x" * 100_000, "x" * 64),
+        ("\u202e", ""),
+    ],
+)
+def test_an_id_of_the_caller_is_kept_short_and_visible(sent: str, kept: str) -> None:
+    assert client_request_id(sent) == kept
 
 
 def test_a_task_logs_under_the_id_of_the_request_that_caused_it(formatted: Any) -> None:

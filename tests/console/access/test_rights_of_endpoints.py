@@ -14,7 +14,13 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.console.endpoints")
 
 def test_what_is_not_declared_is_denied(api: Client) -> None:
     assert_problem(api.get("/undeclared/"), 403, "permission_denied")
-    assert_problem(api.put("/entries/"), 403, "permission_denied")
+
+
+def test_a_method_that_is_not_there_is_said_to_be_none(api: Client) -> None:
+    answer = api.put("/entries/")
+    assert_problem(answer, 405, "method_not_allowed")
+    assert answer["Allow"] == "GET, HEAD, OPTIONS"
+    assert not Entry.objects.exists()
 
 
 def test_a_refused_write_is_in_the_ledger_under_the_tokens_name(
