@@ -21,7 +21,7 @@ _WHY = {
     "422": "A field is not acceptable: the message names it, the value and what is right.",
     "428": "If-Match is missing.",
     "502": "A target refused.",
-    "503": "A target cannot be reached, or the database is busy; Retry-After says when to ask again.",
+    "503": "A target cannot be reached, or the database is busy; see Retry-After.",
 }
 _TAGS = {
     "tenants": "Customers: on-boarding, suspension, plans, limits and headroom.",
