@@ -35,6 +35,7 @@ _TAGS = {
     "preview": "The same without keeping anything.",
     "rollouts": "What is pushed, and how far it is.",
     "drift": "What somebody else changed.",
+    "unreadable": "What could not be read on targets.",
     "jobs": "Runs of jobs on every engine, what happened to them, their histories.",
     "actions": "What was done to runs: cancel, terminate, signal and the like, one or many.",
     "replays": "Histories replayed with code, and whether the code still fits them.",
