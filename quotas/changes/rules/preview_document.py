@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from cattrs.preconf.json import make_converter
@@ -17,6 +18,12 @@ def preview_json(preview: Preview) -> dict[str, Any]:
     """The preview as a proposal stores it; `preview_from` reads it back."""
     document: dict[str, Any] = _CONVERTER.unstructure(preview)
     return document
+
+
+def settled_json(preview: Preview) -> dict[str, Any]:
+    """What stays of a preview once it was applied: the answer, not the lists that grow with the
+    number of objects and tenants. What was written is on the rollout."""
+    return preview_json(replace(preview, objects=(), base={}))
 
 
 def preview_from(document: Mapping[str, Any] | None) -> Preview | None:

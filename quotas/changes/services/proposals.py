@@ -29,7 +29,7 @@ from quotas.changes.kinds.change import ApplyContext, ProposedChange
 from quotas.changes.kinds.payload import change_from, payload_of, shown
 from quotas.changes.models import Proposal, ProposalStatus
 from quotas.changes.rules.compare import since
-from quotas.changes.rules.preview_document import preview_from, preview_json
+from quotas.changes.rules.preview_document import preview_from, preview_json, settled_json
 from quotas.changes.selectors.scope import ChangeScope
 from quotas.changes.services.preview import base_of, compute_preview, tenant_diffs
 from quotas.enforcement.models import Rollout
@@ -217,7 +217,7 @@ def _carry_out(
         _lock(preview)
         # Read after the locks: what others committed until then began before this moment.
         now = timezone.now()
-        _claim(proposal, reason, now)
+        _claim(proposal, preview, reason, now)
         scope = _same_rows(proposal, change, preview, now)
         placements = change.carry_out(scope, ApplyContext(actor, reason, now))
         rollout = create_rollout(
@@ -235,10 +235,15 @@ def _carry_out(
     return rollout
 
 
-def _claim(proposal: Proposal, reason: str, now: datetime) -> None:
+def _claim(proposal: Proposal, preview: Preview, reason: str, now: datetime) -> None:
     """Compare-and-swap: of two people who apply at once, one does."""
     drafts = Proposal.objects.filter(pk=proposal.pk, status=ProposalStatus.DRAFT)
-    if not drafts.update(status=ProposalStatus.APPLIED, reason=reason, applied_at=now):
+    if not drafts.update(
+        status=ProposalStatus.APPLIED,
+        reason=reason,
+        applied_at=now,
+        preview=settled_json(preview),
+    ):
         _require_draft(proposal)
 
 
