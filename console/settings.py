@@ -263,6 +263,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "retention": {
+        "task": "console.tasks.apply_retention",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "usage": {
         "task": "observability.usage.sample",
         "schedule": 120.0,
@@ -316,6 +321,32 @@ MASK_PATTERNS = env.words(
     "passw(or)?d,passphrase,secret,token(?!s),authorization,api[-_]?key,access[-_]?key,private[-_]?key,"
     "credential,cookie,connection[-_]?string",
 )
+# How long rows are kept that nobody needs any more, in days; what is under way always is.
+ROLLOUT_RETENTION_DAYS = env.integer("ROLLOUT_RETENTION_DAYS", 180, low=1, high=36500)
+PROPOSAL_RETENTION_DAYS = env.integer("PROPOSAL_RETENTION_DAYS", 180, low=1, high=36500)
+DRAFT_RETENTION_DAYS = env.integer("DRAFT_RETENTION_DAYS", 30, low=1, high=36500)
+DRIFT_RETENTION_DAYS = env.integer("DRIFT_RETENTION_DAYS", 180, low=1, high=36500)
+LIMIT_RETENTION_DAYS = env.integer("LIMIT_RETENTION_DAYS", 800, low=1, high=36500)
+ACTION_RETENTION_DAYS = env.integer("ACTION_RETENTION_DAYS", 180, low=1, high=36500)
+REPLAY_RETENTION_DAYS = env.integer("REPLAY_RETENTION_DAYS", 90, low=1, high=36500)
+GAP_RETENTION_DAYS = env.integer("GAP_RETENTION_DAYS", 365, low=1, high=36500)
+TOKEN_RETENTION_DAYS = env.integer("TOKEN_RETENTION_DAYS", 90, low=1, high=36500)
+# Who removes what: each is called with the moment and with until when it may go on.
+RETENTION = {
+    "sessions": "console.access.retention.prune_sessions",
+    "idempotency_keys": "console.access.retention.prune_idempotency_keys",
+    "tokens": "console.access.retention.prune_tokens",
+    "unreadable_objects": "tenants.services.unreadable.prune_unreadable",
+    "past_limits": "quotas.plans.services.retention.prune_past_limits",
+    "rollouts": "quotas.enforcement.services.retention.prune_rollouts",
+    "drifts": "quotas.enforcement.services.retention.prune_drifts",
+    "samples": "quotas.enforcement.services.retention.prune_samples",
+    "proposals": "quotas.changes.services.retention.prune_proposals",
+    "drafts": "quotas.changes.services.retention.prune_drafts",
+    "actions": "observability.actions.services.retention.prune_actions",
+    "replays": "observability.replays.services.retention.prune_replays",
+    "gaps": "observability.jobs.services.retention.prune_gaps",
+}
 JOB_RETENTION_DAYS = env.integer("JOB_RETENTION_DAYS", 90, low=1, high=36500)
 
 LOG_FORMAT = env.choice("LOG_FORMAT", "json", ("json", "console"))

@@ -16,6 +16,7 @@ from rest_framework.exceptions import APIException, UnsupportedMediaType
 from rest_framework.request import Request
 
 from console.access.models import ApiToken, IdempotencyKey, User
+from console.access.retention import IDEMPOTENCY_KEPT
 from console.errors import DomainError, ExternalError
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ else:
     # rest_framework.views imports what this package gives it by default: a mixin needs no base.
     _View = object
 
-_KEEP = timedelta(hours=24)
 _LONGEST_REQUEST = timedelta(minutes=15)
 _MAX_KEY = 255
 
@@ -86,7 +86,7 @@ def _claim(request: Request, user: User, key: str) -> IdempotencyKey:
             status=400,
         )
     now = timezone.now()
-    IdempotencyKey.objects.filter(created_at__lt=now - _KEEP).delete()
+    IdempotencyKey.objects.filter(user=user, created_at__lt=now - IDEMPOTENCY_KEPT).delete()
     scope = request.auth.scope if isinstance(request.auth, ApiToken) else ""
     text = f"{request.method} {request.get_full_path()}\n{scope}\n".encode()
     digest = hashlib.sha256(text + _body(request)).hexdigest()

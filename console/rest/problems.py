@@ -13,6 +13,7 @@ from rest_framework.views import set_rollback
 
 from console.error_pages import TOO_LARGE
 from console.errors import DomainError, ExternalError
+from console.pages.kept import kept_at
 from console.request import current_request_id
 from console.rest.renderers import FastJSONRenderer
 
@@ -56,6 +57,8 @@ def problem(
 def problem_json(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: every refusal is application/problem+json, whatever was asked for;
     a bug stays a bug."""
+    if isinstance(error, Http404):
+        error = _not_found(context.get("request"))
     body, headers = _described(error)
     if body is None:
         return None
@@ -68,15 +71,19 @@ def problem_json(error: Exception, context: dict[str, Any]) -> Response | None:
     return response
 
 
+def _not_found(request: Any) -> exceptions.NotFound:
+    """The same words for what never was there, is not to be seen, or has been kept long enough."""
+    words = [exceptions.NotFound.default_detail, kept_at(request.path) if request else ""]
+    return exceptions.NotFound(" ".join(str(word) for word in words if word))
+
+
 def _described(error: Exception) -> tuple[dict[str, Any] | None, dict[str, str]]:
     if isinstance(error, DomainError):
         return _domain(error), {}
     if isinstance(error, ExternalError):
         wait = {} if error.retry_after is None else {"Retry-After": str(int(error.retry_after) + 1)}
         return _external(error), wait
-    if isinstance(error, Http404):
-        error = exceptions.NotFound()
-    elif isinstance(error, TOO_LARGE):
+    if isinstance(error, TOO_LARGE):
         error = TooLarge()
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied(str(error) or None)

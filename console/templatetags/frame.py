@@ -20,6 +20,7 @@ from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from console.pages import kept
 from console.templatetags.headroom import icon as draw_icon
 
 register = template.Library()
@@ -165,6 +166,19 @@ def chip(context: Context, parameter: str, value: object, label: str = "") -> di
     query.pop(parameter, None)
     query.pop("cursor", None)
     return {"name": label or parameter, "value": value, "url": f"?{query.urlencode()}"}
+
+
+@register.simple_tag
+def kept_for(noun: str) -> str:
+    """How long things of a kind are kept: "rollouts", "changes", "drafts" …"""
+    return kept.kept_for(noun)
+
+
+@register.simple_tag(takes_context=True)
+def kept_here(context: Context) -> str:
+    """The same for what is asked for at this address; empty where nothing goes by itself."""
+    request: HttpRequest | None = context.get("request")
+    return kept.kept_at(request.path) if request is not None else ""
 
 
 @lru_cache(maxsize=32)

@@ -31,6 +31,7 @@ Structure
     {% filter_text "q" filters.q label="Name" %}   in <form class="filters">
     {% filter_choice "kind" filters.kind label="Kind" choices=kinds unset="any" %}
     {% chip "status" "active" %}                   an active filter with a link that removes it
+    {% kept_for "rollouts" %}  {% kept_here %}     how long things are kept before they go
     {% asset "console/headroom.css" %}             static URL that changes with the file's content
     {% querystring after=cursor %}                 Django's own: this page's URL with a change
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count, Q, QuerySet
 
 from quotas.plans.contracts import (
@@ -60,6 +61,13 @@ def load_terms(version_ids: Iterable[int]) -> dict[int, PlanTerms]:
             "pk", "plan__slug", "number", "policy"
         )
     }
+
+
+def limits_kept_since(now: datetime) -> datetime:
+    """From when on it is known which limits held: as long as runs are kept by default, as their
+    pages say which limits they met."""
+    days = max(settings.LIMIT_RETENTION_DAYS, settings.JOB_RETENTION_DAYS)
+    return now - timedelta(days=days)
 
 
 def boundaries_between(start: datetime, end: datetime) -> dict[int, datetime]:

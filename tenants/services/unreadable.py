@@ -6,6 +6,7 @@ whoever stores what they read hands it in here.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from console.chunks import chunks
+from console.database.pruning import prune
 from console.unstructured import clean
 from tenants.contracts import Unreadable
 from tenants.models import Placement, Reader, Sharing, Target, Tenant, UnreadableObject
@@ -136,6 +138,6 @@ def _drop_oldest(rows: QuerySet[UnreadableObject]) -> None:
         rows.filter(pk__in=chunk).delete()
 
 
-def prune_unreadable(*, now: datetime) -> int:
-    """Forgets what nobody has met for KEPT; how many rows."""
-    return UnreadableObject.objects.filter(last_at__lt=now - KEPT).delete()[0]
+def prune_unreadable(now: datetime, until: float = math.inf) -> int:
+    """Forgets what nobody has met for KEPT, until then (time.monotonic); how many rows."""
+    return prune(UnreadableObject.objects.filter(last_at__lt=now - KEPT), until=until)

@@ -14,7 +14,7 @@ from observability.jobs.models import JobRun
 from quotas.plans.charts import describe, human, label_of
 from quotas.plans.contracts import EffectiveLimit, EffectiveLimits, Source
 from quotas.plans.effective import effective_limits
-from quotas.plans.selectors import load_histories
+from quotas.plans.selectors import limits_kept_since, load_histories
 
 SHORTLY: Final = timedelta(hours=1)
 _MOST_CHANGES: Final = 12
@@ -48,6 +48,8 @@ class LimitsInForce:
     elsewhere: int
     suspended: str
     changes: list[Entry]
+    kept: bool = True
+    """Whether it is still known what was in force when the run was accepted."""
 
 
 def limits_in_force(run: JobRun, *, now: datetime) -> LimitsInForce | None:
@@ -72,6 +74,7 @@ def limits_in_force(run: JobRun, *, now: datetime) -> LimitsInForce | None:
                 tenant=tenant.slug, at__gt=run.created_at - SHORTLY, at__lte=run.created_at
             ).order_by("-at", "-id")[:_MOST_CHANGES]
         ),
+        kept=then is not None or run.created_at >= limits_kept_since(now),
     )
 
 

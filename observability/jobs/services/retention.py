@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -13,8 +13,9 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
+from console.database.pruning import prune
 from console.errors import ExternalError
-from observability.jobs.models import JobDocument, JobEvent, JobRun
+from observability.jobs.models import IngestGap, JobDocument, JobEvent, JobRun
 from observability.jobs.rules.retention import PLAN_KEY, cut_off, retention
 from observability.jobs.services.archive import storage
 from quotas.plans.effective import effective_limits
@@ -46,6 +47,12 @@ def apply(*, now: datetime, seconds: float = SECONDS) -> int:
     if removed:
         log.info("retention.removed", runs=removed)
     return removed
+
+
+def prune_gaps(now: datetime, until: float) -> int:
+    """Gaps that ended long ago; kept for as long as runs of that time may be there by default."""
+    days = max(settings.GAP_RETENTION_DAYS, settings.JOB_RETENTION_DAYS)
+    return prune(IngestGap.objects.filter(ends_at__lt=now - timedelta(days=days)), until=until)
 
 
 def _first_of(runs: Iterable[JobRun]) -> list[JobRun]:
