@@ -1,6 +1,5 @@
 """Fixtures that every test may use: real servers, one per run or per pytest-xdist worker."""
 
-import importlib
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -150,18 +149,14 @@ def _tests_may_empty_the_ledger() -> Iterator[None]:
 
     They are taken away for just that moment. What a test itself sends still meets them.
     """
-    triggers = importlib.import_module("console.audit.migrations.0002_refuse_update_and_delete")
+    from console.audit import triggers
+
     empty = BaseDatabaseOperations.execute_sql_flush
 
     def without_triggers(operations: BaseDatabaseOperations, sql_list: Sequence[str]) -> None:
-        connection = operations.connection
-        with connection.cursor() as cursor:
-            for statement in triggers._BACKWARDS[connection.vendor]:
-                cursor.execute(statement)
+        triggers.remove(operations.connection)
         empty(operations, sql_list)
-        with connection.cursor() as cursor:
-            for statement in triggers._FORWARDS[connection.vendor]:
-                cursor.execute(statement)
+        triggers.install(operations.connection)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BaseDatabaseOperations, "execute_sql_flush", without_triggers)

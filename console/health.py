@@ -15,6 +15,7 @@ from django.http import JsonResponse
 from django.utils import timezone
 
 from console import checks
+from console.audit import triggers
 from console.loops.selectors import loop_statuses
 
 # What makes a broker say something; over TLS the connection has to do.
@@ -30,6 +31,11 @@ def _settings() -> None:
 def _database() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
+
+
+def _ledger() -> None:
+    if gone := triggers.missing():
+        raise ImproperlyConfigured(", ".join(gone))
 
 
 def _broker() -> None:
@@ -50,6 +56,8 @@ _CHECKS: dict[str, tuple[Callable[[], None], bool]] = {
     # One that fell back to a default (another database!) must get no requests.
     "settings": (_settings, True),
     "database": (_database, True),
+    # Enforcement goes on without its protection; whoever is on call has to hear of it.
+    "ledger": (_ledger, False),
     "broker": (_broker, False),
 }
 

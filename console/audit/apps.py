@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.core import checks
 
 from console.navigation import NavEntry
 
@@ -13,3 +14,9 @@ class AuditConfig(AppConfig):
     name = "console.audit"
     label = "audit"
     navigation = (NavEntry("Audit", "audit:ledger", icon="audit", key="a", place=70),)
+
+    def ready(self) -> None:
+        # Not at the top: the apps must be loaded before connections are asked for.
+        from console.audit.checks import guarded
+
+        checks.register(guarded, checks.Tags.database)

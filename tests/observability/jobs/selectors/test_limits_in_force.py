@@ -15,6 +15,7 @@ from observability.jobs.selectors.limits_in_force import LimitRow, limits_in_for
 from quotas.plans.models import Lease, Override, PlanVersion, Subscription, Suspension
 from quotas.plans.services.plans import create_plan
 from tenants.models import Tenant
+from tests.ledger import open_to_the_past
 from tests.observability.jobs.factories import NOON, after, make_run, make_target, make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -137,10 +138,11 @@ def test_what_was_changed_in_the_hour_before_is_listed(acme: Tenant, ann: Actor)
         (-1, "globex"),
         (1, "acme"),
     ):
-        record(
-            actor=ann, action="lease.grant", object_type="tenant", object_id=1,
-            object_label=str(minutes), tenant=tenant, at=NOON + timedelta(minutes=minutes),
-        )  # fmt: skip
+        with open_to_the_past():
+            record(
+                actor=ann, action="lease.grant", object_type="tenant", object_id=1,
+                object_label=str(minutes), tenant=tenant, at=NOON + timedelta(minutes=minutes),
+            )  # fmt: skip
     limits = limits_in_force(make_run(tenant=acme), now=after(3600))
     assert limits is not None
     assert [entry.object_label for entry in limits.changes] == ["-1", "-59"]
