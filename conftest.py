@@ -137,6 +137,19 @@ def emulator() -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _credentials_lie_among_the_files_of_tests(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[None]:
+    """Here, and in every process that a test starts."""
+    base = tmp_path_factory.getbasetemp()  # of a worker: the run's is above it
+    places = [str(base.parent), str(servers.DIRECTORIES)]
+    places += ["/etc/headroom", "/run/secrets"]  # of tests that look for nothing there
+    with pytest.MonkeyPatch.context() as patch, override_settings(CREDENTIAL_DIRS=places):
+        patch.setenv("CREDENTIAL_DIRS", ",".join(places))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _passwords_are_hashed_in_no_time() -> Iterator[None]:
     """The real hasher takes half a second of the processor's time on purpose."""
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):

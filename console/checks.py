@@ -12,13 +12,14 @@ import structlog
 from django.conf import settings
 from django.core import checks
 
-from console import env
+from console import credential_places, env
 from console.clients.temporal.replay import landlock
 
 TAG = "headroom"
 _BROKERS = {"redis", "rediss", "amqp", "amqps", "memory", "sentinel"}
 _SHORTEST_KEY = 50
 _ARCHIVES = {"file", "s3", "gs", "az"}
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 log = structlog.get_logger(__name__)
 
@@ -128,6 +129,32 @@ def masks(**_: Any) -> Sequence[checks.CheckMessage]:
     ]
 
 
+def credential_variables(**_: Any) -> Sequence[checks.CheckMessage]:
+    """console.E008: a prefix that would let targets name variables of our own, or none at all."""
+    prefix = settings.CREDENTIAL_ENV_PREFIX
+    hint = "Use a prefix that nothing else has, such as HEADROOM_CRED_; empty: no variables."
+    own = sorted(name for name in credential_places.own_variables() if name.startswith(prefix))
+    if not prefix or (_VARIABLE.fullmatch(prefix) and not own):
+        return []
+    which = f"begins {own[0]}, which is Headroom's own" if own else "begins no variable's name"
+    text = f"CREDENTIAL_ENV_PREFIX={prefix!r} {which}."
+    return [checks.Error(text, hint=hint, id="console.E008")]
+
+
+def credential_directories(**_: Any) -> Sequence[checks.CheckMessage]:
+    """console.E009: a place of credentials that is none of its own."""
+    return [
+        checks.Error(
+            f"CREDENTIAL_DIRS has {place!r}, which is no place for credentials alone.",
+            hint="Name absolute directories (or files) that hold nothing but credentials of "
+            "targets, such as /etc/headroom/credentials.",
+            id="console.E009",
+        )
+        for place in settings.CREDENTIAL_DIRS
+        if not credential_places.is_usable(Path(place))
+    ]
+
+
 def _regex_problem(pattern: str) -> str:
     try:
         re.compile(pattern)
@@ -160,7 +187,8 @@ def replays(**_: Any) -> Sequence[checks.CheckMessage]:
 
 def register() -> None:
     """Registers every check of the frame."""
-    for check in (environment, broker, database_file, hosts, secret_key, archive, masks, replays):
+    settings_checks = (environment, broker, database_file, hosts, secret_key, archive, masks)
+    for check in (*settings_checks, credential_variables, credential_directories, replays):
         checks.register(check, TAG)
 
 

@@ -27,6 +27,10 @@ class SettingProblem:
 
 
 problems: list[SettingProblem] = []
+names: set[str] = set()
+"""Every variable that was asked for, whether it was set or not: they are Headroom's own."""
+files: set[Path] = set()
+"""Every file that a value was read from (NAME_FILE)."""
 
 
 def _refuse(name: str, shown: str, hint: str) -> None:
@@ -37,8 +41,10 @@ def _refuse(name: str, shown: str, hint: str) -> None:
 
 def text(name: str, default: str = "") -> str:
     """The variable as text; `NAME_FILE` names a mounted file to read it from instead."""
+    names.update((name, f"{name}_FILE"))
     path = os.environ.get(f"{name}_FILE")
     if path:
+        files.add(Path(path))
         try:
             return Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError):
@@ -49,6 +55,7 @@ def text(name: str, default: str = "") -> str:
 
 def boolean(name: str, default: bool) -> bool:  # noqa: FBT001 - mirrors text() and integer()
     """The variable as a truth value: 1/true/yes/on or 0/false/no/off."""
+    names.add(name)
     raw = os.environ.get(name)
     if raw is None:
         return default
@@ -62,6 +69,7 @@ def boolean(name: str, default: bool) -> bool:  # noqa: FBT001 - mirrors text() 
 
 def integer(name: str, default: int, *, low: int = 0, high: int = 2**31) -> int:
     """The variable as an integer between `low` and `high`, both included."""
+    names.add(name)
     raw = os.environ.get(name)
     if raw is None:
         return default
@@ -82,6 +90,7 @@ def words(name: str, default: str = "") -> list[str]:
 
 def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
     """The variable as one of `allowed`."""
+    names.add(name)
     raw = os.environ.get(name, default)
     if raw in allowed:
         return raw

@@ -299,6 +299,11 @@ TARGET_TIMEOUT_SECONDS = env.integer("TARGET_TIMEOUT_SECONDS", 10, low=1, high=3
 # How long one request that changes something waits for targets and broker together, in seconds.
 REQUEST_SECONDS = env.integer("REQUEST_SECONDS", 5, low=2, high=300)
 TARGET_CONCURRENCY = env.integer("TARGET_CONCURRENCY", 16, low=1, high=128)
+# Credentials of targets: which variables and files a reference may name, and whether a kubeconfig
+# may have programs run. console/credential_places.py takes away what is our own.
+CREDENTIAL_ENV_PREFIX = env.text("CREDENTIAL_ENV_PREFIX", "HEADROOM_CRED_")
+CREDENTIAL_DIRS = env.words("CREDENTIAL_DIRS", "/etc/headroom/credentials")
+CREDENTIAL_PLUGINS = env.boolean("CREDENTIAL_PLUGINS", False)
 # Replays: where bundles of workflow code are (below NAME/VERSION), and what one replay may use.
 REPLAY_BUNDLES = env.text("REPLAY_BUNDLES", str(BASE_DIR / "bundles"))
 REPLAY_SECONDS = env.integer("REPLAY_SECONDS", 30, low=1, high=3600)

@@ -30,6 +30,14 @@ PLACEHOLDERS = frozenset(
 RETENTION = "trail_retention_days"
 LONGEST_RETENTION = 3650
 LONGEST_URL = 1000
+ON_A_CLUSTER = frozenset({"kubernetes", "argo"})
+"""Kinds of targets whose credential may be a kubeconfig or that of our own pod."""
+REFERENCES = ("argo_server_token", "client_cert", "client_key", "server_ca")
+"""Options that say where a credential is, in the same words as the credential."""
+FILES = ("ca_file", "argo_server_ca_file")
+"""Options that are the path of a file."""
+ADDRESS_OPTIONS = ("tls", "server_ca", "server_name", "ca_file", "insecure_skip_tls_verify")
+"""Options that say whom the credential is sent to, besides the endpoint."""
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _SECRET_SHAPES = (
     (re.compile(r"-----BEGIN "), "a PEM block"),
@@ -109,16 +117,59 @@ def _credential() -> DomainError:
     )
 
 
-def check_target(**fields: Any) -> dict[str, Any]:
-    """Fields of a target as stored. Raises DomainError where one is, or may be, a secret."""
+def check_target(
+    kind: str, known_options: Mapping[str, Any] | None = None, **fields: Any
+) -> dict[str, Any]:
+    """Fields of a target as stored. Raises DomainError where one is, or may be, a secret, and where
+    one names a credential that may not be used on this server, unless that option stays as it was
+    (`known_options`)."""
     if "credential" in fields:
         fields["credential"] = check_credential(fields["credential"])
+        check_allowed("credential", fields["credential"], on_a_cluster=kind in ON_A_CLUSTER)
     for name in ("endpoint", "options", "name"):
         if name in fields:
             check_no_secret(name, fields[name])
     if isinstance(options := fields.get("options"), Mapping):
         check_links(options)
+        _check_places({k: v for k, v in options.items() if (known_options or {}).get(k) != v})
     return fields
+
+
+def _check_places(options: Mapping[str, Any]) -> None:
+    for name in REFERENCES:
+        check_allowed("options", options.get(name), on_a_cluster=False)
+    for name in FILES:
+        if isinstance(path := options.get(name), str) and path:
+            check_allowed("options", f"file:{path}", on_a_cluster=False)
+
+
+def check_allowed(field: str, reference: Any, *, on_a_cluster: bool) -> None:
+    """Raises DomainError("credential_not_allowed") for a reference that the server's settings let
+    no target name, or of a shape that is for clusters only. What is no reference at all is for
+    others to say."""
+    if not isinstance(reference, str) or not reference:
+        return
+    try:
+        parsed = credentials.parse(reference)
+    except Refused:
+        return
+    try:
+        parsed.check() if on_a_cluster else credentials.parse_secret(reference).check()
+    except Refused as error:
+        label, text = field.capitalize(), error.message
+        message = f"{label}: {text}."
+        raise DomainError("credential_not_allowed", message, field=field) from None
+
+
+def needs_credential_again(
+    before: Mapping[str, Any], endpoint: Any, options: Mapping[str, Any]
+) -> bool:
+    """Whether a target with these fields would send its credential to another address, or to one
+    that proves less who it is, than the target with the fields `before`."""
+    if endpoint != before["endpoint"]:
+        return True
+    known = before["options"] or {}
+    return any((options.get(name) or None) != (known.get(name) or None) for name in ADDRESS_OPTIONS)
 
 
 def check_links(options: Mapping[str, Any]) -> None:

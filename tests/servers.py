@@ -4,6 +4,7 @@ The shared fixtures are in `conftest.py`; a test that stops or pauses a server s
 its own with the context managers here.
 """
 
+import os
 import shutil
 import signal
 import tempfile
@@ -26,6 +27,8 @@ from deploy.demo.stack.patience import Patience, machine_slowness
 from deploy.demo.stack.processes import Running, activity_of, log_tail
 from tests.waiting import until
 
+DIRECTORIES: Final = Path(tempfile.gettempdir()) / f"headroom-tests-{os.getuid()}"
+"""Where every server of a test has its directory."""
 NO_CLUSTER = "no Kubernetes control plane: set KUBEBUILDER_ASSETS"
 
 
@@ -175,7 +178,8 @@ class ValkeyServer(Server):
 @contextmanager
 def directory(name: str) -> Iterator[Path]:
     """A directory that is gone afterwards. Its path is short: sockets may live in it."""
-    path = Path(tempfile.mkdtemp(prefix=f"headroom-{name}-"))
+    DIRECTORIES.mkdir(exist_ok=True)
+    path = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=DIRECTORIES))
     try:
         yield path
     finally:

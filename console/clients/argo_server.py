@@ -20,8 +20,10 @@ from yarl import URL
 
 from console import lenient_json
 from console.clients import bridge
-from console.clients.credentials import parse
+from console.clients.credentials import parse_secret
+from console.clients.kubernetes.client_config import ca_file as allowed_ca_file
 from console.clients.kubernetes.errors import from_answer, from_exception
+from console.clients.loopback import is_loopback
 from console.errors import Refused, Unreachable
 
 MOST_BYTES: Final = 128 * 2**20
@@ -43,8 +45,13 @@ class ArgoServer:
     ) -> None:
         if not url.startswith(("http://", "https://")):
             raise Refused("the Argo server's address must begin with http:// or https://")
+        if token and not carries_a_token(url):
+            raise Refused(
+                "the Argo server's token is sent over plain http to this machine only; use https",
+                code="credential",
+            )
         self._url = url.rstrip("/")
-        self._token = parse(token) if token else None
+        self._token = parse_secret(token) if token else None
         self._ca_file, self._insecure = ca_file, insecure_skip_tls_verify
         self._timeout = timeout
 
@@ -127,7 +134,7 @@ class ArgoServer:
                 if answer.status >= 300:
                     raise from_answer(what, answer.status, content, answer.headers)
                 return content
-        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
             raise from_exception(what, problem) from None
 
     async def _read(self, answer: aiohttp.ClientResponse, what: str) -> bytes:
@@ -142,7 +149,7 @@ class ArgoServer:
         """Headers and TLS, from files that may have changed."""
         headers = {"Accept": "application/json", "User-Agent": "headroom"}
         if self._token is not None:
-            token = self._token.read().value
+            token = self._token.read().token()
             bearer = token if token.lower().startswith("bearer ") else f"Bearer {token}"
             headers["Authorization"] = bearer
         return headers, self._tls()
@@ -151,7 +158,7 @@ class ArgoServer:
         if not self._url.startswith("https"):
             return None
         try:
-            context = ssl.create_default_context(cafile=self._ca_file or None)
+            context = ssl.create_default_context(cafile=allowed_ca_file(self._ca_file))
         except (ssl.SSLError, OSError) as problem:
             reason = getattr(problem, "strerror", None) or type(problem).__name__
             message = f"the Argo server's CA file cannot be used: {reason}"
@@ -160,3 +167,12 @@ class ArgoServer:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context
+
+
+def carries_a_token(url: str) -> bool:
+    """Whether a token may be sent to this URL: encrypted, or to this machine."""
+    try:
+        address = URL(url)
+    except ValueError:
+        return False
+    return address.scheme == "https" or is_loopback(address.host)

@@ -4,19 +4,24 @@
 `kubeconfig:env:NAME#context`  the same, the path being in an environment variable
 `env:NAME`                   a kubeconfig document, token, key or API key in an environment variable
 `file:/path`                 the same in a mounted file, read again when it changes
-`in-cluster`                 the service account of the pod that we run in
+`in-cluster`                 the service account of the pod that we run in, for its own cluster
+
+Which variables and files may be named at all, `console.clients.allowance` says.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from console.clients import allowance
 from console.errors import Refused
 
-SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+_TOKEN: Final = re.compile(r"[!-~]+( [!-~]+)?")
 SHAPES = "kubeconfig:/path#context, kubeconfig:env:NAME#context, env:NAME, file:/path or in-cluster"
 
 
@@ -31,6 +36,17 @@ class Secret:
 
     __str__ = __repr__
 
+    def token(self) -> str:
+        """The value, where it can be sent as a token, or as a scheme and a token. Refused (code
+        `credential`) for line breaks and what else no token has: it is some other kind of file."""
+        if not _TOKEN.fullmatch(self.value):
+            raise Refused(
+                "the credential is not a token: it has line breaks, blanks or letters that no "
+                "token has",
+                code="credential",
+            )
+        return self.value
+
     def scrub(self, text: str) -> str:
         """`text` with the secret blanked out, should a remote system have echoed it."""
         return text.replace(self.value, "***") if self.value else text
@@ -44,28 +60,32 @@ class Reference:
     location: str = ""
     context: str = ""
 
+    def check(self) -> None:
+        """Refused (code `credential`) when it names what may not be named on this server. Whether
+        it is there is not looked at."""
+        if self.scheme == "env":
+            allowance.current().variable(self.location)
+        elif self.scheme == "kubeconfig" and self.location.startswith("env:"):
+            allowance.current().variable(self.location.removeprefix("env:"))
+        elif self.scheme != "in-cluster":
+            allowance.current().file(Path(self.location))
+
     def path(self) -> Path:
-        """The file behind the reference; kubeconfig paths may come from the environment."""
-        if self.scheme == "in-cluster":
-            return SERVICE_ACCOUNT_TOKEN
+        """The file behind the reference, resolved; kubeconfig paths may come from the environment.
+        Refused (code `credential`) for one that may not be named."""
         location = self.location
         if self.scheme == "kubeconfig" and location.startswith("env:"):
             location = _environment(location.removeprefix("env:"))
-        return Path(location).expanduser()
+        return allowance.current().file(Path(location))
 
     def read(self) -> Secret:
-        """The secret now, stripped. Refused (code `credential`) when it is not there or empty."""
+        """The secret now, stripped. Refused (code `credential`) when it may not be named, is not
+        there, or empty. An `in-cluster` has none that anybody else could be given."""
         if self.scheme == "env":
             return Secret(_environment(self.location))
-        path = self.path()
-        try:
-            text = path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as problem:
-            reason = getattr(problem, "strerror", None) or "not a text file"
-            raise Refused(f"credential file {path}: {reason}", code="credential") from None
-        if not text:
-            raise Refused(f"credential file {path} is empty", code="credential")
-        return Secret(text)
+        if self.scheme == "in-cluster":
+            raise Refused("in-cluster is for the cluster that we run in", code="credential")
+        return Secret(allowance.read_file(self.path()))
 
     def stamp(self) -> str:
         """Changes when the secret may have changed; cheap enough to ask before every call."""
@@ -96,8 +116,19 @@ def parse(reference: str) -> Reference:
     return Reference(scheme, rest, context)
 
 
+def parse_secret(reference: str) -> Reference:
+    """Parse a reference to a secret that is sent as it stands: a variable or a file. Refused (code
+    `credential`) for the other shapes, whose content is for clusters only."""
+    parsed = parse(reference)
+    if parsed.scheme not in ("env", "file"):
+        raise Refused(
+            f"{parsed.scheme} is for clusters only; use env:NAME or file:/path", code="credential"
+        )
+    return parsed
+
+
 def _environment(name: str) -> str:
-    value = os.environ.get(name, "").strip()
+    value = os.environ.get(allowance.current().variable(name), "").strip()
     if not value:
         raise Refused(f"environment variable {name} is not set or empty", code="credential")
     return value

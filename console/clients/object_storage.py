@@ -7,6 +7,7 @@ role, workload identity, AWS_… and GOOGLE_… variables).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,6 +22,7 @@ from obstore.store import LocalStore, ObjectStore, from_url
 
 from console.chunks import chunks
 from console.clients.credentials import Secret
+from console.clients.foreign_words import foreign_words
 from console.errors import ExternalError, NotFound, Refused, Unreachable
 
 _NONE: Final = Secret("")
@@ -183,5 +185,28 @@ def _config(scheme: str, options: StorageOptions) -> dict[str, Any]:
 
 
 def _words(problem: Exception) -> str:
-    """The first line of what the library says, which goes on with its own innards."""
-    return str(problem).strip().split("\n", 1)[0][:300] or type(problem).__name__
+    """What went wrong, by the kind of the error: the library's own words repeat whole answers."""
+    kind = next((words for kinds, words in _KINDS if isinstance(problem, kinds)), "")
+    if isinstance(problem, OSError) and problem.strerror:
+        kind = problem.strerror
+    elif isinstance(problem, ValueError):
+        kind = foreign_words(str(problem), 300)
+    matches = [pattern.search(str(problem)) for pattern in (_STATUS, _CODE)]
+    codes = [match[1] for match in matches if match]
+    if not kind and not codes and _NO_ANSWER.search(str(problem)):
+        kind = "there is no answer"
+    text = kind or "it did not answer as object storage does"
+    return f"{text} ({', '.join(codes)})" if codes else text
+
+
+_STATUS: Final = re.compile(r"status(?: code)?:? (\d{3})\b")
+_CODE: Final = re.compile(r"<Code>([A-Za-z]{3,60})</Code>")
+_NO_ANSWER: Final = re.compile(r"(?i)error sending request|timed out|timeout|connect|dns")
+_KINDS: Final = (
+    ((errors.NotFoundError, FileNotFoundError), "there is no such object or bucket"),
+    (errors.PermissionDeniedError, "it is not allowed"),
+    (errors.UnauthenticatedError, "the keys are not accepted"),
+    (errors.InvalidPathError, "the path is not accepted"),
+    (errors.NotSupportedError, "it cannot do that"),
+    (errors.UnknownConfigurationKeyError, "a setting is unknown"),
+)

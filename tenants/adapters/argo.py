@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from console.clients import credentials
-from console.clients.argo_server import ArgoServer
+from console.clients.argo_server import ArgoServer, carries_a_token
 from console.errors import Refused
 from tenants.adapters import kubernetes
 from tenants.contracts import TargetRef
@@ -46,11 +46,8 @@ def options_error(options: Mapping[str, Any]) -> str:
     server = options.get("argo_server") or ""
     if server and not _is_url(server):
         return f"argo_server: {server!r} is not accepted; use a URL such as https://argo:2746."
-    token = options.get("argo_server_token") or ""
-    if token and not _is_reference(token):
-        return f"argo_server_token: use a reference to where the token is: {credentials.SHAPES}."
-    if token and not server:
-        return "argo_server_token: there is no argo_server that it could be for."
+    if error := _token_error(options.get("argo_server_token") or "", server):
+        return error
     if not isinstance(options.get("argo_server_ca_file", ""), str):
         return "argo_server_ca_file is the path of a file."
     if not isinstance(options.get("argo_server_insecure", False), bool):
@@ -58,6 +55,16 @@ def options_error(options: Mapping[str, Any]) -> str:
     namespace = options.get("controller_namespace") or NAMESPACE
     if not isinstance(namespace, str) or not _DNS_LABEL.fullmatch(namespace):
         return f"controller_namespace: {namespace!r} is not the name of a namespace."
+    return ""
+
+
+def _token_error(token: Any, server: str) -> str:
+    if token and not _is_reference(token):
+        return f"argo_server_token: use a reference to where the token is: {credentials.SHAPES}."
+    if token and not server:
+        return "argo_server_token: there is no argo_server that it could be for."
+    if token and not carries_a_token(server):
+        return "argo_server: a token is sent over plain http to this machine only; use https://."
     return ""
 
 

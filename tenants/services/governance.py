@@ -27,7 +27,7 @@ from tenants.models import (
     Tenant,
     TenantStatus,
 )  # fmt: skip
-from tenants.rules import check_labels, check_slug, check_target
+from tenants.rules import check_labels, check_slug, check_target, needs_credential_again
 
 TENANT_FIELDS = ("name", "labels", "contact", "group")
 TARGET_FIELDS = (
@@ -138,7 +138,7 @@ def create_target(
             "unknown_kind", f"Kind: {kind!r} has no adapter; use one of {known}.", field="kind"
         )
     checked = check_target(
-        name=name, endpoint=endpoint, credential=credential, options=options or {},
+        kind, name=name, endpoint=endpoint, credential=credential, options=options or {},
         drift_policy=drift_policy, concurrency=concurrency, enabled=enabled,
     )  # fmt: skip
     target = Target(slug=check_slug(slug), kind=kind, **checked)
@@ -158,7 +158,8 @@ def update_target(
     reason: str,
     **fields: Any,
 ) -> Target:
-    """Changes the given ones of `TARGET_FIELDS`; slug and kind cannot change.
+    """Changes the given ones of `TARGET_FIELDS`; slug and kind cannot change. Where it is reached
+    at another address then, its credential has to be among them, even if it is the same one.
 
     Raises DomainError("stale", 409) when somebody changed it since `expected_generation`.
     """
@@ -170,13 +171,31 @@ def update_target(
             f"{name!r} of a target cannot be changed; use {', '.join(TARGET_FIELDS)}.",
             field=name,
         )
-    changed = update_generation(
-        target, expected=expected_generation, updates=check_target(**fields)
-    )
+    updates = check_target(target.kind, target.options, **fields)
+    _require_credential_again(target, updates)
+    changed = update_generation(target, expected=expected_generation, updates=updates)
     if changed:
         before, after = changed
         _record(target, "target.update", actor=actor, reason=reason, before=before, after=after)
     return target
+
+
+def _require_credential_again(target: Target, updates: Mapping[str, Any]) -> None:
+    """What reaches a secret is said for one address: a target that is pointed elsewhere must not
+    take it there unsaid."""
+    if not target.credential or "credential" in updates:
+        return
+    options = updates.get("options", target.options)
+    before = {"endpoint": target.endpoint, "options": target.options}
+    if isinstance(options, Mapping) and needs_credential_again(
+        before, updates.get("endpoint", target.endpoint), options
+    ):
+        raise DomainError(
+            "credential_needed",
+            "Credential: the target is reached at another address now, and its credential would be "
+            "sent there: say again where the credential is.",
+            field="credential",
+        )
 
 
 def place(

@@ -42,11 +42,11 @@ def poor(site: Site, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
     else:
         cluster: Cluster = request.getfixturevalue("kube")
         url, token = cluster.url, cluster.tokens["member"]
-    monkeypatch.setenv("POOR_TOKEN", token)
+    monkeypatch.setenv("HEADROOM_CRED_POOR", token)
     return replace(
         site.target,
         endpoint=url,
-        credential="env:POOR_TOKEN",
+        credential="env:HEADROOM_CRED_POOR",
         options={"insecure_skip_tls_verify": True},
     )
 

@@ -55,8 +55,10 @@ def account(kube: Cluster) -> Iterator[TargetRef]:
     assert status == 201, answer
     options = {"insecure_skip_tls_verify": True}
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("HEADROOM_ACCOUNT", answer["status"]["token"])
-        made = TargetRef(1, "lab", "kubernetes", kube.url, "env:HEADROOM_ACCOUNT", options=options)
+        patched.setenv("HEADROOM_CRED_ACCOUNT", answer["status"]["token"])
+        made = TargetRef(
+            1, "lab", "kubernetes", kube.url, "env:HEADROOM_CRED_ACCOUNT", options=options
+        )
         # The server learns of new roles a moment after it has stored them.
         permissions = [
             ApiPermission("patch", "resourcequotas"),

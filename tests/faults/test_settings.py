@@ -58,6 +58,8 @@ WRONG = [
     ("CELERY_BROKER_URL", "redis://:hunter2@host:port/0", "E003", "redis://host:6379/0"),
     ("ARCHIVE_URL", "ftp://user:hunter2@host/x", "E006", "s3://bucket/prefix"),
     ("MASK_PATTERNS", "password,(oops", "E007", "regular expressions"),
+    ("CREDENTIAL_ENV_PREFIX", "SECRET_", "E008", "HEADROOM_CRED_"),
+    ("CREDENTIAL_DIRS", "/etc", "E009", "nothing but credentials"),
     ("ALLOWED_HOSTS", "https://headroom.example.com", "E005", "without scheme"),
     ("SECRET_KEY", "hunter2", "W003", "at least 50 random characters"),
 ]

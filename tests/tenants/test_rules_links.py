@@ -18,12 +18,12 @@ from tenants.rules import check_target
         {"ui_url": "", "trace_url": None, "trail_retention_days": 3650},
         {"trace_url": "https://tempo.example/trace/{trace_id}?from={from_ms}&to={to_ms}"},
         {"logs_url": "http://logs.example:3000/explore?q={tenant}+{namespace}+{pod}+{request_id}"},
-        {"argo_server": "https://argo:2746", "argo_server_token": "env:ARGO_TOKEN"},
+        {"argo_server": "https://argo:2746", "argo_server_token": "env:HEADROOM_CRED_ARGO"},
         {"argo_server_token": "file:/var/run/secrets/argo"},
     ],
 )
 def test_links_and_references_are_taken(options: dict[str, Any]) -> None:
-    assert check_target(options=options) == {"options": options}
+    assert check_target("temporal", options=options) == {"options": options}
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_links_and_references_are_taken(options: dict[str, Any]) -> None:
 )
 def test_what_is_wrong_with_an_option_is_named(option: str, value: object, words: str) -> None:
     with pytest.raises(DomainError) as refused:
-        check_target(options={option: value})
+        check_target("temporal", options={option: value})
     assert refused.value.field == f"options.{option}"
     assert refused.value.message.startswith(f"Options: {option} ")
     assert words in refused.value.message
@@ -60,6 +60,6 @@ def test_what_is_wrong_with_an_option_is_named(option: str, value: object, words
 @pytest.mark.parametrize("value", ["eyJhbGciOi", "env:not a name", "file:relative"])
 def test_a_token_that_is_no_reference_is_a_secret(value: str) -> None:
     with pytest.raises(DomainError) as refused:
-        check_target(options={"argo_server_token": value})
+        check_target("argo", options={"argo_server_token": value})
     assert refused.value.code == "inline_secret"
     assert value not in refused.value.message

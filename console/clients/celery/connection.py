@@ -19,10 +19,14 @@ from kombu.exceptions import OperationalError
 from console import deadline
 from console.clients import credentials
 from console.clients.credentials import Secret
+from console.clients.foreign_words import foreign_words
 from console.errors import ExternalError, Refused, Unreachable
 
 SCHEMES: Final = ("redis", "rediss", "amqp", "amqps", "pyamqp", "sentinel")
 POLL: Final = 0.1
+_NO_BROKER: Final = re.compile(
+    r"Protocol Error|InvalidResponse|UnexpectedFrame|FrameSyntaxError|Received 0x|invalid literal"
+)
 _USERINFO: Final = re.compile(r"(?<=://)[^/@\s]*@")
 _DENIED: Final = re.compile(
     r"(?i)NOAUTH|WRONGPASS|NOPERM|invalid (username|password)|authentication|ACCESS_REFUSED|403"
@@ -43,7 +47,7 @@ class Broker:
 
     def _url(self) -> Secret:
         if self._credential:
-            return credentials.parse(self._credential).read()
+            return credentials.parse_secret(self._credential).read()
         return Secret(self._endpoint)
 
     def connection(self) -> Any:
@@ -100,6 +104,9 @@ class Broker:
         if not _external(error):
             return None
         text = self.scrub(f"{type(error).__name__}: {error}" if str(error) else repr(error))
+        if _NO_BROKER.search(text) or _stumbled(error):
+            # Whatever answered there is repeated in the error: it is not for us to show.
+            return Unreachable("what answers there is no broker of this kind")
         if _DENIED.search(text):
             return Refused(f"the broker refused us: {text}", code="unauthenticated")
         return Unreachable(f"the broker did not answer: {text}")
@@ -113,7 +120,7 @@ class Broker:
             bare = url.scrub(bare)
             if password:
                 bare = Secret(unquote(password)).scrub(Secret(password).scrub(bare))
-        return bare[:500]
+        return foreign_words(bare)
 
 
 def _scheme(url: Secret) -> str:
@@ -142,6 +149,27 @@ def _options(scheme: str, timeout: float) -> dict[str, Any]:
 
 
 def _external(error: BaseException) -> bool:
+    """Whether the broker or a driver is to blame: by the error's kind, or by who raised it (drivers
+    that read what no broker says stumble over it)."""
     if isinstance(error, OperationalError | OSError | EOFError | socket.timeout):
         return True
-    return type(error).__module__.partition(".")[0] in {"redis", "amqp", "kombu", "vine"}
+    return _package(type(error).__module__) in _DRIVERS or _is_a_drivers(error)
+
+
+def _stumbled(error: BaseException) -> bool:
+    """A plain error of Python's, raised by a driver."""
+    return type(error).__module__ == "builtins" and not isinstance(error, OSError | EOFError)
+
+
+def _is_a_drivers(error: BaseException) -> bool:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and _package(trace.tb_frame.f_globals["__name__"]) in _DRIVERS
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
+
+
+_DRIVERS: Final = frozenset({"redis", "amqp", "kombu", "vine"})

@@ -5,13 +5,19 @@ from __future__ import annotations
 import re
 import ssl
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import yaml
 from kubernetes import config
 from kubernetes.client import Configuration
 from kubernetes.config import ConfigException
+from kubernetes.config.kube_config import KubeConfigLoader
+from yarl import URL
 
+from console.clients import allowance
 from console.clients.credentials import Reference, Secret
+from console.clients.kubernetes.kubeconfig import document_of, is_kubeconfig
+from console.clients.loopback import is_loopback
 from console.errors import Refused
 
 # The SDK's messages quote whole parts of the kubeconfig, tokens included; this much is harmless.
@@ -48,6 +54,7 @@ def load(credential: Reference, options: Options) -> Loaded:
     configuration = Configuration()
     try:
         _fill(configuration, credential, options)
+        address = _address(configuration)
         tls = _tls(configuration)
     except (ssl.SSLError, OSError) as problem:
         reason = getattr(problem, "strerror", None) or type(problem).__name__
@@ -59,6 +66,7 @@ def load(credential: Reference, options: Options) -> Loaded:
         KeyError,
         AttributeError,
         ValueError,
+        RecursionError,
     ) as bad:
         # Not chained and hardly quoted: these errors repeat the text around the mistake.
         match = _HARMLESS.search(str(bad)) if isinstance(bad, ConfigException) else None
@@ -68,7 +76,7 @@ def load(credential: Reference, options: Options) -> Loaded:
         configuration,
         tls,
         base=str(configuration.host).rstrip("/"),
-        proxy=configuration.proxy or None,
+        proxy=None if is_loopback(address.host) else configuration.proxy or None,
         server_name=configuration.tls_server_name or None,
     )
 
@@ -78,20 +86,15 @@ def _fill(configuration: Configuration, credential: Reference, options: Options)
         config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]  # the SDK's
         return
     secret = credential.read()
-    if credential.scheme == "kubeconfig":
-        config.load_kube_config(  # type: ignore[no-untyped-call]  # the SDK's
-            str(credential.path()),
-            context=credential.context or None,
-            client_configuration=configuration,
-            persist_config=False,
-        )
-    elif "clusters:" in secret.value or '"clusters"' in secret.value:
-        config.load_kube_config_from_dict(  # type: ignore[no-untyped-call]  # the SDK's
-            yaml.safe_load(secret.value), client_configuration=configuration, persist_config=False
-        )
-    else:
+    if credential.scheme != "kubeconfig" and not is_kubeconfig(secret.value):
         _fill_from_token(configuration, secret, options)
         return
+    base = None if credential.scheme == "env" else credential.path().parent
+    document = document_of(secret.value, credential.context, base)
+    loader = KubeConfigLoader(  # type: ignore[no-untyped-call]  # the SDK's
+        document, active_context=credential.context or None, config_base_path=str(base or "")
+    )
+    loader.load_and_set(configuration)  # type: ignore[no-untyped-call]  # as above
     if "exec:" in secret.value and not (configuration.api_key or configuration.cert_file):
         # The SDK only logs this and goes on as anonymous.
         raise Refused("the kubeconfig's credential plugin gave no credential", code="credential")
@@ -100,10 +103,38 @@ def _fill(configuration: Configuration, credential: Reference, options: Options)
 def _fill_from_token(configuration: Configuration, token: Secret, options: Options) -> None:
     if not options.server:
         raise Refused("a bare token needs the server's address", code="credential")
+    _url(options.server)
     configuration.host = options.server
-    configuration.api_key["BearerToken"] = f"Bearer {token.value}"
+    configuration.api_key["BearerToken"] = f"Bearer {token.token()}"
     configuration.verify_ssl = not options.insecure_skip_tls_verify
-    configuration.ssl_ca_cert = options.ca_file or None
+    configuration.ssl_ca_cert = ca_file(options.ca_file)
+
+
+def ca_file(path: str) -> str | None:
+    """The file of certificates that a target names, resolved; None where it names none. Refused
+    (code `credential`) where it may not be named."""
+    return str(allowance.current().file(Path(path))) if path else None
+
+
+def _address(configuration: Configuration) -> URL:
+    """The server's address. Refused where it is none, and where a token would travel to it for
+    everybody on the way to read."""
+    address = _url(str(configuration.host))
+    if address.scheme == "http" and configuration.api_key and not is_loopback(address.host):
+        raise Refused(
+            "a token is sent over plain http to this machine only; use https", code="credential"
+        )
+    return address
+
+
+def _url(text: str) -> URL:
+    try:
+        address = URL(text)
+        if address.scheme in ("http", "https") and address.host:
+            return address
+    except ValueError:
+        pass
+    raise Refused("the server's address is no URL such as https://HOST:6443", code="credential")
 
 
 def _tls(configuration: Configuration) -> ssl.SSLContext | None:
@@ -125,5 +156,5 @@ def headers_of(configuration: Configuration) -> dict[str, str]:
     headers = {"User-Agent": "headroom", "Accept": "application/json"}
     token = configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
     if token:
-        headers["Authorization"] = token
+        headers["Authorization"] = Secret(token.strip()).token()
     return headers

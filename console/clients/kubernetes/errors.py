@@ -9,11 +9,15 @@ from typing import Any
 import aiohttp
 import orjson
 
+from console.clients.foreign_words import foreign_words
 from console.errors import Conflict, ExternalError, NotFound, Refused, Throttled, Unreachable
 
 _MANAGER = re.compile(r'conflict with "([^"]*)"')
 _CODES = {400: "invalid", 401: "unauthenticated", 403: "forbidden", 422: "invalid"}
-LONGEST_MESSAGE = 500
+_LONGEST_WAIT = 3600.0
+_OF_GRPC = frozenset(
+    {"code", "message", "error", "details", "grpc_code", "http_code", "http_status"}
+)
 
 
 class NoAnswer(Unreachable):
@@ -23,7 +27,7 @@ class NoAnswer(Unreachable):
 def from_answer(what: str, status: int, body: bytes, headers: Mapping[str, str]) -> ExternalError:
     """The typed error for an HTTP answer >= 300 to `what`, a phrase such as `apply Pod a/b`."""
     answer = _status_object(body)
-    message = f"{what}: {_message(answer, body, status)}"
+    message = f"{what}: {_message(answer, status)}"
     if status == 409:
         return _conflict(message, answer)
     if status == 404:
@@ -45,6 +49,9 @@ def from_exception(what: str, problem: Exception) -> ExternalError:
         return Refused(f"{what}: the server's certificate is not trusted", code="tls")
     if isinstance(problem, TimeoutError):
         return NoAnswer(f"{what}: no answer in time")
+    if isinstance(problem, ValueError) and not isinstance(problem, OSError):
+        # Of what an address or a header may hold. What it was is not repeated: it may be a secret.
+        return Refused(f"{what}: the address or the credential cannot be used", code="credential")
     reason = getattr(problem, "strerror", None) or type(problem).__name__
     return NoAnswer(f"{what}: {reason}")
 
@@ -57,14 +64,27 @@ def _status_object(body: bytes) -> dict[str, Any]:
     return answer if isinstance(answer, dict) else {}
 
 
-def _message(answer: Mapping[str, Any], body: bytes, status: int) -> str:
-    text = str(answer.get("message") or "") or body[:200].decode("utf-8", "replace").strip()
-    return (text or f"HTTP {status}")[:LONGEST_MESSAGE]
+def _message(answer: Mapping[str, Any], status: int) -> str:
+    """The server's own words where it answers as an API server does (a Status) or as the Argo
+    server does (code and message). Of whatever else there is, only its status is known."""
+    text = answer.get("message")
+    is_status = answer.get("kind") == "Status"
+    is_of_grpc = isinstance(answer.get("code"), int) and answer.keys() <= _OF_GRPC
+    if isinstance(text, str) and text.strip() and (is_status or is_of_grpc):
+        return foreign_words(text)
+    return f"HTTP {status}"
 
 
 def _causes(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    details = answer.get("details") or {}
-    return list(details.get("causes") or [])
+    causes = _details(answer).get("causes")
+    return (
+        [cause for cause in causes if isinstance(cause, dict)] if isinstance(causes, list) else []
+    )
+
+
+def _details(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    details = answer.get("details")
+    return details if isinstance(details, dict) else {}
 
 
 def _has_cause(answer: Mapping[str, Any], reason: str) -> bool:
@@ -87,8 +107,9 @@ def _conflict(message: str, answer: Mapping[str, Any]) -> Conflict:
 
 
 def _retry_after(headers: Mapping[str, str], answer: Mapping[str, Any]) -> float | None:
-    value = headers.get("Retry-After") or (answer.get("details") or {}).get("retryAfterSeconds")
+    value = headers.get("Retry-After") or _details(answer).get("retryAfterSeconds")
     try:
-        return max(0.0, float(value)) if value is not None else None
-    except (TypeError, ValueError):
+        wait = max(0.0, float(value)) if value is not None else None
+    except (TypeError, ValueError, OverflowError):
         return None  # an HTTP date: rare, and the caller's own pause is good enough
+    return wait if wait is None or wait < _LONGEST_WAIT else _LONGEST_WAIT

@@ -159,7 +159,7 @@ class Session:
                         raise problem
                     timeout.reschedule(None)
                     yield answer.content
-        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
             raise from_exception(what, problem) from None
 
     async def _attempt(
@@ -199,7 +199,7 @@ class Session:
                     if answer.status < 300:
                         return content
                     return from_answer(what, answer.status, content, answer.headers)
-        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
             return from_exception(what, problem)
 
     def _count(self, method: str) -> None:

@@ -25,12 +25,15 @@ from temporalio.service import (
 from console.backoff import backoff
 from console.clients.bridge import closes_at_stop, offload
 from console.clients.contracts import RequestCounter
-from console.clients.credentials import Secret, parse
+from console.clients.credentials import Secret, parse_secret
+from console.clients.foreign_words import foreign_words
+from console.clients.loopback import is_loopback
 from console.errors import Conflict, ExternalError, NotFound, Refused, Throttled, Unreachable
 
 T = TypeVar("T")
 Select = Callable[[ServiceClient], Callable[..., Awaitable[T]]]
 
+_ADDRESS: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d+)?", re.ASCII)
 STAMP_CHECK_SECONDS: Final = 0.5
 ATTEMPTS: Final = 20  # the server's own limits free a call every 0.05 to 0.1 s
 ATTEMPTS_WITHOUT_ANSWER: Final = 3
@@ -99,7 +102,7 @@ class Access:
 
     def stamp(self) -> tuple[str, ...]:
         """Changes when one of the credentials may have changed."""
-        return tuple(parse(reference).stamp() for reference in self.references())
+        return tuple(parse_secret(reference).stamp() for reference in self.references())
 
 
 @dataclass(slots=True)
@@ -116,7 +119,12 @@ class Connection:
     def __init__(self, access: Access) -> None:
         self._access = access
         for reference in access.references():
-            parse(reference)  # a malformed reference should fail here, not at the first call
+            parse_secret(reference)  # a malformed one should fail here, not at the first call
+        if access.api_key and access.tls is False and not is_loopback(_host(access.address)):
+            raise Refused(
+                "an API key is sent without TLS to this machine only; leave out tls: false",
+                code="credential",
+            )
         # Per process; what a fork inherits is kept but never used (the SDK forbids it).
         self._live: dict[int, _ProcessClient] = {}
         self._connect_locks: dict[int, asyncio.Lock] = {}
@@ -179,7 +187,7 @@ class Connection:
             raise _undecodable(what, str(problem)) from None
         except TimeoutError:
             raise Unreachable(f"{what}: no answer in time") from None
-        except (RuntimeError, OSError) as problem:
+        except (RuntimeError, OSError, ValueError) as problem:
             # The SDK raises a bare RuntimeError when it cannot connect.
             raise Unreachable(f"{what}: {_reason(problem)}") from None
 
@@ -218,8 +226,10 @@ class Connection:
 
 def _material(access: Access) -> tuple[Secret | None, TLSConfig | bool]:
     """Read the credentials. Blocking."""
-    api_key = parse(access.api_key).read() if access.api_key else None
+    api_key = parse_secret(access.api_key).read() if access.api_key else None
     use_tls = bool(access.references()) if access.tls is None else access.tls
+    if api_key:
+        api_key.token()
     if not use_tls:
         return api_key, False
     return api_key, TLSConfig(
@@ -231,13 +241,19 @@ def _material(access: Access) -> tuple[Secret | None, TLSConfig | bool]:
 
 
 def _bytes(reference: str) -> bytes | None:
-    return parse(reference).read().value.encode() if reference else None
+    return parse_secret(reference).read().value.encode() if reference else None
+
+
+def _host(address: str) -> str:
+    """HOST of HOST:PORT; of an IPv6 address what stands in its brackets. Empty for what is read in
+    more than one way: the SDK's reader is not ours."""
+    match = _ADDRESS.fullmatch(address)
+    return match["host"].strip("[]") if match else ""
 
 
 def _typed(what: str, problem: RPCError, secret: Secret | None) -> ExternalError:
-    message = f"{what}: {problem.message[:500]}"
-    if secret is not None:
-        message = secret.scrub(message)
+    words = problem.message if secret is None else secret.scrub(problem.message)
+    message = f"{what}: {foreign_words(words)}"
     status = problem.status
     if unreadable := _unreadable(what, problem, message):
         return unreadable
@@ -275,7 +291,8 @@ def _undecodable(what: str, why: str) -> Refused:
 
 def _reason(problem: Exception) -> str:
     """The first line of what the SDK says, without the Rust debug output after it."""
-    return str(problem).splitlines()[0][:200] if str(problem) else type(problem).__name__
+    lines = str(problem).splitlines()
+    return foreign_words(lines[0], 200) if lines else type(problem).__name__
 
 
 def _pause(problem: ExternalError, attempt: int, attempts: int, deadline: float) -> float | None:

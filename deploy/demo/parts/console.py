@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.demo.parts import argo, celery_workers
+from deploy.demo.parts.kubeconfig_files import files_named_in
 from deploy.demo.stack import probes
 from deploy.demo.stack.part import Part
 from deploy.demo.stack.state import ROOT, State
@@ -43,6 +44,11 @@ class StackConfig:
         """Where Temporal's own UI answers."""
         return f"http://127.0.0.1:{self.temporal_ui_port}"
 
+    def credentials(self) -> list[Path]:
+        """The files that targets may name, one by one: other secrets lie beside them."""
+        own = [self.kubeconfig, argo.server_token(self.state)]
+        return own + (files_named_in(self.kubeconfig) if self.kubernetes == "external" else [])
+
     def environment(self) -> dict[str, str]:
         """The environment of every Django process, and of `manage.py` by hand."""
         return {
@@ -59,6 +65,9 @@ class StackConfig:
             "STATIC_ROOT": str(self.state.directory / "static"),
             "WHITENOISE_USE_FINDERS": "true",
             "LOG_FORMAT": "console",
+            "CREDENTIAL_DIRS": ",".join(map(str, self.credentials())),
+            # Of a cluster of the user's own: what their kubectl runs, the demo runs too.
+            "CREDENTIAL_PLUGINS": "true" if self.kubernetes == "external" else "false",
             # Quick enough to watch drift being found and healed.
             "SWEEP_SECONDS": "15",
             "PROBE_SECONDS": "15",

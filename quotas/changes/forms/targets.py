@@ -18,10 +18,15 @@ from tenants.rules import LINKS, LONGEST_RETENTION, LONGEST_URL, RETENTION
 
 CREDENTIALS = (
     "Where the credential is, never the secret itself: in-cluster · "
-    "kubeconfig:/etc/headroom/prod.kubeconfig#prod-gke · env:TEMPORAL_API_KEY · "
-    "file:/var/run/secrets/temporal-key"
+    "kubeconfig:/etc/headroom/credentials/prod.kubeconfig#prod-gke · env:HEADROOM_CRED_TEMPORAL · "
+    "file:/etc/headroom/credentials/temporal-key"
 )
 LONGEST_OPTIONS = 20_000
+NO_CREDENTIAL = "none"
+"""What is typed to take a credential away: an empty field leaves it as it is."""
+KEPT_CREDENTIALS = ("credential", "argo_server_token")
+_ARGO_SERVER = ("argo_server", "argo_server_ca_file", "argo_server_insecure")
+"""What says whom the Argo server's token is sent to."""
 _OWN = {
     "temporal": ("namespace", "queues"),
     "argo": ("argo_server", "argo_server_token", "controller_namespace"),
@@ -171,9 +176,36 @@ class TargetForm(ReasonForm):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.fields["kind"].choices = kinds  # type: ignore[attr-defined]  # a ChoiceField
+        # Never put into the page: what is sent with another address has been typed for it.
+        self._kept = {name: str(self.initial.pop(name, "") or "") for name in KEPT_CREDENTIALS}
+        self._known_options = self.initial.pop("options", {})
         if not is_new:
             for name in ("slug", "kind"):
                 self.fields[name].disabled = True
+        for name, reference in self._kept.items():
+            if reference:
+                field = self.fields[name]
+                field.widget.attrs["placeholder"] = reference
+                field.help_text = (
+                    f"Empty: stays {reference}, unless the address changes: then say it again. "
+                    f"“{NO_CREDENTIAL}”: without one."
+                )
+
+    def clean(self) -> dict[str, Any]:
+        """The Argo server's token, where it is kept, goes to the server that it was said for."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        options = {**(cleaned.get("more") or {}), "argo_server": cleaned.get("argo_server", "")}
+        moved = any(
+            (options.get(name) or None) != (self._known_options.get(name) or None)
+            for name in _ARGO_SERVER
+        )
+        if self._kept["argo_server_token"] and not cleaned.get("argo_server_token") and moved:
+            self.add_error(
+                "argo_server_token",
+                "The Argo server is another one now, and the token would be sent there: say again "
+                f"where it is, or “{NO_CREDENTIAL}”.",
+            )
+        return cleaned
 
     def clean_queues(self) -> dict[str, dict[str, int]]:
         """Shared queues by name; rates in milli-requests/s."""
@@ -209,18 +241,24 @@ class TargetForm(ReasonForm):
     def given(self) -> dict[str, Any]:
         """The fields of the target as the services take them; the form must be valid."""
         cleaned = self.cleaned_data
-        names = ("endpoint", "credential", "drift_policy", "concurrency", "enabled")
+        names = ("endpoint", "drift_policy", "concurrency", "enabled")
+        entered = cleaned["credential"].strip()
+        credential = {"credential": "" if entered == NO_CREDENTIAL else entered}
         return {
             "name": cleaned["name"].strip() or cleaned["slug"],
             "options": self._options(),
             **{name: cleaned[name] for name in names},
+            **(credential if entered else {}),
         }
 
     def _options(self) -> dict[str, Any]:
         options = dict(self.cleaned_data["more"])
         for name in (*_OWN.get(self.cleaned_data["kind"], ()), *_EVERY_KIND):
-            if self.cleaned_data[name]:
-                options[name] = self.cleaned_data[name]
+            value = self.cleaned_data[name]
+            if name in self._kept:
+                value = "" if value == NO_CREDENTIAL else value or self._kept[name]
+            if value:
+                options[name] = value
         return options
 
 

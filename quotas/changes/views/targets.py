@@ -47,7 +47,8 @@ def target_new(request: SignedInRequest) -> HttpResponse:
 def target_edit(request: SignedInRequest, slug: str) -> HttpResponse:
     """Everything of a target but its short name and kind."""
     target = get_object_or_404(Target, slug=slug)
-    initial = {name: getattr(target, name) for name in _NAMES} | shown_options(target.options)
+    known = {name: getattr(target, name) for name in _NAMES} | {"options": target.options}
+    initial = known | shown_options(target.options)
     form = TargetForm(bound_data(request), kinds=_kinds(), is_new=False, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:

@@ -5,6 +5,7 @@ Each writes its rows, its entry in the ledger and what pushes it in one transact
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -60,7 +61,7 @@ def edit_tenant(
 def add_target(*, actor: Actor, reason: str, **fields: Any) -> Target:
     """A new target, as `governance.create_target`; it is probed and prepared at once."""
     target = tenants.create_target(actor=actor, reason=reason, **fields)
-    _require_valid_options(target)
+    _require_valid_options(target.kind, target.options)
     _probe_afresh(target)
     return target
 
@@ -72,12 +73,13 @@ def edit_target(
     """Changes a target's settings, as `governance.update_target`. What was known of it is in
     doubt then: it is probed, prepared, swept and written to at once, also if it was resting."""
     before = Target.objects.get(pk=target.pk)
+    if isinstance(options := fields.get("options"), Mapping):
+        _require_valid_options(target.kind, options)
     tenants.update_target(
         target=target, expected_generation=expected_generation, actor=actor, reason=reason, **fields
     )
     if target.generation == before.generation:
         return target
-    _require_valid_options(target)
     unknown: dict[str, Any] = {"checked_at": None, "failures": 0, "not_before": None}
     if any(getattr(before, name) != getattr(target, name) for name in _WHERE):
         unknown |= {"features": {}}  # it may be another server
@@ -110,9 +112,9 @@ def edit_drift_policy(
     )
 
 
-def _require_valid_options(target: Target) -> None:
+def _require_valid_options(kind: str, options: Mapping[str, Any]) -> None:
     """Options that its adapter cannot read would stop everything there. Undoes the edit."""
-    if error := registry.adapter_for(target.kind).options_error(target.options):
+    if error := registry.adapter_for(kind).options_error(options):
         raise DomainError("invalid", f"Options: {error}", field="options")
 
 

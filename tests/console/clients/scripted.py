@@ -66,7 +66,7 @@ def scripted(*answers: Answer) -> Iterator[Script]:
             self.end_headers()
             self.wfile.write(raw)
 
-        do_GET = do_PATCH = do_POST = do_DELETE = answer  # noqa: N815  # http.server's names
+        do_GET = do_HEAD = do_PATCH = do_POST = do_PUT = do_DELETE = answer  # noqa: N815  # http.server's names
 
         def log_message(self, *args: Any) -> None:
             """Say nothing."""

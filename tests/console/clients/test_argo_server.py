@@ -27,9 +27,9 @@ def archived(number: int) -> dict[str, Any]:
 
 
 def test_archived_workflows_come_in_pages(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ARGO_TOKEN", "secret-token")
+    monkeypatch.setenv("HEADROOM_CRED_ARGO", "secret-token")
     fake.archived = [archived(number) for number in range(5)]
-    server = ArgoServer(fake.url, token="env:ARGO_TOKEN")
+    server = ArgoServer(fake.url, token="env:HEADROOM_CRED_ARGO")
     since = datetime(2026, 11, 22, 10, tzinfo=UTC)
     pages = list(server.archived("acme", started_after=since, page=2))
     assert [len(page) for page in pages] == [2, 2, 1]
@@ -63,3 +63,28 @@ def test_an_address_that_is_none_is_refused_and_one_that_is_away_unreachable() -
         ArgoServer("argo:2746")
     with pytest.raises(Unreachable):
         ArgoServer("http://127.0.0.1:1", timeout=10.0).version()  # clock: away
+
+
+@pytest.mark.parametrize("url", ["http://argo.invalid:2746", "http://192.0.2.1", "http://[::1"])
+def test_its_token_is_not_sent_over_plain_http_but_to_this_machine(url: str) -> None:
+    with pytest.raises(Refused) as caught:
+        ArgoServer(url, token="env:HEADROOM_CRED_ARGO")
+    assert caught.value.code == "credential"
+    assert "192.0.2.1" in repr(ArgoServer("http://192.0.2.1"))  # nothing is given away
+
+
+@pytest.mark.parametrize("token", ["in-cluster", "kubeconfig:/etc/headroom/config"])
+def test_what_is_for_clusters_is_not_sent_to_it(fake: Fake, token: str) -> None:
+    with pytest.raises(Refused, match="for clusters only"):
+        ArgoServer(fake.url, token=token)
+
+
+def test_a_token_that_is_none_and_a_ca_from_elsewhere_are_refused(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADROOM_CRED_ARGO", "root:x:0:0\nbin:x:1:1")
+    with pytest.raises(Refused, match="is not a token"):
+        ArgoServer(fake.url, token="env:HEADROOM_CRED_ARGO").version()
+    with pytest.raises(Refused, match="CREDENTIAL_DIRS"):
+        ArgoServer("https://127.0.0.1:1", ca_file="/etc/hostname").version()
+    assert fake.paths == []

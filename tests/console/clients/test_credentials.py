@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from console.clients.credentials import Reference, Secret, parse
+from console.clients.credentials import Reference, Secret, parse, parse_secret
 from console.errors import Refused
 
 
@@ -39,15 +39,15 @@ def test_a_secret_does_not_show_itself() -> None:
 
 
 def test_a_secret_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HEADROOM_TEST_KEY", " s3cr3t\n")
-    assert parse("env:HEADROOM_TEST_KEY").read().value == "s3cr3t"
-    before = parse("env:HEADROOM_TEST_KEY").stamp()
-    monkeypatch.setenv("HEADROOM_TEST_KEY", "other")
-    assert parse("env:HEADROOM_TEST_KEY").stamp() != before
-    assert "other" not in parse("env:HEADROOM_TEST_KEY").stamp()
-    monkeypatch.delenv("HEADROOM_TEST_KEY")
-    with pytest.raises(Refused, match="HEADROOM_TEST_KEY is not set"):
-        parse("env:HEADROOM_TEST_KEY").read()
+    monkeypatch.setenv("HEADROOM_CRED_KEY", " s3cr3t\n")
+    assert parse("env:HEADROOM_CRED_KEY").read().value == "s3cr3t"
+    before = parse("env:HEADROOM_CRED_KEY").stamp()
+    monkeypatch.setenv("HEADROOM_CRED_KEY", "other")
+    assert parse("env:HEADROOM_CRED_KEY").stamp() != before
+    assert "other" not in parse("env:HEADROOM_CRED_KEY").stamp()
+    monkeypatch.delenv("HEADROOM_CRED_KEY")
+    with pytest.raises(Refused, match="HEADROOM_CRED_KEY is not set"):
+        parse("env:HEADROOM_CRED_KEY").read()
 
 
 def test_a_secret_comes_from_a_file_and_its_stamp_follows_changes(tmp_path: Path) -> None:
@@ -79,10 +79,41 @@ def test_empty_and_binary_files_are_refused(tmp_path: Path) -> None:
 def test_a_kubeconfig_path_may_come_from_the_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("HEADROOM_TEST_KUBE", str(tmp_path / "config"))
-    assert parse("kubeconfig:env:HEADROOM_TEST_KUBE#x").path() == tmp_path / "config"
+    monkeypatch.setenv("HEADROOM_CRED_KUBE", str(tmp_path / "config"))
+    assert parse("kubeconfig:env:HEADROOM_CRED_KUBE#x").path() == tmp_path / "config"
 
 
-def test_in_cluster_points_at_the_service_account() -> None:
-    assert str(parse("in-cluster").path()).endswith("serviceaccount/token")
+def test_what_is_for_the_own_cluster_is_given_to_nobody_else() -> None:
     assert parse("in-cluster").stamp() == "in-cluster"
+    with pytest.raises(Refused, match="for the cluster that we run in"):
+        parse("in-cluster").read()
+
+
+@pytest.mark.parametrize("text", ["in-cluster", "kubeconfig:/etc/headroom/config"])
+def test_what_is_for_clusters_is_no_secret_to_be_sent(text: str) -> None:
+    with pytest.raises(Refused, match="for clusters only"):
+        parse_secret(text)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "root:x:0:0:root:/root:/bin/sh\nbin:x:1:1",
+        "a\r\nX-Evil: 1",
+        "a\tb",
+        "a b c",
+        "é",
+        "\u202e",
+        "",
+    ],
+)
+def test_what_no_token_looks_like_is_not_sent_as_one(value: str) -> None:
+    with pytest.raises(Refused, match="is not a token") as caught:
+        Secret(value).token()
+    assert caught.value.code == "credential"
+    assert not value or value not in caught.value.message
+
+
+@pytest.mark.parametrize("value", ["eyJhbGciOi.eyJpc3Mi.c2ln", "Bearer abc", "a/b+c=~"])
+def test_what_looks_like_one_is(value: str) -> None:
+    assert Secret(value).token() == value

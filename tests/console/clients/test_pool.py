@@ -14,7 +14,9 @@ ROOT = Path(__file__).resolve().parents[3]
 
 FORKING = """
 import os, sys
-from console.clients import bridge, pool
+from pathlib import Path
+from console.clients import allowance, bridge, pool
+allowance.configure(lambda: allowance.Allowance(places=(Path("/"),)))
 kube, temporal = pool.kubernetes(sys.argv[1]), pool.temporal(sys.argv[2])
 kube.version(); temporal.probe()
 children = []

@@ -114,11 +114,10 @@ def test_members_come_and_go() -> None:
     [
         "",
         "in-cluster",
-        "env:TEMPORAL_API_KEY",
+        "env:HEADROOM_CRED_TEMPORAL",
         "file:/run/secrets/token",
-        "kubeconfig:/etc/kube/config#prod",
-        "kubeconfig:env:KUBECONFIG#prod",
-        "kubeconfig:~/.kube/config",
+        "kubeconfig:/etc/headroom/config#prod",
+        "kubeconfig:env:HEADROOM_CRED_KUBECONFIG#prod",
     ],
 )
 def test_references_to_credentials_are_taken(reference: str) -> None:

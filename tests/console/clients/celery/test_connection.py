@@ -26,8 +26,8 @@ def test_the_password_of_a_broker_that_is_away_is_in_no_error(
     scheme: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"{scheme}://headroom:{QUOTED}@127.0.0.1:{any_free()}/1"
-    monkeypatch.setenv("SAMPLE_BROKER", url)
-    client = CeleryClient("", credential="env:SAMPLE_BROKER", timeout=10.0)  # clock: away
+    monkeypatch.setenv("HEADROOM_CRED_BROKER", url)
+    client = CeleryClient("", credential="env:HEADROOM_CRED_BROKER", timeout=10.0)  # clock: away
     with pytest.raises(Unreachable) as caught:
         client.probe()
     for text in (str(caught.value), repr(caught.value), repr(client), repr(client.events())):
@@ -39,9 +39,9 @@ def test_a_wrong_password_is_refused_and_not_shown(
     valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"redis://headroom:{QUOTED}@{valkey.address}/1"
-    monkeypatch.setenv("SAMPLE_BROKER", url)
+    monkeypatch.setenv("HEADROOM_CRED_BROKER", url)
     with pytest.raises(Refused) as caught:
-        CeleryClient("", credential="env:SAMPLE_BROKER").probe()
+        CeleryClient("", credential="env:HEADROOM_CRED_BROKER").probe()
     assert caught.value.code == "unauthenticated"
     assert SECRET not in str(caught.value)
     assert QUOTED not in str(caught.value)
@@ -65,6 +65,19 @@ def test_what_is_no_broker_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(Refused) as caught:
         CeleryClient(url).probe()
     assert not url or url not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "reference", ["env:CELERY_BROKER_URL", "file:/etc/hostname", "in-cluster", "kubeconfig:/x"]
+)
+def test_what_is_not_a_credential_here_is_not_read(
+    reference: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", f"redis://:{QUOTED}@127.0.0.1:1/1")
+    with pytest.raises(Refused) as caught:
+        CeleryClient("redis://127.0.0.1:1/1", credential=reference).probe()
+    assert caught.value.code == "credential"
+    assert QUOTED not in caught.value.message
 
 
 def test_a_broker_that_hangs_is_unreachable_in_bounded_time(valkey: ValkeyServer) -> None:

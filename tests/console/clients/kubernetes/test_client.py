@@ -68,7 +68,7 @@ def test_a_probe_says_who_we_are_and_what_is_served(client: KubernetesClient) ->
 
 
 def test_missing_permissions_are_named_one_by_one(kube: Cluster, space: str) -> None:
-    member = KubernetesClient("env:HEADROOM_TEST_MEMBER", server=kube.url, **UNVERIFIED)
+    member = KubernetesClient("env:HEADROOM_CRED_MEMBER", server=kube.url, **UNVERIFIED)
     admin = KubernetesClient(f"kubeconfig:{kube.kubeconfig}")
     wanted = [
         ApiPermission("patch", "resourcequotas"),
@@ -89,12 +89,12 @@ UNVERIFIED: dict[str, Any] = {"insecure_skip_tls_verify": True}
 
 @pytest.fixture(autouse=True)
 def member_token(kube: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HEADROOM_TEST_MEMBER", kube.tokens["member"])
+    monkeypatch.setenv("HEADROOM_CRED_MEMBER", kube.tokens["member"])
 
 
 def test_an_untrusted_certificate_is_refused_and_not_repeated(kube: Cluster) -> None:
     with pytest.raises(Refused) as caught:
-        KubernetesClient("env:HEADROOM_TEST_MEMBER", server=kube.url).version()
+        KubernetesClient("env:HEADROOM_CRED_MEMBER", server=kube.url).version()
     assert caught.value.code == "tls"
 
 
@@ -102,8 +102,8 @@ def test_a_kubeconfig_in_the_environment_works_like_the_file(
     kube: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = Path(kube.kubeconfig).read_text()
-    monkeypatch.setenv("HEADROOM_TEST_KUBECONFIG", text)
-    assert KubernetesClient("env:HEADROOM_TEST_KUBECONFIG").probe().user == "admin"
+    monkeypatch.setenv("HEADROOM_CRED_KUBECONFIG", text)
+    assert KubernetesClient("env:HEADROOM_CRED_KUBECONFIG").probe().user == "admin"
     context = yaml.safe_load(text)["current-context"]
     named = KubernetesClient(f"kubeconfig:{kube.kubeconfig}#{context}")
     assert named.version()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from console.clients.contracts import AppliedObject
 from console.clients.kubernetes import session
@@ -34,7 +35,7 @@ MODIFIED = Answer(
 
 @pytest.fixture(autouse=True)
 def token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HEADROOM_TEST_TOKEN", TOKEN)
+    monkeypatch.setenv("HEADROOM_CRED_TOKEN", TOKEN)
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ class Watched:
 
 
 def client_of(script: Script, timeout: float = HANGS) -> KubernetesClient:
-    return KubernetesClient("env:HEADROOM_TEST_TOKEN", server=script.url, timeout=timeout)
+    return KubernetesClient("env:HEADROOM_CRED_TOKEN", server=script.url, timeout=timeout)
 
 
 def test_a_bare_token_is_sent_to_the_given_server() -> None:
@@ -148,7 +149,7 @@ def test_final_answers_are_not_repeated(
 @pytest.mark.usefixtures("hurried")
 def test_a_server_error_is_repeated_and_then_unreachable() -> None:
     with scripted(Answer(503, b"upstream down")) as script:
-        with pytest.raises(Unreachable, match="upstream down"):
+        with pytest.raises(Unreachable, match="HTTP 503"):
             client_of(script).version()
         assert len(script.seen) == session.ATTEMPTS
 
@@ -206,7 +207,7 @@ def test_a_token_that_stays_wrong_is_refused_without_showing_it(
 
 def test_nobody_listening_is_unreachable_at_once() -> None:
     url = f"http://127.0.0.1:{any_free()}"
-    client = KubernetesClient("env:HEADROOM_TEST_TOKEN", server=url, timeout=HANGS)
+    client = KubernetesClient("env:HEADROOM_CRED_TOKEN", server=url, timeout=HANGS)
     begun = time.monotonic()
     with pytest.raises(Unreachable, match="read the version"):
         client.version()
@@ -283,8 +284,8 @@ def test_a_broken_kubeconfig_is_refused_without_quoting_it(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "config").write_text(text)
-    monkeypatch.setenv("HEADROOM_TEST_KUBECONFIG", text)
-    for reference in (f"kubeconfig:{tmp_path / 'config'}", "env:HEADROOM_TEST_KUBECONFIG"):
+    monkeypatch.setenv("HEADROOM_CRED_KUBECONFIG", text)
+    for reference in (f"kubeconfig:{tmp_path / 'config'}", "env:HEADROOM_CRED_KUBECONFIG"):
         with pytest.raises(Refused) as caught:
             KubernetesClient(reference).version()
         assert caught.value.code == "credential"
@@ -293,8 +294,9 @@ def test_a_broken_kubeconfig_is_refused_without_quoting_it(
 
 
 def test_a_credential_plugin_that_fails_is_refused_instead_of_going_on_as_anonymous(
-    tmp_path: Path,
+    tmp_path: Path, settings: Settings
 ) -> None:
+    settings.CREDENTIAL_PLUGINS = True
     with scripted(VERSION) as script:
         (tmp_path / "config").write_text(
             f"clusters: [{{name: a, cluster: {{server: '{script.url}'}}}}]\n"
@@ -307,7 +309,10 @@ def test_a_credential_plugin_that_fails_is_refused_instead_of_going_on_as_anonym
         assert script.seen == []
 
 
-def test_a_credential_plugin_that_hangs_does_not_hang_us(tmp_path: Path) -> None:
+def test_a_credential_plugin_that_hangs_does_not_hang_us(
+    tmp_path: Path, settings: Settings
+) -> None:
+    settings.CREDENTIAL_PLUGINS = True
     (tmp_path / "config").write_text(
         "clusters: [{name: a, cluster: {server: 'http://127.0.0.1:1'}}]\n"
         "contexts: [{name: a, context: {cluster: a, user: a}}]\ncurrent-context: a\n"
@@ -324,4 +329,4 @@ def test_a_credential_plugin_that_hangs_does_not_hang_us(tmp_path: Path) -> None
 
 def test_a_bare_token_without_a_server_is_refused() -> None:
     with pytest.raises(Refused, match="needs the server's address"):
-        KubernetesClient("env:HEADROOM_TEST_TOKEN").version()
+        KubernetesClient("env:HEADROOM_CRED_TOKEN").version()

@@ -137,11 +137,11 @@ def test_a_server_that_is_slow_to_open_a_watch_is_given_time_to_fill_it(
             """Say nothing."""
 
     ended = threading.Event()
-    monkeypatch.setenv("HEADROOM_TEST_TOKEN", "s3cr3t")
+    monkeypatch.setenv("HEADROOM_CRED_TOKEN", "s3cr3t")
     with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         slow = KubernetesClient(
-            "env:HEADROOM_TEST_TOKEN", server=f"http://127.0.0.1:{server.server_port}"
+            "env:HEADROOM_CRED_TOKEN", server=f"http://127.0.0.1:{server.server_port}"
         )
         assert told(slow, {MAPS: "1"}) == [("ADDED", "late")]
         slow.close()

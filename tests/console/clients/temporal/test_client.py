@@ -249,9 +249,9 @@ def test_something_that_accepts_and_never_speaks_is_unreachable_in_time() -> Non
 
 
 def test_an_api_key_is_never_shown(temporal_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HEADROOM_TEST_API_KEY", "s3cr3t-key")
+    monkeypatch.setenv("HEADROOM_CRED_API_KEY", "s3cr3t-key")
     client = TemporalClient(
-        temporal_address, tls=False, api_key="env:HEADROOM_TEST_API_KEY", timeout=PATIENCE
+        temporal_address, tls=False, api_key="env:HEADROOM_CRED_API_KEY", timeout=PATIENCE
     )
     assert client.probe().namespace_exists is True
     with pytest.raises(NotFound) as caught:
@@ -260,14 +260,38 @@ def test_an_api_key_is_never_shown(temporal_address: str, monkeypatch: pytest.Mo
     assert "s3cr3t-key" not in shown
     # Given without a word about TLS it does not travel in the clear.
     # clock: the server does not speak TLS
-    secure = TemporalClient(temporal_address, api_key="env:HEADROOM_TEST_API_KEY", timeout=1)
+    secure = TemporalClient(temporal_address, api_key="env:HEADROOM_CRED_API_KEY", timeout=1)
     with pytest.raises(Unreachable) as refused:
         secure.probe()
     assert "s3cr3t-key" not in repr(refused.value)
 
 
 def test_a_missing_credential_is_refused_before_anything_is_sent(temporal_address: str) -> None:
-    with pytest.raises(Refused, match="HEADROOM_TEST_ABSENT"):
-        TemporalClient(temporal_address, api_key="env:HEADROOM_TEST_ABSENT").probe()
+    with pytest.raises(Refused, match="HEADROOM_CRED_ABSENT"):
+        TemporalClient(temporal_address, api_key="env:HEADROOM_CRED_ABSENT").probe()
     with pytest.raises(Refused, match="not a credential reference"):
         TemporalClient(temporal_address, api_key="s3cr3t")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["192.0.2.1:7233", "temporal.invalid:7233", "temporal.invalid\\@127.0.0.1:7233",
+     "127.0.0.1:7233@temporal.invalid", "[::2]:7233", "http://127.0.0.1:7233", ""],
+)  # fmt: skip
+def test_an_api_key_is_not_sent_in_the_clear_but_to_this_machine(address: str) -> None:
+    with pytest.raises(Refused, match="without TLS to this machine only"):
+        TemporalClient(address, tls=False, api_key="env:HEADROOM_CRED_API_KEY")
+
+
+@pytest.mark.parametrize("reference", ["in-cluster", "kubeconfig:/etc/headroom/config"])
+def test_what_is_for_clusters_is_not_sent_to_a_temporal_server(reference: str) -> None:
+    for option in ("api_key", "client_cert", "client_key", "server_ca"):
+        options: dict[str, Any] = {option: reference}
+        with pytest.raises(Refused, match="for clusters only"):
+            TemporalClient("127.0.0.1:7233", **options)
+
+
+@pytest.mark.parametrize("reference", ["env:SECRET_KEY", "file:/etc/hostname"])
+def test_what_is_not_a_credential_here_is_not_read(reference: str) -> None:
+    with pytest.raises(Refused, match="may not be used as a credential"):
+        TemporalClient("127.0.0.1:1", api_key=reference, timeout=5).probe()  # clock: it is refused

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.quotas.changes.page_client import browser, field_value, said
 NEW = reverse("changes:target_new")
 TEMPORAL: dict[str, Any] = {
     "slug": "temporal-eu", "kind": "temporal", "endpoint": "temporal.example:7233",
-    "credential": "env:TEMPORAL_API_KEY", "namespace": "jobs",
+    "credential": "env:HEADROOM_CRED_TEMPORAL", "namespace": "jobs",
     "queues": "jobs-shared 10/s 100/s\nbulk - 5/s\nplain", "more": "tls: true",
     "drift_policy": "hold", "concurrency": "8", "enabled": "on", "reason": "new region",
 }  # fmt: skip
@@ -134,7 +135,7 @@ LINKS = {
 }
 ARGO: dict[str, Any] = {
     "slug": "argo-eu", "kind": "argo", "credential": "kubeconfig:/etc/headroom/eu",
-    "argo_server": "https://argo.example:2746", "argo_server_token": "env:ARGO_TOKEN",
+    "argo_server": "https://argo.example:2746", "argo_server_token": "env:HEADROOM_CRED_ARGO",
     "trail_retention_days": "30", "drift_policy": "hold", "concurrency": "8", "enabled": "on",
     "reason": "workflows too", **LINKS,
 }  # fmt: skip
@@ -146,7 +147,7 @@ def test_an_argo_target_has_its_server_and_its_links(dataset: SimpleNamespace) -
     target = Target.objects.get(slug="argo-eu")
     assert target.options == {
         "argo_server": "https://argo.example:2746",
-        "argo_server_token": "env:ARGO_TOKEN",
+        "argo_server_token": "env:HEADROOM_CRED_ARGO",
         "trail_retention_days": 30,
         **LINKS,
     }
@@ -160,3 +161,66 @@ def test_the_token_of_an_argo_server_is_never_stored_itself(dataset: SimpleNames
     assert response.status_code == 422
     assert "options.argo_server_token is named like a secret" in said(response)
     assert not Target.objects.filter(slug="argo-eu").exists()
+
+
+def edited(slug: str, form: dict[str, Any], **change: str) -> Any:
+    """The answer to an edit that changes so much of the form."""
+    admin, path = browser(), reverse("changes:target_edit", args=[slug])
+    page = admin.get(path)
+    generation = field_value(page, "generation")
+    return admin.post(path, {**form, "generation": generation, "reason": "moved", **change})
+
+
+def test_an_edited_target_keeps_its_credential_which_is_not_in_the_form(
+    dataset: SimpleNamespace,
+) -> None:
+    browser().post(NEW, ARGO)
+    page = browser().get(reverse("changes:target_edit", args=["argo-eu"]))
+    for name in ("credential", "argo_server_token"):
+        (tag,) = re.findall(rf'<input[^>]*name="{name}"[^>]*>', page.content.decode())
+        assert "value=" not in tag
+    assert 'placeholder="kubeconfig:/etc/headroom/eu"' in page.content.decode()
+    kept = {**ARGO, "credential": "", "argo_server_token": ""}
+    assert edited("argo-eu", kept, concurrency="9").status_code == 302
+    target = Target.objects.get(slug="argo-eu")
+    assert (target.concurrency, target.credential) == (9, ARGO["credential"])
+    assert target.options["argo_server_token"] == ARGO["argo_server_token"]
+
+
+def test_another_address_needs_the_credential_typed_again(dataset: SimpleNamespace) -> None:
+    browser().post(NEW, TEMPORAL)
+    moved = {**TEMPORAL, "endpoint": "elsewhere.example:7233"}
+    refused = edited("temporal-eu", moved, credential="")
+    assert refused.status_code == 422
+    assert "say again where the credential is" in said(refused)
+    plain = edited("temporal-eu", TEMPORAL, credential="", more="")  # TLS is left out
+    assert "say again where the credential is" in said(plain)
+    assert Target.objects.get(slug="temporal-eu").endpoint == TEMPORAL["endpoint"]
+    assert edited("temporal-eu", moved).status_code == 302
+    assert Target.objects.get(slug="temporal-eu").endpoint == "elsewhere.example:7233"
+
+
+def test_another_argo_server_needs_its_token_typed_again(dataset: SimpleNamespace) -> None:
+    browser().post(NEW, ARGO)
+    moved = {**ARGO, "credential": "", "argo_server": "https://elsewhere.example:2746"}
+    refused = edited("argo-eu", moved, argo_server_token="")
+    assert refused.status_code == 422
+    assert "the token would be sent there" in said(refused)
+    less = edited(
+        "argo-eu",
+        {**ARGO, "credential": ""},
+        argo_server_token="",
+        more="argo_server_insecure: true",
+    )
+    assert "the token would be sent there" in said(less)
+    assert edited("argo-eu", moved).status_code == 302
+    options = Target.objects.get(slug="argo-eu").options
+    assert options["argo_server"] == "https://elsewhere.example:2746"
+
+
+def test_a_credential_is_taken_away_by_a_word(dataset: SimpleNamespace) -> None:
+    browser().post(NEW, ARGO)
+    assert edited("argo-eu", ARGO, credential="none", argo_server_token="none").status_code == 302
+    target = Target.objects.get(slug="argo-eu")
+    assert target.credential == ""
+    assert "argo_server_token" not in target.options

@@ -23,9 +23,12 @@ NEW = {
 }
 
 
+TEMPORAL = {"kind": "temporal", "credential": "env:HEADROOM_CRED_TEMPORAL"}
+
+
 def queues(**rates: Any) -> dict[str, Any]:
     """A Temporal target with one shared queue."""
-    return {"kind": "temporal", "options": {"queues": {"fair": rates}}}
+    return {**TEMPORAL, "options": {"queues": {"fair": rates}}}
 
 
 def test_a_target_is_added_changed_and_listed(admin: Rest) -> None:
@@ -51,7 +54,7 @@ def test_a_target_is_added_changed_and_listed(admin: Rest) -> None:
         ({"credential": "hunter2"}, "credential", "not a reference"),
         ({"options": {"password": "x"}}, "options", "named like a secret"),
         ({"options": {"ca_file": 1}}, "options", "path of a file"),
-        ({"kind": "temporal", "options": {"queues": ["a"]}}, "options", "use a mapping"),
+        ({**TEMPORAL, "options": {"queues": ["a"]}}, "options", "use a mapping"),
         (queues(base_rate="ten"), "options", "'ten' is not accepted"),
         (queues(base_rate=0), "options", "a base rate of 0 for unlimited"),
         (queues(queue_rate=8_388_609), "options", "cannot be stored exactly"),
@@ -106,3 +109,85 @@ def test_an_operator_asks_for_a_look_at_everything(
     response = operator.post("targets/eu-1/sync/")
     assert (response.status_code, response.json()) == (202, {"queued": True})
     assert len(tasks) == 1
+
+
+MOVES: list[dict[str, Any]] = [
+    {"endpoint": "https://elsewhere:6443"},
+    {"endpoint": ""},
+    {"options": {"ca_file": "/etc/headroom/ca.pem"}},
+    {"options": {"insecure_skip_tls_verify": True}},
+    {"options": {}},
+]
+CLUSTER = {
+    **NEW,
+    "endpoint": "https://eu:6443",
+    "credential": "env:HEADROOM_CRED_EU",
+    "options": {"ca_file": "/etc/headroom/eu.pem"},
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_another_address_needs_the_credential_said_again(admin: Rest, move: dict[str, Any]) -> None:
+    admin.post("targets/", CLUSTER)
+    tag = admin.get("targets/eu-1/")["ETag"]
+    refused = admin.patch("targets/eu-1/", {**move, **WHY}, If_Match=tag)
+    assert refused.status_code == 422
+    assert (refused.json()["code"], refused.json()["field"]) == ("credential_needed", "credential")
+    target = Target.objects.get()
+    assert (target.endpoint, target.options) == (CLUSTER["endpoint"], CLUSTER["options"])
+    for credential in ("env:HEADROOM_CRED_EU", ""):
+        again = {**move, **WHY, "credential": credential}
+        answer = admin.patch("targets/eu-1/", again, If_Match=admin.get("targets/eu-1/")["ETag"])
+        assert answer.status_code == 200, answer.content
+
+
+def test_what_does_not_change_the_address_needs_no_credential(admin: Rest) -> None:
+    admin.post("targets/", CLUSTER)
+    same = {"endpoint": CLUSTER["endpoint"], "options": CLUSTER["options"], "concurrency": 3}
+    tag = admin.get("targets/eu-1/")["ETag"]
+    assert admin.patch("targets/eu-1/", {**same, **WHY}, If_Match=tag).status_code == 200
+    links = {"options": {**CLUSTER["options"], "ui_url": "https://ui.example"}}  # type: ignore[dict-item]  # a mapping
+    tag = admin.get("targets/eu-1/")["ETag"]
+    assert admin.patch("targets/eu-1/", {**links, **WHY}, If_Match=tag).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"credential": "env:SECRET_KEY"}, "CREDENTIAL_ENV_PREFIX"),
+        ({"credential": "env:DATABASE_URL"}, "CREDENTIAL_ENV_PREFIX"),
+        ({"credential": "file:/etc/hostname"}, "CREDENTIAL_DIRS"),
+        ({"credential": "file:/etc/headroom/../hostname"}, "CREDENTIAL_DIRS"),
+        ({"credential": "kubeconfig:/root/.kube/config"}, "CREDENTIAL_DIRS"),
+        ({"credential": "kubeconfig:~/.kube/config"}, "CREDENTIAL_DIRS"),
+        ({"credential": "kubeconfig:env:HOME"}, "CREDENTIAL_ENV_PREFIX"),
+        ({"options": {"ca_file": "/etc/hostname"}}, "CREDENTIAL_DIRS"),
+        ({**TEMPORAL, "credential": "in-cluster"}, "for clusters only"),
+        ({**TEMPORAL, "credential": "kubeconfig:/etc/headroom/x"}, "for clusters only"),
+        ({**TEMPORAL, "options": {"server_ca": "file:/etc/hostname"}}, "CREDENTIAL_DIRS"),
+        ({**TEMPORAL, "options": {"client_key": "env:SECRET_KEY"}}, "CREDENTIAL_ENV_PREFIX"),
+        ({"kind": "argo", "options": {"argo_server": "https://argo:2746",
+                                      "argo_server_token": "env:SECRET_KEY"}},
+         "CREDENTIAL_ENV_PREFIX"),
+        ({"kind": "argo", "options": {"argo_server": "http://argo:2746",
+                                      "argo_server_token": "env:HEADROOM_CRED_ARGO"}},
+         "plain http"),
+    ],
+)  # fmt: skip
+def test_only_what_the_server_lets_be_named_is_a_credential(
+    admin: Rest, change: dict[str, Any], words: str
+) -> None:
+    refused = admin.post("targets/", {**NEW, **change})
+    assert refused.status_code == 422, refused.content
+    assert words in refused.json()["detail"]
+    assert not Target.objects.exists()
+
+
+def test_a_target_with_a_credential_of_older_days_can_still_be_edited(admin: Rest) -> None:
+    options = {"ca_file": "/etc/ssl/eu.pem"}
+    Target.objects.create(
+        slug="old", name="Old", kind="kubernetes", credential="env:OLD_TOKEN", options=options
+    )
+    tag = admin.get("targets/old/")["ETag"]
+    body = {"enabled": False, "options": {**options, "ui_url": "https://ui.example"}, **WHY}
+    assert admin.patch("targets/old/", body, If_Match=tag).status_code == 200

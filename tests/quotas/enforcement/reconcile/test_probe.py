@@ -6,14 +6,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
+from console.access.models import Role, User
 from console.audit.models import Entry
 from console.errors import Refused
 from quotas.enforcement.models import TargetSample, TargetState
 from quotas.enforcement.reconcile.probe import probe
 from quotas.enforcement.tasks import probe_target
 from tenants.models import Target
+from tests.console.clients.scripted import scripted
 from tests.quotas.enforcement.fakes import FakePlane, make_target, unreachable
 
 pytestmark = pytest.mark.django_db
@@ -86,3 +89,30 @@ def test_a_recovery_sets_the_drain_and_the_sweep_going(plane: FakePlane, sent: S
     later(target)
     assert sent == [("drain_target", (target.pk,)), ("sweep_target", (target.pk,))]
     assert TargetState.objects.get().not_before is None
+
+
+@pytest.mark.parametrize("kind", ["kubernetes", "argo", "temporal", "celery"])
+@pytest.mark.parametrize("reference", ["env:SECRET_KEY", "env:OLD_NAME", "file:/etc/hostname"])
+def test_a_target_of_older_days_whose_credential_may_not_be_used_says_what_to_do(
+    kind: str, reference: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_KEY", "our-own")
+    monkeypatch.setenv("OLD_NAME", "our-own")
+    with scripted() as script:
+        endpoint = script.url if kind in ("kubernetes", "argo") else script.url.partition("//")[2]
+        target = Target.objects.create(
+            slug="old", name="Old", kind=kind, endpoint=endpoint, credential=reference
+        )
+        for _ in range(2):
+            probed = probe(target.pk)
+        assert script.seen == []
+    assert probed is not None
+    state = TargetState.objects.get()
+    assert (state.condition, state.failures) == ("refused", 2)
+    client = Client()
+    client.force_login(User.objects.create_user("vera", role=Role.VIEWER))
+    page = client.get("/targets/old/").content.decode()
+    for text in (state.message, page):
+        assert "may not be used as a credential on this server" in text
+        assert "CREDENTIAL_ENV_PREFIX" in text or "CREDENTIAL_DIRS" in text
+        assert "our-own" not in text

@@ -158,14 +158,20 @@ def test_a_lock_of_another_namespace_or_map_is_not_ours() -> None:
     ("options", "message"),
     [
         ({}, ""),
-        ({"argo_server": "https://argo.example:2746", "argo_server_token": "env:ARGO"}, ""),
+        (
+            {
+                "argo_server": "https://argo.example:2746",
+                "argo_server_token": "env:HEADROOM_CRED_ARGO",
+            },
+            "",
+        ),
         ({"argo_server": "argo:2746"}, "argo_server: 'argo:2746' is not accepted"),
         ({"argo_server": 7}, "argo_server: 7 is not accepted"),
         (
             {"argo_server": "http://a", "argo_server_token": "ey.secret"},
             "argo_server_token: use a reference",
         ),
-        ({"argo_server_token": "env:ARGO"}, "there is no argo_server"),
+        ({"argo_server_token": "env:HEADROOM_CRED_ARGO"}, "there is no argo_server"),
         ({"argo_server_ca_file": 1}, "argo_server_ca_file is the path of a file"),
         ({"argo_server_insecure": "yes"}, "argo_server_insecure is true or false"),
         ({"controller_namespace": "Argo"}, "controller_namespace: 'Argo' is not"),
