@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import structlog
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from rest_framework import exceptions, status
@@ -16,6 +17,9 @@ from console.errors import DomainError, ExternalError
 from console.pages.kept import kept_at
 from console.request import current_request_id
 from console.rest.renderers import FastJSONRenderer
+from console.rest.tenant_view import is_tenants
+
+log = structlog.get_logger(__name__)
 
 # A name, not an address: RFC 9457 allows a URI that is only an identifier.
 _TYPES = "urn:headroom:problem:"
@@ -57,13 +61,16 @@ def problem(
 def problem_json(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: every refusal is application/problem+json, whatever was asked for;
     a bug stays a bug."""
+    request = context.get("request")
     if isinstance(error, Http404):
-        error = _not_found(context.get("request"))
+        error = _not_found(request)
+    elif request is not None and isinstance(error, ExternalError) and is_tenants(request):
+        error = _for_a_tenant(error)
     body, headers = _described(error)
     if body is None:
         return None
     set_rollback()
-    if request := context.get("request"):
+    if request is not None:
         request.accepted_renderer = FastJSONRenderer()
         request.accepted_media_type = FastJSONRenderer.media_type
     response = Response(body, status=body["status"], headers=headers)
@@ -75,6 +82,17 @@ def _not_found(request: Any) -> exceptions.NotFound:
     """The same words for what never was there, is not to be seen, or has been kept long enough."""
     words = [exceptions.NotFound.default_detail, kept_at(request.path) if request else ""]
     return exceptions.NotFound(" ".join(str(word) for word in words if word))
+
+
+def _for_a_tenant(error: ExternalError) -> ExternalError:
+    """The same decision without its words: they may name addresses, credentials, permissions."""
+    log.info("problem.for_a_tenant", code=error.code, error=error.message)
+    return ExternalError(
+        "The engine of this run cannot be asked now; the people who run the platform can see why.",
+        retryable=error.retryable,
+        code="engine_unavailable",
+        retry_after=error.retry_after,
+    )
 
 
 def _described(error: Exception) -> tuple[dict[str, Any] | None, dict[str, str]]:

@@ -22,6 +22,7 @@ from rest_framework.request import Request
 from console.errors import DomainError
 from console.rest.fields import Reason
 from console.rest.problems import InvalidBody
+from console.rest.tenant_view import MembersSee
 
 
 class Body(serializers.Serializer[Any]):
@@ -75,11 +76,18 @@ class Nothing(Body):
     """No field at all."""
 
 
-def described(name: str, doc: str, /, **fields: Any) -> type[serializers.Serializer[Any]]:
-    """A serializer class that describes a JSON object of answers in the schema under `name`."""
+def described(
+    name: str, doc: str, /, *, members_see: MembersSee | None = None, **fields: Any
+) -> type[serializers.Serializer[Any]]:
+    """A serializer class that describes a JSON object of answers in the schema under `name`.
+
+    `members_see` gives, for a row, the fields that members of a tenant see otherwise; None: they do
+    not see such rows at all (console/rest/tenant_view.py).
+    """
     made: type[serializers.Serializer[Any]] = type(
         f"{name}Serializer", (serializers.Serializer,), {"__doc__": doc, **fields}
     )
+    made.members_see = members_see and staticmethod(members_see)  # type: ignore[attr-defined]  # read by tenant_view
     return made
 
 

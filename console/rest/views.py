@@ -24,6 +24,7 @@ from console.access.rights import person_of
 from console.access.scoping import TenantScoped
 from console.errors import DomainError
 from console.rest.preconditions import Preconditions
+from console.rest.tenant_view import shown_to
 
 Row = Mapping[str, Any]
 READ: dict[str, Permission] = {"GET": Permission.VIEW}
@@ -54,7 +55,8 @@ class RowList(VisibleRows, ListAPIView[Any]):
         """One page."""
         self._refuse_unknown(request)
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(self.shape(page or []))
+        rows = shown_to(request, self.serializer_class, self.shape(page or []))
+        return self.get_paginated_response(rows)
 
     def _refuse_unknown(self, request: Request) -> None:
         filters = getattr(self, "filterset_class", None)
@@ -76,9 +78,10 @@ class RowDetail(VisibleRows):
         """The row as plain values."""
         raise NotImplementedError
 
-    def get(self, _: Request, *__: Any, **___: Any) -> Response:
+    def get(self, request: Request, *_: Any, **__: Any) -> Response:
         """Reads it."""
-        return Response(self.shape(self.get_object()))
+        (row,) = shown_to(request, self.serializer_class, [self.shape(self.get_object())])
+        return Response(row)
 
 
 class TaggedDetail(Preconditions, RowDetail):

@@ -21,9 +21,24 @@ from observability.jobs.models import ENGINE_CHOICES
 
 _NAMES = sorted({verb.name for verb in VERBS})
 
+
+def _action_for_members(row: Row) -> Row:
+    """What was done to their run, when, and what came of it; not who did it, why and where."""
+    texts = ("reason", "message", "label", "selection", "query")
+    hidden: dict[str, Any] = {
+        **dict.fromkeys(texts, ""),
+        "target": None,
+        "arguments": {},
+        "result": {},
+    }
+    return {name: hidden.get(name, "operator" if name == "actor" else row[name]) for name in row}
+
+
 ACTION = described(
     "Action",
-    "One thing that was asked to be done to a run, or to many.",
+    "One thing that was asked to be done to a run, or to many. Members of a tenant see what was "
+    "done to their runs and how it ended, without who did it and why.",
+    members_see=_action_for_members,
     id=s.IntegerField(),
     url=s.CharField(),
     engine=s.ChoiceField(choices=ENGINE_CHOICES),

@@ -33,6 +33,9 @@ class EngineFeatures:
     themselves. With `steps_are_pods` the steps of a run's events are its pods. `replayable` says by
     its run id whether a run has a history that code can be run against; None: none has.
 
+    Workers: with `workers_are_nodes` what works on its runs is told by the node of a cluster, which
+    is the operator's to know.
+
     Verbs: with `offers_open_steps` they take one of the run's open steps; with `repeats_calls` a
     retry sends the call again that the run's events recorded.
     """
@@ -48,5 +51,6 @@ class EngineFeatures:
     numbers_events: bool = False
     replayable: Callable[[str], bool] | None = None
     steps_are_pods: bool = False
+    workers_are_nodes: bool = False
     offers_open_steps: bool = False
     repeats_calls: bool = False

@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from console.rest.serializers import described
 from console.rest.views import Row
+from observability.engines.registry import adapter_for
 from observability.jobs.models import ENGINE_CHOICES, STATUS_CHOICES, ArchiveState, Attribution
 
 _text, _moment = serializers.CharField, serializers.DateTimeField
@@ -26,7 +27,7 @@ RUN_FIELDS: Final[dict[str, Any]] = {
     "id": _integer(),
     "key": _text(help_text="How other runs name it: ENGINE/LOCATION/EXTERNAL_ID/RUN_ID."),
     "engine": serializers.ChoiceField(choices=ENGINE_CHOICES),
-    "target": _text(),
+    "target": _text(allow_null=True, help_text="Null for members of a tenant."),
     "location": _text(help_text="Namespace, or queue of Celery."),
     "external_id": _text(help_text="Workflow id, Job or Workflow name, task id."),
     "run_id": _text(help_text="Run id or uid; empty where the engine has none."),
@@ -57,10 +58,33 @@ RUN_FIELDS: Final[dict[str, Any]] = {
     "archive": serializers.ChoiceField(choices=ArchiveState.choices),
     "updated_at": _moment(help_text="When this row last changed; see `updated_since`."),
 }
-RUN = described("JobRun", "One run of a job on one of the engines.", **RUN_FIELDS)
+
+
+def _run_for_members(row: Row) -> Row:
+    """Not which target it is, and of engines that name nodes of the platform not which one. Where
+    runs lie by the target's own short name (Celery), the engine's name stands there."""
+    target, engine = str(row["target"]), str(row["engine"])
+    names_nodes = adapter_for(engine).features.workers_are_nodes
+    own: dict[str, Any] = {"target": None, "worker": "" if names_nodes else row["worker"]}
+    if row["location"] == target:
+        own["location"] = engine
+    begin = f"{engine}/{target}/"
+    for name in ("key", "parent"):
+        if str(row[name]).startswith(begin):
+            own[name] = f"{engine}/{engine}/{str(row[name]).removeprefix(begin)}"
+    return own
+
+
+RUN = described(
+    "JobRun",
+    "One run of a job on one of the engines.",
+    members_see=_run_for_members,
+    **RUN_FIELDS,
+)
 RUN_DETAIL = described(
     "JobRunDetail",
     "One run, with what its starter said about it.",
+    members_see=_run_for_members,
     **RUN_FIELDS,
     attributes=serializers.DictField(help_text="Search attributes, labels or headers."),
     links=serializers.ListField(
@@ -74,7 +98,9 @@ EVENT_COLUMNS: Final = (
 )  # fmt: skip
 EVENT = described(
     "JobEvent",
-    "One thing that happened to a run. Secrets are masked, large payloads cut.",
+    "One thing that happened to a run. Secrets are masked, large payloads cut. Members of a tenant "
+    "see no `actor`: it may be a node of a cluster, or somebody of the platform.",
+    members_see=lambda _: {"actor": ""},
     seq=_integer(help_text="Order within the run."),
     key=_text(help_text="The engine's own name of it."),
     at=_moment(),

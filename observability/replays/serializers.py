@@ -75,7 +75,9 @@ class NewReplay(NewRunReplay):
 
 RESULT = described(
     "ReplayResult",
-    "How one run replayed; for a divergence, the first event that differs.",
+    "How one run replayed; for a divergence, the first event that differs. Members of a tenant see "
+    "whether and where it did, nothing of the code.",
+    members_see=lambda _: {"bundle": "", "actual": "", "message": ""},
     run=serializers.IntegerField(),
     replay=serializers.IntegerField(),
     bundle=serializers.CharField(),

@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from console.access.contracts import Permission
 from console.access.idempotency import Idempotent
 from console.access.rights import actor_of, person_of, require
+from console.rest.tenant_view import is_tenants, shown_to
 from console.rest.views import (
     READ,
     Row,
@@ -40,10 +41,12 @@ class RunActions(Idempotent, APIView):
     @extend_schema(responses={200: serializers.RUN_ACTIONS})
     def get(self, request: Request, pk: int) -> Response:
         """Verbs with the reason where one is not possible now, and the latest actions. Members see
-        what was done to their own tenants' runs."""
+        what was done to their own tenants' runs; nothing is possible for them."""
         run = _visible_run(request, pk)
-        possible = [serializers.offer_row(offer) for offer in offers(run) if not offer.hidden]
-        actions = [serializers.action_row(action) for action in of_run(run)[:SHOWN]]
+        offered = [] if is_tenants(request) else offers(run)
+        possible = [serializers.offer_row(offer) for offer in offered if not offer.hidden]
+        rows = [serializers.action_row(action) for action in of_run(run)[:SHOWN]]
+        actions = shown_to(request, serializers.ACTION, rows)
         return Response({"possible": possible, "actions": actions, "orders": actions})
 
     @extend_schema(request=serializers.ActionRequestSerializer, responses={200: serializers.ACTION})

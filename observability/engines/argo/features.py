@@ -14,4 +14,5 @@ FEATURES: Final = EngineFeatures(
     limit_planes=frozenset({Plane.ARGO, Plane.KUBERNETES}),
     retried_run_id=retried_run_id,
     namespaced=True,
+    workers_are_nodes=True,
 )

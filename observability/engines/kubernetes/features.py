@@ -13,4 +13,5 @@ FEATURES: Final = EngineFeatures(
     limit_planes=frozenset({Plane.KUBERNETES}),
     namespaced=True,
     steps_are_pods=True,
+    workers_are_nodes=True,
 )

@@ -18,6 +18,7 @@ from console.access.contracts import Permission
 from console.access.rights import actor_of, granted, person_of, require
 from console.database.keyset import Take
 from console.rest.parameters import moment_of
+from console.rest.tenant_view import document_without_operators, is_tenants
 from console.rest.views import Row, RowDetail, RowList
 from observability.jobs import serializers
 from observability.jobs.filters import RunFilters
@@ -96,7 +97,8 @@ class EventList(RowList):
 
 
 class RunHistoryDownload(APIView):
-    """A run's history as its engine wrote it: nothing is masked."""
+    """A run's history as its engine wrote it: nothing is masked, but for members of its tenant who
+    of the platform acted on the run and why."""
 
     required_permissions: ClassVar = OWN
 
@@ -110,7 +112,10 @@ class RunHistoryDownload(APIView):
         run = get_object_or_404(visible_runs(request).select_related("target", "tenant"), pk=pk)
         require(request, Permission.OPERATE, own=run.tenant)
         download = download_history(run=run, actor=actor_of(request))
-        response = HttpResponse(download.data, content_type=download.media)
+        data = download.data
+        if is_tenants(request):
+            data = document_without_operators(data)
+        response = HttpResponse(data, content_type=download.media)
         response["Content-Disposition"] = f'attachment; filename="{download.name}"'
         return response
 

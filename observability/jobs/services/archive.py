@@ -203,7 +203,7 @@ def archived_document(run: JobRun) -> Document:
     except NotFound as error:
         raise DomainError(
             "archive_missing",
-            f"The archived record of this run is gone from {run.archive_path}.",
+            "The archived record of this run is gone from object storage.",
             status=404,
         ) from error
     return _unpacked(body, run.archive_sha256, run.archive_media)

@@ -88,7 +88,6 @@ def document_of_rows(run: JobRun) -> bytes:
     )
     document: dict[str, Any] = {
         "engine": run.engine,
-        "target": run.target.slug,
         "external_id": run.external_id,
         "run_id": run.run_id,
         "type": run.type,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 from django.urls import reverse
 from rest_framework import serializers
@@ -18,7 +19,7 @@ _text, _moment = serializers.CharField, serializers.DateTimeField
 _integer, _flag = serializers.IntegerField, serializers.BooleanField
 _changes = serializers.ListField
 _OUTCOMES = Drift._meta.get_field("outcome").choices or ()
-ROLLOUT_FIELDS = {
+ROLLOUT_FIELDS: dict[str, Any] = {
     "id": _integer(),
     "url": _text(),
     "kind": serializers.ChoiceField(choices=RolloutKind.choices),
