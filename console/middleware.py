@@ -16,6 +16,7 @@ from console.database.availability import is_unavailable
 from console.errors import DomainError, ExternalError
 from console.pages.addresses import own_referer
 from console.pages.partials import ANY, render_partial_or_page
+from console.pages.visible import visible_page
 from console.request import client_request_id, current_request_id
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -104,6 +105,23 @@ class ContentSecurityPolicy:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", _POLICY)
+        return response
+
+
+class VisibleText:
+    """On a page, what turns the direction of writing or is not seen at all is shown by its number:
+    texts from outside are everywhere, in titles and tooltips too."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        is_page = response.get("Content-Type", "").startswith("text/html")
+        if is_page and isinstance(response, HttpResponse) and not response.streaming:
+            content = visible_page(response.content)
+            if content is not response.content:
+                response.content = content
         return response
 
 

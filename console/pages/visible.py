@@ -2,7 +2,38 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from typing import Final
+
+_SHOWN: Final = re.compile(r"⟨U\+([0-9A-F]{4,6})⟩")
+
+
+# The same letters in UTF-8, as far as they turn up: controls, directions, joiners, marks and tags.
+# In the values of fields and of what is copied they stay: these are sent back or pasted.
+_UNSEEN: Final = re.compile(
+    rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f\xad]|\xd8[\x80-\x85\x9c]|\xe1\xa0\x8e"
+    rb"|\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa0-\xaf]|\xef\xbb\xbf|\xef\xbf[\xb9-\xbb]"
+    rb"|\xf3\xa0[\x80\x81][\x80-\xbf]"
+)
+_KEPT: Final = re.compile(
+    rb'<textarea\b[^>]*>.*?</textarea>|\s(?:value|data-copy)="[^"]*"', re.DOTALL
+)
+
+
+def visible_page(page: bytes) -> bytes:
+    """An HTML page in UTF-8 in which nothing acts unseen, whatever texts its template was given."""
+    if not _UNSEEN.search(page):
+        return page
+    parts, at = [], 0
+    for kept in _KEPT.finditer(page):
+        parts += [_UNSEEN.sub(_shown, page[at : kept.start()]), kept[0]]
+        at = kept.end()
+    return b"".join((*parts, _UNSEEN.sub(_shown, page[at:])))
+
+
+def _shown(match: re.Match[bytes]) -> bytes:
+    return visible(match[0].decode("utf-8", "replace")).encode()
 
 
 def visible(text: str) -> str:
@@ -11,6 +42,16 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(map(_visible, text))
+
+
+def as_meant(text: str) -> str:
+    """What a text is that was read off a page: ⟨U+202E⟩ is the mark that it stands for."""
+    return _SHOWN.sub(lambda match: _letter(match[0], int(match[1], 16)), text)
+
+
+def _letter(shown: str, number: int) -> str:
+    is_text = 0 < number < 0x110000 and not 0xD800 <= number < 0xE000
+    return chr(number) if is_text else shown
 
 
 def _visible(letter: str) -> str:

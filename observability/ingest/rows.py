@@ -27,6 +27,7 @@ MERGED: Final = (
 """Columns that news of a run may change; the others say how far its history was read."""
 _NULLABLE: Final = frozenset({"cleanup_at", "hold"})
 _LONGEST_KEY: Final = 160
+_BEGINNING: Final = 400
 _MOST_SEQ: Final = 2**63 - 1
 _MOST_ATTEMPT: Final = 2**31 - 1
 
@@ -81,9 +82,18 @@ def write(row: JobRun, state: RunState, owners: Owners) -> None:
     row.key = bounded_id(row.make_key(), 1400)
     known = STATUS_TIMES not in row.attributes
     row.duration_ms = _milliseconds(row.created_at, row.closed_at) if known else None
-    # What chips are looked up by comes first: a long failure may be cut off.
+    # What chips are looked up by comes first, the beginning of an id before all: what is long may
+    # be cut off.
     row.search = search_words(
-        row.type, row.external_id, row.run_id, row.worker, row.queue, row.started_by, row.failure
+        row.external_id[:_BEGINNING],
+        row.run_id[:_BEGINNING],
+        row.type,
+        row.external_id,
+        row.run_id,
+        row.worker,
+        row.queue,
+        row.started_by,
+        row.failure,
     )
     _attribute(row, latest.get("declared"), owners, placed_before)
 

@@ -3,7 +3,8 @@
     tenant:acme engine:temporal status:failed since:2h took:>30s "could not connect" oom
 
 Chips of one name widen (this or that), different names and words narrow (this and that). A word is
-found by its beginning, a text in quotes as it stands.
+found by its beginning, a text in quotes as it stands; in quotes, \\" is a quotation mark and \\\\ a
+backslash.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from observability.engines.contracts import (
     Status,
 )
 
-LONGEST_QUERY: Final = 500
+LONGEST_QUERY: Final = 9_000
+"""An id of 1,000 letters that are all shown by their number."""
 MOST_CHIPS: Final = 20
 MOST_WORDS: Final = 12
 NOBODY: Final = "none"
@@ -68,7 +70,10 @@ _SYNONYMS: Final = {
 """What else people call it; only for the hint, so that a saved link has one spelling."""
 _ONCE: Final = frozenset({"since", "until", "took"})
 
-_TOKEN: Final = re.compile(r'(?:(?P<name>[A-Za-z_]+):)?"(?P<quoted>[^"]*)"?|(?P<bare>[^\s"]+)')
+_TOKEN: Final = re.compile(
+    r'(?:(?P<name>[A-Za-z_]+):)?"(?P<quoted>(?:[^"\\]|\\.)*)"?|(?P<bare>[^\s"]+)', re.DOTALL
+)
+_ESCAPED: Final = re.compile(r'\\(["\\])')
 _CHIP: Final = re.compile(r"(?P<name>[A-Za-z_]+):(?P<value>.*)", re.DOTALL)
 _SPAN: Final = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|min|h|d|w)")
 _UNIT: Final[Mapping[str, int]] = {
@@ -102,7 +107,7 @@ class Query:
 
     def __str__(self) -> str:
         """The text that reads back as this query."""
-        phrases = (f'"{phrase}"' for phrase in self.phrases)
+        phrases = map(_in_quotes, self.phrases)
         return " ".join((*map(str, self.chips), *self.words, *phrases))
 
     def values(self, name: str) -> tuple[str, ...]:
@@ -178,8 +183,10 @@ def moment(text: str, *, now: datetime, name: str) -> datetime:
 
 def _with(query: Query, token: re.Match[str]) -> Query:
     name, quoted, bare = token["name"], token["quoted"], token["bare"]
+    if quoted is not None:
+        quoted = _ESCAPED.sub(r"\1", quoted)
     if name is not None:
-        return _with_chip(query, name, quoted)
+        return _with_chip(query, name, quoted or "")
     if quoted is not None:
         phrase = quoted.strip()
         return replace(query, phrases=(*query.phrases, phrase)) if phrase else query
@@ -204,8 +211,8 @@ def _with_chip(query: Query, name: str, value: str) -> Query:
 
 
 def _checked(name: str, value: str) -> str:
-    if '"' in value or "\0" in value:
-        raise _invalid(f"{name}: a value holds neither a quotation mark nor a NUL.")
+    if "\0" in value:
+        raise _invalid(f"{name}: a value holds no NUL.")
     if name in _CLOSED_VALUES:
         plain = value.strip().lower().replace("-", "_").replace(" ", "_")
         if plain not in _CLOSED_VALUES[name]:
@@ -247,7 +254,12 @@ def _milliseconds(text: str) -> int | None:
 
 
 def _quoted(value: str) -> str:
-    return f'"{value}"' if re.search(r"\s", value) or not value else value
+    return _in_quotes(value) if re.search(r'[\s"]', value) or not value else value
+
+
+def _in_quotes(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _unknown(name: str, value: str) -> DomainError:

@@ -19,6 +19,7 @@ from typing import Any, Final
 from django.db.models import CharField, F, Func, Q, QuerySet
 from django.db.models.lookups import Contains
 
+from console.pages.visible import as_meant
 from observability.jobs.models import JobRun
 from observability.jobs.rules.query import NOBODY, Query
 from observability.jobs.rules.search_words import query_words
@@ -35,6 +36,10 @@ SAMPLE_ENOUGH: Final = 200
 
 _SELECTIVE_PREFIX: Final = 3
 """Letters of a beginning that is worth looking up beside other words."""
+
+_MOST_OF_A_TEXT: Final = 12
+_MOST_OF_AN_ID: Final = 2
+"""Words that are asked of the index, which has at most 80 of a run."""
 
 # One of these and the order of the list is an index: the narrowest first.
 _DRIVERS: Final = ("tenant_id", "type", "status", "engine")
@@ -219,7 +224,13 @@ def _parts(query: Query, now: datetime, tenants: Sequence[int] | None) -> Iterat
 def _column(
     column: str, values: tuple[str, ...], token: Callable[[str], tokens.Token]
 ) -> _Part | None:
+    values = tuple(text for value in values for text in _readings(value))
     return _Part(column, values, tuple(map(token, values))) if values else None
+
+
+def _readings(text: str) -> tuple[str, ...]:
+    """A text as it was typed and, where it was read off a page, as what was meant by it."""
+    return tuple(dict.fromkeys((as_meant(text), text)))
 
 
 def _tenants(slugs: tuple[str, ...]) -> _Part | None:
@@ -262,10 +273,10 @@ class _Padded(Func):
 
 def _texts(query: Query) -> tuple[Q, tokens.Narrowing]:
     """Words by their beginning, texts in quotes as they stand, parts of ids and workers."""
-    condition, narrowing = Q(), tokens.NOTHING
-    texts = (*query.words, *query.phrases, *query.values("worker"), *query.values("id"))
-    for text in texts:
-        *whole, last = query_words(text) or ("",)
+    condition, narrowing = _ids(query.values("id"))
+    texts = (*query.words, *query.phrases, *query.values("worker"))
+    for text in map(as_meant, texts):
+        *whole, last = query_words(text)[:_MOST_OF_A_TEXT] or ("",)
         for word in whole:
             condition &= _contains_word(f" {word} ")
             narrowing = (*narrowing, (tokens.word(word, is_prefix=False),))
@@ -276,10 +287,29 @@ def _texts(query: Query) -> tuple[Q, tokens.Narrowing]:
     for phrase in query.phrases:
         condition &= _contains_phrase(phrase)
     for worker in query.values("worker"):
-        condition &= Q(worker__icontains=worker)
-    for name in query.values("id"):
-        condition &= Q(external_id__istartswith=name) | Q(run_id__istartswith=name)
+        condition &= _any("worker__icontains", worker)
     return condition, narrowing
+
+
+def _ids(names: tuple[str, ...]) -> tuple[Q, tokens.Narrowing]:
+    """Ids by their beginning. The word index is asked for their first words only: of a long one it
+    has not all."""
+    condition, narrowing = Q(), tokens.NOTHING
+    for name in names:
+        condition &= _any("external_id__istartswith", name) | _any("run_id__istartswith", name)
+        words = query_words(as_meant(name))
+        for number, word in enumerate(words[:_MOST_OF_AN_ID]):
+            is_last = number == len(words) - 1
+            if not is_last or len(word) >= _SELECTIVE_PREFIX or not number:
+                narrowing = (*narrowing, (tokens.word(word, is_prefix=is_last),))
+    return condition, narrowing
+
+
+def _any(lookup: str, text: str) -> Q:
+    condition = Q()
+    for reading in _readings(text):
+        condition |= Q(**{lookup: reading})
+    return condition
 
 
 def _contains_word(part: str) -> Q:
@@ -289,5 +319,5 @@ def _contains_word(part: str) -> Q:
 def _contains_phrase(phrase: str) -> Q:
     condition = Q()
     for column in ("type", "external_id", "run_id", "worker", "failure"):
-        condition |= Q(**{f"{column}__icontains": phrase})
+        condition |= _any(f"{column}__icontains", phrase)
     return condition

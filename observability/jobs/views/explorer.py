@@ -18,6 +18,7 @@ from console.database.keyset import Page, keyset_page
 from console.errors import DomainError
 from console.numbers import whole_number
 from console.pages.partials import ANY, render_partial_or_page
+from console.pages.visible import visible
 from observability.jobs.models import JobRun
 from observability.jobs.rules.query import CHIPS, Query, parse
 from observability.jobs.selectors import explorer as reads
@@ -54,7 +55,7 @@ def explorer(request: SignedInRequest) -> HttpResponse:
     rows = reads.run_lines(page.rows, now=now)
     context |= {
         "query": query,
-        "box": str(query),
+        "box": visible(str(query)),
         "link": _link(query),
         "active": _active(query),
         "rows": rows,

@@ -14,6 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 from console.access.models import Role, User
 from observability.engines.contracts import Status
 from observability.jobs.models import IngestGap, IngestState, JobRun
+from observability.jobs.rules.query import LONGEST_QUERY
 from observability.jobs.rules.search_words import search_words
 from observability.jobs.selectors import explorer as reads
 from tenants.models import Membership
@@ -65,13 +66,19 @@ def test_hostile_names_are_text(viewer: Client) -> None:
     assert "&lt;script&gt;alert" in text_of(viewer, "/jobs/")
 
 
-@pytest.mark.parametrize("sent", ["tennant:x", "q\0", "status:never", "x" * 600])
+@pytest.mark.parametrize("sent", ["tennant:x", "status:never", "x" * (LONGEST_QUERY + 1)])
 def test_a_search_that_cannot_be_read_says_what_would_be_right(viewer: Client, sent: str) -> None:
     make_run()
     answer = viewer.get("/jobs/", {"q": sent})
     assert answer.status_code == 400
     assert 'role="alert"' in answer.content.decode()
     assert "The search cannot be read" in answer.content.decode()
+
+
+def test_a_search_for_a_nul_is_no_request_that_can_be_meant(viewer: Client) -> None:
+    answer = viewer.get("/jobs/", {"q": "q\0"})
+    assert answer.status_code == 400
+    assert "The request could not be understood" in answer.content.decode()
 
 
 def test_plain_parameters_are_chips(viewer: Client) -> None:
