@@ -14,8 +14,8 @@ import binascii
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Generic, TypeVar
+from datetime import UTC, datetime
+from typing import Any, Final, Generic, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
@@ -110,6 +110,13 @@ def _attribute(row: Model | Mapping[str, Any], path: str) -> Any:
     return value
 
 
+# Of base64, of JSON (one nested without end runs into the recursion limit), of a column's values.
+_NO_CURSOR: Final = (
+    *(ValueError, TypeError, OverflowError, RecursionError),
+    *(ValidationError, binascii.Error),
+)
+
+
 def _decode(cursor: str, queryset: QuerySet[M], key: Sequence[str]) -> tuple[bool, list[Any]]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
@@ -117,7 +124,7 @@ def _decode(cursor: str, queryset: QuerySet[M], key: Sequence[str]) -> tuple[boo
         if direction not in (0, 1) or len(edge) != len(key):
             raise ValueError(cursor)
         values = [_value(queryset.model, name, part) for name, part in zip(key, edge, strict=True)]
-    except (ValueError, TypeError, OverflowError, ValidationError, binascii.Error) as error:
+    except _NO_CURSOR as error:
         raise DomainError(
             "invalid_cursor",
             "The cursor is not one that this list gave out; start again without it.",
@@ -136,7 +143,9 @@ def _value(model: type[Model], path: str, part: Any) -> Any:
     value = field.to_python(part)  # type: ignore[union-attr]  # a column, by the check above
     if value is None or (isinstance(value, str) and "\0" in value):
         raise ValueError(path)
-    if isinstance(value, datetime) and value.tzinfo is None:
-        raise ValueError(path)
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError(path)
+        value = value.astimezone(UTC)  # OverflowError for what has no such moment
     field.run_validators(value)  # type: ignore[union-attr]  # numbers that the column cannot hold
     return Value(value, output_field=field)  # type: ignore[arg-type]  # see above

@@ -55,10 +55,11 @@ def register(
         reason=reason,
         author=actor.user,
         created_at=timezone.now(),
-        kind=_kind(name, version),
+        kind=BundleKind.MODULE,
         isolated=False,
     )
     _validate(bundle)
+    bundle.kind = _kind(name, version)  # only now may its name be one of a directory
     bundle.sha256 = _digest(bundle)
     with opened(bundle) as process:
         try:

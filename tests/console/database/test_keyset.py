@@ -104,6 +104,28 @@ def test_a_forged_cursor_is_refused(cursor: str) -> None:
     assert (refusal.value.code, refusal.value.status) == ("invalid_cursor", 400)
 
 
+DEEP = "[" * 2_500
+MOMENTS = ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-13-01T00:00:00Z"]
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        DEEP, DEEP + "]" * 2_500, '{"a":' * 2_500, f"[0,{DEEP}", f"[0,{'9' * 5_000},1]",
+        "[0,NaN,1]", "[0,1e400,1]", "[0,-Infinity,Infinity]", '[0,"²",1]', '[0,"١",1]', "[2,1,1]",
+        '[0,"2026-11-22T18:00:00Z",1e400]', '[0,"2026-11-22T18:00:00Z",NaN]', "[true,1,1]", "0",
+        *(f'[0,"{moment}",1]' for moment in MOMENTS), '[0,"2026-11-22T18:00:00Z","\\ud800"]',
+    ],
+)  # fmt: skip
+@pytest.mark.django_db
+def test_a_cursor_that_is_deep_huge_or_no_number_is_refused(plain: str) -> None:
+    """For rows by moment and id, by text, and by id alone."""
+    cursor = base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
+    for rows, key in ((Entry.objects.all(), ("at", "id")), (User.objects.all(), ("id",))):
+        with pytest.raises(DomainError, match="not one that this list gave out"):
+            keyset_page(rows, cursor=cursor, key=key)
+
+
 def test_a_cursor_with_a_character_that_no_database_takes_is_refused() -> None:
     with pytest.raises(DomainError):
         keyset_page(User.objects.all(), cursor=forged(0, "a\0b"), key=("username",))
