@@ -154,7 +154,7 @@ def test_addresses_of_pages(trial: Trial, built: World) -> None:
             rng.choice(["GET", "GET", "GET", "HEAD"]), f"{path}?{query_of(rng)}", headers=headers
         )
 
-    trial.each(fuzz_examples(default=600, large=10_000), ask)
+    trial.each(fuzz_examples(default=150, large=10_000), ask)
 
 
 def test_forms(trial: Trial, built: World) -> None:
@@ -178,7 +178,7 @@ def test_forms(trial: Trial, built: World) -> None:
         )
         trial.send("POST", path, body.encode(), FORM)
 
-    trial.each(fuzz_examples(default=400, large=10_000), post)
+    trial.each(fuzz_examples(default=150, large=10_000), post)
 
 
 def fields_of(trial: Trial, path: str) -> list[tuple[str, str]]:
@@ -204,7 +204,7 @@ def test_queries_of_rest(trial: Trial, built: World) -> None:
         path = path_with_odds(rng.choice(paths), rng)
         trial.send(rng.choice(["GET", "GET", "GET", "HEAD", "OPTIONS"]), f"{path}?{query_of(rng)}")
 
-    trial.each(fuzz_examples(default=600, large=10_000), ask)
+    trial.each(fuzz_examples(default=150, large=10_000), ask)
 
 
 def test_bodies_of_rest(trial: Trial, built: World) -> None:
@@ -233,7 +233,7 @@ def test_bodies_of_rest(trial: Trial, built: World) -> None:
         query = f"?{query_of(rng)}" if rng.random() < 0.2 else ""
         trial.send(method, path + query, raw, "application/json", headers)
 
-    trial.each(fuzz_examples(default=600, large=10_000), write)
+    trial.each(fuzz_examples(default=150, large=10_000), write)
 
 
 def test_headers_and_kinds_of_bodies(trial: Trial, built: World) -> None:
@@ -255,4 +255,4 @@ def test_headers_and_kinds_of_bodies(trial: Trial, built: World) -> None:
         kind = headers.pop("Content-Type", None) or rng.choice(kinds)
         trial.send(method, rng.choice(paths), rng.choice(bodies), kind, headers)
 
-    trial.each(fuzz_examples(default=400, large=10_000), ask)
+    trial.each(fuzz_examples(default=150, large=10_000), ask)
