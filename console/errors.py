@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from console.unstructured import clean
+
 
 class DomainError(Exception):
     """A request that cannot be met, in words that are safe to show to whoever asked.
@@ -97,3 +99,21 @@ class NotFound(Refused):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, code="not_found")
+
+
+_LONGEST_REASON = 200
+
+
+class Unexpected(ExternalError):
+    """A mistake of ours in dealing with one thing outside. Whoever makes one of an exception logs
+    its traceback; trying again will not mend it."""
+
+    def __init__(self, error: Exception) -> None:
+        reason = clean(str(error)[:_LONGEST_REASON]).strip()
+        message = f"Unexpected {type(error).__name__}{f': {reason}' if reason else ''}."
+        super().__init__(f"{message} The log has the traceback.", retryable=False, code="error")
+
+
+def own(error: Exception) -> ExternalError:
+    """The error of one of our families that stands for any."""
+    return error if isinstance(error, ExternalError) else Unexpected(error)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from quotas.plans.contracts import EffectiveLimits
-from tenants.contracts import PlacementRef, TargetRef
+from tenants.contracts import PlacementRef, TargetRef, Unreadable
 
 Scalar = str | int | bool | None
 
@@ -137,12 +137,19 @@ class Observed:
 @dataclass(frozen=True, slots=True)
 class Observation:
     """Everything one look at a target found: by placement id, the calls it took, and objects with
-    our label that belong to no placement we know (`orphans`)."""
+    our label that belong to no placement we know (`orphans`).
+
+    `failures` say why a placement could not be read just now; `errors` are mistakes of ours in
+    reading one, which trying again will not mend. `unreadable` is what somebody wrote there that
+    could not be read: it stops nothing.
+    """
 
     placements: Mapping[int, Observed]
     reads: int
     orphans: tuple[ObjectRef, ...] = ()
     failures: Mapping[int, str] = field(default_factory=dict)
+    errors: Mapping[int, Exception] = field(default_factory=dict)
+    unreadable: tuple[Unreadable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ _ON_CLUSTERS = (
     " value through, Repair sends it again."
 )
 TIGHTEST = 3
+LONGEST_OWNER = 200
 OVERFULL = 99.0
 """Fullness of a limit of 0 that is used: no ratio says it, and JSON knows no infinity."""
 
@@ -90,7 +91,8 @@ def _owner_name(item: FieldChange) -> str:
 def owner_names(changes: Iterable[Change]) -> str:
     """Who wrote what differs, in a few words; empty where nobody is known."""
     names = {item.owner.manager for change in changes for item in change.fields if item.owner}
-    return ", ".join(sorted(names))
+    shown = ", ".join(sorted(names))
+    return shown if len(shown) <= LONGEST_OWNER else f"{shown[: LONGEST_OWNER - 1]}…"
 
 
 def changed_by(kind: str, changes: Iterable[Change]) -> str:

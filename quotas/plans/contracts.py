@@ -73,12 +73,14 @@ class Scope:
 
     def __str__(self) -> str:
         listed = ",".join(self.values)
-        return {
+        known = {
             "In": f"{self.name}={listed}",
             "NotIn": f"{self.name}!={listed}",
             "Exists": self.name,
             "DoesNotExist": f"!{self.name}",
-        }[self.operator]
+        }
+        # A cluster may know operators that we do not: they are named, and no plan has them.
+        return known.get(self.operator) or f"{self.name} {self.operator} {listed}".strip()
 
 
 @dataclass(frozen=True, slots=True)

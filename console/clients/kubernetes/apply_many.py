@@ -14,13 +14,17 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import structlog
+
 from console import deadline
 from console.clients import bridge
 from console.clients.contracts import AppliedObject
 from console.clients.kubernetes.calls import Calls
 from console.clients.kubernetes.errors import NoAnswer
 from console.clients.kubernetes.kinds import ResourceName, resource_name_of
-from console.errors import Conflict, ExternalError, Unreachable
+from console.errors import Conflict, ExternalError, Unexpected, Unreachable
+
+log = structlog.get_logger(__name__)
 
 Manifest = Mapping[str, Any]
 GATHER_SECONDS: Final = 0.02
@@ -156,6 +160,11 @@ class ApplyMany:
             self._silent = self._silent + 1 if isinstance(error, NoAnswer) else 0
             self._report(index, AppliedObject(*key, error=error))
             return error
+        except Exception as problem:
+            # One manifest that we cannot send keeps no other from being sent.
+            log.exception("apply.failed", object=str(place))
+            self._report(index, AppliedObject(*key, error=Unexpected(problem)))
+            return Unexpected(problem)
         self._silent = 0
         self._report(index, AppliedObject(*key, object=stored))
         return None

@@ -11,6 +11,10 @@ from deploy.emulators.kubernetes.errors import ApiError, bad_request
 from deploy.emulators.kubernetes.kinds import Kind, Obj
 
 
+MOST_LEVELS = 200
+"""Of lists and objects in one another; the writer ends at 254."""
+
+
 def listed(kind: Kind, objects: list[Obj], metadata: Obj) -> Obj:
     """Return a `List` of objects."""
     unsaid = () if kind.custom else ("kind", "apiVersion")
@@ -57,7 +61,9 @@ def decode(body: bytes, kind: Kind | None = None) -> Any:
         message += "application/json, application/yaml"
         raise ApiError(415, "UnsupportedMediaType", message)
     try:
-        return orjson.loads(body)
+        value = orjson.loads(body)
+        _refuse_deep(body, value)
+        return value
     except orjson.JSONDecodeError as error:
         if kind:
             message = (
@@ -68,10 +74,22 @@ def decode(body: bytes, kind: Kind | None = None) -> Any:
     return decode_yaml(body)
 
 
+def _refuse_deep(body: bytes, value: Any) -> None:
+    """What we could not write again, alone or in a list, is not taken. Raises ApiError 400."""
+    if body.count(b"{") + body.count(b"[") < MOST_LEVELS:
+        return
+    try:
+        orjson.dumps([[[[value]]]])
+    except TypeError as error:
+        raise bad_request(f"the emulator does not take it: {error}") from None
+
+
 def decode_yaml(body: bytes) -> Any:
     """Read JSON or YAML of an apply; raises ApiError 400."""
     try:
-        return orjson.loads(body)
+        value = orjson.loads(body)
+        _refuse_deep(body, value)
+        return value
     except orjson.JSONDecodeError:
         pass
     try:

@@ -8,9 +8,11 @@ from typing import Any, Final
 from console.clients.contracts import ApiPermission
 from console.clients.kubernetes.client import KubernetesClient
 from console.errors import ExternalError, Refused
+from console.unstructured import mapping, mappings
 from quotas.enforcement.adapters.argo import apply, observe
 from quotas.enforcement.adapters.argo.compile import compiled
 from quotas.enforcement.adapters.kubernetes.adapter import namespace_problems
+from quotas.enforcement.adapters.kubernetes.items import metadata_of, plain, spec_of
 from quotas.enforcement.ports import ApplyResult, Compiled, Health, Observation, PlacementChanges
 from quotas.plans.contracts import EffectiveLimits
 from tenants.adapters.argo import controller_namespace, options_error, server_for
@@ -141,9 +143,9 @@ def _image_version(client: KubernetesClient, namespace: str) -> str:
         deployment = client.get("Deployment", _CONTROLLER, namespace=namespace)
     except Refused:
         return ""
-    containers = deployment["spec"]["template"]["spec"].get("containers") or ()
-    for container in containers:
-        image, _, tag = str(container.get("image") or "").split("@")[0].rpartition(":")
+    pod = mapping(mapping(spec_of(deployment).get("template")).get("spec"))
+    for container in mappings(pod.get("containers")):
+        image, _, tag = plain(container.get("image")).split("@")[0].rpartition(":")
         if image and "/" not in tag and "workflow" in image:
             return tag
     return ""
@@ -155,4 +157,4 @@ def _annotated_version(client: KubernetesClient) -> str:
         definition = client.get("CustomResourceDefinition", _DEFINITION)
     except ExternalError:
         return ""
-    return str((definition["metadata"].get("annotations") or {}).get(_VERSION_ANNOTATION, ""))
+    return plain(mapping(metadata_of(definition).get("annotations")).get(_VERSION_ANNOTATION))

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import as_completed
 from typing import Any, Final
 
+import structlog
+
 from console.clients.kubernetes.client import KubernetesClient
 from console.deadline import ContextPool
-from console.errors import Conflict, ExternalError, NotFound
+from console.errors import Conflict, ExternalError, NotFound, Unexpected
 from quotas.enforcement.adapters.argo import names
 from quotas.enforcement.adapters.argo.compile import manifest
 from quotas.enforcement.adapters.argo.locks import holders
@@ -32,10 +34,14 @@ from quotas.enforcement.adapters.kubernetes.conflicts import (
     in_our_words,
     takes_over,
 )
+from quotas.enforcement.adapters.kubernetes.fields import count_in
+from quotas.enforcement.adapters.kubernetes.items import entries_of
 from quotas.enforcement.adapters.kubernetes.mutators import Mutators
 from quotas.enforcement.adapters.kubernetes.owners import is_manager
 from quotas.enforcement.diff import stored_otherwise
 from quotas.enforcement.ports import ApplyResult, Change, Operation, PlacementChanges
+
+log = structlog.get_logger(__name__)
 
 HOLD_SECONDS: Final = 30.0
 """How long to wait before looking again whether a lock is still held."""
@@ -61,6 +67,16 @@ def run(
 
 
 def _apply(
+    client: KubernetesClient, requested: PlacementChanges, mutators: Mutators
+) -> ApplyResult:
+    try:
+        return _applied(client, requested, mutators)
+    except Exception as error:
+        log.exception("apply.failed", placement=requested.placement.id)
+        return ApplyResult(requested.placement, (), Unexpected(error))
+
+
+def _applied(
     client: KubernetesClient, requested: PlacementChanges, mutators: Mutators
 ) -> ApplyResult:
     apply = sort_out(requested)
@@ -115,7 +131,8 @@ def _rises(change: Change) -> bool:
 
 def _room(text: str) -> float:
     """How many a label's text lets in; nobody knows the controller's default."""
-    return int(text) if text.isdecimal() else float("inf")
+    number = count_in(text)
+    return float("inf") if number is None else number
 
 
 # -- one change ----------------------------------------------------------------------------------
@@ -161,7 +178,11 @@ def _kept(
 ) -> tuple[dict[str, int], str]:
     """Those of the keys that are held, and by whom in words."""
     held = _held(client, apply, change.ref.namespace)
-    kept = {key: int(text) for key, text in gone.items() if key in held and text.isdecimal()}
+    kept = {
+        key: number
+        for key, text in gone.items()
+        if key in held and (number := count_in(text)) is not None
+    }
     return kept, _in_words({key: held[key] for key in kept})
 
 
@@ -232,7 +253,7 @@ def _give_back(client: KubernetesClient, apply: PlacementApply, change: Change) 
     still has the namespace and needs it."""
     apply.calls += 1
     left = client.apply(bare(change.ref), names.FIELD_MANAGER)
-    if not is_manager(left["metadata"].get("managedFields") or ()):
+    if not is_manager(entries_of(left)):
         apply.calls += 1
         client.apply(bare(change.ref), kubernetes.ADOPTER)
 

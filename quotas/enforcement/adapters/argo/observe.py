@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 
 from console.clients.kubernetes.client import KubernetesClient
 from console.errors import ExternalError, NotFound, Refused
 from quotas.enforcement.adapters.argo import names
-from quotas.enforcement.adapters.argo.locks import bindings, has_slot
+from quotas.enforcement.adapters.argo.locks import (
+    bindings,
+    has_slot,
+    phase_of,
+    unreadable_workflow,
+)
 from quotas.enforcement.adapters.argo.parse import PlacementContents, Running, observed
+from quotas.enforcement.adapters.isolation import each_by_itself
+from quotas.enforcement.adapters.kubernetes.items import (
+    entries_of,
+    metadata_of,
+    name_of,
+    namespace_of,
+)
 from quotas.enforcement.adapters.kubernetes.names import SELECTOR, is_ours
-from quotas.enforcement.adapters.kubernetes.observe import one_by_one
+from quotas.enforcement.adapters.kubernetes.observe import Reading, one_by_one, unreadable_in
 from quotas.enforcement.adapters.kubernetes.owners import is_manager
-from quotas.enforcement.ports import ObjectRef, Observation, Observed
-from tenants.contracts import PlacementRef
+from quotas.enforcement.ports import ObjectRef, Observation
+from tenants.contracts import PlacementRef, Unreadable
 
 UNFINISHED: Final = f"{names.COMPLETED_LABEL}!=true"
 NOT_SERVED: Final = "this cluster has no Workflows (argoproj.io)"
@@ -27,36 +39,42 @@ def everything(client: KubernetesClient, placements: Sequence[PlacementRef]) -> 
     that run by their labels only, those that wait with what they wait for."""
     before = client.counter.copy()
     listed = client.list_many(("Namespace", "ConfigMap"), label_selector=SELECTOR)
-    spaces = {item["metadata"]["name"]: item for item in listed["Namespace"]}
+    spaces = {name_of(item): item for item in listed["Namespace"]}
     maps = {
-        item["metadata"]["namespace"]: item
+        namespace_of(item): item
         for item in listed["ConfigMap"]
-        if item["metadata"]["name"] == names.CONFIG_MAP
+        if name_of(item) == names.CONFIG_MAP
     }
-    named = client.list("ResourceQuota", field_selector=f"metadata.name={names.QUOTA}")
-    quotas = {item["metadata"]["namespace"]: item for item in named}
+    listed["ResourceQuota"] = client.list(
+        "ResourceQuota", field_selector=f"metadata.name={names.QUOTA}"
+    )
+    quotas = {namespace_of(item): item for item in listed["ResourceQuota"]}
     stray = _orphans(spaces, {"ConfigMap": maps, "ResourceQuota": quotas}, placements)
     if any(placement.location not in spaces for placement in placements):
         for item in client.list("Namespace"):
-            spaces.setdefault(item["metadata"]["name"], item)
+            spaces.setdefault(name_of(item), item)
     running = _counted(client)
     nobody = Running(why=running) if isinstance(running, str) else Running()
     counts = {} if isinstance(running, str) else running
+    read, errors = each_by_itself(
+        placements,
+        lambda placement: observed(
+            placement,
+            PlacementContents(
+                spaces.get(placement.location),
+                maps.get(placement.location),
+                counts.get(placement.location, nobody),
+                quotas.get(placement.location),
+            ),
+        ),
+    )
+    workflows = [problem for count in counts.values() for problem in count.unreadable]
     return Observation(
-        placements={
-            placement.id: observed(
-                placement,
-                PlacementContents(
-                    spaces.get(placement.location),
-                    maps.get(placement.location),
-                    counts.get(placement.location, nobody),
-                    quotas.get(placement.location),
-                ),
-            )
-            for placement in placements
-        },
+        placements=read,
         reads=client.counter.since(before).reads,
         orphans=stray,
+        errors=errors,
+        unreadable=(*unreadable_in(listed), *workflows),
     )
 
 
@@ -68,11 +86,17 @@ def _counted(client: KubernetesClient) -> dict[str, Running] | str:
         pending = client.list("Workflow", label_selector=f"{live}=Pending")
     except (NotFound, Refused) as error:
         return _why(error)
-    slots = Counter(item["metadata"]["namespace"] for item in running)
+    slots = Counter(map(namespace_of, running))
     queued: Counter[str] = Counter()
+    unreadable: dict[str, list[Unreadable]] = defaultdict(list)
     for item in pending:
-        (slots if has_slot(item) else queued)[item["metadata"]["namespace"]] += 1
-    return {where: Running(slots[where], queued[where]) for where in {*slots, *queued}}
+        (slots if has_slot(item) else queued)[namespace_of(item)] += 1
+        if problem := unreadable_workflow(item):
+            unreadable[namespace_of(item)].append(problem)
+    return {
+        where: Running(slots[where], queued[where], unreadable=tuple(unreadable[where]))
+        for where in {*slots, *queued}
+    }
 
 
 def _why(error: ExternalError) -> str:
@@ -88,14 +112,13 @@ def _orphans(
     refs = [
         ObjectRef("Namespace", "", name)
         for name, item in spaces.items()
-        if name not in known
-        and is_manager(item["metadata"].get("managedFields") or (), us=names.FIELD_MANAGER)
+        if name not in known and is_manager(entries_of(item), us=names.FIELD_MANAGER)
     ]
     refs += [
-        ObjectRef(kind, where, item["metadata"]["name"])
+        ObjectRef(kind, where, name_of(item))
         for kind, items in inside.items()
         for where, item in items.items()
-        if where not in known and is_ours(item["metadata"])
+        if where not in known and is_ours(metadata_of(item))
     ]
     return tuple(sorted(refs))
 
@@ -107,8 +130,15 @@ def each(
     return one_by_one(client, placements, concurrency, _one)
 
 
-def _one(client: KubernetesClient, placement: PlacementRef) -> Observed:
-    return observed(placement, _read(client, placement))
+def _one(client: KubernetesClient, placement: PlacementRef) -> Reading:
+    contents = _read(client, placement)
+    listed = {
+        "Namespace": contents.namespace,
+        "ConfigMap": contents.config_map,
+        "ResourceQuota": contents.quota,
+    }
+    unreadable = unreadable_in({kind: [item] for kind, item in listed.items() if item is not None})
+    return Reading(observed(placement, contents), (*unreadable, *contents.running.unreadable))
 
 
 def _read(client: KubernetesClient, placement: PlacementRef) -> PlacementContents:
@@ -135,10 +165,9 @@ def _running(client: KubernetesClient, where: str) -> Running:
     except (NotFound, Refused) as error:
         return Running(why=_why(error))
     slots = sum(map(has_slot, items))
-    queued = sum((item.get("status") or {}).get("phase") == "Pending" for item in items) - sum(
-        has_slot(item) and item["status"]["phase"] == "Pending" for item in items
-    )
-    return Running(slots, queued, bindings(items, where))
+    queued = sum(phase_of(item) == "Pending" and not has_slot(item) for item in items)
+    unreadable = tuple(filter(None, map(unreadable_workflow, items)))
+    return Running(slots, queued, bindings(items, where), unreadable=unreadable)
 
 
 def unfinished(client: KubernetesClient, where: str) -> Items:

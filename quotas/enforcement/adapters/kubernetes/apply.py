@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
+import structlog
+
 from console.clients.contracts import AppliedObject
 from console.clients.kubernetes.client import KubernetesClient
 from console.deadline import ContextPool
-from console.errors import Conflict, ExternalError, Unreachable
+from console.errors import Conflict, ExternalError, Unexpected, Unreachable, own
 from quotas.enforcement.adapters.kubernetes import names
 from quotas.enforcement.adapters.kubernetes.conflicts import (
     Problem,
@@ -34,6 +36,8 @@ from quotas.enforcement.ports import (
     Operation,
     PlacementChanges,
 )
+
+log = structlog.get_logger(__name__)
 
 Key = tuple[str, str, str]
 _SECONDS_PER_MANIFEST: Final = 0.1
@@ -106,7 +110,7 @@ def run(
 ) -> None:
     """Makes the changes of many placements side by side, reporting each as it ends, in this
     thread."""
-    applies = [sort_out(requested) for requested in work]
+    applies = _sorted_out(work, on_result)
     mutators = Mutators(client)
 
     def finish(apply: PlacementApply) -> None:
@@ -123,6 +127,19 @@ def run(
         taking = [pool.submit(_take_away, client, apply, mutators) for apply in later]
         for ended in as_completed(taking):
             on_result(ended.result().result())
+
+
+def _sorted_out(
+    work: Sequence[PlacementChanges], on_result: Callable[[ApplyResult], None]
+) -> list[PlacementApply]:
+    applies = []
+    for requested in work:
+        try:
+            applies.append(sort_out(requested))
+        except Exception as error:
+            log.exception("apply.failed", placement=requested.placement.id)
+            on_result(ApplyResult(requested.placement, (), Unexpected(error)))
+    return applies
 
 
 # -- applying ------------------------------------------------------------------------------------
@@ -143,8 +160,10 @@ def adopt(client: KubernetesClient, apply: PlacementApply) -> None:
     apply.calls += 1
     try:
         client.apply(mark, names.ADOPTER, force=True)
-    except ExternalError as error:
-        apply.problems.append((ref, error))
+    except Exception as error:
+        if not isinstance(error, ExternalError):
+            log.exception("apply.failed", object=str(ref))
+        apply.problems.append((ref, own(error)))
         apply.give_up()
 
 
@@ -251,6 +270,10 @@ def _attempt(apply: PlacementApply, change: Change, act: Callable[[Change], None
         act(change)
     except ExternalError as error:
         apply.problems.append((change.ref, in_our_words(error, change)))
+        return False
+    except Exception as error:
+        log.exception("apply.failed", object=str(change.ref))
+        apply.problems.append((change.ref, Unexpected(error)))
         return False
     return True
 

@@ -6,12 +6,13 @@ itself (protocols, defaults of a LimitRange) is the same on both sides.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any
 
 from console.errors import DomainError
+from console.unstructured import mapping, mappings, sequence, texts, whole
 from quotas.enforcement.adapters.kubernetes import names, network
+from quotas.enforcement.adapters.kubernetes.items import Item, metadata_of, plain, spec_of
 from quotas.enforcement.ports import Scalar
 from quotas.plans.contracts import Scope, Unit
 from quotas.plans.quantities import format_quantity, humanize, to_base
@@ -67,78 +68,91 @@ def range_unit(range_type: str, range_field: str, resource: str) -> Unit | None:
     return None if key is None else key.unit
 
 
-def read(item: Mapping[str, Any], kind: str) -> tuple[Fields, dict[str, str]]:
+def read(item: Item, kind: str) -> tuple[Fields, dict[str, str]]:
     """The fields of an object that we compare, and the texts for people."""
     fields: Fields = {}
     shown: dict[str, str] = {}
-    metadata = item["metadata"]
-    for name, value in (metadata.get("labels") or {}).items():
+    for name, value in texts(metadata_of(item).get("labels")).items():
         if name in names.LABELS:
-            fields[f"metadata.labels[{name}]"] = value
+            fields[f"metadata.labels[{name}]"] = plain(value)
     _READERS[kind](item, fields, shown)
     return fields, shown
 
 
-def is_as_sent(manifest: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
+def is_as_sent(manifest: Item, stored: Item) -> bool:
     """Whether an object is stored word for word as a manifest of ours says; it may be even where
     this is false, as there are many spellings."""
-    metadata = stored["metadata"]
+    metadata, sent = metadata_of(stored), metadata_of(manifest)
     return all(
         stored.get(part) == wanted for part, wanted in manifest.items() if part != "metadata"
     ) and all(
-        (metadata.get(part) or {}).items() >= manifest["metadata"].get(part, {}).items()
+        mapping(metadata.get(part)).items() >= mapping(sent.get(part)).items()
         for part in ("labels", "annotations")
     )
 
 
-def _namespace(item: Mapping[str, Any], fields: Fields, shown: dict[str, str]) -> None:
-    for name, value in (item["metadata"].get("annotations") or {}).items():
+def _namespace(item: Item, fields: Fields, shown: dict[str, str]) -> None:
+    for name, value in texts(metadata_of(item).get("annotations")).items():
         if name in names.ANNOTATIONS:
             path = f"metadata.annotations[{name}]"
-            fields[path] = value
-            if name != names.PRIORITY and value.isdecimal():
-                shown[path] = amount(int(value), Unit.SECONDS)
+            fields[path] = plain(value)
+            seconds = None if name == names.PRIORITY else count_in(value)
+            if seconds is not None:
+                shown[path] = amount(seconds, Unit.SECONDS)
 
 
-def _quota(item: Mapping[str, Any], fields: Fields, shown: dict[str, str]) -> None:
-    spec = item["spec"]
-    for resource, text in (spec.get("hard") or {}).items():
-        _amount(fields, shown, hard_path(resource), text, resource_unit(resource))
+def count_in(value: object) -> int | None:
+    """The whole number, not below zero, that a text says; None for anything else."""
+    number = whole(value) if isinstance(value, str) else None
+    return number if number is not None and number >= 0 else None
+
+
+def _quota(item: Item, fields: Fields, shown: dict[str, str]) -> None:
+    spec = spec_of(item)
+    for resource, value in mapping(spec.get("hard")).items():
+        _amount(fields, shown, hard_path(plain(resource)), value, resource_unit(resource))
     if scopes := quota_scopes(spec):
         fields["spec.scopes"] = "@".join(map(str, scopes))
 
 
-def _limit_range(item: Mapping[str, Any], fields: Fields, shown: dict[str, str]) -> None:
-    for entry in item["spec"].get("limits") or ():
-        range_type = entry["type"]
+def _limit_range(item: Item, fields: Fields, shown: dict[str, str]) -> None:
+    for range_type, range_field, resource, value in range_entries(item):
+        path = range_path(range_type, range_field, resource)
+        _amount(fields, shown, path, value, range_unit(range_type, range_field, resource))
+
+
+def range_entries(item: Item) -> Iterator[tuple[str, str, str, object]]:
+    """The entries of a LimitRange: what it is for, the field, the resource, the amount."""
+    for entry in mappings(spec_of(item).get("limits")):
+        range_type = plain(entry.get("type"))
         for range_field, amounts in entry.items():
-            if range_field != "type":
-                for resource, text in amounts.items():
-                    path = range_path(range_type, range_field, resource)
-                    unit = range_unit(range_type, range_field, resource)
-                    _amount(fields, shown, path, text, unit)
+            for resource, value in mapping(amounts).items():
+                yield range_type, plain(range_field), plain(resource), value
 
 
-def _amount(fields: Fields, shown: dict[str, str], path: str, text: str, unit: Unit | None) -> None:
-    value = None if unit is None else base(text, unit)
-    if value is None or unit is None:
+def _amount(
+    fields: Fields, shown: dict[str, str], path: str, value: object, unit: Unit | None
+) -> None:
+    text = plain(value)
+    number = None if unit is None else base(text, unit)
+    if number is None or unit is None:
         fields[path] = text  # a resource or a spelling that only its writer understands
         return
-    fields[path] = value
-    shown[path] = amount(value, unit)
+    fields[path] = number
+    shown[path] = amount(number, unit)
 
 
-def _network_policy(item: Mapping[str, Any], fields: Fields, shown: dict[str, str]) -> None:
-    spec = item.get("spec") or {}
+def _network_policy(item: Item, fields: Fields, shown: dict[str, str]) -> None:
+    spec = spec_of(item)
     fields["spec"] = network.canonical(spec)
     shown["spec"] = network.in_words(spec)
 
 
-def _role_binding(item: Mapping[str, Any], fields: Fields, _: dict[str, str]) -> None:
+def _role_binding(item: Item, fields: Fields, _: dict[str, str]) -> None:
     fields.update(binding_fields(item))
 
 
-_READERS: Mapping[str, Callable[[Mapping[str, Any], Fields, dict[str, str]], None]] = {
+_READERS: Mapping[str, Callable[[Item, Fields, dict[str, str]], None]] = {
     "Namespace": _namespace,
     "ResourceQuota": _quota,
     "LimitRange": _limit_range,
@@ -147,28 +161,29 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any], Fields, dict[str, str]], Non
 }
 
 
-def binding_fields(body: Mapping[str, Any]) -> Fields:
+def binding_fields(body: Item) -> Fields:
     """Role and subjects of a RoleBinding as two texts."""
-    role = body["roleRef"]
+    role = mapping(body.get("roleRef"))
     subjects = sorted(
-        "/".join(filter(None, (subject["kind"], subject.get("namespace", ""), subject["name"])))
-        for subject in body.get("subjects") or ()
+        "/".join(filter(None, (plain(subject.get(name)) for name in ("kind", "namespace", "name"))))
+        for subject in mappings(body.get("subjects"))
     )
-    return {"roleRef": f"{role['kind']}/{role['name']}", "subjects": ", ".join(subjects)}
+    return {
+        "roleRef": f"{plain(role.get('kind'))}/{plain(role.get('name'))}",
+        "subjects": ", ".join(subjects),
+    }
 
 
-def quota_scopes(spec: Mapping[str, Any]) -> tuple[Scope, ...]:
+def quota_scopes(spec: Item) -> tuple[Scope, ...]:
     """The scopes of a quota, sorted as limit keys sort them; both of its notations."""
-    plain = [Scope(name) for name in spec.get("scopes") or ()]
-    selector = (spec.get("scopeSelector") or {}).get("matchExpressions") or ()
-    if not plain and not selector:
-        return ()
-    matched = [
+    scopes = [Scope(plain(name)) for name in sequence(spec.get("scopes"))]
+    selector = mapping(spec.get("scopeSelector")).get("matchExpressions")
+    scopes += [
         Scope(
-            expression["scopeName"],
-            expression["operator"],
-            tuple(sorted(expression.get("values") or ())),
+            plain(expression.get("scopeName")),
+            plain(expression.get("operator")),
+            tuple(sorted(map(plain, sequence(expression.get("values"))))),
         )
-        for expression in selector
+        for expression in mappings(selector)
     ]
-    return tuple(sorted((*plain, *matched), key=str))
+    return tuple(sorted(scopes, key=str))

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from console.errors import DomainError
+from console.unstructured import mapping
 from quotas.plans.contracts import LimitKey
 from quotas.plans.limits import parse_key
 
@@ -56,4 +57,4 @@ def limit_key(text: str) -> LimitKey | None:
 
 def is_ours(metadata: Mapping[str, Any]) -> bool:
     """Whether an object carries our label."""
-    return (metadata.get("labels") or {}).get(MANAGED_BY) == OURS
+    return mapping(metadata.get("labels")).get(MANAGED_BY) == OURS

@@ -8,6 +8,9 @@ from typing import Any
 
 import orjson
 
+from console import lenient_json
+from console.unstructured import mapping, mappings, sequence
+from quotas.enforcement.adapters.kubernetes.items import plain
 from quotas.plans.contracts import NetworkException
 
 # Cluster DNS runs in kube-system; node-local caches and cloud resolvers answer on link-local ones.
@@ -52,7 +55,7 @@ def _rule(exception: NetworkException, side: str) -> dict[str, Any]:
 
 def canonical(policy: Mapping[str, Any]) -> str:
     """The same text for policies that mean the same to the server."""
-    return _canonical(orjson.dumps(policy, option=orjson.OPT_SORT_KEYS))
+    return _canonical(lenient_json.dumps(policy))
 
 
 # Most tenants share a handful of policies: what was understood once is not parsed again.
@@ -61,7 +64,7 @@ def _canonical(packed: bytes) -> str:
     policy = orjson.loads(packed)
     content = {
         "podSelector": policy.get("podSelector") or {},
-        "policyTypes": sorted(policy.get("policyTypes") or ()),
+        "policyTypes": sorted(map(str, sequence(policy.get("policyTypes")))),
         "ingress": policy.get("ingress") or [],
         "egress": policy.get("egress") or [],
     }
@@ -70,7 +73,7 @@ def _canonical(packed: bytes) -> str:
 
 def in_words(policy: Mapping[str, Any]) -> str:
     """The policy in one line, for people."""
-    return _in_words(orjson.dumps(policy, option=orjson.OPT_SORT_KEYS))
+    return _in_words(lenient_json.dumps(policy))
 
 
 @lru_cache(maxsize=1024)
@@ -78,8 +81,8 @@ def _in_words(packed: bytes) -> str:
     policy = orjson.loads(packed)
     parts = []
     for direction, side in (("Ingress", "from"), ("Egress", "to")):
-        rules = policy.get(direction.lower()) or ()
-        if direction not in (policy.get("policyTypes") or ()):
+        rules = mappings(policy.get(direction.lower()))
+        if direction not in sequence(policy.get("policyTypes")):
             parts.append(f"{direction.lower()}: open")
         else:
             allowed = "; ".join(_rule_in_words(rule, side) for rule in rules) or "none"
@@ -90,15 +93,15 @@ def _in_words(packed: bytes) -> str:
 def _rule_in_words(rule: Mapping[str, Any], side: str) -> str:
     if rule == _DNS:
         return "DNS"
-    peers = ", ".join(_peer(peer) for peer in rule.get(side) or ()) or "anywhere"
-    ports = ", ".join(f"{port.get('protocol', 'TCP')} {port.get('port', 'all')}"
-                      for port in rule.get("ports") or ())  # fmt: skip
+    peers = ", ".join(_peer(peer) for peer in mappings(rule.get(side))) or "anywhere"
+    ports = ", ".join(f"{plain(port.get('protocol', 'TCP'))} {plain(port.get('port', 'all'))}"
+                      for port in mappings(rule.get("ports")))  # fmt: skip
     return f"{peers} on {ports}" if ports else peers
 
 
 def _peer(peer: Mapping[str, Any]) -> str:
     if "ipBlock" in peer:
-        return str(peer["ipBlock"].get("cidr", ""))
-    labels = (peer.get("namespaceSelector") or {}).get("matchLabels") or {}
-    name = labels.get("kubernetes.io/metadata.name")
+        return plain(mapping(peer["ipBlock"]).get("cidr"))
+    labels = mapping(mapping(peer.get("namespaceSelector")).get("matchLabels"))
+    name = plain(labels.get("kubernetes.io/metadata.name"))
     return f"namespace {name}" if name else "selected pods"

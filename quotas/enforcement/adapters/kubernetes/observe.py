@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
+
+import structlog
 
 from console.clients.kubernetes.client import KubernetesClient
 from console.deadline import ContextPool
 from console.errors import ExternalError, NotFound, Refused, Unreachable
+from console.unstructured import mapping
+from quotas.enforcement.adapters.isolation import each_by_itself
 from quotas.enforcement.adapters.kubernetes import names
+from quotas.enforcement.adapters.kubernetes.items import Item, all_unreadable, name_of, spec_of
 from quotas.enforcement.adapters.kubernetes.parse import (
     NamespaceContents,
     by_namespace,
@@ -19,12 +25,21 @@ from quotas.enforcement.adapters.kubernetes.parse import (
 )
 from quotas.enforcement.adapters.kubernetes.recount import COUNTED
 from quotas.enforcement.ports import Observation, Observed
-from tenants.contracts import PlacementRef
+from tenants.contracts import PlacementRef, Unreadable
 
-Item = Mapping[str, Any]
 PAGE: Final = 500
 _LABELLED: Final = ("Namespace", "LimitRange", "NetworkPolicy", "RoleBinding")
 _LISTED_ALWAYS: Final = frozenset({"Pod", "ResourceQuota"})
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one placement is, and what of it could not be read."""
+
+    observed: Observed
+    unreadable: tuple[Unreadable, ...] = ()
 
 
 def everything(client: KubernetesClient, placements: Sequence[PlacementRef]) -> Observation:
@@ -50,14 +65,24 @@ def _everything(client: KubernetesClient, placements: Sequence[PlacementRef]) ->
         contents.get(placement.location, _NOTHING).namespace is None for placement in placements
     ):
         for item in client.list("Namespace", page=PAGE):
-            contents.setdefault(item["metadata"]["name"], NamespaceContents()).namespace = item
+            contents.setdefault(name_of(item), NamespaceContents()).namespace = item
+    read, errors = each_by_itself(
+        placements,
+        lambda placement: observed(placement, contents.get(placement.location, _NOTHING)),
+    )
     return Observation(
-        placements={
-            placement.id: observed(placement, contents.get(placement.location, _NOTHING))
-            for placement in placements
-        },
+        placements=read,
         reads=client.counter.since(before).reads,
         orphans=stray,
+        errors=errors,
+        unreadable=unreadable_in(listed),
+    )
+
+
+def unreadable_in(listed: Mapping[str, Iterable[Item]]) -> tuple[Unreadable, ...]:
+    """What cannot be read in lists of objects by kind."""
+    return tuple(
+        problem for kind, items in listed.items() for problem in all_unreadable(kind, items)
     )
 
 
@@ -88,18 +113,23 @@ def one_by_one(
     client: KubernetesClient,
     placements: Sequence[PlacementRef],
     concurrency: int,
-    observe_one: Callable[[KubernetesClient, PlacementRef], Observed],
+    observe_one: Callable[[KubernetesClient, PlacementRef], Reading],
 ) -> Observation:
     """What `observe_one` says of each placement, some at a time; one that fails delays no other.
     Raises Unreachable: that is the whole target's trouble."""
     before = client.counter.copy()
     observed: dict[int, Observed] = {}
     failures: dict[int, str] = {}
+    errors: dict[int, Exception] = {}
+    unreadable: list[Unreadable] = []
 
-    def outcome_of(placement: PlacementRef) -> Observed | ExternalError:
+    def outcome_of(placement: PlacementRef) -> Reading | Exception:
         try:
             return observe_one(client, placement)
         except ExternalError as error:
+            return error
+        except Exception as error:
+            log.exception("observe.failed", placement=placement.id, tenant=placement.tenant)
             return error
 
     workers = max(1, min(concurrency, len(placements)))
@@ -109,22 +139,31 @@ def one_by_one(
                 raise outcome
             if isinstance(outcome, ExternalError):
                 failures[placement.id] = outcome.message
+            elif isinstance(outcome, Exception):
+                errors[placement.id] = outcome
             else:
-                observed[placement.id] = outcome
-    return Observation(observed, client.counter.since(before).reads, failures=failures)
+                observed[placement.id] = outcome.observed
+                unreadable += outcome.unreadable
+    reads = client.counter.since(before).reads
+    return Observation(
+        observed, reads, failures=failures, errors=errors, unreadable=tuple(unreadable)
+    )
 
 
-def _one(client: KubernetesClient, placement: PlacementRef) -> Observed:
+def _one(client: KubernetesClient, placement: PlacementRef) -> Reading:
     where = placement.location
     try:
         namespace = client.get("Namespace", where)
     except NotFound:
-        return Observed()
+        return Reading(Observed())
     kinds = [*names.NAMESPACED, "Pod"]
     listed: dict[str, list[dict[str, Any]]] = client.list_many(kinds, namespace=where)
     # A leaving namespace is about to go: nothing in it is worth counting.
     counted = None if placement.leaving else _counted(client, where, listed)
-    return observed(placement, by_namespace({**listed, "Namespace": [namespace]})[where], counted)
+    contents = by_namespace(listed).get(where, NamespaceContents())
+    contents.namespace = namespace
+    unreadable = unreadable_in({**listed, "Namespace": [namespace]})
+    return Reading(observed(placement, contents, counted), unreadable)
 
 
 def _counted(
@@ -133,7 +172,7 @@ def _counted(
     wanted = {
         COUNTED[resource]
         for quota in listed["ResourceQuota"]
-        for resource in quota["spec"].get("hard") or ()
+        for resource in mapping(spec_of(quota).get("hard"))
         if resource in COUNTED
     }
     more = {}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from quotas.enforcement.adapters.kubernetes import names
+from quotas.enforcement.adapters.kubernetes.items import manager_of, plain, written_at
 from quotas.enforcement.ports import Owner, Scalar
 
 Entry = Mapping[str, Any]
@@ -36,7 +36,7 @@ def owners(
     mine = [entry for entry in entries if _is_by(us, entry)]
     others = sorted(
         (entry for entry in entries if not _is_by(us, entry) and "subresource" not in entry),
-        key=lambda entry: str(entry.get("time", "")),
+        key=lambda entry: plain(entry.get("time")),
         reverse=True,
     )
     by_path: dict[str, Owner] = {}
@@ -46,7 +46,7 @@ def owners(
             continue
         other = next((entry for entry in others if holds(entry, steps)), None)
         if other is not None:
-            by_path[path] = _owner(other)
+            by_path[path] = owner_of(other)
     return by_path
 
 
@@ -54,12 +54,12 @@ def _is_by(us: str, entry: Entry) -> bool:
     return entry.get("manager") == us and entry.get("operation") == "Apply"
 
 
-def _owner(entry: Entry) -> Owner:
-    time = entry.get("time")
+def owner_of(entry: Entry) -> Owner:
+    """Who wrote an entry of managedFields, how, and when."""
     return Owner(
-        manager=str(entry.get("manager") or "unknown"),
+        manager=manager_of(entry),
         declarative=entry.get("operation") == "Apply",
-        at=datetime.fromisoformat(time) if time else None,
+        at=written_at(entry),
     )
 
 
@@ -76,7 +76,7 @@ def steps_to(kind: str, path: str) -> tuple[str, ...]:
 
 def holds(entry: Entry, steps: tuple[str, ...]) -> bool:
     """Whether a manager's entry has the field that `steps` lead to."""
-    node: Any = entry.get("fieldsV1") or {}
+    node: Any = entry.get("fieldsV1")
     for step in steps:
         node = node.get(step) if isinstance(node, Mapping) else None
         if node is None:

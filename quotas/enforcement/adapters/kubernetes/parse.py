@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from typing import Final
 
+from console.unstructured import mapping
 from quotas.enforcement.adapters.kubernetes import names
 from quotas.enforcement.adapters.kubernetes.fields import read
-from quotas.enforcement.adapters.kubernetes.owners import is_manager, owners
+from quotas.enforcement.adapters.kubernetes.items import (
+    Item,
+    entries_of,
+    is_going,
+    metadata_of,
+    name_of,
+    namespace_of,
+    plain,
+    spec_of,
+    uid_of,
+)
+from quotas.enforcement.adapters.kubernetes.owners import is_manager, owner_of, owners
 from quotas.enforcement.adapters.kubernetes.usage import usage
 from quotas.enforcement.ports import ObjectRef, Observed, ObservedObject, Owner
 from tenants.contracts import PlacementRef
 
-Item = Mapping[str, Any]
+MOST_SHOWN: Final = 20
+"""Amounts of somebody else's quota that are named."""
 
 
 @dataclass(slots=True)
@@ -33,10 +45,10 @@ def by_namespace(listed: Mapping[str, Iterable[Item]]) -> dict[str, NamespaceCon
     """Lists of whole kinds, sorted by namespace."""
     contents: dict[str, NamespaceContents] = {}
     for item in listed.get("Namespace", ()):
-        contents[item["metadata"]["name"]] = NamespaceContents(namespace=item)
+        contents[name_of(item)] = NamespaceContents(namespace=item)
     for kind in names.NAMESPACED:
         for item in listed.get(kind, ()):
-            name = item["metadata"]["namespace"]
+            name = namespace_of(item)
             if name not in contents:
                 contents[name] = NamespaceContents()
             contents[name].objects.append((kind, item))
@@ -49,34 +61,27 @@ def observed_object(kind: str, item: Item, *, leaving: bool = False) -> Observed
     An unlabelled object that we still manage lost its label by somebody's hand: that is drift, to
     be repaired, not a foreign object. A `leaving` tenant's is not deleted without our label.
     """
-    metadata = item["metadata"]
+    metadata = metadata_of(item)
     fields, shown = read(item, kind)
-    entries = metadata.get("managedFields") or ()
+    entries = entries_of(item)
     owned = owners(entries, kind, fields)
     labelled, managed = names.is_ours(metadata), is_manager(entries)
     if not labelled and not managed:
-        owned[names.MANAGED_PATH] = foreign_owner(metadata)
+        owned[names.MANAGED_PATH] = foreign_owner(entries)
     return ObservedObject(
-        ref=ObjectRef(kind, metadata.get("namespace", ""), metadata["name"]),
+        ref=ObjectRef(kind, namespace_of(item), name_of(item)),
         fields=fields,
         shown=shown,
         owners=owned,
         ours=labelled or (managed and not leaving),
-        uid=metadata.get("uid", ""),
-        adopted=names.ADOPTED in (metadata.get("annotations") or ()),
+        uid=uid_of(item),
+        adopted=names.ADOPTED in mapping(metadata.get("annotations")),
     )
 
 
-def foreign_owner(metadata: Mapping[str, Any]) -> Owner:
-    """Whoever last wrote an object that is not ours."""
-    entries: Sequence[Item] = metadata.get("managedFields") or ({},)
-    last = max(entries, key=lambda entry: str(entry.get("time", "")))
-    time = last.get("time")
-    return Owner(
-        manager=str(last.get("manager") or "unknown"),
-        declarative=last.get("operation") == "Apply",
-        at=datetime.fromisoformat(time) if time else None,
-    )
+def foreign_owner(entries: Sequence[Item]) -> Owner:
+    """Whoever last wrote an object that is not ours, by its managedFields."""
+    return owner_of(max(entries, key=lambda entry: plain(entry.get("time")), default={}))
 
 
 def observed(
@@ -90,7 +95,7 @@ def observed(
     What is being deleted counts as gone: it cannot be written any more, and needs no deletion.
     """
     namespace = contents.namespace
-    if namespace is not None and "deletionTimestamp" in namespace["metadata"]:
+    if namespace is not None and is_going(namespace):
         return Observed(warnings=(f"Namespace {placement.location} is being deleted.",))
     listed = contents.objects
     if namespace is not None:
@@ -98,13 +103,13 @@ def observed(
     objects = tuple(
         observed_object(kind, item, leaving=placement.leaving)
         for kind, item in listed
-        if _concerns(kind, item["metadata"])
+        if _concerns(kind, item)
     )
     foreign = [
         item
         for item in contents.of("ResourceQuota")
-        if not _concerns("ResourceQuota", item["metadata"])
-        and ("ResourceQuota", item["metadata"]["name"]) not in names.OTHERS
+        if not _concerns("ResourceQuota", item)
+        and ("ResourceQuota", name_of(item)) not in names.OTHERS
     ]
     return Observed(
         objects=objects,
@@ -114,38 +119,40 @@ def observed(
     )
 
 
-def _concerns(kind: str, metadata: Mapping[str, Any]) -> bool:
+def _concerns(kind: str, item: Item) -> bool:
     """Whether an object is ours, or sits where one of ours belongs."""
-    name = metadata["name"]
-    if "deletionTimestamp" in metadata or (kind, name) in names.OTHERS:
+    name = name_of(item)
+    if is_going(item) or (kind, name) in names.OTHERS:
         return False
     return (
         kind == "Namespace"
-        or names.is_ours(metadata)
+        or names.is_ours(metadata_of(item))
         or name == names.OURS
         or name.startswith(f"{names.OURS}-")
     )
 
 
 def _unlabelled(namespace: Item | None) -> tuple[str, ...]:
-    if namespace is None or names.is_ours(namespace["metadata"]):
+    if namespace is None or names.is_ours(metadata_of(namespace)):
         return ()
-    metadata = namespace["metadata"]
-    if is_manager(metadata.get("managedFields") or ()):
-        return (f"Namespace {metadata['name']} has lost its headroom label.",)
-    return (f"Namespace {metadata['name']} exists and is not Headroom's: it must be adopted.",)
+    if is_manager(entries_of(namespace)):
+        return (f"Namespace {name_of(namespace)} has lost its headroom label.",)
+    return (f"Namespace {name_of(namespace)} exists and is not Headroom's: it must be adopted.",)
 
 
 def _in_words(quota: Item) -> str:
-    hard = (quota.get("spec") or {}).get("hard") or {}
-    amounts = ", ".join(f"{name} {value}" for name, value in sorted(hard.items()))
-    return f"ResourceQuota {quota['metadata']['name']}: {amounts or 'no limits'}"
+    hard = mapping(spec_of(quota).get("hard"))
+    amounts = [f"{plain(name)} {plain(value)}" for name, value in sorted(hard.items())]
+    shown = ", ".join(amounts[:MOST_SHOWN])
+    more = len(amounts) - MOST_SHOWN
+    others = f" and {more} more" if more > 0 else ""
+    return f"ResourceQuota {name_of(quota)}: {shown or 'no limits'}{others}"
 
 
-def _is_by_us(metadata: Mapping[str, Any]) -> bool:
+def _is_by_us(namespace: Item) -> bool:
     """A namespace that another adapter of ours made has the label, but not our field manager."""
-    entries = metadata.get("managedFields")
-    return names.is_ours(metadata) and (not entries or is_manager(entries))
+    entries = entries_of(namespace)
+    return names.is_ours(metadata_of(namespace)) and (not entries or is_manager(entries))
 
 
 def orphans(
@@ -157,12 +164,11 @@ def orphans(
     for name, inside in contents.items():
         if name in known:
             continue
-        if inside.namespace is not None and _is_by_us(inside.namespace["metadata"]):
+        if inside.namespace is not None and _is_by_us(inside.namespace):
             refs.append(ObjectRef("Namespace", "", name))
         refs += [
-            ObjectRef(kind, name, item["metadata"]["name"])
+            ObjectRef(kind, name, name_of(item))
             for kind, item in inside.objects
-            if names.is_ours(item["metadata"])
-            and (kind, item["metadata"]["name"]) not in names.OTHERS
+            if names.is_ours(metadata_of(item)) and (kind, name_of(item)) not in names.OTHERS
         ]
     return tuple(sorted(refs))

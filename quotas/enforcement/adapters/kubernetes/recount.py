@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from console.unstructured import mapping, mappings
 from quotas.enforcement.adapters.kubernetes.fields import base, resource_unit
+from quotas.enforcement.adapters.kubernetes.items import Item, plain, spec_of, status_of
 from quotas.plans.contracts import Scope, Unit
 
-Item = Mapping[str, Any]
+_OPERATORS: Final = frozenset({"In", "NotIn", "Exists", "DoesNotExist"})
+_SIDES: Final = ("requests", "limits")
 COUNTED: Final = {
     "count/pods": "Pod",
     "count/jobs.batch": "Job",
@@ -31,14 +34,12 @@ def recount(
     kind = COUNTED.get(resource)
     if kind is not None and kind != "Pod":
         return None if scopes or kind not in counted else len(tuple(counted[kind]))
-    if "Pod" not in counted or any(scope.name not in _MATCHES for scope in scopes):
+    if "Pod" not in counted or not all(map(_is_known, scopes)):
         return None
     pods = [pod for pod in counted["Pod"] if all(_matches(pod, scope) for scope in scopes)]
     if kind == "Pod":
         return len(pods)
-    live = [
-        pod for pod in pods if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
-    ]
+    live = [pod for pod in pods if status_of(pod).get("phase") not in ("Succeeded", "Failed")]
     if resource == "pods":
         return len(live)
     return _sum(live, resource)
@@ -47,9 +48,9 @@ def recount(
 def _sum(pods: Iterable[Item], resource: str) -> int | None:
     side, _, name = resource.partition(".")
     unit = resource_unit(resource)
-    if side not in ("requests", "limits") or name == "storage" or unit is None:
+    if side not in _SIDES or name == "storage" or unit is None:
         return None
-    return sum(_pod(pod["spec"], side, name, unit) for pod in pods)
+    return sum(_pod(spec_of(pod), side, name, unit) for pod in pods)
 
 
 def _pod(spec: Item, side: str, name: str, unit: Unit) -> int:
@@ -57,33 +58,39 @@ def _pod(spec: Item, side: str, name: str, unit: Unit) -> int:
     of its start if that is more, and what its runtime costs."""
 
     def amount(holder: Item) -> int:
-        text = ((holder.get("resources") or {}).get(side) or {}).get(name)
-        return 0 if text is None else base(str(text), unit) or 0
+        return _amount(_resources(holder, side).get(name), unit)
 
     sidecars = peak = 0
-    for container in spec.get("initContainers") or ():
+    for container in mappings(spec.get("initContainers")):
         if container.get("restartPolicy") == "Always":
             sidecars += amount(container)
             peak = max(peak, sidecars)
         else:
             peak = max(peak, sidecars + amount(container))
     total = max(
-        peak, sidecars + sum(amount(container) for container in spec.get("containers") or ())
+        peak, sidecars + sum(amount(container) for container in mappings(spec.get("containers")))
     )
-    if name in ((spec.get("resources") or {}).get(side) or {}):
+    if name in _resources(spec, side):
         total = amount(spec)  # pod-level resources count instead of the containers' own
-    overhead = (spec.get("overhead") or {}).get(name)
-    return total + (base(str(overhead), unit) or 0 if overhead is not None else 0)
+    return total + _amount(mapping(spec.get("overhead")).get(name), unit)
+
+
+def _resources(holder: Item, side: str) -> dict[str, Any]:
+    return mapping(mapping(holder.get("resources")).get(side))
+
+
+def _amount(value: object, unit: Unit) -> int:
+    return 0 if value is None else base(plain(value), unit) or 0
 
 
 def _best_effort(pod: Item) -> bool:
-    holders = (*(pod["spec"].get("containers") or ()), *(pod["spec"].get("initContainers") or ()))
-    return not any((holder.get("resources") or {}).get(side) for holder in (pod["spec"], *holders)
-                   for side in ("requests", "limits"))  # fmt: skip
+    spec = spec_of(pod)
+    holders = (spec, *mappings(spec.get("containers")), *mappings(spec.get("initContainers")))
+    return not any(_resources(holder, side) for holder in holders for side in _SIDES)
 
 
 def _has_deadline(pod: Item) -> bool:
-    return pod["spec"].get("activeDeadlineSeconds") is not None
+    return spec_of(pod).get("activeDeadlineSeconds") is not None
 
 
 _MATCHES: Final[Mapping[str, Callable[[Item], bool]]] = {
@@ -91,12 +98,16 @@ _MATCHES: Final[Mapping[str, Callable[[Item], bool]]] = {
     "NotTerminating": lambda pod: not _has_deadline(pod),
     "BestEffort": _best_effort,
     "NotBestEffort": lambda pod: not _best_effort(pod),
-    "PriorityClass": lambda pod: bool(pod["spec"].get("priorityClassName")),
+    "PriorityClass": lambda pod: bool(spec_of(pod).get("priorityClassName")),
 }
 
 
+def _is_known(scope: Scope) -> bool:
+    return scope.name in _MATCHES and scope.operator in _OPERATORS
+
+
 def _matches(pod: Item, scope: Scope) -> bool:
-    name = pod["spec"].get("priorityClassName", "")
+    name = plain(spec_of(pod).get("priorityClassName"))
     match scope.operator:
         case "In":
             return name in scope.values

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
+from console.unstructured import mapping
 from quotas.enforcement.adapters.kubernetes import names
-from quotas.enforcement.adapters.kubernetes.fields import base, quota_scopes, resource_unit
+from quotas.enforcement.adapters.kubernetes.fields import (
+    base,
+    count_in,
+    quota_scopes,
+    range_entries,
+    resource_unit,
+)
+from quotas.enforcement.adapters.kubernetes.items import (
+    Item,
+    metadata_of,
+    plain,
+    spec_of,
+    status_of,
+)
 from quotas.enforcement.adapters.kubernetes.recount import recount
 from quotas.enforcement.ports import Usage
 from quotas.plans.contracts import Scope
 
-Item = Mapping[str, Any]
 NOT_FILLED: Final = "the cluster's quota controller has not filled in status.hard yet"
 NOT_REPORTED: Final = "the cluster's quota controller reports no use of it yet"
 PER_OBJECT: Final = "it applies to each object; nothing adds up"
@@ -39,7 +52,7 @@ def usage(
 
 
 def _foreign(quota: Item) -> bool:
-    return not names.is_ours(quota["metadata"])
+    return not names.is_ours(metadata_of(quota))
 
 
 def _tighter(mine: Usage, other: Usage) -> Usage:
@@ -51,10 +64,10 @@ def _tighter(mine: Usage, other: Usage) -> Usage:
 
 
 def _of_quota(quota: Item, counted: Mapping[str, Iterable[Item]] | None) -> Iterable[Usage]:
-    spec, status = quota.get("spec") or {}, quota.get("status") or {}
-    hard, used = status.get("hard") or {}, status.get("used") or {}
+    spec, status = spec_of(quota), status_of(quota)
+    hard, used = mapping(status.get("hard")), mapping(status.get("used"))
     scopes = quota_scopes(spec)
-    for resource in spec.get("hard") or ():
+    for resource in mapping(spec.get("hard")):
         unit = resource_unit(resource)
         if unit is None:
             continue
@@ -63,9 +76,10 @@ def _of_quota(quota: Item, counted: Mapping[str, Iterable[Item]] | None) -> Iter
         if resource not in hard:
             yield Usage(key, None, None, again, NOT_FILLED)
         elif resource not in used:
-            yield Usage(key, base(hard[resource], unit), None, again, NOT_REPORTED)
+            yield Usage(key, base(plain(hard[resource]), unit), None, again, NOT_REPORTED)
         else:
-            yield Usage(key, base(hard[resource], unit), base(used[resource], unit), again)
+            hard_amount = base(plain(hard[resource]), unit)
+            yield Usage(key, hard_amount, base(plain(used[resource]), unit), again)
 
 
 @lru_cache(maxsize=4096)
@@ -77,12 +91,9 @@ def _key(resource: str, scopes: tuple[Scope, ...]) -> str:
 
 def _of_ranges(ranges: Sequence[Item]) -> Iterable[Usage]:
     for item in ranges:
-        for entry in item["spec"].get("limits") or ():
-            prefix = _RANGE_PREFIX.get(entry["type"], "")
-            for field, amounts in entry.items():
-                if field != "type":
-                    for resource, text in amounts.items():
-                        yield from _of_range(f"{prefix}.{field}.{resource}", text)
+        for range_type, field, resource, value in range_entries(item):
+            prefix = _RANGE_PREFIX.get(range_type, "")
+            yield from _of_range(f"{prefix}.{field}.{resource}", plain(value))
 
 
 def _of_range(text: str, value: str) -> Iterable[Usage]:
@@ -92,8 +103,8 @@ def _of_range(text: str, value: str) -> Iterable[Usage]:
 
 
 def _of_execution(namespace: Item | None) -> Iterable[Usage]:
-    annotations = {} if namespace is None else namespace["metadata"].get("annotations") or {}
+    annotations = {} if namespace is None else mapping(metadata_of(namespace).get("annotations"))
     for field, annotation in names.EXECUTION.items():
-        text = annotations.get(annotation, "")
-        if text.isdecimal():
-            yield Usage(f"job.{field}", int(text), None, None, PER_JOB)
+        seconds = count_in(annotations.get(annotation))
+        if seconds is not None:
+            yield Usage(f"job.{field}", seconds, None, None, PER_JOB)
