@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+import structlog
+
+from console.errors import own
 from quotas.changes.contracts import Blocked, TargetCost
 from quotas.enforcement.adapters import registry
 from quotas.enforcement.models import TargetState
@@ -12,6 +15,8 @@ from quotas.enforcement.ports import PlacementChanges
 from quotas.enforcement.reconcile.planning import PlacementPlan, PlanResult, target_ref
 from quotas.enforcement.rules import split_by_owner
 from tenants.models import DriftPolicy, Placement
+
+log = structlog.get_logger(__name__)
 
 _FEW = 10
 _USUAL_LATENCY_MS = 20.0
@@ -98,12 +103,18 @@ def _conflicts(
 ) -> Iterator[Blocked]:
     groups: dict[tuple[int, str], list[Placement]] = defaultdict(list)
     for pk, plan in result.plans.items():
-        split = split_by_owner(
-            plan.changes,
-            plan.observed,
-            force=force,
-            over_edits=over_edits or plan.placement.drift_policy == DriftPolicy.HEAL,
-        )
+        try:
+            split = split_by_owner(
+                plan.changes,
+                plan.observed,
+                force=force,
+                over_edits=over_edits or plan.placement.drift_policy == DriftPolicy.HEAL,
+            )
+        except Exception as error:
+            # One placement's trouble is a sentence of the preview, not the end of it.
+            log.exception("split.failed", placement=pk, tenant=plan.placement.tenant)
+            yield _entry("unobserved", f"Could not be compared: {own(error).message}", [rows[pk]])
+            continue
         for owner in sorted(set(split.owners.values())):
             groups[rows[pk].target_id, owner].append(rows[pk])
     for (_, owner), there in groups.items():

@@ -1,9 +1,10 @@
-"""One placement's turn at being written: what was wanted, what came of it, what is left."""
+"""One placement's turn at being written: what was wanted, what came of it, what is left; and what
+is to be written down of a batch of these."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 from quotas.enforcement.models import RolloutItem
 from quotas.enforcement.ports import Altered, ApplyResult, Change, FieldChange, ObjectRef
@@ -64,6 +65,28 @@ class Attempt:
         """The changes that were made and stored as they were sent."""
         altered = {entry.left.ref for entry in self.altered}
         return tuple(change for change in self.done if change.ref not in altered)
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What is to be written down of a batch: its items by placement; of these the attempts; those
+    (by item id) whose placement could not be read, and why; and mistakes of ours, by placement."""
+
+    items: Mapping[int, RolloutItem]
+    attempts: Mapping[int, Attempt]
+    unobserved: Mapping[int, str] = field(default_factory=dict)
+    failed: Mapping[int, Exception] = field(default_factory=dict)
+
+    def of(self, placements: Collection[int]) -> Settlement:
+        """The part about some placements."""
+        items = {pk: self.items[pk] for pk in placements}
+        ids = {item.pk for item in items.values()}
+        return Settlement(
+            items,
+            {pk: attempt for pk, attempt in self.attempts.items() if pk in items},
+            {pk: why for pk, why in self.unobserved.items() if pk in ids},
+            {pk: error for pk, error in self.failed.items() if pk in items},
+        )
 
 
 def _as_stored(

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
+
 from console.audit.models import Entry
+from console.errors import own
 from quotas.enforcement import rules
 from quotas.enforcement.diff import changes_json, digest
 from quotas.enforcement.models import Condition, Drift, PlacementState
@@ -18,6 +21,8 @@ from quotas.enforcement.reconcile.planning import PlacementPlan
 from quotas.enforcement.reconcile.states import load_states, set_condition
 from quotas.enforcement.selectors.loop import open_placements
 from tenants.models import DriftPolicy, Target
+
+log = structlog.get_logger(__name__)
 
 CONTENTION_WINDOW = timedelta(minutes=10)
 CONTENTION_TIMES = 3
@@ -38,6 +43,39 @@ class Findings:
     ended: dict[int, str] = field(default_factory=dict)
     unobserved: list[int] = field(default_factory=list)
 
+    def add(self, other: Findings) -> None:
+        """Takes over what was found of one placement."""
+        self.states += other.states
+        self.tenants |= other.tenants
+        self.due += other.due
+        self.heal += other.heal
+        self.drifts += other.drifts
+        self.entries += other.entries
+        self.ended |= other.ended
+        self.unobserved += other.unobserved
+
+    def of(self, placements: Set[int]) -> Findings:
+        """The part about some placements, to be written by itself."""
+        ids = {str(pk) for pk in placements}
+        return Findings(
+            self.now,
+            states=[state for state in self.states if state.placement_id in placements],
+            tenants=self.tenants,
+            due=[pk for pk in self.due if pk in placements],
+            heal=[pk for pk in self.heal if pk in placements],
+            drifts=[drift for drift in self.drifts if drift.placement_id in placements],
+            entries=[entry for entry in self.entries if entry.object_id in ids],
+            ended={pk: how for pk, how in self.ended.items() if pk in placements},
+            unobserved=[pk for pk in self.unobserved if pk in placements],
+        )
+
+    @property
+    def placements(self) -> set[int]:
+        """All that something is to be written about."""
+        written = {state.placement_id for state in self.states}
+        written |= {drift.placement_id for drift in self.drifts}
+        return written | {*self.due, *self.heal, *self.ended, *self.unobserved}
+
 
 def classify_all(
     target: Target,
@@ -54,21 +92,7 @@ def classify_all(
     # settled may have been observed before or after.
     busy = open_placements(target.pk) | settled
     states = load_states(target)
-    open_drifts = {
-        drift.placement_id: drift
-        for drift in Drift.objects.filter(target=target, ended_at__isnull=True)
-    }
-    healed = _recently_healed(target, now)
-    for pk, plan in plans.items():
-        if pk in busy:
-            continue
-        state = states.get(pk) or PlacementState(placement_id=pk)
-        before = _content(state)
-        _classify(findings, plan, state, open_drifts.get(pk), healed.get(pk, Counter()))
-        if state._state.adding or before != _content(state):
-            state.observed_at = now
-            findings.states.append(state)
-            findings.tenants.add(plan.placement.tenant_id)
+    _classify_plans(findings, target, {pk: plans[pk] for pk in plans if pk not in busy}, states)
     for pk, why in observation.failures.items():
         if pk in busy or pk not in states:
             continue
@@ -76,7 +100,51 @@ def classify_all(
         if states[pk].condition != Condition.UNREACHABLE:
             set_condition(states[pk], Condition.UNREACHABLE, now, message=why)
             findings.states.append(states[pk])
+    for pk, error in observation.errors.items():
+        if pk not in busy:
+            note_error(findings, pk, error)
     return findings
+
+
+def _classify_plans(
+    findings: Findings,
+    target: Target,
+    plans: Mapping[int, PlacementPlan],
+    states: Mapping[int, PlacementState],
+) -> None:
+    now = findings.now
+    open_drifts = {
+        drift.placement_id: drift
+        for drift in Drift.objects.filter(target=target, ended_at__isnull=True)
+    }
+    healed = _recently_healed(target, now)
+    for pk, plan in plans.items():
+        state = states.get(pk) or PlacementState(placement_id=pk)
+        before, one = _content(state), Findings(now)
+        try:
+            _classify(one, plan, state, open_drifts.get(pk), healed.get(pk, Counter()))
+        except Exception as error:
+            # One placement must not stop the others; of what was half found nothing is kept.
+            log.exception("classify.failed", placement=pk, tenant=plan.placement.tenant)
+            note_error(findings, pk, error)
+            continue
+        findings.add(one)
+        if state._state.adding or before != _content(state):
+            state.observed_at = now
+            findings.states.append(state)
+            findings.tenants.add(plan.placement.tenant_id)
+
+
+def note_error(findings: Findings, pk: int, error: Exception) -> None:
+    """A mistake of ours with one placement: said on its page, and everything else as it was."""
+    findings.unobserved.append(pk)
+    state = PlacementState.objects.filter(placement=pk).first() or PlacementState(placement_id=pk)
+    failure = own(error)
+    if state.condition != Condition.REFUSED or state.message != failure.message:
+        set_condition(
+            state, Condition.REFUSED, findings.now, code=failure.code, message=failure.message
+        )
+        findings.states.append(state)
 
 
 def _content(state: PlacementState) -> tuple[Any, ...]:

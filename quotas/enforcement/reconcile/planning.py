@@ -14,11 +14,12 @@ from django.conf import settings
 from console import deadline
 from console.chunks import chunks
 from console.deadline import ContextPool
-from console.errors import ExternalError, OutOfTime, Unreachable
+from console.errors import ExternalError, OutOfTime, Unexpected, Unreachable, own
 from quotas.enforcement.adapters import registry
 from quotas.enforcement.diff import diff
 from quotas.enforcement.models import TargetState
 from quotas.enforcement.ports import Change, Compiled, Observation, Observed, Refusal
+from quotas.enforcement.reconcile.isolation import observe_isolated
 from quotas.enforcement.selectors.loop import placement_refs
 from quotas.plans.contracts import EffectiveLimits
 from tenants.contracts import PlacementRef, TargetRef
@@ -72,14 +73,17 @@ def plan_target(
     """Compiles, observes and diffs the given placements of one target; `limits` by tenant id.
 
     Raises ExternalError when the target as a whole cannot be read. Placements that could not be
-    read are in `failures` of the observation and have no plan. No rows are read or written.
+    read are in `failures` or `errors` of the observation, those that could not be compared in
+    `errors`; they have no plan. No rows are read or written.
     """
     adapter = registry.adapter_for(target.kind)
-    observation = adapter.observe(
-        target=target, placements=list(placements.values()), everything=everything
+    observation = observe_isolated(
+        adapter, target=target, placements=list(placements.values()), everything=everything
     )
-    plans = compare(target=target, placements=placements, limits=limits, observation=observation)
-    return plans, observation
+    plans, errors = compare(
+        target=target, placements=placements, limits=limits, observation=observation
+    )
+    return plans, replace(observation, errors=errors)
 
 
 def compare(
@@ -88,32 +92,39 @@ def compare(
     placements: Mapping[int, PlacementRef],
     limits: Mapping[int, EffectiveLimits | None],
     observation: Observation,
-) -> dict[int, PlacementPlan]:
-    """Diffs what was observed with what is intended, for placements that could be read; pure."""
-    adapter = registry.adapter_for(target.kind)
+) -> tuple[dict[int, PlacementPlan], dict[int, Exception]]:
+    """Diffs what was observed with what is intended, for placements that could be read; pure. What
+    went wrong with one of them, in observing it or here, is in the second of the answers."""
     plans: dict[int, PlacementPlan] = {}
+    errors = dict(observation.errors)
     for pk, placement in placements.items():
-        if pk in observation.failures:
+        if pk in observation.failures or pk in errors:
             continue
         observed = observation.placements.get(pk, Observed())
-        intended = limits.get(placement.tenant_id)
-        if intended is None and not placement.leaving:
-            # No plan is not an order to delete: only leaving is.
-            nothing = Compiled(refusals=(_NO_PLAN,))
-            plans[pk] = PlacementPlan(placement, None, nothing, observed, ())
-            continue
         try:
-            compiled = adapter.compile(limits=intended, placement=placement, target=target)
+            plans[pk] = _plan(target, placement, limits.get(placement.tenant_id), observed)
         except Exception as error:
-            # One tenant's plan must not stop the others.
-            log.exception("compile.failed", placement=pk, tenant=placement.tenant)
-            failed = Refusal("", "error", f"The plan could not be translated: {error}")
-            refused = Compiled(refusals=(failed,))
-            plans[pk] = PlacementPlan(placement, intended, refused, observed, ())
-            continue
-        changes = () if observed.vacant else diff(compiled.objects, observed.objects)
-        plans[pk] = PlacementPlan(placement, intended, compiled, observed, changes)
-    return plans
+            # One placement must not stop the others.
+            log.exception("compare.failed", placement=pk, tenant=placement.tenant)
+            errors[pk] = error
+    return plans, errors
+
+
+def _plan(
+    target: TargetRef, placement: PlacementRef, intended: EffectiveLimits | None, observed: Observed
+) -> PlacementPlan:
+    if intended is None and not placement.leaving:
+        # No plan is not an order to delete: only leaving is.
+        return PlacementPlan(placement, None, Compiled(refusals=(_NO_PLAN,)), observed, ())
+    adapter = registry.adapter_for(target.kind)
+    try:
+        compiled = adapter.compile(limits=intended, placement=placement, target=target)
+    except Exception as error:
+        log.exception("compile.failed", placement=placement.id, tenant=placement.tenant)
+        failed = Refusal("", "error", f"The plan could not be translated: {error}")
+        return PlacementPlan(placement, intended, Compiled(refusals=(failed,)), observed, ())
+    changes = () if observed.vacant else diff(compiled.objects, observed.objects)
+    return PlacementPlan(placement, intended, compiled, observed, changes)
 
 
 def plan_changes(
@@ -165,6 +176,9 @@ def _plan_side_by_side(
             )
         except ExternalError as error:
             return error
+        except Exception as error:
+            log.exception("preview.failed", target=target.slug)
+            return Unexpected(error)
 
     pool = ContextPool(max_workers=8, thread_name_prefix="preview")
     try:
@@ -177,6 +191,7 @@ def _plan_side_by_side(
             planned, observation = outcome
             plans |= planned
             unobserved |= observation.failures
+            unobserved |= {pk: own(error).message for pk, error in observation.errors.items()}
             reads += observation.reads
     finally:
         # Whoever hangs is not waited for where somebody waits for us: its own timeout ends it.

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
 from console.database.claims import Claim
-from console.errors import ExternalError, Unreachable
+from console.errors import ExternalError, Unexpected
 from quotas.enforcement import rules
 from quotas.enforcement.models import ItemState, Rollout, RolloutItem, RolloutKind, TargetState
-from quotas.enforcement.ports import ApplyResult, Operation, PlacementChanges
+from quotas.enforcement.ports import ApplyResult, Operation
 from quotas.enforcement.reconcile import settle, states
-from quotas.enforcement.reconcile.attempt import Attempt
+from quotas.enforcement.reconcile.attempt import Attempt, Settlement
 from quotas.enforcement.reconcile.claims import claim_end, claimed
 from quotas.enforcement.reconcile.observation_cache import ObservationCache
-from quotas.enforcement.reconcile.planning import compare, target_ref
+from quotas.enforcement.reconcile.planning import PlacementPlan, compare, target_ref
+from quotas.enforcement.reconcile.writing import write
 from quotas.enforcement.selectors.loop import current_limits, placement_refs, takeable
 from tenants.contracts import PlacementRef
 from tenants.models import DriftPolicy, Target
@@ -80,12 +81,14 @@ def is_ready(target_id: int) -> bool:
 @dataclass(slots=True)
 class _ClaimedBatch:
     """What was claimed together, what became of it, and what befell the target: `unreadable` while
-    it was observed, `down` while it was written to."""
+    it was observed, `down` while it was written to. `failed` are mistakes of ours with one
+    placement, by its id."""
 
     items: dict[int, RolloutItem]
     now: datetime
     attempts: dict[int, Attempt] = field(default_factory=dict)
     unobserved: dict[int, str] = field(default_factory=dict)
+    failed: dict[int, Exception] = field(default_factory=dict)
     unreadable: ExternalError | None = None
     down: ExternalError | None = None
 
@@ -102,9 +105,9 @@ def process_claimed(target: Target, claim: Claim, deadline: float, done: Process
             if usable and not claim.lost and time.monotonic() < deadline:
                 batch = _begin(cache, claim, under_way=before.items if before else ())
             if before is None and batch is not None:
-                batch.down = _write(cache, batch.attempts)
+                batch.down = write(cache, batch.attempts)
             elif before is not None:
-                writing = aside.submit(_write, cache, batch.attempts) if batch else None
+                writing = aside.submit(write, cache, batch.attempts) if batch else None
                 try:
                     _conclude(cache, claim, before, done)
                 finally:
@@ -187,34 +190,66 @@ def _begin(
     if not items:
         return None
     batch = _ClaimedBatch(items, timezone.now())
-    placements = placement_refs(cache.target, items)
-    limits = current_limits({ref.tenant_id for ref in placements.values()}, batch.now)
     try:
-        observation = cache.observe(placements)
+        _compare(cache, batch)
+    except DatabaseError:
+        raise
     except ExternalError as error:
         batch.unreadable = error
-        return batch
-    plans = compare(target=cache.ref, placements=placements, limits=limits, observation=observation)
+    except Exception as error:
+        # Whose fault it is cannot be told: none of them is tried again and again.
+        log.exception("queue.failed", target=cache.target.slug, placements=len(items))
+        batch.attempts, batch.failed = {}, dict.fromkeys(items, error)
+    return batch
+
+
+def _compare(cache: ObservationCache, batch: _ClaimedBatch) -> None:
+    """Looks and compares: what is to be written of a batch."""
+    items = batch.items
+    placements = placement_refs(cache.target, items)
+    limits = current_limits({ref.tenant_id for ref in placements.values()}, batch.now)
+    observation = cache.observe(placements)
+    plans, batch.failed = compare(
+        target=cache.ref, placements=placements, limits=limits, observation=observation
+    )
     for pk, plan in plans.items():
-        split = rules.split_by_owner(
-            plan.changes,
-            plan.observed,
-            force=items[pk].force,
-            over_edits=_over_edits(plan.placement, items[pk]),
-        )
-        batch.attempts[pk] = Attempt(items[pk], plan, split)
+        split = _split(plan, items[pk])
+        if isinstance(split, Exception):
+            # What is still to be done is noted with it: so it is not ordered again and again.
+            nothing = rules.OwnershipSplit(())
+            result = ApplyResult(plan.placement, (), Unexpected(split))
+            batch.attempts[pk] = Attempt(items[pk], plan, nothing, result)
+        else:
+            batch.attempts[pk] = Attempt(items[pk], plan, split)
     batch.unobserved = {
         items[pk].pk: observation.failures.get(pk, "It could not be read.")
         for pk in items
-        if pk not in batch.attempts
+        if pk not in batch.attempts and pk not in batch.failed
     }
-    return batch
+
+
+def _split(plan: PlacementPlan, item: RolloutItem) -> rules.OwnershipSplit | Exception:
+    try:
+        return rules.split_by_owner(
+            plan.changes,
+            plan.observed,
+            force=item.force,
+            over_edits=_over_edits(plan.placement, item),
+        )
+    except Exception as error:
+        log.exception("split.failed", placement=plan.placement.id, tenant=plan.placement.tenant)
+        return error
 
 
 def _conclude(cache: ObservationCache, claim: Claim, batch: _ClaimedBatch, done: Processed) -> None:
     """Writes down how a batch ended, and whether the target can be used."""
-    settle.settle(cache.target, claim, batch.attempts, batch.unobserved, batch.now)
-    done.settled += len(batch.attempts)
+    settle.settle(
+        cache.target,
+        claim,
+        Settlement(batch.items, batch.attempts, batch.unobserved, batch.failed),
+        batch.now,
+    )
+    done.settled += len(batch.attempts) + len(batch.failed)
     done.placements.update(batch.items)
     done.created |= any(
         change.operation is Operation.CREATE
@@ -230,48 +265,3 @@ def _conclude(cache: ObservationCache, claim: Claim, batch: _ClaimedBatch, done:
 def _over_edits(placement: PlacementRef, item: RolloutItem) -> bool:
     healing = placement.drift_policy == DriftPolicy.HEAL
     return healing or item.rollout.kind == RolloutKind.REPAIR
-
-
-def _write(cache: ObservationCache, attempts: Mapping[int, Attempt]) -> ExternalError | None:
-    """Makes the changes; fills in the results. The error that befell the target as a whole."""
-    work = [
-        PlacementChanges(
-            placement=attempt.plan.placement,
-            changes=attempt.split.changes,
-            force=attempt.split.force,
-            reason=attempt.item.rollout.reason or attempt.item.rollout.title,
-            identity=f"headroom:{attempt.item.rollout.actor}",
-        )
-        for attempt in attempts.values()
-        if attempt.split.changes
-    ]
-    results: dict[int, ApplyResult] = {}
-
-    def note(result: ApplyResult) -> None:
-        # May be called in the adapter's own thread: no row is touched here.
-        results[result.placement.id] = result
-
-    failure: Exception = Unreachable("The adapter did not report how this ended.")
-    whole: ExternalError | None = None
-    try:
-        if work:
-            cache.adapter.apply(target=cache.ref, work=work, on_result=note)
-    except ExternalError as error:
-        failure = whole = error
-    except Exception as error:
-        log.exception("apply.failed", target=cache.target.slug)
-        failure = error
-    for changes in work:
-        placement = changes.placement
-        result = results.get(placement.id) or ApplyResult(placement, (), failure)
-        attempts[placement.id].result = result
-    return whole or _all_unreachable(results)
-
-
-def _all_unreachable(results: Mapping[int, ApplyResult]) -> ExternalError | None:
-    """One placement that cannot be reached is its own trouble; all of them are the target's."""
-    errors = [result.error for result in results.values()]
-    first = errors[0] if errors else None
-    if isinstance(first, Unreachable) and all(isinstance(error, Unreachable) for error in errors):
-        return first
-    return None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from copy import copy
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -16,7 +17,7 @@ from console.audit import services as audit
 from console.audit.models import Entry
 from console.backoff import backoff
 from console.database.claims import Claim
-from console.errors import Conflict, DomainError, ExternalError, Throttled
+from console.errors import Conflict, DomainError, ExternalError, Throttled, Unexpected, own
 from quotas.enforcement import rules
 from quotas.enforcement.diff import changes_json, digest
 from quotas.enforcement.models import (
@@ -28,7 +29,7 @@ from quotas.enforcement.models import (
 )
 from quotas.enforcement.ports import ObjectRef, ObservedObject
 from quotas.enforcement.reconcile import ledger
-from quotas.enforcement.reconcile.attempt import Attempt
+from quotas.enforcement.reconcile.attempt import Attempt, Settlement
 from quotas.enforcement.reconcile.planning import PlacementPlan
 from quotas.enforcement.reconcile.states import (
     finish_rollouts,
@@ -37,7 +38,7 @@ from quotas.enforcement.reconcile.states import (
     set_condition,
     summarize,
 )
-from tenants.models import Target
+from tenants.models import Placement, Target
 
 log = structlog.get_logger(__name__)
 
@@ -67,18 +68,35 @@ def give_back(items: Iterable[RolloutItem], token: str) -> None:
     )
 
 
-def settle(
-    target: Target,
-    claim: Claim,
-    attempts: Mapping[int, Attempt],
-    unobserved: Mapping[int, str],
-    now: datetime,
-) -> None:
-    """Writes down how the attempts ended, in one short transaction. Items that somebody else has
-    claimed meanwhile are theirs. `unobserved` are items (by id) whose placement could not be read.
-    `now` is when it was observed; writing may have taken long: what ended did so at this moment."""
+def settle(target: Target, claim: Claim, batch: Settlement, now: datetime) -> None:
+    """Writes down how a batch ended, in one short transaction. Items that somebody else has claimed
+    meanwhile are theirs. `now` is when it was observed; writing may have taken long: what ended did
+    so at this moment.
+
+    Where that fails, for a reason that is no outage of the database, it is done by halves, until
+    whatever it fails over is alone: that placement has failed, and the others are settled.
+    """
+    try:
+        _settle(target, claim, batch, now)
+        return
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        log.exception("settle.failed", target=target.slug, placements=len(batch.items))
+        mistake = error
+    ids = list(batch.items)
+    if len(ids) <= 1:
+        alone = Settlement(batch.items, {}, failed=dict.fromkeys(ids, mistake))
+        _settle(target, claim, alone, now)
+        return
+    middle = len(ids) // 2
+    for half in (ids[:middle], ids[middle:]):
+        settle(target, claim, batch.of(half), now)
+
+
+def _settle(target: Target, claim: Claim, batch: Settlement, now: datetime) -> None:
     ended = timezone.now()
-    states = load_states(target, list(attempts))
+    states = load_states(target, [*batch.attempts, *batch.failed])
     with transaction.atomic():
         mine = set(
             RolloutItem.objects.select_for_update()
@@ -86,14 +104,37 @@ def settle(
             .values_list("pk", flat=True)
         )
         writes = _Writes()
-        for pk, attempt in attempts.items():
+        for pk, attempt in batch.attempts.items():
             if attempt.item.pk in mine:
-                _note(writes, attempt, states[pk], now, ended)
-        _wait_unobserved(unobserved, mine, ended)
+                # A copy: should this fail, it is noted again from what the item was.
+                _note(writes, replace(attempt, item=copy(attempt.item)), states[pk], now, ended)
+        for pk, error in batch.failed.items():
+            if batch.items[pk].pk in mine:
+                _note_failure(writes, copy(batch.items[pk]), states[pk], error, ended)
+        _wait_unobserved(batch.unobserved, mine, ended)
         _save(writes, now)
-        tenants = {attempt.plan.placement.tenant_id for attempt in attempts.values()}
-        summarize(tenants)
-        finish_rollouts({attempt.item.rollout_id for attempt in attempts.values()}, ended)
+        summarize(_tenants(batch))
+        finish_rollouts({item.rollout_id for item in batch.items.values()}, ended)
+
+
+def _tenants(batch: Settlement) -> set[int]:
+    tenants = {attempt.plan.placement.tenant_id for attempt in batch.attempts.values()}
+    failed = Placement.objects.filter(pk__in=list(batch.failed))
+    return tenants | set(failed.values_list("tenant_id", flat=True)) if batch.failed else tenants
+
+
+def _note_failure(
+    writes: _Writes, item: RolloutItem, state: PlacementState, error: Exception, now: datetime
+) -> None:
+    """A mistake of ours, before or after the plane was asked: what is known there stays as it
+    was."""
+    failure = own(error)
+    item.claim, item.claimed_until, item.not_before = "", None, None
+    item.state, item.code, item.message = ItemState.FAILED, failure.code[:40], failure.message
+    item.finished_at = now
+    set_condition(state, Condition.REFUSED, now, code=failure.code, message=failure.message)
+    writes.items.append(item)
+    writes.states.append(state)
 
 
 def _note(
@@ -164,8 +205,8 @@ def refusal_text(plan: PlacementPlan) -> str:
 def _note_error(attempt: Attempt, state: PlacementState, error: Exception, now: datetime) -> None:
     item = attempt.item
     state.differences = changes_json(attempt.remaining)
-    item.message = str(error) or type(error).__name__
-    item.code = getattr(error, "code", "error")[:40]
+    error = error if isinstance(error, DomainError) else own(error)
+    item.message, item.code = error.message, error.code[:40]
     if isinstance(error, ExternalError) and error.retryable:
         wait_again(item, error, now)
         set_condition(state, Condition.PROGRESSING, now, code=item.code, message=item.message)
@@ -175,8 +216,7 @@ def _note_error(attempt: Attempt, state: PlacementState, error: Exception, now: 
         state.owners = error.owners
         set_condition(state, Condition.CONFLICT, now, code=item.code, message=item.message)
         return
-    expected = isinstance(error, ExternalError | DomainError)
-    item.state = ItemState.REFUSED if expected else ItemState.FAILED
+    item.state = ItemState.FAILED if isinstance(error, Unexpected) else ItemState.REFUSED
     set_condition(state, Condition.REFUSED, now, code=item.code, message=item.message)
 
 

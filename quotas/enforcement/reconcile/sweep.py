@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -30,7 +31,7 @@ from quotas.enforcement.models import (
 )
 from quotas.enforcement.ports import Observation
 from quotas.enforcement.reconcile.claims import claimed
-from quotas.enforcement.reconcile.classify import Findings, classify_all
+from quotas.enforcement.reconcile.classify import Findings, classify_all, note_error
 from quotas.enforcement.reconcile.ledger import SWEEPER
 from quotas.enforcement.reconcile.planning import PlacementPlan, plan_target, target_ref
 from quotas.enforcement.reconcile.queue import (
@@ -44,7 +45,10 @@ from quotas.enforcement.reconcile.states import save_states, summarize, target_d
 from quotas.enforcement.selectors.loop import current_limits, placement_refs
 from quotas.enforcement.services.rollouts import create_rollout
 from tenants.contracts import PlacementRef
-from tenants.models import Target
+from tenants.models import Reader, Target
+from tenants.services.unreadable import note_unreadable
+
+log = structlog.get_logger(__name__)
 
 ORPHANS_SHOWN = 200
 LISTEN_SECONDS = 0.1
@@ -117,6 +121,13 @@ def _sweep(target: Target, claim: Claim) -> Swept:
     swept.healing = len(findings.heal)
     swept.reads = observation.reads
     swept.milliseconds = round((time.monotonic() - started) * 1000)
+    note_unreadable(
+        target_id=target.pk,
+        reader=Reader.LIMITS,
+        objects=observation.unreadable,
+        now=now,
+        complete=True,
+    )
     swept.recovered = target_up(target.pk, now)
     TargetState.objects.filter(target=target).update(
         swept_at=now,
@@ -168,16 +179,40 @@ def _save(target: Target, findings: Findings) -> None:
         if findings.unobserved:
             rows = rows.exclude(placement_id__in=findings.unobserved[:900])
         rows.exclude(placement_id__in=busy.values("placement_id")).update(observed_at=now)
-        save_states(findings.states)
-        _save_drifts(target, findings)
-        audit.record_all(findings.entries)
-        _order(RolloutKind.DUE, "Limits that changed by time", findings.due, now)
-        _order(RolloutKind.REPAIR, "Repair of drift", findings.heal, now)
+        _save_findings(target, findings)
         TenantState.objects.filter(
             tenant__placements__target=target, observed_at__isnull=False
         ).update(observed_at=now)
         if findings.unobserved or findings.states:
             summarize(_tenants(findings))
+
+
+def _save_findings(target: Target, findings: Findings) -> None:
+    """Writes what was found. Where that fails, for a reason that is no outage of the database, it
+    is written by halves, until the placement that it fails over is alone and said to have."""
+    try:
+        with transaction.atomic():
+            save_states(findings.states)
+            _save_drifts(target, findings)
+            audit.record_all(findings.entries)
+            _order(RolloutKind.DUE, "Limits that changed by time", findings.due, findings.now)
+            _order(RolloutKind.REPAIR, "Repair of drift", findings.heal, findings.now)
+        return
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        placements = sorted(findings.placements)
+        log.exception("sweep.failed", target=target.slug, placements=len(placements))
+        mistake = error
+    if len(placements) > 1:
+        middle = len(placements) // 2
+        for half in (placements[:middle], placements[middle:]):
+            _save_findings(target, findings.of(set(half)))
+        return
+    alone = Findings(findings.now)
+    for pk in placements:
+        note_error(alone, pk, mistake)
+    save_states(alone.states)
 
 
 def _tenants(findings: Findings) -> set[int]:
@@ -189,11 +224,11 @@ def _tenants(findings: Findings) -> set[int]:
 
 
 def _save_drifts(target: Target, findings: Findings) -> None:
-    fresh = [drift for drift in findings.drifts if drift._state.adding]
+    fresh = [drift for drift in findings.drifts if _is_new(drift)]
     for drift in fresh:
         drift.target_id = target.pk
     Drift.objects.bulk_create(fresh, batch_size=300, ignore_conflicts=True)
-    known = [drift for drift in findings.drifts if not drift._state.adding]
+    known = [drift for drift in findings.drifts if not _is_new(drift)]
     Drift.objects.bulk_update(known, ["owner", "changes"], batch_size=300)
     by_outcome: dict[str, list[int]] = defaultdict(list)
     for pk, how in findings.ended.items():
@@ -203,6 +238,11 @@ def _save_drifts(target: Target, findings: Findings) -> None:
             Drift.objects.filter(placement_id__in=chunk, ended_at__isnull=True).update(
                 ended_at=findings.now, outcome=how
             )
+
+
+def _is_new(drift: Drift) -> bool:
+    """Whether it has no row yet; a write that was rolled back says otherwise in its own state."""
+    return vars(drift).get("id") is None
 
 
 def _order(kind: str, title: str, placements: list[int], now: datetime) -> None:

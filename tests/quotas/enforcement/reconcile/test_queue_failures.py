@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from console.errors import Conflict, Refused, Throttled, Unreachable
+from console.errors import Conflict, Refused, Throttled, Unreachable, own
 from quotas.enforcement.models import (
     ItemState,
     PlacementState,
@@ -48,7 +48,7 @@ def test_a_failure_that_repeating_cannot_cure_ends_the_item(
     rollout = order([bad, good])
     process_queue(target.pk)
     item = RolloutItem.objects.get(placement=bad)
-    assert (item.state, item.message) == (state, str(error))
+    assert (item.state, item.message) == (state, own(error).message)
     assert PlacementState.objects.get(placement=bad).condition == condition
     assert RolloutItem.objects.get(placement=good).state == ItemState.DONE
     rollout.refresh_from_db()
@@ -165,7 +165,8 @@ def test_a_bug_in_an_adapter_fails_its_items_and_nothing_else(plane: FakePlane) 
     plane.bug = ValueError("a bug")
     process_queue(placement.target_id)
     item = item_of(rollout)
-    assert (item.state, item.message) == (ItemState.FAILED, "a bug")
+    sentence = "Unexpected ValueError: a bug. The log has the traceback."
+    assert (item.state, item.message) == (ItemState.FAILED, sentence)
     assert TargetState.objects.get().condition == "synced"
 
 
