@@ -34,10 +34,10 @@ class _Scalar:
     """A value of one of some types."""
 
     def __init__(self, words: str, *types: type) -> None:
-        self._words, self._types = words, frozenset(types)
+        self._words, self.types = words, frozenset(types)
 
     def check(self, value: Any, path: str, problems: list[str]) -> None:
-        if value is not None and type(value) not in self._types:
+        if value is not None and type(value) not in self.types:
             problems.append(f"{path} is {_kind(value)}, not {self._words}")
 
 
@@ -57,6 +57,11 @@ WHOLE: Final = _Scalar("a whole number", int)
 FLAG: Final = _Scalar("true or false", bool)
 OBJECT: Final = _Scalar("an object", dict)
 MOMENT: Final = _Moment()
+
+
+def either(words: str, *scalars: _Scalar) -> _Scalar:
+    """A value of the types of any of these."""
+    return _Scalar(words, *(sort for scalar in scalars for sort in scalar.types))
 
 
 class Fields:

@@ -25,6 +25,7 @@ from console.clients.kubernetes.client_config import ca_file as allowed_ca_file
 from console.clients.kubernetes.errors import from_answer, from_exception
 from console.clients.loopback import is_loopback
 from console.errors import Refused, Unreachable
+from console.unstructured import mapping, mappings, text
 
 MOST_BYTES: Final = 128 * 2**20
 Object = dict[str, Any]
@@ -60,7 +61,7 @@ class ArgoServer:
 
     def version(self) -> str:
         """The server's version, such as `v4.1.2`."""
-        return str(self._get("/api/v1/version", "read the version").get("version", ""))
+        return text(self._get("/api/v1/version", "read the version").get("version"), 100)
 
     def archived(
         self, namespace: str, *, started_after: datetime | None = None, page: int = 50
@@ -74,14 +75,14 @@ class ArgoServer:
         while True:
             path = f"/api/v1/archived-workflows?{urlencode(params)}"
             answer = self._get(path, "list archived workflows")
-            workflows = [
-                workflow for workflow in answer.get("items") or [] if isinstance(workflow, dict)
-            ]
+            workflows = mappings(answer.get("items"))
             if workflows:
                 yield workflows
-            token = str((answer.get("metadata") or {}).get("continue") or "")
+            token = text(mapping(answer.get("metadata")).get("continue"), 100)
             if not token or not workflows:
                 return
+            if token == params.get("listOptions.continue"):
+                raise Unreachable("list archived workflows: the list does not go on")
             params["listOptions.continue"] = token
 
     def archived_workflow(self, uid: str) -> Object:

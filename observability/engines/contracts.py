@@ -142,6 +142,8 @@ class LinkKind(StrEnum):
 
 LONGEST_MESSAGE: Final = 2000
 LONGEST_TITLE: Final = 200
+DELETION: Final = "deletion"
+"""Attribute of a run whose deletion was asked for: `asked_at`, `finalizers`, `reason`."""
 STATUS_TIMES: Final = "status_times"
 """Attribute of a run whose status gives times that cannot be (see times.py), and how so."""
 MOST_DETAIL: Final = 8192

@@ -54,7 +54,7 @@ def micros(at: datetime, order: int = 0) -> int:
 
 def key_of(*parts: str) -> str:
     """An event key of the parts; a hash stands for the end of one that is too long."""
-    key = ":".join(parts).replace("\0", "")
+    key = unstructured.clean(":".join(parts))
     if len(key) <= LONGEST_KEY:
         return key
     return f"{key[: LONGEST_KEY - 17]}:{short_hash(key)}"

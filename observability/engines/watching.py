@@ -15,6 +15,7 @@ from console.clients.kubernetes.client import KubernetesClient
 from console.clients.kubernetes.kinds import Selection
 from console.clients.kubernetes.watch import Expired, ListPage, pages
 from console.errors import Unreachable
+from console.shapes import Shape
 from console.unstructured import mapping, moment, sequence
 from observability.engines.contracts import (
     OPEN,
@@ -27,6 +28,7 @@ from observability.engines.contracts import (
     TrailGap,
 )
 from observability.engines.ports import KnownRuns
+from observability.engines.set_aside import SetAside
 from observability.engines.unstructured import LAST, Object, event, namespace_of, text
 from tenants.contracts import PlacementRef
 
@@ -179,6 +181,8 @@ class ListAndWatch(ABC):
     kinds: ClassVar[tuple[str, ...]]
     noun: ClassVar[str]
     """What is listed, for messages."""
+    shape: ClassVar[Shape]
+    """What is read of the first of the kinds, or of its document."""
 
     def __init__(
         self, placements: Sequence[PlacementRef], known: KnownRuns, now: datetime, *options: str
@@ -187,10 +191,16 @@ class ListAndWatch(ABC):
         self._known, self._clock = known, Clock(now)
         self._places = places_of(placements)
         self._digest = digest_of(self._places, *options)
+        self._set_aside = SetAside(self.kinds[0], self.shape)
 
     def pages(self, cursor: Mapping[str, Any], wait: float) -> Iterator[ChangePage]:
         """Everything when nothing is known, then what changes until nothing has for `wait`
-        seconds."""
+        seconds; each page with what could not be read on the way to it."""
+        for page in self._pages(cursor, wait):
+            unreadable = self._set_aside.take()
+            yield replace(page, unreadable=unreadable) if unreadable else page
+
+    def _pages(self, cursor: Mapping[str, Any], wait: float) -> Iterator[ChangePage]:
         position = position_of(cursor, self.kinds)
         if position is None or position.places != self._digest:
             position = yield from self._list_all(cursor, None)

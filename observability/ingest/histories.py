@@ -15,19 +15,22 @@ from itertools import islice
 from typing import Final
 
 import structlog
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from console.errors import ExternalError, NotFound, Throttled, Unreachable
 from console.unstructured import clean
 from observability.engines.contracts import History, RunRef
+from observability.ingest.claims import ClaimLost
 from observability.ingest.context import IngestContext
 from observability.ingest.store import merge_runs, store_events
 from observability.ingest.writes import save_runs
 from observability.jobs.models import ArchiveState, IngestState, JobDocument, JobRun
 from observability.jobs.services import archive
 from observability.jobs.services.archive import Packed
+from tenants.models import Reader
+from tenants.services.unreadable import note_unreadable
 
 MOST_AT_ONCE: Final = 8
 IN_FLIGHT: Final = 64 * 1024 * 1024
@@ -143,8 +146,7 @@ def _fetch(context: IngestContext, wanted: Wanted) -> Fetched:
         return Fetched(wanted, error=error)
     except Exception as error:
         log.exception("history.unreadable", run=wanted.run.pk)
-        text = f"The history cannot be read: {type(error).__name__}: {error}"
-        return Fetched(wanted, error=ExternalError(text, retryable=False, code="unreadable"))
+        return Fetched(wanted, error=_unreadable(error))
     fetched = Fetched(wanted, history=history)
     return _archived(context, fetched) if _ended(wanted, history) else fetched
 
@@ -170,7 +172,32 @@ def _archived(context: IngestContext, fetched: Fetched) -> Fetched:
 
 
 def store(context: IngestContext, batch: Sequence[Fetched], *, now: datetime) -> None:
-    """Stores what came, in fetched transaction. Raises ClaimLost."""
+    """Stores what came. What we stumble over is stored by halves, until the history that it is
+    about is alone and said to be unreadable. Raises ClaimLost."""
+    try:
+        _store(context, batch, now=now)
+        return
+    except (ClaimLost, ExternalError, OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        log.exception("history.failed", target=context.target.slug, histories=len(batch))
+        mistake = error
+    if len(batch) <= 1:
+        failed = [Fetched(fetched.wanted, error=_unreadable(mistake)) for fetched in batch]
+        _store(context, failed, now=now)
+        return
+    middle = len(batch) // 2
+    for half in (batch[:middle], batch[middle:]):
+        store(context, half, now=now)
+
+
+def _unreadable(error: Exception) -> ExternalError:
+    text = f"The history cannot be read: {type(error).__name__}: {error}"
+    return ExternalError(text, retryable=False, code="unreadable")
+
+
+def _store(context: IngestContext, batch: Sequence[Fetched], *, now: datetime) -> None:
+    """Stores what came, in one transaction."""
     with transaction.atomic():
         context.hold()
         arrived = [fetched for fetched in batch if fetched.history is not None]
@@ -191,6 +218,17 @@ def store(context: IngestContext, batch: Sequence[Fetched], *, now: datetime) ->
         ]
         events = store_events(context, events_of, now=now)
         _finish(pairs, now)
+        note_unreadable(
+            target_id=context.target.id,
+            reader=Reader.JOBS,
+            objects=[
+                problem
+                for fetched in arrived
+                if fetched.history
+                for problem in fetched.history.unreadable
+            ],
+            now=now,
+        )
         state = IngestState.objects.filter(target_id=context.target.id)
         state.update(read_at=now, events_read=F("events_read") + events)
 

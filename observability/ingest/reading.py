@@ -23,7 +23,7 @@ from observability.engines.registry import source_for
 from observability.ingest.claims import ClaimLost
 from observability.ingest.context import IngestContext, StoredRuns, context_for
 from observability.ingest.histories import any_due, fetch_due
-from observability.ingest.store import store_page
+from observability.ingest.pages import store_page
 from observability.jobs.models import IngestState
 from observability.jobs.services.archive_due import archive_documents, is_any_due
 from tenants.models import Target

@@ -1,4 +1,4 @@
-"""One page of changes into rows, in one transaction with its cursor: all of it or nothing."""
+"""Looks at runs into rows, inside the transaction of whoever has them."""
 
 from __future__ import annotations
 
@@ -6,23 +6,20 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from django.db import transaction
-from django.db.models import Count, F
+from django.db.models import Count
 from django.db.models.base import ModelState
 
 from console.chunks import chunks
 from console.unstructured import clean
-from observability.engines.contracts import ChangePage, RunEvent, RunSnapshot
+from observability.engines.contracts import RunEvent, RunSnapshot
 from observability.ingest.context import CHUNK, IngestContext
 from observability.ingest.event_rows import EventRow, event_rows, how_many
-from observability.ingest.expired import without_expired
 from observability.ingest.inline_documents import (
     InlineDocument,
     RunName,
     run_name,
-    store_inline_documents,
 )
 from observability.ingest.rows import (
     MERGED,
@@ -35,8 +32,6 @@ from observability.ingest.tenant_inheritance import key_of, pass_on_tenants, ten
 from observability.ingest.writes import insert_events, save_runs
 from observability.jobs.models import (
     ArchiveState,
-    IngestGap,
-    IngestState,
     JobDocument,
     JobEvent,
     JobLink,
@@ -58,18 +53,6 @@ class RunMerge:
     snapshots: list[RunSnapshot] = field(default_factory=list)
     changed: bool = False
     document: InlineDocument | None = None
-
-
-def store_page(context: IngestContext, page: ChangePage, *, now: datetime) -> int:
-    """Stores a page; how many events of it were new. Raises ClaimLost."""
-    runs = without_expired(context, page.runs, now)
-    documents = store_inline_documents(context, runs)
-    with transaction.atomic():
-        context.hold()
-        events = merge_runs(context, runs, now=now, documents=documents)
-        _gaps(context, page)
-        _advance(context, page, events, now)
-    return events
 
 
 def merge_runs(
@@ -255,37 +238,3 @@ def _recount(runs: Sequence[JobRun], now: datetime) -> int:
     for number, changed in grown.items():
         JobRun.objects.filter(pk__in=changed).update(event_count=number, updated_at=now)
     return total
-
-
-def _gaps(context: IngestContext, page: ChangePage) -> None:
-    IngestGap.objects.bulk_create(
-        (
-            IngestGap(
-                target_id=context.target.id,
-                starts_at=gap.starts_at,
-                ends_at=max(gap.ends_at, gap.starts_at),
-                cause=clean(gap.cause)[:300],
-            )
-            for gap in {gap.starts_at: gap for gap in page.gaps}.values()
-        ),
-        update_conflicts=True,
-        unique_fields=["target", "starts_at"],
-        update_fields=["ends_at", "cause"],
-    )
-
-
-def _advance(context: IngestContext, page: ChangePage, events: int, now: datetime) -> None:
-    state = IngestState.objects.filter(target_id=context.target.id)
-    fields: dict[str, Any] = {
-        "cursor": dict(page.cursor),
-        "caught_up": page.caught_up,
-        "read_at": now,
-        "error": "",
-        "error_since": None,
-        "runs_read": F("runs_read") + len(page.runs),
-        "events_read": F("events_read") + events,
-    }
-    if page.through is not None:
-        before = state.values_list("through", flat=True).first()
-        fields["through"] = max(before, page.through) if before else page.through
-    state.update(**fields)

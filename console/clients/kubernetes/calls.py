@@ -15,6 +15,7 @@ from console.clients.contracts import ApiPermission, KubernetesProbe
 from console.clients.kubernetes.kinds import Kind, ResourceName
 from console.clients.kubernetes.session import Session
 from console.errors import Refused, Unreachable
+from console.unstructured import mapping, mappings, text
 
 Object = dict[str, Any]
 Objects = list[dict[str, Any]]
@@ -28,6 +29,8 @@ _DISCOVERY: Final = {
     "Accept": "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 }
 LIST_RESTARTS: Final = 3
+LONGEST_TOKEN: Final = 8192
+LONGEST_TEXT: Final = 300
 
 
 class Calls:
@@ -46,7 +49,7 @@ class Calls:
         headers: Mapping[str, str] | None = None,
         query: str = "",
     ) -> Object:
-        data = None if body is None else orjson.dumps(body)
+        data = None if body is None else _written(body, what)
         answer = await self._session.send(
             method, path, what=what, deadline=deadline, query=query, body=data, headers=headers
         )
@@ -91,15 +94,17 @@ class Calls:
         while True:
             query = urlencode(params)
             answer = await self.send("GET", path, what, deadline, headers=headers, query=query)
-            objects += answer.get("items") or []
-            token = answer.get("metadata", {}).get("continue")
+            objects += mappings(answer.get("items"))
+            token = text(mapping(answer.get("metadata")).get("continue"), LONGEST_TOKEN)
             if not token:
                 return objects
+            if token == params.get("continue"):
+                raise Unreachable(f"{what}: the list does not go on")
             params["continue"] = token
 
     async def version(self, deadline: float) -> str:
         answer = await self.send("GET", "/version", "read the version", deadline)
-        return str(answer.get("gitVersion", ""))
+        return text(answer.get("gitVersion"), LONGEST_TEXT)
 
     async def probe(self, deadline: float) -> KubernetesProbe:
         version = await self.version(deadline)
@@ -111,9 +116,7 @@ class Calls:
             self.send("GET", "/apis", "discover", deadline, headers=_DISCOVERY),
             self._user(deadline),
         )
-        groups = frozenset(
-            item["metadata"]["name"] for item in grouped.get("items", []) if "metadata" in item
-        )
+        groups = frozenset(map(_name, mappings(grouped.get("items"))))
         kinds = frozenset(_served(core)) | frozenset(_served(grouped))
         return KubernetesProbe(
             latency_ms=round(latency, 2),
@@ -133,7 +136,8 @@ class Calls:
             answer = await self.send("POST", path, "ask who we are", deadline, body, JSON)
         except Refused:
             return ""  # before 1.28, or forbidden: worth no failed probe
-        return str(answer.get("status", {}).get("userInfo", {}).get("username", ""))
+        user = mapping(mapping(answer.get("status")).get("userInfo"))
+        return text(user.get("username"), LONGEST_TEXT)
 
     async def is_allowed(self, check: ApiPermission, deadline: float) -> bool:
         plain, _, subresource = check.resource.partition("/")
@@ -157,7 +161,16 @@ class Calls:
             },
             JSON,
         )
-        return bool(answer.get("status", {}).get("allowed", False))
+        return mapping(answer.get("status")).get("allowed") is True
+
+
+def _written(body: Any, what: str) -> bytes:
+    """A body as JSON; Refused where it holds what cannot be sent, such as an object of somebody
+    else's that is nested too deep."""
+    try:
+        return orjson.dumps(body)
+    except TypeError as problem:
+        raise Refused(f"{what}: it cannot be sent: {problem}", code="invalid") from None
 
 
 def _parsed(answer: bytes, what: str) -> Object:
@@ -180,9 +193,16 @@ def apply_query(field_manager: str, *, force: bool, dry_run: bool) -> str:
 
 def _served(discovery: Mapping[str, Any]) -> Iterable[str]:
     """`v1/Pod`, `batch/v1/Job` … from an aggregated discovery document."""
-    for group in discovery.get("items", []):
-        name = group.get("metadata", {}).get("name", "")
-        for version in group.get("versions", []):
-            prefix = f"{name}/{version['version']}" if name else version["version"]
-            for resource in version.get("resources", []):
-                yield f"{prefix}/{resource['responseKind']['kind']}"
+    for group in mappings(discovery.get("items")):
+        name = _name(group)
+        for version in mappings(group.get("versions")):
+            number = text(version.get("version"), LONGEST_TEXT)
+            prefix = f"{name}/{number}" if name else number
+            for resource in mappings(version.get("resources")):
+                kind = text(mapping(resource.get("responseKind")).get("kind"), LONGEST_TEXT)
+                if kind:
+                    yield f"{prefix}/{kind}"
+
+
+def _name(item: Mapping[str, Any]) -> str:
+    return text(mapping(item.get("metadata")).get("name"), LONGEST_TEXT)

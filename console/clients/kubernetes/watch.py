@@ -15,16 +15,23 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-import orjson
+import structlog
 
+from console import lenient_json
 from console.clients import bridge
 from console.clients.kubernetes.buffer import Buffer
-from console.clients.kubernetes.calls import Calls, Object, Objects
+from console.clients.kubernetes.calls import LONGEST_TOKEN, Calls, Object, Objects
 from console.clients.kubernetes.client import KubernetesClient
 from console.clients.kubernetes.errors import from_answer
 from console.clients.kubernetes.kinds import Selection, kind_of
 from console.errors import ExternalError, Refused, Unreachable
+from console.unstructured import mapping, mappings, text, whole
 
+log = structlog.get_logger(__name__)
+
+UNREADABLE: Final = "UNREADABLE"
+_VERBS: Final = frozenset({"ADDED", "MODIFIED", "DELETED", "BOOKMARK"})
+LONGEST_VERSION: Final = 64
 LONGEST_LINE: Final = 64 * 2**20
 """Bytes of one change; etcd keeps no object near this size."""
 SETTLING: Final = 0.4
@@ -55,7 +62,8 @@ class ListPage:
 
 @dataclass(frozen=True, slots=True)
 class WatchEvent:
-    """One line of a watch: `verb` is ADDED, MODIFIED, DELETED or BOOKMARK (only a version)."""
+    """One line of a watch: `verb` is ADDED, MODIFIED, DELETED or BOOKMARK (only a version), or
+    UNREADABLE for a line that says something else; its object is empty then."""
 
     selection: Selection
     verb: str
@@ -84,16 +92,18 @@ def pages(
             if refused.code == "expired":
                 raise Expired(refused.message) from None
             raise
-        metadata = answer.get("metadata") or {}
-        items = answer.get("items") or []
+        metadata = mapping(answer.get("metadata"))
+        items = mappings(answer.get("items"))
         name, version = kind_of(selection.kind).name, kind_of(selection.kind).api_version
         for item in items:  # a list leaves these out of its items
             item.setdefault("kind", name)
             item.setdefault("apiVersion", version)
-        token = str(metadata.get("continue") or "")
-        yield ListPage(items, str(metadata.get("resourceVersion", "")))
+        before, token = token, text(metadata.get("continue"), LONGEST_TOKEN)
+        yield ListPage(items, text(metadata.get("resourceVersion"), LONGEST_VERSION))
         if not token:
             return
+        if token == before:
+            raise Unreachable(f"list {selection}: the list does not go on")
 
 
 def watch(
@@ -234,17 +244,21 @@ class _Watches:
 def _parsed(selection: Selection, line: bytes) -> WatchEvent:
     """A change from its line; raises what an ERROR line says."""
     try:
-        event = orjson.loads(line)
-        verb, object_ = str(event["type"]), event["object"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        raise Unreachable(f"watch {selection}: a line is not a change") from None
+        event = mapping(lenient_json.loads(line))
+    except ValueError:
+        raise Unreachable(f"watch {selection}: a line is not JSON") from None
+    verb, object_ = text(event.get("type"), 20), event.get("object")
     if verb == "ERROR":
         raise _problem(f"watch {selection}", object_)
-    version = str((object_.get("metadata") or {}).get("resourceVersion", ""))
+    if verb not in _VERBS or not isinstance(object_, dict):
+        log.warning("watch.unreadable", selection=str(selection), verb=verb)
+        return WatchEvent(selection, UNREADABLE, {}, "")
+    metadata = mapping(object_.get("metadata"))
+    version = text(metadata.get("resourceVersion"), LONGEST_VERSION)
     return WatchEvent(selection, verb, object_, version)
 
 
 def _problem(what: str, status: Any) -> ExternalError:
-    code = status.get("code", 500) if isinstance(status, dict) else 500
-    problem = from_answer(what, int(code), orjson.dumps(status), {})
+    code = whole(mapping(status).get("code")) or 500
+    problem = from_answer(what, code, lenient_json.dumps(status), {})
     return Expired(problem.message) if problem.code == "expired" else problem

@@ -10,7 +10,6 @@ import yaml
 from deploy.emulators.kubernetes.errors import ApiError, bad_request
 from deploy.emulators.kubernetes.kinds import Kind, Obj
 
-
 MOST_LEVELS = 200
 """Of lists and objects in one another; the writer ends at 254."""
 

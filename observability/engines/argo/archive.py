@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from console.clients.argo_server import ArgoServer
@@ -18,6 +19,7 @@ from observability.engines.argo.state import (
 )
 from observability.engines.contracts import OPEN, RunRef, RunSnapshot
 from observability.engines.ports import KnownRuns
+from observability.engines.set_aside import SetAside
 from observability.engines.unstructured import Object, name_of, uid_of
 from observability.engines.watching import Position
 from tenants.contracts import TargetRef
@@ -31,9 +33,15 @@ class Archive:
     """The archive behind a target; empty where no server is named."""
 
     def __init__(
-        self, target: TargetRef, known: KnownRuns, places: frozenset[str], server: ArgoServer | None
+        self,
+        target: TargetRef,
+        known: KnownRuns,
+        places: frozenset[str],
+        server: ArgoServer | None,
+        set_aside: SetAside,
     ) -> None:
         self._target, self._known, self._places, self._server = target, known, places, server
+        self._set_aside = set_aside
 
     def runs(
         self, lost: Position | None, missing: dict[tuple[str, str], RunRef], now: datetime
@@ -68,7 +76,8 @@ class Archive:
             return None
         numbers, _, _ = ref.revision.partition(" ")
         snapshot = WorkflowSnapshot(workflow, attempt, ref.revision, archived=True)
-        return replace(run_of(snapshot, now), revision=f"{numbers}.1 dg", cleaned_at=now)
+        run = next(self._set_aside.runs(workflow, lambda: [run_of(snapshot, now)]), None)
+        return run and replace(run, revision=f"{numbers}.1 dg", cleaned_at=now)
 
     def _unknown(self, some: Sequence[Object], now: datetime) -> Iterator[RunSnapshot]:
         """Archived workflows that we never saw. Lists have no steps: those are fetched later."""
@@ -76,5 +85,10 @@ class Archive:
         known = self._known.revisions(ids)
         for item, id in zip(some, ids, strict=True):
             if id not in known and id[1] and is_completed(item):
-                run = run_of(WorkflowSnapshot(item, archived=True), now)
-                yield replace(run, needs_history=True, document=None, cleaned_at=now)
+                snapshot = WorkflowSnapshot(item, archived=True)
+                for run in self._set_aside.runs(item, partial(_run, snapshot, now)):
+                    yield replace(run, needs_history=True, document=None, cleaned_at=now)
+
+
+def _run(snapshot: WorkflowSnapshot, now: datetime) -> list[RunSnapshot]:
+    return [run_of(snapshot, now)]

@@ -33,6 +33,7 @@ from observability.engines.unstructured import (
     name_of,
     namespace_of,
     uid_of,
+    version_of,
 )
 
 AT_ONCE: Final = 50
@@ -131,7 +132,7 @@ def unseen_end(snapshot: WorkflowSnapshot, id: str, at: datetime) -> RunSnapshot
         type="",
         status=Status.FAILED,
         created_at=created,
-        revision=f"{metadata_of(workflow).get('resourceVersion', 0)}.0 dg",
+        revision=f"{version_of(workflow) or 0}.0 dg",
         closed_at=at,
         failure=UNSEEN_END,
         failure_kind=FailureKind.OTHER,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import brotli
-import orjson
 import zstandard
 
+from console import lenient_json
 from console.unstructured import mapping
 from observability.engines.unstructured import text
 
@@ -29,6 +30,16 @@ class Nodes:
     missing: str = ""
 
 
+def phase_of_node(node: Mapping[str, Any]) -> str:
+    """Pending, Running, Succeeded, Skipped, Failed, Error or Omitted."""
+    return text(node.get("phase"), 20)
+
+
+def type_of_node(node: Mapping[str, Any]) -> str:
+    """Pod, Container, Steps, StepGroup, DAG, TaskGroup, Retry, Skipped, Suspend, HTTP, Plugin."""
+    return text(node.get("type"), 20)
+
+
 def nodes_of(status: dict[str, Any]) -> Nodes:
     """The nodes of a status. Packed ones are read only where there are no plain ones."""
     plain = status.get("nodes")
@@ -37,7 +48,7 @@ def nodes_of(status: dict[str, Any]) -> Nodes:
     packed = status.get("compressedNodes")
     if isinstance(packed, str) and packed:
         try:
-            return _bounded(mapping(orjson.loads(unpack(packed))))
+            return _bounded(mapping(lenient_json.loads(unpack(packed))))
         except (ValueError, binascii.Error) as problem:
             return Nodes(missing=f"The packed steps cannot be read: {problem}"[:300])
     if text(status.get("offloadNodeStatusVersion")):

@@ -10,10 +10,11 @@ from typing import Any, Final
 
 from console.clients.kubernetes.client import KubernetesClient
 from console.errors import Conflict, Refused
+from console.unstructured import mapping
 from observability.engines.argo.labels import actor_patch, resubmitted
 from observability.engines.argo.verbs import VERBS
 from observability.engines.contracts import Engine
-from observability.engines.unstructured import notes_of
+from observability.engines.unstructured import labels_of, name_of, notes_of, uid_of
 from observability.engines.verbs import ActionRequest, Answer, Availability, RunFacts, by_status
 from tenants.adapters.argo import server_for
 from tenants.adapters.kubernetes import client_for
@@ -58,7 +59,7 @@ class ArgoControls:
             raise Conflict(_OVERWRITTEN)
         client = client_for(target)
         workflow = client.get("Workflow", run.external_id, namespace=run.location)
-        if workflow["metadata"]["uid"] != run.run_id[:_UID]:
+        if uid_of(workflow) != run.run_id[:_UID]:
             raise Conflict(f"Workflow {run.location}/{run.external_id} is another one by now")
         _require_phase(workflow, run, request)
         if request.verb in _SERVER:
@@ -70,7 +71,7 @@ class ArgoControls:
 
 def _require_phase(workflow: Mapping[str, Any], run: RunFacts, request: ActionRequest) -> None:
     """Raises Conflict when it has ended, or begun again, since its row was written."""
-    ended = (workflow["metadata"].get("labels") or {}).get(_COMPLETED) == "true"
+    ended = labels_of(workflow).get(_COMPLETED) == "true"
     if ended and request.verb in _WHILE_OPEN:
         raise Conflict(f"Workflow {run.location}/{run.external_id} has ended already")
     if not ended and request.verb not in _WHILE_OPEN:
@@ -81,13 +82,12 @@ def _patch(
     client: KubernetesClient, workflow: Mapping[str, Any], run: RunFacts, request: ActionRequest
 ) -> Answer:
     name = f"Workflow {run.location}/{run.external_id}"
-    metadata = workflow["metadata"]
-    if request.verb == "resume" and not workflow.get("spec", {}).get("suspend"):
+    if request.verb == "resume" and not mapping(workflow.get("spec")).get("suspend"):
         raise Refused(f"{name} is not suspended as a whole: a suspend step in it waits")
     action, spec, message = _PATCHES[request.verb]
     patch = {
         "metadata": {
-            "uid": metadata["uid"],
+            "uid": uid_of(workflow),
             "labels": actor_patch(request, action),
             "annotations": notes_of(request),
         },
@@ -107,9 +107,7 @@ def _resubmit(
     except Conflict:
         # The name is made of the request: it was created by an earlier try of the same.
         return Answer(f"Workflow {name} was submitted.", {"name": name})
-    return Answer(
-        f"Workflow {name} is submitted.", {"name": name, "uid": stored["metadata"]["uid"]}
-    )
+    return Answer(f"Workflow {name} is submitted.", {"name": name, "uid": uid_of(stored)})
 
 
 def _by_server(run: RunFacts, target: TargetRef, request: ActionRequest) -> Answer:
@@ -123,5 +121,4 @@ def _by_server(run: RunFacts, target: TargetRef, request: ActionRequest) -> Answ
     if request.verb == "resubmit_memoized":
         body["memoized"] = True
     stored = server.act(run.location, run.external_id, path, body)
-    metadata = stored.get("metadata", {})
-    return Answer(message, {"name": metadata.get("name", ""), "uid": metadata.get("uid", "")})
+    return Answer(message, {"name": name_of(stored), "uid": uid_of(stored)})

@@ -72,6 +72,8 @@ class WorkflowEvents:
         )
         yield from self._steps_done()
         yield from self._notes()
+        if self._facts.deletion:
+            yield from self._facts.deletion.events()
         yield from self._end()
 
     def _created(self) -> RunEvent:
@@ -202,9 +204,9 @@ class WorkflowEvents:
         if self._facts.snapshot.deleted and GONE not in self._facts.snapshot.flags:
             words = "Removed itself as planned" if due else "Removed"
             seq = micros(due or ended_at, 95)
-            gone = gone_at(self._facts.workflow, self._facts.now)
+            gone = gone_at(self._facts.snapshot, self._facts.now)
             yield event(gone, EventKind.CLEANUP, words, "cleaned", seq=seq)
-        elif due and self._facts.overdue():
+        elif due and self._facts.overdue() and not self._facts.deletion:
             yield event(
                 due + GRACE,
                 EventKind.CLEANUP,

@@ -6,15 +6,18 @@ from datetime import datetime
 
 from console.unstructured import moment
 from observability.engines.argo.compressed_nodes import Nodes, nodes_of
+from observability.engines.argo.handlers import sorts_of
 from observability.engines.argo.nodes import Walk
 from observability.engines.argo.state import (
     PREFIX,
     WorkflowSnapshot,
     cleanup_at,
+    held_by,
     outcome_of,
     spec_of,
     status_of,
 )
+from observability.engines.deletion import deletion_of
 from observability.engines.unstructured import (
     changed_at,
     created_of,
@@ -41,8 +44,11 @@ class Facts:
         retried_at = self.started or changed_at(workflow, "metadata", "labels", f"{PREFIX}action")
         self.created = (retried_at or now) if snapshot.attempt else self.accepted
         since = self.created if snapshot.attempt else None
-        self.walk = Walk(self.nodes, name_of(workflow), self.started or self.created, since)
-        self.outcome = outcome_of(snapshot, self.nodes, now)
+        sorts = sorts_of(self.nodes.by_id, workflow)
+        began = self.started or self.created
+        self.walk = Walk(self.nodes, sorts, name_of(workflow), began, since)
+        self.outcome = outcome_of(snapshot, self.nodes, sorts, now)
+        self.deletion = None if self.is_past else deletion_of(workflow, held_by(workflow))
         self.cleanup_at = cleanup_at(workflow)
 
     def overdue(self) -> bool:

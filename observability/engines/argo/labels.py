@@ -6,7 +6,17 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from observability.engines.unstructured import notes_of
+from console.unstructured import mapping
+from observability.engines.unstructured import (
+    annotations_of,
+    labels_of,
+    metadata_of,
+    name_of,
+    namespace_of,
+    notes_of,
+    owners_of,
+    text,
+)
 from observability.engines.verbs import ActionRequest
 
 _ARGO: Final = "workflows.argoproj.io/"
@@ -46,28 +56,29 @@ def actor_patch(request: ActionRequest, action: str) -> dict[str, str | None]:
 
 
 def resubmitted(workflow: Mapping[str, Any], request: ActionRequest) -> dict[str, Any]:
-    """A new Workflow like this one, named after it and the request: a second try is seen."""
-    old = workflow["metadata"]
-    base = str(old.get("generateName") or f"{old['name']}-")
+    """A new Workflow like this one, named after it and the request: a second try is seen. What of
+    the old one cannot be read is not copied."""
+    old, name_before = metadata_of(workflow), name_of(workflow)
+    base = text(old.get("generateName"), _LONGEST_NAME) or f"{name_before}-"
     suffix = request.id.replace("-", "")[:_SUFFIX].lower()
-    labels = {
-        name: value for name, value in (old.get("labels") or {}).items() if name not in _NOT_COPIED
+    labels = {name: value for name, value in labels_of(workflow).items() if name not in _NOT_COPIED}
+    spec = {
+        name: value for name, value in mapping(workflow.get("spec")).items() if name != "shutdown"
     }
-    spec = {name: value for name, value in workflow["spec"].items() if name != "shutdown"}
     metadata: dict[str, Any] = {
         "name": f"{base[: _LONGEST_NAME - _SUFFIX]}{suffix}",
-        "namespace": old["namespace"],
+        "namespace": namespace_of(workflow),
         "labels": {
             **labels,
             **actor_labels(request, "Resubmit"),
-            f"{_ARGO}resubmitted-from-workflow": label_safe(str(old["name"])),
+            f"{_ARGO}resubmitted-from-workflow": label_safe(name_before),
         },
-        "annotations": {**(old.get("annotations") or {}), **notes_of(request)},
+        "annotations": {**annotations_of(workflow), **notes_of(request)},
     }
-    if old.get("ownerReferences"):
-        metadata["ownerReferences"] = old["ownerReferences"]
+    if owners := owners_of(workflow):
+        metadata["ownerReferences"] = owners
     return {
-        "apiVersion": workflow["apiVersion"],
+        "apiVersion": text(workflow.get("apiVersion"), 100),
         "kind": "Workflow",
         "metadata": metadata,
         "spec": spec,

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from console.unstructured import mapping, moment, sequence, whole
-from observability.engines.argo.compressed_nodes import Nodes
+from observability.engines.argo.compressed_nodes import Nodes, phase_of_node, type_of_node
+from observability.engines.argo.handlers import Sorts
 from observability.engines.argo.messages import (
     exit_code,
     failure_kind,
@@ -21,6 +22,14 @@ from observability.engines.unstructured import checkpoint_event, checkpoint_of, 
 
 DEEPEST: Final = 20
 _NUMBER: Final = re.compile(r"\((\d{1,6})\)$")
+_ENDS: Final = {
+    (False, False): EventKind.ATTEMPT_FAILED,
+    (False, True): EventKind.ATTEMPT_TIMED_OUT,
+    (True, False): EventKind.FAILED,
+    (True, True): EventKind.TIMED_OUT,
+}
+"""How a step ends badly, by whether it belongs to a hook or exit handler and was late: what these
+do is no attempt at the work."""
 _TRIVIAL: Final = frozenset({"", "0/1", "1/1"})
 
 Node = Mapping[str, Any]
@@ -30,16 +39,17 @@ class Walk:
     """The events of all nodes of one run. `since` leaves out what had ended before a retry."""
 
     def __init__(
-        self, nodes: Nodes, root: str, otherwise: datetime, since: datetime | None
+        self, nodes: Nodes, sorts: Sorts, root: str, otherwise: datetime, since: datetime | None
     ) -> None:
-        self._nodes = nodes.by_id
+        self._nodes, self._sorts = nodes.by_id, sorts
         self._root, self._otherwise, self._since = root, otherwise, since
         self._retries = self._attempts()
 
     @property
     def attempts(self) -> int:
-        """The most attempts that one step took."""
-        return max(self._retries.values(), default=1 if self._nodes else 0)
+        """The most attempts that one step took; what a hook or exit handler took is no attempt."""
+        own = [number for key, number in self._retries.items() if key not in self._sorts.handlers]
+        return max(own, default=1 if self._nodes else 0)
 
     def events(self) -> Iterator[RunEvent]:
         """Of every node once: those that the root leads to, then those that nothing leads to."""
@@ -66,23 +76,24 @@ class Walk:
     def _attempts(self) -> dict[str, int]:
         """Which attempt a child of a Retry node is, by its id."""
         places: dict[str, int] = {}
-        for node in self._nodes.values():
+        for key, node in self._nodes.items():
             if node.get("type") != "Retry":
                 continue
             for place, child in enumerate(sequence(node.get("children")), 1):
-                if not isinstance(child, str) or not self._is_attempt(child):
+                if not isinstance(child, str) or not self._is_attempt(child, key):
                     continue
                 number = _NUMBER.search(text(self._nodes[child].get("name"), 1000)[-12:])
                 places[child] = int(number[1]) + 1 if number else place
         return places
 
-    def _is_attempt(self, key: str) -> bool:
+    def _is_attempt(self, key: str, of: str) -> bool:
         """A Retry node's children are its attempts, and hooks besides."""
-        node = self._nodes.get(key)
-        return node is not None and mapping(node.get("nodeFlag")).get("hooked") is not True
+        if key not in self._nodes:
+            return False
+        return key not in self._sorts.handlers or of in self._sorts.handlers
 
     def _node(self, key: str, node: Node) -> Iterator[RunEvent]:
-        kind = text(node.get("type"), 20)
+        kind = type_of_node(node)
         began = moment(node.get("startedAt")) or self._otherwise
         if self._since:  # a retry by hand sets groups going again without a new start
             began = max(began, self._since)
@@ -97,28 +108,29 @@ class Walk:
             yield from self._suspend(key, node, began, step)
         elif kind == "Retry":
             yield from self._waiting(key, node, began, step)
-        elif kind != "Skipped" and node.get("phase") in BAD:
+        elif kind != "Skipped" and phase_of_node(node) in BAD:
             yield from self._group(key, node, began, step)
-        if node.get("phase") in ("Skipped", "Omitted"):
+        if phase_of_node(node) in ("Skipped", "Omitted"):
             yield self._skipped(key, node, began, step)
 
     def _working(
         self, key: str, node: Node, began: datetime, step: dict[str, Any]
     ) -> Iterator[RunEvent]:
-        if node.get("phase") in ("Skipped", "Omitted"):
+        if phase_of_node(node) in ("Skipped", "Omitted"):
             return
         name, attempt = step["step_name"], step["attempt"]
         if attempt > 1:
             title = f"{name}: attempt {attempt}"
             yield event(began, EventKind.RETRY, title, key, "retry", order=15, **step)
         host = text(node.get("hostNodeName"), 255)
+        handles = key in self._sorts.handlers
         yield event(
             began,
-            EventKind.ATTEMPT_STARTED,
+            EventKind.STARTED if handles else EventKind.ATTEMPT_STARTED,
             f"{name} began",
             *(key, "began"),
             order=20,
-            detail=self._detail(node),
+            detail=self._detail(key, node),
             **step,
         )
         yield from self._waiting(key, node, began, step)
@@ -127,27 +139,29 @@ class Walk:
         yield from self._ended(key, node, step | {"actor": host})
 
     def _ended(self, key: str, node: Node, step: dict[str, Any]) -> Iterator[RunEvent]:
-        phase, at = node.get("phase"), moment(node.get("finishedAt"))
+        phase, at = phase_of_node(node), moment(node.get("finishedAt"))
         name, message = step["step_name"], text(node.get("message"))
         if at is None or phase not in ("Succeeded", *BAD):
             return
         code = whole(mapping(node.get("outputs")).get("exitCode"))
         code = exit_code(message) if code is None else code
-        detail = self._detail(node) | {"exit_code": code}
-        cached = mapping(node.get("memoizationStatus")).get("hit") is True
-        if phase == "Succeeded":
-            title, kind = (
-                f"{name} {'was in the cache' if cached else 'completed'}",
-                FailureKind.NONE,
-            )
-            what = EventKind.STEP_COMPLETED
+        detail = self._detail(key, node) | {"exit_code": code}
+        if phase == "Succeeded" or key in self._sorts.stopped:
+            kind, what = FailureKind.NONE, EventKind.STEP_COMPLETED
+            title = f"{name} {self._how_well(key, node)}"
         else:
-            kind = failure_kind(message, str(phase))
+            kind = failure_kind(message, phase)
             late = kind in (FailureKind.DEADLINE, FailureKind.TIMEOUT)
-            what = EventKind.ATTEMPT_TIMED_OUT if late else EventKind.ATTEMPT_FAILED
+            what = _ENDS[key in self._sorts.handlers, late]
             title = f"{name} {'timed out' if late else 'failed'}"
         detail |= {"failure": kind.value}
         yield event(at, what, title, key, "ended", order=50, message=message, detail=detail, **step)
+
+    def _how_well(self, key: str, node: Node) -> str:
+        if key in self._sorts.daemons:
+            return "was stopped, as nothing needed it any more"
+        cached = mapping(node.get("memoizationStatus")).get("hit") is True
+        return "was in the cache" if cached else "completed"
 
     def _waiting(
         self, key: str, node: Node, began: datetime, step: dict[str, Any]
@@ -193,7 +207,7 @@ class Walk:
         at = moment(node.get("finishedAt"))
         if at is None:
             return
-        if node.get("phase") in BAD:
+        if phase_of_node(node) in BAD:
             yield from self._ended(key, node, step)
             return
         yield event(
@@ -223,7 +237,7 @@ class Walk:
             *(key, "failed"),
             order=55,
             message=message,
-            detail=self._detail(node),
+            detail=self._detail(key, node),
             **step,
         )
 
@@ -236,11 +250,11 @@ class Walk:
             *(key, "skipped"),
             order=20,
             message=text(node.get("message")),
-            detail=self._detail(node),
+            detail=self._detail(key, node),
             **step,
         )
 
-    def _detail(self, node: Node) -> dict[str, Any]:
+    def _detail(self, key: str, node: Node) -> dict[str, Any]:
         reference = mapping(node.get("templateRef"))
         template = text(node.get("templateName"), 200) or text(reference.get("template"), 200)
         shown = {
@@ -248,7 +262,8 @@ class Walk:
             "template": template,
             "inside": self._path(node),
             "node": text(node.get("hostNodeName"), 255),
-            "hook": mapping(node.get("nodeFlag")).get("hooked") is True or None,
+            "hook": key in self._sorts.handlers or None,
+            "daemon": key in self._sorts.daemons or None,
         }
         return {name: value for name, value in shown.items() if value}
 

@@ -29,6 +29,7 @@ from observability.engines.argo.state import (
     status_of,
 )
 from observability.engines.contracts import (
+    DELETION,
     Engine,
     FailureKind,
     LinkKind,
@@ -37,6 +38,7 @@ from observability.engines.contracts import (
     RunSnapshot,
     run_key,
 )
+from observability.engines.deletion import HELD
 from observability.engines.times import plausible
 from observability.engines.unstructured import (
     Object,
@@ -137,12 +139,13 @@ class _WorkflowTranslation(Facts):
             ENDED: self.outcome is not None,
             GONE: self.snapshot.deleted,
             OVERDUE: self.overdue(),
+            HELD: self.deletion is not None,
         }
         flags = self.snapshot.flags | {flag for flag, yes in holds.items() if yes}
         return flags | {PAUSED} if is_suspended(self.workflow) else flags - {PAUSED}
 
     def _gone(self) -> datetime | None:
-        return gone_at(self.workflow, self.now) if self.snapshot.deleted else None
+        return gone_at(self.snapshot, self.now) if self.snapshot.deleted else None
 
     def _parent(self) -> str:
         space, name = namespace_of(self.workflow), name_of(self.workflow)
@@ -185,6 +188,7 @@ class _WorkflowTranslation(Facts):
             "steps_missing": self.nodes.missing,
             "synchronization": self._synchronization(),
             "archived": self.snapshot.archived or None,
+            DELETION: self.deletion.detail() if self.deletion else None,
         }
         return {name: value for name, value in shown.items() if value not in (None, "", {}, [])}
 

@@ -11,17 +11,19 @@ from typing import Any, Final
 from console.clients.argo_server import ArgoServer
 from console.clients.kubernetes.client import KubernetesClient
 from console.clients.kubernetes.kinds import Selection
-from console.clients.kubernetes.watch import WatchEvent, pages, watch
+from console.clients.kubernetes.watch import UNREADABLE, WatchEvent, pages, watch
 from console.errors import NotFound, Refused
 from observability.engines.argo.archive import Archive
 from observability.engines.argo.attempts import Attempts, condensed, unseen_end
 from observability.engines.argo.runs import document_of, run_of
+from observability.engines.argo.shape import WORKFLOW
 from observability.engines.argo.state import (
     OVERDUE,
     WorkflowSnapshot,
     flags_of,
     is_retry_of,
     split_run_id,
+    status_of,
 )
 from observability.engines.contracts import (
     JSON_DOCUMENT,
@@ -32,7 +34,7 @@ from observability.engines.contracts import (
     RunSnapshot,
 )
 from observability.engines.ports import KnownRuns
-from observability.engines.unstructured import Object, namespace_of, uid_of
+from observability.engines.unstructured import Object, name_of, namespace_of, uid_of
 from observability.engines.watching import (
     DUE_EVERY,
     ListAndWatch,
@@ -99,7 +101,7 @@ def _with_steps(target: TargetRef, run: RunRef, uid: str) -> Object:
         if server is None:
             raise
         return server.archived_workflow(uid)
-    offloaded = (workflow.get("status") or {}).get("offloadNodeStatusVersion")
+    offloaded = status_of(workflow).get("offloadNodeStatusVersion")
     if offloaded and server is not None:
         return server.workflow(run.location, run.external_id, uid=uid)
     return workflow
@@ -110,6 +112,7 @@ class _Workflows(ListAndWatch):
 
     kinds = (WORKFLOWS.kind,)
     noun = "workflows"
+    shape = WORKFLOW
 
     def __init__(
         self,
@@ -122,7 +125,7 @@ class _Workflows(ListAndWatch):
         super().__init__(placements, known, now, repr(self._server))
         self._client: KubernetesClient = client_for(target)
         self._attempts = Attempts(known)
-        self._archive = Archive(target, known, self._places, self._server)
+        self._archive = Archive(target, known, self._places, self._server, self._set_aside)
 
     # -- everything --------------------------------------------------------------------------
 
@@ -160,6 +163,7 @@ class _Workflows(ListAndWatch):
     def _changed(self, items: Iterable[Object], missing: Missing) -> Iterator[RunSnapshot]:
         """The runs that are not known as they are; what is there is no longer missing."""
         for snapshot in self._attempts.resolve(items):
+            missing.pop((name_of(snapshot.workflow), snapshot.run_id), None)
             for run in self._runs(snapshot):
                 missing.pop((run.external_id, run.run_id), None)
                 if run.revision != snapshot.before:
@@ -178,7 +182,8 @@ class _Workflows(ListAndWatch):
             return vanished_run(ref, now)
         if OVERDUE in flags_of(ref.revision):
             return None
-        return run_of(WorkflowSnapshot(workflow, attempt, ref.revision), now)
+        snapshot = WorkflowSnapshot(workflow, attempt, ref.revision)
+        return next(self._set_aside.runs(workflow, lambda: [run_of(snapshot, now)]), None)
 
     # -- what is new -------------------------------------------------------------------------
 
@@ -195,6 +200,9 @@ class _Workflows(ListAndWatch):
             before = position.cursor()
             last = next((change.version for change in reversed(batch) if change.version), "")
             position = position.at({WORKFLOWS.kind: last} if last else {}, now)
+            for change in batch:
+                if change.verb == UNREADABLE:
+                    self._set_aside.line(WORKFLOWS.kind)
             changes = [change for change in batch if namespace_of(change.object) in namespaces]
             yield from change_pages(self._snapshots(condensed(changes)), before, position)
             self._position = position
@@ -206,7 +214,10 @@ class _Workflows(ListAndWatch):
                 yield from self._runs(snapshot)
 
     def _runs(self, snapshot: WorkflowSnapshot) -> Iterator[RunSnapshot]:
-        """The run, after the one before it where that ended unseen."""
+        """The run, after the one before it where that ended unseen; none of what cannot be read."""
+        yield from self._set_aside.runs(snapshot.workflow, lambda: self._translated(snapshot))
+
+    def _translated(self, snapshot: WorkflowSnapshot) -> Iterator[RunSnapshot]:
         now = self._clock.now()
         run = run_of(snapshot, now)
         unfinished = self._attempts.unfinished_before(snapshot)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from console.unstructured import mapping, moment, whole
-from observability.engines.argo.compressed_nodes import Nodes
+from console.unstructured import mapping, mappings, moment, whole
+from observability.engines.argo.compressed_nodes import Nodes, phase_of_node, type_of_node
+from observability.engines.argo.handlers import Sorts
 from observability.engines.argo.messages import failure_kind, strategy
 from observability.engines.contracts import FailureKind, Status
+from observability.engines.deletion import HELD
 from observability.engines.unstructured import (
     Object,
     labels_of,
@@ -30,6 +32,8 @@ ENDED: Final = "d"
 PAUSED: Final = "p"
 GONE: Final = "g"
 OVERDUE: Final = "o"
+_HOLDS: Final = frozenset({"ArtifactGCError"})
+"""Conditions that say why a finalizer of the controller stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ def run_id(uid: str, attempt: int) -> str:
 def split_run_id(run_id: str) -> tuple[str, int]:
     """The uid and the attempt behind a run id."""
     uid, _, number = run_id.partition("#")
-    return uid, int(number) if number.isdecimal() else 0
+    return uid, max(whole(number) or 0, 0)
 
 
 def retried_run_id(before: str) -> str:
@@ -131,20 +135,25 @@ def is_retry_of(revision: str, workflow: Object) -> bool:
     return bool(before) and started_micros(workflow) not in (0, before)
 
 
-def outcome_of(snapshot: WorkflowSnapshot, nodes: Nodes, now: datetime) -> WorkflowOutcome | None:
+def outcome_of(
+    snapshot: WorkflowSnapshot, nodes: Nodes, sorts: Sorts, now: datetime
+) -> WorkflowOutcome | None:
     """How it ended; None while it has not. `now` dates what has no time of its own."""
     workflow = snapshot.workflow
     phase = phase_of(workflow)
     at = moment(status_of(workflow).get("finishedAt"))
     if phase in FINAL:
-        return _ended(phase, at or gone_at(workflow, now), status_of(workflow), nodes)
+        root = root_failure(nodes, sorts)
+        return _ended(phase, at or gone_at(snapshot, now), status_of(workflow), root)
     if snapshot.deleted:
         words = "Deleted before it had finished."
-        return WorkflowOutcome(gone_at(workflow, now), Status.DELETED, FailureKind.CANCELLED, words)
+        return WorkflowOutcome(gone_at(snapshot, now), Status.DELETED, FailureKind.CANCELLED, words)
     return None
 
 
-def _ended(phase: str, at: datetime, status: Mapping[str, Any], nodes: Nodes) -> WorkflowOutcome:
+def _ended(
+    phase: str, at: datetime, status: Mapping[str, Any], root: Mapping[str, Any] | None
+) -> WorkflowOutcome:
     message = text(status.get("message"))
     how = strategy(message)
     # Releases before 4.1.2 say Succeeded of what was terminated while it waited for a lock.
@@ -154,7 +163,6 @@ def _ended(phase: str, at: datetime, status: Mapping[str, Any], nodes: Nodes) ->
         return WorkflowOutcome(at, Status.CANCELLED, FailureKind.CANCELLED, message)
     if phase == "Succeeded":
         return WorkflowOutcome(at, Status.SUCCEEDED)
-    root = root_failure(nodes)
     kind = failure_kind(message, phase)
     if root is not None and kind in (FailureKind.APPLICATION, FailureKind.OTHER):
         kind = failure_kind(text(root.get("message")), text(root.get("phase"), 20))
@@ -164,19 +172,34 @@ def _ended(phase: str, at: datetime, status: Mapping[str, Any], nodes: Nodes) ->
     )
 
 
-def root_failure(nodes: Nodes) -> dict[str, Any] | None:
-    """The node that failed last among those that do something themselves, exit handlers last."""
-    bad = [
-        node
-        for node in nodes.by_id.values()
-        if node.get("phase") in BAD and (node.get("type") in WORKING or not node.get("children"))
+def root_failure(nodes: Nodes, sorts: Sorts) -> dict[str, Any] | None:
+    """The node that failed last among those that do something themselves: hooks and exit handlers
+    where nothing else did, daemons that were stopped never."""
+    bad = {
+        key: node
+        for key, node in nodes.by_id.items()
+        if phase_of_node(node) in BAD
+        and key not in sorts.stopped
+        and (type_of_node(node) in WORKING or not node.get("children"))
+    }
+
+    def weight(key: str) -> tuple[bool, bool, str]:
+        node = bad[key]
+        work = key not in sorts.handlers
+        return work, type_of_node(node) in WORKING, text(node.get("finishedAt"), 40)
+
+    last = max(bad, key=weight, default=None)
+    return None if last is None else bad[last]
+
+
+def held_by(workflow: Object) -> str:
+    """Why a controller cannot let go of a workflow, as its conditions say."""
+    failed = [
+        text(condition.get("message"), 500)
+        for condition in mappings(status_of(workflow).get("conditions"))
+        if condition.get("status") == "True" and text(condition.get("type"), 60) in _HOLDS
     ]
-    return max(bad, key=_weight, default=None)
-
-
-def _weight(node: Mapping[str, Any]) -> tuple[bool, bool, str]:
-    hooked = mapping(node.get("nodeFlag")).get("hooked") is True
-    return not hooked, node.get("type") in WORKING, text(node.get("finishedAt"), 40)
+    return next(filter(None, failed), "")
 
 
 def _joined(message: str, root: Mapping[str, Any] | None) -> str:
@@ -189,9 +212,11 @@ def _joined(message: str, root: Mapping[str, Any] | None) -> str:
     return text(f"{root_message} · {message}" if message else root_message)
 
 
-def gone_at(workflow: Object, now: datetime) -> datetime:
-    """When an object that is gone was removed, as far as can be told."""
-    return moment(metadata_of(workflow).get("deletionTimestamp")) or now
+def gone_at(snapshot: WorkflowSnapshot, now: datetime) -> datetime:
+    """When an object that is gone was removed, as far as can be told: what a finalizer held was
+    not removed when its deletion was asked for."""
+    asked = moment(metadata_of(snapshot.workflow).get("deletionTimestamp"))
+    return now if asked is None or HELD in snapshot.flags else asked
 
 
 def is_suspended(workflow: Object) -> bool:
@@ -208,7 +233,7 @@ def open_status(workflow: Object, nodes: Nodes) -> Status:
     busy = {
         text(node.get("type"), 20)
         for node in nodes.by_id.values()
-        if node.get("phase") in ("Running", "Pending")
+        if phase_of_node(node) in ("Running", "Pending")
     }
     return Status.PAUSED if "Suspend" in busy and not busy & WORKING else Status.RUNNING
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from console.errors import Conflict
+from console.unstructured import mapping, mappings
 from observability.engines.contracts import Engine
 from observability.engines.kubernetes.verbs import VERBS
-from observability.engines.unstructured import notes_of
+from observability.engines.unstructured import notes_of, text, uid_of
 from observability.engines.verbs import ActionRequest, Answer, Availability, RunFacts, by_status
 from tenants.adapters.kubernetes import client_for
 from tenants.contracts import TargetRef
@@ -48,14 +49,13 @@ class KubernetesControls:
 
 def _refuse_other(job: Mapping[str, Any], run: RunFacts) -> None:
     """Raises Conflict when it is another Job of that name."""
-    if job["metadata"]["uid"] != run.run_id:
+    if uid_of(job) != run.run_id:
         raise Conflict(f"Job {run.location}/{run.external_id} is another one by now")
 
 
 def _refuse_ended(job: Mapping[str, Any], run: RunFacts) -> None:
     """Raises Conflict when it has ended meanwhile."""
-    for condition in job.get("status", {}).get("conditions") or ():
-        if condition.get("type") in _ENDED and condition.get("status") == "True":
-            raise Conflict(
-                f"Job {run.location}/{run.external_id} has ended already: {condition['type']}"
-            )
+    for condition in mappings(mapping(job.get("status")).get("conditions")):
+        kind = text(condition.get("type"), 40)
+        if kind in _ENDED and condition.get("status") == "True":
+            raise Conflict(f"Job {run.location}/{run.external_id} has ended already: {kind}")

@@ -8,6 +8,7 @@ from typing import Any
 
 from console.unstructured import mapping, mappings, moment, whole
 from observability.engines.contracts import (
+    DELETION,
     Engine,
     EventKind,
     FailureKind,
@@ -16,6 +17,7 @@ from observability.engines.contracts import (
     Status,
     run_key,
 )
+from observability.engines.deletion import HELD, deletion_of
 from observability.engines.kubernetes.denials import Denials, denials_of
 from observability.engines.kubernetes.pods import (
     attempts_of,
@@ -35,6 +37,7 @@ from observability.engines.kubernetes.state import (
     JobSnapshot,
     document_of,
     gone_at,
+    held_by,
     is_finished,
     open_status,
     outcome_of,
@@ -85,6 +88,7 @@ class _JobTranslation:
         )
         self.attempts = attempts_of(snapshot.pods, parallel=wide > 1)
         self.outcome = outcome_of(snapshot, self.denials, now)
+        self.deletion = None if snapshot.deleted else deletion_of(job, held_by(snapshot))
 
     def run(self) -> RunSnapshot:
         """All of it."""
@@ -126,6 +130,7 @@ class _JobTranslation:
     def _flags(self) -> frozenset[str]:
         ended, gone = self.outcome is not None, self.snapshot.deleted
         now = {DENIED: bool(self.denials), DOCUMENTED: ended, GONE: gone, OVERDUE: self._overdue()}
+        now[HELD] = self.deletion is not None
         return self.snapshot.flags | {flag for flag, holds in now.items() if holds}
 
     def _overdue(self) -> bool:
@@ -188,6 +193,8 @@ class _JobTranslation:
         }
         if self.denials:
             shown["denials"] = self.denials.detail()
+        if self.deletion:
+            shown[DELETION] = self.deletion.detail()
         return {name: value for name, value in shown.items() if value not in (None, {})}
 
     # -- events ------------------------------------------------------------------------------
@@ -208,6 +215,8 @@ class _JobTranslation:
             yield from pod_events(pod, self.attempts[uid_of(pod)], self.created)
             if uid_of(pod) in self.snapshot.removed and ending_of(pod) is None:
                 yield stopped_event(pod, self.attempts[uid_of(pod)], self.now, self._stopper())
+        if self.deletion:
+            yield from self.deletion.events()
         yield from self._end()
 
     def _stopper(self) -> str:
@@ -282,7 +291,7 @@ class _JobTranslation:
             yield event(
                 gone_at(self.snapshot, self.now), EventKind.CLEANUP, words, "cleaned", seq=seq
             )
-        elif due and self._overdue():
+        elif due and self._overdue() and not self.deletion:
             yield event(
                 due + GRACE,
                 EventKind.CLEANUP,

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from console.chunks import chunks
 from console.clients.kubernetes.client import KubernetesClient
-from console.clients.kubernetes.watch import watch
+from console.clients.kubernetes.watch import UNREADABLE, watch
 from console.errors import NotFound
 from observability.engines.contracts import (
     JSON_DOCUMENT,
@@ -26,6 +26,7 @@ from observability.engines.kubernetes.reading import (
     read_job,
 )
 from observability.engines.kubernetes.runs import run_of
+from observability.engines.kubernetes.shape import JOB
 from observability.engines.kubernetes.state import (
     OVERDUE,
     JobSnapshot,
@@ -89,6 +90,7 @@ class _Jobs(ListAndWatch):
 
     kinds = tuple(selection.kind for selection in WANTS)
     noun = "jobs"
+    shape = JOB
 
     def __init__(
         self,
@@ -119,9 +121,18 @@ class _Jobs(ListAndWatch):
         for some in chunks(jobs, MOST_RUNS):
             for snapshot in self._with_revisions(some):
                 missing.pop((name_of(snapshot.job), uid_of(snapshot.job)), None)
-                run = run_of(snapshot, self._clock.now())
-                if run.revision != snapshot.before:
-                    yield run
+                for run in self._run(snapshot):
+                    if run.revision != snapshot.before:
+                        yield run
+
+    def _run(self, snapshot: JobSnapshot) -> Iterator[RunSnapshot]:
+        """The run of a Job; none of one that cannot be read."""
+        parts = {"pods": list(snapshot.pods), "events": list(snapshot.warnings)}
+        yield from self._set_aside.runs(
+            snapshot.job,
+            lambda: [run_of(snapshot, self._clock.now())],
+            document={"job": snapshot.job, **parts},
+        )
 
     def _with_revisions(self, some: Sequence[JobSnapshot]) -> Iterator[JobSnapshot]:
         ids = [(name_of(snapshot.job), uid_of(snapshot.job)) for snapshot in some]
@@ -141,7 +152,7 @@ class _Jobs(ListAndWatch):
             return vanished_run(ref, now)
         if OVERDUE in flags_of(ref.revision):
             return None
-        return run_of(replace(snapshot, before=ref.revision), now)
+        return next(self._run(replace(snapshot, before=ref.revision)), None)
 
     # -- what is new -------------------------------------------------------------------------
 
@@ -157,6 +168,8 @@ class _Jobs(ListAndWatch):
                 continue
             changed = ChangedJobs(namespaces)
             for change in batch:
+                if change.verb == UNREADABLE:
+                    self._set_aside.line(change.selection.kind)
                 changed.add(change)
             before, position = position.cursor(), position.at(changed.versions, now)
             yield from change_pages(self._runs(changed), before, position)
@@ -165,4 +178,4 @@ class _Jobs(ListAndWatch):
     def _runs(self, changed: ChangedJobs) -> Iterator[RunSnapshot]:
         for some in chunks(changed.jobs(self._client), MOST_RUNS):
             for snapshot in self._with_revisions(some):
-                yield run_of(snapshot, self._clock.now())
+                yield from self._run(snapshot)

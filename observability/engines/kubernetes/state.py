@@ -10,8 +10,10 @@ from itertools import zip_longest
 from typing import Any, Final
 
 from console import lenient_json
+from console.pages.plural import plural
 from console.unstructured import mapping, moment, whole
 from observability.engines.contracts import FailureKind, Status
+from observability.engines.deletion import HELD, deletion_of
 from observability.engines.kubernetes.denials import Denials
 from observability.engines.kubernetes.pods import (
     Ending,
@@ -161,8 +163,20 @@ def _when(condition: Mapping[str, Any], otherwise: datetime) -> datetime:
 
 
 def gone_at(snapshot: JobSnapshot, now: datetime) -> datetime:
-    """When a Job that is gone was removed, as far as can be told."""
-    return moment(metadata_of(snapshot.job).get("deletionTimestamp")) or now
+    """When a Job that is gone was removed, as far as can be told: what a finalizer held was not
+    removed when its deletion was asked for."""
+    asked = moment(metadata_of(snapshot.job).get("deletionTimestamp"))
+    return now if asked is None or HELD in snapshot.flags else asked
+
+
+def held_by(snapshot: JobSnapshot) -> str:
+    """Which pods keep a Job from being removed, and which finalizers keep those."""
+    for pod in snapshot.pods:
+        deletion = deletion_of(pod)
+        if deletion is not None and deletion.finalizers:
+            return f"pod {name_of(pod)} is {deletion.words()}"
+    number = len(snapshot.pods)
+    return f"{plural(number, 'pod is', 'pods are')} still there" if number else ""
 
 
 def open_status(snapshot: JobSnapshot) -> Status:

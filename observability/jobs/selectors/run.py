@@ -9,7 +9,8 @@ from typing import Final
 from django.db.models.functions import Left
 
 from observability.engines.commands import Command
-from observability.engines.contracts import STATUS_TIMES, EventKind, LinkKind
+from observability.engines.contracts import DELETION, STATUS_TIMES, EventKind, LinkKind, Status
+from observability.engines.deletion import Deletion, stored_deletion
 from observability.engines.features import EngineFeatures
 from observability.engines.links import Link, RunAddress, links_out
 from observability.engines.registry import adapter_for
@@ -39,7 +40,8 @@ class LiveRun:
     """The part of the page that changes while a run is open.
 
     `undrawn` counts events that are too many for the picture; `read_at` is when its engine last
-    answered, None when it never did, and `read_error` why it does not.
+    answered, None when it never did, and `read_error` why it does not. `deletion` was asked for
+    and is not done.
     """
 
     run: JobRun
@@ -50,6 +52,7 @@ class LiveRun:
     read_at: datetime | None
     read_error: str
     is_overdue: bool
+    deletion: Deletion | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ def live_run(run: JobRun, *, now: datetime) -> LiveRun:
         read_at=state.read_at if state else None,
         read_error=state.error if state else "",
         is_overdue=_is_overdue(run, now),
+        deletion=_deletion(run),
     )
 
 
@@ -136,6 +140,11 @@ def _retry_at(run: JobRun, step: str) -> datetime | None:
     except ValueError:
         return None
     return due if due.tzinfo else None
+
+
+def _deletion(run: JobRun) -> Deletion | None:
+    gone = run.cleaned_at is not None or run.status == Status.DELETED
+    return None if gone else stored_deletion(run.attributes.get(DELETION))
 
 
 def _is_overdue(run: JobRun, now: datetime) -> bool:

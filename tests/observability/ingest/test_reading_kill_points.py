@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from observability.engines.contracts import LinkKind, RunSnapshot, Status
 from observability.ingest import histories, reading, store
+from observability.ingest import pages as stored_pages
 from observability.ingest.reading import Read
 from observability.jobs.models import IngestState, JobDocument, JobEvent, JobLink, JobRun
 from observability.jobs.services import archive, archive_due
@@ -66,7 +67,7 @@ def killer(monkeypatch: pytest.MonkeyPatch, source: ScriptedSource) -> Killer:
     trap.around(monkeypatch, reading, "store_page")
     trap.around(monkeypatch, store, "save_runs")
     trap.around(monkeypatch, store, "insert_events")
-    trap.around(monkeypatch, store, "_advance")
+    trap.around(monkeypatch, stored_pages, "_advance")
     trap.around(monkeypatch, histories, "store")
     trap.around(monkeypatch, histories, "_finish")
     trap.around(monkeypatch, archive, "put")

@@ -23,7 +23,7 @@ from observability.engines.contracts import (
 )
 from observability.engines.ports import EngineSource, KnownRuns
 from observability.engines.registry import EngineAdapter
-from tenants.contracts import PlacementRef, TargetRef
+from tenants.contracts import PlacementRef, TargetRef, Unreadable
 from tests.observability.jobs.factories import NOON, after
 
 _ADAPTERS = dict(registry._ADAPTERS)
@@ -71,6 +71,7 @@ class ScriptedSource:
     before: Callable[[str], None] = lambda _step: None
     fetched: list[tuple[str, int]] = field(default_factory=list)
     away: ExternalError | None = None
+    unreadable: tuple[Unreadable, ...] = ()
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def changes(
@@ -93,6 +94,7 @@ class ScriptedSource:
                 cursor={"page": number + 1},
                 through=NOON + timedelta(minutes=number),
                 caught_up=number + 1 == len(self.pages),
+                unreadable=self.unreadable,
             )
 
     def history(self, *, target: TargetRef, run: RunRef, after: int) -> History:

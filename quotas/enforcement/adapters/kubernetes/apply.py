@@ -213,7 +213,12 @@ class _Round:
         change = apply.applies[key]
         if applied.error is None:
             apply.done.append(change)
-            self._compare(apply, change, applied.object)
+            try:
+                self._compare(apply, change, applied.object)
+            except Exception as error:
+                # What was stored cannot be compared: that is this placement's trouble only.
+                log.exception("compare.failed", object=str(change.ref))
+                apply.problems.append((change.ref, Unexpected(error)))
         else:
             apply.problems.append((change.ref, in_our_words(applied.error, change)))
         if not apply.waiting:
