@@ -17,7 +17,8 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := check
 .PHONY: setup setup-demo lock demo demo-stop demo-reset test test-sqlite test-postgres e2e quick fuzz \
-	check bench bench-push bench-sweep bench-pages bench-jobs bench-faults fix clean
+	check bench bench-push bench-sweep bench-pages bench-jobs bench-rest \
+	bench-faults fix clean
 
 setup:  ## .venv with everything that development needs
 	@$(NEED_PYTHON)
@@ -73,9 +74,9 @@ check: setup  ## format, lint, types, layers, templates, migrations, architectur
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/pytest tests/architecture
 
-bench: bench-push bench-sweep bench-pages bench-jobs bench-faults  ## every figure, one JSON line each
+bench: bench-push bench-sweep bench-pages bench-jobs bench-rest bench-faults  ## every figure, one JSON line each
 
-bench-push bench-sweep bench-pages bench-jobs bench-faults: setup
+bench-push bench-sweep bench-pages bench-jobs bench-rest bench-faults: setup
 	@$(BIN)/python -m tests.bench $(@:bench-%=%)
 
 fix: setup  ## what the tools can mend by themselves

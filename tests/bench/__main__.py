@@ -1,4 +1,4 @@
-"""`python -m tests.bench push|sweep|pages|jobs|faults|all`: figures; slow is not an error.
+"""`python -m tests.bench push|sweep|pages|jobs|rest|faults|all`: figures; slow is not an error.
 
 `push` is also `click` and `weights`, `jobs` has several too; each can be asked for by name. Each
 bench is a process of its own with an empty database in a directory of its own; nothing outlives
@@ -27,10 +27,11 @@ SETS: Final = {
     "pages": ("pages",),
     # Everything about the job audit trail; a name with a hyphen is a module with an underscore.
     "jobs": ("ingest-temporal", "ingest-celery", "history", "jobs-pages"),
+    "rest": ("rest",),
     "faults": ("faults",),
 }
 ALL: Final = tuple(name for names in SETS.values() for name in names)
-NEEDS_CLUSTER: Final = frozenset({"push", "click", "sweep", "faults"})
+NEEDS_CLUSTER: Final = frozenset({"push", "click", "sweep", "rest", "faults"})
 
 
 def main(arguments: list[str]) -> int:

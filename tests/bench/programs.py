@@ -37,6 +37,56 @@ def web(
 
 
 @contextmanager
+def console(home: Path, name: str = "console", **env: str) -> Iterator[Server]:
+    """The web server as it is run for real, taken as started when it answers at all."""
+    port = ports.any_free()
+    part = Part(
+        name=name,
+        argv=(
+            *(sys.executable, "-m", "console.web", "--host", "127.0.0.1", "--port", str(port)),
+            *("--workers", "1", "--blocking-threads", "4", "--no-ws", "--http", "1"),
+            *("--log-level", "warning"),
+        ),
+        env={**os.environ, **env},
+        log=home / f"{name}.log",
+        port=port,
+        ready=probes.answers(f"http://127.0.0.1:{port}/readyz"),
+    )
+    yield from _running(part)
+
+
+@contextmanager
+def beat(home: Path, **env: str) -> Iterator[Server]:
+    """Celery's clock."""
+    log = home / "beat.log"
+    part = Part(
+        name="beat",
+        argv=(
+            *(sys.executable, "-m", "celery", "-A", "console", "beat", "--pidfile", ""),
+            *("--schedule", str(home / "beat-schedule"), "--loglevel", "INFO"),
+        ),
+        env={**os.environ, **env},
+        log=log,
+        ready=probes.log_says(log, "beat: Starting"),
+    )
+    yield from _running(part)
+
+
+@contextmanager
+def ingest(home: Path, **env: str) -> Iterator[Server]:
+    """The process that reads the engines."""
+    log = home / "ingest.log"
+    part = Part(
+        name="ingest",
+        argv=(sys.executable, "-m", "django", "ingest"),
+        env={**os.environ, "LOG_LEVEL": "INFO", **env},
+        log=log,
+        ready=probes.log_says(log, "ingest.started"),
+    )
+    yield from _running(part)
+
+
+@contextmanager
 def worker(home: Path, **env: str) -> Iterator[Server]:
     """A Celery worker, as `make demo` runs it; without beat, so nothing but messages wakes it."""
     log = home / "worker.log"

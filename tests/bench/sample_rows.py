@@ -77,6 +77,12 @@ def settle_in(
     Subscription.objects.bulk_create(
         [Subscription(tenant=tenant, version=version, starts_at=begun) for tenant in tenants]
     )
+    return place(where, slugs, queue=queue)
+
+
+def place(where: Target, slugs: Sequence[str], *, queue: str = "") -> SampleRows:
+    """Tenants that are there on one more target."""
+    tenants = list(Tenant.objects.filter(slug__in=slugs).order_by("slug"))
     Placement.objects.bulk_create(
         [
             Placement(tenant=tenant, target=where, location=queue, sharing="shared",

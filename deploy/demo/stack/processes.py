@@ -71,6 +71,10 @@ def _pss(pid: int) -> int:
                 return int(line.split()[1]) * 1024
     except OSError:
         pass  # Headroom's own processes are closed to others of their user
+    return _rss(pid)
+
+
+def _rss(pid: int) -> int:
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
     except OSError:
@@ -83,6 +87,15 @@ def memory_by_group(groups: Iterable[int]) -> dict[int, int]:
     for stat in _all():
         if stat.group in totals:
             totals[stat.group] += _pss(stat.pid)
+    return totals
+
+
+def resident_by_group(groups: Iterable[int]) -> dict[int, int]:
+    """Bytes resident (RSS) of each process group; what processes share counts for each."""
+    totals = dict.fromkeys(groups, 0)
+    for stat in _all():
+        if stat.group in totals:
+            totals[stat.group] += _rss(stat.pid)
     return totals
 
 
