@@ -38,6 +38,42 @@ def test_use_comes_from_the_quota_and_is_counted_again(site: Site, placement: Pl
     assert swept["requests.cpu"].recounted is None
 
 
+@pytest.mark.parametrize(
+    ("plan", "given"),
+    [
+        # kubernetes#110956: a quota on local disk demands nothing, the pods' maximum does.
+        (
+            {"limits.ephemeral-storage": 600 * 2**20, "pod.max.ephemeral-storage": 512 * 2**20},
+            {"requests": {"ephemeral-storage": "512Mi"}, "limits": {"ephemeral-storage": "512Mi"}},
+        ),
+        ({"limits.ephemeral-storage": 10 * 2**30, "requests.ephemeral-storage": 2**30}, {}),
+        (
+            {"requests.memory": 2**28, "container.max.memory": 2**34},
+            {"requests": {"memory": "128Mi"}, "limits": {"memory": "256Mi"}},
+        ),
+        (
+            {"requests.cpu": 1000, "limits.cpu": 400, "pod.max.cpu": 300, "pod.min.cpu": 150},
+            {"requests": {"cpu": "150m"}, "limits": {"cpu": "300m"}},
+        ),
+        (
+            {"limits.memory": 2**30, "pod.maxLimitRequestRatio.memory": 2000},
+            {"requests": {"memory": "128Mi"}, "limits": {"memory": "256Mi"}},
+        ),
+        ({"requests.cpu@NotBestEffort": 500, "pods@BestEffort": 3}, {}),
+    ],
+)
+def test_a_pod_that_names_nothing_is_given_what_the_plan_accepts(
+    site: Site, placement: PlacementRef, plan: dict[str, int | None], given: dict[str, object]
+) -> None:
+    wanted = limits({**plan, "pods": 5})
+    site.settle(wanted, placement)
+    enforced(site, placement, "pods", "5")
+    counted = {name for name in plan if "@" not in name and name.startswith(("re", "li"))}
+    until(lambda: counted <= site.quota(placement)["status"]["hard"].keys())
+    pod = site.client.get("Pod", site.pod(placement), namespace=placement.location)
+    assert pod["spec"]["containers"][0].get("resources", {}) == given
+
+
 def test_a_foreign_quota_counts_and_is_left_alone(site: Site, placement: PlacementRef) -> None:
     site.settle(WANTED, placement)
     foreign = {

@@ -13,7 +13,8 @@ from console.errors import DomainError
 from quotas.plans.contracts import LARGEST, LimitKey, Unit, quota_name, scope_selector
 from quotas.plans.limits import parse_key
 from quotas.plans.quantities import format_quantity, parse_quantity
-from quotas.plans.rules import Limits, Severity, validate_limits, with_defaults
+from quotas.plans.rules.defaults import with_defaults
+from quotas.plans.rules.soundness import Limits, Severity, validate_limits
 from tests.quotas.plans.stored import canonical
 from tests.servers import Cluster
 

@@ -244,5 +244,5 @@ def test_what_a_policy_did_before_we_looked_is_named_and_not_blamed_on_anybody(
     drift = Drift.objects.get()
     assert (drift.owner, drift.outcome) == ("the cluster itself", "open")
     assert not Entry.objects.filter(action="drift.heal").exists()
-    told = [scene.state.message, *Entry.objects.values_list("message", flat=True)]
-    assert not any("somebody" in text for text in told)
+    sentences = [scene.state.message, *Entry.objects.values_list("message", flat=True)]
+    assert not any("somebody" in text for text in sentences)

@@ -49,8 +49,9 @@ from quotas.enforcement.reconcile.planning import target_ref  # noqa: E402
 from quotas.enforcement.reconcile.probe import probe  # noqa: E402
 from quotas.enforcement.reconcile.queue import process_queue  # noqa: E402
 from quotas.enforcement.reconcile.sweep import sweep  # noqa: E402
-from quotas.plans import rules  # noqa: E402
 from quotas.plans.models import Plan  # noqa: E402
+from quotas.plans.rules.defaults import with_defaults  # noqa: E402
+from quotas.plans.rules.soundness import parse_limits  # noqa: E402
 from quotas.plans.services.plans import create_plan  # noqa: E402
 from tenants.models import DriftPolicy, Placement, Target, Tenant  # noqa: E402
 from tenants.services.governance import create_target, update_target  # noqa: E402
@@ -135,7 +136,7 @@ def plans(sample: Sample) -> None:
     for slug, entry in sample.plans.items():
         if Plan.objects.filter(slug=slug).exists():
             continue
-        limits = rules.with_defaults(rules.parse_limits(entry["limits"]))
+        limits = with_defaults(parse_limits(entry["limits"]))
         create_plan(
             slug=slug,
             name=entry["name"],

@@ -11,8 +11,8 @@ from django.utils import timezone
 from console.errors import DomainError
 from quotas.changes.forms.fields import SlugsField
 from quotas.changes.kinds.adjustments import GrantLease, SetOverride
-from quotas.plans.entry import read_limit
 from quotas.plans.limits import parse_key
+from quotas.plans.rules.entered import read_limit
 
 SPANS = (
     ("1", "for 1 hour"), ("4", "for 4 hours"), ("8", "for 8 hours"), ("24", "for 24 hours"),

@@ -22,9 +22,9 @@ from quotas.changes.rules.form_text import (
 )
 from quotas.changes.rules.policy import LEVELS, parse_policy
 from quotas.plans.contracts import PlanTerms, Policy, policy_to_json
-from quotas.plans.entry import read_limit
 from quotas.plans.limits import parse_key
-from quotas.plans.rules import Severity, validate_limits
+from quotas.plans.rules.entered import read_limit
+from quotas.plans.rules.soundness import Severity, validate_limits
 from tenants.models import dns_label
 
 LIMIT_FIELDS = ("key", "value")

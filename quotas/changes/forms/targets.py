@@ -11,8 +11,8 @@ from console.access.forms import ReasonForm
 from console.errors import DomainError
 from quotas.changes.rules import strict_yaml
 from quotas.plans.contracts import Unit
-from quotas.plans.entry import read_rate
 from quotas.plans.quantities import format_amount
+from quotas.plans.rules.entered import read_rate
 from tenants.models import DriftPolicy, dns_label
 from tenants.rules import LINKS, LONGEST_RETENTION, LONGEST_URL, RETENTION
 

@@ -22,7 +22,7 @@ from quotas.changes.selectors.scope import (
 )
 from quotas.plans.contracts import PlanTerms, TenantHistory
 from quotas.plans.models import Plan
-from quotas.plans.rules import require_valid
+from quotas.plans.rules.soundness import require_valid
 from quotas.plans.selectors import load_terms
 from quotas.plans.services.plans import (
     latest_version,

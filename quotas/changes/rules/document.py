@@ -27,7 +27,7 @@ from quotas.changes.rules import strict_yaml
 from quotas.changes.rules.policy import parse_policy
 from quotas.plans.contracts import NetworkException, Policy, policy_to_json
 from quotas.plans.limits import format_limit, parse_key
-from quotas.plans.rules import parse_limits
+from quotas.plans.rules.soundness import parse_limits
 
 _FIELDS = ("plan", "name", "description", "version", "limits", "policy")
 _BARE_EXCEPTION = NetworkException("", "")

@@ -19,8 +19,8 @@ from quotas.changes.kinds.placements import Displace, Place
 from quotas.changes.kinds.plans import MovePlan, PublishPlan
 from quotas.changes.kinds.registry import KINDS
 from quotas.changes.serializers.change_fields import FIELDS, LimitsField, PolicyField, TextField
-from quotas.plans.entry import read_limit
 from quotas.plans.limits import parse_key
+from quotas.plans.rules.entered import read_limit
 
 KIND_CHOICES = [(kind, kind) for kind in KINDS]
 

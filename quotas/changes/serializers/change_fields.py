@@ -15,7 +15,7 @@ from quotas.changes.rules import fields
 from quotas.changes.rules.fields import LONGEST_TEXT, MOST_ENTRIES
 from quotas.changes.rules.policy import policy_changes
 from quotas.plans.limits import parse_key
-from quotas.plans.rules import parse_limits
+from quotas.plans.rules.soundness import parse_limits
 from tenants.models import Sharing
 
 

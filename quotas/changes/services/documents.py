@@ -16,7 +16,7 @@ from quotas.changes.services import proposals
 from quotas.enforcement.models import Rollout
 from quotas.plans.contracts import policy_from_json
 from quotas.plans.models import Plan
-from quotas.plans.rules import require_valid
+from quotas.plans.rules.soundness import require_valid, validate_limits
 from quotas.plans.services.plans import (
     create_plan,
     latest_version,
@@ -31,13 +31,15 @@ from quotas.plans.services.plans import (
 @dataclass(frozen=True, slots=True)
 class PlanDifference:
     """What a file says differently from the plan as it is. `base` is None for a new plan; `terms`
-    tells whether a version would be published, for `tenants` tenants."""
+    tells whether a version would be published, for `tenants` tenants; `warnings` what may surprise
+    in its terms."""
 
     plan: str
     base: int | None
     changes: tuple[ValueChange, ...]
     terms: bool
     tenants: int
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,9 @@ def compare(document: PlanDocument) -> PlanDifference:
     }
     changes = tuple(field_changes(was, now))
     terms = any(was[part] != now[part] for part in ("limits", "policy"))
-    return PlanDifference(
-        plan.slug, latest.number, changes, terms, len(subscribers(plan)) if terms else 0
-    )
+    tenants = len(subscribers(plan)) if terms else 0
+    warnings = _warnings(document) if terms else ()
+    return PlanDifference(plan.slug, latest.number, changes, terms, tenants, warnings)
 
 
 def apply_document(*, document: PlanDocument, reason: str, actor: Actor) -> Applied:
@@ -132,4 +134,11 @@ def _new(document: PlanDocument) -> PlanDifference:
     now = {"name": document.name or document.plan}
     terms = terms_values(document.limits, parse_policy(document.policy))
     changes = tuple(field_changes({}, {**now, **terms}))
-    return PlanDifference(document.plan, None, changes, terms=True, tenants=0)
+    return PlanDifference(
+        document.plan, None, changes, terms=True, tenants=0, warnings=_warnings(document)
+    )
+
+
+def _warnings(document: PlanDocument) -> tuple[str, ...]:
+    problems = validate_limits(document.limits)
+    return tuple(problem.message for problem in problems)

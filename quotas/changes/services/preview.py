@@ -20,9 +20,10 @@ from quotas.changes.services.blocked import costs, find_blocked
 from quotas.enforcement.diff import changes_digest
 from quotas.enforcement.ports import Change, Operation
 from quotas.enforcement.reconcile.planning import PlacementPlan, PlanResult, plan_changes
-from quotas.plans.contracts import TenantHistory
+from quotas.plans.contracts import EffectiveLimits, TenantHistory
 from quotas.plans.effective import effective_limits
-from quotas.plans.rules import Severity, validate_limits
+from quotas.plans.rules.defaults import limit_effects
+from quotas.plans.rules.soundness import validate_limits
 from quotas.plans.selectors import load_current
 from tenants.contracts import PlacementRef
 from tenants.models import Placement, Tenant
@@ -31,6 +32,8 @@ MOST_OBJECTS = 5000
 MOST_SHADOWED = 500
 Progress = Callable[[str], None]
 _UNREACHABLE = ("unreachable", "disabled")
+_SAID_ELSEWHERE = ("default_added", "no_default_fits", "names_demanded", "default_evicts")
+"""Codes of problems that what is compiled for a cluster says, or that are told as they change."""
 
 
 def compute_preview(
@@ -206,17 +209,34 @@ def _warnings(
 
 
 def _surprises(diffs: Iterable[TenantDiff]) -> Iterator[str]:
-    """What plan, leases and overrides together make that nobody would have published as a plan."""
+    """What plan, leases and overrides together make that nobody would have published as a plan,
+    and whom new defaults kill or evict."""
     known: dict[tuple[Any, ...], list[str]] = {}
     for diff in diffs:
         if diff.after is None or diff.after == diff.before:
             continue
-        values = {key: limit.value for key, limit in diff.after.limits.items()}
-        same = tuple(sorted(values.items(), key=lambda item: item[0]))
+        values, before = _values(diff.after), _values(diff.before)
+        same = tuple(tuple(sorted(limits.items())) for limits in (before, values))
         if same not in known:
-            known[same] = [
-                problem.message
-                for problem in validate_limits(values)
-                if problem.severity is Severity.ERROR or problem.code != "default_added"
-            ]
+            known[same] = [*_problems(values), *_new_effects(before, values)]
         yield from known[same]
+
+
+def _values(limits: EffectiveLimits | None) -> dict[str, int | None]:
+    return {key: limit.value for key, limit in limits.limits.items()} if limits else {}
+
+
+def _problems(values: Mapping[str, int | None]) -> list[str]:
+    return [
+        problem.message
+        for problem in validate_limits(values)
+        if problem.code not in _SAID_ELSEWHERE
+    ]
+
+
+def _new_effects(before: Mapping[str, int | None], after: Mapping[str, int | None]) -> list[str]:
+    """What limits that pods are given by default do to them, where these are other ones."""
+    old = limit_effects(before)
+    return [
+        text for key, text in limit_effects(after).items() if key in after and old.get(key) != text
+    ]

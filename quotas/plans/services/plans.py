@@ -22,7 +22,7 @@ from console.pages.plural import plural
 from quotas.plans.contracts import Policy, policy_from_json, policy_to_json
 from quotas.plans.limits import format_limit, parse_key
 from quotas.plans.models import Limit, Plan, PlanVersion
-from quotas.plans.rules import require_valid
+from quotas.plans.rules.soundness import require_valid
 from quotas.plans.services.subscriptions import subscribe
 from tenants.models import Tenant
 from tenants.rules import check_slug

@@ -92,6 +92,8 @@ class Command(BaseCommand):
             self.stdout.write(f"{difference.plan}: texts only, no new version")
         for change in difference.changes:
             self.stdout.write(f"  {_line(change)}")
+        for warning in difference.warnings:
+            self.stdout.write(f"  ! {warning}")
 
     def _say_applied(self, applied: Applied) -> None:
         if applied.preview is not None:

@@ -180,11 +180,11 @@ def _quota(sheet: _Sheet, scopes: tuple[Scope, ...], hard: Mapping[LimitKey, int
 
 
 def _limit_range(sheet: _Sheet) -> DesiredObject | None:
-    unscoped = sheet.quotas.get((), {})
-    items, added = ranges.complete(sheet.ranges, unscoped)
+    quotas = {key: value for hard in sheet.quotas.values() for key, value in hard.items()}
+    items, notes = ranges.complete({**quotas, **sheet.ranges})
+    sheet.warnings += notes
     if not items:
         return None
-    sheet.warnings += added
     manifest: list[dict[str, Any]] = []
     fields, shown = _label_fields(sheet.labels), {}
     for range_type, item in sorted(items.items()):

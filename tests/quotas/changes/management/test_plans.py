@@ -96,6 +96,23 @@ def test_a_plan_that_is_not_there_is_created(tmp_path: Path, dataset: SimpleName
     assert run("diff", str(path)) == (0, "tiny: no change\n")
 
 
+def test_what_may_surprise_in_a_plan_is_told_before_anything_is_done(
+    tmp_path: Path, dataset: SimpleNamespace
+) -> None:
+    path = tmp_path / "small.yaml"
+    path.write_text(
+        "plan: small-disk\nlimits:\n  limits.ephemeral-storage: 600Mi\n"
+        "  pod.max.ephemeral-storage: 512Mi\n"
+    )
+    code, output = run("diff", str(path))
+    assert code == 1
+    assert (
+        "  ! pod.max.ephemeral-storage refuses pods that name no limit, and the plan gives no"
+        " default that fits, so containers are given 512Mi by container.default.ephemeral-storage;"
+        " a pod that writes more to its local disk, logs included, is evicted.\n"
+    ) in output
+
+
 def test_new_texts_need_no_new_version(file: Path) -> None:
     edit(file, "name: Standard", "name: The usual\ndescription: For most")
     assert run("apply", str(file), "--reason", "nicer")[0] == 0

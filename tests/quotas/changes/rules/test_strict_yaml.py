@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import time
 from typing import Any
 
 import pytest
@@ -74,15 +73,12 @@ PLAIN = st.recursive(
 def test_what_could_mean_two_things_is_refused_with_what_it_would_be_read_as(
     value: str, reading: str
 ) -> None:
-    began = time.process_time()
-
     with pytest.raises(DomainError, match=re.escape(reading)) as refusal:
         load_all(f"plan: a\nlimits:\n  pods: {value}\n")
 
     assert refusal.value.code == "invalid_yaml"
     assert refusal.value.detail == {"line": 3, "syntax": False}
     assert re.match(r"limits\.pods in line 3: |Line 3: ", refusal.value.message)
-    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,31 @@ def test_equal_limit_changes_are_counted_together(dataset: SimpleNamespace, alic
     }
 
 
+def test_a_new_default_limit_says_whom_it_kills_or_evicts(
+    dataset: SimpleNamespace, alice: Actor
+) -> None:
+    disk = {
+        **LIMITS,
+        "container.default.ephemeral-storage": 2**29,
+        "container.default.memory": 2**28,
+    }
+    _, preview = propose(PublishPlan("standard", 1, disk), alice)
+    killed = (
+        "container.default.memory (256Mi): containers that name no memory limit get this one, and a"
+        " container that uses more is killed. (3 times)"
+    )
+    evicted = (
+        "container.default.ephemeral-storage (512Mi): containers that name no ephemeral-storage"
+        " limit get this one, and a pod that writes more to its local disk, logs included, is"
+        " evicted. (3 times)"
+    )
+    assert {killed, evicted} <= set(preview.warnings)
+
+    carry_out(PublishPlan("standard", 1, disk), alice)
+    _, again = propose(PublishPlan("standard", 2, {**disk, "pods": 99}), alice)
+    assert not [text for text in again.warnings if "is killed" in text or "is evicted" in text]
+
+
 def test_who_uses_more_than_the_new_limit_is_named(
     dataset: SimpleNamespace, alice: Actor, plane: MemoryAdapter
 ) -> None:

@@ -165,10 +165,10 @@ def test_rows_are_added_and_removed_without_javascript(dataset: SimpleNamespace)
 
 def test_surprises_are_warned_about_in_the_editor(dataset: SimpleNamespace) -> None:
     form = {**POLICY, "base_version": "1", **rows(("cpus", "1"))}
-    assert "refuses pods that name none" not in said(browser().post(EDIT, form))
+    assert "refuses pods that name no" not in said(browser().post(EDIT, form))
     form = {**POLICY, "base_version": "1", **rows(("requests.cpu", "40"))}
     response = browser().post(EDIT, {**form, "tenant_role": "no role!"})
-    assert "A quota on cpu refuses pods that name none" in said(response)
+    assert "requests.cpu refuses pods that name no request" in said(response)
 
 
 def test_the_second_editor_is_told_who_was_faster_and_sees_both(
@@ -218,7 +218,7 @@ def test_a_new_plan_is_published_at_once_with_its_warnings(dataset: SimpleNamesp
     made = admin.post(NEW, {**form, **rows(("requests.cpu", "4"))}, follow=True)
     text = said(made)
     assert "bronze v1 is published. No tenant has it yet." in text
-    assert "refuses pods that name none" in text
+    assert "requests.cpu refuses pods that name no request" in text
     plan = Plan.objects.get(slug="bronze")
     assert (plan.name, plan.description) == ("bronze", "Small")
     assert (Rollout.objects.count(), Proposal.objects.count()) == (0, 0)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from console.errors import DomainError
 from quotas.plans.contracts import LARGEST, LimitKey
-from quotas.plans.entry import read_limit, read_rate
 from quotas.plans.limits import check_value, format_limit, parse_key
+from quotas.plans.rules.entered import read_limit, read_rate
 from tests.quotas.plans.test_limits import KEYS
 
 ANY_KEY = st.sampled_from([parse_key(text) for text, _, _ in KEYS])

@@ -1,30 +1,18 @@
 """What makes a set of limits a sound plan."""
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from console.errors import DomainError
 from quotas.plans.limits import format_limit, parse_key
-from quotas.plans.rules import (
+from quotas.plans.rules.soundness import (
     Limits,
     Problem,
     Severity,
     parse_limits,
     require_valid,
     validate_limits,
-    with_defaults,
-)
-
-SMALL = st.one_of(st.none(), st.integers(0, 5), st.integers(50, 700))
-CPU_LIMITS = st.dictionaries(
-    st.sampled_from(
-        [
-            *("requests.cpu", "limits.cpu", "requests.cpu@Terminating", "pod.max.cpu"),
-            *(f"container.{name}.cpu" for name in ("min", "max", "default", "defaultRequest")),
-        ]
-    ),
-    SMALL,
 )
 
 
@@ -159,6 +147,9 @@ def test_a_contradiction_is_an_error_of_the_limit_to_change(
             {"limits.cpu": 100, "container.default.cpu": 200},
             "default_above_quota",
         ),
+        ({"container.default.ephemeral-storage": 2**30}, "default_evicts"),
+        ({"pod.max.memory": 2**30}, "names_demanded"),
+        ({"limits.memory": 2**30, "container.min.memory": 2**31}, "no_default_fits"),
         (
             {
                 "container.maxLimitRequestRatio.cpu": 1000,
@@ -184,7 +175,9 @@ def test_errors_come_before_warnings() -> None:
 
 def test_a_ratio_needs_no_bound_where_the_minimum_is_0_or_missing() -> None:
     assert _codes({"container.maxLimitRequestRatio.cpu": 9000, "container.max.cpu": 1}) == []
-    assert _codes({"container.maxLimitRequestRatio.cpu": 9000, "container.min.cpu": 0}) == []
+    no_bound = {"container.maxLimitRequestRatio.cpu": 9000, "container.min.cpu": 0}
+    # That ratio demands a request and a limit, which is another matter.
+    assert _codes(no_bound) == ["names_demanded"]
 
 
 def test_a_problem_says_the_values_as_people_write_them() -> None:
@@ -197,89 +190,3 @@ def test_a_problem_says_the_values_as_people_write_them() -> None:
             "pod.min.memory (2Gi) must not be above pod.max.memory (1Gi).",
         )
     ]
-
-
-def test_a_quota_without_defaults_gets_the_side_that_it_needs() -> None:
-    added = with_defaults({"requests.cpu": 40_000, "limits.memory": 2**40})
-
-    assert added == {
-        "requests.cpu": 40_000,
-        "limits.memory": 2**40,
-        "container.defaultRequest.cpu": 100,
-        "container.default.memory": 512 * 2**20,
-    }
-
-
-@pytest.mark.parametrize(
-    "limits",
-    [
-        {},
-        {"pods": 3},
-        {"requests.cpu": None},
-        {"requests.cpu": 1000, "container.defaultRequest.cpu": 10},
-        {"requests.cpu": 1000, "container.default.cpu": 10},
-        {"requests.ephemeral-storage": 1},
-    ],
-)
-def test_nothing_is_added_where_nothing_is_needed(limits: dict[str, int | None]) -> None:
-    assert with_defaults(limits) == limits
-
-
-def test_a_scoped_quota_needs_defaults_too() -> None:
-    assert with_defaults({"limits.cpu@Terminating": 1000})["container.default.cpu"] == 500
-
-
-def test_an_unlimited_default_counts_as_missing() -> None:
-    limits = {"requests.cpu": 1000, "container.defaultRequest.cpu": None}
-
-    assert with_defaults(limits)["container.defaultRequest.cpu"] == 100
-
-
-@pytest.mark.parametrize(
-    ("limits", "key", "value"),
-    [
-        ({"requests.cpu": 50}, "container.defaultRequest.cpu", 50),
-        ({"requests.cpu": 0}, "container.defaultRequest.cpu", 100),
-        ({"requests.cpu": 1000, "pod.max.cpu": 60}, "container.defaultRequest.cpu", 60),
-        ({"requests.cpu": 1000, "container.min.cpu": 200}, "container.defaultRequest.cpu", 200),
-        ({"limits.cpu": 9000, "container.max.cpu": 300}, "container.default.cpu", 300),
-        ({"limits.cpu": 9000, "container.defaultRequest.cpu": 800}, "container.default.cpu", 800),
-        (
-            {
-                "limits.cpu": 9000,
-                "container.defaultRequest.cpu": 100,
-                "container.maxLimitRequestRatio.cpu": 2000,
-            },
-            "container.default.cpu",
-            200,
-        ),
-        (
-            {
-                "requests.cpu": 9000,
-                "container.max.cpu": 1000,
-                "container.maxLimitRequestRatio.cpu": 2000,
-            },
-            "container.defaultRequest.cpu",
-            500,
-        ),
-    ],
-)
-def test_an_added_default_fits_the_plan(
-    limits: dict[str, int | None], key: str, value: int
-) -> None:
-    assert with_defaults(limits)[key] == value
-
-
-@given(CPU_LIMITS)
-def test_added_defaults_never_break_a_plan_that_was_sound(limits: dict[str, int | None]) -> None:
-    def errors(of: Limits) -> list[str]:
-        return [p.message for p in validate_limits(of) if p.severity is Severity.ERROR]
-
-    assume(not errors(limits))
-    filled = with_defaults(limits)
-
-    assert errors(filled) == []
-    assert with_defaults(filled) == filled
-    assert {key: filled[key] for key in limits if limits[key] is not None} == {
-        key: value for key, value in limits.items() if value is not None
-    }

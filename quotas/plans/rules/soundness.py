@@ -1,4 +1,4 @@
-"""What makes a set of limits a sound plan: reading it whole, checking it, filling its gaps."""
+"""What makes a set of limits a sound plan: reading it whole, and checking it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,11 @@ from enum import StrEnum
 from itertools import pairwise
 
 from console.errors import DomainError
-from quotas.plans.entry import read_limit
 from quotas.plans.limits import check_value, format_limit, parse_key
+from quotas.plans.rules.defaults import DEMANDED, defaults, limit_effects
+from quotas.plans.rules.entered import read_limit
 
 Limits = Mapping[str, int | None]
-
-REQUEST_GIVEN = {"cpu": 100, "memory": 128 * 2**20}
-"""Requests given to containers that name none: small enough to fit nearly every quota."""
-LIMIT_GIVEN = {"cpu": 500, "memory": 512 * 2**20}
-"""Limits given to containers that name none: room to start, without hurting the neighbours."""
 
 UNLIKELY_CORES = 100
 """From so many on, a default for single containers is asked about."""
@@ -68,10 +64,11 @@ def validate_limits(limits: Limits) -> list[Problem]:
     """
     problems = [problem for key, value in limits.items() for problem in _alone(key, value)]
     if not problems:
-        problems += _container_ranges(limits)
-        problems += _ratios(limits)
-        problems += _quota_without_defaults(limits)
-        problems += _default_above_quota(limits)
+        ranges = [*_container_ranges(limits), *_ratios(limits)]
+        problems += ranges
+        if all(problem.severity is Severity.WARNING for problem in ranges):
+            above = _default_above_quota(limits)
+            problems += [*_defaults(limits, [*ranges, *above]), *above, *_evictions(limits)]
         problems += _unlikely_defaults(limits)
         problems += _temporal(limits)
     return sorted(problems, key=lambda problem: problem.severity)
@@ -80,29 +77,6 @@ def validate_limits(limits: Limits) -> list[Problem]:
 def require_valid(limits: Limits) -> None:
     """Raises DomainError("invalid_limits") listing every error; warnings do not count."""
     _raise_if_any([p for p in validate_limits(limits) if p.severity is Severity.ERROR])
-
-
-def with_defaults(limits: Limits) -> dict[str, int | None]:
-    """`limits` plus what containers are given when they name nothing, where a quota needs it.
-
-    A quota on CPU or memory makes the API server refuse every pod that does not name its request
-    (or limit), so each such quota without a default gets one: request 100m / 128Mi, limit 500m /
-    512Mi, fitted between the plan's own minimum and maximum, its pods' maximum and a quota above
-    0. Only the missing side is added: a default limit also caps larger requests.
-    """
-    filled = dict(limits)
-    for resource in REQUEST_GIVEN:
-        request, limit = f"container.defaultRequest.{resource}", f"container.default.{resource}"
-        for side, key, usual in (
-            ("limits", limit, LIMIT_GIVEN[resource]),
-            ("requests", request, REQUEST_GIVEN[resource]),
-        ):
-            # Kubernetes itself takes the default limit for a missing default request.
-            present = limits.get(key) is not None or limits.get(limit) is not None
-            if present or not _quotas(limits, side, resource):
-                continue
-            filled[key] = _fitted(filled, side, resource, usual)
-    return filled
 
 
 def _raise_if_any(problems: list[Problem]) -> None:
@@ -186,35 +160,23 @@ def _quotas(limits: Limits, side: str, resource: str) -> list[tuple[str, int]]:
     ]
 
 
-def _fitted(limits: Limits, side: str, resource: str, wanted: int) -> int:
-    """`wanted`, moved to where the plan's own bounds and quotas accept it."""
-    names = ("min", "max", "default", "defaultRequest", "maxLimitRequestRatio")
-    low, most, limit, request, ratio = (limits.get(f"container.{n}.{resource}") for n in names)
-    floors = [low]
-    ceilings = [most, limits.get(f"pod.max.{resource}")]
-    ceilings += [value for _, value in _quotas(limits, side, resource) if value > 0]
-    if side == "limits":
-        floors.append(request)
-        ceilings.append(request * ratio // 1000 if request and ratio else None)
-    else:
-        limit = most if limit is None else limit  # Kubernetes takes the maximum for the default
-        ceilings.append(limit)
-        floors.append(-(-limit * 1000 // ratio) if limit and ratio else None)
-    lowest = min([wanted, *(value for value in ceilings if value is not None)])
-    return max([lowest, *(value for value in floors if value is not None)])
-
-
-def _quota_without_defaults(limits: Limits) -> list[Problem]:
-    added = {key: value for key, value in with_defaults(limits).items() if key not in limits}
+def _defaults(limits: Limits, others: list[Problem]) -> list[Problem]:
+    """What is added for pods that name nothing, and where nothing can be; what is told already of a
+    resource's own defaults is not told again."""
+    known = {problem.field.rsplit(".", 1)[1] for problem in others}
     return [
-        Problem(
-            key,
-            "default_added",
-            f"A quota on {key.rsplit('.', 1)[1]} refuses pods that name none, and the plan gives"
-            f" no default, so containers are given {format_limit(parse_key(key), value)} by {key}.",
-            Severity.WARNING,
-        )
-        for key, value in added.items()
+        Problem(note.field, note.code, note.message, Severity.WARNING)
+        for note in defaults(limits).notes
+        if note.code != "no_default_fits" or note.resource not in known
+    ]
+
+
+def _evictions(limits: Limits) -> list[Problem]:
+    """Who writes more than a default of local disk is evicted, which few expect."""
+    return [
+        Problem(key, "default_evicts", message, Severity.WARNING)
+        for key, message in limit_effects(limits).items()
+        if key.endswith(".ephemeral-storage") and key in limits
     ]
 
 
@@ -222,7 +184,7 @@ def _default_above_quota(limits: Limits) -> list[Problem]:
     """A default larger than the whole quota refuses every pod that relies on it."""
     problems = []
     for side, field in (("requests", "defaultRequest"), ("limits", "default")):
-        for resource in REQUEST_GIVEN:
+        for resource in DEMANDED:
             key = f"container.{field}.{resource}"
             default = limits.get(key)
             problems += [
