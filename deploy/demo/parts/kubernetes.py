@@ -138,6 +138,11 @@ class ControlPlane:
                 *("--listen-client-urls", client, "--advertise-client-urls", client),
                 *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer),
                 *("--initial-cluster", f"local={peer}"),
+                # Its log of writes comes in files of 64 MB, of which it keeps five by default; and
+                # old revisions are to make room even when the API server does not compact.
+                *("--snapshot-count", "5000", "--max-wals", "1"),
+                *("--auto-compaction-mode", "periodic", "--auto-compaction-retention", "10m"),
+                *("--quota-backend-bytes", str(512 * 2**20)),
             ),
             log=self.logs / "etcd.log",
             port=self.ports.etcd,
@@ -165,6 +170,8 @@ class ControlPlane:
                 f"--token-auth-file={files.tokens}",
                 "--authorization-mode=RBAC",
                 "--service-cluster-ip-range=10.0.0.0/24",
+                # Jobs come and go every second, and each has events.
+                "--event-ttl=30m",
                 # Saves the wait for the default service account; nothing here uses one.
                 "--disable-admission-plugins=ServiceAccount",
             ),

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -167,7 +168,8 @@ class Running:
         if part.log.exists():
             part.log.replace(part.log.with_name(part.log.name + ".1"))
         wrapper = [sys.executable, "-I", "-S", str(PARENT_DEATH), str(int(part.orphan_signal))]
-        with part.log.open("wb") as log:
+        # Appending, so that what is written after `rotate` goes to the beginning of the file.
+        with part.log.open("ab") as log:
             self._popen = subprocess.Popen(
                 [*wrapper, str(os.getpid()), str(part.user), *part.argv],
                 env={**os.environ, **part.env},
@@ -208,6 +210,15 @@ class Running:
         while not self.gone() and time.monotonic() < deadline:
             time.sleep(0.02)
         self.kill()
+
+    def rotate(self, most: int) -> None:
+        """Keeps the log below `most` bytes while the program has it open: what was written until
+        now becomes `NAME.log.1`, so that never more than two such files are there."""
+        log = self.part.log
+        with contextlib.suppress(OSError):
+            if log.stat().st_size > most:
+                shutil.copyfile(log, log.with_name(log.name + ".1"))
+                os.truncate(log, 0)
 
     def log_tail(self, lines: int = 8) -> str:
         """The end of its log."""

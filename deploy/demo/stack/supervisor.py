@@ -20,6 +20,7 @@ MEMORY_EVERY = 5.0
 ACTIVITY_EVERY = 1.0
 LONG_START = 10.0  # seconds after which a start says how it spends its time
 SLOW = 2.0  # so many times slower than a machine with nothing else to do is worth a message
+LOG_BYTES = 4 * 2**20  # a log is rotated at this size: two files of it for each part
 
 
 class Status(enum.StrEnum):
@@ -259,11 +260,14 @@ class Supervisor:
         self.failed = self.failed or unit.part.essential
 
     def _measure(self) -> None:
+        """Memory and logs, every few seconds."""
         if self.machine.clock() - self._measured < MEMORY_EVERY:
             return
         self._measured = self.machine.clock()
         totals = memory_by_group(unit.running.pid for unit in self.units.values() if unit.running)
         for unit in self.units.values():
+            if unit.running:
+                unit.running.rotate(LOG_BYTES)
             unit.memory = totals.get(unit.running.pid, 0) if unit.running else 0
 
     def _record(self) -> None:

@@ -314,3 +314,30 @@ def test_a_part_that_ignores_the_signal_is_killed(
     supervisor.stop()
     assert unit.status is Status.STOPPED
     assert not group_exists(group)
+
+
+def test_a_log_is_rotated_while_its_program_goes_on_writing(
+    tmp_path: Path, supervise: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.demo.stack.supervisor.LOG_BYTES", 10_000)
+    monkeypatch.setattr("deploy.demo.stack.supervisor.MEMORY_EVERY", 0.0)
+    code = (
+        "import sys, time, itertools\n"
+        "for number in itertools.count():\n"
+        "    print(f'{number:099}', flush=True)\n"
+        "    time.sleep(0.001)  # clock: a program that talks a lot, not one that does nothing else"
+    )
+    talker = part(tmp_path, "talker", code)
+    supervisor = supervise(talker)
+    earlier = tmp_path / "talker.log.1"
+
+    def rotated_twice() -> bool:
+        return earlier.exists() and int(earlier.read_text().split()[0]) > 0
+
+    tick_until(supervisor, rotated_twice)
+    tick_until(supervisor, lambda: talker.log.stat().st_size > 500)
+    lines = talker.log.read_bytes().split()
+    # Written from the beginning of the file again, not after a hole where the old end was.
+    assert lines[0].isdigit()
+    assert int(lines[0]) >= int(earlier.read_text().split()[-1])
+    assert {path.name for path in tmp_path.glob("*.log*")} == {"talker.log", "talker.log.1"}
