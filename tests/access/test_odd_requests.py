@@ -15,6 +15,7 @@ from urllib.parse import quote
 import pytest
 from django.db import transaction
 from django.test import Client
+from django.urls import get_resolver
 from drf_spectacular.generators import SchemaGenerator
 
 from console.access.contracts import Permission
@@ -118,7 +119,7 @@ def pages(built: World) -> list[str]:
 def operations(built: World) -> list[tuple[str, str, Permission]]:
     """(method, path, permission) of every operation of REST."""
     listed = []
-    for name, view in endpoints_of_routes(__import__("console.urls").urls.urlpatterns):
+    for name, view in endpoints_of_routes(get_resolver().url_patterns):
         method, _, route = name.partition(":")
         needed = view.cls.required_permissions[method]
         if "^" in route or "metrics" in route:

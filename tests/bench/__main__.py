@@ -19,7 +19,7 @@ from django.core.management import call_command
 
 from deploy.demo.parts.programs import kube_binaries
 from tests.bench.figures import Bench, progress, show
-from tests.servers import directory
+from tests.servers import DIRECTORIES, directory
 
 SETS: Final = {
     "push": ("push", "click", "weights"),
@@ -87,6 +87,8 @@ def environment(home: Path) -> None:
             "WHITENOISE_USE_FINDERS": "true",
             "STATIC_ROOT": str(home / "static"),
             "LOG_LEVEL": "ERROR",
+            # The kubeconfigs of control planes that are started here.
+            "CREDENTIAL_DIRS": f"{DIRECTORIES},{home}",
             # Nothing listens there: what a bench does not start itself is not wanted.
             "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
         }

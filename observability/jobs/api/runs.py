@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 from console.access.contracts import Permission
 from console.access.rights import actor_of, granted, person_of, require
 from console.database.keyset import Take
+from console.errors import DomainError
 from console.rest.parameters import moment_of
 from console.rest.tenant_view import document_without_operators, is_tenants
 from console.rest.views import Row, RowDetail, RowList
@@ -46,6 +47,13 @@ class RunList(RowList):
         chips = {name: parameters.getlist(name) for name in CHIPS if name in parameters}
         query = parse(parameters.get("q", ""), chips)
         tenants = tenants_of(self.request)
+        if tenants is not None and query.values("target"):
+            raise DomainError(
+                "unknown_parameter",
+                "'target' does not filter the runs of a tenant; use engine or place.",
+                field="target",
+                status=400,
+            )
         self.take = search_for(query, now=timezone.now(), tenants=tenants).take
         self.cursor_key, self.cursor_descending = KEY, True  # type: ignore[misc]  # of this request
         if since := parameters.get("updated_since", ""):

@@ -267,6 +267,15 @@ def test_no_page_that_a_member_can_open_holds_a_canary(world: World) -> None:
         assert clean(answer.content.decode().replace(f"/targets/{CANARY}", "")), path
 
 
+@pytest.mark.parametrize("query", [{"target": "canary-argo"}, {"q": "target:canary-argo"}])
+def test_a_member_cannot_try_out_the_names_of_targets(world: World, query: dict[str, str]) -> None:
+    for name in ("canary-argo", "nothing"):
+        asked_for = {key: value.replace("canary-argo", name) for key, value in query.items()}
+        answer = world.member.get("jobs/", **asked_for)
+        assert (answer.status_code, answer.json()["field"]) == (400, "target")
+    assert len(world.viewer.get("jobs/", **query).json()["results"]) == 1
+
+
 def test_a_shape_that_says_nothing_is_shown_to_no_member(world: World) -> None:
     class Asking:
         user = world.member.user

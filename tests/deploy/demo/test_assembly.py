@@ -7,6 +7,7 @@ import pytest
 
 from deploy.demo import assembly
 from deploy.demo.parts import celery_workers, console, programs
+from deploy.demo.parts.kubeconfig_files import files_named_in
 from deploy.demo.parts.programs import KubeBinaries
 from deploy.demo.stack.part import CannotStartError
 from deploy.demo.stack.state import State
@@ -91,6 +92,31 @@ def test_django_is_told_where_everything_is(state: State) -> None:
     assert env["DATABASE_URL"] == f"sqlite:///{state.database}"
     assert len(env["SECRET_KEY"]) >= 50
     assert by_name["web"].env == by_name["worker"].env == env
+
+
+def test_targets_of_the_demo_may_name_their_credentials_and_nothing_beside_them(
+    state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = assembly.assemble(state, 8123).config
+    env = config.environment()
+    token = env["HEADROOM_DEMO_ARGO_TOKEN"].removeprefix("file:")
+    assert env["CREDENTIAL_DIRS"].split(",") == [str(config.kubeconfig), token]
+    assert env["CREDENTIAL_PLUGINS"] == "false"
+    own = tmp_path / "config"
+    named = {"certificate-authority": "ca.crt"}, {"client-key": "/keys/a.key", "exec": {}}
+    own.write_text(json.dumps({"clusters": [{"cluster": named[0]}], "users": [{"user": named[1]}]}))
+    monkeypatch.setenv("DEMO_KUBECONFIG", str(own))
+    env = assembly.assemble(state, 8123).config.environment()
+    places = env["CREDENTIAL_DIRS"].split(",")
+    assert places == [str(own), token, str(tmp_path / "ca.crt"), "/keys/a.key"]
+    assert env["CREDENTIAL_PLUGINS"] == "true"
+
+
+@pytest.mark.parametrize("text", ["", "[unclosed", "- a\n- 1", "users: 5", "\xff"])
+def test_a_kubeconfig_that_cannot_be_read_names_no_files(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config").write_text(text, encoding="latin-1")
+    assert files_named_in(tmp_path / "config") == []
+    assert files_named_in(tmp_path / "absent") == []
 
 
 def test_the_summary_has_the_address_the_sign_in_and_the_kubectl_line(state: State) -> None:

@@ -59,8 +59,13 @@ def test_what_importing_raises_is_said_and_nothing_is_kept(
     ("field", "arguments"),
     [
         ("name", {"name": "Flows!"}),
+        ("name", {"name": "f" * 300}),
+        ("name", {"name": "f" * 5_000}),
+        ("name", {"name": ".."}),
         ("version", {"version": "../../etc"}),
+        ("version", {"version": "1" * 300}),
         ("modules", {"modules": ["os; import sys"]}),
+        ("modules", {"modules": ["m" * 300]}),
         ("modules", {"modules": []}),
         ("reason", {"reason": " "}),
     ],

@@ -235,13 +235,15 @@ def test_the_yaml_holds_the_change_and_its_objects(dataset: SimpleNamespace, ali
     assert response["Content-Disposition"].endswith(f'filename="change-{draft.pk}.yaml"')
 
 
-@pytest.mark.parametrize("number", ["²", "9" * 5000, "-1", "x", ""])
+@pytest.mark.parametrize("number", ["²", "٣", "１", "9" * 5000, "-1", "1e400", "NaN", "x", ""])
 def test_a_page_number_that_is_none_shows_the_first(
     dataset: SimpleNamespace, alice: Actor, number: str
 ) -> None:
     draft, _ = propose(LESS, alice)
     path = reverse("changes:proposal_objects", args=[draft.pk])
     assert "1–4 of 4" in said(browser().get(path, {"page": number}))
+    page = browser().get(reverse("changes:proposal", args=[draft.pk]), {"page": number})
+    assert page.status_code == 200
 
 
 def test_many_tenants_are_typed_instead_of_chosen(dataset: SimpleNamespace, alice: Actor) -> None:
