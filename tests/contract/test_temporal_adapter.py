@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 from uuid import uuid4
 
 import pytest
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import PollActivityTaskQueueRequest
 
 from console.clients import pool
 from console.clients.temporal.client import TemporalClient
+from console.clients.temporal.connection import UNDECODABLE
+from console.errors import Refused
 from quotas.enforcement.adapters.temporal import apply
 from quotas.enforcement.ports import ApplyResult, Operation, PlacementChanges
 from tenants.contracts import PlacementRef, TargetRef
 from tests import servers
 from tests.contract.activity_worker import COUNTS, ActivityWorker, ran
 from tests.contract.adapter_harness import Plane, limits
+from tests.raw_grpc import Refusal, field, number_field, raw_call
 from tests.temporal_queues import update_and_see
 from tests.waiting import PATIENCE, until
 
@@ -71,6 +77,47 @@ def own_queue(name: str = "") -> PlacementRef:
 def share(key: str, queue: str = SHARED) -> PlacementRef:
     """A placement on a shared queue."""
     return PlacementRef(next(numbers), key, "jobs", "temporal", queue, "shared", key)
+
+
+def poll_strangely(plane: Plane, queue: str) -> None:
+    """A worker asks for a task, and says of itself what no client can decode."""
+    request = PollActivityTaskQueueRequest(
+        namespace="default", task_queue=TaskQueue(name=queue), identity="strange"
+    )
+    number = PollActivityTaskQueueRequest.DESCRIPTOR.fields_by_name["deployment_options"].number
+    raw = request.SerializeToString() + field(number, number_field(1, 5))
+    with suppress(Refusal):  # there is no task
+        raw_call(plane.target.endpoint, "WorkflowService/PollActivityTaskQueue", raw)
+
+
+def test_a_worker_that_cannot_be_decoded_takes_its_queue_from_no_limit(plane: Plane) -> None:
+    strange, neighbour = own_queue(), own_queue()
+    plane.settle(limits({"temporal.queue_rate": 20_000}), strange)
+    poll_strangely(plane, strange.location)
+    client = client_of(plane)
+
+    def undecodable() -> bool:
+        try:
+            client.queue_stats(strange.location)
+        except Refused as problem:
+            return problem.code == UNDECODABLE
+        return False
+
+    until(undecodable, "the server never told of the worker")
+    for everything in (False, True):
+        observation = plane.adapter.observe(
+            target=plane.target, placements=[strange, neighbour], everything=everything
+        )
+        assert set(observation.placements) == {strange.id, neighbour.id}
+        assert observation.failures == {}
+        (warning,) = observation.placements[strange.id].warnings
+        assert warning.startswith(f"The workers of {strange.location} cannot be read")
+        assert observation.placements[strange.id].objects[0].fields == {"queue_rate": 20_000}
+    # Its limits are changed, it is suspended, and let go, like any other.
+    plane.settle(limits({"temporal.queue_rate": 5_000}), strange)
+    plane.settle(limits({"temporal.queue_rate": 5_000}, suspended=True), strange)
+    plane.settle(limits({"temporal.queue_rate": None}), strange)
+    plane.settle(limits({"temporal.queue_rate": 7_000}), neighbour)
 
 
 def test_a_dedicated_queue_gets_its_rate_with_reason_and_identity(plane: Plane) -> None:

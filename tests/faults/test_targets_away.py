@@ -7,10 +7,18 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
+from console.audit.models import Entry
 from console.clients import pool
 from quotas.changes.kinds.adjustments import SetOverride
 from quotas.changes.services import proposals
-from quotas.enforcement.models import Condition, ItemState, Rollout, TargetState, TenantState
+from quotas.enforcement.models import (
+    Condition,
+    Drift,
+    ItemState,
+    Rollout,
+    TargetState,
+    TenantState,
+)
 from tests.faults.installation import FAULTS, Installation, states
 from tests.faults.kubectl_user import KubectlUser
 from tests.servers import Cluster, KubeControlPlane, temporal_server
@@ -85,6 +93,30 @@ def test_a_rollout_goes_on_by_itself_after_temporal_was_away(
         installation.finished(rollout)
         until(lambda: {rate(number) for number in (0, 64, 129)} == {20_000})
         until(lambda: condition("jobs") == Condition.SYNCED)
+
+
+@pytest.mark.temporal
+def test_a_server_that_lost_its_database_gets_its_limits_back_and_nobody_is_blamed(
+    installation: Installation,
+) -> None:
+    with temporal_server() as server:  # what it knew is gone when it stops
+        target = installation.temporal(server.address)
+        version = installation.plan(temporal__queue_rate=20_000)
+        placements = installation.place(installation.tenants(8, version), target)
+        client = pool.temporal(server.address)
+
+        def rates() -> set[int | None]:
+            return {client.queue_config(item.location).queue_rate.milli for item in placements}
+
+        worker = installation.worker()
+        installation.beat()
+        installation.finished(installation.order_from(worker, placements))
+        assert rates() == {20_000}
+        server.restart()
+        until(lambda: rates() == {20_000}, what=installation.logs())
+        until(lambda: condition("jobs") == Condition.SYNCED)
+        assert Drift.objects.count() == 0
+        assert not Entry.objects.filter(action__startswith="drift.").exists()
 
 
 @pytest.mark.cluster

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Final
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.enums.v1 import RateLimitSource, TaskQueueType
 from temporalio.api.taskqueue.v1 import PollerInfo, RateLimitConfig, TaskQueue, TaskQueueConfig
 from temporalio.api.taskqueue.v1 import RateLimit as WireRateLimit
@@ -26,8 +25,9 @@ from console.clients.contracts import (
     RateLimit,
     Unchanged,
 )
-from console.clients.temporal.connection import Connection
+from console.clients.temporal.connection import UNDECODABLE, Connection
 from console.clients.temporal.name_checks import check_keys, check_queue, shorten
+from console.clients.temporal.payloads import moment, seconds, text
 from console.clients.temporal.rates import (
     from_wire,
     key_default_to_wire,
@@ -37,6 +37,8 @@ from console.clients.temporal.rates import (
 from console.clients.temporal.token_bucket import TokenBucket
 from console.errors import Refused
 
+OURS: Final = "headroom"
+"""Who asks."""
 MOST_WEIGHTS_A_CALL: Final = 1000
 NO_WORKER_LIMIT: Final = 100_000.0  # what a worker without a limit of its own announces
 
@@ -61,33 +63,25 @@ class Queues:
         self._bucket = bucket
 
     async def config(self, queue: str, kind: QueueKind, deadline: float) -> QueueConfig:
-        """What the queue enforces now."""
+        """What the queue enforces now. Where a worker's poll makes the description of its queue
+        undecodable, it is what a change of nothing answers: that names no workers."""
         request = self._describe(queue, kind)
         request.report_config = True
-        answer = await self._ask(request, queue, deadline)
-        effective, source = None, ""
-        if answer.HasField("effective_rate_limit"):
-            effective = from_wire(answer.effective_rate_limit.requests_per_second)
-            source = _SOURCES.get(answer.effective_rate_limit.rate_limit_source, "")
-        return _config(queue, kind, answer.config, effective, source)
+        try:
+            return described_config(queue, kind, await self._ask(request, queue, deadline))
+        except Refused as problem:
+            if problem.code != UNDECODABLE:
+                raise
+        nothing = self._change(queue, kind, OURS)
+        return _config(queue, kind, await self._send(nothing, deadline), None, "")
 
     async def stats(self, queue: str, kind: QueueKind, deadline: float) -> QueueStats:
-        """Backlog, rates and pollers."""
+        """Backlog, rates and pollers. Refused (code `undecodable`) where a worker polls in a way
+        that nobody can decode."""
         request = self._describe(queue, kind)
         request.report_stats = True
         request.report_pollers = True
-        answer = await self._ask(request, queue, deadline)
-        stats = answer.stats
-        return QueueStats(
-            queue=queue,
-            kind=kind,
-            backlog=stats.approximate_backlog_count,
-            backlog_age=stats.approximate_backlog_age.ToTimedelta().total_seconds(),
-            add_rate=stats.tasks_add_rate,
-            dispatch_rate=stats.tasks_dispatch_rate,
-            rate_limiting_active=stats.rate_limiting_active,
-            pollers=tuple(_poller(poller) for poller in answer.pollers),
-        )
+        return described_stats(queue, kind, await self._ask(request, queue, deadline))
 
     async def partitions(self, queue: str, deadline: float) -> int:
         """How many partitions the activity queue has."""
@@ -213,6 +207,34 @@ class Queues:
         )
 
 
+def described_config(queue: str, kind: QueueKind, answer: DescribeTaskQueueResponse) -> QueueConfig:
+    """What a queue enforces, from its description."""
+    effective, source = None, ""
+    if answer.HasField("effective_rate_limit"):
+        effective = from_wire(answer.effective_rate_limit.requests_per_second)
+        source = _SOURCES.get(answer.effective_rate_limit.rate_limit_source, "")
+    return _config(queue, kind, answer.config, effective, source)
+
+
+def described_stats(queue: str, kind: QueueKind, answer: DescribeTaskQueueResponse) -> QueueStats:
+    """Backlog, rates and pollers of a queue, from its description."""
+    stats = answer.stats
+    return QueueStats(
+        queue=queue,
+        kind=kind,
+        backlog=max(stats.approximate_backlog_count, 0),
+        backlog_age=max(seconds(stats.approximate_backlog_age) or 0.0, 0.0),
+        add_rate=_rate(stats.tasks_add_rate),
+        dispatch_rate=_rate(stats.tasks_dispatch_rate),
+        rate_limiting_active=stats.rate_limiting_active,
+        pollers=tuple(map(_poller, answer.pollers)),
+    )
+
+
+def _rate(rate: float) -> float:
+    return rate if math.isfinite(rate) and rate > 0 else 0.0
+
+
 def _sets(*rates: int | Unchanged | None) -> bool:
     return any(rate is not None and rate is not UNCHANGED for rate in rates)
 
@@ -249,20 +271,16 @@ def _rate_limit(config: RateLimitConfig) -> RateLimit:
         milli = from_wire(config.rate_limit.requests_per_second)
     return RateLimit(
         milli=milli,
-        reason=config.metadata.reason,
-        identity=config.metadata.update_identity,
-        updated_at=_moment(config.metadata.update_time),
+        reason=text(config.metadata.reason),
+        identity=text(config.metadata.update_identity),
+        updated_at=moment(config.metadata.update_time),
     )
 
 
 def _poller(poller: PollerInfo) -> Poller:
     limited = 0 < poller.rate_per_second < NO_WORKER_LIMIT
     return Poller(
-        identity=poller.identity,
-        last_access_at=_moment(poller.last_access_time),
+        identity=text(poller.identity),
+        last_access_at=moment(poller.last_access_time),
         rate_milli=from_wire(poller.rate_per_second) if limited else None,
     )
-
-
-def _moment(stamp: Timestamp) -> datetime | None:
-    return stamp.ToDatetime(tzinfo=UTC) if stamp.seconds > 0 else None

@@ -8,8 +8,9 @@ from typing import Final, TypeVar
 
 from console.clients.contracts import QueueConfig, QueueKind, QueueStats, RateLimit
 from console.clients.temporal.client import TemporalClient
+from console.clients.temporal.connection import UNDECODABLE
 from console.deadline import ContextPool
-from console.errors import ExternalError, Unreachable
+from console.errors import ExternalError, Refused, Unreachable
 from quotas.enforcement.adapters.temporal.compile import (
     QUEUE_RATE,
     TENANT_RATE,
@@ -40,12 +41,14 @@ PER_KEY: Final = "Temporal reports no use per fairness key"
 
 @dataclass(frozen=True, slots=True)
 class _Queue:
-    """What was read about one queue; `stats` and what follows only for a closer look."""
+    """What was read about one queue; `stats` and what follows only for a closer look. `problem`
+    says why its workers cannot be read."""
 
     config: QueueConfig
     stats: QueueStats | None = None
     with_workflows: bool = False
     partitions: int = 1
+    problem: str = ""
 
 
 def observe(
@@ -111,12 +114,18 @@ def _config(client: TemporalClient, name: str) -> _Queue:
 
 
 def _closely(client: TemporalClient, name: str) -> _Queue:
-    return _Queue(
-        config=client.queue_config(name),
-        stats=client.queue_stats(name),
-        with_workflows=bool(client.queue_stats(name, QueueKind.WORKFLOW).pollers),
-        partitions=client.partitions(name),
-    )
+    config, partitions = client.queue_config(name), client.partitions(name)
+    try:
+        return _Queue(
+            config=config,
+            stats=client.queue_stats(name),
+            with_workflows=bool(client.queue_stats(name, QueueKind.WORKFLOW).pollers),
+            partitions=partitions,
+        )
+    except Refused as problem:
+        if problem.code != UNDECODABLE:
+            raise
+        return _Queue(config=config, partitions=partitions, problem=problem.message)
 
 
 def _observed(
@@ -132,7 +141,17 @@ def _observed(
     else:
         objects, usage = _share(ref, queue.config, leaving=placement.leaving)
     foreign = () if keys is None else _foreign(queue.config, keys)
-    return Observed(objects, usage, foreign, _warnings(queue))
+    reset = not objects and _is_new(queue.config)
+    return Observed(objects, usage, foreign, _warnings(queue), reset=reset)
+
+
+def _is_new(config: QueueConfig) -> bool:
+    """Whether nobody ever set a limit on a queue, as far as its server knows. A limit that somebody
+    took away leaves who did it; one that went with the server's database leaves nothing."""
+    rates = (config.queue_rate, config.key_default)
+    return not config.weights and all(
+        rate.milli is None and not rate.identity and rate.updated_at is None for rate in rates
+    )
 
 
 def observed_object(ref: ObjectRef, config: QueueConfig) -> ObservedObject | None:
@@ -153,7 +172,7 @@ def _dedicated(
 ) -> tuple[tuple[ObservedObject, ...], tuple[Usage, ...]]:
     rate, hard = queue.config.queue_rate, _in_force(queue.config)
     used = None if queue.stats is None else round(queue.stats.dispatch_rate * 1000)
-    why = NOT_POLLED if used is None else ""
+    why = (queue.problem or NOT_POLLED) if used is None else ""
     usage = tuple(Usage(key, hard, used, why=why) for key in (QUEUE_RATE, TENANT_RATE))
     if rate.milli is None:
         return (), usage
@@ -209,6 +228,8 @@ def _foreign(config: QueueConfig, known: set[tuple[str, str]]) -> tuple[str, ...
 
 
 def _warnings(queue: _Queue) -> tuple[str, ...]:
+    if queue.problem:
+        return (f"The workers of {queue.config.queue} cannot be read: {queue.problem}.",)
     if queue.stats is None:
         return ()
     return (
