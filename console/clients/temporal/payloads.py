@@ -18,7 +18,7 @@ from temporalio.api.common.v1 import Payload
 from console import exact_json
 from console.clients.temporal.codecs import codec_note, decompressed
 from console.clients.temporal.records import Heartbeat
-from console.unstructured import EARLIEST, LATEST, clean
+from console.unstructured import EARLIEST, clean
 
 Attributes = dict[str, Any]
 """What an event holds: keyword arguments of HistoryEvent."""
@@ -30,6 +30,8 @@ PREVIEW: Final = 120
 DEEPEST: Final = 24
 MOST_VALUES: Final = 20
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(9990, 1, 1, tzinfo=UTC)
+"""So that what is reckoned from it still fits."""
 _FIRST: Final = int(EARLIEST.timestamp())
 _LAST: Final = int(LATEST.timestamp())
 _JSON: Final = b"json/"

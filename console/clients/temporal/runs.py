@@ -71,7 +71,7 @@ def run_description(answer: DescribeWorkflowExecutionResponse) -> RunDescription
             (text(child.workflow_id), child.run_id, text(child.workflow_type_name, 200))
             for child in answer.pending_children
         ),
-        workflow_task_attempt=answer.pending_workflow_task.attempt,
+        workflow_task_attempt=max(answer.pending_workflow_task.attempt, 0),
         reset_run_id=extended.reset_run_id,
         last_reset_at=moment(extended.last_reset_time),
         cancel_requested=extended.cancel_requested,
@@ -89,8 +89,8 @@ def pending_activity(info: PendingActivityInfo) -> PendingActivity:
         activity_id=text(info.activity_id, _WHO),
         type=text(info.activity_type.name, 200),
         state=ACTIVITY_STATES.get(info.state, "unspecified"),
-        attempt=info.attempt,
-        maximum_attempts=info.maximum_attempts,
+        attempt=max(info.attempt, 0),
+        maximum_attempts=max(info.maximum_attempts, 0),
         scheduled_at=moment(info.scheduled_time),
         started_at=moment(info.last_started_time),
         next_attempt_at=moment(info.next_attempt_schedule_time),

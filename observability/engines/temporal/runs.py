@@ -113,7 +113,7 @@ def snapshot_of(description: RunDescription, namespace: str) -> RunSnapshot:
         run,
         revision=f"{run.revision}:{_newest(description)}",
         progress=pending_progress(description),
-        attempts=max(attempts, default=None),
+        attempts=max(attempts, default=0) or None,
         failure=root_message(failing.failure) if failing else "",
         failure_kind=kind_of(failing.failure) if failing else FailureKind.NONE,
         is_well=failing is None and description.workflow_task_attempt <= 1,

@@ -48,7 +48,7 @@ def activity_started(event: Any, room: int) -> Attributes:
     attributes: Attributes = {
         "actor": text(event.identity, LONGEST_IDENTITY),
         "ref": event.scheduled_event_id,
-        "attempt": event.attempt,
+        "attempt": max(event.attempt, 0),
         "build": build_of(event.worker_version),
     }
     if event.HasField("last_failure"):

@@ -85,7 +85,7 @@ def child_initiated(event: Any, room: int) -> Attributes:
         "name": text(event.workflow_type.name, LONGEST_NAME),
         "subject": text(event.workflow_id),
         "detail": some(
-            namespace=event.namespace,
+            namespace=text(event.namespace),
             task_queue=text(event.task_queue.name, LONGEST_IDENTITY),
             input=values(event.input.payloads, room),
         ),
@@ -96,9 +96,9 @@ def child_started(event: Any, _: int) -> Attributes:
     attributes: Attributes = {
         "name": text(event.workflow_type.name, LONGEST_NAME),
         "subject": text(event.workflow_execution.workflow_id),
-        "run": event.workflow_execution.run_id,
+        "run": text(event.workflow_execution.run_id),
         "ref": event.initiated_event_id,
-        "detail": some(namespace=event.namespace),
+        "detail": some(namespace=text(event.namespace)),
     }
     return attributes
 

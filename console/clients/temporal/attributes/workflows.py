@@ -53,11 +53,11 @@ def workflow_started(event: Any, room: int) -> Attributes:
         first_task_delay=seconds(event.first_workflow_task_backoff),
         cron=text(event.cron_schedule, LONGEST_NAME),
         initiator=_INITIATORS.get(event.initiator, "") if event.initiator else "",
-        first_run_id=event.first_execution_run_id,
-        original_run_id=event.original_execution_run_id,
-        parent_namespace=event.parent_workflow_namespace,
-        parent_workflow_id=event.parent_workflow_execution.workflow_id,
-        parent_run_id=event.parent_workflow_execution.run_id,
+        first_run_id=text(event.first_execution_run_id),
+        original_run_id=text(event.original_execution_run_id),
+        parent_namespace=text(event.parent_workflow_namespace),
+        parent_workflow_id=text(event.parent_workflow_execution.workflow_id),
+        parent_run_id=text(event.parent_workflow_execution.run_id),
         **_schedule(event.search_attributes.indexed_fields),
         priority=priority(event),
         retry_policy=retry_policy(event.retry_policy) if event.HasField("retry_policy") else {},
@@ -65,8 +65,8 @@ def workflow_started(event: Any, room: int) -> Attributes:
     attributes: Attributes = {
         "actor": text(event.identity, LONGEST_IDENTITY),
         "name": text(event.workflow_type.name, LONGEST_NAME),
-        "attempt": event.attempt,
-        "run": event.continued_execution_run_id,
+        "attempt": max(event.attempt, 0),
+        "run": text(event.continued_execution_run_id),
         "detail": detail,
     }
     if event.HasField("continued_failure"):
@@ -86,7 +86,7 @@ def _schedule(attributes: Mapping[str, Payload]) -> dict[str, str]:
 
 def workflow_completed(event: Any, room: int) -> Attributes:
     return {
-        "run": event.new_execution_run_id,
+        "run": text(event.new_execution_run_id),
         "detail": some(result=values(event.result.payloads, room)),
     }
 
@@ -95,12 +95,15 @@ def workflow_failed(event: Any, room: int) -> Attributes:
     return {
         "failure": failure(event.failure, room),
         "state": RETRY_STATES.get(event.retry_state, ""),
-        "run": event.new_execution_run_id,
+        "run": text(event.new_execution_run_id),
     }
 
 
 def workflow_timed_out(event: Any, _: int) -> Attributes:
-    return {"state": RETRY_STATES.get(event.retry_state, ""), "run": event.new_execution_run_id}
+    return {
+        "state": RETRY_STATES.get(event.retry_state, ""),
+        "run": text(event.new_execution_run_id),
+    }
 
 
 def workflow_terminated(event: Any, room: int) -> Attributes:
@@ -120,7 +123,7 @@ def workflow_cancel_requested(event: Any, _: int) -> Attributes:
     return {
         "actor": text(event.identity, LONGEST_IDENTITY),
         "message": text(event.cause),
-        "detail": some(by_workflow=text(other.workflow_id), by_run=other.run_id),
+        "detail": some(by_workflow=text(other.workflow_id), by_run=text(other.run_id)),
     }
 
 
@@ -132,7 +135,7 @@ def workflow_continued_as_new(event: Any, room: int) -> Attributes:
     )
     attributes: Attributes = {
         "name": text(event.workflow_type.name, LONGEST_NAME),
-        "run": event.new_execution_run_id,
+        "run": text(event.new_execution_run_id),
         "detail": detail,
     }
     if event.HasField("failure"):
@@ -165,8 +168,8 @@ def task_failed(event: Any, room: int) -> Attributes:
         "ref": event.scheduled_event_id,
         "state": _CAUSES.get(event.cause, str(event.cause)),
         "build": build_of(event.worker_version),
-        "run": event.new_run_id,
-        "detail": some(base_run_id=event.base_run_id, new_run_id=event.new_run_id),
+        "run": text(event.new_run_id),
+        "detail": some(base_run_id=text(event.base_run_id), new_run_id=text(event.new_run_id)),
     }
     if event.HasField("failure"):
         attributes["failure"] = failure(event.failure, room)

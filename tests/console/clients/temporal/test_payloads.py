@@ -17,6 +17,7 @@ from temporalio.api.failure.v1 import Failure
 
 from console.clients.temporal.failures import DEEPEST_CAUSE, failure
 from console.clients.temporal.payloads import (
+    LATEST,
     MOST_VALUES,
     at,
     heartbeat,
@@ -25,7 +26,7 @@ from console.clients.temporal.payloads import (
     value,
     values,
 )
-from console.unstructured import EARLIEST, LATEST
+from console.unstructured import EARLIEST
 
 
 def payload(data: bytes, encoding: bytes = b"json/plain") -> Payload:
