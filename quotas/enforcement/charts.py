@@ -8,6 +8,7 @@ from typing import Any
 
 from console.pages.charts import HeadroomBar
 from quotas.plans.charts import describe, human, label_of
+from tenants.adapters.cluster_dns import OPTION, dns_in_force
 
 NOT_OBSERVED = "not seen on the target yet"
 
@@ -59,11 +60,16 @@ def gap(condition: str) -> str:
     return _GAPS.get(condition, "seen before the last change")
 
 
-def feature_facts(features: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """What a probe found out about a target (TargetState.features), as name and sentence."""
+def feature_facts(
+    features: Mapping[str, Any], options: Mapping[str, Any] | None = None
+) -> tuple[tuple[str, str], ...]:
+    """What a probe found out about a target (TargetState.features), as name and sentence, and what
+    its options make of it."""
     facts: list[tuple[str, str]] = []
     if features.get("user"):
         facts.append(("We are known as", str(features["user"])))
+    if "distribution" in features:
+        facts.append(("Cluster DNS", _dns_fact(features, options or {})))
     if "execution_policy" in features:
         why = str(features.get("execution_policy_why") or "it cannot be installed")
         text = "held to by the cluster itself" if features["execution_policy"] else why
@@ -79,6 +85,12 @@ def feature_facts(features: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         known_by = str(features.get("controller") or "nothing tells")
         facts.append(("Workflow controller", _CONTROLLERS.get(known_by, known_by)))
     return tuple(facts)
+
+
+def _dns_fact(features: Mapping[str, Any], options: Mapping[str, Any]) -> str:
+    whose = f"as {features['distribution']} has it" if features["distribution"] else "as usual"
+    why = "set for this target" if options.get(OPTION) else whose
+    return f"{dns_in_force(options, features)}, {why}"
 
 
 _CONTROLLERS = {

@@ -7,6 +7,7 @@ from typing import Any
 
 from console.clients import pool
 from console.clients.kubernetes.client import KubernetesClient
+from tenants.adapters.cluster_dns import dns_error
 from tenants.contracts import TargetRef
 
 
@@ -30,4 +31,4 @@ def options_error(options: Mapping[str, Any]) -> str:
         return "ca_file is the path of a file."
     if not isinstance(options.get("insecure_skip_tls_verify", False), bool):
         return "insecure_skip_tls_verify is true or false."
-    return ""
+    return dns_error(options)

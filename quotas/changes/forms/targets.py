@@ -13,6 +13,8 @@ from quotas.changes.rules import strict_yaml
 from quotas.plans.contracts import Unit
 from quotas.plans.quantities import format_amount
 from quotas.plans.rules.entered import read_rate
+from tenants.adapters.cluster_dns import OPTION as DNS
+from tenants.adapters.cluster_dns import PLAIN, dns_in_force, dns_option
 from tenants.models import DriftPolicy, dns_label
 from tenants.rules import LINKS, LONGEST_RETENTION, LONGEST_URL, RETENTION
 
@@ -31,11 +33,12 @@ _OWN = {
     "temporal": ("namespace", "queues"),
     "argo": ("argo_server", "argo_server_token", "controller_namespace"),
     "celery": ("app",),
+    "kubernetes": (DNS,),
 }
 """Options that have a field of their own, by the kind that has them."""
 _EVERY_KIND = (*LINKS, RETENTION)
 _FIELDS = tuple(name for names in _OWN.values() for name in names) + _EVERY_KIND
-OPTION_FIELDS = {"options": "more"} | {f"options.{name}": name for name in _EVERY_KIND}
+OPTION_FIELDS = {"options": "more"} | {f"options.{name}": name for name in (DNS, *_EVERY_KIND)}
 """Which field of the form shows a fault of an option."""
 
 
@@ -113,6 +116,15 @@ class TargetForm(ReasonForm):
         required=False,
         help_text="For people; a broker may serve several.",
         widget=_mono(),
+    )
+    dns = forms.CharField(
+        label="Cluster DNS",
+        max_length=1000,
+        required=False,
+        help_text="Where pods ask for names, which a closed network lets through: namespaces, "
+        "networks, ports. Empty: by distribution (openshift-dns 5353 on OpenShift, else "
+        f"{PLAIN}).",
+        widget=_mono(placeholder=str(PLAIN)),
     )
     ui_url = forms.CharField(
         label="The engine’s own UI",
@@ -207,6 +219,13 @@ class TargetForm(ReasonForm):
             )
         return cleaned
 
+    def clean_dns(self) -> dict[str, Any] | None:
+        """Namespaces, networks and ports; None where the distribution says them."""
+        try:
+            return dns_option(text) if (text := self.cleaned_data[DNS].strip()) else None
+        except DomainError as error:
+            raise ValidationError(error.message.removeprefix(f"{DNS}: ")) from error
+
     def clean_queues(self) -> dict[str, dict[str, int]]:
         """Shared queues by name; rates in milli-requests/s."""
         queues: dict[str, dict[str, int]] = {}
@@ -269,6 +288,7 @@ def shown_options(options: dict[str, Any]) -> dict[str, str]:
     return {
         **{name: str(options.get(name) or "") for name in _FIELDS},
         "queues": "\n".join(lines),
+        DNS: str(dns_in_force(options, {})) if options.get(DNS) else "",
         "more": strict_yaml.dump(dict(sorted(rest.items()))).strip() if rest else "",
     }
 

@@ -83,7 +83,7 @@ def target_page(target: Target, *, now: datetime) -> TargetPage:
         ),
         foreign=foreign,
         warnings=warnings,
-        facts=feature_facts(state.features) if state else (),
+        facts=feature_facts(state.features, target.options) if state else (),
         unreadable=unreadable_on(target),
         loops=report.notes({target.slug}) if target.enabled else (),
         condition=condition_now(

@@ -58,6 +58,16 @@ def test_what_a_smaller_limit_does_is_said_for_its_plane(key: str, words: str) -
     assert words in effect(parse_key(key))
 
 
+def test_where_names_are_asked_for_is_a_fact_of_a_cluster() -> None:
+    openshift = {"distribution": "OpenShift"}
+    assert feature_facts(openshift) == (("Cluster DNS", "openshift-dns 5353, as OpenShift has it"),)
+    assert feature_facts({"distribution": ""}, {}) == (
+        ("Cluster DNS", "kube-system 169.254.20.10/32 53, as usual"),
+    )
+    own = {"dns": {"namespaces": ["dns"]}}
+    assert feature_facts(openshift, own) == (("Cluster DNS", "dns 53, set for this target"),)
+
+
 def test_what_a_probe_of_argo_found_is_said() -> None:
     assert feature_facts({"workflows_served": True, "controller": "definition"}) == (
         ("Workflows (argoproj.io)", "served"),

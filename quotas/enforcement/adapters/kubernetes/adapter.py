@@ -14,6 +14,7 @@ from quotas.enforcement.adapters.kubernetes import admission_policy, apply, name
 from quotas.enforcement.adapters.kubernetes.compile import compiled
 from quotas.enforcement.ports import ApplyResult, Compiled, Health, Observation, PlacementChanges
 from quotas.plans.contracts import EffectiveLimits
+from tenants.adapters.cluster_dns import distribution_of
 from tenants.adapters.kubernetes import client_for, options_error
 from tenants.contracts import PlacementRef, TargetRef
 
@@ -93,13 +94,17 @@ class KubernetesAdapter:
         )
 
     def probe(self, *, target: TargetRef) -> Health:
-        """Version and permissions. Features: `user`, `execution_policy` and, where that is false,
-        `execution_policy_why`."""
+        """Version and permissions. Features: `user`, `distribution`, `execution_policy` and, where
+        that is false, `execution_policy_why`."""
         client = client_for(target)
         cluster = client.probe()
         served = cluster.mutating_admission_policy
         missing = client.permissions(_needed(policies=served))
-        features: dict[str, object] = {"user": cluster.user, "execution_policy": True}
+        features: dict[str, object] = {
+            "user": cluster.user,
+            "execution_policy": True,
+            "distribution": distribution_of(cluster.version, cluster.kinds),
+        }
         why = ""
         if not served:
             why = "MutatingAdmissionPolicy v1 (Kubernetes 1.36 and later) is not served"

@@ -22,6 +22,7 @@ from quotas.plans.contracts import (
     quota_name,
     scope_selector,
 )
+from tenants.adapters.cluster_dns import cluster_dns
 from tenants.contracts import PlacementRef, TargetRef
 
 NO_POLICY: Final = "the cluster cannot run the admission policy that would apply it"
@@ -59,7 +60,9 @@ def compiled(
     sheet = _Sheet(limits, placement)
     _sort(sheet)
     objects = [_namespace(sheet, target), *_quotas(sheet)]
-    objects += filter(None, (_limit_range(sheet), _network_policy(sheet), _role_binding(sheet)))
+    objects += filter(
+        None, (_limit_range(sheet), _network_policy(sheet, target), _role_binding(sheet))
+    )
     return Compiled(tuple(objects), tuple(sheet.refusals), tuple(sheet.warnings))
 
 
@@ -213,11 +216,11 @@ def _limit_range(sheet: _Sheet) -> DesiredObject | None:
     )
 
 
-def _network_policy(sheet: _Sheet) -> DesiredObject | None:
+def _network_policy(sheet: _Sheet, target: TargetRef) -> DesiredObject | None:
     policy = sheet.limits.policy
     if not policy.network_isolated:
         return None
-    spec = network.spec(policy.network_exceptions)
+    spec = network.spec(policy.network_exceptions, cluster_dns(target))
     return DesiredObject(
         ref=sheet.ref("NetworkPolicy", "headroom"),
         fields={**_label_fields(sheet.labels), "spec": network.canonical(spec)},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -12,19 +12,13 @@ from console import lenient_json
 from console.unstructured import mapping, mappings, sequence
 from quotas.enforcement.adapters.kubernetes.items import plain
 from quotas.plans.contracts import NetworkException
+from tenants.adapters.cluster_dns import ClusterDns
 
-# Cluster DNS runs in kube-system; node-local caches and cloud resolvers answer on link-local ones.
-_DNS: dict[str, Any] = {
-    "to": [
-        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}},
-        {"ipBlock": {"cidr": "169.254.20.10/32"}},
-        {"ipBlock": {"cidr": "169.254.169.254/32"}},
-    ],
-    "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
-}
+_DNS_PORTS: Final = ({53}, {5353})
+"""What is called DNS where a policy is told: a rule for nothing but these ports."""
 
 
-def spec(exceptions: Sequence[NetworkException]) -> dict[str, Any]:
+def spec(exceptions: Sequence[NetworkException], dns: ClusterDns) -> dict[str, Any]:
     """The spec of the one NetworkPolicy of a namespace: nothing in, nothing out but DNS, plus
     `exceptions`."""
     ingress = [
@@ -34,11 +28,21 @@ def spec(exceptions: Sequence[NetworkException]) -> dict[str, Any]:
     made: dict[str, Any] = {
         "podSelector": {},
         "policyTypes": ["Ingress", "Egress"],
-        "egress": [_DNS, *egress],
+        "egress": [_dns(dns), *egress],
     }
     if ingress:
         made["ingress"] = ingress
     return made
+
+
+def _dns(dns: ClusterDns) -> dict[str, Any]:
+    label = "kubernetes.io/metadata.name"
+    peers: list[dict[str, Any]] = [
+        {"namespaceSelector": {"matchLabels": {label: name}}} for name in dns.namespaces
+    ]
+    peers += [{"ipBlock": {"cidr": network}} for network in dns.networks]
+    ports = [{"protocol": name, "port": port} for port in dns.ports for name in ("UDP", "TCP")]
+    return {"to": peers, "ports": ports}
 
 
 def _rule(exception: NetworkException, side: str) -> dict[str, Any]:
@@ -91,12 +95,17 @@ def _in_words(packed: bytes) -> str:
 
 
 def _rule_in_words(rule: Mapping[str, Any], side: str) -> str:
-    if rule == _DNS:
-        return "DNS"
     peers = ", ".join(_peer(peer) for peer in mappings(rule.get(side))) or "anywhere"
+    numbers = {port.get("port") for port in mappings(rule.get("ports")) if _is_plain(port)}
+    if numbers in _DNS_PORTS and len(numbers) < len(mappings(rule.get("ports"))):
+        return f"DNS at {peers} on {plain(*numbers)}"
     ports = ", ".join(f"{plain(port.get('protocol', 'TCP'))} {plain(port.get('port', 'all'))}"
                       for port in mappings(rule.get("ports")))  # fmt: skip
     return f"{peers} on {ports}" if ports else peers
+
+
+def _is_plain(port: Mapping[str, Any]) -> bool:
+    return isinstance(port.get("port"), int)
 
 
 def _peer(peer: Mapping[str, Any]) -> str:

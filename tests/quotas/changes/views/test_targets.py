@@ -58,6 +58,25 @@ def test_options_are_shown_as_they_are_written() -> None:
     assert set(shown_options({}).values()) == {""}
 
 
+def test_a_cluster_says_where_its_pods_ask_for_names(dataset: SimpleNamespace) -> None:
+    form = {
+        "slug": "openshift-eu", "kind": "kubernetes", "credential": "in-cluster",
+        "dns": "openshift-dns 5353", "drift_policy": "heal", "concurrency": "8", "enabled": "on",
+        "reason": "new region",
+    }  # fmt: skip
+    saved = browser().post(NEW, form, follow=True)
+    target = Target.objects.get(slug="openshift-eu")
+    assert "openshift-eu is saved" in said(saved)
+    assert target.options == {
+        "dns": {"namespaces": ["openshift-dns"], "networks": [], "ports": [5353]}
+    }
+    page = browser().get(reverse("changes:target_edit", args=["openshift-eu"]))
+    assert field_value(page, "dns") == "openshift-dns 5353"
+    wrong = browser().post(NEW, {**form, "slug": "another", "dns": "53"})
+    assert wrong.status_code == 422
+    assert "name namespaces, networks and ports, such as openshift-dns 5353" in said(wrong)
+
+
 def test_editing_keeps_slug_and_kind_and_what_temporal_says(dataset: SimpleNamespace) -> None:
     admin = browser()
     admin.post(NEW, TEMPORAL)

@@ -11,6 +11,7 @@ from quotas.plans.contracts import NetworkException, Policy
 from tests.contract.adapter_harness import limits
 from tests.quotas.enforcement.adapters.kubernetes.test_compile import (
     PLACEMENT,
+    TARGET,
     compiled,
     kinds,
     one,
@@ -34,8 +35,49 @@ def test_nothing_goes_in_or_out_but_names_and_the_plans_exceptions() -> None:
     (rule,) = spec["ingress"]
     assert "from" in rule
     assert item.shown["spec"] == (
-        "ingress: namespace gateway | egress: DNS; 10.0.0.0/8 on TCP 443; anywhere on UDP 123"
+        "ingress: namespace gateway | egress: DNS at namespace kube-system, 169.254.20.10/32,"
+        " 169.254.169.254/32 on 53; 10.0.0.0/8 on TCP 443; anywhere on UDP 123"
     )
+
+
+OPENSHIFT = {"distribution": "OpenShift"}
+
+
+@pytest.mark.parametrize(
+    ("features", "options", "words"),
+    [
+        (OPENSHIFT, {}, "DNS at namespace openshift-dns on 5353"),
+        ({"distribution": ""}, {}, "DNS at namespace kube-system, 169.254.20.10/32 on 53"),
+        ({"distribution": "RKE2"}, {}, "DNS at namespace kube-system, 169.254.20.10/32 on 53"),
+        (
+            {"distribution": "GKE"},
+            {},
+            "DNS at namespace kube-system, 169.254.20.10/32, 169.254.169.254/32 on 53",
+        ),
+        (
+            OPENSHIFT,
+            {"dns": {"namespaces": ["dns"], "networks": ["10.96.0.10"], "ports": [1053]}},
+            "namespace dns, 10.96.0.10/32 on UDP 1053, TCP 1053",
+        ),
+    ],
+)
+def test_names_are_asked_for_where_the_distribution_or_the_target_says(
+    features: dict[str, str], options: dict[str, object], words: str
+) -> None:
+    target = replace(TARGET, features={**TARGET.features, **features}, options=options)
+    item = one(compiled(limits({}), target=target), "NetworkPolicy")
+
+    assert item.shown["spec"] == f"ingress: none | egress: {words}"
+
+
+def test_the_hole_for_names_on_openshift_is_where_its_pods_listen() -> None:
+    target = replace(TARGET, features={**TARGET.features, **OPENSHIFT})
+    item = one(compiled(limits({}), target=target), "NetworkPolicy")
+
+    (rule,) = item.manifest["spec"]["egress"]
+    label = {"kubernetes.io/metadata.name": "openshift-dns"}
+    assert rule["to"] == [{"namespaceSelector": {"matchLabels": label}}]
+    assert rule["ports"] == [{"protocol": "UDP", "port": 5353}, {"protocol": "TCP", "port": 5353}]
 
 
 def test_a_plan_may_leave_the_network_open() -> None:
