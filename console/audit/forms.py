@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
@@ -59,8 +59,8 @@ class LedgerFilter(forms.Form):
             entries = entries.filter(action__startswith=wanted["action"])
         if wanted.get("since"):
             entries = entries.filter(at__gte=datetime.combine(wanted["since"], time.min, UTC))
-        if wanted.get("until"):
-            end = wanted["until"] + timedelta(days=1)
+        if (until := wanted.get("until")) and until < date.max:
+            end = until + timedelta(days=1)
             entries = entries.filter(at__lt=datetime.combine(end, time.min, UTC))
         return entries
 

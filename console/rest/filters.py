@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import django_filters as df
 from django import forms
+from django_filters.fields import IsoDateTimeField
+
+from console.numbers import whole_number
 
 _WORDS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -31,3 +35,47 @@ class FlagFilter(df.BooleanFilter):
     """A filter by true or false."""
 
     field_class = FlagField
+
+
+class IdField(forms.IntegerField):
+    """The id of a row. Numbers that no column holds are refused before a database has to."""
+
+    widget = forms.TextInput
+
+    def to_python(self, value: Any) -> int | None:
+        """Raises ValidationError naming the value."""
+        if value in (None, ""):
+            return None
+        number = whole_number(str(value))
+        if number is None:
+            raise forms.ValidationError(
+                f"{str(value)[:80]!r} is not accepted; use an id.", code="invalid"
+            )
+        return number
+
+
+class IdFilter(df.NumberFilter):
+    """A filter by the id of a row."""
+
+    field_class = IdField
+
+
+class MomentField(IsoDateTimeField):
+    """A moment in ISO 8601, in UTC. One that no calendar has there is refused."""
+
+    def to_python(self, value: Any) -> datetime | None:
+        """Raises ValidationError naming the value."""
+        try:
+            moment: datetime | None = super().to_python(value)
+            return None if moment is None else moment.astimezone(UTC)
+        except (forms.ValidationError, OverflowError, ValueError):
+            raise forms.ValidationError(
+                f"{str(value)[:80]!r} is not accepted; use a moment such as 2026-11-22T18:00:00Z.",
+                code="invalid",
+            ) from None
+
+
+class MomentFilter(df.IsoDateTimeFilter):
+    """A filter by a moment."""
+
+    field_class = MomentField

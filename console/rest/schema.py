@@ -15,6 +15,7 @@ _WHY = {
     "403": "The role does not include this.",
     "404": "There is no such thing.",
     "409": "Things are not as they were: taken, stale, over already, or moved on meanwhile.",
+    "410": "It was removed before it could be kept.",
     "412": "It has changed since it was read.",
     "413": "The body is larger than what is taken (2.5 MiB).",
     "415": "Send JSON.",
@@ -152,6 +153,8 @@ def _statuses(path: str, method: str, operation: dict[str, Any]) -> Iterator[str
         yield "404"
     if method in _WRITES:
         yield from ("409", "422", "502")
+    if path.endswith("/history/"):  # which an engine may be asked for
+        yield from ("410", "422", "502")
     if "requestBody" in operation:
         yield from ("413", "415")
     if method in ("patch", "delete"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import django_filters as df
 
+from console.rest.filters import IdFilter
 from observability.actions.models import ActionStatus
 from observability.jobs.models import ENGINE_CHOICES
 
@@ -17,4 +18,4 @@ class ActionFilters(df.FilterSet):
     actor = df.CharFilter(label="Who asked for it.")
     tenant = df.CharFilter(field_name="tenant__slug", label="Slug of a tenant.")
     target = df.CharFilter(field_name="target__slug", label="Slug of a target.")
-    run = df.NumberFilter(field_name="run_id", label="Id of a run.")
+    run = IdFilter(field_name="run_id", label="Id of a run.")

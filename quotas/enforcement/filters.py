@@ -7,7 +7,7 @@ from typing import Any
 import django_filters as df
 from django.db.models import Q, QuerySet
 
-from console.rest.filters import FlagFilter
+from console.rest.filters import FlagFilter, MomentFilter
 from quotas.enforcement.models import Condition, Drift, ItemState, Rollout, RolloutKind
 from quotas.enforcement.selectors.tenant_list import TenantFilters, filtered
 from tenants.models import Target, Tenant, TenantStatus
@@ -92,7 +92,7 @@ class DriftFilters(df.FilterSet):
     outcome = df.ChoiceFilter(choices=OUTCOMES)
     tenant = df.CharFilter(field_name="tenant__slug", label="Slug of the tenant.")
     target = df.CharFilter(field_name="target__slug", label="Slug of the target.")
-    since = df.IsoDateTimeFilter(
+    since = MomentFilter(
         field_name="found_at", lookup_expr="gte", label="Found at this moment or later, ISO 8601."
     )
 

@@ -7,7 +7,7 @@ import html
 import json
 import random
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any
 from urllib.parse import quote
@@ -16,10 +16,10 @@ import pytest
 from django.db import transaction
 from django.test import Client
 from django.urls import get_resolver
-from drf_spectacular.generators import SchemaGenerator
 
 from console.access.contracts import Permission
 from console.incoming import WSGI
+from console.rest.schema_view import document
 from tests.access import odd_values as odd
 from tests.access.test_matrix import addresses, built, endpoints_of_routes, page_routes
 from tests.access.world import FOREIGN, OWN, SESSION, World
@@ -44,6 +44,10 @@ HEADERS = """
     Idempotency-Key If-Match If-None-Match Origin Referer X-CSRFToken X-Forwarded-For
     X-Forwarded-Proto X-HTTP-Method-Override X-Request-ID
 """
+
+
+ANY = PARAMETERS.split()
+BLANKS = re.compile(rf"(?<=/)(\d+|{OWN}|{FOREIGN}|lab|standard)(?=/)")
 
 
 class Trial:
@@ -128,10 +132,36 @@ def operations(built: World) -> list[tuple[str, str, Permission]]:
     return listed
 
 
-def query_of(rng: random.Random) -> str:
-    """A query of some parameters, or of none."""
-    names = rng.sample(PARAMETERS.split(), rng.choice([1, 1, 2, 3]))
+def query_of(rng: random.Random, known: Sequence[str] = ()) -> str:
+    """A query of some parameters; mostly of those that are known there."""
+    names = [
+        rng.choice(known or ANY) if rng.random() < 0.9 else rng.choice(ANY)
+        for _ in range(rng.choice([1, 1, 2, 3]))
+    ]
     return "&".join(f"{name}={odd.parameter(rng)}" for name in names)
+
+
+def parameters_of_pages(trial: Trial, paths: list[str]) -> dict[str, list[str]]:
+    """The parameters that each page has in its forms and links."""
+    known = {}
+    for path in paths:
+        text = trial.send("GET", path).content.decode()
+        names = {*re.findall(r'\bname="([a-z_]+)"', text), *re.findall(r"[?&;]([a-z_]+)=", text)}
+        known[path] = sorted(names | {"cursor", "page"})
+    return known
+
+
+def parameters_of_rest() -> dict[str, list[str]]:
+    """The parameters of each list, by its route with blanks."""
+    return {
+        re.sub(r"{[^}]+}", "_", path): [
+            parameter["name"]
+            for parameter in methods["get"].get("parameters", ())
+            if parameter["in"] == "query"
+        ]
+        for path, methods in document()["paths"].items()
+        if "get" in methods
+    }
 
 
 def path_with_odds(path: str, rng: random.Random) -> str:
@@ -147,13 +177,14 @@ def path_with_odds(path: str, rng: random.Random) -> str:
 
 def test_addresses_of_pages(trial: Trial, built: World) -> None:
     paths = pages(built)
+    known = parameters_of_pages(trial, paths)
 
     def ask(rng: random.Random) -> None:
-        path = path_with_odds(rng.choice(paths), rng)
+        page = rng.choice(paths)
+        path = path_with_odds(page, rng)
         headers = {"HX-Request": "true"} if rng.random() < 0.3 else {}
-        trial.send(
-            rng.choice(["GET", "GET", "GET", "HEAD"]), f"{path}?{query_of(rng)}", headers=headers
-        )
+        method = rng.choice(["GET", "GET", "GET", "HEAD"])
+        trial.send(method, f"{path}?{query_of(rng, known[page])}", headers=headers)
 
     trial.each(fuzz_examples(default=150, large=10_000), ask)
 
@@ -200,29 +231,30 @@ def fields_of(trial: Trial, path: str) -> list[tuple[str, str]]:
 
 def test_queries_of_rest(trial: Trial, built: World) -> None:
     paths = [path for method, path, _ in operations(built) if method == "GET"]
+    known = parameters_of_rest()
 
     def ask(rng: random.Random) -> None:
-        path = path_with_odds(rng.choice(paths), rng)
-        trial.send(rng.choice(["GET", "GET", "GET", "HEAD", "OPTIONS"]), f"{path}?{query_of(rng)}")
+        address = rng.choice(paths)
+        path = path_with_odds(address, rng)
+        query = query_of(rng, known.get(BLANKS.sub("_", address), ()))
+        trial.send(rng.choice(["GET", "GET", "GET", "HEAD", "OPTIONS"]), f"{path}?{query}")
 
     trial.each(fuzz_examples(default=150, large=10_000), ask)
 
 
 def test_bodies_of_rest(trial: Trial, built: World) -> None:
-    document = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]  # drf-spectacular's
-    parts = document["components"]["schemas"]
+    parts = document()["components"]["schemas"]
     shapes = {}
-    for path, methods in document["paths"].items():
+    for path, methods in document()["paths"].items():
         for method, operation in methods.items():
             content = operation.get("requestBody", {}).get("content", {})
             name = f"{method.upper()}:{re.sub(r'{[^}]+}', '_', path)}"
             shapes[name] = content.get("application/json", {}).get("schema", {"type": "object"})
     writes = [(method, path) for method, path, _ in operations(built) if method != "GET"]
-    blanks = re.compile(rf"(?<=/)(\d+|{OWN}|{FOREIGN}|lab|standard)(?=/)")
 
     def write(rng: random.Random) -> None:
         method, path = rng.choice(writes)
-        shape = shapes.get(f"{method}:{blanks.sub('_', path)}", {"type": "object"})
+        shape = shapes.get(f"{method}:{BLANKS.sub('_', path)}", {"type": "object"})
         body = odd.mutated(odd.meant(shape, parts, rng), rng)
         raw = json.dumps(body, ensure_ascii=rng.random() < 0.5).encode("utf-8", "surrogatepass")
         if rng.random() < 0.05:
