@@ -166,6 +166,27 @@ def test_a_queue_without_workers_has_nothing_to_enforce(plane: Plane) -> None:
     assert plane.push(wanted(1_000), GLOBEX).error is None
 
 
+def test_a_queue_that_nobody_serves_says_how_much_waits_there(
+    plane: Plane, client: CeleryClient
+) -> None:
+    nobody = replace(ACME, id=3, tenant="initech", location="initech-tasks")
+    for _ in range(3):
+        client.send("reports.build", queue="initech-tasks")
+    observed = plane.see(nobody)
+    assert observed.vacant
+    assert observed.warnings == (
+        "No worker of initech-tasks is online, so its limit applies to no worker now: 3 tasks wait"
+        " there.",
+    )
+
+
+def test_a_paused_queue_says_how_much_waits_there(plane: Plane, client: CeleryClient) -> None:
+    plane.settle(wanted(0), ACME)
+    client.send("reports.build", queue="acme-tasks")
+    assert "acme-tasks is paused: 1 task waits there." in plane.see(ACME).warnings
+    plane.leave(ACME)
+
+
 def test_a_worker_of_several_queues_is_refused_a_rate_but_can_be_paused(
     plane: Plane, client: CeleryClient, url: str
 ) -> None:

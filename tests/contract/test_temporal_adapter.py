@@ -296,3 +296,32 @@ def test_a_server_without_fairness_is_found_out_and_refuses_shared_queues() -> N
         slow = Plane(known)
         slow.settle(limits({"temporal.queue_rate": 1_000}), placement)
         assert any("4 partitions" in warning for warning in slow.see(placement).warnings)
+
+
+def test_a_queue_that_nobody_polls_says_so_with_what_waits_there(
+    plane: Plane, worker: ActivityWorker
+) -> None:
+    placement = own_queue()
+    name = placement.location
+    plane.settle(limits({"temporal.queue_rate": 3_000}), placement)
+    (warning,) = plane.see(placement).warnings
+    assert warning == f"No worker polls {name}, so its rate binds nobody now."
+    worker.flood(name, 3)
+    client = client_of(plane)
+    until(lambda: client.queue_stats(name).backlog == 3)
+    (warning,) = plane.see(placement).warnings
+    assert warning.startswith(
+        f"No worker polls {name}, so its rate binds nobody now: 3 tasks wait, the oldest for "
+    )
+
+
+def test_a_queue_that_is_paused_says_how_much_waits(plane: Plane, worker: ActivityWorker) -> None:
+    placement = own_queue(DEDICATED)
+    plane.settle(limits({"temporal.queue_rate": 0}), placement)
+    worker.flood(DEDICATED, 5)
+    until(lambda: client_of(plane).queue_stats(DEDICATED).backlog >= 5)
+    assert any(
+        warning.startswith(f"{DEDICATED} is paused: ") and "tasks wait" in warning
+        for warning in plane.see(placement).warnings
+    )
+    plane.leave(placement)

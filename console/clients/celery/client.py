@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from console.clients.celery import control as controlling
@@ -80,14 +80,12 @@ class CeleryClient:
 
     def waiting(self, queue: str) -> int:
         """How many messages wait in a queue; 0 for one that does not exist."""
+        return self.waiting_in([queue])[queue]
+
+    def waiting_in(self, queues: Iterable[str]) -> dict[str, int]:
+        """How many messages wait in each of some queues, over one connection."""
         with self._broker.connected() as connection:
-            channel = connection.default_channel
-            if connection.transport.driver_type == "redis":
-                return int(channel._size(queue))
-            try:
-                return int(channel.queue_declare(queue, passive=True).message_count)
-            except connection.channel_errors:
-                return 0
+            return {queue: _waiting(connection, queue) for queue in queues}
 
     def probe(self) -> BrokerProbe:
         """Latency of a round trip, product and version."""
@@ -112,6 +110,19 @@ class CeleryClient:
     def close(self) -> None:
         """Ends the subscription."""
         self._events.close()
+
+
+def _waiting(connection: Any, queue: str) -> int:
+    if connection.transport.driver_type == "redis":
+        return int(connection.default_channel._size(queue))
+    channel = connection.channel()  # of its own: a queue that does not exist closes it
+    try:
+        return int(channel.queue_declare(queue, passive=True).message_count)
+    except connection.channel_errors:
+        return 0
+    finally:
+        with suppress(Exception):
+            channel.close()
 
 
 def _redis_version(client: Any) -> tuple[str, str]:

@@ -10,6 +10,8 @@ from typing import Final
 
 from console.clients.celery.client import CeleryClient
 from console.clients.celery.records import TaskType, WorkerStats
+from console.errors import ExternalError
+from console.pages.plural import plural
 from quotas.enforcement.adapters.celery import rates
 from quotas.enforcement.adapters.celery.compile import FIELD, RATE, rate_text, ref_of
 from quotas.enforcement.adapters.celery.consumers import (
@@ -25,6 +27,8 @@ from tenants.contracts import PlacementRef, TargetRef
 NEW: Final = 600.0
 """Seconds for which a worker without our limits is taken for one that has just begun."""
 MIXED: Final = "mixed"
+MOST_COUNTED: Final = 200
+"""Queues without a consumer whose tasks are counted in one look."""
 NO_USE: Final = "Celery counts no rate of starts"
 
 
@@ -77,18 +81,38 @@ def observe(
 ) -> Observation:
     """Every placement from one look."""
     workers = ask(client, target, memory)
+    queues = {placement.location for placement in placements}
+    idle = sorted(queue for queue in queues if not _consumers(queue, workers))
+    waiting = _waiting(client, idle[:MOST_COUNTED])
     return Observation(
         placements={
-            placement.id: _observed(target, placement.location, workers) for placement in placements
+            placement.id: _observed(target, placement.location, workers, waiting)
+            for placement in placements
         },
-        reads=workers.reads,
+        reads=workers.reads + bool(idle),
     )
 
 
-def _observed(target: TargetRef, queue: str, workers: Workers) -> Observed:
+def _consumers(queue: str, workers: Workers) -> frozenset[str]:
+    return workers_of(queue, workers.belongs, workers.active).consumers
+
+
+def _waiting(client: CeleryClient, queues: Sequence[str]) -> Mapping[str, int]:
+    """How many tasks wait in queues that nobody consumes; nothing where the broker does not say."""
+    try:
+        return client.waiting_in(queues) if queues else {}
+    except ExternalError:
+        return {}
+
+
+def _observed(
+    target: TargetRef, queue: str, workers: Workers, waiting: Mapping[str, int]
+) -> Observed:
     members = workers_of(queue, workers.belongs, workers.active)
+    number = waiting.get(queue, 0)
+    wait = f": {plural(number, 'task waits', 'tasks wait')} there" if number else ""
     if members.vacant:
-        say = f"No worker of {queue} is online, so its limit applies to no worker now."
+        say = f"No worker of {queue} is online, so its limit applies to no worker now{wait}."
         return Observed(vacant=True, warnings=(say,))
     queue_object, reset = _found(target, members, workers)
     hard = queue_object.fields[FIELD] if queue_object is not None else None
@@ -96,7 +120,7 @@ def _observed(target: TargetRef, queue: str, workers: Workers) -> Observed:
     return Observed(
         objects=() if queue_object is None else (queue_object,),
         usage=(usage,),
-        warnings=_warnings(members, workers),
+        warnings=(*_paused(members, wait), *_warnings(members, workers)),
         reset=reset,
     )
 
@@ -167,6 +191,12 @@ def _began(hosts: frozenset[str] | set[str], workers: Workers) -> bool:
 
 def _has_none(types: Sequence[TaskType]) -> bool:
     return all(rates.per_second(task_type.rate_limit) is None for task_type in types)
+
+
+def _paused(members: QueueWorkers, wait: str) -> tuple[str, ...]:
+    if members.consumers or not wait:
+        return ()
+    return (f"{members.queue} is paused{wait}.",)
 
 
 def _warnings(members: QueueWorkers, workers: Workers) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from console.clients.temporal.client import TemporalClient
 from console.clients.temporal.connection import UNDECODABLE
 from console.deadline import ContextPool
 from console.errors import ExternalError, Refused, Unreachable
+from console.pages.plural import plural
 from quotas.enforcement.adapters.temporal.compile import (
     QUEUE_RATE,
     TENANT_RATE,
@@ -28,6 +29,8 @@ from quotas.enforcement.ports import (
     Scalar,
     Usage,
 )
+from quotas.plans.contracts import Unit
+from quotas.plans.quantities import humanize
 from tenants.contracts import PlacementRef
 
 T = TypeVar("T")
@@ -41,14 +44,19 @@ PER_KEY: Final = "Temporal reports no use per fairness key"
 
 @dataclass(frozen=True, slots=True)
 class _Queue:
-    """What was read about one queue; `stats` and what follows only for a closer look. `problem`
-    says why its workers cannot be read."""
+    """What was read about one queue; `stats` (of its activities), those of its workflows and what
+    follows only for a closer look. `problem` says why its workers cannot be read."""
 
     config: QueueConfig
     stats: QueueStats | None = None
-    with_workflows: bool = False
+    workflows: QueueStats | None = None
     partitions: int = 1
     problem: str = ""
+
+    @property
+    def with_workflows(self) -> bool:
+        """Whether workflows run on it, too."""
+        return self.workflows is not None and bool(self.workflows.pollers)
 
 
 def observe(
@@ -119,7 +127,7 @@ def _closely(client: TemporalClient, name: str) -> _Queue:
         return _Queue(
             config=config,
             stats=client.queue_stats(name),
-            with_workflows=bool(client.queue_stats(name, QueueKind.WORKFLOW).pollers),
+            workflows=client.queue_stats(name, QueueKind.WORKFLOW),
             partitions=partitions,
         )
     except Refused as problem:
@@ -233,11 +241,44 @@ def _warnings(queue: _Queue) -> tuple[str, ...]:
     if queue.stats is None:
         return ()
     return (
+        *_unserved(queue, queue.stats),
         *_eager(queue),
         *_partitions(queue),
         *_workers(queue.stats),
         *_ceiling(queue.config),
     )
+
+
+def _unserved(queue: _Queue, stats: QueueStats) -> tuple[str, ...]:
+    """A queue that nobody polls, or a rate of it that binds nobody, with what waits there."""
+    if stats.pollers:
+        return _paused(queue, stats)
+    name, limited = queue.config.queue, _limited(queue.config)
+    if not queue.with_workflows:
+        waiting = [stats] if queue.workflows is None else [stats, queue.workflows]
+        binds = ", so its rate binds nobody now" if limited else ""
+        return (f"No worker polls {name}{binds}{_backlog(waiting)}.",)
+    if stats.backlog:
+        return (f"No worker polls {name} for activities{_backlog([stats])}.",)
+    if not limited:
+        return ()
+    return (f"Workers poll {name} for workflows only: its rate, on activities, binds nobody now.",)
+
+
+def _paused(queue: _Queue, stats: QueueStats) -> tuple[str, ...]:
+    if queue.config.queue_rate.milli != 0 or not stats.backlog:
+        return ()
+    return (f"{queue.config.queue} is paused{_backlog([stats])}.",)
+
+
+def _backlog(stats: Sequence[QueueStats]) -> str:
+    """`: 3 tasks wait, the oldest for 14 min`, where some do."""
+    number = sum(each.backlog for each in stats)
+    if not number:
+        return ""
+    age = int(max(each.backlog_age for each in stats))
+    oldest = f", the oldest for {humanize(age, Unit.SECONDS)}" if age > 0 else ""
+    return f": {plural(number, 'task waits', 'tasks wait')}{oldest}"
 
 
 def _eager(queue: _Queue) -> tuple[str, ...]:
