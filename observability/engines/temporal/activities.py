@@ -3,7 +3,6 @@ does."""
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -18,6 +17,7 @@ from console.clients.temporal.records import (
     RunDescription,
     RunHistory,
 )
+from console.unstructured import number
 from observability.engines.contracts import EventKind, Progress, RunEvent
 from observability.engines.temporal.failures import decisive, facts_of, root_message
 
@@ -44,14 +44,13 @@ def _text(heartbeat: Heartbeat) -> str:
 
 
 def _first_number(facts: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
-    numbers = (_number(facts[name]) for name in names if name in facts)
-    return next((number for number in numbers if number is not None), None)
+    known = (_number(facts[name]) for name in names if name in facts)
+    return next((count for count in known if count is not None), None)
 
 
 def _number(value: Any) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return int(value) if abs(value) < 2**53 else None
+    known = number(value)
+    return int(known) if known is not None and abs(known) < 2**53 else None
 
 
 def checkpoint(

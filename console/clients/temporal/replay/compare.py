@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from temporalio.worker import WorkflowInstance, WorkflowRunner
 
+from console.unstructured import whole
+
 _NAMED: Final = re.compile(r"HistoryEvent\(id: (\d+), (\w+)\)")
 _REASON: Final = re.compile(r'message: "(.*?)", (?:explicit_cause|source)', re.DOTALL)
 
@@ -198,7 +200,8 @@ def first_divergence(
         return Divergence(0, "", "nothing more", replayed[len(history)].description)
     named = _NAMED.search(message)
     if named:
-        return Divergence(int(named[1]), named[2], f"event {named[1]}, {named[2]}", reason(message))
+        event_id = whole(named[1]) or 0
+        return Divergence(event_id, named[2], f"event {named[1][:20]}, {named[2]}", reason(message))
     return Divergence(0, "", "", reason(message))
 
 

@@ -181,6 +181,8 @@ def test_code_that_no_longer_fits_is_told_while_the_run_is_stuck(endings: Ending
     worker = endings.first("non-determinism", EventKind.WORKER)
     assert (worker.actor, worker.detail["before"]) == ("worker-of-build-b", "worker-of-build-a")
     assert worker.detail["build_before"] == "build-a"
+    # The build that does not fit, not the one that did last.
+    assert (run.worker, run.build) == ("worker-of-build-b", "build-b")
     failed = endings.first("non-determinism", EventKind.ATTEMPT_FAILED)
     assert failed.title == "Workflow task failed: the code no longer fits the history"
 
