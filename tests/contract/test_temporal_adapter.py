@@ -112,6 +112,8 @@ def test_a_worker_that_cannot_be_decoded_takes_its_queue_from_no_limit(plane: Pl
         assert observation.failures == {}
         (warning,) = observation.placements[strange.id].warnings
         assert warning.startswith(f"The workers of {strange.location} cannot be read")
+        (odd,) = observation.unreadable
+        assert (odd.location, odd.name) == (strange.location, "")
         assert observation.placements[strange.id].objects[0].fields == {"queue_rate": 20_000}
     # Its limits are changed, it is suspended, and let go, like any other.
     plane.settle(limits({"temporal.queue_rate": 5_000}), strange)

@@ -101,7 +101,8 @@ def _page(
         snapshots.append(run)
         unreadable += unread_declarations(row, where)
         if problem:
-            unreadable.append(Unreadable(KIND, where, row.workflow_id, problem, run.tenant))
+            place = row.queue or where
+            unreadable.append(Unreadable(KIND, place, row.workflow_id, problem, run.tenant))
     bases = _reset_bases(reader, snapshots, where)
     return RunPage((*snapshots, *bases), tuple(unreadable))
 
@@ -113,7 +114,8 @@ def unread_declarations(row: VisibilityRow, where: str, kind: str = KIND) -> Ite
         why = "" if declared(name, *places) else unread(name, *places)
         if why:
             tenant = declared(TENANT_ATTRIBUTE, row.attributes)
-            yield Unreadable(kind, where, row.workflow_id, f"its {name} is {why}", tenant)
+            problem = f"its {name} is {why}"
+            yield Unreadable(kind, row.queue or where, row.workflow_id, problem, tenant)
 
 
 def _reset_bases(

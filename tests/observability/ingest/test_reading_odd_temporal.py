@@ -17,10 +17,11 @@ from observability.engines.temporal.source import TemporalSource
 from observability.ingest.claims import claimed
 from observability.ingest.reading import read_target
 from observability.jobs.models import ArchiveState, JobLink, JobRun
-from tenants.models import Target
+from tenants.models import Target, UnreadableObject
 from tests.observability.engines.temporal.conftest import new_namespace, target_of
 from tests.observability.engines.temporal.memory_reader import Reading
 from tests.observability.engines.temporal.odd_workflows import ONCE, QUEUE, at_work, begin, finish
+from tests.observability.engines.temporal.test_undecodable import start_poisoned
 from tests.observability.jobs.factories import make_target
 from tests.rest import Rest
 from tests.waiting import until
@@ -169,6 +170,23 @@ def test_a_standalone_activity_is_in_the_trail_with_its_attempts_and_failure(
     operator.force_login(User.objects.create_user("olga", role=Role.OPERATOR))
     download = operator.get(f"/jobs/{run.pk}/history/")
     assert orjson.loads(download.content)["info"]["activityId"] == "alone"
+
+
+def test_what_cannot_be_decoded_is_shown_on_its_target_and_costs_no_neighbour(
+    server: Server, viewer: Client
+) -> None:
+    async def act(client: Temporal) -> None:
+        await begin(client, "quick", id="before")
+        await asyncio.to_thread(start_poisoned, server.reading, "poisoned")
+        await begin(client, "quick", id="after")
+
+    server.act(act, worker=False)
+    server.read_until(lambda: UnreadableObject.objects.exists() and told("after") is not None)
+    assert told("before") is not None
+    (odd,) = UnreadableObject.objects.all()
+    assert (odd.kind, odd.location) == ("Workflow", server.namespace)
+    page = viewer.get(f"/targets/{server.target.slug}/").content.decode()
+    assert "cannot be decoded" in page
 
 
 def test_odd_ids_are_read_linked_and_found(server: Server, viewer: Client) -> None:

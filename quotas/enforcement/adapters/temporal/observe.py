@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+import structlog
+
 from console.clients.contracts import QueueConfig, QueueKind, QueueStats, RateLimit
 from console.clients.temporal.client import TemporalClient
 from console.clients.temporal.connection import UNDECODABLE
@@ -31,13 +33,15 @@ from quotas.enforcement.ports import (
 )
 from quotas.plans.contracts import Unit
 from quotas.plans.quantities import humanize
-from tenants.contracts import PlacementRef
+from tenants.contracts import PlacementRef, Unreadable
 
 T = TypeVar("T")
+log = structlog.get_logger(__name__)
 MOST_AT_ONCE: Final = 8
 """A first touch loads a queue on the server: many at once would slow down its real work."""
 FEW: Final = 16
 """So many queues are looked at closely in a sweep too; more would keep the server busy with us."""
+WORKERS: Final = "Task queue's workers"
 NOT_POLLED: Final = "with many queues, statistics are read only when a tenant is read by itself"
 PER_KEY: Final = "Temporal reports no use per fairness key"
 
@@ -71,45 +75,70 @@ def observe(
     before = client.counter.copy()
     names = sorted({placement.location for placement in placements})
     read = _config if everything and len(names) > FEW else _closely
-    queues: dict[str, _Queue] = {}
-    failures: dict[str, str] = {}
+    queues: dict[str, _Queue | Exception] = {}
     outcomes = _side_by_side(lambda name: read(client, name), names, concurrency)
     for name, outcome in zip(names, outcomes, strict=True):
         if isinstance(outcome, Unreachable):
             raise outcome  # not one queue's trouble but the server's
-        if isinstance(outcome, ExternalError):
-            failures[name] = outcome.message
-        else:
-            queues[name] = outcome
-    if failures and not queues:
-        raise next(outcome for outcome in outcomes if isinstance(outcome, ExternalError))
+        queues[name] = outcome
+    refused = [outcome for outcome in outcomes if isinstance(outcome, ExternalError)]
+    if refused and len(refused) == len(outcomes):
+        raise refused[0]
     keys = (
         {(placement.location, placement.fairness_key) for placement in placements}
         if everything
         else None
     )
+    observed: dict[int, Observed] = {}
+    failures: dict[int, str] = {}
+    errors: dict[int, Exception] = {}
+    for placement in placements:
+        came = _of_placement(client.namespace, placement, queues[placement.location], keys)
+        if isinstance(came, Observed):
+            observed[placement.id] = came
+        elif isinstance(came, ExternalError):
+            failures[placement.id] = came.message
+        else:
+            errors[placement.id] = came
     return Observation(
-        placements={
-            placement.id: _observed(client.namespace, placement, queues[placement.location], keys)
-            for placement in placements
-            if placement.location in queues
-        },
+        placements=observed,
         reads=client.counter.since(before).reads,
-        failures={
-            placement.id: failures[placement.location]
-            for placement in placements
-            if placement.location in failures
-        },
+        failures=failures,
+        errors=errors,
+        unreadable=tuple(
+            Unreadable(WORKERS, name, "", queue.problem)
+            for name, queue in queues.items()
+            if isinstance(queue, _Queue) and queue.problem
+        ),
     )
+
+
+def _of_placement(
+    namespace: str,
+    placement: PlacementRef,
+    queue: _Queue | Exception,
+    keys: set[tuple[str, str]] | None,
+) -> Observed | Exception:
+    """One placement, or what went wrong with its queue; a mistake of ours is its alone."""
+    if isinstance(queue, Exception):
+        return queue
+    try:
+        return _observed(namespace, placement, queue, keys)
+    except Exception as error:
+        log.exception("observe.failed", placement=placement.id, tenant=placement.tenant)
+        return error
 
 
 def _side_by_side(
     read: Callable[[str], T], names: Sequence[str], concurrency: int
-) -> list[T | ExternalError]:
-    def one(name: str) -> T | ExternalError:
+) -> list[T | Exception]:
+    def one(name: str) -> T | Exception:
         try:
             return read(name)
         except ExternalError as error:
+            return error
+        except Exception as error:
+            log.exception("observe.failed", queue=name)
             return error
 
     workers = max(1, min(MOST_AT_ONCE, concurrency, len(names)))
