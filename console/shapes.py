@@ -11,6 +11,8 @@ says beside it which shape it takes. Only what is looked at is in a shape; null 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from itertools import islice
 from typing import Any, Final, Protocol
 
 from console.unstructured import moment, text
@@ -19,6 +21,9 @@ SHOWN: Final = 3
 """Misfits that are named; the others are counted."""
 MOST: Final = 1000
 """Misfits after which nobody counts on."""
+MOST_PARTS: Final = 10_000
+LONGEST_PART: Final = 4000
+"""Items of a list or object, and characters of a text, that `part` keeps."""
 _LONGEST_STEP: Final = 60
 
 
@@ -27,6 +32,11 @@ class Shape(Protocol):
 
     def check(self, value: Any, path: str, problems: list[str]) -> None:
         """Adds to `problems` what of the value is something else."""
+        ...
+
+    def part(self, value: Any) -> Any:
+        """What of the value is of this shape, and no more of it than is ever looked at; what is of
+        another type stays of that type, empty. It has the same misfits."""
         ...
 
 
@@ -40,16 +50,26 @@ class _Scalar:
         if value is not None and type(value) not in self.types:
             problems.append(f"{path} is {_kind(value)}, not {self._words}")
 
+    def part(self, value: Any) -> Any:
+        return value if type(value) in self.types and type(value) is not str else _hollow(value)
+
 
 class _Moment:
     """A time as text."""
 
     def check(self, value: Any, path: str, problems: list[str]) -> None:
-        if value is None or (isinstance(value, str) and (not value or moment(value))):
+        if value is None or (isinstance(value, str) and len(value) <= 64 and _is_moment(value)):
             return
-        if isinstance(value, str) and value.startswith("0001-01-01T00:00:00"):
-            return  # Go's zero time: absent
         problems.append(f"{path} is {_kind(value)}, not a time")
+
+    def part(self, value: Any) -> Any:
+        return _hollow(value)
+
+
+@lru_cache(maxsize=4096)
+def _is_moment(text: str) -> bool:
+    """Whether a text is a time, or says that there is none: empty, or Go's zero."""
+    return not text or text.startswith("0001-01-01T00:00:00") or moment(text) is not None
 
 
 TEXT: Final = _Scalar("a text", str)
@@ -81,6 +101,11 @@ class Fields:
             if name in value:
                 shape.check(value[name], f"{path}.{name}" if path else name, problems)
 
+    def part(self, value: Any) -> Any:
+        if type(value) is not dict:
+            return _hollow(value)
+        return {name: shape.part(value[name]) for name, shape in self._fields if name in value}
+
 
 class Each:
     """A list of values of one shape."""
@@ -101,6 +126,11 @@ class Each:
                 problems.append(f"{path}[{place}] is null")
             else:
                 self._shape.check(item, f"{path}[{place}]", problems)
+
+    def part(self, value: Any) -> Any:
+        if type(value) is not list:
+            return _hollow(value)
+        return [self._shape.part(item) for item in value[:MOST_PARTS]]
 
 
 class Values:
@@ -123,6 +153,11 @@ class Values:
             else:
                 self._shape.check(item, f"{path}.{text(name, _LONGEST_STEP)}", problems)
 
+    def part(self, value: Any) -> Any:
+        if type(value) is not dict:
+            return _hollow(value)
+        return {name: self._shape.part(item) for name, item in islice(value.items(), MOST_PARTS)}
+
 
 def misfits(value: Any, shape: Shape) -> str:
     """What of a value is not of a shape, in a sentence without its full stop; empty when all is."""
@@ -133,6 +168,13 @@ def misfits(value: Any, shape: Shape) -> str:
     more = len(problems) - SHOWN
     others = f"; and {'at least ' if len(problems) >= MOST else ''}{more} more" if more > 0 else ""
     return "; ".join(problems[:SHOWN]) + others
+
+
+def _hollow(value: Any) -> Any:
+    """The beginning of a text, an empty list or object in place of a full one."""
+    if isinstance(value, str):
+        return value[:LONGEST_PART]
+    return type(value)() if isinstance(value, list | dict) else value
 
 
 def _kind(value: Any) -> str:

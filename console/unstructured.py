@@ -49,7 +49,11 @@ def clean(text: str) -> str:
 
 def text(value: object, longest: int) -> str:
     """`value` when it is a string, cut to `longest` and fit for a database; else empty."""
-    return clean(value[:longest]) if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    if len(value) > longest:
+        value = value[:longest]
+    return value if value.isascii() and "\0" not in value else clean(value)
 
 
 def whole(value: object) -> int | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
-from tenants.models import Target, Tenant, UnreadableObject
+from tenants.models import Reader, Target, Tenant, UnreadableObject
 
 SHOWN: Final = 5
 """So many are named on a page; the others are counted."""
@@ -37,6 +37,12 @@ def unreadable_of(tenant: Tenant) -> UnreadableSummary | None:
 
 
 def _summary(rows: QuerySet[UnreadableObject]) -> UnreadableSummary | None:
+    # Both readers meet one object: it is one thing to mend.
+    of_jobs = UnreadableObject.objects.filter(
+        **{name: OuterRef(name) for name in ("target", "kind", "location", "name")},
+        reader=Reader.JOBS,
+    )
+    rows = rows.exclude(Exists(of_jobs), reader=Reader.LIMITS)
     last = tuple(rows.order_by("-last_at", "-pk")[:SHOWN])
     if not last:
         return None

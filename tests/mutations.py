@@ -1,8 +1,8 @@
 """What others could have written in place of a recording: random structural mutations.
 
 A recording is a value of JSON (or of Python: bytes, tuples and objects stay as they are) as a real
-server gave it. `mutants(recordings, number)` gives copies in which one to four things are
-different: a key is gone, a value is of another type, huge, deep, no number, no UTF-8, a moment
+server gave it. `mutants(recordings, fuzz_examples())` gives copies in which one to four things
+are different: a key is gone, a value is of another type, huge, deep, no number, no UTF-8, a moment
 before everything or after it, an item twice, a list in another order. The same `seed` gives the
 same mutants, so that a failure can be repeated by its number.
 """
@@ -78,10 +78,6 @@ class Mutant:
 
     def __str__(self) -> str:
         return f"recording {self.origin}: {'; '.join(self.changes)}"
-
-
-MUTATIONS: Final = 1000
-"""Mutants of each reader in a run of the suite."""
 
 
 def mutants(recordings: Sequence[Any], number: int, *, seed: int = 0) -> Iterator[Mutant]:

@@ -26,7 +26,7 @@ from observability.ingest.store import merge_runs
 from observability.jobs.models import IngestGap, IngestState
 from tenants.contracts import Unreadable
 from tenants.models import Reader
-from tenants.services.unreadable import note_unreadable
+from tenants.services.unreadable import note_readable, note_unreadable
 
 log = structlog.get_logger(__name__)
 
@@ -44,13 +44,23 @@ def store_page(context: IngestContext, page: ChangePage, *, now: datetime) -> in
         events, failed = _merged(context, runs, documents, now)
         _gaps(context, page)
         _advance(context, page, events, now)
-        note_unreadable(
-            target_id=context.target.id,
-            reader=Reader.JOBS,
-            objects=(*page.unreadable, *failed),
-            now=now,
-        )
+        _note(context, runs, (*page.unreadable, *failed), now)
     return events
+
+
+def _note(
+    context: IngestContext,
+    runs: Sequence[RunSnapshot],
+    unreadable: Sequence[Unreadable],
+    now: datetime,
+) -> None:
+    """What cannot be read; of objects, also what can be read again."""
+    target = context.target.id
+    note_unreadable(target_id=target, reader=Reader.JOBS, objects=unreadable, now=now)
+    if context.features.namespaced and runs:
+        names = {(run.location, run.external_id) for run in runs}
+        names -= {(item.location, item.name) for item in unreadable}
+        note_readable(target_id=target, reader=Reader.JOBS, names=names)
 
 
 def _merged(

@@ -6,9 +6,14 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
+
 from console.chunks import chunks
+from console.unstructured import mapping, whole
 from observability.usage.models import SLOT_SECONDS, SLOTS, UsageSamples
 from quotas.enforcement.models import PlacementState
+
+log = structlog.get_logger(__name__)
 
 _BATCH = 1000
 Values = dict[str, list[int | None]]
@@ -40,10 +45,14 @@ def _write(batch: Mapping[int, Mapping[str, Any]], slot: int) -> int:
         if samples is None:
             values: Values = {key: [value] for key, value in used.items()}
             new.append(UsageSamples(placement_id=placement, slot=slot, values=values))
-        else:
+            continue
+        try:
             samples.values = merged(samples.values, used, shift=slot - samples.slot)
-            samples.slot = max(slot, samples.slot)
-            changed.append(samples)
+        except Exception:
+            log.exception("sample.failed", placement=placement)  # which costs no other its sample
+            continue
+        samples.slot = max(slot, samples.slot)
+        changed.append(samples)
     UsageSamples.objects.bulk_create(new, ignore_conflicts=True)
     UsageSamples.objects.bulk_update(changed, ["slot", "values"], batch_size=500)
     return len(new) + len(changed)
@@ -52,9 +61,8 @@ def _write(batch: Mapping[int, Mapping[str, Any]], slot: int) -> int:
 def _used(batch: Mapping[int, Mapping[str, Any]]) -> Iterator[tuple[int, dict[str, int]]]:
     """The placements of a batch whose use is known, with use by limit key."""
     for placement, limits in batch.items():
-        used = {
-            key: entry["used"] for key, entry in limits.items() if entry.get("used") is not None
-        }
+        numbers = {key: whole(mapping(entry).get("used")) for key, entry in limits.items()}
+        used = {key: number for key, number in numbers.items() if number is not None}
         if used:
             yield placement, used
 

@@ -19,6 +19,9 @@ from quotas.enforcement.ports import (
     Owner,
 )
 
+MOST_FIELDS = 500
+"""Fields of one object that are stored; a plan has a tenth of it."""
+
 
 def diff(
     desired: Iterable[DesiredObject], observed: Iterable[ObservedObject]
@@ -124,7 +127,8 @@ def changes_digest(changes: Iterable[tuple[int, Change]]) -> str:
 
 
 def change_json(change: Change) -> dict[str, Any]:
-    """A change as JSON, the way proposals, rollout items, drifts and states store it."""
+    """A change as JSON, the way proposals, rollout items, drifts and states store it. Of an object
+    into which somebody wrote thousands of entries the others are counted."""
     return {
         "operation": str(change.operation),
         "kind": change.ref.kind,
@@ -140,9 +144,14 @@ def change_json(change: Change) -> dict[str, Any]:
                 "key": item.key,
                 "owner": owner_json(item.owner),
             }
-            for item in change.fields
+            for item in _shown_fields(change.fields)
         ],
     }
+
+
+def _shown_fields(fields: tuple[FieldChange, ...]) -> tuple[FieldChange, ...]:
+    more = len(fields) - MOST_FIELDS
+    return fields if more <= 0 else (*fields[:MOST_FIELDS], FieldChange(f"and {more} more", "", ""))
 
 
 def changes_json(changes: Iterable[Change]) -> list[dict[str, Any]]:

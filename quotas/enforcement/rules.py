@@ -31,6 +31,7 @@ _ON_CLUSTERS = (
 )
 TIGHTEST = 3
 LONGEST_OWNER = 200
+MOST_LISTED = 20
 OVERFULL = 99.0
 """Fullness of a limit of 0 that is used: no ratio says it, and JSON knows no infinity."""
 
@@ -131,6 +132,13 @@ def _altered_field(name: str, item: FieldChange) -> str:
         return f"{item.path} {item.after} was sent, the {name} removed it on the way in"
     sent = f"{item.path} {item.after} was sent"
     return f"{sent}, the {name} changed it to {item.before} on the way in"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as a text for people, the first of very many."""
+    known = list(names)
+    more = len(known) - MOST_LISTED
+    return ", ".join(known[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def touched_fields(changes: Iterable[Mapping[str, Any]]) -> set[str]:

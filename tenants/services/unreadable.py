@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -65,6 +65,19 @@ def note_unreadable(
         for tenant_id in set(fresh.values()):
             _drop_oldest(rows.filter(tenant=tenant_id))
     return len(items)
+
+
+def note_readable(*, target_id: int, reader: Reader, names: Collection[tuple[str, str]]) -> None:
+    """Forgets what could be read just now, things by location and name. Costs one query where
+    everything can be read."""
+    rows = UnreadableObject.objects.filter(target_id=target_id, reader=reader)
+    mended = [
+        pk
+        for pk, location, name in rows.values_list("pk", "location", "name")
+        if (location, name) in names
+    ]
+    for chunk in chunks(mended):
+        rows.filter(pk__in=chunk).delete()
 
 
 def _key(item: Unreadable) -> _Key:

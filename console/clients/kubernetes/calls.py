@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -70,10 +70,11 @@ class Calls:
         page: int,
         deadline: float,
         headers: Mapping[str, str] | None = None,
+        keep: Callable[[Object], Object] | None = None,
     ) -> Objects:
         for _ in range(LIST_RESTARTS):
             try:
-                return await self._pages(kind, namespace, selectors, page, deadline, headers)
+                return await self._pages(kind, namespace, selectors, page, deadline, headers, keep)
             except Refused as refused:
                 if refused.code != "expired":
                     raise
@@ -87,6 +88,7 @@ class Calls:
         page: int,
         deadline: float,
         headers: Mapping[str, str] | None,
+        keep: Callable[[Object], Object] | None,
     ) -> Objects:
         objects: Objects = []
         params = {"limit": str(page), **{key: value for key, value in selectors.items() if value}}
@@ -94,7 +96,8 @@ class Calls:
         while True:
             query = urlencode(params)
             answer = await self.send("GET", path, what, deadline, headers=headers, query=query)
-            objects += mappings(answer.get("items"))
+            items = mappings(answer.get("items"))
+            objects += map(keep, items) if keep else items
             token = text(mapping(answer.get("metadata")).get("continue"), LONGEST_TOKEN)
             if not token:
                 return objects

@@ -106,15 +106,17 @@ class KubernetesClient:
         page: int = 500,
         timeout: float = 60.0,
         metadata_only: bool = False,
+        keep: Callable[[Object], Object] | None = None,
     ) -> Objects:
         """All objects of a kind, read in pages; a list that expires half-way is begun anew.
-        `metadata_only` leaves their bodies on the server."""
+        `metadata_only` leaves their bodies on the server; `keep` says what of each is kept when a
+        page of them has come (each may be a megabyte)."""
         selectors = {"labelSelector": label_selector, "fieldSelector": field_selector}
         headers = BARE if metadata_only else None
 
         async def go(deadline: float) -> Objects:
             return await self._calls.list_all(
-                kind_of(kind), namespace, selectors, page, deadline, headers
+                kind_of(kind), namespace, selectors, page, deadline, headers, keep
             )
 
         return self.run(go, timeout)

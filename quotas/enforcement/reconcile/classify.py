@@ -239,7 +239,7 @@ def _classify_drift(
     by_whom = f" by {owner}" if owner else ""
     if contested:
         state.owners = dict.fromkeys(contested, owner or ledger.UNNAMED)
-        fields = ", ".join(sorted(contested))
+        fields = rules.listed(sorted(contested))
         message = f"Taken back{by_whom} {CONTENTION_TIMES} times within 10 minutes: {fields}."
         set_condition(state, Condition.CONFLICT, now, code="contested", message=message)
     elif placement.drift_policy == DriftPolicy.HOLD:
@@ -249,5 +249,5 @@ def _classify_drift(
         findings.heal.append(state.placement_id)
     else:
         state.owners = dict(split.owners)
-        message = f"Held{by_whom}: {', '.join(split.owners)}."
+        message = f"Held{by_whom}: {rules.listed(split.owners)}."
         set_condition(state, Condition.CONFLICT, now, code="conflict", message=message)

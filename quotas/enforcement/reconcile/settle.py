@@ -163,10 +163,10 @@ def _note_written(attempt: Attempt, state: PlacementState, now: datetime, wanted
     state.differences = changes_json(attempt.remaining)
     state.owners = dict(split.owners)
     if split.blocked:
-        names = ", ".join(sorted(set(split.owners.values())))
+        names = rules.listed(sorted(set(split.owners.values())))
         item.state, item.code = ItemState.CONFLICT, "conflict"
         item.message, item.owners = (
-            f"Held by {names}: {', '.join(split.owners)}.",
+            f"Held by {names}: {rules.listed(split.owners)}.",
             dict(split.owners),
         )
         set_condition(state, Condition.CONFLICT, now, code=item.code, message=item.message)

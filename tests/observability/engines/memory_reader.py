@@ -17,7 +17,7 @@ from observability.engines.contracts import (
     TrailGap,
 )
 from observability.engines.ports import EngineSource
-from tenants.contracts import PlacementRef, TargetRef
+from tenants.contracts import PlacementRef, TargetRef, Unreadable
 from tests.waiting import PATIENCE
 
 Place = tuple[str, str]
@@ -31,6 +31,7 @@ class Store:
     events: dict[tuple[Place, int, str], RunEvent] = field(default_factory=dict)
     documents: dict[Place, bytes] = field(default_factory=dict)
     gaps: list[TrailGap] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
     cursor: Mapping[str, Any] = field(default_factory=dict)
 
     def open_runs(self) -> Iterator[RunRef]:
@@ -71,6 +72,7 @@ class Store:
             for event in run.events:
                 self.events[(place, event.seq, event.key)] = event
         self.gaps += page.gaps
+        self.unreadable += page.unreadable
         self.cursor = page.cursor
 
     def named(self, name: str) -> list[RunSnapshot]:

@@ -14,7 +14,13 @@ from tenants.contracts import Unreadable
 from tenants.models import Placement, Reader, Target, Tenant, UnreadableObject
 from tenants.selectors import SHOWN, unreadable_of, unreadable_on
 from tenants.services import governance as services
-from tenants.services.unreadable import KEPT, MOST_KEPT, note_unreadable, prune_unreadable
+from tenants.services.unreadable import (
+    KEPT,
+    MOST_KEPT,
+    note_readable,
+    note_unreadable,
+    prune_unreadable,
+)
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -134,3 +140,20 @@ def test_rest_and_metrics_tell_what_cannot_be_read(
     assert len(client.get("/api/v1/unreadable/").json()["results"]) == 2
     metrics = client.get("/metrics").content.decode()
     assert 'headroom_unreadable_objects{reader="limits",target="lab"} 2.0' in metrics
+
+
+def test_what_both_readers_meet_is_one_thing(target: Target, acme: Tenant) -> None:
+    note(target, workflow("a"), workflow("b"))
+    note_unreadable(target_id=target.pk, reader=Reader.JOBS, objects=[workflow("a")], now=NOW)
+    for summary in (unreadable_on(target), unreadable_of(acme)):
+        assert summary is not None
+        assert summary.number == 2
+        assert sorted(row.name for row in summary.objects) == ["a", "b"]
+
+
+def test_what_can_be_read_again_is_forgotten(target: Target, acme: Tenant) -> None:
+    objects = [workflow("a"), workflow("b")]
+    note_unreadable(target_id=target.pk, reader=Reader.JOBS, objects=objects, now=NOW)
+    names = {("acme-jobs", "a"), ("elsewhere", "b")}
+    note_readable(target_id=target.pk, reader=Reader.JOBS, names=names)
+    assert list(UnreadableObject.objects.values_list("name", flat=True)) == ["b"]

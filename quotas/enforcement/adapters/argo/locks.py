@@ -53,6 +53,12 @@ class Binding:
     unfinished: int
 
 
+def locks_of(workflow: Item) -> dict[str, Any]:
+    """The part of a workflow that has to do with its slot and its locks: it may be a megabyte."""
+    part: dict[str, Any] = _SHAPE.part(dict(workflow))
+    return part
+
+
 def unreadable_workflow(workflow: Item) -> Unreadable | None:
     """What of a workflow's slot and locks cannot be read; None when all of it can."""
     return unreadable("Workflow", workflow, _SHAPE)

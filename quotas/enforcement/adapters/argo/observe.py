@@ -12,6 +12,7 @@ from quotas.enforcement.adapters.argo import names
 from quotas.enforcement.adapters.argo.locks import (
     bindings,
     has_slot,
+    locks_of,
     phase_of,
     unreadable_workflow,
 )
@@ -30,6 +31,8 @@ from quotas.enforcement.ports import ObjectRef, Observation
 from tenants.contracts import PlacementRef, Unreadable
 
 UNFINISHED: Final = f"{names.COMPLETED_LABEL}!=true"
+PAGE: Final = 50
+"""Workflows with their bodies in one request: each may be a megabyte."""
 NOT_SERVED: Final = "this cluster has no Workflows (argoproj.io)"
 Items = list[dict[str, Any]]
 
@@ -38,13 +41,13 @@ def everything(client: KubernetesClient, placements: Sequence[PlacementRef]) -> 
     """Namespaces and ConfigMaps with our label, our quotas, and the unfinished workflows: those
     that run by their labels only, those that wait with what they wait for."""
     before = client.counter.copy()
-    listed = client.list_many(("Namespace", "ConfigMap"), label_selector=SELECTOR)
+    listed = {"Namespace": client.list("Namespace", label_selector=SELECTOR)}
+    # By name, not by label: a tenant may label as many of its own as it likes.
+    listed["ConfigMap"] = client.list(
+        "ConfigMap", label_selector=SELECTOR, field_selector=f"metadata.name={names.CONFIG_MAP}"
+    )
     spaces = {name_of(item): item for item in listed["Namespace"]}
-    maps = {
-        namespace_of(item): item
-        for item in listed["ConfigMap"]
-        if name_of(item) == names.CONFIG_MAP
-    }
+    maps = {namespace_of(item): item for item in listed["ConfigMap"]}
     listed["ResourceQuota"] = client.list(
         "ResourceQuota", field_selector=f"metadata.name={names.QUOTA}"
     )
@@ -83,7 +86,9 @@ def _counted(client: KubernetesClient) -> dict[str, Running] | str:
     live = f"{UNFINISHED},{names.PHASE_LABEL}"
     try:
         running = client.list("Workflow", label_selector=f"{live}=Running", metadata_only=True)
-        pending = client.list("Workflow", label_selector=f"{live}=Pending")
+        pending = client.list(
+            "Workflow", label_selector=f"{live}=Pending", page=PAGE, keep=locks_of
+        )
     except (NotFound, Refused) as error:
         return _why(error)
     slots = Counter(map(namespace_of, running))
@@ -171,5 +176,7 @@ def _running(client: KubernetesClient, where: str) -> Running:
 
 
 def unfinished(client: KubernetesClient, where: str) -> Items:
-    """The unfinished workflows of a namespace, with their bodies."""
-    return client.list("Workflow", namespace=where, label_selector=UNFINISHED, page=200)
+    """The unfinished workflows of a namespace, with what has to do with locks."""
+    return client.list(
+        "Workflow", namespace=where, label_selector=UNFINISHED, page=PAGE, keep=locks_of
+    )

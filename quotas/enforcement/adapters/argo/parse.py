@@ -15,6 +15,7 @@ from quotas.enforcement.adapters.kubernetes.fields import count_in
 from quotas.enforcement.adapters.kubernetes.items import (
     Item,
     entries_of,
+    going,
     is_going,
     metadata_of,
     name_of,
@@ -62,7 +63,7 @@ def observed(placement: PlacementRef, contents: PlacementContents) -> Observed:
     if namespace is None:
         return Observed()
     if is_going(namespace):
-        return Observed(warnings=(f"Namespace {placement.location} is being deleted.",))
+        return Observed(warnings=(f"Namespace {placement.location} {going(namespace)}.",))
     objects = []
     entries = entries_of(namespace)
     # A namespace has other managers of ours: only where this one wrote is there something to leave.

@@ -18,6 +18,7 @@ from quotas.plans.contracts import Scope, Unit
 from quotas.plans.quantities import format_quantity, humanize, to_base
 
 Fields = dict[str, Scalar]
+_LONGEST_QUANTITY = 64
 _RANGE_PREFIX = {"Container": "container", "Pod": "pod", "PersistentVolumeClaim": "pvc"}
 
 
@@ -33,9 +34,13 @@ def amount(value: int, unit: Unit) -> str:
     return humanize(value, unit)
 
 
-@lru_cache(maxsize=65536)
 def base(text: str, unit: Unit) -> int | None:
     """A quantity in base units; None when it is none."""
+    return _base(text, unit) if len(text) <= _LONGEST_QUANTITY else None
+
+
+@lru_cache(maxsize=65536)
+def _base(text: str, unit: Unit) -> int | None:
     try:
         return to_base(text, unit)
     except DomainError:

@@ -8,16 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from console.shapes import MOMENT, TEXT, WHOLE, Each, Fields, Shape, Values, misfits
-from console.unstructured import mapping, mappings, moment, text
+from console.unstructured import mapping, mappings, moment, sequence, text
 from tenants.contracts import Unreadable
 
 Item = Mapping[str, Any]
 
 LONGEST_NAME: Final = 253
 LONGEST_TEXT: Final = 1000
+_SHORT: Final = 100
+_MOST_FINALIZERS: Final = 5
+_HOLDING: Final = frozenset(
+    {"NamespaceContentRemaining", "NamespaceFinalizersRemaining", "NamespaceDeletionContentFailure",
+     "NamespaceDeletionDiscoveryFailure", "NamespaceDeletionGroupVersionParsingFailure"}
+)  # fmt: skip
+"""Conditions that say why a namespace is still there."""
 NAMELESS: Final = "it has no name"
 
 _METADATA: Final = Fields(
@@ -139,6 +147,23 @@ def is_going(item: Item) -> bool:
     return metadata_of(item).get("deletionTimestamp") is not None
 
 
+def going(item: Item) -> str:
+    """Since when and why an object that is being deleted is still there: `is being deleted since
+    2026-11-22 10:02:00 UTC: some content has finalizers remaining`."""
+    asked_at = moment(metadata_of(item).get("deletionTimestamp"))
+    since = f" since {asked_at:%Y-%m-%d %H:%M:%S} UTC" if asked_at else ""
+    reasons = [
+        text(condition.get("message"), LONGEST_TEXT)
+        for condition in mappings(status_of(item).get("conditions"))
+        if condition.get("status") == "True" and plain(condition.get("type")) in _HOLDING
+    ]
+    names = sequence(metadata_of(item).get("finalizers"))
+    finalizers = [text(name, LONGEST_NAME) for name in names[:_MOST_FINALIZERS]]
+    held = [f"held by {', '.join(finalizers)}"] if any(finalizers) else []
+    why = "; ".join(filter(None, (*held, *reasons)))
+    return f"is being deleted{since}{f': {why}' if why else ''}"
+
+
 def manager_of(entry: Item) -> str:
     """Who wrote an entry of managedFields."""
     return text(entry.get("manager"), LONGEST_NAME) or "unknown"
@@ -149,10 +174,16 @@ def written_at(entry: Item) -> datetime | None:
     return moment(entry.get("time"))
 
 
+# A sweep reads the same few names and amounts a hundred thousand times.
+@lru_cache(maxsize=8192)
+def _short(value: str) -> str:
+    return text(value, _SHORT)
+
+
 def plain(value: object) -> str:
     """A value of a field as text, whatever it is: what is no text is named by its type."""
     if isinstance(value, str):
-        return text(value, LONGEST_TEXT)
+        return _short(value) if len(value) <= _SHORT else text(value, LONGEST_TEXT)
     if isinstance(value, bool) or value is None:
         return ""
     if isinstance(value, int) and abs(value) < 2**63:

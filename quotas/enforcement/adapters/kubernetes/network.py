@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -57,9 +58,16 @@ def _rule(exception: NetworkException, side: str) -> dict[str, Any]:
     return rule
 
 
+_CACHED = 100_000
+"""Bytes of a policy that are read; no plan has so many, and what somebody else wrote may."""
+
+
 def canonical(policy: Mapping[str, Any]) -> str:
     """The same text for policies that mean the same to the server."""
-    return _canonical(lenient_json.dumps(policy))
+    packed = lenient_json.dumps(policy)
+    if len(packed) <= _CACHED:
+        return _canonical(packed)
+    return f"sha256 {hashlib.sha256(packed).hexdigest()} of {len(packed):,} bytes"
 
 
 # Most tenants share a handful of policies: what was understood once is not parsed again.
@@ -77,7 +85,8 @@ def _canonical(packed: bytes) -> str:
 
 def in_words(policy: Mapping[str, Any]) -> str:
     """The policy in one line, for people."""
-    return _in_words(lenient_json.dumps(policy))
+    packed = lenient_json.dumps(policy)
+    return _in_words(packed) if len(packed) <= _CACHED else f"a policy of {len(packed):,} bytes"
 
 
 @lru_cache(maxsize=1024)

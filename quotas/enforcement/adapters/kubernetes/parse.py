@@ -12,6 +12,7 @@ from quotas.enforcement.adapters.kubernetes.fields import read
 from quotas.enforcement.adapters.kubernetes.items import (
     Item,
     entries_of,
+    going,
     is_going,
     metadata_of,
     name_of,
@@ -96,7 +97,7 @@ def observed(
     """
     namespace = contents.namespace
     if namespace is not None and is_going(namespace):
-        return Observed(warnings=(f"Namespace {placement.location} is being deleted.",))
+        return Observed(warnings=(f"Namespace {placement.location} {going(namespace)}.",))
     listed = contents.objects
     if namespace is not None:
         listed = [("Namespace", namespace), *listed]

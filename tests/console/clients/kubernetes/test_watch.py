@@ -15,7 +15,7 @@ import pytest
 from console.clients.kubernetes import buffer
 from console.clients.kubernetes.client import KubernetesClient
 from console.clients.kubernetes.kinds import Selection
-from console.clients.kubernetes.watch import Expired, pages, watch
+from console.clients.kubernetes.watch import UNREADABLE, Expired, pages, watch
 from console.errors import ExternalError, Refused, Unreachable
 from deploy.emulators.kubernetes.server import Emulator
 from tests.waiting import HANGS, PATIENCE, until
@@ -147,6 +147,47 @@ def test_a_server_that_is_slow_to_open_a_watch_is_given_time_to_fill_it(
         slow.close()
         ended.set()
         server.shutdown()
+
+
+LINES = (
+    '{"type": "ADDED"}',
+    '{"object": {"metadata": {"name": "nameless-change"}}}',
+    '{"type": "RENAMED", "object": {"metadata": {"name": "unheard-of"}}}',
+    '{"type": 5, "object": ["x"]}',
+    "[]",
+    '{"type": "ADDED", "object": {"metadata": {"name": "deep"}, "spec": %s}}'
+    % ('{"a":' * 3000 + "1" + "}" * 3000),
+    '{"type": "MODIFIED", "object": {"metadata": "none", "x": 1e999}}',
+    '{"type": "ADDED", "object": {"metadata": {"name": "good", "resourceVersion": "7"}}}',
+)
+
+
+def test_a_line_that_names_no_change_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Odd(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write("\n".join(LINES).encode() + b"\n")
+            self.wfile.flush()
+            ended.wait(HANGS)
+
+        def log_message(self, *args: Any) -> None:
+            """Say nothing."""
+
+    ended = threading.Event()
+    monkeypatch.setenv("HEADROOM_CRED_TOKEN", "s3cr3t")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Odd) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        odd = KubernetesClient(
+            "env:HEADROOM_CRED_TOKEN", server=f"http://127.0.0.1:{server.server_port}"
+        )
+        changes = [change for batch in watch(odd, {MAPS: "1"}, quiet=0.0) for change in batch]
+        odd.close()
+        ended.set()
+        server.shutdown()
+    assert [change.verb for change in changes] == [UNREADABLE] * 5 + ["ADDED", "MODIFIED", "ADDED"]
+    assert changes[5].object["metadata"] == {"name": "deep"}
+    assert changes[-1].version == "7"
 
 
 def test_a_version_that_was_forgotten_is_expired(

@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from observability.engines.argo.runs import run_of
 from observability.engines.argo.state import WorkflowSnapshot
 from observability.engines.contracts import RunSnapshot
-from tests.mutations import MUTATIONS, mutants
+from tests.fuzzing import fuzz_examples
+from tests.mutations import mutants
 from tests.observability.engines.argo.recorded import (
     EXIT,
     LOCKED,
@@ -37,9 +40,10 @@ def recordings() -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.fuzz
 def test_no_mutation_of_a_workflow_stops_it_from_being_read() -> None:
     befores = ("", "12.1764151205000000 d", "9.9 dgop", "² x", "9" * 60)
-    for number, mutant in enumerate(mutants(recordings(), MUTATIONS)):
+    for number, mutant in enumerate(mutants(recordings(), fuzz_examples())):
         item = mutant.value if isinstance(mutant.value, dict) else {}
         snapshot = WorkflowSnapshot(
             item,
@@ -52,11 +56,12 @@ def test_no_mutation_of_a_workflow_stops_it_from_being_read() -> None:
         assert problems == [], str(mutant)
 
 
+@pytest.mark.fuzz
 def test_a_mutated_step_leaves_its_neighbours_as_they_were() -> None:
     tree = retried()
     before = _events_of(_read(tree), "work(1)")
     assert before
-    for mutant in mutants([tree["work(0)"]], MUTATIONS // 4):
+    for mutant in mutants([tree["work(0)"]], fuzz_examples(250, 2_500)):
         mutated = {**tree, "work(0)": mutant.value}
         assert _events_of(_read(mutated), "work(1)") == before, str(mutant)
 

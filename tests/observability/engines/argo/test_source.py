@@ -11,8 +11,10 @@ import orjson
 import pytest
 
 from console.errors import NotFound, Refused
+from observability.engines.argo.runs import run_of
 from observability.engines.argo.source import ArgoSource
-from observability.engines.contracts import EventKind, RunRef, Status
+from observability.engines.argo.state import WorkflowSnapshot
+from observability.engines.contracts import DELETION, EventKind, RunRef, RunSnapshot, Status
 from tests.observability.engines.argo.recorded import (
     EXIT,
     FINISHED,
@@ -202,3 +204,68 @@ def test_a_cluster_without_argo_is_refused_in_words(
     read = Reader(ArgoSource(), Site(kubeconfig, "acme").target("argo"), ["acme"])
     with pytest.raises(Refused, match="installed"):
         read.read()
+
+
+def test_a_deletion_that_a_finalizer_holds_is_told_until_it_is_done(site: Site) -> None:
+    made = site.workflow(
+        "stuck",
+        metadata={"finalizers": ["workflows.argoproj.io/artifact-gc"]},
+        spec={"ttlStrategy": {"secondsAfterCompletion": 10}},
+    )
+    problem = {"type": "ArtifactGCError", "status": "True", "message": "bucket does not exist"}
+    ended = made["metadata"]["creationTimestamp"]
+    site.put_status("stuck", phase="Failed", finishedAt=ended, conditions=[problem])
+    site.client.delete("Workflow", "stuck", namespace=site.namespace)
+    read = reader(site)
+    run = read.until(lambda store: store.named("stuck")[0].attributes.get(DELETION)).named("stuck")[
+        0
+    ]
+    assert run.cleaned_at is None
+    assert run.attributes[DELETION]["finalizers"] == ["workflows.argoproj.io/artifact-gc"]
+    told = [event for event in read.store.events_of("stuck") if event.kind is EventKind.CLEANUP]
+    assert [event.title for event in told] == ["Deletion asked for, held"]
+    assert "held by finalizer workflows.argoproj.io/artifact-gc: bucket does not exist." in (
+        told[0].message
+    )
+    free = {"metadata": {"finalizers": None}}
+    site.client.patch_merge("Workflow", "stuck", free, namespace=site.namespace)
+    read.until(lambda store: store.named("stuck")[0].cleaned_at)
+
+
+def test_what_cannot_be_read_is_set_aside_and_its_neighbours_are_read(site: Site) -> None:
+    read = reader(site)
+    read.read()  # from here on it is watched
+    for again in ("watched", "listed"):
+        name = f"odd-{again}"
+        site.workflow(name, spec={"templates": ["oops"]})
+        nodes_of = {"a": "oops", "b": {"type": "Pod", "children": {"x": 1}, "startedAt": 5}}
+        site.put_status(name, phase="Running", nodes=nodes_of)
+        site.workflow(f"good-{again}")
+        found = read.until(lambda store, again=again: store.named(f"good-{again}"))  # type: ignore[misc]
+        problems = {item.name: item.problem for item in found.unreadable}
+        assert problems[name] == (
+            "spec.templates[0] is a text, not an object;"
+            " status.nodes.a is a text, not an object;"
+            " status.nodes.b.startedAt is a number, not a time; and 1 more"
+        )
+        assert found.named(name)[0].status is Status.RUNNING
+        read = reader(site)  # and the other one of these by a list
+
+
+def test_a_mistake_of_ours_costs_the_run_that_it_is_about(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c"):
+        site.workflow(name)
+
+    def stumbles(snapshot: WorkflowSnapshot, now: datetime) -> RunSnapshot:
+        if snapshot.workflow["metadata"]["name"] == "b":
+            raise KeyError("metadata")
+        return run_of(snapshot, now)
+
+    monkeypatch.setattr("observability.engines.argo.source.run_of", stumbles)
+    store = reader(site).read()
+    assert sorted(name for name, _ in store.runs) == ["a", "c"]
+    (problem,) = store.unreadable
+    assert (problem.kind, problem.location, problem.name) == ("Workflow", site.namespace, "b")
+    assert problem.problem == "Unexpected KeyError: 'metadata'. The log has the traceback."

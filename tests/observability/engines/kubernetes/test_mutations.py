@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from observability.engines.contracts import EventKind, RunSnapshot
 from observability.engines.kubernetes.reading import by_uid, warnings_by_uid
 from observability.engines.kubernetes.runs import run_of
 from observability.engines.kubernetes.state import JobSnapshot
 from observability.engines.unstructured import uid_of
-from tests.mutations import MUTATIONS, mutants
+from tests.fuzzing import fuzz_examples
+from tests.mutations import mutants
 from tests.observability.engines.storable import problems_of
 from tests.recordings import cluster
 
@@ -42,9 +45,10 @@ def snapshot_of(recording: Any, number: int = 0) -> JobSnapshot:
     )
 
 
+@pytest.mark.fuzz
 def test_no_mutation_of_a_job_stops_it_from_being_read() -> None:
-    tried = 0
-    for number, mutant in enumerate(mutants(recordings(), MUTATIONS)):
+    tried, wanted = 0, fuzz_examples()
+    for number, mutant in enumerate(mutants(recordings(), wanted)):
         value = mutant.value
         if not isinstance(value, dict) or not isinstance(value.get("job", {}), dict):
             continue
@@ -54,15 +58,16 @@ def test_no_mutation_of_a_job_stops_it_from_being_read() -> None:
         problems = [line for line in problems_of(run) if "no name" not in line]
         assert problems == [], str(mutant)
         tried += 1
-    assert tried > MUTATIONS * 0.8
+    assert tried > wanted * 0.8
 
 
+@pytest.mark.fuzz
 def test_a_mutated_pod_leaves_the_events_of_its_neighbours_as_they_were() -> None:
     whole = next(recording for recording in recordings() if len(recording["pods"]) > 1)
     neighbour = uid_of(whole["pods"][1])
     before = _events_of(run_of(snapshot_of(whole, 1), NOW), neighbour)
     assert before
-    for mutant in mutants([whole["pods"][0]], MUTATIONS // 4):
+    for mutant in mutants([whole["pods"][0]], fuzz_examples(250, 2_500)):
         pods = [mutant.value, *whole["pods"][1:]]
         run = run_of(snapshot_of({**whole, "pods": pods}, 1), NOW)
         assert _events_of(run, neighbour) == before, str(mutant)

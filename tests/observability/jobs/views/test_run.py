@@ -14,7 +14,15 @@ import pytest
 from django.test import Client
 
 from console.access.models import Role, User
-from observability.engines.contracts import EventKind, FailureKind, Status
+from observability.engines.contracts import (
+    DELETION,
+    STATUS_TIMES,
+    EventKind,
+    FailureKind,
+    Status,
+)
+from observability.engines.deletion import Deletion
+from observability.engines.times import OLDER
 from observability.jobs.models import JobRun
 from quotas.enforcement.models import TargetState
 from tests.observability.jobs.factories import (
@@ -81,6 +89,32 @@ def test_a_failed_run_shows_the_kind_and_message_of_its_failure_on_top(viewer: C
     assert "container main used 513 MiB" in html
     assert "3 attempts" in html
     assert 'href="/tenants/acme/"' in html
+
+
+def test_a_deletion_that_is_held_stands_in_place_of_an_overdue_clean_up(viewer: Client) -> None:
+    held = Deletion(after(120), ("workflows.argoproj.io/artifact-gc",), "bucket does not exist")
+    run = make_run(
+        make_target("argo", "argo"),
+        status=Status.FAILED,
+        cleanup_at=after(70),
+        attributes={DELETION: held.detail()},
+    )
+    html = text_of(viewer, run)
+    assert "deletion asked" in html
+    assert "held by finalizer workflows.argoproj.io/artifact-gc: bucket does not exist" in html
+    assert "clean-up overdue" not in html
+    run.cleaned_at = after(300)
+    run.save()
+    assert "deletion asked" not in text_of(viewer, run)
+
+
+def test_a_run_whose_status_is_older_than_its_object_has_no_negative_time(viewer: Client) -> None:
+    run = make_run(closed_at=NOON, duration_ms=0, attributes={STATUS_TIMES: OLDER})
+    html = text_of(viewer, run)
+    assert "Times of the status are older than the object." in html
+    assert "Succeeded:" in html
+    assert ", took" not in html
+    assert "Succeeded in" not in html
 
 
 def test_the_page_of_a_run_without_anything_is_not_empty(viewer: Client) -> None:

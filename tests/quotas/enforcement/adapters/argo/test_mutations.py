@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from quotas.enforcement.adapters.argo.adapter import ArgoAdapter
 from quotas.enforcement.adapters.argo.apply import in_order
 from quotas.enforcement.adapters.argo.locks import (
@@ -21,8 +23,9 @@ from quotas.enforcement.ports import Observed
 from quotas.enforcement.rules import limit_rows, split_by_owner
 from tenants.contracts import PlacementRef, TargetRef
 from tests.contract.adapter_harness import limits
-from tests.mutations import MUTATIONS, mutants
-from tests.quotas.enforcement.adapters.kubernetes.test_mutations import is_storable
+from tests.fuzzing import fuzz_examples
+from tests.mutations import mutants
+from tests.quotas.enforcement.adapters.storable import is_storable
 from tests.recordings import cluster
 
 WANTED = limits({"argo.parallelism": 5, "argo.semaphore.gpu": 3, "argo.semaphore.licence": 1})
@@ -63,19 +66,21 @@ def settled(there: Observed) -> list[Any]:
     return [[change_json(change) for change in changes], rows, there.warnings, there.foreign]
 
 
+@pytest.mark.fuzz
 def test_no_mutation_stops_a_placement_from_being_read_and_written() -> None:
-    for mutant in mutants([recording()], MUTATIONS):
+    for mutant in mutants([recording()], fuzz_examples()):
         items = mutant.value if isinstance(mutant.value, dict) else {}
         assert is_storable(settled(read(items))), str(mutant)
         for kind in KINDS:
             all_unreadable(kind, [items.get(kind)])
 
 
+@pytest.mark.fuzz
 def test_a_mutated_workflow_hides_no_holder_of_another() -> None:
     other = cluster("Workflow")[0]
     other["metadata"]["name"] = "other"
     other["status"]["synchronization"]["semaphore"]["holding"][0]["holders"] = ["acme/other"]
-    for mutant in mutants([cluster("Workflow")[0]], MUTATIONS):
+    for mutant in mutants([cluster("Workflow")[0]], fuzz_examples()):
         workflows = [item for item in (mutant.value, other) if isinstance(item, dict)]
         assert "acme/other" in holders(workflows, "acme")["gpu"], str(mutant)
         bound = bindings(workflows, "acme")["gpu"]

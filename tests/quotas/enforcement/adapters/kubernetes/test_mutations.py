@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from quotas.enforcement.adapters.kubernetes.adapter import KubernetesAdapter
 from quotas.enforcement.adapters.kubernetes.items import all_unreadable
 from quotas.enforcement.adapters.kubernetes.parse import NamespaceContents, by_namespace, observed
@@ -13,7 +15,9 @@ from quotas.enforcement.ports import Observed
 from quotas.enforcement.rules import limit_rows, split_by_owner
 from tenants.contracts import PlacementRef, TargetRef
 from tests.contract.adapter_harness import limits
-from tests.mutations import MUTATIONS, mutants
+from tests.fuzzing import fuzz_examples
+from tests.mutations import mutants
+from tests.quotas.enforcement.adapters.storable import is_storable
 from tests.recordings import cluster
 
 KINDS = ("Namespace", "ResourceQuota", "LimitRange", "NetworkPolicy", "RoleBinding", "Pod", "Job")
@@ -53,25 +57,21 @@ def settled(there: Observed, placement: PlacementRef) -> list[Any]:
     return [[change_json(change) for change in changes], rows, there.warnings, there.foreign]
 
 
-def is_storable(value: object) -> bool:
-    """Whether PostgreSQL takes it as JSON."""
-    text = json.dumps(value, ensure_ascii=False)
-    return "\\u0000" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
+@pytest.mark.fuzz
 def test_no_mutation_stops_a_namespace_from_being_read_and_written() -> None:
-    for mutant in mutants([everything()], MUTATIONS):
+    for mutant in mutants([everything()], fuzz_examples()):
         value = mutant.value if isinstance(mutant.value, dict) else {}
         listed = {kind: value[kind] if isinstance(value.get(kind), list) else [] for kind in KINDS}
         stored = settled(read(listed, ACME), ACME)
         assert is_storable(stored), str(mutant)
 
 
+@pytest.mark.fuzz
 def test_a_mutation_costs_no_other_tenant_anything() -> None:
     other = everything("globex")
     before = settled(read(other, GLOBEX), GLOBEX)
     assert before[0], "there is something to write"
-    for mutant in mutants([everything()], MUTATIONS // 4):
+    for mutant in mutants([everything()], fuzz_examples(250, 2_500)):
         value = mutant.value if isinstance(mutant.value, dict) else {}
         both = {
             kind: [*(value[kind] if isinstance(value.get(kind), list) else []), *other[kind]]
