@@ -8,10 +8,12 @@ import django
 
 from console import checks, linux
 from console.incoming import ASGI
+from console.warm_up import warm_up
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 
-linux.forbid_inspection()
+linux.prepare_process()
 django.setup(set_prefix=False)
 application = ASGI()
 checks.report()
+warm_up()

@@ -18,6 +18,8 @@ from console.publisher import BrokerHangs, publisher
 from console.request import current_request_id
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
+# They would import every page and its forms into each worker; `manage.py check` is for that.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "true")
 
 LONGEST_SECONDS: Final = 5.0
 """How long a loop waits for the broker to take a message."""
@@ -48,7 +50,16 @@ class RequestTask(Task):  # type: ignore[type-arg]  # generic in its stubs only
             current_request_id.reset(token)
 
 
-app = Celery("headroom", task_cls=RequestTask)
+class Application(Celery):
+    """Celery with a beat of our own."""
+
+    @property
+    def Beat(self) -> Any:  # noqa: N802 - Celery's name for it
+        """What `beat` runs."""
+        return self.subclass_with_self("console.lean_beat:LeanBeat")
+
+
+app = Application("headroom", task_cls=RequestTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.worker_consumer = "console.broker_loss:PatientConsumer"
 app.autodiscover_tasks()

@@ -224,6 +224,9 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 5,
     "socket_connect_timeout": 2,
+    # Seconds that one question for messages waits, of a worker that has none: a message ends the
+    # wait at once. Less than the timeout of the socket.
+    "polling_interval": 4,
     "visibility_timeout": 3600,
     "max_retries": 1,
     "interval_start": 0,

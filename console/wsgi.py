@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 
 import django
-from django.utils.module_loading import import_string
 
 from console import checks, linux
 from console.incoming import WSGI
+from console.warm_up import warm_up
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 
-linux.forbid_inspection()
+linux.prepare_process()
 django.setup(set_prefix=False)
 application = WSGI()
 checks.report()
-# With all addresses, that is: whoever asks first does not wait for any of it.
-import_string("console.rest.schema_view.document")()
+# Whoever asks first does not wait for any of it; /readyz is not answered before.
+warm_up()

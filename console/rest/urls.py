@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from console.access.contracts import Permission
 from console.access.rights import requires
+from console.rest import schema  # noqa: F401 - registers how the schema describes our types
 from console.rest.schema_view import SchemaView
 
 
