@@ -12,5 +12,5 @@ from console import linux
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
-    linux.forbid_inspection()
+    linux.prepare_process()
     execute_from_command_line(sys.argv)

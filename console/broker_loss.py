@@ -31,13 +31,11 @@ class PatientConsumer(Consumer):
     what they need to know of one another is in rows, and a message every two seconds to nobody
     costs a quarter of what an idle worker needs. `-E` brings those messages back, for monitors."""
 
-    def __init__(
-        self, *args: Any, worker_options: dict[str, Any] | None = None, **kwargs: Any
-    ) -> None:
-        options = dict(worker_options or {})
-        if not options.get("task_events"):
-            options |= {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
-        super().__init__(*args, worker_options=options, **kwargs)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        chosen = dict(options.pop("worker_options", None) or {})
+        if not chosen.get("task_events"):
+            chosen |= {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
+        super().__init__(*args, **{**options, "worker_options": chosen})
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Called between losing the broker and looking for it again."""

@@ -56,7 +56,7 @@ class Application(Celery):
     @property
     def Beat(self) -> Any:  # noqa: N802 - Celery's name for it
         """What `beat` runs."""
-        return self.subclass_with_self("console.lean_beat:LeanBeat")
+        return self.subclass_with_self("console.lean_beat:LeanBeat")  # type: ignore[arg-type]  # a path, as Celery itself gives
 
 
 app = Application("headroom", task_cls=RequestTask)
@@ -74,8 +74,8 @@ def enqueue_round(name: str) -> bool:
 
 @celeryd_init.connect
 @beat_init.connect
-def _close_to_others(**_: Any) -> None:
-    linux.forbid_inspection()
+def _prepare(**_: Any) -> None:
+    linux.prepare_process()
 
 
 def enqueue(name: str, *args: Any, **kwargs: Any) -> bool:

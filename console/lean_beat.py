@@ -12,4 +12,5 @@ class LeanBeat(Beat):
     def init_loader(self) -> None:
         """What is needed to send what the schedule in the settings names."""
         django.setup()
-        self.app.finalize()
+        if self.app is not None:
+            self.app.finalize()

@@ -12,6 +12,12 @@ _PR_SET_DUMPABLE: Final = 4
 _M_ARENA_MAX: Final = -8
 
 
+def prepare_process() -> None:
+    """What each of our processes does first."""
+    forbid_inspection()
+    keep_memory_together()
+
+
 def forbid_inspection() -> None:
     """Closes this process to others of the same user: they can read neither its memory nor its
     environment (/proc/PID/mem, environ, fd), nor trace it; it leaves no core file. Threads and

@@ -15,7 +15,7 @@ from console import linux
 
 def main() -> None:
     """Serves `console.wsgi:application` until it is stopped."""
-    linux.forbid_inspection()
+    linux.prepare_process()
     sys.argv[:] = ["granian", "--interface", "wsgi", *sys.argv[1:], "console.wsgi:application"]
     entrypoint()  # type: ignore[no-untyped-call]  # its package is typed, this is not
 
