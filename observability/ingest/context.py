@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Count, Max, Min, QuerySet, Sum
 
 from console.chunks import chunks
 from observability.engines.contracts import RunRef
@@ -50,25 +50,56 @@ class IngestContext:
 def context_for(
     *, target: Target, source: EngineSource, token: str, going: Callable[[], bool]
 ) -> IngestContext:
-    """Everything that reading the target needs: three queries."""
+    """Everything that reading the target needs: two small queries while nobody is placed anew."""
     features = adapter_for(target.kind).features
     ref = target.ref(timeout=settings.TARGET_TIMEOUT_SECONDS)
-    placements = tuple(
-        placement.ref()
-        for placement in Placement.objects.filter(target=target).select_related("tenant", "target")
-    )
-    tenants = dict(Tenant.objects.values_list("slug", "pk"))
+    placements, owners = _placed(target, place_first=features.namespaced)
     return IngestContext(
         target=ref,
         source=source,
         features=features,
         token=token,
         placements=placements,
-        owners=Owners.of(placements, tenants, place_first=features.namespaced),
+        owners=owners,
         masker=masker(tuple(settings.MASK_PATTERNS)),
         expiry=Expiry(target),
         going=going,
     )
+
+
+_Placed = tuple[tuple[PlacementRef, ...], Owners]
+_known: dict[int, tuple[tuple[Any, ...], _Placed]] = {}
+"""By target: what its placements and the tenants were like, and what was made of them."""
+
+
+def _placed(target: Target, *, place_first: bool) -> _Placed:
+    """Who is where on the target. Thousands of rows that change now and then and are wanted every
+    few seconds: read again when there are others, or one of another generation."""
+    rows = Placement.objects.filter(target=target)
+    key = (
+        *(target.slug, target.kind, target.generation, place_first),
+        *rows.aggregate(
+            **_STAMP, first=Min("location"), last=Max("location"), keys=Max("fairness_key")
+        ).values(),
+        *Tenant.objects.aggregate(**_STAMP, last=Max("slug")).values(),
+    )
+    known = _known.get(target.pk)
+    if known is not None and known[0] == key:
+        return known[1]
+    placements = tuple(row.ref() for row in rows.select_related("tenant", "target"))
+    tenants = dict(Tenant.objects.values_list("slug", "pk"))
+    placed = placements, Owners.of(placements, tenants, place_first=place_first)
+    _known[target.pk] = key, placed
+    return placed
+
+
+# Whatever is intended, and who may have it, has a generation that grows with each change.
+_STAMP: Final = {
+    "number": Count("pk"),
+    "newest": Max("pk"),
+    "made": Max("created_at"),
+    "generations": Sum("generation"),
+}
 
 
 @lru_cache(maxsize=4)

@@ -31,6 +31,8 @@ from tenants.models import Target
 SWEEP: Final = "quotas.enforcement.tasks.sweep_target"
 WAIT: Final = 5.0
 """Seconds that a source waits for news before the histories and the settings are looked at."""
+IDLE_WAIT: Final = 10.0
+"""The same after a pass that brought nothing."""
 TURN: Final = 30.0
 """Seconds of a stream that never pauses, after which settings and placements are read again."""
 HISTORIES: Final = 10.0
@@ -41,6 +43,9 @@ EVERY: Final = 3.0
 MANY: Final = 500
 """Runs in a page that say that there is more to read: documents wait then, for LATEST seconds."""
 LATEST: Final = 30.0
+
+_idle: dict[int, bool] = {}
+"""By target: whether its last pass brought nothing."""
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +83,7 @@ def read_target(
     context = context_for(target=target, source=source, token=token, going=going)
     state = IngestState.objects.get(target_id=target_id)
     _changes(context, state.cursor, _patience(context, wait), done)
+    _idle[target_id] = not (done.runs or done.events)
     if going():
         done.histories += fetch_due(context, seconds=HISTORIES)
         done.documents += _documents(context, seconds=HISTORIES)
@@ -99,7 +105,9 @@ def catch_up(target_id: int, *, token: str, going: Callable[[], bool]) -> None:
 def _patience(context: IngestContext, wait: float | None) -> float:
     if wait is not None:
         return wait
-    return 0.0 if any_due(context.target.id, timezone.now()) else WAIT
+    if any_due(context.target.id, timezone.now()):
+        return 0.0
+    return IDLE_WAIT if _idle.get(context.target.id) else WAIT
 
 
 def _changes(context: IngestContext, cursor: dict[str, Any], wait: float, done: Read) -> None:

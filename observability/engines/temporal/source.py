@@ -26,6 +26,7 @@ from observability.engines.temporal.activities import Schedules, pending_events
 from observability.engines.temporal.cursor import read
 from observability.engines.temporal.history import reduce_history
 from observability.engines.temporal.namespace_pass import Faults, NamespacePass, asked_as
+from observability.engines.temporal.pace import Pace
 from tenants.adapters.temporal import client_for, namespace
 from tenants.contracts import PlacementRef, TargetRef
 
@@ -33,10 +34,10 @@ RESTS: Final = 4.0
 """After looking at open runs, no other look for this many times as long as that one took."""
 SHORTEST_RETENTION: Final = timedelta(hours=1)
 """Whoever was away for less has missed nothing."""
-PAUSE: Final = 1.0
-"""Seconds between two rounds: three queries of visibility each, of ten a second."""
 ACTIVITIES_PAUSE: Final = 5.0
 """Seconds between two looks for standalone activities where there were none the last time."""
+IDLE_ACTIVITIES_PAUSE: Final = 15.0
+"""The same where nothing else has happened for a while either."""
 UNSUPPORTED_PAUSE: Final = 600.0
 """Seconds until a server that knows none, or does not let us see them, is asked again."""
 
@@ -55,6 +56,7 @@ class TemporalSource:
         self._rests: dict[int, float] = {}
         self._faults: defaultdict[int, Faults] = defaultdict(Faults)
         self._activities_at: dict[int, float] = {}
+        self._pace = Pace()
 
     def changes(
         self,
@@ -77,6 +79,7 @@ class TemporalSource:
             self._faults[target.id],
         )
         began = quiet_since = time.monotonic()
+        self._pace.wait(target.id, wait)
         if namespace_pass.away(now) > SHORTEST_RETENTION:
             yield from namespace_pass.missed(now, client.retention())
         while True:
@@ -93,10 +96,11 @@ class TemporalSource:
             yield changed
             if snapshots:
                 quiet_since = time.monotonic()
+            self._pace.note(target.id, moved=snapshots > 0)
             left = quiet_since + wait - time.monotonic()
             if left <= 0:
                 return
-            time.sleep(min(PAUSE, left))
+            self._pace.wait(target.id, left)
 
     def _activity_pages(
         self, target: TargetRef, namespace_pass: NamespacePass, at: datetime
@@ -117,7 +121,8 @@ class TemporalSource:
             if problem.code == _FORBIDDEN:
                 yield namespace_pass.forbidden(problem.message)
             return
-        self._activities_at[target.id] = begun + (0.0 if snapshots else ACTIVITIES_PAUSE)
+        pause = IDLE_ACTIVITIES_PAUSE if self._pace.is_idle(target.id) else ACTIVITIES_PAUSE
+        self._activities_at[target.id] = begun + (0.0 if snapshots else pause)
 
     def _open_runs_page(
         self, target: TargetRef, namespace_pass: NamespacePass, at: datetime
