@@ -7,7 +7,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+import structlog
+
 from console.errors import ExternalError
+from console.unstructured import whole
 from deploy.emulators.argo import names
 from deploy.emulators.argo.archive import Archive
 from deploy.emulators.argo.events import event
@@ -21,6 +24,9 @@ from deploy.emulators.argo.names import Obj
 from deploy.emulators.argo.queue import Slots, order
 from deploy.emulators.argo.reconcile import finish, label, reconcile
 from deploy.emulators.argo.run import PodCreation, Run, is_done
+from deploy.emulators.argo.wellformed import problem_of
+
+log = structlog.get_logger(__name__)
 
 CLEAN_UP = timedelta(seconds=5)
 """How often finished workflows are looked at for their time to live."""
@@ -61,13 +67,14 @@ class Controller:
         self._requeue = requeue
         self._not_before: dict[str, tuple[datetime, PodCreation]] = {}
         self._is_new = True
+        self._set_aside: set[str] = set()
         self._cleaned = datetime.min.replace(tzinfo=UTC)
         self._now = self._cleaned
 
     def round(self, now: datetime) -> int:
         """One look at everything; how many workflows were written."""
         self._now = now
-        unfinished = self._cluster.unfinished()
+        unfinished = [item for item in self._cluster.unfinished() if self._can_read(item)]
         if self._is_new:
             self._slots.restore(unfinished)
             self._locks.restore(unfinished)
@@ -83,7 +90,7 @@ class Controller:
         written = self._admit(unfinished)
         for workflow in sorted(unfinished, key=order):
             if workflow["metadata"]["uid"] in self._slots:
-                written += self._advance(workflow, pods[workflow["metadata"]["uid"]])
+                written += self._try(workflow, pods[workflow["metadata"]["uid"]])
         if now - self._cleaned >= CLEAN_UP:
             self._cleaned = now
             self._clean_up(now)
@@ -102,7 +109,7 @@ class Controller:
             workflow for workflow in waiting if workflow["spec"].get("shutdown") == "Terminate"
         ]
         for workflow in ended:  # not even the queue holds it back
-            written += self._advance(workflow, {})
+            written += self._try(workflow, {})
         left = [workflow for workflow in waiting if workflow not in ended]
         for workflow in self._slots.admit(left, self._cluster.limits()):
             written += self._postpone(workflow)
@@ -117,6 +124,25 @@ class Controller:
         return self._cluster.update(changed)
 
     # -- one workflow --------------------------------------------------------------------------
+
+    def _can_read(self, workflow: Obj) -> bool:
+        uid, problem = workflow["metadata"]["uid"], problem_of(workflow)
+        if problem and uid not in self._set_aside:
+            self._set_aside.add(uid)
+            log.warning("workflow.unreadable", workflow=_owner(workflow), problem=problem)
+        return not problem
+
+    def _try(self, workflow: Obj, pods: dict[str, Obj]) -> bool:
+        """One that we stumble over holds up no other."""
+        try:
+            return self._advance(workflow, pods)
+        except ExternalError:
+            raise
+        except Exception:
+            if workflow["metadata"]["uid"] not in self._set_aside:  # once, not every second
+                self._set_aside.add(workflow["metadata"]["uid"])
+                log.exception("workflow.failed", workflow=_owner(workflow))
+            return False
 
     def _advance(self, workflow: Obj, pods: dict[str, Obj]) -> bool:
         changed = copy.deepcopy(workflow)
@@ -204,7 +230,7 @@ class Controller:
     # -- afterwards ------------------------------------------------------------------------------
 
     def _clean_up(self, now: datetime) -> None:
-        finished = self._cluster.finished()
+        finished = [item for item in self._cluster.finished() if self._can_read(item)]
         self._archive.put(workflow for workflow in finished if workflow.get("status"))
         for workflow in finished:
             ends = _goes_at(workflow)
@@ -228,7 +254,8 @@ def _goes_at(workflow: Obj) -> datetime | None:
     finished = names.moment(status.get("finishedAt"))
     if kept is None or finished is None:
         return None
-    return finished + timedelta(seconds=int(kept) + 1)
+    after = whole(kept)
+    return None if after is None else finished + timedelta(seconds=min(max(after, 0), 10**9) + 1)
 
 
 def _news(before: Obj, after: Obj) -> list[tuple[str, str]]:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 
+from console.unstructured import whole
 from deploy.emulators.argo.names import Obj
 
 
 def order(workflow: Obj) -> tuple[int, str, str]:
     """Highest priority first, then the oldest."""
     own = workflow["metadata"]
-    priority = int((workflow["spec"] or {}).get("priority") or 0)
+    priority = whole((workflow["spec"] or {}).get("priority")) or 0
     return (-priority, str(own.get("creationTimestamp", "")), own["name"])
 
 
