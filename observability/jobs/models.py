@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from console.access.scoping import TenantScoped
 from console.database.claims import ClaimedQuerySet
+from console.database.holders import LONGEST as LONGEST_HOLDER
 from observability.engines.contracts import (
     ENGINE_LABELS,
     LONGEST_MESSAGE,
@@ -271,6 +272,9 @@ class IngestState(models.Model):
     events_read = models.BigIntegerField(default=0)
     claim = models.CharField(max_length=32, blank=True)
     claimed_until = models.DateTimeField(null=True)
+    claim_holder = models.CharField(
+        max_length=LONGEST_HOLDER, blank=True, help_text="The process, see database.holders."
+    )
 
     objects = IngestStateQuerySet.as_manager()
 
