@@ -16,12 +16,11 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.utils import timezone
 
 from console.backoff import backoff
-from console.database.claims import Claim
 from console.errors import ExternalError
 from console.loops.contracts import INGEST
 from console.loops.services import tick
 from observability.engines.registry import source_for
-from observability.ingest.claims import ClaimLost, claimed, give_up
+from observability.ingest.claims import ClaimLost, ClaimWatch, StreamClaim, claimed, give_up
 from observability.ingest.reading import catch_up, note_error, read_target
 from observability.ingest.stand_in import StandInThread
 from tenants.models import Target
@@ -33,6 +32,7 @@ LONGEST_REST: Final = 60.0
 STOP: Final = 8.0
 """Seconds that threads get to finish what they are at."""
 
+_PAUSE: Final = 0.5
 _ELSEWHERE: Final = "another process reads it"
 
 log = structlog.get_logger(__name__)
@@ -49,6 +49,7 @@ class TargetThread(threading.Thread):
         self._ending = threading.Event()
         self._stop_all = stop
         self._failures = 0
+        self._watch = ClaimWatch()
 
     def ask_to_end(self) -> None:
         """Asks it to end at its next step."""
@@ -70,7 +71,7 @@ class TargetThread(threading.Thread):
         """Holds the claim while all is well; gives it back to rest after a failure."""
         try:
             close_old_connections()
-            with claimed(self.target_id) as claim:
+            with claimed(self.target_id, self._watch) as claim:
                 if claim is not None:
                     self.token = claim.token
                     self._read(claim)
@@ -81,7 +82,7 @@ class TargetThread(threading.Thread):
             connection.close()
             self._rest_longer()
 
-    def _read(self, claim: Claim) -> None:
+    def _read(self, claim: StreamClaim) -> None:
         while self.going() and not claim.lost:
             close_old_connections()
             try:
@@ -100,7 +101,7 @@ class TargetThread(threading.Thread):
                 return
             self._failures = 0
 
-    def _failed(self, claim: Claim, message: str, retry_after: float | None) -> None:
+    def _failed(self, claim: StreamClaim, message: str, retry_after: float | None) -> None:
         log.warning("ingest.away", target=self.target_id, error=message)
         note_error(self.target_id, token=claim.token, message=message, now=timezone.now())
         self._rest_longer(retry_after)
@@ -188,19 +189,26 @@ def read_once(only: Collection[str] = ()) -> dict[int, str]:
 
 
 def _catch_up(target_id: int) -> str:
-    with claimed(target_id) as claim:
-        if claim is None:
-            return _ELSEWHERE
-        try:
-            catch_up(target_id, token=claim.token, going=lambda: not claim.lost)
-        except ClaimLost:
-            return _ELSEWHERE
-        except (DatabaseError, InterfaceError):
-            raise
-        except Exception as error:  # noqa: BLE001 - said on the target, and logged by _why
-            message = _why(target_id, error)
-            note_error(target_id, token=claim.token, message=message, now=timezone.now())
-            return message
+    watch = ClaimWatch()
+    while not watch.renewed:
+        with claimed(target_id, watch) as claim:
+            if claim is not None:
+                return _caught_up(target_id, claim)
+        time.sleep(_PAUSE)  # whoever holds it may be dead: somebody alive renews it soon
+    return _ELSEWHERE
+
+
+def _caught_up(target_id: int, claim: StreamClaim) -> str:
+    try:
+        catch_up(target_id, token=claim.token, going=lambda: not claim.lost)
+    except ClaimLost:
+        return _ELSEWHERE
+    except (DatabaseError, InterfaceError):
+        raise
+    except Exception as error:  # noqa: BLE001 - said on the target, and logged by _why
+        message = _why(target_id, error)
+        note_error(target_id, token=claim.token, message=message, now=timezone.now())
+        return message
     return ""
 
 
