@@ -28,7 +28,7 @@ ELSEWHERE = "another-host|a-boot|pid:[1]|77|12345"
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Our own clock, which only moves when it is told to."""
     now = [1000.0]
-    monkeypatch.setattr(claims.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("observability.ingest.claims.time.monotonic", lambda: now[0])
 
     def move(seconds: float) -> None:
         now[0] += seconds
