@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -18,11 +18,21 @@ ANSWER_SECONDS = 5.0  # clock: asking everybody lasts that long; who is asked by
 """While a worker of ours runs, it has so long to answer remote control."""
 
 
+SAMPLE = "deploy.demo.workloads.celery_tasks"
+ODD = "tests.observability.engines.celery.odd_app"
+
+
 @contextmanager
 def celery_worker(
-    broker: str, *queues: str, name: str = "sample@test", processes: int = 2
+    broker: str,
+    *queues: str,
+    name: str = "sample@test",
+    processes: int = 2,
+    app: str = SAMPLE,
+    more: Sequence[str] = (),
 ) -> Iterator[Server]:
-    """A prefork worker of the sample app that consumes `queues` and sends events; started."""
+    """A worker of the sample app (or another one) that consumes `queues` and sends events; started.
+    It is a prefork one unless `more` words say otherwise."""
     with directory("celery") as home:
         log = home / "worker.log"
         part = Part(
@@ -33,14 +43,15 @@ def celery_worker(
                     "-m",
                     "celery",
                     "-A",
-                    "deploy.demo.workloads.celery_tasks",
+                    app,
                     "worker",
                     "-E",
                 ),
                 *("-Q", ",".join(queues), "-n", name, "-c", str(processes)),
                 *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
+                *more,
             ),
-            env={"PYTHONPATH": str(ROOT), "HEADROOM_DEMO_CELERY": broker},
+            env={"PYTHONPATH": str(ROOT), "HEADROOM_DEMO_CELERY": broker, "BROKER": broker},
             log=log,
             ready=probes.log_says(log, " ready."),
         )

@@ -93,6 +93,7 @@ STATES: dict[str, tuple[str, str, str]] = {
     "continued": ("Continued as new", "superseded", "quiet"),
     "lost": ("Worker lost", "unreachable", "bad"),
     "deleted": ("Deleted unfinished", "failed", "bad"),
+    "ended": ("Ended without saying how", "unknown", "warn"),
     "deterministic": ("Deterministic", "synced", "quiet"),
     "diverged": ("Diverged", "drifted", "bad"),
     "malformed": ("Malformed history", "failed", "bad"),

@@ -42,6 +42,7 @@ class Status(StrEnum):
     CONTINUED = "continued"
     LOST = "lost"
     DELETED = "deleted"
+    ENDED = "ended"
 
 
 STATUS_LABELS: Final[Mapping[Status, str]] = {
@@ -56,6 +57,7 @@ STATUS_LABELS: Final[Mapping[Status, str]] = {
     Status.CONTINUED: "Continued as new",
     Status.LOST: "Worker lost",
     Status.DELETED: "Deleted unfinished",
+    Status.ENDED: "Ended without saying how",
 }
 OPEN: Final = frozenset({Status.WAITING, Status.RUNNING, Status.PAUSED})
 BAD: Final = frozenset({Status.FAILED, Status.TIMED_OUT, Status.LOST, Status.DELETED})
@@ -85,7 +87,8 @@ class EventKind(StrEnum):
 
     `waiting` names what for (a lock, a slot, a node); `throttled` and `denied` are limits at work;
     `checkpoint` is progress that survives a crash (heartbeat); `worker` names who took over;
-    `cleanup` is self-destruction, done or overdue; `gap` says that we were not looking.
+    `ended` says that nobody told how; `cleanup` is self-destruction, done or overdue; `gap` says
+    that we were not looking.
     """
 
     CREATED = "created"
@@ -119,6 +122,7 @@ class EventKind(StrEnum):
     CONTINUED = "continued"
     LOST = "lost"
     DELETED = "deleted"
+    ENDED = "ended"
     CLEANUP = "cleanup"
     GAP = "gap"
     NOTE = "note"
@@ -149,6 +153,10 @@ STATUS_TIMES: Final = "status_times"
 MOST_DETAIL: Final = 8192
 """Bytes of JSON kept with one event; the archive has the rest."""
 
+SITUATION: Final = "situation"
+"""The attribute of a run that says in one sentence how it is now, as its engine's objects have it:
+what it waits for, who looks after it, how much of it is done. Empty where nothing is to be said."""
+
 MASK: Final = "•••"
 """What stands where a secret was."""
 
@@ -167,6 +175,11 @@ TENANT_ATTRIBUTE: Final = "TenantId"
 PARENT_MEMO: Final = "headroom.parent_run"
 REQUEST_MEMO: Final = "headroom.request_id"
 TRACE_MEMO: Final = "headroom.trace_id"
+
+
+EARLIER_TYPES: Final = "earlier_types"
+"""The attribute that names the types which a run had before, where another one went on under its
+id."""
 
 
 def run_key(engine: str, location: str, external_id: str, run_id: str) -> str:
@@ -308,6 +321,7 @@ class RunRef:
     status: Status
     revision: str
     created_at: datetime
+    worker: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,9 @@ class EngineFeatures:
     media type `document_media`; else it is made of our own rows. With `numbers_events` that record
     is an append-only history whose event numbers are `seq`, and it is to be fetched again after
     somebody acted on the run; else `seq` is microseconds since 1970, and changes come by
-    themselves. With `steps_are_pods` the steps of a run's events are its pods. `replayable` says by
-    its run id whether a run has a history that code can be run against; None: none has.
+    themselves. With `steps_are_pods` the steps of a run's events is its pods. `replayable` says by
+    its run id whether a run has a history that code can be run against; None: none has. Of a run
+    with more than `most_events` those in the middle are folded into one (None: all are kept).
 
     Workers: with `workers_are_nodes` what works on its runs is told by the node of a cluster, which
     is the operator's to know.
@@ -52,5 +53,6 @@ class EngineFeatures:
     replayable: Callable[[str], bool] | None = None
     steps_are_pods: bool = False
     workers_are_nodes: bool = False
+    most_events: int | None = None
     offers_open_steps: bool = False
     repeats_calls: bool = False

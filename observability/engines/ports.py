@@ -32,6 +32,10 @@ class KnownRuns(Protocol):
         """The stored revision of runs, by external id and run id; what is unknown is left out."""
         ...
 
+    def types(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+        """The stored type of runs, in the same way."""
+        ...
+
 
 class EngineSource(Protocol):
     """One engine. Both verbs talk to it and raise ExternalError when it cannot be used; neither
@@ -60,6 +64,20 @@ class EngineSource(Protocol):
     def history(self, *, target: TargetRef, run: RunRef, after: int) -> History:
         """The events of one run with a `seq` above `after` (0: all of them) and its document.
         Raises NotFound when the engine no longer has it."""
+        ...
+
+
+@runtime_checkable
+class KeptEvents(EngineSource, Protocol):
+    """A source whose engine keeps events for its readers in something that has a name there. Both
+    take the cursor of the target's stream."""
+
+    def stand_by(self, *, target: TargetRef, cursor: Mapping[str, Any]) -> None:
+        """Helps to keep them while another process reads. Raises ExternalError."""
+        ...
+
+    def forget(self, *, target: TargetRef, cursor: Mapping[str, Any]) -> None:
+        """Has nothing kept any more: nobody reads the target from now on. Raises ExternalError."""
         ...
 
 

@@ -128,19 +128,24 @@ class StoredRuns:
 
     def revisions(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
         """The stored revision of runs, by external id and run id."""
-        wanted, revisions = set(ids), {}
+        return self._column("revision", ids)
+
+    def types(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+        """The stored type of runs, by external id and run id."""
+        return self._column("type", ids)
+
+    def _column(self, column: str, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+        wanted, values = set(ids), {}
         names = sorted({external_id for external_id, _ in wanted})
         for chunk in chunks(names, CHUNK):
             rows = self._runs.filter(external_id__in=chunk)
-            for external_id, run_id, revision in rows.values_list(
-                "external_id", "run_id", "revision"
-            ):
+            for external_id, run_id, value in rows.values_list("external_id", "run_id", column):
                 if (external_id, run_id) in wanted:
-                    revisions[external_id, run_id] = revision
-        return revisions
+                    values[external_id, run_id] = value
+        return values
 
 
-_REF: Final = ("external_id", "run_id", "location", "status", "revision", "created_at")
+_REF: Final = ("external_id", "run_id", "location", "status", "revision", "created_at", "worker")
 
 
 def _refs(runs: QuerySet[JobRun]) -> Iterator[RunRef]:

@@ -21,6 +21,7 @@ from console.loops.contracts import INGEST
 from console.loops.services import tick
 from observability.engines.registry import source_for
 from observability.ingest.claims import ClaimLost, ClaimWatch, StreamClaim, claimed, give_up
+from observability.ingest.kept import KeptStream
 from observability.ingest.reading import catch_up, note_error, read_target
 from observability.ingest.stand_in import StandInThread
 from tenants.models import Target
@@ -50,6 +51,7 @@ class TargetThread(threading.Thread):
         self._stop_all = stop
         self._failures = 0
         self._watch = ClaimWatch()
+        self._kept = KeptStream(target_id)
 
     def ask_to_end(self) -> None:
         """Asks it to end at its next step."""
@@ -64,6 +66,8 @@ class TargetThread(threading.Thread):
         try:
             while self.going():
                 self._turn()
+            if not self._stop_all.is_set():
+                self._kept.forget_unwanted()
         finally:
             connection.close()
 
@@ -76,6 +80,7 @@ class TargetThread(threading.Thread):
                     self.token = claim.token
                     self._read(claim)
                     return
+            self._kept.stand_by()
             self._rest(random.uniform(1.0, 2.0))  # noqa: S311 - spreads replicas, no secret
         except (DatabaseError, InterfaceError) as error:
             log.warning("ingest.database", target=self.target_id, error=str(error))

@@ -5,7 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from observability.engines.contracts import OPEN, STATUS_TIMES, Status, TenantSource
+from observability.engines.contracts import (
+    EARLIER_TYPES,
+    OPEN,
+    STATUS_TIMES,
+    Status,
+    TenantSource,
+)
 from observability.ingest.rules.merge import ATTRIBUTE, RunState
 from observability.jobs.models import ArchiveState, Attribution, JobRun
 from observability.jobs.rules.attribution import Owners
@@ -82,12 +88,15 @@ def write(row: JobRun, state: RunState, owners: Owners) -> None:
     row.key = bounded_id(row.make_key(), 1400)
     known = STATUS_TIMES not in row.attributes
     row.duration_ms = _milliseconds(row.created_at, row.closed_at) if known else None
+    if not (row.type or row.duration_ms):
+        row.duration_ms = None  # only its end was heard
     # What chips are looked up by comes first, the beginning of an id before all: what is long may
     # be cut off.
     row.search = search_words(
         row.external_id[:_BEGINNING],
         row.run_id[:_BEGINNING],
         row.type,
+        str(row.attributes.get(EARLIER_TYPES) or ""),
         row.external_id,
         row.run_id,
         row.worker,

@@ -16,6 +16,7 @@ from console.unstructured import clean
 from observability.engines.contracts import RunEvent, RunSnapshot
 from observability.ingest.context import CHUNK, IngestContext
 from observability.ingest.event_rows import EventRow, event_rows, how_many
+from observability.ingest.folding import fold_events
 from observability.ingest.inline_documents import (
     InlineDocument,
     RunName,
@@ -221,11 +222,15 @@ def store_events(
             rows = []
     insert_events(rows)
     fresh = sum(run.event_count for run, _ in eventful if run.pk in counted)
-    return fresh + _recount([run for run, _ in eventful if run.pk not in counted], now)
+    grown = _recount([run for run, _ in eventful if run.pk not in counted], now)
+    if context.features.most_events is not None:
+        fold_events([run for run, _ in eventful], most=context.features.most_events, now=now)
+    return fresh + grown
 
 
 def _recount(runs: Sequence[JobRun], now: datetime) -> int:
     """Writes the number of events where it is another one; by how many it grew."""
+    by_id = {run.pk: run for run in runs}
     before = {run.pk: run.event_count for run in runs}
     grown: dict[int, list[int]] = {}
     ids, total = list(before), 0
@@ -234,6 +239,7 @@ def _recount(runs: Sequence[JobRun], now: datetime) -> int:
         for pk, number in counted.values_list("run_id").annotate(number=Count("pk")).order_by():
             if number != before[pk]:
                 grown.setdefault(number, []).append(pk)
+                by_id[pk].event_count = number
                 total += number - before[pk]
     for number, changed in grown.items():
         JobRun.objects.filter(pk__in=changed).update(event_count=number, updated_at=now)

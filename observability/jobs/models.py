@@ -13,17 +13,22 @@ from console.access.scoping import TenantScoped
 from console.database.claims import ClaimedQuerySet
 from console.database.holders import LONGEST as LONGEST_HOLDER
 from observability.engines.contracts import (
+    EARLIER_TYPES,
     ENGINE_LABELS,
     LONGEST_MESSAGE,
     LONGEST_TITLE,
     OPEN,
     STATUS_LABELS,
+    STATUS_TIMES,
     RunRef,
     run_key,
 )
 from observability.engines.contracts import Status as _Status
+from observability.engines.durations import format_duration
 from tenants.models import Target, Tenant
 
+UNKNOWN_TYPE = "(type not heard)"
+"""What stands for the type of a run of which nobody told it."""
 ENGINE_CHOICES = [(engine.value, label) for engine, label in ENGINE_LABELS.items()]
 STATUS_CHOICES = [(status.value, label) for status, label in STATUS_LABELS.items()]
 
@@ -147,6 +152,26 @@ class JobRun(models.Model):
         """Whether it has not ended as far as we know."""
         return self.status in OPEN
 
+    @property
+    def title(self) -> str:
+        """Its type as its page calls it, with those that it had before."""
+        earlier = self.attributes.get(EARLIER_TYPES)
+        name = self.type or UNKNOWN_TYPE
+        return f"{earlier} → {name}" if isinstance(earlier, str) and earlier else name
+
+    @property
+    def times_problem(self) -> str:
+        """Why nobody knows how long a run took that has ended; empty where that is known."""
+        stated = self.attributes.get(STATUS_TIMES)
+        if stated:
+            return str(stated)
+        if self.type or self.closed_at is None:
+            return ""
+        if self.began_at is None or self.began_at >= self.closed_at:
+            return "Its start was not heard"
+        ran = format_duration((self.closed_at - self.began_at).total_seconds())
+        return f"Its start was not heard; it ran for {ran}"
+
     def ref(self) -> RunRef:
         """The plain value that sources get."""
         return RunRef(
@@ -157,6 +182,7 @@ class JobRun(models.Model):
             status=_Status(self.status),
             revision=self.revision,
             created_at=self.created_at,
+            worker=self.worker,
         )
 
     def make_key(self) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 
 from console.clients import pool
 from console.clients.celery.client import CeleryClient
+from console.clients.celery.kept_events import PREFIX
 from console.errors import Unreachable
 from deploy.ports import any_free
 from quotas.enforcement.ports import ApplyResult, Observed, Operation, PlacementChanges
@@ -122,6 +124,51 @@ def test_two_workers_share_the_rate_and_a_new_one_is_no_drift(
     assert observed.reset
     assert plane.compare(wanted(3_000), ACME, observed)
     plane.settle(wanted(3_000), ACME)
+
+
+def test_two_workers_of_one_name_share_the_rate_and_are_warned_of(
+    plane: Plane, client: CeleryClient, url: str
+) -> None:
+    name = "same@limits"
+    with celery_worker(url, "same-tasks", name=name, processes=1):
+        alone = probed(plane.target)
+        same = replace(ACME, id=3, location="same-tasks")
+        alone.settle(wanted(3_000), same)
+        assert set(rates(client, name).values()) == {"+3.000000000/s"}
+        with celery_worker(url, "same-tasks", name=name, processes=1):
+            again = probed(plane.target)
+            health = again.adapter.probe(target=again.target)
+            assert any("2 workers call themselves same@limits" in say for say in health.warnings)
+            observed = again.see(same)
+            assert observed.reset  # the second has begun, and has no rate yet
+            again.settle(wanted(3_000), same)
+            assert set(rates(client, name).values()) == {"+1.500000000/s"}
+            observed = again.see(same)
+            assert [item.hard for item in observed.usage] == [3_000]
+            assert any("2 workers call themselves" in say for say in observed.warnings)
+            assert seconds_of(client, 30, "same-tasks") >= (30 - BURST) / 3
+    plane.settle(wanted(None), ACME)
+
+
+BURST = 6
+"""Tasks that may start above the rate at the beginning: the first of each worker, and what was late
+on a slow machine."""
+
+
+def seconds_of(client: CeleryClient, number: int, queue: str) -> float:
+    """How long it takes from the start of the first to that of the last of so many tasks."""
+    batches = client.events().batches(queue=f"{PREFIX}{uuid4().hex}", within=0.2)  # clock: then on
+    next(batches)
+    ids = {client.send("pipeline.extract", args=[1], queue=queue).uuid for _ in range(number)}
+    starts: dict[str, float] = {}
+    for batch in batches:
+        for event in batch.events:
+            if event.type == "task-started" and event.uuid in ids:
+                starts[event.uuid] = event.us / 1e6
+        if len(starts) == number:
+            break
+    batches.close()
+    return max(starts.values()) - min(starts.values())
 
 
 def test_suspending_stops_the_queue_and_resuming_starts_it(

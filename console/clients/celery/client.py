@@ -31,7 +31,7 @@ class CeleryClient:
         """`endpoint` is the broker's URL without a password, or `credential` a reference to it."""
         self._broker = Broker(endpoint, credential=credential, timeout=timeout)
         self._namespace = control_exchange
-        self._hosts: set[str] = set()
+        self._hosts: dict[str, int] = {}
         self._events = EventStream(self._broker, exchange=event_exchange)
 
     def __repr__(self) -> str:

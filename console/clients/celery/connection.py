@@ -38,17 +38,17 @@ class Broker:
 
     def __init__(self, endpoint: str, *, credential: str = "", timeout: float = 10.0) -> None:
         """`endpoint` is a URL without a password; `credential` a reference to one with it."""
-        self._endpoint = endpoint
-        self._credential = credential
+        self.endpoint = endpoint
+        self.credential = credential
         self.timeout = timeout
 
     def __repr__(self) -> str:
-        return f"Broker({_USERINFO.sub('', self._endpoint) or self._credential})"
+        return f"Broker({_USERINFO.sub('', self.endpoint) or self.credential})"
 
     def _url(self) -> Secret:
-        if self._credential:
-            return credentials.parse_secret(self._credential).read()
-        return Secret(self._endpoint)
+        if self.credential:
+            return credentials.parse_secret(self.credential).read()
+        return Secret(self.endpoint)
 
     def connection(self) -> Any:
         """A kombu connection that is open. Raises ExternalError within about `timeout`, or what is

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 from uuid import uuid4
 
@@ -19,15 +20,19 @@ import kombu
 from console import deadline
 from console.clients.celery.records import TaskOnWorker, TaskType, WorkerStats
 from console.errors import Refused
+from console.unstructured import mapping, mappings, number, sequence, text, whole
 
 NAMESPACE: Final = "celery"
 WAIT: Final = 1.0
 """Seconds that workers have to answer."""
 GRACE: Final = 0.2
 """Seconds for new workers to answer when all known ones have."""
+LONGEST: Final = 1000
+"""Letters of a name that workers tell."""
 _TYPE: Final = re.compile(r"^(?P<name>\S+)(?: \[(?P<info>.*)\])?$")
 _RATE: Final = re.compile(r"rate_limit=(\S+)")
-Replies = dict[str, Any]
+Replies = dict[str, list[Any]]
+"""What each node name answered: more than once where workers share it."""
 
 
 class Control:
@@ -39,12 +44,12 @@ class Control:
         *,
         namespace: str = NAMESPACE,
         wait: float = WAIT,
-        expected: set[str] | None = None,
+        expected: dict[str, int] | None = None,
     ) -> None:
-        """`namespace` is the app's control exchange; `expected` who answered last time, which is
-        kept up to date."""
+        """`namespace` is the app's control exchange; `expected` how many answered last time by node
+        name, which is kept up to date."""
         self._connection = connection
-        self._expected = set() if expected is None else expected
+        self._expected: dict[str, int] = {} if expected is None else expected
         self._namespace = namespace
         self._wait = wait
 
@@ -55,42 +60,58 @@ class Control:
         return tuple(sorted(self._ask("ping", to=to)))
 
     def active_queues(self, *, to: Sequence[str] | None = None) -> dict[str, tuple[str, ...]]:
-        """The queues that each worker consumes, by node name."""
+        """The queues that each worker consumes, by node name; of all workers that share it."""
         return {
-            host: tuple(sorted(str(queue["name"]) for queue in answer))
-            for host, answer in self._ask("active_queues", to=to).items()
-            if isinstance(answer, list)
+            host: tuple(sorted({name for answer in answers for name in _names(answer)}))
+            for host, answers in self._ask("active_queues", to=to).items()
+            if any(isinstance(answer, list) for answer in answers)
         }
 
     def registered(self, *, to: Sequence[str] | None = None) -> dict[str, tuple[TaskType, ...]]:
-        """The task types that each worker knows, with their rate limits; Celery's own left out."""
+        """The task types that each worker knows, with their rate limits; Celery's own left out.
+        Where workers share a node name, a rate that one of them does not have counts as none."""
         query = {"taskinfoitems": ["rate_limit"]}
         return {
-            host: tuple(_task_type(str(line)) for line in answer)
-            for host, answer in self._ask("registered", query, to=to).items()
-            if isinstance(answer, list)
+            host: _shared([_task_types(answer) for answer in answers if isinstance(answer, list)])
+            for host, answers in self._ask("registered", query, to=to).items()
+            if any(isinstance(answer, list) for answer in answers)
         }
 
     def stats(self, *, to: Sequence[str] | None = None) -> dict[str, WorkerStats]:
-        """Process id, uptime and size of each worker."""
-        return {
-            host: _stats(answer)
-            for host, answer in self._ask("stats", to=to).items()
-            if isinstance(answer, dict) and "pid" in answer
-        }
+        """Process id, uptime and size of each worker; `workers` are those that share the name."""
+        stats: dict[str, WorkerStats] = {}
+        for host, answers in self._ask("stats", to=to).items():
+            each = [one for answer in answers if (one := _stats(answer)) is not None]
+            if each:
+                # The youngest may not have what it was told before; the lowest number stays.
+                stats[host] = replace(
+                    min(each, key=lambda one: one.pid),
+                    uptime=min(one.uptime for one in each),
+                    processes=sum(one.processes for one in each),
+                    workers=len(each),
+                )
+        return stats
 
     def tasks(self, *, to: Sequence[str] | None = None) -> dict[str, TaskOnWorker]:
         """Every task that a worker has now, by task id."""
-        tasks: dict[str, TaskOnWorker] = {}
-        for state in ("scheduled", "reserved", "active"):
-            for host, answer in self._ask(state, to=to).items():
-                for task in answer if isinstance(answer, list) else ():
-                    request = task.get("request", task) if isinstance(task, dict) else {}
-                    uuid = str(request.get("id") or "")
-                    if uuid:
-                        name = str(request.get("name") or request.get("type") or "")
-                        tasks[uuid] = TaskOnWorker(uuid, name, host, state)
-        return tasks
+        return {task.uuid: task for tasks in self.tasks_by_worker(to=to).values() for task in tasks}
+
+    def tasks_by_worker(
+        self, *, to: Sequence[str] | None = None
+    ) -> dict[str, tuple[TaskOnWorker, ...]]:
+        """Every task that each worker has now, by node name: workers that answered all that they
+        were asked."""
+        by_state = {state: self._ask(state, to=to) for state in ("scheduled", "reserved", "active")}
+        hosts = set.intersection(*(set(replies) for replies in by_state.values()))
+        return {
+            host: tuple(
+                task
+                for state, replies in by_state.items()
+                for answer in replies[host]
+                for task in _tasks(answer, host, state)
+            )
+            for host in sorted(hosts)
+        }
 
     # -- orders -----------------------------------------------------------------------------------
 
@@ -112,7 +133,8 @@ class Control:
         """Has all workers refuse a task, and (`terminate`) kill the process that runs it. What each
         worker that answered said; a task that is still in the queue is refused when it comes."""
         order = {"task_id": uuid, "terminate": terminate, "signal": signal if terminate else None}
-        return {host: _answer_text(answer) for host, answer in self._ask("revoke", order).items()}
+        replies = self._ask("revoke", order)
+        return {host: _answer_text(answers[0]) for host, answers in replies.items()}
 
     def enable_events(self, *, to: Sequence[str] | None = None) -> tuple[str, ...]:
         """Has workers send task events (as `-E` does); those that answered."""
@@ -126,11 +148,11 @@ class Control:
             return
         answers = self._ask(command, arguments, to=to)
         for host in to:
-            answer = answers.get(host)
-            if answer is None:
+            if not answers.get(host):
                 raise Refused(f"worker {host} did not answer {command}", code="no_answer")
-            if isinstance(answer, dict) and "error" in answer:
-                raise Refused(f"worker {host} refused {command}: {_answer_text(answer)}")
+            for answer in answers[host]:
+                if isinstance(answer, dict) and "error" in answer:
+                    raise Refused(f"worker {host} refused {command}: {_answer_text(answer)}")
 
     def _ask(
         self,
@@ -146,7 +168,8 @@ class Control:
 
         def take(body: Any, message: Any) -> None:
             if message.headers.get("ticket", ticket) == ticket and isinstance(body, dict):
-                replies.update(body)
+                for host, answer in body.items():
+                    replies.setdefault(str(host), []).append(answer)
 
         untyped: Any = kombu
         channel = self._connection.default_channel
@@ -167,10 +190,10 @@ class Control:
         )
         with consumer:
             self._publish(channel, command, dict(arguments or {}), to, ticket, back.name)
-            self._collect(replies, None if to is None else set(to))
+            self._collect(replies, to)
         if to is None:
             self._expected.clear()
-            self._expected.update(replies)
+            self._expected.update({host: len(answers) for host, answers in replies.items()})
         with suppress(Exception):
             channel.after_reply_message_received(queue.name)
         return replies
@@ -205,11 +228,18 @@ class Control:
             retry=False,
         )
 
-    def _collect(self, replies: Replies, wanted: set[str] | None) -> None:
+    def _collect(self, replies: Replies, to: Sequence[str] | None) -> None:
+        """Until those who are named have answered, each as often as workers share its name; of all
+        until a moment after everybody has who did last time."""
+        wanted = dict(self._expected) if to is None else {h: self._expected.get(h, 1) for h in to}
         ends, everybody = time.monotonic() + deadline.bounded(self._wait), False
-        while wanted is None or not wanted <= replies.keys():
-            if wanted is None and not everybody and self._expected:
-                everybody = self._expected <= replies.keys()
+        while True:
+            if not everybody and wanted:
+                everybody = all(
+                    len(replies.get(host, ())) >= number for host, number in wanted.items()
+                )
+                if everybody and to is not None:
+                    return
                 if everybody:
                     ends = min(ends, time.monotonic() + GRACE)
             left = ends - time.monotonic()
@@ -219,22 +249,53 @@ class Control:
                 self._connection.drain_events(timeout=left)
 
 
-def _task_type(line: str) -> TaskType:
-    match = _TYPE.match(line)
-    if match is None:
-        return TaskType(line)
-    rate = _RATE.search(match["info"] or "")
-    return TaskType(match["name"], rate[1] if rate else "")
+def _names(answer: Any) -> list[str]:
+    names = (text(queue.get("name"), LONGEST) for queue in mappings(answer))
+    return [name for name in names if name]
 
 
-def _stats(answer: Mapping[str, Any]) -> WorkerStats:
-    pool = answer.get("pool") or {}
+def _task_types(answer: Any) -> dict[str, str]:
+    """Rate limit by name."""
+    rates: dict[str, str] = {}
+    for line in sequence(answer):
+        match = _TYPE.match(text(line, LONGEST))
+        if match is not None:
+            rate = _RATE.search(match["info"] or "")
+            rates[match["name"]] = rate[1] if rate else ""
+    return rates
+
+
+def _shared(rates: Sequence[Mapping[str, str]]) -> tuple[TaskType, ...]:
+    """The types of workers that share a node name, each with the rate that all of them have."""
+    names = dict.fromkeys(name for of_worker in rates for name in of_worker)
+    types = []
+    for name in names:
+        different = {of_worker[name] for of_worker in rates if name in of_worker}
+        types.append(TaskType(name, different.pop() if len(different) == 1 else ""))
+    return tuple(types)
+
+
+def _stats(answer: Any) -> WorkerStats | None:
+    of_worker = mapping(answer)
+    pid, pool = whole(of_worker.get("pid")), mapping(of_worker.get("pool"))
+    if pid is None:
+        return None
+    kind = text(pool.get("implementation"), LONGEST).partition(":")[0].rpartition(".")[2]
     return WorkerStats(
-        pid=int(answer["pid"]),
-        uptime=float(answer.get("uptime") or 0),
-        processes=int(pool.get("max-concurrency") or 1),
-        total={str(name): int(number) for name, number in (answer.get("total") or {}).items()},
+        pid=pid,
+        uptime=number(of_worker.get("uptime")) or 0.0,
+        processes=max(whole(pool.get("max-concurrency")) or 1, 1),
+        pool=kind,
     )
+
+
+def _tasks(answer: Any, host: str, state: str) -> Iterator[TaskOnWorker]:
+    for task in mappings(answer):
+        request = mapping(task.get("request", task))
+        uuid = text(request.get("id"), LONGEST)
+        if uuid:
+            name = text(request.get("name"), LONGEST) or text(request.get("type"), LONGEST)
+            yield TaskOnWorker(uuid, name, host, state)
 
 
 def _answer_text(answer: Any) -> str:

@@ -1,7 +1,8 @@
-"""Listening to the task events of one broker: fast, in batches, for as long as anybody asks.
+"""Reading the task events of one broker: fast, in batches, for as long as anybody asks.
 
-The subscription outlives a pause between two readers of this process (`LINGER` seconds): the
-broker keeps for us what comes meanwhile, so that nobody has to mark a gap for having stored a page.
+The broker keeps them meanwhile, in a queue of ours that has a name: whoever reads after a reader
+was killed goes on where the last stored batch ended. See redis_events.py and amqp_events.py for
+how, and for how much is kept.
 """
 
 from __future__ import annotations
@@ -12,53 +13,37 @@ import threading
 import time
 from collections.abc import Generator, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Final
-from uuid import uuid4
-
-import kombu
-import orjson
+from typing import Final, Protocol
 
 from console.backoff import backoff
+from console.clients.celery import keeping
+from console.clients.celery.amqp_events import AmqpEvents
 from console.clients.celery.connection import Broker
-from console.clients.celery.records import CeleryEvent, EventBatch, Outage
+from console.clients.celery.keeping import Wanted
+from console.clients.celery.kept_events import now_us
+from console.clients.celery.records import EventBatch, MessagesRead, Outage
+from console.clients.celery.redis_events import RedisEvents
 from console.errors import ExternalError, Unreachable
 
 EXCHANGE: Final = "celeryev"
 LINGER: Final = 30.0
+"""Seconds for which a connection stays open for the next reader of this process."""
 PATIENCE: Final = 20.0
 """Seconds for which a lost broker is tried again before whoever reads is told."""
-_QUIET: Final = 10.0
-"""Seconds of silence after which we make sure that the connection is still one."""
-_STEP: Final = 0.2
-_PAUSE: Final = 0.05
-"""Seconds of silence behind the last event, after which a batch is told."""
 
 
-def _now_us() -> int:
-    return time.time_ns() // 1000
+class _Reader(Protocol):
+    """One open connection that reads events."""
 
+    def begin(self, position: str, at_us: int) -> tuple[Outage, ...]: ...
 
-def event_of(raw: Any) -> CeleryEvent | None:
-    """One event as it came over the wire; None when it is none."""
-    try:
-        kind, at = raw["type"], raw["timestamp"]
-        return CeleryEvent(
-            kind, round(at * 1_000_000), raw.get("hostname") or "", raw.get("uuid") or "", raw
-        ) if isinstance(kind, str) else None  # fmt: skip
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
-        return None
+    def stored(self, position: str) -> None: ...
 
+    def read(self, most: int, within: float) -> MessagesRead: ...
 
-@dataclass(slots=True)
-class _Listening:
-    """An open subscription. `heard_us` is the last time that we know we were subscribed."""
+    def close(self) -> None: ...
 
-    connection: Any
-    consumer: Any
-    since_us: int
-    heard_us: int
-    checked: float
+    def delete(self) -> None: ...
 
 
 class EventStream:
@@ -68,42 +53,74 @@ class EventStream:
         """Nothing is connected yet."""
         self._broker = broker
         self._exchange = exchange
-        self._open: _Listening | None = None
-        self._waiting: list[CeleryEvent] = []
-        self._strange = 0
+        self._open: _Reader | None = None
+        self.queue = ""
+        """What the broker calls what was read last."""
+        self._position = ""
+        self._at_us = 0
+        self._needs_no_keeper = False
         self._reading = threading.Lock()
         self._closing: threading.Timer | None = None
 
     def batches(
-        self, *, most: int = 2000, within: float = 1.0
+        self,
+        *,
+        queue: str,
+        position: str = "",
+        at_us: int = 0,
+        most: int = 2000,
+        within: float = 1.0,
     ) -> Generator[EventBatch, None, None]:
         """Batches of up to about `most` events, each closed after `within` seconds at the latest
         (so an empty one comes when nothing happens), or when nothing came for a moment, for ever.
 
-        The first batch says since when we listen. A lost broker is tried again with backoff for
-        `PATIENCE` seconds; then ExternalError. Stopping to iterate keeps the subscription for
-        `LINGER` seconds.
+        `queue` is what the broker calls what it keeps for this reader and those that follow it.
+        Everything until `position` (empty: from now on) and `at_us` was stored before; what is
+        stored while this goes on is said by `stored`. A lost broker is tried again with backoff for
+        `PATIENCE` seconds; then ExternalError. Stopping to iterate keeps the connection for
+        `LINGER` seconds, and the queue until `delete`.
         """
         if not self._reading.acquire(blocking=False):
             raise Unreachable("somebody else in this process reads these events")
         try:
             self._stay()
-            yield from self._forever(most, within)
+            yield from self._forever(queue, position, at_us, most, within)
         finally:
             self._leave_soon()
             self._reading.release()
 
+    def stored(self, position: str) -> None:
+        """Everything until there is stored: the broker need not keep it any more."""
+        if self._open is not None:
+            self._open.stored(position)
+
+    def keep(self, queue: str) -> None:
+        """Has events kept for a reader elsewhere: a second keeper loses nothing with the first.
+        Raises ExternalError."""
+        if self._needs_no_keeper or keeping.is_kept(self._wanted(queue)):
+            return
+        with self._broker.connected() as connection:
+            self._needs_no_keeper = not _keeps_nothing(connection)
+        if not self._needs_no_keeper:
+            keeping.keep(self._wanted(queue))
+
+    def delete(self, queue: str) -> None:
+        """Has the broker keep nothing any more. Raises ExternalError."""
+        self.close()
+        reader = self._reader(queue)
+        try:
+            reader.delete()
+        finally:
+            reader.close()
+
     def close(self) -> None:
-        """Ends the subscription."""
+        """Closes the connection; the broker keeps on."""
         self._stay()
         opened, self._open = self._open, None
         if opened is not None:
-            with suppress(Exception):
-                opened.consumer.cancel()
-            with suppress(Exception):
-                opened.connection.release()
+            opened.close()
 
-    # -- the life of the subscription ---------------------------------------------------------
+    # -- the life of the connection -----------------------------------------------------------
 
     def _stay(self) -> None:
         if self._closing is not None:
@@ -126,41 +143,42 @@ class EventStream:
             finally:
                 self._reading.release()
 
-    def _listen(self) -> _Listening:
-        untyped: Any = kombu
+    def _wanted(self, queue: str) -> Wanted:
+        broker = self._broker
+        return Wanted(
+            key=queue,
+            stream=queue,
+            endpoint=broker.endpoint,
+            credential=broker.credential,
+            timeout=broker.timeout,
+            exchange=self._exchange,
+        )
+
+    def _reader(self, queue: str) -> _Reader:
         connection = self._broker.connection()
         try:
             with self._broker.errors():
-                channel = connection.default_channel
-                fanout = connection.transport.driver_type == "redis"
-                exchange = untyped.Exchange(self._exchange, type="fanout" if fanout else "topic")
-                queue = untyped.Queue(
-                    f"celeryev.headroom-{uuid4().hex}",
-                    exchange=exchange,
-                    routing_key="#",
-                    exclusive=True,  # RabbitMQ 4.3 refuses what is neither durable nor exclusive
-                    auto_delete=True,
-                    durable=False,
-                    expires=60.0,
+                if _keeps_nothing(connection):
+                    return RedisEvents(self._broker, self._wanted(queue), connection)
+                return AmqpEvents(
+                    self._broker, exchange=self._exchange, queue=queue, connection=connection
                 )
-                consumer = untyped.Consumer(
-                    channel, [queue], no_ack=True, on_message=self._take, accept=["json"]
-                )
-                consumer.consume()
-                self._read_events(connection, _STEP)  # a Redis subscribes with the first look
         except BaseException:
             with suppress(Exception):
                 connection.release()
             raise
-        now = _now_us()
-        return _Listening(connection, consumer, now, now, time.monotonic())
 
-    def _connected(self, heard_us: int | None, cause: str) -> Outage | None:
-        """Connects with backoff; what was missed when we had been connected before."""
+    def _begin(self, queue: str, position: str, at_us: int) -> tuple[Outage, ...]:
+        """Connects with backoff; what is missing since `at_us`."""
         began, failures = time.monotonic(), 0
         while True:
             try:
-                self._open = self._listen()
+                reader = self._reader(queue)
+                try:
+                    outages = reader.begin(position, at_us)
+                except BaseException:
+                    reader.close()
+                    raise
             except ExternalError as error:
                 failures += 1
                 spread = random.uniform(0.7, 1.3)  # noqa: S311 - jitter
@@ -169,89 +187,53 @@ class EventStream:
                     raise
                 time.sleep(pause)
                 continue
-            return None if heard_us is None else Outage(heard_us, self._open.since_us, cause)
+            self._open, self.queue = reader, queue
+            return outages
 
-    # -- reading --------------------------------------------------------------------------------
+    # -- reading ------------------------------------------------------------------------------
 
-    def _forever(self, most: int, within: float) -> Iterator[EventBatch]:
-        outage: Outage | None = None
-        fresh = self._open is None
+    def _forever(
+        self, queue: str, position: str, at_us: int, most: int, within: float
+    ) -> Iterator[EventBatch]:
+        outages: tuple[Outage, ...] = ()
+        if self._open is not None and (queue, position) != (self.queue, self._position):
+            self.close()  # what was read last was not stored: it is read again
         if self._open is None:
-            self._connected(None, "")
+            outages = self._begin(queue, position, at_us)
+            self._position, self._at_us = position, at_us or now_us()
+            yield EventBatch((), self._at_us, position, caught_up=False, outages=outages)
         while True:
+            if self._open is None:
+                raise Unreachable("the connection was closed")
             try:
-                if not fresh:
-                    self._fill(most, within)
+                read = self._open.read(most, within)
             except ExternalError as error:
-                outage = self._again(error)
-            fresh = False
-            yield self._batch(outage)
-            outage = None
+                self.close()
+                if not error.retryable:
+                    raise
+                cause = f"The connection to the broker was lost ({error.message})"
+                missing = self._begin(queue, self._position, self._at_us)
+                outages = self._open_again(missing, cause)
+                yield EventBatch((), self._at_us, self._position, caught_up=False, outages=outages)
+                continue
+            self._position, self._at_us = read.position, max(read.at_us, self._at_us)
+            yield EventBatch(
+                tuple(read.events),
+                self._at_us,
+                self._position,
+                read.caught_up,
+                tuple(read.outages),
+                tuple(read.unreadable),
+            )
 
-    def _again(self, error: ExternalError) -> Outage | None:
-        last_us = self._open.heard_us if self._open is not None else _now_us()
-        self.close()
-        if not error.retryable:
-            raise error
-        return self._connected(last_us, f"The connection to the broker was lost ({error.message})")
+    def _open_again(self, missing: tuple[Outage, ...], cause: str) -> tuple[Outage, ...]:
+        """What may be missing after the connection was lost. An AMQP broker that was started again
+        has lost the messages that its queue held in memory, and does not say so."""
+        if missing or isinstance(self._open, RedisEvents):
+            return missing
+        return (Outage(self._at_us, max(now_us(), self._at_us), cause),)
 
-    def _fill(self, most: int, within: float) -> None:
-        opened = self._open
-        if opened is None:
-            raise Unreachable("the subscription was closed")
-        deadline = time.monotonic() + within
-        with self._broker.errors():
-            while len(self._waiting) < most:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    break
-                before = len(self._waiting)
-                self._read_events(opened.connection, min(left, _PAUSE if self._waiting else _STEP))
-                if len(self._waiting) > before:
-                    opened.heard_us = _now_us()
-                    opened.checked = time.monotonic()
-                elif self._waiting:
-                    break  # a pause: what came is told now
-            self._make_sure(opened)
 
-    def _batch(self, outage: Outage | None) -> EventBatch:
-        events, self._waiting = tuple(self._waiting), []
-        strange, self._strange = self._strange, 0
-        since = self._open.since_us if self._open is not None else _now_us()
-        return EventBatch(events, _now_us(), since, outage, strange)
-
-    @staticmethod
-    def _read_events(connection: Any, seconds: float) -> None:
-        with suppress(TimeoutError):
-            connection.drain_events(timeout=max(seconds, 0.01))
-
-    @staticmethod
-    def _make_sure(opened: _Listening) -> None:
-        """A half-open connection is silent for ever: ask it for a sign of life."""
-        if time.monotonic() - opened.checked < _QUIET:
-            return
-        opened.checked = time.monotonic()
-        transport = opened.connection.transport
-        if opened.connection.supports_heartbeats:
-            opened.connection.heartbeat_check(rate=1)
-        elif hasattr(transport, "cycle"):
-            opened.connection.default_channel.client.ping()
-            transport.cycle.maybe_check_subclient_health()
-        opened.heard_us = _now_us()
-
-    def _take(self, message: Any) -> None:
-        """Called for each message: an event, or a list of them."""
-        try:
-            body = message.body
-            if message.content_type != "application/json":
-                raise ValueError("not JSON")
-            decoded = orjson.loads(body)
-        except (ValueError, TypeError):
-            self._strange += 1
-            return
-        for raw in decoded if isinstance(decoded, list) else (decoded,):
-            event = event_of(raw)
-            if event is None:
-                self._strange += 1
-            else:
-                self._waiting.append(event)
+def _keeps_nothing(connection: object) -> bool:
+    """Whether the broker's event exchange has no queues."""
+    return bool(connection.transport.driver_type == "redis")  # type: ignore[attr-defined]  # kombu's

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 
 class CeleryEvent(NamedTuple):
     """One event of the `celery events` protocol.
 
-    `type` is as `task-started`, `us` the sender's time in microseconds since 1970, `hostname` who
+    `type` is as `task-started`, `us` when it happened in microseconds since 1970, `hostname` who
     sent it (a worker's node name), `uuid` the task's id (empty for worker events), and `fields`
-    everything that came, as it came.
+    everything that came and could be read, as it came. `heard_us` is when it came to us, by our own
+    clock; `told` is the sender's time as it came, which tells the same event again.
     """
 
     type: str
@@ -20,30 +21,56 @@ class CeleryEvent(NamedTuple):
     hostname: str
     uuid: str
     fields: Mapping[str, Any]
+    heard_us: int = 0
+    told: int | str = ""
+
+
+class UnreadableEvent(NamedTuple):
+    """An event that was set aside, or of which a value was left out: `problem` says why. What it
+    says of itself may be empty."""
+
+    uuid: str
+    hostname: str
+    type: str
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A time in which nobody listened, in microseconds since 1970, and why."""
+    """A time of which events may be missing, in microseconds since 1970, and why."""
 
     from_us: int
     to_us: int
     cause: str
 
 
+@dataclass(slots=True)
+class MessagesRead:
+    """What a reader of one broker came to: see EventBatch."""
+
+    events: list[CeleryEvent]
+    unreadable: list[UnreadableEvent]
+    outages: list[Outage]
+    position: str
+    at_us: int = 0
+    caught_up: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class EventBatch:
     """Some events in the order of their arrival.
 
-    `at_us` is when the batch was closed: we listened until then, since `since_us`. `outage` is set
-    on the first batch after a connection was lost; `strange` counts messages that were no events.
+    `at_us` is the time up to which everything was heard: now where nothing more waits
+    (`caught_up`). Whoever has stored the batch goes on from `position`. `outages` are times of
+    which something may be missing; `unreadable` is what could not be read.
     """
 
     events: tuple[CeleryEvent, ...]
     at_us: int
-    since_us: int
-    outage: Outage | None = None
-    strange: int = 0
+    position: str = ""
+    caught_up: bool = True
+    outages: tuple[Outage, ...] = ()
+    unreadable: tuple[UnreadableEvent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +83,15 @@ class TaskType:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStats:
-    """One worker process: `uptime` in seconds, `processes` that run tasks side by side."""
+    """One worker: `uptime` in seconds, `processes` that run tasks side by side, `pool` by what
+    (prefork, solo, threads, …; empty where it does not say). `workers` is how many share its node
+    name: then these are the figures of all of them, with the shortest uptime."""
 
     pid: int
     uptime: float
     processes: int
-    total: Mapping[str, int] = field(default_factory=dict)
+    pool: str = ""
+    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from console.clients.celery.recorded_arguments import was_cut
 from console.clients.celery.records import CeleryEvent
-from observability.engines.celery.failures import root_message
+from console.unstructured import whole
+from observability.engines.celery.failures import retry_reason, root_message
 from observability.engines.contracts import (
     LONGEST_MESSAGE,
     LONGEST_TITLE,
@@ -20,6 +21,9 @@ from observability.engines.contracts import (
 )
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+CHORD_UNLOCK: Final = "celery.chord_unlock"
+"""Celery's own task that is tried again until all tasks of a chord are done."""
+CHORD_WAITS: Final = "Waits for the other tasks of its chord"
 _MOST_TRACEBACK: Final = 6000
 _MOST_VALUE: Final = 1000
 _SENT: Final = ("args", "kwargs", "queue", "retries", "eta", "expires", "root_id", "parent_id")
@@ -38,14 +42,17 @@ def microseconds(at: datetime) -> int:
     return (at - EPOCH) // timedelta(microseconds=1)
 
 
-def row_of(event: CeleryEvent, attempt: int) -> RunEvent | None:
-    """The row of an event; None for one that says nothing of its own (labels)."""
+def row_of(event: CeleryEvent, attempt: int, *, name: str = "") -> RunEvent | None:
+    """The row of an event; None for one that says nothing of its own (labels). `name` is the task's
+    as far as it is known."""
     words = _WORDS.get(event.type)
     if words is None:
         return None
     kind, title, message, detail = words(event.fields)
+    if name == CHORD_UNLOCK and event.type == "task-retried":
+        kind, title, message, detail = EventKind.WAITING, CHORD_WAITS, "", {}
     return RunEvent(
-        key=f"{event.type}:{event.us}:{event.hostname}"[:160],
+        key=f"{event.type}:{event.told}:{event.hostname}"[:160],
         seq=event.us,
         at=moment(event.us),
         kind=kind,
@@ -55,6 +62,19 @@ def row_of(event: CeleryEvent, attempt: int) -> RunEvent | None:
         actor="" if event.type == "task-revoked" else event.hostname[:255],
         message=message[:LONGEST_MESSAGE],
         detail=detail,
+    )
+
+
+def earlier_name_event(event: CeleryEvent, before: str, name: str) -> RunEvent:
+    """Says that a task was replaced by another one, which goes on under its id."""
+    return RunEvent(
+        key=f"replaced:{event.told}:{event.hostname}"[:160],
+        seq=event.us - 1,
+        at=moment(event.us),
+        kind=EventKind.NOTE,
+        title=f"Replaced by {name}, which goes on under the same id"[:LONGEST_TITLE],
+        actor=event.hostname[:255],
+        detail={"replaced": before[:_MOST_VALUE], "by": name[:_MOST_VALUE]},
     )
 
 
@@ -115,7 +135,9 @@ def _failed(fields: Fields) -> Words:
 
 
 def _retried(fields: Fields) -> Words:
-    message, why = root_message(fields)
+    message, why = retry_reason(fields)
+    if why is FailureKind.NONE:
+        return EventKind.RETRY, "Asked to be tried again", "", _failure(fields)
     lost = why is FailureKind.WORKER_LOST
     title = "Lost with its process, to be tried again" if lost else "Failed, to be tried again"
     return EventKind.ATTEMPT_FAILED, title, message, _failure(fields)
@@ -139,7 +161,7 @@ def _rejected(fields: Fields) -> Words:
     detail = _given(fields, "requeue")
     if fields.get("requeue"):
         return EventKind.ATTEMPT_FAILED, "Given back to the queue", "", detail
-    return EventKind.NOTE, "Rejected, not to be delivered again", "", detail
+    return EventKind.FAILED, "Rejected by the task, not to be delivered again", "", detail
 
 
 def _cancelled(fields: Fields) -> Words:
@@ -155,11 +177,6 @@ def _progress(fields: Fields) -> Words:
     if done is not None:
         title = f"Checkpoint {done}" + (f" of {total}" if total is not None else "")
     return EventKind.CHECKPOINT, title, text, _given(fields, "done", "total")
-
-
-def whole(value: Any) -> int | None:
-    """A whole number from outside; None for anything else."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 _WORDS: Final[Mapping[str, Callable[[Fields], Words]]] = {

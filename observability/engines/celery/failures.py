@@ -36,6 +36,15 @@ def root_message(fields: Mapping[str, Any]) -> tuple[str, FailureKind]:
     return text[:LONGEST_MESSAGE], _KINDS.get(kind, FailureKind.APPLICATION)
 
 
+def retry_reason(fields: Mapping[str, Any]) -> tuple[str, FailureKind]:
+    """The same of an attempt that is to be repeated; empty where a task asked for that without an
+    exception, as one that polls does."""
+    text = str(fields.get("exception") or "")
+    if text == "None" or text.startswith("Retry("):
+        return "", FailureKind.NONE
+    return root_message(fields)
+
+
 def _from_repr(text: str) -> tuple[str, str]:
     match = _REPR.match(text.strip())
     if match is None:

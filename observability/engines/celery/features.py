@@ -13,4 +13,5 @@ FEATURES: Final = EngineFeatures(
     limit_planes=frozenset({Plane.CELERY}),
     keeps_history=False,
     repeats_calls=True,
+    most_events=800,
 )

@@ -1,19 +1,20 @@
 """Many events of many tasks as a few looks at runs.
 
 How late a look is, is said by its `revision`, see revisions. What is remembered of a task between
-batches is the number of its attempt; it is bounded, and found again in our rows.
+batches is the number of its attempt and its name; it is bounded, and found again in our rows.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, TypeVar
 
 from console.chunks import chunks
 from console.clients.celery.records import CeleryEvent
-from observability.engines.celery.events import moment, row_of, whole
+from console.unstructured import whole
+from observability.engines.celery.events import earlier_name_event, moment, row_of
+from observability.engines.celery.facts import TaskFacts, hold_of, learn, situation
 from observability.engines.celery.failures import root_message
 from observability.engines.celery.revisions import (
     ENDED,
@@ -27,17 +28,18 @@ from observability.engines.celery.revisions import (
     with_worker,
 )
 from observability.engines.contracts import (
+    EARLIER_TYPES,
+    SITUATION,
     FailureKind,
-    LinkKind,
-    Progress,
-    RunEvent,
+    Hold,
+    RunRef,
     RunSnapshot,
     Status,
-    run_key,
 )
 from observability.engines.ports import KnownRuns
 
 REMEMBERED: Final = 50_000
+T = TypeVar("T")
 
 _STATES: Final[Mapping[str, tuple[int, Status]]] = {
     "task-sent": (SENT, Status.WAITING),
@@ -50,24 +52,8 @@ _STATES: Final[Mapping[str, tuple[int, Status]]] = {
     "task-succeeded": (ENDED, Status.SUCCEEDED),
     "task-failed": (ENDED, Status.FAILED),
     "task-revoked": (ENDED, Status.CANCELLED),
+    "task-rejected": (ENDED, Status.FAILED),
 }
-
-
-@dataclass(slots=True)
-class _TaskState:
-    """What a batch says of one task."""
-
-    revision: Revision
-    status: Status
-    created_us: int
-    began_us: int | None = None
-    closed_us: int | None = None
-    attempts: int | None = None
-    known: dict[str, Any] = field(default_factory=dict)
-    attributes: dict[str, Any] = field(default_factory=dict)
-    links: dict[LinkKind, str] = field(default_factory=dict)
-    progress: Progress | None = None
-    rows: list[RunEvent] = field(default_factory=list)
 
 
 class Fold:
@@ -79,6 +65,7 @@ class Fold:
         self.queues: dict[str, str] = {}
         self._revisions: OrderedDict[str, Revision] = OrderedDict()
         self._begun: OrderedDict[str, int] = OrderedDict()
+        self._names: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         self._remembered = remembered
 
     def runs(self, events: Iterable[CeleryEvent], known: KnownRuns) -> list[RunSnapshot]:
@@ -88,29 +75,53 @@ class Fold:
             key=lambda event: event.us,
         )
         self._recall(tasks, known)
-        states: dict[str, _TaskState] = {}
+        facts: dict[str, TaskFacts] = {}
+        held: list[RunSnapshot] = []
         for event in tasks:
-            self._take(states, event)
-        return [self._run(uuid, state) for uuid, state in states.items()]
+            revision = self._take(facts, event)
+            if event.fields.get("eta") and (hold := hold_of(event)) is not None:
+                held.append(self._held(event, revision, hold))
+        return held + [self._run(uuid, of_task) for uuid, of_task in facts.items()]
 
-    # -- attempts ---------------------------------------------------------------------------------
+    # -- what is remembered ------------------------------------------------------------------------
 
     def _recall(self, tasks: Sequence[CeleryEvent], known: KnownRuns) -> None:
-        """Asks our rows for the attempts of tasks whose events do not tell."""
-        strange = {
-            event.uuid
-            for event in tasks
-            if event.uuid not in self._revisions and whole(event.fields.get("retries")) is None
-        }
+        """Asks our rows for the attempts of tasks whose events do not tell, and for the names of
+        those that go on under another one."""
         with_retries = {
             event.uuid for event in tasks if whole(event.fields.get("retries")) is not None
         }
-        missing = sorted(strange - with_retries)
-        for chunk in chunks(missing, 500):
+        unknown = {
+            event.uuid
+            for event in tasks
+            if event.uuid not in self._revisions and event.uuid not in with_retries
+        }
+        for chunk in chunks(sorted(unknown), 500):
             for (uuid, _), text in known.revisions([(uuid, "") for uuid in chunk]).items():
                 revision = parse_revision(text)
                 if revision is not None:
                     self._revisions[uuid] = with_worker(revision)
+        renamed = {
+            event.uuid
+            for event in tasks
+            if event.fields.get("parent_id") == event.uuid and event.uuid not in self._names
+        }
+        for chunk in chunks(sorted(renamed), 500):
+            for (uuid, _), name in known.types([(uuid, "") for uuid in chunk]).items():
+                if name:
+                    self._keep(self._names, uuid, (name,))
+
+    def adopt(self, run: RunRef) -> int:
+        """Remembers how far a run of our rows is; the time of that in microseconds."""
+        revision = parse_revision(run.revision)
+        if revision is None:
+            return 0
+        self._keep(self._revisions, run.external_id, with_worker(revision))
+        return revision[2]
+
+    def has_ended(self, uuid: str) -> bool:
+        """Whether an end of the task was heard, as far as we remember."""
+        return self._revisions.get(uuid, (1, SENT, 0))[1] == ENDED
 
     def attempt_of(self, uuid: str) -> int:
         """The attempt that a task is at, as far as we remember."""
@@ -122,76 +133,100 @@ class Fold:
             return max(retries, 0) + 1
         attempt = self.attempt_of(event.uuid)
         if event.type == "task-started":
-            self._begin(event.uuid, attempt)
+            self._keep(self._begun, event.uuid, attempt)
         elif event.type == "task-retried":
             # The next attempt may be with a worker, held until its time, before this is told.
             return self._begun.get(event.uuid, attempt)
         return attempt
 
-    def _begin(self, uuid: str, attempt: int) -> None:
-        self._begun[uuid] = attempt
-        self._begun.move_to_end(uuid)
-        while len(self._begun) > self._remembered:
-            self._begun.popitem(last=False)
+    def _keep(self, memory: OrderedDict[str, T], uuid: str, value: T) -> None:
+        memory[uuid] = value
+        memory.move_to_end(uuid)
+        while len(memory) > self._remembered:
+            memory.popitem(last=False)
 
     def _remember(self, uuid: str, revision: Revision) -> None:
         if revision[1] == SENT:  # a retry is sent before the worker says that it gave up
             return
         before = self._revisions.get(uuid)
-        if before is None or late(revision) > late(before):
-            self._revisions[uuid] = revision
-        self._revisions.move_to_end(uuid)
-        while len(self._revisions) > self._remembered:
-            self._revisions.popitem(last=False)
+        later = before is None or late(revision) > late(before)
+        self._keep(self._revisions, uuid, revision if later or before is None else before)
 
     # -- one event --------------------------------------------------------------------------------
 
-    def _take(self, states: dict[str, _TaskState], event: CeleryEvent) -> None:
+    def _take(self, by_task: dict[str, TaskFacts], event: CeleryEvent) -> Revision:
+        """Adds an event to what its batch says of the task; how late it is."""
         attempt = self._attempt(event)
         phase, status = _state(event)
         revision = (attempt, phase, event.us)
         self._remember(event.uuid, revision)
-        state = states.get(event.uuid)
-        if state is None:
-            state = states[event.uuid] = _TaskState(revision, status, event.us)
-        if late(revision) >= late(state.revision):
-            state.revision, state.status = revision, status
-            state.closed_us = event.us if phase == ENDED else None
-        state.created_us = min(state.created_us, event.us)
+        facts = by_task.get(event.uuid)
+        if facts is None:
+            facts = by_task[event.uuid] = TaskFacts(revision, status, event.us)
+            facts.name = self._names.get(event.uuid, ("",))[-1]
+        if late(revision) >= late(facts.revision):
+            facts.revision, facts.status = revision, status
+            facts.closed_us = event.us if phase == ENDED else None
+            facts.held_by = event.hostname if event.type == "task-received" else ""
+        facts.created_us = min(facts.created_us, event.us)
         if phase != SENT:
-            state.attempts = max(state.attempts or 0, attempt)
-        row = row_of(event, attempt)
+            facts.attempts = max(facts.attempts or 0, attempt)
+        self._name(facts, event)
+        row = row_of(event, attempt, name=facts.name)
         if row is not None:
-            state.rows.append(row)
-        self._learn(state, event)
+            facts.rows.append(row)
+        learn(facts, event, self.location)
+        queue = self.queues.get(event.hostname) if event.type != "task-sent" else ""
+        if queue:
+            facts.known.setdefault("queue", queue)
+        return revision
 
-    def _learn(self, state: _TaskState, event: CeleryEvent) -> None:
-        learn = _LEARNT.get(event.type)
-        if learn is not None:
-            learn(state, event, self.location)
-        if event.type != "task-sent":
-            state.known["worker"] = event.hostname
-            queue = self.queues.get(event.hostname)
-            if queue:
-                state.known.setdefault("queue", queue)
+    def _held(self, event: CeleryEvent, revision: Revision, hold: Hold) -> RunSnapshot:
+        """A look of its own, as late as the event: later ones of its batch are not held."""
+        return RunSnapshot(
+            external_id=event.uuid,
+            run_id="",
+            location=self.location,
+            type=event.fields.get("name") or "",
+            status=Status.WAITING,
+            created_at=moment(event.us),
+            revision=format_revision(revision),
+            hold=hold,
+        )
 
-    def _run(self, uuid: str, state: _TaskState) -> RunSnapshot:
+    def _name(self, facts: TaskFacts, event: CeleryEvent) -> None:
+        """A task may be replaced by another one that goes on under its id."""
+        name = event.fields.get("name")
+        if not name or name == facts.name:
+            return
+        names = self._names.get(event.uuid, ())
+        if names and name not in names:
+            facts.rows.append(earlier_name_event(event, names[-1], name))
+        if name not in names:
+            names = (*names, name)
+        self._keep(self._names, event.uuid, names)
+        facts.name = name
+        if len(names) > 1:
+            facts.attributes[EARLIER_TYPES] = ", ".join(one for one in names if one != name)
+
+    def _run(self, uuid: str, facts: TaskFacts) -> RunSnapshot:
+        created_us = min(facts.created_us, facts.began_us or facts.created_us)
         return RunSnapshot(
             external_id=uuid,
             run_id="",
             location=self.location,
-            type=state.known.pop("type", ""),
-            status=state.status,
-            created_at=moment(state.created_us),
-            revision=format_revision(state.revision),
-            began_at=None if state.began_us is None else moment(state.began_us),
-            closed_at=None if state.closed_us is None else moment(state.closed_us),
-            attempts=state.attempts,
-            progress=state.progress,
-            links=state.links,
-            attributes=state.attributes,
-            events=tuple(state.rows),
-            **state.known,
+            type=facts.known.pop("type", ""),
+            status=facts.status,
+            created_at=moment(created_us),
+            revision=format_revision(facts.revision),
+            began_at=None if facts.began_us is None else moment(facts.began_us),
+            closed_at=None if facts.closed_us is None else moment(facts.closed_us),
+            attempts=facts.attempts,
+            progress=facts.progress,
+            links=facts.links,
+            attributes={**facts.attributes, SITUATION: situation(facts)},
+            events=tuple(facts.rows),
+            **facts.known,
         )
 
 
@@ -209,76 +244,4 @@ def _state(event: CeleryEvent) -> tuple[int, Status]:
 _ENDINGS: Final[Mapping[FailureKind, Status]] = {
     FailureKind.WORKER_LOST: Status.LOST,
     FailureKind.DEADLINE: Status.TIMED_OUT,
-}
-
-
-def _origin(state: _TaskState, event: CeleryEvent, location: str) -> None:
-    """What the events say that carry the message's own facts."""
-    fields = event.fields
-    name, queue = fields.get("name"), fields.get("queue") or fields.get("routing_key")
-    if name:
-        state.known["type"] = str(name)
-    if queue:
-        state.known["queue"] = str(queue)
-    if event.type == "task-sent" and not fields.get("retries"):
-        state.known["started_by"] = event.hostname
-    parent, root = str(fields.get("parent_id") or ""), str(fields.get("root_id") or "")
-    if parent and parent != event.uuid:  # a retry names itself
-        state.known.setdefault("parent", run_key("celery", location, parent, ""))
-        if root and root != event.uuid:
-            state.links[LinkKind.CHAIN] = root
-    for name in ("eta", "expires"):
-        if fields.get(name):
-            state.attributes[name] = str(fields[name])
-
-
-def _labels(state: _TaskState, event: CeleryEvent, location: str) -> None:
-    """What `task-headroom` says, see docs/celery.md."""
-    del location
-    fields = event.fields
-    for name, known in (("queue", "queue"), ("tenant", "tenant"), ("parent_run", "parent")):
-        if fields.get(name):
-            state.known[known] = str(fields[name])
-    for name, kind in (("request_id", LinkKind.REQUEST), ("trace_id", LinkKind.TRACE)):
-        if fields.get(name):
-            state.links[kind] = str(fields[name])[:255]
-
-
-def _begun(state: _TaskState, event: CeleryEvent, location: str) -> None:
-    del location
-    state.began_us = event.us if state.began_us is None else min(state.began_us, event.us)
-
-
-def _progress(state: _TaskState, event: CeleryEvent, location: str) -> None:
-    del location
-    done, total = whole(event.fields.get("done")), whole(event.fields.get("total"))
-    text = str(event.fields.get("text") or "")
-    state.progress = Progress(moment(event.us), done, total, text)
-
-
-def _failed(state: _TaskState, event: CeleryEvent, location: str) -> None:
-    del location
-    state.known["failure"], state.known["failure_kind"] = root_message(event.fields)
-
-
-def _revoked(state: _TaskState, event: CeleryEvent, location: str) -> None:
-    del location
-    if event.fields.get("terminated"):
-        kind, text = FailureKind.TERMINATED, "Revoked while it ran"
-    elif event.fields.get("expired"):
-        kind, text = FailureKind.DEADLINE, "Expired before it could run"
-    else:
-        kind, text = FailureKind.CANCELLED, "Revoked before it ran"
-    state.known["failure"], state.known["failure_kind"] = text, kind
-
-
-_LEARNT: Final[Mapping[str, Callable[[_TaskState, CeleryEvent, str], None]]] = {
-    "task-sent": _origin,
-    "task-received": _origin,
-    "task-headroom": _labels,
-    "task-started": _begun,
-    "task-progress": _progress,
-    "task-failed": _failed,
-    "task-retried": _failed,
-    "task-revoked": _revoked,
 }

@@ -1,33 +1,33 @@
-"""Celery: listens to the task events of one broker and gives what they say, page by page.
+"""Celery: reads the task events of one broker and gives what they say, page by page.
 
-A broker keeps no events for those who are away: whenever we come back after an absence, the time in
-between is given as a gap, and the runs that were open then are told. There is no history to fetch.
+The broker keeps them in a queue of ours while nobody reads, within bounds; what it could not keep
+is given as a gap, and the runs that were open then are told. There is no history to fetch.
 """
 
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from uuid import uuid4
 
 import structlog
 
 from console.clients.celery.client import CeleryClient
-from console.clients.celery.records import EventBatch
+from console.clients.celery.control import Control
+from console.clients.celery.kept_events import PREFIX
+from console.clients.celery.records import EventBatch, Outage, UnreadableEvent
 from console.errors import ExternalError, NotFound
+from console.unstructured import text, whole
+from observability.engines.celery.clocks import Clocks
 from observability.engines.celery.events import moment
-from observability.engines.celery.gaps import (
-    ended_unseen,
-    gap_notes,
-    pages,
-    silenced,
-)
+from observability.engines.celery.gaps import gap_notes, pages
 from observability.engines.celery.runs import Fold
-from observability.engines.celery.workers import SILENT_AFTER, WorkerRegistry
+from observability.engines.celery.silence import Silences
+from observability.engines.celery.workers import WorkerRegistry
 from observability.engines.contracts import (
     ChangePage,
     Engine,
@@ -38,26 +38,27 @@ from observability.engines.contracts import (
 )
 from observability.engines.ports import KnownRuns
 from tenants.adapters.celery import app_name, client_for
-from tenants.contracts import PlacementRef, TargetRef
+from tenants.contracts import PlacementRef, TargetRef, Unreadable
 
 BATCH: Final = 10_000
-WITHIN: Final = 0.5
+WITHIN: Final = 1.0
 SIGN_OF_LIFE: Final = 5.0
 """Seconds after which a page without runs says that we still listen."""
-MOST_REPORTED: Final = 20_000
-"""So many ids of reported runs are remembered of each target."""
+MOST_ADOPTED: Final = 20_000
+"""Open runs that a new process takes up."""
+_LONGEST: Final = 200
 
 log = structlog.get_logger(__name__)
 
 
 class CelerySource:
-    """Meets observability.engines.ports.EngineSource."""
+    """Meets observability.engines.ports.EngineSource, and KeptEvents."""
 
     engine = Engine.CELERY
 
     def __init__(self) -> None:
         """What is remembered of each target's workers and tasks only spares asking again."""
-        self._memories: dict[int, _ReaderState] = {}
+        self._memories: dict[int, _Memory] = {}
 
     def changes(
         self,
@@ -69,34 +70,56 @@ class CelerySource:
         now: datetime,
         wait: float,
     ) -> Iterator[ChangePage]:
-        """What happens from now on, until nothing came for `wait` seconds. The cursor says when we
-        listened last (`at`, in microseconds)."""
+        """What happened since the cursor, until nothing came for `wait` seconds. The cursor says
+        until when everything was heard (`at`, in microseconds), what the broker calls our queue
+        (`queue`), how far that was read (`position`), and which clocks are off (`clocks`)."""
         del placements, now
-        memory = self._memories.setdefault(target.id, _ReaderState(Fold(app_name(target))))
-        reading = _Reading(target, client_for(target), dict(cursor), known, memory)
-        try:
-            yield from reading.pages(wait)
-        except Exception:
-            memory.at_us = 0  # what was read just now may never be stored: a gap
-            raise
+        memory = self._memories.get(target.id)
+        if memory is None:
+            memory = self._memories[target.id] = _Memory.of(target, cursor)
+        return _Reading(target, client_for(target), dict(cursor), known, memory).pages(wait)
 
     def history(self, *, target: TargetRef, run: RunRef, after: int) -> History:
         """Celery keeps none: what we have are the events that we heard. Raises NotFound."""
         del target, after
         raise NotFound(f"Celery keeps no history of task {run.external_id}")
 
+    def stand_by(self, *, target: TargetRef, cursor: Mapping[str, Any]) -> None:
+        """Has the events kept by this process, too."""
+        self._memories.pop(target.id, None)
+        if queue := queue_in(cursor):
+            client_for(target).events().keep(queue)
+
+    def forget(self, *, target: TargetRef, cursor: Mapping[str, Any]) -> None:
+        """Has the broker keep nothing any more."""
+        self._memories.pop(target.id, None)
+        events = client_for(target).events()
+        if queue := queue_in(cursor) or events.queue:
+            events.delete(queue)
+
+
+def queue_in(cursor: Mapping[str, Any]) -> str:
+    """What the broker calls our queue; empty where there is none yet."""
+    queue = text(cursor.get("queue"), _LONGEST)
+    return queue if queue.startswith(PREFIX) else ""
+
 
 @dataclass(slots=True)
-class _ReaderState:
-    """What one subscription has told: it goes on where the last reader of this process stopped.
-    `at_us` is the time of the last page that was given."""
+class _Memory:
+    """What is known of the workers and tasks of a target: it goes on where the last reader of this
+    process stopped."""
 
     fold: Fold
-    workers: WorkerRegistry = field(default_factory=WorkerRegistry)
-    reported: OrderedDict[str, None] = field(default_factory=OrderedDict)
-    since_us: int = 0
-    at_us: int = 0
-    recheck_at_us: int | None = None
+    workers: WorkerRegistry
+    silences: Silences
+    clocks: Clocks
+    began: bool = False
+
+    @classmethod
+    def of(cls, target: TargetRef, cursor: Mapping[str, Any]) -> _Memory:
+        """Of a process that begins."""
+        fold, workers = Fold(app_name(target)), WorkerRegistry()
+        return cls(fold, workers, Silences(workers, fold), Clocks(cursor.get("clocks")))
 
 
 @dataclass(slots=True)
@@ -107,139 +130,154 @@ class _Reading:
     client: CeleryClient
     cursor: dict[str, Any]
     known: KnownRuns
-    memory: _ReaderState
+    memory: _Memory
     sweep: bool = False
 
     def pages(self, wait: float) -> Iterator[ChangePage]:
         """Pages until nothing came for `wait` seconds."""
         active = last_page = time.monotonic()
-        first = True
-        stream = self.client.events().batches(most=BATCH, within=min(WITHIN, max(wait, 0.05)))
+        first = not self.memory.began
+        queue = queue_in(self.cursor) or f"{PREFIX}{uuid4().hex}"
+        events = self.client.events()
+        stream = events.batches(
+            queue=queue,
+            position=text(self.cursor.get("position"), _LONGEST),
+            at_us=whole(self.cursor.get("at")) or 0,
+            most=BATCH,
+            within=min(WITHIN, max(wait, 0.05)),
+        )
+        self.cursor["queue"] = queue
         with closing(stream) as batches:
             for batch in batches:
-                if first:
-                    yield from self._begin(batch)
-                yield from self._lost_time(batch)
+                if not self.memory.began:
+                    self._begin(batch)
+                yield from self._gaps(batch.outages)
                 runs = self._runs(batch)
+                unreadable = self._unreadable(batch.unreadable)
                 clock = time.monotonic()
-                if runs or first or self.sweep or clock - last_page > SIGN_OF_LIFE:
+                over = not runs and clock - active >= wait
+                if runs or unreadable or first or over or clock - last_page > SIGN_OF_LIFE:
                     last_page = clock
-                    yield self._page(runs, batch.at_us)
-                yield from self._ended_in_gap(batch.at_us)
+                    yield self._page(runs, batch, unreadable)
+                    events.stored(batch.position)  # whoever takes the next page has stored it
                 first = False
-                if runs:
+                if runs or not batch.caught_up:
                     active = time.monotonic()
-                elif clock - active >= wait:
+                elif over:
                     return
 
-    # -- pages --------------------------------------------------------------------------------
-
     def _page(
-        self, runs: Sequence[RunSnapshot], at_us: int, gaps: tuple[TrailGap, ...] = ()
+        self, runs: Sequence[RunSnapshot], batch: EventBatch, unreadable: Sequence[Unreadable]
     ) -> ChangePage:
-        self.cursor["at"] = max(at_us, int(self.cursor.get("at") or 0))
-        self.memory.at_us = self.cursor["at"]
+        at = max(batch.at_us, whole(self.cursor.get("at")) or 0)
+        self.cursor |= {
+            "at": at, "position": batch.position, "clocks": self.memory.clocks.stored(),
+        }  # fmt: skip
         sweep, self.sweep = self.sweep, False
         return ChangePage(
             runs=tuple(runs),
             cursor=dict(self.cursor),
-            through=moment(self.cursor["at"]),
-            caught_up=True,
-            gaps=gaps,
+            through=moment(at),
+            caught_up=batch.caught_up,
             sweep=sweep,
+            unreadable=tuple(unreadable),
         )
+
+    # -- what came ----------------------------------------------------------------------------
 
     def _runs(self, batch: EventBatch) -> list[RunSnapshot]:
-        self.memory.workers.take(batch)
+        memory = self.memory
+        events = memory.clocks.corrected(batch.events)
+        if events:
+            batch = EventBatch(tuple(events), batch.at_us, batch.position, batch.caught_up)
+            memory.workers.take(batch)
         self._ask_queues(batch.at_us)
-        runs = self.memory.fold.runs(batch.events, self.known)
-        for run in runs:
-            self.memory.reported[run.external_id] = None
-        while len(self.memory.reported) > MOST_REPORTED:
-            self.memory.reported.popitem(last=False)
-        runs += [
-            silenced(lost, self.memory.fold.attempt_of(lost.uuid), self.memory.fold.location)
-            for lost in self.memory.workers.silent(batch.at_us)
-        ]
-        if batch.strange:
-            log.warning("celery.strange", target=self.target.slug, messages=batch.strange)
+        runs = [memory.clocks.told(run) for run in memory.fold.runs(events, self.known)]
+        runs += memory.silences.twice(memory.workers.twice())
+        if batch.caught_up and (suspects := memory.workers.suspects(batch.at_us)):
+            runs += self._ask_tasks(suspects, batch.at_us)
         return runs
 
-    # -- gaps ---------------------------------------------------------------------------------
+    def _unreadable(self, events: Sequence[UnreadableEvent]) -> list[Unreadable]:
+        fold = self.memory.fold
+        return [
+            Unreadable(
+                kind="task event",
+                location=fold.queues.get(event.hostname) or fold.location,
+                name=event.uuid or event.hostname,
+                problem=f"{event.type}: {event.problem}" if event.type else event.problem,
+            )
+            for event in events
+        ]
 
-    def _begin(self, batch: EventBatch) -> Iterator[ChangePage]:
-        """The time since the last reader, unless its subscription is still the one we read and the
-        last page that it was given is stored."""
-        before, memory = int(self.cursor.get("at") or 0), self.memory
-        same = memory.since_us == batch.since_us or batch.outage is not None
-        memory.since_us = batch.since_us
-        if same and memory.at_us == before:
-            return  # what an outage took is told as such
-        self._learn_queues(None)
+    # -- what did not -------------------------------------------------------------------------
+
+    def _begin(self, batch: EventBatch) -> None:
+        """What a new process does not know: the runs that are open, and the workers' queues."""
+        memory = self.memory
+        memory.began = True
+        for number, run in enumerate(self.known.open_runs()):
+            if number >= MOST_ADOPTED:
+                break
+            memory.workers.adopt(run, memory.fold.adopt(run), batch.at_us)
+        self._learn_queues(None, batch.at_us)
         self.sweep = True
-        until = batch.at_us if memory.at_us != before else batch.since_us
-        if before:
-            cause = "The broker's events were not being read"
-            yield from self._gap(before, max(before, until), cause)
 
-    def _lost_time(self, batch: EventBatch) -> Iterator[ChangePage]:
-        outage = batch.outage
-        if outage is None:
-            return
-        self.memory.since_us = batch.since_us
-        self.sweep = True
-        yield from self._gap(outage.from_us, max(outage.to_us, outage.from_us), outage.cause)
+    def _gaps(self, outages: Sequence[Outage]) -> Iterator[ChangePage]:
+        for outage in outages:
+            gap = TrailGap(moment(outage.from_us), moment(outage.to_us), outage.cause[:300])
+            self.sweep = True
+            # The cursor stays where it was until the runs were told: who stops tells again.
+            gaps: tuple[TrailGap, ...] = (gap,)
+            for runs in pages(gap_notes(self.known.open_runs(), gap)):
+                yield self._aside(runs, gaps)
+                gaps = ()
+            if gaps:
+                yield self._aside((), gaps)
+            self.memory.silences.unread_until_us = outage.to_us
+            self.memory.workers.unheard(outage.to_us)
 
-    def _gap(self, from_us: int, to_us: int, cause: str) -> Iterator[ChangePage]:
-        gap = TrailGap(moment(from_us), moment(to_us), cause[:300])
-        # The cursor stays where it was until the runs were told: who stops in between tells again.
-        gaps: tuple[TrailGap, ...] = (gap,)
-        for runs in pages(gap_notes(self.known.open_runs(), gap)):
-            yield self._page(runs, int(self.cursor.get("at") or from_us), gaps)
-            gaps = ()
-        if gaps:
-            yield self._page((), to_us, gaps)
-        self.memory.recheck_at_us = to_us + SILENT_AFTER
+    def _aside(self, runs: Sequence[RunSnapshot], gaps: tuple[TrailGap, ...]) -> ChangePage:
+        sweep, self.sweep = self.sweep, False
+        return ChangePage(runs=tuple(runs), cursor=dict(self.cursor), gaps=gaps, sweep=sweep)
 
-    def _ended_in_gap(self, now_us: int) -> Iterator[ChangePage]:
-        """Some time after a gap: what ran before it and is nowhere now has ended in it."""
-        if self.memory.recheck_at_us is None or now_us < self.memory.recheck_at_us:
-            return
-        try:
-            with self.client.control() as control:
-                workers = control.ping()
-                there = control.tasks(to=workers) if workers else {}
-        except ExternalError as error:
-            log.warning("celery.unasked", target=self.target.slug, error=error.message)
-            self.memory.recheck_at_us = now_us + SILENT_AFTER
-            return
-        self.memory.recheck_at_us = None
-        gone = ended_unseen(
-            self.known.open_runs(), there, reported=self.memory.reported, at_us=now_us
-        )
-        for runs in pages(gone):
-            yield self._page(runs, now_us)
+    # -- asking workers -----------------------------------------------------------------------
 
-    # -- queues -------------------------------------------------------------------------------
+    def _ask_tasks(self, hosts: Sequence[str], now_us: int) -> list[RunSnapshot]:
+        def ask(control: Control) -> list[RunSnapshot]:
+            answering = control.ping(to=hosts)
+            answers = control.tasks_by_worker(to=answering)
+            return self.memory.silences.conclude(hosts, answers, now_us)
+
+        return self._asked(ask) or []
 
     def _ask_queues(self, now_us: int) -> None:
         """A worker that came online: which queue is its own? And its limits are to be set again,
         which can be done from the moment that it answers."""
         due = self.memory.workers.to_ask(now_us)
-        if due and (answered := self._learn_queues(due)):
+        if due and (answered := self._learn_queues(due, now_us)):
             self.memory.workers.answered(answered)
             self.sweep = True
 
-    def _learn_queues(self, hosts: Sequence[str] | None) -> list[str]:
+    def _learn_queues(self, hosts: Sequence[str] | None, now_us: int) -> list[str]:
+        def ask(control: Control) -> list[str]:
+            queues_by_host = control.active_queues(to=hosts)
+            stats = control.stats(to=sorted(queues_by_host))
+            self.memory.workers.learn(queues_by_host, stats, now_us)
+            for host, queues in queues_by_host.items():
+                if len(queues) == 1:
+                    self.memory.fold.queues[host] = queues[0]
+                else:
+                    self.memory.fold.queues.pop(host, None)
+            return list(queues_by_host)
+
+        return self._asked(ask) or []
+
+    def _asked(self, ask: Any) -> Any:
+        """What the workers answer; None where the broker is away."""
         try:
             with self.client.control() as control:
-                queues_by_host = control.active_queues(to=hosts)
+                return ask(control)
         except ExternalError as error:
             log.warning("celery.unasked", target=self.target.slug, error=error.message)
-            return []
-        for host, queues in queues_by_host.items():
-            if len(queues) == 1:
-                self.memory.fold.queues[host] = queues[0]
-            else:
-                self.memory.fold.queues.pop(host, None)
-        return list(queues_by_host)
+            return None

@@ -1,20 +1,39 @@
-"""Which workers are there, what each runs, and which have gone silent while they ran something."""
+"""Which workers are there, what each has, and of whom nothing was heard for so long that they are
+to be asked. What follows from their answers is in silence.py. Pure but for its memory.
+
+Silence is not death. A worker may send no heartbeats, and one that runs its tasks in its own thread
+(a solo pool) neither sends nor answers anything while it is busy.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from console.clients.celery.records import CeleryEvent, EventBatch
+from console.backoff import backoff
+from console.clients.celery.records import CeleryEvent, EventBatch, WorkerStats
+from console.unstructured import number, whole
+from observability.engines.contracts import OPEN, RunRef, Status
 
-SILENT_AFTER: Final = 30_000_000
-"""Microseconds without a sign of life after which a worker is taken for lost; they send one every
-two seconds."""
-FORGOTTEN_AFTER: Final = 600_000_000
-ASKED_AFTER: Final = 1_000_000
+SECOND: Final = 1_000_000
+SILENT_AFTER: Final = 30 * SECOND
+"""Microseconds without a sign of life after which a worker is asked for one."""
+IDLE_AFTER: Final = 30 * SECOND
+"""Microseconds without news of a task that runs, after which its worker is asked for it."""
+MISSED_AFTER: Final = 5 * SECOND
+"""The same where the worker says itself that it runs fewer tasks, and until it is asked again."""
+LONGEST_PAUSE: Final = 600 * SECOND
+"""Microseconds between two questions about one task or one worker, at most."""
+FORGOTTEN_AFTER: Final = 600 * SECOND
+ASKED_AFTER: Final = 1 * SECOND
 MOST_ASKED: Final = 5
-MOST_RUNNING: Final = 10_000
+MOST_TASKS: Final = 10_000
+MOST_AT_ONCE: Final = 50
+"""Workers that are asked together."""
+INDEPENDENT: Final = frozenset({"prefork", "thread", "threads"})
+"""Pools beside which a worker goes on sending heartbeats and answering."""
 _ENDS: Final = frozenset(
     {
         "task-succeeded", "task-failed", "task-retried", "task-revoked", "task-rejected",
@@ -24,23 +43,67 @@ _ENDS: Final = frozenset(
 
 
 @dataclass(slots=True)
-class _Worker:
-    """One node name. `heard_us` is our own clock; `running` has the start of each task."""
+class HeldTask:
+    """A task that a worker has: since when by the sender's clock, whether it runs, when its worker
+    is to be asked for it, and how often it was not there."""
+
+    told_us: int
+    heard_us: int
+    runs: bool
+    due_us: int
+    asked: int = 0
+    missed: int = 0
+    missed_us: int = 0
+
+
+@dataclass(slots=True)
+class SentTask:
+    """A task of which no worker has said that it took it up."""
+
+    queue: str
+    told_us: int
+    heard_us: int
+    said: bool = False
+
+
+@dataclass(slots=True)
+class Worker:
+    """One node name. Times are by our own clock; `frequency` is that of its heartbeats in seconds
+    (None: none came), `running` what they say that it runs."""
 
     heard_us: int
-    running: dict[str, int] = field(default_factory=dict)
+    tasks: dict[str, HeldTask] = field(default_factory=dict)
     gone: bool = False
+    online_us: int = 0
+    frequency: float | None = None
+    running: int | None = None
+    pool: str = ""
+    queues: tuple[str, ...] = ()
+    unanswered: int = 0
+    ask_at_us: int = 0
+    said_silent: bool = False
+
+    @property
+    def silent_after(self) -> int:
+        """Microseconds of silence that mean something."""
+        return max(SILENT_AFTER, round(3 * (self.frequency or 0.0) * SECOND))
+
+    @property
+    def tells_its_death(self) -> bool:
+        """Whether its silence means that it is gone: it has sent heartbeats, and whatever its tasks
+        do, it would go on sending them, and answer."""
+        return self.frequency is not None and self.pool in INDEPENDENT
 
 
 @dataclass(frozen=True, slots=True)
-class Silence:
-    """A task whose worker went silent while it ran."""
+class Twice:
+    """A task that started on a worker while another one, as far as we know, still runs it."""
 
     uuid: str
     hostname: str
-    started_us: int
-    heard_us: int
-    went_offline: bool
+    us: int
+    other: str
+    other_is_silent: bool
 
 
 class WorkerRegistry:
@@ -48,54 +111,144 @@ class WorkerRegistry:
 
     def __init__(self) -> None:
         """Nobody is known yet."""
-        self._workers: dict[str, _Worker] = {}
+        self.workers: dict[str, Worker] = {}
         self._to_ask: dict[str, tuple[int, int]] = {}
+        self._twice: list[Twice] = []
+        self._sent: OrderedDict[str, SentTask] = OrderedDict()
+
+    # -- what is heard ------------------------------------------------------------------------
 
     def take(self, batch: EventBatch) -> None:
-        """Notes who gave a sign of life and what they run."""
-        if batch.outage is not None:
-            for worker in self._workers.values():  # nobody could be heard
-                worker.heard_us = batch.at_us
+        """Notes who gave a sign of life and what they have."""
         for event in batch.events:
-            self._note(event, batch.at_us)
+            heard_us = event.heard_us or batch.at_us
+            if event.type == "task-sent":
+                self._note_sent(event, heard_us)
+            elif event.hostname:
+                self._sent.pop(event.uuid, None)
+                self._note(event, heard_us)
 
-    def _note(self, event: CeleryEvent, now_us: int) -> None:
+    def adopt(self, run: RunRef, told_us: int, now_us: int) -> None:
+        """Takes up a run of which an earlier reader had heard, last at `told_us`."""
+        if run.worker and run.status in OPEN:
+            worker = self.workers.setdefault(run.worker, Worker(now_us))
+            runs = run.status is Status.RUNNING
+            self._hold(worker, run.external_id, HeldTask(told_us, now_us, runs, now_us))
+
+    def unheard(self, until_us: int) -> None:
+        """Until then nobody could be heard."""
+        for worker in self.workers.values():
+            worker.heard_us = max(worker.heard_us, until_us)
+
+    def learn(
+        self, queues: Mapping[str, tuple[str, ...]], stats: Mapping[str, WorkerStats], now_us: int
+    ) -> None:
+        """What workers say of themselves: the queues that they consume, and their pools."""
+        for host, of_host in queues.items():
+            self.workers.setdefault(host, Worker(now_us)).queues = of_host
+        for host, told in stats.items():
+            self.workers.setdefault(host, Worker(now_us)).pool = told.pool
+
+    def sent_to(self, worker: Worker, before_us: int) -> list[tuple[str, SentTask]]:
+        """Tasks that wait in the queues of a worker since before then, as far as anybody said, and
+        of which that was not told yet."""
+        return [
+            (uuid, task)
+            for uuid, task in self._sent.items()
+            if task.queue in worker.queues and task.heard_us < before_us and not task.said
+        ]
+
+    def _note_sent(self, event: CeleryEvent, heard_us: int) -> None:
+        queue = event.fields.get("queue") or event.fields.get("routing_key")
+        if queue and not any(event.uuid in worker.tasks for worker in self.workers.values()):
+            self._sent[event.uuid] = SentTask(queue, event.us, heard_us)
+            if len(self._sent) > MOST_TASKS:
+                self._sent.popitem(last=False)
+
+    def _note(self, event: CeleryEvent, heard_us: int) -> None:
         host = event.hostname
-        if event.type == "task-sent" or not host:
-            return
-        worker = self._workers.get(host)
+        worker = self.workers.get(host)
         if worker is None or event.type == "worker-online":
-            self._to_ask[host] = (now_us + ASKED_AFTER, 0)
+            self._to_ask[host] = (heard_us + ASKED_AFTER, 0)
         if worker is None:
-            worker = self._workers[host] = _Worker(now_us)
-        worker.heard_us, worker.gone = now_us, event.type == "worker-offline"
-        if event.type == "task-started":
-            if len(worker.running) < MOST_RUNNING:
-                worker.running[event.uuid] = event.us
-            self._elsewhere(event.uuid, host)
+            worker = self.workers[host] = Worker(heard_us)
+        worker.heard_us = max(worker.heard_us, heard_us)
+        worker.gone = event.type == "worker-offline"
+        worker.unanswered = worker.ask_at_us = 0
+        if event.type == "worker-online":
+            worker.online_us = heard_us
+        elif event.type == "worker-heartbeat":
+            worker.frequency = number(event.fields.get("freq")) or 2.0
+            worker.running = whole(event.fields.get("active"))
         elif event.type in _ENDS:
-            worker.running.pop(event.uuid, None)
+            worker.tasks.pop(event.uuid, None)
+        elif event.uuid:
+            self._note_task(worker, event, heard_us)
 
-    def _elsewhere(self, uuid: str, host: str) -> None:
-        """A task that starts again on another worker is lost no more."""
-        for name, worker in self._workers.items():
-            if name != host:
-                worker.running.pop(uuid, None)
+    def _note_task(self, worker: Worker, event: CeleryEvent, heard_us: int) -> None:
+        started = event.type == "task-started"
+        held = worker.tasks.get(event.uuid)
+        if started and not (held is not None and held.runs and held.told_us == event.us):
+            self._look_elsewhere(event, heard_us)
+        runs = started or event.type == "task-progress" or (held is not None and held.runs)
+        task = HeldTask(event.us, heard_us, runs, heard_us + IDLE_AFTER)
+        if held is not None and not started:
+            task.told_us = held.told_us
+        self._hold(worker, event.uuid, task)
 
-    def silent(self, now_us: int) -> list[Silence]:
-        """Tasks that were lost with their workers; each is given once."""
-        silences: list[Silence] = []
-        for host, worker in list(self._workers.items()):
-            quiet = now_us - worker.heard_us
-            if quiet > SILENT_AFTER and worker.running:
-                silences += [
-                    Silence(uuid, host, started, worker.heard_us, worker.gone)
-                    for uuid, started in worker.running.items()
-                ]
-                worker.running.clear()
-            if quiet > FORGOTTEN_AFTER:
-                del self._workers[host]
-        return silences
+    def _hold(self, worker: Worker, uuid: str, task: HeldTask) -> None:
+        if uuid in worker.tasks or len(worker.tasks) < MOST_TASKS:
+            worker.tasks[uuid] = task
+
+    def _look_elsewhere(self, event: CeleryEvent, heard_us: int) -> None:
+        for host, worker in self.workers.items():
+            held = worker.tasks.get(event.uuid)
+            restarted = host == event.hostname and held and worker.online_us > held.heard_us
+            if held is None or not held.runs or restarted:
+                continue
+            silent = worker.gone or heard_us - worker.heard_us > worker.silent_after
+            self._twice.append(Twice(event.uuid, event.hostname, event.us, host, silent))
+
+    def twice(self) -> list[Twice]:
+        """Tasks that started while they ran elsewhere; each is given once."""
+        twice, self._twice = self._twice, []
+        return twice
+
+    def runs_elsewhere(self, uuid: str, host: str) -> bool:
+        """Whether a worker of another name has it, of whom something was heard later."""
+        mine = self.workers[host].tasks.get(uuid)
+        return any(
+            (other := worker.tasks.get(uuid)) is not None
+            and name != host
+            and mine is not None
+            and other.heard_us >= mine.heard_us
+            for name, worker in self.workers.items()
+        )
+
+    # -- whom to ask ------------------------------------------------------------------------------
+
+    def suspects(self, now_us: int) -> list[str]:
+        """Workers to ask what they have: nothing was heard of them, or of a task that they run."""
+        suspects = []
+        for host, worker in list(self.workers.items()):
+            quiet = now_us - worker.heard_us > worker.silent_after
+            if not worker.tasks and not (
+                quiet and self.sent_to(worker, now_us - worker.silent_after)
+            ):
+                if now_us - worker.heard_us > FORGOTTEN_AFTER:
+                    del self.workers[host]
+            elif now_us >= worker.ask_at_us and (quiet or self._misses(worker, now_us)):
+                suspects.append(host)
+        return suspects[:MOST_AT_ONCE]
+
+    def _misses(self, worker: Worker, now_us: int) -> bool:
+        running = [task for task in worker.tasks.values() if task.runs]
+        if any(now_us >= task.due_us for task in running):
+            return True
+        fewer = worker.running is not None and worker.running < len(running)
+        return fewer and any(
+            not task.asked and now_us - task.heard_us > MISSED_AFTER for task in running
+        )
 
     def to_ask(self, now_us: int) -> list[str]:
         """Workers that came online and have not told their queues yet; asked a few times, as they
@@ -113,3 +266,8 @@ class WorkerRegistry:
         """These need not be asked again."""
         for host in hosts:
             self._to_ask.pop(host, None)
+
+
+def pause(times: int) -> int:
+    """Microseconds until something is asked again that was asked so many times."""
+    return round(backoff(times, first=10 * SECOND, longest=LONGEST_PAUSE))

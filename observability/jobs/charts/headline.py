@@ -46,6 +46,7 @@ class HeadlineInput:
     progress: Mapping[str, Any] | None = None
     hold: Mapping[str, Any] | None = None
     retry_at: datetime | None = None
+    situation: str | None = None
     tells_steps: bool = False
     status_times: str = ""
     """Why it is not known how long it took; empty where it is."""
@@ -245,6 +246,7 @@ def _due(at: datetime | None, now: datetime) -> str:
 def _waiting(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline | None:
     if summary.waiting is not None:
         text = summary.waiting.message or summary.waiting.title
+        text = _sentence(facts.situation) or text
         how_long = _for(summary.waiting.at, now)
         return Headline("warn", f"Waiting for {how_long}", _step(summary.waiting) + text)
     times = facts.times
@@ -255,9 +257,10 @@ def _waiting(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headli
         due = f"Due in {format_duration((until - now).total_seconds())}, {until:%Y-%m-%d %H:%M:%S}"
         return Headline("", words[:1].upper() + words[1:], f"{due} UTC.")
     where = f" in {facts.queue}" if facts.queue else ""
+    text = _sentence(facts.situation) or "Nothing has taken it up yet."
     due_at = moment(facts.hold.get("until")) if facts.hold else None
     how_long = _for(max(times.created_at, due_at or times.created_at), now)
-    return Headline("", f"Waiting{where} for {how_long}", "Nothing has taken it up yet.")
+    return Headline("", f"Waiting{where} for {how_long}", text)
 
 
 def _waiting_for_steps(summary: RunSummary, now: datetime) -> Headline | None:
@@ -281,15 +284,17 @@ def _running(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headli
     began = facts.times.began_at or facts.times.created_at
     lead = f"Running for {_for(began, now)}"
     progress = facts.progress or {}
+    situation = _sentence(facts.situation)
     if not progress:
-        return Headline("", lead, _nothing_to_tell(facts, summary))
+        return Headline("", lead, situation or _nothing_to_tell(facts, summary))
     done, total = progress.get("done"), progress.get("total")
     amount = str(progress.get("text") or "")
     if isinstance(done, int) and isinstance(total, int) and total > 0:
         amount = f"{done * 100 // total} % ({done:,} of {total:,})"
     elif isinstance(done, int):
         amount = f"{done:,} done"
-    return Headline("", lead, f"Last checkpoint: {amount}{_checkpoint_age(progress, now)}.")
+    checkpoint = f"Last checkpoint: {amount}{_checkpoint_age(progress, now)}."
+    return Headline("", lead, f"{checkpoint} {situation}".strip())
 
 
 def _nothing_to_tell(facts: HeadlineInput, summary: RunSummary) -> str:
@@ -312,6 +317,10 @@ def _checkpoint_age(progress: Mapping[str, Any], now: datetime) -> str:
     except ValueError:
         return ""
     return f", {_for(at, now)} ago" if at.tzinfo is not None else ""
+
+
+def _sentence(situation: str | None) -> str:
+    return f"{situation[0].upper()}{situation[1:]}." if situation else ""
 
 
 def _for(since: datetime, now: datetime) -> str:

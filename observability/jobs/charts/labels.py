@@ -57,6 +57,7 @@ KINDS: Final[Mapping[str, tuple[str, str]]] = {
     EventKind.CONTINUED: ("Continued as new", "stopped"),
     EventKind.LOST: ("Worker lost", "bad"),
     EventKind.DELETED: ("Deleted unfinished", "bad"),
+    EventKind.ENDED: ("Ended without saying how", "stopped"),
     EventKind.CLEANUP: ("Clean-up", "dot"),
     EventKind.GAP: ("Gap: we were not looking", "gap"),
     EventKind.NOTE: ("Note", "dot"),
@@ -135,6 +136,7 @@ EVENT_GROUPS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
                 EventKind.CONTINUED,
                 EventKind.LOST,
                 EventKind.DELETED,
+                EventKind.ENDED,
                 EventKind.CLEANUP,
             }
         ),

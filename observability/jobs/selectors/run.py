@@ -8,8 +8,9 @@ from typing import Final
 
 from django.db.models.functions import Left
 
+from console.unstructured import text
 from observability.engines.commands import Command
-from observability.engines.contracts import DELETION, STATUS_TIMES, EventKind, LinkKind, Status
+from observability.engines.contracts import DELETION, SITUATION, EventKind, LinkKind, Status
 from observability.engines.deletion import Deletion, stored_deletion
 from observability.engines.features import EngineFeatures
 from observability.engines.links import Link, RunAddress, links_out
@@ -99,7 +100,7 @@ def live_run(run: JobRun, *, now: datetime) -> LiveRun:
 
 def _took(run: JobRun, end: datetime) -> str:
     """How long it took, or takes so far; empty where the engine gives no times that can be true."""
-    if run.attributes.get(STATUS_TIMES) and not run.is_open:
+    if run.times_problem and not run.is_open:
         return ""
     return format_duration(max((end - run.created_at).total_seconds(), 0))
 
@@ -127,7 +128,8 @@ def _facts(run: JobRun, times: RunTimes, summary: RunSummary) -> HeadlineInput:
         hold=run.hold,
         retry_at=_retry_at(run, summary.retry.step) if times.is_open and summary.retry else None,
         tells_steps=adapter_for(run.engine).features.numbers_events,
-        status_times=str(run.attributes.get(STATUS_TIMES, "")),
+        situation=text(run.attributes[SITUATION], 2000) if SITUATION in run.attributes else None,
+        status_times=run.times_problem,
     )
 
 

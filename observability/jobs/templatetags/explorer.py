@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from console.templatetags.headroom import ago, condition
 from observability.jobs.charts.labels import format_duration
+from observability.jobs.models import UNKNOWN_TYPE
 from observability.jobs.selectors.explorer import RunLine
 
 register = template.Library()
@@ -42,7 +43,7 @@ def run_changes(rows: Iterable[RunLine]) -> SafeString:
 
 def _line(row: RunLine, *, tenants: bool) -> str:
     status, *rest = _cells(row, swap=False)
-    kind, name = _cut(row.type, _LONGEST_TYPE), _cut(row.name, _LONGEST_NAME)
+    kind, name = _cut(row.type or UNKNOWN_TYPE, _LONGEST_TYPE), _cut(row.name, _LONGEST_NAME)
     url = f"{_base('jobs:explorer')}{row.id}/"
     return (
         f"<tr>{status}"

@@ -51,6 +51,10 @@ class Store:
         """See ports.KnownRuns."""
         return {place: self.runs[place].revision for place in ids if place in self.runs}
 
+    def types(self, ids: Sequence[Place]) -> Mapping[Place, str]:
+        """See ports.KnownRuns."""
+        return {place: self.runs[place].type for place in ids if place in self.runs}
+
     def _ref(self, run: RunSnapshot) -> RunRef:
         return RunRef(
             id=1,

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from console.clients.celery import keeping
 from observability.ingest.loop import Ingest, read_once
 from tenants.models import Target
 
@@ -51,7 +52,10 @@ class Command(BaseCommand):
         process.run()
 
     def _once(self, only: list[str]) -> None:
-        problems = read_once(only)
+        try:
+            problems = read_once(only)
+        finally:
+            keeping.end()  # whoever leaves leaves nothing behind
         slugs = dict(Target.objects.filter(pk__in=problems).values_list("pk", "slug"))
         for pk, message in problems.items():
             self.stderr.write(f"{slugs[pk]}: {message}")

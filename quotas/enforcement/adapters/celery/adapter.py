@@ -60,7 +60,8 @@ class CeleryAdapter:
         client = client_for(target)
         broker = client.probe()
         workers = observe.ask(client, target, self._memory)
-        warnings = () if workers.active else ("No worker is online.",)
+        nobody = () if workers.active else ("No worker is online.",)
+        warnings = (*nobody, *observe.same_names(workers.active, workers))
         return Health(
             latency_ms=broker.latency_ms,
             version=f"{broker.product} {broker.version}".strip(),

@@ -70,7 +70,8 @@ def _change(
             calls += 1
         hosts = _alone(members, workers)
         if isinstance(wanted, int):
-            return calls + _limit(control, hosts, workers, rates.written(wanted, len(hosts)))
+            number = sum(workers.number(host) for host in hosts)
+            return calls + _limit(control, hosts, workers, rates.written(wanted, number))
         return calls + _free(control, hosts, workers)
 
 

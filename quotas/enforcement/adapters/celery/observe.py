@@ -4,7 +4,7 @@ tenants."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,13 +34,17 @@ NO_USE: Final = "Celery counts no rate of starts"
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Everything that the workers told. `reads` are the questions it took."""
+    """Everything that the workers told, by node name. `reads` are the questions it took."""
 
     active: Mapping[str, tuple[str, ...]]
     stats: Mapping[str, WorkerStats]
     types: Mapping[str, tuple[TaskType, ...]]
     belongs: QueueProcesses
     reads: int
+
+    def number(self, host: str) -> int:
+        """How many workers there are of a node name: each is told the same."""
+        return self.stats[host].workers if host in self.stats else 1
 
 
 class Memory:
@@ -114,6 +118,10 @@ def _observed(
     if members.vacant:
         say = f"No worker of {queue} is online, so its limit applies to no worker now{wait}."
         return Observed(vacant=True, warnings=(say,))
+    if members.consumers and not any(workers.types.get(host) for host in members.consumers):
+        names = ", ".join(sorted(members.consumers))
+        say = f"{names} knows no task type, so a rate of {queue} binds nothing."
+        return Observed(vacant=True, warnings=(say, *same_names(members.consumers, workers)))
     queue_object, reset = _found(target, members, workers)
     hard = queue_object.fields[FIELD] if queue_object is not None else None
     usage = Usage(RATE, hard if isinstance(hard, int) else None, None, why=NO_USE)
@@ -122,6 +130,17 @@ def _observed(
         usage=(usage,),
         warnings=(*_paused(members, wait), *_warnings(members, workers)),
         reset=reset,
+    )
+
+
+def same_names(hosts: Iterable[str], workers: Workers) -> tuple[str, ...]:
+    """Says which node names several workers share. Celery tells all of them the same, so that a
+    rate is divided by their number; and nobody can say which of them did what."""
+    return tuple(
+        f"{workers.number(host)} workers call themselves {host}: they are told the same, and their"
+        " tasks cannot be told apart. Give each a name of its own (celery worker -n)."
+        for host in sorted(hosts)
+        if workers.number(host) > 1
     )
 
 
@@ -157,7 +176,8 @@ def _rates(
     by_type: dict[str, list[str]] = {}
     for host in sorted(members.alone):
         for task_type in workers.types.get(host, ()):
-            by_type.setdefault(task_type.name, []).append(task_type.rate_limit)
+            rates_of_host = [task_type.rate_limit] * workers.number(host)
+            by_type.setdefault(task_type.name, []).extend(rates_of_host)
     every = [rate for task_rates in by_type.values() for rate in task_rates]
     ours = [rate for rate in every if rates.is_ours(rate)]
     if not ours:
@@ -210,4 +230,4 @@ def _warnings(members: QueueWorkers, workers: Workers) -> tuple[str, ...]:
     if members.shared:
         others = ", ".join(sorted(members.other_queues))
         warnings.append(f"{', '.join(sorted(members.shared))} consumes {others} too.")
-    return tuple(warnings)
+    return (*warnings, *same_names(members.consumers | members.paused, workers))

@@ -8,7 +8,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
-from console.clients.celery.events import event_of
+from console.clients.celery.event_values import event_of
 from console.clients.celery.records import CeleryEvent
 from observability.engines.celery.source import CelerySource
 from observability.engines.contracts import (
@@ -63,7 +63,7 @@ class Rows:
             if closed_at is None:
                 yield RunRef(
                     1, uuid, "", run.latest["location"], Status(status), run.revision,
-                    run.created_at,
+                    run.created_at, run.latest.get("worker", ""),
                 )  # fmt: skip
 
     def due_runs(self, now: datetime) -> Iterator[RunRef]:
@@ -74,6 +74,10 @@ class Rows:
     def revisions(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
         """Of the runs that are there."""
         return {name: self.runs[name[0]].revision for name in ids if name[0] in self.runs}
+
+    def types(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+        """Of the runs that are there."""
+        return {name: self.value(name[0], "type") or "" for name in ids if name[0] in self.runs}
 
 
 class Listener:
@@ -115,7 +119,9 @@ def event(
 ) -> CeleryEvent:
     """An event as it comes over the wire, `after` seconds after T0."""
     raw = {"type": kind, "timestamp": T0 + after, "hostname": host, "uuid": uuid, **fields}
-    celery_event = event_of(raw)
+    problems: list[str] = []
+    celery_event = event_of(raw, round((T0 + after) * 1e6), problems)
+    assert not problems
     assert celery_event is not None
     return celery_event
 

@@ -11,6 +11,7 @@ import pytest
 
 from console.clients import pool
 from console.clients.celery.client import CeleryClient
+from console.clients.celery.kept_events import PREFIX
 from console.clients.celery.records import CeleryEvent
 from console.errors import Refused, Unreachable
 from observability.engines.celery.controls import CeleryControls
@@ -56,7 +57,7 @@ def events(url: str) -> Iterator[list[CeleryEvent]]:
     ready, ended = threading.Event(), threading.Event()
 
     def listen() -> None:
-        for batch in stream.batches(within=0.1):  # clock: then again
+        for batch in stream.batches(queue=f"{PREFIX}{uuid4().hex}", within=0.1):  # clock: again
             buffer.extend(batch.events)
             ready.set()
             if ended.is_set():

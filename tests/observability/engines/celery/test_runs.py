@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,13 @@ from hypothesis import strategies as st
 from console.clients.celery.records import CeleryEvent
 from observability.engines.celery.revisions import format_revision, parse_revision
 from observability.engines.celery.runs import Fold
-from observability.engines.contracts import FailureKind, LinkKind, RunSnapshot
+from observability.engines.contracts import (
+    EARLIER_TYPES,
+    SITUATION,
+    FailureKind,
+    LinkKind,
+    RunSnapshot,
+)
 from tests.observability.engines.celery.event_listener import (
     Rows,
     event,
@@ -41,7 +48,7 @@ RETRIED = [
 
 
 def run_of(*events: CeleryEvent) -> RunSnapshot:
-    (run,) = Fold("sample").runs(events, Rows())
+    *_, run = Fold("sample").runs(events, Rows())
     return run
 
 
@@ -178,6 +185,102 @@ def test_the_only_queue_of_a_worker_is_the_queue_of_its_tasks() -> None:
     fold.queues["w1@test"] = "acme-tasks"
     (run,) = fold.runs([received(1)], Rows())
     assert run.queue == "acme-tasks"
+
+
+def test_a_run_whose_start_was_not_heard_began_as_long_ago_as_it_ran() -> None:
+    run = run_of(event("task-succeeded", 3, result="'ok'", runtime=2.5))
+    assert (run.type, run.status) == ("", "succeeded")
+    assert run.closed_at is not None
+    assert run.began_at == run.created_at == run.closed_at - timedelta(seconds=2.5)
+
+
+def test_how_long_it_ran_moves_no_start_that_was_heard() -> None:
+    rows, fold = Rows(), Fold("sample")
+    rows.store(fold.runs([received(1), event("task-started", 2)], rows))
+    began = rows.runs["u1"].began_at
+    rows.store(fold.runs([event("task-succeeded", 3, runtime=0.5)], rows))
+    assert rows.runs["u1"].began_at == began
+
+
+def test_a_task_that_is_held_until_its_time_says_until_when_and_by_whom() -> None:
+    eta = "2026-11-18T11:46:50.485319+00:00"
+    until = "2026-11-18T11:46:50.485319+00:00"
+
+    def held(*events: CeleryEvent) -> Any:
+        rows = Rows()
+        rows.store(Fold("sample").runs(events, rows))
+        return rows.value("u1", "hold")
+
+    assert held(sent(0, eta=eta)) == {"until": until, "reason": "ETA"}
+    assert held(sent(0, eta=eta), received(1, eta=eta)) == {
+        "until": until, "reason": "ETA, held by w1@test",
+    }  # fmt: skip
+    assert held(received(9, retries=3, eta=eta))["reason"] == "retry, held by w1@test"
+    assert held(received(9, eta="2026-11-18T11:00:00+00:00")) is None
+
+
+@pytest.mark.parametrize(
+    ("events", "situation"),
+    [
+        ([sent(0)], "no worker has said yet that it took it up"),
+        ([sent(0), received(1)], "worker w1@test has it, and has not started it yet"),
+        (
+            [received(1, retries=5)],
+            "worker w1@test has it, and has not started it yet; it was retried 5 times before",
+        ),
+        ([received(1), event("task-started", 2)], ""),
+        (
+            [received(1, retries=3999), event("task-retried", 2, exception="Retry('x')")],
+            "retried 4,000 times, last at 2026-11-18 11:06:42 UTC",
+        ),
+        ([received(1), event("task-rejected", 2, requeue=True)], "given back to the queue"),
+        ([received(1), event("task-succeeded", 2)], ""),
+    ],
+)
+def test_how_an_open_task_is_now_is_said_in_a_sentence(
+    events: list[CeleryEvent], situation: str
+) -> None:
+    assert run_of(*events).attributes[SITUATION] == situation
+
+
+def test_a_task_that_asks_to_be_tried_again_has_not_failed() -> None:
+    for nothing in ("None", "Retry('Retry in 1s')"):
+        run = run_of(received(1), event("task-retried", 2, exception=nothing, traceback=""))
+        assert (run.status, run.failure, run.failure_kind) == ("waiting", "", "")
+        assert (run.events[-1].kind, run.events[-1].title) == ("retry", "Asked to be tried again")
+
+
+def test_the_unlocking_of_a_chord_waits_and_does_not_fail() -> None:
+    fold, rows = Fold("sample"), Rows()
+    rows.store(fold.runs([received(1, name="celery.chord_unlock")], rows))
+    (run,) = fold.runs([event("task-retried", 2, exception="TimeoutError()")], rows)
+    assert (run.failure, run.events[0].kind) == ("", "waiting")
+    assert run.events[0].title == "Waits for the other tasks of its chord"
+
+
+def test_a_task_that_was_replaced_keeps_its_first_name_whoever_reads() -> None:
+    first = [received(1, name="flow.substitute"), event("task-started", 2)]
+    second = [
+        sent(3, name="flow.real", parent_id="u1"),
+        received(4, name="flow.real", host="w2@test", parent_id="u1"),
+        event("task-succeeded", 5, host="w2@test"),
+    ]
+    for readers in (1, 2):
+        rows, fold = Rows(), Fold("sample")
+        rows.store(fold.runs(first, rows))
+        rows.store((fold if readers == 1 else Fold("sample")).runs(second, rows))
+        assert rows.value("u1", "type") == "flow.real"
+        assert rows.value("u1", f"attributes.{EARLIER_TYPES}") == "flow.substitute"
+        titles = [row.title for row in rows.events["u1"].values()]
+        assert titles.count("Replaced by flow.real, which goes on under the same id") == 1
+        assert rows.value("u1", "started_by") is None
+
+
+def test_a_task_that_is_rejected_for_good_has_ended() -> None:
+    run = run_of(received(1), event("task-started", 2), event("task-rejected", 3, requeue=False))
+    assert (run.status, run.failure_kind) == ("failed", "other")
+    assert run.failure == "Rejected by the task: its message is not delivered again"
+    assert run.closed_at is not None
 
 
 def test_cut_arguments_are_marked() -> None:

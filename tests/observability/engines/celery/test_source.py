@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+import redis
 
 from console.clients import pool
+from console.clients.celery import keeping
 from console.clients.celery.client import CeleryClient
 from console.clients.celery.events import EventStream
 from console.errors import NotFound, Unreachable
 from deploy.ports import any_free
-from observability.engines.celery import workers as silence
+from observability.engines.celery import silence, workers
 from observability.engines.celery.source import CelerySource
 from observability.engines.contracts import RunRef, Status
 from tenants.adapters.celery import client_for
@@ -22,7 +24,7 @@ from tenants.contracts import TargetRef
 from tests.observability.engines.celery.event_listener import NOW, Listener
 from tests.servers import Server, ValkeyServer
 from tests.servers import valkey as own_valkey
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, until
 from tests.workers import celery_worker
 
 QUEUE = "acme-tasks"
@@ -63,6 +65,12 @@ def listener(url: str, worker: Server) -> Iterator[Listener]:
 def client(url: str) -> CeleryClient:
     """To send tasks."""
     return CeleryClient(url)
+
+
+def keys(url: str, pattern: str) -> list[str]:
+    """What the broker has."""
+    found = redis.Redis.from_url(url).keys(pattern)
+    return [key.decode() for key in found]  # type: ignore[union-attr]  # as bytes, in the stubs too
 
 
 def test_success_retries_and_failures_are_told_with_their_attempts(
@@ -142,51 +150,76 @@ def test_two_targets_hear_each_for_itself(
     assert elsewhere.rows.runs == {}
 
 
-def test_a_pause_between_two_readers_of_one_process_is_no_gap(
-    listener: Listener, client: CeleryClient
-) -> None:
-    done = client.send("pipeline.extract", args=[1], queue=QUEUE).uuid
-    before = len(listener.pages)
-    listener.read(listener.ended(done))
-    assert [page.gaps for page in listener.pages[before:] if page.gaps] == []
-
-
-def test_a_reader_that_was_away_tells_the_gap_and_the_runs_that_were_open(
+def test_a_reader_that_was_away_has_missed_nothing(
     listener: Listener, client: CeleryClient
 ) -> None:
     long = client.send("models.train", args=[200, 0.05], queue=QUEUE).uuid
     listener.read(lambda: long in listener.rows.runs and listener.rows.status(long) == "running")
     pool.close_all()  # as when the process ends
     listener.source = CelerySource()
+    meanwhile = [client.send("pipeline.extract", args=[1], queue=QUEUE).uuid for _ in range(5)]
+    until(lambda: client.waiting(QUEUE) == 0)
     listener.pages.clear()
-    listener.read(lambda: any(page.runs for page in listener.pages))
-    (gap,) = (gap for page in listener.pages for gap in page.gaps)
-    assert gap.starts_at < gap.ends_at
+    listener.read(listener.ended(*meanwhile))
+    assert [page.gaps for page in listener.pages if page.gaps] == []
     assert listener.pages[0].sweep
-    assert "gap" in listener.rows.kinds(long)
-    assert listener.rows.status(long) == "running"
+    assert "gap" not in listener.rows.kinds(long)
     listener.read(listener.ended(long))
     assert listener.rows.status(long) == "succeeded"
 
 
-def test_what_was_read_and_never_stored_is_a_gap(listener: Listener, client: CeleryClient) -> None:
+def test_what_was_read_and_never_stored_is_read_again(
+    listener: Listener, client: CeleryClient
+) -> None:
     done = client.send("pipeline.extract", args=[1], queue=QUEUE).uuid
     cursor = dict(listener.cursor)
     listener.read(listener.ended(done))
+    before = listener.rows.kinds(done)
     listener.cursor = cursor  # its transaction was rolled back
+    del listener.rows.runs[done], listener.rows.events[done]
+    listener.read(listener.ended(done))
+    assert listener.rows.kinds(done) == before
+    assert [page.gaps for page in listener.pages if page.gaps] == []
+
+
+def test_where_the_broker_has_nothing_any_more_there_is_a_gap(
+    listener: Listener, client: CeleryClient, url: str
+) -> None:
+    long = client.send("models.train", args=[200, 0.05], queue=QUEUE).uuid
+    listener.read(lambda: long in listener.rows.runs and listener.rows.status(long) == "running")
+    pool.close_all()
+    keeping.end()  # and the keeper with it: as where a container ends
+    redis.Redis.from_url(url).delete(*keys(url, "headroom.*"))
+    listener.source = CelerySource()
     listener.pages.clear()
-    listener.read(lambda: True)
-    assert listener.pages[0].gaps
+    listener.read(lambda: any(page.runs for page in listener.pages))
+    (gap,) = (gap for page in listener.pages for gap in page.gaps)
+    assert gap.starts_at < gap.ends_at
+    assert "gap" in listener.rows.kinds(long)
+    listener.read(listener.ended(long))
+    assert listener.rows.status(long) == "succeeded"
+
+
+def test_a_target_that_nobody_wants_leaves_nothing_at_the_broker(
+    listener: Listener, url: str
+) -> None:
+    queue = str(listener.cursor["queue"])
+    assert keys(url, f"{queue}*")
+    listener.source.forget(target=listener.target, cursor=listener.cursor)
+    assert keys(url, f"{queue}*") == []
 
 
 def test_a_worker_that_dies_with_its_tasks_loses_them(
     listener: Listener, client: CeleryClient, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(silence, "SILENT_AFTER", 5_000_000)
+    monkeypatch.setattr(workers, "SILENT_AFTER", 5_000_000)
+    monkeypatch.setattr(silence, "pause", lambda times: 1_000_000)
     with celery_worker(url, "doomed", name="doomed@test", processes=1) as doomed:
         long = client.send("models.train", args=[100, 0.2], queue="doomed").uuid
         rows = listener.rows
         listener.read(lambda: long in rows.runs and rows.status(long) == "running")
+        known = listener.source._memories[listener.target.id].workers.workers
+        listener.read(lambda: known["doomed@test"].tells_its_death)
         os.killpg(doomed.pid, signal.SIGKILL)
         listener.read(lambda: rows.status(long) == "lost")
     assert rows.value(long, "failure_kind") == "worker_lost"
@@ -222,7 +255,8 @@ def test_there_is_no_history_to_fetch() -> None:
 
 def test_one_reader_at_a_time(listener: Listener) -> None:
     stream: EventStream = client_for(listener.target).events()
-    with closing(stream.batches(within=0.05)) as first:  # clock: nothing comes
+    queue = str(listener.cursor["queue"])
+    with closing(stream.batches(queue=queue)) as first:
         next(first)
         with pytest.raises(Unreachable, match="somebody else"):
-            next(stream.batches(within=0.05))  # clock: nor here
+            next(stream.batches(queue=queue))

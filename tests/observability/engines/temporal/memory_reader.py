@@ -46,6 +46,9 @@ class Rows:
     def revisions(self, ids: Sequence[Name]) -> Mapping[Name, str]:
         return {name: self.runs[name].revision for name in ids if name in self.runs}
 
+    def types(self, ids: Sequence[Name]) -> Mapping[Name, str]:
+        return {name: self.runs[name].type for name in ids if name in self.runs}
+
     def ref(self, name: Name) -> RunRef:
         run = self.runs[name]
         return RunRef(

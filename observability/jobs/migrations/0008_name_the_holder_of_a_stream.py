@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0006_drop_emulated'),
+        ('jobs', '0007_hold_before_a_run_begins'),
     ]
 
     operations = [
