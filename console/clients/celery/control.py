@@ -29,6 +29,8 @@ GRACE: Final = 0.2
 """Seconds for new workers to answer when all known ones have."""
 LONGEST: Final = 1000
 """Letters of a name that workers tell."""
+MOST_WORKERS: Final = 10_000
+"""Node names of which answers are taken: anybody at the broker may answer."""
 _TYPE: Final = re.compile(r"^(?P<name>\S+)(?: \[(?P<info>.*)\])?$")
 _RATE: Final = re.compile(r"rate_limit=(\S+)")
 Replies = dict[str, list[Any]]
@@ -169,7 +171,8 @@ class Control:
         def take(body: Any, message: Any) -> None:
             if message.headers.get("ticket", ticket) == ticket and isinstance(body, dict):
                 for host, answer in body.items():
-                    replies.setdefault(str(host), []).append(answer)
+                    if len(host) <= LONGEST and len(replies) < MOST_WORKERS:
+                        replies.setdefault(host, []).append(answer)
 
         untyped: Any = kombu
         channel = self._connection.default_channel
@@ -278,7 +281,7 @@ def _shared(rates: Sequence[Mapping[str, str]]) -> tuple[TaskType, ...]:
 def _stats(answer: Any) -> WorkerStats | None:
     of_worker = mapping(answer)
     pid, pool = whole(of_worker.get("pid")), mapping(of_worker.get("pool"))
-    if pid is None:
+    if pid is None or pid < 1:
         return None
     kind = text(pool.get("implementation"), LONGEST).partition(":")[0].rpartition(".")[2]
     return WorkerStats(

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 OURS: Final = "+"
+_MOST: Final = 1e9
+"""Tasks a second that no worker starts: no limit."""
 _SECONDS: Final = {"s": 1, "": 1, "m": 60, "h": 3600}
 
 
@@ -30,7 +32,7 @@ def per_second(rate: str) -> float | None:
         value = float(number) / _SECONDS[unit.strip()]
     except (ValueError, KeyError, OverflowError):
         return None
-    return value if value > 0 else None
+    return value if 0 < value < _MOST else None
 
 
 def together(rates: list[str]) -> int | None:

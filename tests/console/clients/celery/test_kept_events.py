@@ -213,6 +213,7 @@ def test_with_a_second_keeper_nothing_is_missing_when_the_first_is_killed(
 
 
 def test_a_keeper_outlives_its_parent_until_another_one_listens(url: str, queue: str) -> None:
+    keeping.end()  # so that this one keeps nothing else
     reader = Reader(url, queue)
     reader.read()
     old = keeping._process

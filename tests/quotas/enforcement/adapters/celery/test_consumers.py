@@ -44,8 +44,11 @@ def test_what_is_told_to_workers_adds_up_to_the_rate(milli: int, workers: int) -
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("10/m", 10 / 60), ("2", 2.0), ("0", None), ("", None), ("5/x", None), ("7200/h", 2.0)],
-)
+    [
+        ("10/m", 10 / 60), ("2", 2.0), ("0", None), ("", None), ("5/x", None), ("7200/h", 2.0),
+        ("inf/s", None), ("nan", None), ("1e308", None), ("-1/s", None),
+    ],
+)  # fmt: skip
 def test_rates_are_read_as_celery_reads_them(text: str, expected: float | None) -> None:
     assert rates.per_second(text) == expected
 

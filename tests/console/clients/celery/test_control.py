@@ -1,0 +1,82 @@
+"""What workers answer to remote control, and what else may: anybody at the broker can answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from console.clients.celery.control import Control
+from console.clients.celery.records import TaskOnWorker, TaskType, WorkerStats
+from tests.mutations import mutants
+
+STATS = {
+    "pid": 24, "uptime": 61, "total": {"reports.build": 3},
+    "pool": {"implementation": "celery.concurrency.prefork:TaskPool", "max-concurrency": 2},
+}  # fmt: skip
+QUEUES = [{"name": "acme-tasks", "exchange": {"name": "acme-tasks", "type": "direct"}}]
+TYPES = ["reports.build [rate_limit=+2.5/s]", "imports.fetch"]
+TASKS = [{"id": "u1", "name": "reports.build"}, {"request": {"id": "u2", "type": "imports.fetch"}}]
+RECORDED = [STATS, QUEUES, TYPES, TASKS]
+
+
+class Scripted(Control):
+    """Remote control of workers that answer what a test says."""
+
+    def __init__(self, **answers: list[Any]) -> None:
+        super().__init__(None)
+        self.answers = answers
+
+    def _ask(self, command: str, *_: Any, **__: Any) -> dict[str, list[Any]]:
+        return {"w@test": self.answers.get(command, [[]])}
+
+
+def everything(control: Control) -> Iterator[object]:
+    """All that is asked."""
+    yield control.stats()
+    yield control.active_queues()
+    yield control.registered()
+    yield control.tasks()
+    yield control.ping()
+
+
+def test_answers_are_read() -> None:
+    control = Scripted(stats=[STATS], active_queues=[QUEUES], registered=[TYPES], active=[TASKS])
+    assert control.stats() == {"w@test": WorkerStats(24, 61.0, 2, "prefork")}
+    assert control.active_queues() == {"w@test": ("acme-tasks",)}
+    assert control.registered() == {
+        "w@test": (TaskType("reports.build", "+2.5/s"), TaskType("imports.fetch"))
+    }
+    assert control.tasks() == {
+        "u1": TaskOnWorker("u1", "reports.build", "w@test", "active"),
+        "u2": TaskOnWorker("u2", "imports.fetch", "w@test", "active"),
+    }
+
+
+def test_workers_of_one_name_are_counted_and_told_as_one() -> None:
+    other = {**STATS, "pid": 99, "uptime": 3}
+    control = Scripted(
+        stats=[other, STATS],
+        active_queues=[QUEUES, [{"name": "globex-tasks"}]],
+        registered=[TYPES, ["reports.build", "imports.fetch"]],
+        active=[TASKS[:1], TASKS[1:]],
+    )
+    assert control.stats() == {"w@test": WorkerStats(24, 3.0, 4, "prefork", workers=2)}
+    assert control.active_queues() == {"w@test": ("acme-tasks", "globex-tasks")}
+    # A rate that one of them does not have is not in force.
+    assert control.registered()["w@test"][0] == TaskType("reports.build", "")
+    assert set(control.tasks()) == {"u1", "u2"}
+
+
+@pytest.mark.parametrize("command", ["stats", "active_queues", "registered", "active", "scheduled"])
+def test_no_answer_harms_another(command: str) -> None:
+    for mutant in mutants(RECORDED, 400):
+        strange = Scripted(**{"stats": [STATS], command: [mutant.value, RECORDED[mutant.origin]]})
+        assert list(everything(strange)), str(mutant)
+
+
+@pytest.mark.parametrize("pid", [None, "²", "7", 7, 7.5, 10**30, -1, True, [], {}])
+def test_a_process_id_that_is_no_number_is_no_worker(pid: Any) -> None:
+    stats = Scripted(stats=[{**STATS, "pid": pid}]).stats()
+    assert bool(stats) == (pid in ("7", 7))
