@@ -22,6 +22,7 @@ from django.utils import timezone
 from console.errors import ExternalError, NotFound, Throttled, Unreachable
 from console.unstructured import clean
 from observability.engines.contracts import History, RunRef
+from observability.engines.times import plausible
 from observability.ingest.claims import ClaimLost
 from observability.ingest.context import IngestContext
 from observability.ingest.store import merge_runs, store_events
@@ -202,7 +203,10 @@ def _store(context: IngestContext, batch: Sequence[Fetched], *, now: datetime) -
         context.hold()
         arrived = [fetched for fetched in batch if fetched.history is not None]
         snapshots = [
-            fetched.history.run
+            # Where a status says the times, a look at it was held to the clock: so is its history.
+            plausible(fetched.history.run, now)
+            if context.features.namespaced
+            else fetched.history.run
             for fetched in arrived
             if fetched.history and fetched.history.run is not None
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import chain
 from typing import Any, Final
 
@@ -34,7 +34,6 @@ from observability.engines.contracts import (
     RunSnapshot,
 )
 from observability.engines.ports import KnownRuns
-from observability.engines.times import plausible
 from observability.engines.unstructured import Object, name_of, namespace_of, uid_of
 from observability.engines.watching import (
     DUE_EVERY,
@@ -82,7 +81,6 @@ class ArgoSource:
         if is_retry_of(run.revision, workflow):
             raise NotFound(f"Workflow {run.external_id} was retried by hand, which overwrote this")
         snapshot = run_of(WorkflowSnapshot(workflow, attempt), run.created_at)
-        snapshot = plausible(snapshot, datetime.now(UTC))
         return History(
             events=tuple(event for event in snapshot.events if event.seq > after),
             document=document_of(workflow),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from console.chunks import chunks
@@ -34,7 +34,6 @@ from observability.engines.kubernetes.state import (
     flags_of,
 )
 from observability.engines.ports import KnownRuns
-from observability.engines.times import plausible
 from observability.engines.unstructured import name_of, uid_of
 from observability.engines.watching import (
     DUE_EVERY,
@@ -76,7 +75,7 @@ class KubernetesSource:
         job = read_job(client_for(target), run.location, run.external_id)
         if uid_of(job.job) != run.run_id:
             raise NotFound(f"Job {run.external_id} is another one by now")
-        snapshot = plausible(run_of(job, run.created_at), datetime.now(UTC))
+        snapshot = run_of(job, run.created_at)
         return History(
             events=tuple(event for event in snapshot.events if event.seq > after),
             document=document_of(job),
