@@ -84,10 +84,10 @@ def _take(raw: Any, heard_us: int, read: EventsRead, problems: list[str] | None 
     if event is not None:
         read.events.append(event)
     if problems:
-        read.unreadable.append(_told(raw, event, "; ".join(problems)))
+        read.unreadable.append(_unreadable(raw, event, "; ".join(problems)))
 
 
-def _told(raw: Any, event: CeleryEvent | None, problem: str) -> UnreadableEvent:
+def _unreadable(raw: Any, event: CeleryEvent | None, problem: str) -> UnreadableEvent:
     fields = raw if isinstance(raw, dict) else {}
     if event is not None:
         return UnreadableEvent(event.uuid, event.hostname, event.type, problem)
@@ -112,19 +112,19 @@ def event_of(raw: Any, heard_us: int, problems: list[str]) -> CeleryEvent | None
         if named is None:
             return None
         kind, uuid, host = named
-    stamp = raw.get("timestamp")
-    if type(stamp) is float and -PAST <= stamp - heard_us / 1_000_000 <= FUTURE:
-        us: int = round(stamp * 1_000_000)
-        told: int | str = us
+    seconds = raw.get("timestamp")
+    if type(seconds) is float and -PAST <= seconds - heard_us / 1_000_000 <= FUTURE:
+        us: int = round(seconds * 1_000_000)
+        stamp: int | str = us
     else:
-        us, told = _time(raw, heard_us, problems)
+        us, stamp = _time(raw, heard_us, problems)
     for name, value in raw.items():
         # Nearly all values are texts where texts are expected: a look at the type is enough.
         if value is None or _PLAIN.get(name) is type(value) or (check := _CHECKS.get(name)) is None:
             continue
         if problem := check(value):
             problems.append(f"{name}: {problem}")
-    return CeleryEvent(kind, us, host, uuid, _without(raw) if problems else raw, heard_us, told)
+    return CeleryEvent(kind, us, host, uuid, _without(raw) if problems else raw, heard_us, stamp)
 
 
 def _named(raw: Mapping[str, Any], problems: list[str]) -> tuple[str, str, str] | None:

@@ -19,7 +19,7 @@ from console.backoff import backoff
 from console.clients.celery import keeping
 from console.clients.celery.amqp_events import AmqpEvents
 from console.clients.celery.connection import Broker
-from console.clients.celery.keeping import Wanted
+from console.clients.celery.keeping import StreamToKeep
 from console.clients.celery.kept_events import now_us
 from console.clients.celery.records import EventBatch, MessagesRead, Outage
 from console.clients.celery.redis_events import RedisEvents
@@ -143,9 +143,9 @@ class EventStream:
             finally:
                 self._reading.release()
 
-    def _wanted(self, queue: str) -> Wanted:
+    def _wanted(self, queue: str) -> StreamToKeep:
         broker = self._broker
-        return Wanted(
+        return StreamToKeep(
             key=queue,
             stream=queue,
             endpoint=broker.endpoint,

@@ -24,7 +24,7 @@ START: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class StreamToKeep:
     """What is to be kept: the events of `exchange` on a broker, in `stream`. `key` names it in this
     process; `endpoint` and `credential` are as a Broker takes them."""
 
@@ -41,9 +41,9 @@ class _Process:
 
     def __init__(self) -> None:
         self.pid_of_parent = os.getpid()
-        self.said: dict[str, dict[str, Any]] = {}
+        self.words: dict[str, dict[str, Any]] = {}
         self.news = threading.Condition()
-        self.wanted: dict[str, Wanted] = {}
+        self.wanted: dict[str, StreamToKeep] = {}
         self._child = subprocess.Popen(
             [sys.executable, "-m", "console.clients.celery.keeper"],
             cwd=ROOT,
@@ -59,9 +59,9 @@ class _Process:
         """Whether it is there, and ours."""
         return self.pid_of_parent == os.getpid() and self._child.poll() is None
 
-    def keeps(self, wanted: Wanted) -> bool:
+    def keeps(self, wanted: StreamToKeep) -> bool:
         """Whether it was told to keep that, and has not given it up."""
-        ended = self.said.get(wanted.key, {}).get("ended")
+        ended = self.words.get(wanted.key, {}).get("ended")
         return self.wanted.get(wanted.key) == wanted and not ended
 
     def order(self, **words: Any) -> None:
@@ -76,7 +76,7 @@ class _Process:
             with contextlib.suppress(ValueError):
                 words = json.loads(line)
                 with self.news:
-                    self.said[words["key"]] = words
+                    self.words[words["key"]] = words
                     self.news.notify_all()
         with self.news:
             self.news.notify_all()
@@ -86,20 +86,20 @@ _lock = threading.Lock()
 _process: _Process | None = None
 
 
-def keep(wanted: Wanted) -> None:
+def keep(wanted: StreamToKeep) -> None:
     """Has it kept from now on, if it is not yet. Raises ExternalError when the broker cannot be
     used."""
     with _lock:
         process = _running()
         if not process.keeps(wanted):
             process.order(drop=wanted.key)
-            process.said.pop(wanted.key, None)
+            process.words.pop(wanted.key, None)
             process.wanted[wanted.key] = wanted
             process.order(keep=asdict(wanted))
     _wait(process, wanted)
 
 
-def is_kept(wanted: Wanted) -> bool:
+def is_kept(wanted: StreamToKeep) -> bool:
     """Whether our keeper runs and was told to keep it."""
     process = _process
     return process is not None and process.runs() and process.keeps(wanted)
@@ -133,16 +133,16 @@ def _running() -> _Process:
     return _process
 
 
-def _wait(process: _Process, wanted: Wanted) -> None:
+def _wait(process: _Process, wanted: StreamToKeep) -> None:
     """Until it listens. Raises what it says instead."""
     deadline = time.monotonic() + START + wanted.timeout
     with process.news:
         while True:
-            words = process.said.get(wanted.key, {})
+            words = process.words.get(wanted.key, {})
             if "listening" in words:
                 return
             if "error" in words:
-                process.said.pop(wanted.key)  # the next try is told anew
+                process.words.pop(wanted.key)  # the next try is told anew
                 raise _error(words)
             left = deadline - time.monotonic()
             if left <= 0 or not process.runs():

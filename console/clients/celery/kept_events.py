@@ -37,7 +37,7 @@ _COMPRESSED: Final = b"z"
 _MOST_UNPACKED: Final = 4 * MOST_MESSAGE
 
 
-class Position(NamedTuple):
+class StreamPosition(NamedTuple):
     """How far a stream was read: the id of its last entry, in the stream of an epoch."""
 
     epoch: str
@@ -47,10 +47,10 @@ class Position(NamedTuple):
         return f"{self.epoch}/{self.id}"
 
 
-def position_of(text: str) -> Position | None:
+def position_of(text: str) -> StreamPosition | None:
     """What was written of a position; None for anything else."""
     epoch, _, entry = text.partition("/")
-    return Position(epoch, entry) if epoch and entry_number(entry) is not None else None
+    return StreamPosition(epoch, entry) if epoch and entry_number(entry) is not None else None
 
 
 def entry_number(entry: str) -> tuple[int, int] | None:

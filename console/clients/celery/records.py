@@ -22,7 +22,7 @@ class CeleryEvent(NamedTuple):
     uuid: str
     fields: Mapping[str, Any]
     heard_us: int = 0
-    told: int | str = ""
+    stamp: int | str = ""
 
 
 class UnreadableEvent(NamedTuple):

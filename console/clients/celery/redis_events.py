@@ -14,13 +14,13 @@ import orjson
 from console.clients.celery import keeping
 from console.clients.celery.connection import Broker
 from console.clients.celery.event_values import EventsRead, events_of
-from console.clients.celery.keeping import Wanted
+from console.clients.celery.keeping import StreamToKeep
 from console.clients.celery.kept_events import (
     BEGINNING,
     MOST_BYTES,
     MOST_SECONDS,
-    Position,
     State,
+    StreamPosition,
     broker_ms,
     entry_number,
     following,
@@ -55,13 +55,13 @@ TOO_MANY: Final = (
 class RedisEvents:
     """One reader's view of a stream, from a position on."""
 
-    def __init__(self, broker: Broker, wanted: Wanted, connection: Any) -> None:
+    def __init__(self, broker: Broker, wanted: StreamToKeep, connection: Any) -> None:
         """`connection` is open."""
         self._broker = broker
         self._wanted = wanted
         self._connection = connection
         self._client = connection.default_channel._create_client()
-        self._at = Position("", BEGINNING)
+        self._at = StreamPosition("", BEGINNING)
         self._last_us = 0
         self._stored = ""
         self._trimmed = self._marked = 0.0
@@ -81,7 +81,7 @@ class RedisEvents:
             self._trimmed = 0.0
             self._stored = before.id
             return self._cut(state)
-        self._at = Position(state.epoch, BEGINNING)
+        self._at = StreamPosition(state.epoch, BEGINNING)
         since_us = state.number("since")
         if not at_us or since_us <= at_us:
             return ()
@@ -98,7 +98,7 @@ class RedisEvents:
         deadline = time.monotonic() + within
         read = MessagesRead([], [], [], str(self._at))
         with self._broker.errors():
-            self._look_after(read)
+            self._maintain(read)
             while len(read.events) < most:
                 wait = deadline - time.monotonic()
                 if wait <= 0:
@@ -136,7 +136,7 @@ class RedisEvents:
         return [entry for _, entries in answer or () for entry in entries]
 
     def _take(self, entry: str, fields: Mapping[bytes, bytes], read: MessagesRead) -> None:
-        self._at = Position(self._at.epoch, entry)
+        self._at = StreamPosition(self._at.epoch, entry)
         heard_us = whole(text_of(fields.get(b"at", b""))) or now_us()
         self._last_us = max(self._last_us, heard_us)
         read.outages += _gap(fields.get(b"gap", b""))
@@ -158,7 +158,7 @@ class RedisEvents:
 
     # -- the state --------------------------------------------------------------------------------
 
-    def _look_after(self, read: MessagesRead) -> None:
+    def _maintain(self, read: MessagesRead) -> None:
         clock = time.monotonic()
         if self._stored and clock - self._trimmed > _TRIM:
             self._trimmed = clock
@@ -176,7 +176,7 @@ class RedisEvents:
                 # Somebody emptied the broker while we read: what waited is gone.
                 since_us = state.number("since") or now_us()
                 read.outages.append(Outage(min(self._last_us, since_us), since_us, GONE))
-                self._at = Position(state.epoch, BEGINNING)
+                self._at = StreamPosition(state.epoch, BEGINNING)
             else:
                 read.outages += self._cut(state)
 
@@ -196,7 +196,7 @@ class RedisEvents:
             dropped, mine = state.entry(name), entry_number(self._at.id)
             if dropped and mine is not None and mine < (entry_number(dropped) or mine):
                 until_us = state.number(f"{name}_at")
-                self._at = Position(self._at.epoch, dropped)
+                self._at = StreamPosition(self._at.epoch, dropped)
                 outages.append(Outage(min(self._last_us or until_us, until_us), until_us, cause))
         return tuple(outages)
 

@@ -56,7 +56,7 @@ class Clocks:
         """Microseconds that are added to the times of the machines whose clock is off."""
         return dict(list(self._off.items())[-MOST_STORED:])
 
-    def told(self, run: RunSnapshot) -> RunSnapshot:
+    def annotated(self, run: RunSnapshot) -> RunSnapshot:
         """A run with a note of the clock that is off of whoever sent its events; once, however
         often it is told."""
         for event in run.events if self._off else ():
@@ -77,7 +77,7 @@ class Clocks:
         ages: dict[str, list[int]] = {}
         latest: dict[str, int] = {}
         for event in batch:
-            if event.heard_us and isinstance(event.told, int) and event.hostname:
+            if event.heard_us and isinstance(event.stamp, int) and event.hostname:
                 machine = _machine(event.hostname)
                 ages.setdefault(machine, []).append(event.heard_us - event.us)
                 latest[machine] = max(latest.get(machine, 0), event.heard_us)

@@ -52,7 +52,7 @@ def row_of(event: CeleryEvent, attempt: int, *, name: str = "") -> RunEvent | No
     if name == CHORD_UNLOCK and event.type == "task-retried":
         kind, title, message, detail = EventKind.WAITING, CHORD_WAITS, "", {}
     return RunEvent(
-        key=f"{event.type}:{event.told}:{event.hostname}"[:160],
+        key=f"{event.type}:{event.stamp}:{event.hostname}"[:160],
         seq=event.us,
         at=moment(event.us),
         kind=kind,
@@ -68,7 +68,7 @@ def row_of(event: CeleryEvent, attempt: int, *, name: str = "") -> RunEvent | No
 def earlier_name_event(event: CeleryEvent, before: str, name: str) -> RunEvent:
     """Says that a task was replaced by another one, which goes on under its id."""
     return RunEvent(
-        key=f"replaced:{event.told}:{event.hostname}"[:160],
+        key=f"replaced:{event.stamp}:{event.hostname}"[:160],
         seq=event.us - 1,
         at=moment(event.us),
         kind=EventKind.NOTE,

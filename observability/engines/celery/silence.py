@@ -52,11 +52,11 @@ class Silences:
     """Until then events were lost: what ran before it may have ended in that time."""
 
     def conclude(
-        self, asked: Iterable[str], answers: Mapping[str, tuple[TaskOnWorker, ...]], now_us: int
+        self, hosts: Iterable[str], answers: Mapping[str, tuple[TaskOnWorker, ...]], now_us: int
     ) -> list[RunSnapshot]:
         """The runs of the workers that were asked, after those who answer did."""
         runs: list[RunSnapshot] = []
-        for host in asked:
+        for host in hosts:
             worker = self.registry.workers[host]
             if host in answers:
                 runs += self._answered(host, worker, answers[host], now_us)
@@ -75,8 +75,8 @@ class Silences:
         worker.ask_at_us = now_us + MISSED_AFTER
         for uuid, task in list(worker.tasks.items()):
             if uuid in there:
-                task.missed, task.asked = 0, task.asked + 1
-                task.due_us = now_us + pause(task.asked + 2)
+                task.missed, task.questions = 0, task.questions + 1
+                task.due_us = now_us + pause(task.questions + 2)
                 if was_silent:
                     yield self._here(uuid, host, worker, there[uuid], now_us)
             elif task.runs and self._is_over(task, now_us):
@@ -88,7 +88,7 @@ class Silences:
     @staticmethod
     def _is_over(task: HeldTask, now_us: int) -> bool:
         """Whether it was missing before, and long enough ago for its end to be heard since."""
-        task.missed, task.asked = task.missed + 1, task.asked + 1
+        task.missed, task.questions = task.missed + 1, task.questions + 1
         task.due_us = now_us + MISSED_AFTER
         if task.missed == 1:
             task.missed_us = now_us
@@ -137,7 +137,7 @@ class Silences:
             for uuid in worker.tasks:
                 yield self._silent(uuid, host, worker, now_us)
         for uuid, sent in self.registry.sent_to(worker, now_us - worker.silent_after):
-            sent.said = True
+            sent.is_noted = True
             yield self._perhaps_taken(uuid, sent, host, worker, now_us)
 
     def _lost(self, host: str, worker: Worker, now_us: int) -> Iterator[RunSnapshot]:

@@ -192,7 +192,7 @@ class _Reading:
             batch = EventBatch(tuple(events), batch.at_us, batch.position, batch.caught_up)
             memory.workers.take(batch)
         self._ask_queues(batch.at_us)
-        runs = [memory.clocks.told(run) for run in memory.fold.runs(events, self.known)]
+        runs = [memory.clocks.annotated(run) for run in memory.fold.runs(events, self.known)]
         runs += memory.silences.twice(memory.workers.twice())
         if batch.caught_up and (suspects := memory.workers.suspects(batch.at_us)):
             runs += self._ask_tasks(suspects, batch.at_us)

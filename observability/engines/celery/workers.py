@@ -24,6 +24,8 @@ IDLE_AFTER: Final = 30 * SECOND
 """Microseconds without news of a task that runs, after which its worker is asked for it."""
 MISSED_AFTER: Final = 5 * SECOND
 """The same where the worker says itself that it runs fewer tasks, and until it is asked again."""
+SLOWEST: Final = 600.0
+"""Seconds between two heartbeats that are believed, at most."""
 LONGEST_PAUSE: Final = 600 * SECOND
 """Microseconds between two questions about one task or one worker, at most."""
 FORGOTTEN_AFTER: Final = 600 * SECOND
@@ -51,7 +53,7 @@ class HeldTask:
     heard_us: int
     runs: bool
     due_us: int
-    asked: int = 0
+    questions: int = 0
     missed: int = 0
     missed_us: int = 0
 
@@ -63,7 +65,7 @@ class SentTask:
     queue: str
     told_us: int
     heard_us: int
-    said: bool = False
+    is_noted: bool = False
 
 
 @dataclass(slots=True)
@@ -146,8 +148,8 @@ class WorkerRegistry:
         """What workers say of themselves: the queues that they consume, and their pools."""
         for host, of_host in queues.items():
             self.workers.setdefault(host, Worker(now_us)).queues = of_host
-        for host, told in stats.items():
-            self.workers.setdefault(host, Worker(now_us)).pool = told.pool
+        for host, of_worker in stats.items():
+            self.workers.setdefault(host, Worker(now_us)).pool = of_worker.pool
 
     def sent_to(self, worker: Worker, before_us: int) -> list[tuple[str, SentTask]]:
         """Tasks that wait in the queues of a worker since before then, as far as anybody said, and
@@ -155,7 +157,7 @@ class WorkerRegistry:
         return [
             (uuid, task)
             for uuid, task in self._sent.items()
-            if task.queue in worker.queues and task.heard_us < before_us and not task.said
+            if task.queue in worker.queues and task.heard_us < before_us and not task.is_noted
         ]
 
     def _note_sent(self, event: CeleryEvent, heard_us: int) -> None:
@@ -178,7 +180,7 @@ class WorkerRegistry:
         if event.type == "worker-online":
             worker.online_us = heard_us
         elif event.type == "worker-heartbeat":
-            worker.frequency = number(event.fields.get("freq")) or 2.0
+            worker.frequency = min(number(event.fields.get("freq")) or 2.0, SLOWEST)
             worker.running = whole(event.fields.get("active"))
         elif event.type in _ENDS:
             worker.tasks.pop(event.uuid, None)
@@ -189,7 +191,7 @@ class WorkerRegistry:
         started = event.type == "task-started"
         held = worker.tasks.get(event.uuid)
         if started and not (held is not None and held.runs and held.told_us == event.us):
-            self._look_elsewhere(event, heard_us)
+            self._check_elsewhere(event, heard_us)
         runs = started or event.type == "task-progress" or (held is not None and held.runs)
         task = HeldTask(event.us, heard_us, runs, heard_us + IDLE_AFTER)
         if held is not None and not started:
@@ -200,7 +202,7 @@ class WorkerRegistry:
         if uuid in worker.tasks or len(worker.tasks) < MOST_TASKS:
             worker.tasks[uuid] = task
 
-    def _look_elsewhere(self, event: CeleryEvent, heard_us: int) -> None:
+    def _check_elsewhere(self, event: CeleryEvent, heard_us: int) -> None:
         for host, worker in self.workers.items():
             held = worker.tasks.get(event.uuid)
             restarted = host == event.hostname and held and worker.online_us > held.heard_us
@@ -247,7 +249,7 @@ class WorkerRegistry:
             return True
         fewer = worker.running is not None and worker.running < len(running)
         return fewer and any(
-            not task.asked and now_us - task.heard_us > MISSED_AFTER for task in running
+            not task.questions and now_us - task.heard_us > MISSED_AFTER for task in running
         )
 
     def to_ask(self, now_us: int) -> list[str]:

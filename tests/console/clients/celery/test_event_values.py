@@ -15,7 +15,7 @@ from console.clients.celery.json_parts import elements, members
 from tests.observability.engines.celery.played import bodies
 
 T0 = 1_795_000_000.0
-HEARD = round(T0 * 1e6)
+HEARD_US = round(T0 * 1e6)
 
 
 def body(*events: dict[str, Any]) -> bytes:
@@ -31,12 +31,12 @@ def started(uuid: str = "u1", **fields: Any) -> dict[str, Any]:
 
 def problems(raw: bytes) -> list[str]:
     """What is wrong with a message."""
-    return [event.problem for event in events_of(raw, HEARD).unreadable]
+    return [event.problem for event in events_of(raw, HEARD_US).unreadable]
 
 
 def test_of_a_list_with_nan_only_that_value_is_lost() -> None:
     (raw,) = bodies("02-poison-batch", T0)
-    events, unreadable = events_of(raw, HEARD)
+    events, unreadable = events_of(raw, HEARD_US)
     assert [(event.type, event.uuid) for event in events] == [
         ("task-received", "neighbour-of-nan"),
         ("task-started", "neighbour-of-nan"),
@@ -51,14 +51,14 @@ def test_of_a_list_with_nan_only_that_value_is_lost() -> None:
 
 def test_of_half_a_surrogate_pair_only_that_letter_is_lost() -> None:
     (raw,) = bodies("03-lone-surrogate", T0)
-    events, unreadable = events_of(raw, HEARD)
+    events, unreadable = events_of(raw, HEARD_US)
     assert events[3].fields["traceback"] == "ValueError: cannot open report-\ufffd.csv"
     assert [event.uuid for event in events[:3]] == ["neighbour-of-surrogate"] * 3
     assert [event.problem for event in unreadable] == ["traceback: half of a surrogate pair"]
 
 
 def test_a_task_id_that_is_an_object_is_set_aside_and_named() -> None:
-    read = [events_of(raw, HEARD) for raw in bodies("01-uuid-object-as-task-id", T0)]
+    read = [events_of(raw, HEARD_US) for raw in bodies("01-uuid-object-as-task-id", T0)]
     assert {event.uuid for events, _ in read for event in events} == {
         "before-uuid-object", "after-uuid-object",
     }  # fmt: skip
@@ -69,13 +69,13 @@ def test_a_task_id_that_is_an_object_is_set_aside_and_named() -> None:
 
 
 def test_milliseconds_are_read_and_told_and_a_host_that_is_a_number_is_left_out() -> None:
-    read = [events_of(raw, HEARD) for raw in bodies("09-odd-fields", T0)]
+    read = [events_of(raw, HEARD_US) for raw in bodies("09-odd-fields", T0)]
     events = {event.uuid: event for events, _ in read for event in events}
     assert set(events) == {"ms-1", "host-number", "after-odd-fields"}
-    assert events["ms-1"].us == HEARD
+    assert events["ms-1"].us == HEARD_US
     assert events["host-number"].hostname == ""
-    told = {event.uuid: event.problem for _, unreadable in read for event in unreadable}
-    assert told == {
+    by_name = {event.uuid: event.problem for _, unreadable in read for event in unreadable}
+    assert by_name == {
         "ms-1": "timestamp: in milliseconds, not in seconds",
         "host-number": "hostname: no text: 7",
         "12345": "uuid: no text: 12345",
@@ -85,18 +85,18 @@ def test_milliseconds_are_read_and_told_and_a_host_that_is_a_number_is_left_out(
 @pytest.mark.parametrize(
     ("stamp", "us"),
     [
-        (T0, HEARD),
-        (int(T0), HEARD),
-        (str(T0), HEARD),
-        ("2026-11-18T11:06:40+00:00", HEARD),
-        (T0 * 1e3, HEARD),
-        (T0 * 1e6, HEARD),
-        (int(T0 * 1e9), HEARD),
-        (T0 - 3600, HEARD - 3_600_000_000),
+        (T0, HEARD_US),
+        (int(T0), HEARD_US),
+        (str(T0), HEARD_US),
+        ("2026-11-18T11:06:40+00:00", HEARD_US),
+        (T0 * 1e3, HEARD_US),
+        (T0 * 1e6, HEARD_US),
+        (int(T0 * 1e9), HEARD_US),
+        (T0 - 3600, HEARD_US - 3_600_000_000),
     ],
 )
 def test_a_time_is_read_in_whatever_unit_it_makes_sense(stamp: object, us: int) -> None:
-    (event,) = events_of(body(started(timestamp=stamp)), HEARD).events
+    (event,) = events_of(body(started(timestamp=stamp)), HEARD_US).events
     assert abs(event.us - us) <= 1_000_000
 
 
@@ -106,8 +106,8 @@ def test_a_time_is_read_in_whatever_unit_it_makes_sense(stamp: object, us: int) 
 )
 def test_a_time_that_cannot_be_is_that_of_its_arrival(stamp: object) -> None:
     raw = body(started(timestamp=stamp), started("u2"))
-    events, unreadable = events_of(raw, HEARD)
-    assert [event.us for event in events] == [HEARD, HEARD]
+    events, unreadable = events_of(raw, HEARD_US)
+    assert [event.us for event in events] == [HEARD_US, HEARD_US]
     assert [event.problem.split(":")[0] for event in unreadable] == ["timestamp"]
 
 
@@ -121,7 +121,7 @@ def test_a_time_that_cannot_be_is_that_of_its_arrival(stamp: object) -> None:
     ],
 )  # fmt: skip
 def test_a_value_of_another_kind_is_left_out_and_the_event_stays(name: str, value: Any) -> None:
-    events, unreadable = events_of(body(started(**{name: value}), started("u2")), HEARD)
+    events, unreadable = events_of(body(started(**{name: value}), started("u2")), HEARD_US)
     assert [event.uuid for event in events] == ["u1", "u2"]
     assert name not in events[0].fields
     assert [event.problem.split(":")[0] for event in unreadable] == [name]
@@ -135,7 +135,9 @@ def test_a_value_of_another_kind_is_left_out_and_the_event_stays(name: str, valu
     ],
 )  # fmt: skip
 def test_what_means_nothing_is_set_aside(strange: Any) -> None:
-    events, unreadable = events_of(json.dumps([started(), strange, started("u2")]).encode(), HEARD)
+    events, unreadable = events_of(
+        json.dumps([started(), strange, started("u2")]).encode(), HEARD_US
+    )
     assert [event.uuid for event in events] == ["u1", "u2"]
     assert len(unreadable) == 1
 
@@ -153,28 +155,28 @@ def test_what_means_nothing_is_set_aside(strange: Any) -> None:
 def test_a_value_that_is_no_json_costs_only_itself(value: str, problem: str) -> None:
     text = body(started(), started("u2", odd="ODD"), started("u3")).decode()
     raw = text.replace('"ODD"', value).encode()
-    events, unreadable = events_of(raw, HEARD)
+    events, unreadable = events_of(raw, HEARD_US)
     assert [event.uuid for event in events] == ["u1", "u2", "u3"]
     assert [(event.uuid, event.problem) for event in unreadable] == [("u2", f"odd: {problem}")]
 
 
 def test_bytes_of_another_encoding_cost_single_letters() -> None:
     raw = body(started(), started("u2", name="caf#")).replace(b"#", b"\xe9")
-    events, unreadable = events_of(raw, HEARD)
+    events, unreadable = events_of(raw, HEARD_US)
     assert events[1].fields["name"] == "caf\ufffd"
     assert [event.problem for event in unreadable] == ["bytes that are not UTF-8"]
 
 
 def test_of_a_message_that_was_cut_off_the_whole_events_are_read() -> None:
     raw = body(started(), started("u2"), started("u3", text="long"))[:-5]
-    events, _ = events_of(raw, HEARD)
+    events, _ = events_of(raw, HEARD_US)
     assert [event.uuid for event in events] == ["u1", "u2", "u3"]
     assert "text" not in events[2].fields
 
 
 @pytest.mark.parametrize("kind", ["application/x-python-serialize", "application/x-yaml", ""])
 def test_another_serializer_is_told_with_what_to_set(kind: str) -> None:
-    events, (unreadable,) = events_of(b"\x80\x04", HEARD, kind)
+    events, (unreadable,) = events_of(b"\x80\x04", HEARD_US, kind)
     assert events == []
     assert "event_serializer" in unreadable.problem
 
@@ -185,7 +187,7 @@ def test_a_huge_message_that_is_no_json_is_not_taken_apart() -> None:
 
 @given(st.binary(max_size=200))
 def test_no_bytes_raise_anything(raw: bytes) -> None:
-    read = events_of(raw, HEARD)
+    read = events_of(raw, HEARD_US)
     assert read.events or read.unreadable or raw.strip() in {b"", b"[]"} or raw.startswith(b"[")
 
 

@@ -288,14 +288,14 @@ def test_a_deleted_stream_leaves_nothing_behind(reader: Reader, url: str) -> Non
 def test_a_message_that_is_too_large_is_said_to_have_come(reader: Reader, url: str) -> None:
     raw(url).publish("/1.celeryev/task.multi", b"x" * (MOST_MESSAGE + 1))
     raw(url).publish("/1.celeryev/task.multi", b"no message")
-    told: list[str] = []
+    problems: list[str] = []
 
     def enough() -> bool:
-        told.extend(event.problem for event in reader.batches[-1].unreadable)
-        return len(told) >= 2
+        problems.extend(event.problem for event in reader.batches[-1].unreadable)
+        return len(problems) >= 2
 
     reader.read(enough)
-    assert sorted(told) == [
+    assert sorted(problems) == [
         "a message of 8,388,609 bytes, which is not kept",
         "no message as Celery sends them",
     ]

@@ -51,7 +51,7 @@ def replaced(self: Any) -> None:
 @app.task(name="odd.long")
 def long(seconds: float) -> None:
     """Runs without a word."""
-    time.sleep(seconds)
+    time.sleep(seconds)  # clock: as long as it is asked to
 
 
 @app.task(name="odd.nan", bind=True)

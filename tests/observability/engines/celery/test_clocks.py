@@ -19,17 +19,17 @@ HOUR = 3_600_000_000
 def beats(clocks: Clocks, off: float, *, host: str = "w1@slow", number: int = 8) -> None:
     """Heartbeats over 16 seconds of a machine whose clock is so many seconds ahead."""
     for count in range(number):
-        heard = round((T0 + 2 * count) * 1e6)
+        now_us = round((T0 + 2 * count) * 1e6)
         beat = event("worker-heartbeat", 0, "", host, freq=2.0)
-        us = heard + round(off * 1e6) - 200_000
-        clocks.corrected([beat._replace(us=us, told=us, heard_us=heard)])
+        us = now_us + round(off * 1e6) - 200_000
+        clocks.corrected([beat._replace(us=us, stamp=us, heard_us=now_us)])
 
 
 def at(after: float, of: CeleryEvent, off: float) -> CeleryEvent:
     """An event that comes `after` seconds after T0 from a machine whose clock is ahead."""
-    heard = round((T0 + after) * 1e6)
-    us = heard + round(off * 1e6) - 100_000
-    return of._replace(us=us, told=us, heard_us=heard)
+    now_us = round((T0 + after) * 1e6)
+    us = now_us + round(off * 1e6) - 100_000
+    return of._replace(us=us, stamp=us, heard_us=now_us)
 
 
 def a_run(clocks: Clocks, off: float) -> RunSnapshot:
@@ -41,7 +41,7 @@ def a_run(clocks: Clocks, off: float) -> RunSnapshot:
         at(25, event("task-succeeded", 0, host="w1@slow"), off),
     ]
     (run,) = Fold("sample").runs(clocks.corrected(events), Rows())
-    return clocks.told(run)
+    return clocks.annotated(run)
 
 
 @pytest.mark.parametrize("off", [-3600, -60, 60, 3600])
@@ -82,9 +82,9 @@ def test_what_no_reader_stored_is_nothing(junk: object) -> None:
 
 def test_events_that_were_held_back_and_come_at_once_say_nothing_of_a_clock() -> None:
     clocks = Clocks()
-    heard = round((T0 + 300) * 1e6)
+    now_us = round((T0 + 300) * 1e6)
     late = [
-        received(after, uuid=f"u{after}")._replace(heard_us=heard + after) for after in range(300)
+        received(after, uuid=f"u{after}")._replace(heard_us=now_us + after) for after in range(300)
     ]
     assert clocks.corrected(late) == late
     assert clocks.stored() == {}

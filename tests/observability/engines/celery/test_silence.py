@@ -56,14 +56,14 @@ class Trail:
         """Asks whom the reader would ask; who is asked. Answers name the tasks that a worker has,
         by the first part of its node name."""
         now_us = START + round(after * 1e6)
-        asked = self.workers.suspects(now_us)
+        suspects = self.workers.suspects(now_us)
         has = {
             f"{name}@test": tuple(TaskOnWorker(uuid, "t", name, "active") for uuid in uuids)
             for name, uuids in answers.items()
         }
-        answering = {host: tasks for host, tasks in has.items() if host in asked}
-        self.rows.store(self.silences.conclude(asked, answering, now_us))
-        return asked
+        answering = {host: tasks for host, tasks in has.items() if host in suspects}
+        self.rows.store(self.silences.conclude(suspects, answering, now_us))
+        return suspects
 
     def situation(self, uuid: str = "u1") -> str:
         return str(self.rows.value(uuid, f"attributes.{SITUATION}"))
@@ -289,6 +289,6 @@ def test_a_worker_that_comes_online_is_asked_until_it_answers() -> None:
 @pytest.mark.parametrize("number", [1, 5])
 def test_questions_about_one_worker_become_rare(number: int) -> None:
     trail = running()
-    asked = [after for after in range(3600) if trail.ask(after)]
-    assert len(asked) < 15
-    assert asked[number] - asked[number - 1] >= 9
+    times = [after for after in range(3600) if trail.ask(after)]
+    assert len(times) < 15
+    assert times[number] - times[number - 1] >= 9

@@ -69,8 +69,8 @@ def client(url: str) -> CeleryClient:
 
 def keys(url: str, pattern: str) -> list[str]:
     """What the broker has."""
-    found = redis.Redis.from_url(url).keys(pattern)
-    return [key.decode() for key in found]  # type: ignore[union-attr]  # as bytes, in the stubs too
+    names = redis.Redis.from_url(url).keys(pattern)
+    return [key.decode() for key in names]  # type: ignore[union-attr]  # as bytes, in the stubs too
 
 
 def test_success_retries_and_failures_are_told_with_their_attempts(

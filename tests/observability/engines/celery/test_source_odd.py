@@ -167,7 +167,7 @@ def test_a_worker_without_heartbeats_that_is_busy_loses_nothing(
         busy = client.send("odd.long", args=[12], queue=QUEUE).uuid
         listener.read(lambda: busy in rows.runs and rows.status(busy) == "running")
         known = listener.source._memories[listener.target.id].workers.workers["quiet@odd"]
-        listener.read(lambda: busy in known.tasks and known.tasks[busy].asked)
+        listener.read(lambda: busy in known.tasks and known.tasks[busy].questions)
         assert rows.status(busy) == "running"
         assert known.frequency is None
         listener.read(listener.ended(busy))

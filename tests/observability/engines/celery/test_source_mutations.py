@@ -30,7 +30,7 @@ from tests.observability.jobs.fakes import ScriptedSource
 
 pytestmark = pytest.mark.fuzz
 
-HEARD = round(T0 * 1e6) + 500_000
+HEARD_US = round(T0 * 1e6) + 500_000
 _COMMON: dict[str, Any] = {"hostname": "tasks-acme@sample", "utcoffset": 0, "pid": 24, "clock": 981}
 _TASK: dict[str, Any] = {
     "uuid": "0dca52a5-61f5-4f7d-a3a9-8f54fbb5cbd6", "name": "imports.fetch", "args": "('erp', 2)",
@@ -130,13 +130,13 @@ class _Chain:
     def read(self, mutant: Mutant, name: str) -> tuple[list[RunSnapshot], int]:
         """The runs of a message with a mutant in the middle, and how much could not be read."""
         events = [*healthy(f"{name}-before"), mutant.value, *healthy(f"{name}-after")]
-        read = events_of(encoded(events).encode("utf-8", "surrogatepass"), HEARD)
+        read = events_of(encoded(events).encode("utf-8", "surrogatepass"), HEARD_US)
         batch = self.clocks.corrected(read.events)
-        self.workers.take(EventBatch(tuple(batch), HEARD))
+        self.workers.take(EventBatch(tuple(batch), HEARD_US))
         runs = self.fold.runs(batch, self.rows)
         runs += self.silences.twice(self.workers.twice())
-        asked = self.workers.suspects(HEARD + 10**9)
-        runs += self.silences.conclude(asked, {}, HEARD + 10**9)
+        suspects = self.workers.suspects(HEARD_US + 10**9)
+        runs += self.silences.conclude(suspects, {}, HEARD_US + 10**9)
         if not read.unreadable:
             assert len(batch) == 7, str(mutant)
         return runs, len(read.unreadable)
