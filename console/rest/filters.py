@@ -14,6 +14,15 @@ from console.numbers import whole_number
 _WORDS = {"true": True, "1": True, "false": False, "0": False}
 
 
+def _refusal(value: Any, right: str) -> forms.ValidationError:
+    """The value apart from the words: django-filter formats these, and it may hold a per cent."""
+    return forms.ValidationError(
+        "%(value)r is not accepted; use %(right)s.",
+        code="invalid",
+        params={"value": str(value)[:80], "right": right},
+    )
+
+
 class FlagField(forms.NullBooleanField):
     """true or false; anything else is refused, not taken for “either”."""
 
@@ -25,9 +34,7 @@ class FlagField(forms.NullBooleanField):
             return None
         flag = _WORDS.get(str(value).lower())
         if flag is None:
-            raise forms.ValidationError(
-                f"{str(value)[:80]!r} is not accepted; use true or false.", code="invalid"
-            )
+            raise _refusal(value, "true or false")
         return flag
 
 
@@ -48,9 +55,7 @@ class IdField(forms.IntegerField):
             return None
         number = whole_number(str(value))
         if number is None:
-            raise forms.ValidationError(
-                f"{str(value)[:80]!r} is not accepted; use an id.", code="invalid"
-            )
+            raise _refusal(value, "an id")
         return number
 
 
@@ -69,10 +74,7 @@ class MomentField(IsoDateTimeField):
             moment: datetime | None = super().to_python(value)
             return None if moment is None else moment.astimezone(UTC)
         except (forms.ValidationError, OverflowError, ValueError):
-            raise forms.ValidationError(
-                f"{str(value)[:80]!r} is not accepted; use a moment such as 2026-11-22T18:00:00Z.",
-                code="invalid",
-            ) from None
+            raise _refusal(value, "a moment such as 2026-11-22T18:00:00Z") from None
 
 
 class MomentFilter(df.IsoDateTimeFilter):

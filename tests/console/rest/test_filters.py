@@ -58,3 +58,12 @@ def test_the_ledger_is_shown_whatever_its_dates_are(text: str) -> None:
     client.force_login(User.objects.create_user("vera", role=Role.VIEWER))
     for name in ("since", "until"):
         assert client.get("/audit/", {name: text}).status_code == 200
+
+
+@pytest.mark.parametrize("text", ["maybe", "%00", "%s", "%(x)s", "{% x %}", "²", "9" * 5_000])
+def test_what_is_neither_true_nor_false_is_refused(text: str) -> None:
+    rest = Rest(Role.VIEWER)
+    for path, name in (("leases/", "active"), ("plans/", "archived"), ("rollouts/", "open")):
+        answer = rest.get(path, **{name: text})
+        assert answer.status_code == 400, (path, answer.content)
+        assert f"{text[:80]!r} is not accepted; use true or false" in answer.json()["detail"]
