@@ -18,9 +18,7 @@ NAMED_ELSEWHERE: Final = {
     "observability/engines/catalogue.py": "lists every engine's verbs in the order of pages",
     "observability/engines/contracts.py": "declares the engines and their labels",
     "observability/engines/registry.py": "the one place that joins name and folder",
-    "observability/replays/services/replays.py": "replays are Temporal's: histories for its SDK",
     "observability/replays/services/run_selection.py": "replays are Temporal's",
-    "observability/replays/views.py": "replays are Temporal's",
 }
 """Modules outside the folders that name a single engine, and why they may."""
 

@@ -274,8 +274,8 @@ def _unreadable(what: str, problem: RPCError, message: str) -> Refused | None:
     """An answer that came and that we cannot take."""
     if problem.status in _OVERSIZED and _TOO_LARGE.search(problem.message):
         return Refused(message, code=TOO_LARGE)
-    _, found, why = problem.message.partition(_UNDECODABLE)
-    if problem.status is RPCStatusCode.INTERNAL and found:
+    _, marker, why = problem.message.partition(_UNDECODABLE)
+    if problem.status is RPCStatusCode.INTERNAL and marker:
         return _undecodable(what, why)
     return None
 
@@ -285,8 +285,8 @@ def _undecodable(what: str, why: str) -> Refused:
     deeper than a parser goes. Somebody wrote it; asking again will not mend it."""
     # The innermost field comes first, and what is wrong with it last.
     where, _, fault = why.strip(" :").rpartition(": ")
-    said = f"{where[:120]}: {fault[:120]}" if where else fault[:240]
-    return Refused(f"{what}: the answer cannot be decoded ({said})", code=UNDECODABLE)
+    problem = f"{where[:120]}: {fault[:120]}" if where else fault[:240]
+    return Refused(f"{what}: the answer cannot be decoded ({problem})", code=UNDECODABLE)
 
 
 def _reason(problem: Exception) -> str:

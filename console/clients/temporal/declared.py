@@ -23,8 +23,8 @@ def declared(name: str, *places: Mapping[str, Any]) -> str:
     A number is its digits, and a list of one (a KeywordList) is that one.
     """
     for place in places:
-        if said := _text(place.get(name)):
-            return said
+        if value := _text(place.get(name)):
+            return value
     return ""
 
 

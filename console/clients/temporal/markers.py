@@ -46,7 +46,7 @@ def marker_recorded(event: Any, room: int) -> Attributes:
 
 
 def _core_local_activity(details: Any, room: int) -> Attributes:
-    facts = mapping(_said(details, "data"))
+    facts = mapping(_value_of(details, "data"))
     return _local_activity(
         facts.get("activity_id"),
         facts.get("activity_type"),
@@ -57,7 +57,7 @@ def _core_local_activity(details: Any, room: int) -> Attributes:
 
 def _own_local_activity(details: Any, room: int) -> Attributes:
     """Of Go (one object in `data`) or of Java (each fact under a name)."""
-    facts = mapping(_said(details, "data"))
+    facts = mapping(_value_of(details, "data"))
     if "ActivityID" in facts or "ActivityType" in facts:
         return _local_activity(
             facts.get("ActivityID"),
@@ -65,11 +65,11 @@ def _own_local_activity(details: Any, room: int) -> Attributes:
             facts.get("Attempt"),
             _shown(details, room, "result"),
         )
-    attempt = mapping(_said(details, "meta")).get("atpt")
+    attempt = mapping(_value_of(details, "meta")).get("atpt")
     result = _shown(details, room, "result") or _shown(details, room, "data")
     return _local_activity(
-        _said(details, "activityId"),
-        _said(details, "type"),
+        _value_of(details, "activityId"),
+        _value_of(details, "type"),
         attempt,
         result,
         input=_shown(details, room, "input"),
@@ -90,16 +90,16 @@ def _local_activity(
 
 
 def _version(details: Any, _: int) -> Attributes:
-    change = _said(details, "change-id", "changeId")
+    change = _value_of(details, "change-id", "changeId")
     return {
         "state": "version",
         "name": _word(change, LONGEST_NAME),
-        "detail": {"version": _word(_said(details, "version"), 20)},
+        "detail": {"version": _word(_value_of(details, "version"), 20)},
     }
 
 
 def _patch(details: Any, _: int) -> Attributes:
-    facts = mapping(_said(details, "patch-data"))
+    facts = mapping(_value_of(details, "patch-data"))
     return {
         "state": "patch",
         "name": _word(facts.get("id"), LONGEST_NAME),
@@ -110,7 +110,7 @@ def _patch(details: Any, _: int) -> Attributes:
 def _side_effect(details: Any, room: int) -> Attributes:
     return {
         "state": "side_effect",
-        "name": _word(_said(details, "side-effect-id", "id"), LONGEST_NAME),
+        "name": _word(_value_of(details, "side-effect-id", "id"), LONGEST_NAME),
         "detail": some(result=_shown(details, room, "data")),
     }
 
@@ -136,14 +136,14 @@ _READERS: Final[Mapping[str, Callable[[Any, int], Attributes]]] = {
 }
 
 
-def _said(details: Any, *names: str) -> Any:
+def _value_of(details: Any, *names: str) -> Any:
     """What the first payload under one of these names says; None where that cannot be read."""
     for name in names:
         # Looking up what is not there would add it.
         payloads = details[name].payloads if name in details else []
         if payloads:
-            said = json_value(payloads[0], _LONGEST)
-            return None if said is UNREADABLE else said
+            value = json_value(payloads[0], _LONGEST)
+            return None if value is UNREADABLE else value
     return None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from observability.engines.commands import Command, word
 from observability.engines.links import RunAddress
-from observability.engines.temporal.standalone import is_standalone, own_run_id
+from observability.engines.temporal.run_ids import is_standalone, own_run_id
 
 
 def commands_for(address: RunAddress, options: Mapping[str, Any], endpoint: str) -> list[Command]:

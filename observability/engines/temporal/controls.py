@@ -10,7 +10,7 @@ from console.clients.temporal.operations import Execution, OperationContext, Ope
 from console.clients.temporal.visibility_query import find_runs
 from console.errors import Refused
 from observability.engines.contracts import Engine
-from observability.engines.temporal.standalone import is_standalone, own_run_id
+from observability.engines.temporal.run_ids import is_standalone, own_run_id
 from observability.engines.temporal.verbs import STANDALONE, VERBS
 from observability.engines.verbs import (
     ActionRequest,

@@ -6,7 +6,7 @@ from typing import Final
 
 from observability.engines.contracts import TEMPORAL_HISTORY
 from observability.engines.features import EngineFeatures
-from observability.engines.temporal.standalone import is_standalone
+from observability.engines.temporal.run_ids import is_standalone
 from quotas.plans.contracts import Plane
 
 

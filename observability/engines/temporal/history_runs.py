@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from console.clients.temporal.payloads import LATEST
 from console.clients.temporal.records import HistoryEvent
+from console.unstructured import LATEST
 from observability.engines.contracts import EventKind, Hold, RunEvent
 from observability.engines.temporal.failures import root_message
 from observability.engines.temporal.history_state import Events, HistoryState, event_of

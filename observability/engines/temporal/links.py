@@ -6,7 +6,7 @@ from typing import Final
 
 from console.unstructured import whole
 from observability.engines.links import Link, OwnPages, RunAddress, path_part
-from observability.engines.temporal.standalone import is_standalone, own_run_id
+from observability.engines.temporal.run_ids import is_standalone, own_run_id
 
 
 def _of_run(base: str, address: RunAddress) -> list[Link]:

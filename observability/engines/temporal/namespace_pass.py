@@ -22,7 +22,8 @@ from observability.engines.contracts import ChangePage, RunRef, RunSnapshot, Tra
 from observability.engines.ports import KnownRuns
 from observability.engines.temporal import runs, standalone
 from observability.engines.temporal.cursor import OVERLAP, Cursor
-from observability.engines.temporal.visibility import Fault, Lister, visibility_pages
+from observability.engines.temporal.run_ids import PREFIX, is_standalone, own_run_id
+from observability.engines.temporal.visibility import BlindSpot, Lister, visibility_pages
 from observability.engines.temporal.with_histories import (
     KIND,
     RunPage,
@@ -33,7 +34,7 @@ from tenants.contracts import Unreadable
 
 MOST_DESCRIBED: Final = 100
 """Open runs that are described in one round; the next round goes on with the others."""
-MOST_FAULTS: Final = 200
+MOST_BLIND_SPOTS: Final = 200
 ACTIVITY: Final = "Standalone activity"
 _OURS: Final = f"WorkflowType != '{PROBE_TYPE}' AND "
 """Headroom's own probes are nobody's jobs."""
@@ -42,20 +43,20 @@ _CLOSED: Final = "CloseTime IS NOT NULL"
 _COLUMNS: Final = {"started": "StartTime", "closed": "CloseTime"}
 
 
-class Faults:
+class BlindSpots:
     """Where something was met that cannot be decoded, by part of the cursor: what is read again a
     moment later is read around it at once. Bounded; only saves time."""
 
     def __init__(self) -> None:
-        self._by_part: dict[str, list[Fault]] = {}
+        self._by_part: dict[str, list[BlindSpot]] = {}
 
-    def known(self, part: str) -> list[Fault]:
+    def known(self, part: str) -> list[BlindSpot]:
         """Those of one part."""
         return self._by_part.get(part, [])
 
-    def learn(self, part: str, fault: Fault) -> None:
+    def learn(self, part: str, blind_spot: BlindSpot) -> None:
         """Remember one."""
-        self._by_part[part] = [*self.known(part), fault][-MOST_FAULTS:]
+        self._by_part[part] = [*self.known(part), blind_spot][-MOST_BLIND_SPOTS:]
 
 
 class NamespacePass:
@@ -67,13 +68,13 @@ class NamespacePass:
         where: str,
         known: KnownRuns,
         cursor: Cursor,
-        faults: Faults | None = None,
+        blind_spots: BlindSpots | None = None,
     ) -> None:
         self._reader = reader
         self._where = where
         self._known = known
         self._cursor = cursor
-        self._faults = faults or Faults()
+        self._blind_spots = blind_spots or BlindSpots()
         self._unreadable: list[Unreadable] = []
         self._gaps: list[TrailGap] = []
 
@@ -110,10 +111,10 @@ class NamespacePass:
         translate: Callable[[Sequence[VisibilityRow]], Iterator[RunPage]],
     ) -> Iterator[ChangePage]:
         begin, column = getattr(self._cursor, part), _COLUMNS[part.rpartition("_")[2]]
-        known = self._faults.known(part)
+        known = self._blind_spots.known(part)
         for window in visibility_pages(reader, query, column, begin, max(at, begin), known):
-            for fault in window.faults:
-                self._note(part, fault)
+            for blind_spot in window.blind_spots:
+                self._note(part, blind_spot)
             for page in translate(window.rows):
                 self._unreadable += page.unreadable
                 yield self.page(page.runs)
@@ -124,29 +125,31 @@ class NamespacePass:
                 if before != self._cursor and to < at - OVERLAP:
                     yield self.page(())
 
-    def _note(self, part: str, fault: Fault) -> None:
-        if not fault.is_one:
+    def _note(self, part: str, blind_spot: BlindSpot) -> None:
+        if not blind_spot.is_one:
             # Not worth remembering: it is not read again.
-            cause = f"Too much there could not be decoded: {fault.problem}"[:300]
-            self._gaps.append(TrailGap(fault.begins_at, fault.ends_at, cause))
+            cause = f"Too much there could not be decoded: {blind_spot.problem}"[:300]
+            self._gaps.append(TrailGap(blind_spot.begins_at, blind_spot.ends_at, cause))
             return
-        self._faults.learn(part, fault)
+        self._blind_spots.learn(part, blind_spot)
         did = "closed" if part.endswith("closed") else "started"
-        name = f"{did} {fault.begins_at:%Y-%m-%d %H:%M:%S.%f} UTC"
+        name = f"{did} {blind_spot.begins_at:%Y-%m-%d %H:%M:%S.%f} UTC"
         kind = ACTIVITY if part.startswith("activities") else KIND
-        self._unreadable.append(Unreadable(kind, self._where, name, fault.problem))
+        self._unreadable.append(Unreadable(kind, self._where, name, blind_spot.problem))
 
     def _runs(self, rows: Sequence[VisibilityRow]) -> Iterator[RunPage]:
         ids = [(row.workflow_id, row.run_id) for row in rows]
         return with_histories(self._reader, self._new(rows, ids), self._where)
 
     def _activities(self, rows: Sequence[VisibilityRow]) -> Iterator[RunPage]:
-        ids = [(row.workflow_id, standalone.PREFIX + row.run_id) for row in rows]
+        ids = [(row.workflow_id, PREFIX + row.run_id) for row in rows]
         fresh = self._new(rows, ids)
         if fresh:
             snapshots = tuple(standalone.listed(row, self._where) for row in fresh)
             odd = [
-                fault for row in fresh for fault in unread_declarations(row, self._where, ACTIVITY)
+                blind_spot
+                for row in fresh
+                for blind_spot in unread_declarations(row, self._where, ACTIVITY)
             ]
             yield RunPage(snapshots, tuple(odd))
 
@@ -168,10 +171,8 @@ class NamespacePass:
         refs = heapq.nsmallest(MOST_DESCRIBED, later, key=lambda ref: ref.id)
         # After the last one it is the first one's turn again.
         self._cursor = replace(self._cursor, turn=refs[-1].id if len(refs) == MOST_DESCRIBED else 0)
-        yield from self._open_workflows(
-            [ref for ref in refs if not standalone.is_standalone(ref.run_id)], now
-        )
-        alone = [ref for ref in refs if standalone.is_standalone(ref.run_id)]
+        yield from self._open_workflows([ref for ref in refs if not is_standalone(ref.run_id)], now)
+        alone = [ref for ref in refs if is_standalone(ref.run_id)]
         if activities is not None and alone:
             yield from self._open_activities(activities, alone, now)
 
@@ -190,7 +191,7 @@ class NamespacePass:
     def _open_activities(
         self, reader: ActivityReader, refs: Sequence[RunRef], now: datetime
     ) -> Iterator[RunSnapshot]:
-        names = [(ref.external_id, standalone.own_run_id(ref.run_id)) for ref in refs]
+        names = [(ref.external_id, own_run_id(ref.run_id)) for ref in refs]
         for ref, description in zip(refs, reader.describe_all(names), strict=True):
             if isinstance(description, ActivityDescription):
                 run = standalone.described(description, self._where)

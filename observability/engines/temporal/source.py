@@ -25,8 +25,9 @@ from observability.engines.temporal import runs, standalone
 from observability.engines.temporal.activities import Schedules, pending_events
 from observability.engines.temporal.cursor import read
 from observability.engines.temporal.history import reduce_history
-from observability.engines.temporal.namespace_pass import Faults, NamespacePass, asked_as
+from observability.engines.temporal.namespace_pass import BlindSpots, NamespacePass, asked_as
 from observability.engines.temporal.pace import Pace
+from observability.engines.temporal.run_ids import is_standalone, own_run_id
 from tenants.adapters.temporal import client_for, namespace
 from tenants.contracts import PlacementRef, TargetRef
 
@@ -54,7 +55,7 @@ class TemporalSource:
     def __init__(self) -> None:
         self._schedules = Schedules()
         self._rests: dict[int, float] = {}
-        self._faults: defaultdict[int, Faults] = defaultdict(Faults)
+        self._blind_spots: defaultdict[int, BlindSpots] = defaultdict(BlindSpots)
         self._activities_at: dict[int, float] = {}
         self._pace = Pace()
 
@@ -76,7 +77,7 @@ class TemporalSource:
             namespace(target),
             known,
             read(cursor),
-            self._faults[target.id],
+            self._blind_spots[target.id],
         )
         began = quiet_since = time.monotonic()
         self._pace.wait(target.id, wait)
@@ -140,9 +141,9 @@ class TemporalSource:
     def history(self, *, target: TargetRef, run: RunRef, after: int) -> History:
         """See ports.EngineSource. Of an open run that was read before only the end is read, and
         there is no document; of one that closed everything is read, once."""
-        if standalone.is_standalone(run.run_id):
+        if is_standalone(run.run_id):
             activities = ActivityReader(client_for(target))
-            own = activities.describe(run.external_id, standalone.own_run_id(run.run_id))
+            own = activities.describe(run.external_id, own_run_id(run.run_id))
             return standalone.history_of(own, namespace(target))
         reader = HistoryReader(client_for(target))
         workflow_id, run_id = asked_as(reader, run)

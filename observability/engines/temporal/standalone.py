@@ -1,7 +1,7 @@
 """Standalone activities as runs of the trail: each is a run of one step.
 
-Their run ids bear a prefix, so that one is told from a workflow's run wherever only its names are
-known. There is no history of them: what is kept are the attempts that were described in time.
+Their run ids bear a prefix (see run_ids.py). There is no history of them: what is kept are the
+attempts that were described in time.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from observability.engines.contracts import (
 )
 from observability.engines.temporal.activities import pending_activity_events, progress
 from observability.engines.temporal.failures import facts_of, kind_of, root_message
+from observability.engines.temporal.run_ids import PREFIX
 from observability.engines.temporal.runs import LONGEST_LINK, snapshot
 
-PREFIX: Final = "activity:"
 _SCHEDULED: Final = 2
 """Number of the event that scheduled it, in the order in which a history would have them."""
 _LONGEST_KEY: Final = 1400
@@ -45,16 +45,6 @@ _ENDINGS: Final[Mapping[Status, tuple[EventKind, EventKind, str]]] = {
     Status.CANCELLED: (EventKind.STEP_COMPLETED, EventKind.CANCELLED, "Cancelled"),
     Status.TERMINATED: (EventKind.STEP_COMPLETED, EventKind.TERMINATED, "Terminated"),
 }
-
-
-def is_standalone(run_id: str) -> bool:
-    """Whether a run id is that of a standalone activity."""
-    return run_id.startswith(PREFIX)
-
-
-def own_run_id(run_id: str) -> str:
-    """What Temporal calls the run."""
-    return run_id.removeprefix(PREFIX)
 
 
 def listed(row: VisibilityRow, namespace: str) -> RunSnapshot:
@@ -69,8 +59,8 @@ def described(description: ActivityDescription, namespace: str) -> RunSnapshot:
     row, activity = description.row, description.activity
     run = listed(row, namespace)
     failure, kind = _failure(description, run.status)
-    heard = (activity.heartbeat_at, activity.started_at, activity.attempt_ended_at)
-    newest = max((moment for moment in heard if moment is not None), default=row.created_at)
+    moments = (activity.heartbeat_at, activity.started_at, activity.attempt_ended_at)
+    newest = max((moment for moment in moments if moment is not None), default=row.created_at)
     beat = activity.heartbeat
     return replace(
         run,

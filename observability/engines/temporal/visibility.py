@@ -23,7 +23,7 @@ INSTANT: Final = timedelta(microseconds=1)
 MOST_HALVINGS: Final = 300
 """Of one window. What is left then is given up as a whole: whoever floods a namespace with what
 cannot be decoded must not hold up the others."""
-AHEAD: Final = timedelta(hours=1)
+CLOCK_OFFSET: Final = timedelta(hours=1)
 """How far ahead of ours the server's clock may be where windows have to be cut."""
 
 
@@ -40,7 +40,7 @@ class Lister(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class BlindSpot:
     """A stretch of time in which something cannot be decoded."""
 
     begins_at: datetime
@@ -59,7 +59,7 @@ class VisibilityWindow:
 
     rows: tuple[VisibilityRow, ...]
     ends_at: datetime | None
-    faults: tuple[Fault, ...] = ()
+    blind_spots: tuple[BlindSpot, ...] = ()
 
 
 def visibility_pages(
@@ -68,12 +68,12 @@ def visibility_pages(
     column: str,
     begin: datetime,
     end: datetime,
-    known: Sequence[Fault] = (),
+    known: Sequence[BlindSpot] = (),
 ) -> Iterator[VisibilityWindow]:
     """The rows that `query` finds with `column` (`CloseTime`, `StartTime`) from `begin` on.
 
     The last window has no end, so that runs from a clock ahead of ours are there too. Never holds
-    more than one page. `known` faults are passed over.
+    more than one page. `known` blind_spots are passed over.
     """
     at, width = begin, end - begin
     crowded = begin
@@ -88,8 +88,8 @@ def visibility_pages(
             width = min(narrower(width, held), halved(width))
             continue
         ends_at = end if last else at + width
-        beyond = end + AHEAD if last else ends_at
-        inside = [fault for fault in known if at <= fault.begins_at < beyond]
+        beyond = end + CLOCK_OFFSET if last else ends_at
+        inside = [blind_spot for blind_spot in known if at <= blind_spot.begins_at < beyond]
         try:
             if inside:
                 raise Refused("known", code=UNDECODABLE)
@@ -97,7 +97,7 @@ def visibility_pages(
         except Refused as problem:
             if problem.code != UNDECODABLE:
                 raise
-            yield from _around_faults(reader, query, column, _between(at, beyond, inside))
+            yield from _around_blind_spots(reader, query, column, _between(at, beyond, inside))
             yield VisibilityWindow((), ends_at)
         if last:
             return
@@ -121,7 +121,7 @@ def _window(
     yield VisibilityWindow((), ends_at)
 
 
-def _around_faults(
+def _around_blind_spots(
     reader: Lister, query: str, column: str, stretches: list[tuple[datetime, datetime]]
 ) -> Iterator[VisibilityWindow]:
     """All rows of some stretches (the first comes last) that can be decoded, and where those are
@@ -136,7 +136,7 @@ def _around_faults(
             if problem.code != UNDECODABLE:
                 raise
             if last - first <= INSTANT or halvings >= MOST_HALVINGS:
-                yield VisibilityWindow((), None, (Fault(first, last, problem.message),))
+                yield VisibilityWindow((), None, (BlindSpot(first, last, problem.message),))
                 continue
             halvings += 1
             middle = first + max((last - first) / 2, INSTANT)
@@ -144,14 +144,14 @@ def _around_faults(
 
 
 def _between(
-    begin: datetime, end: datetime, known: Sequence[Fault]
+    begin: datetime, end: datetime, known: Sequence[BlindSpot]
 ) -> list[tuple[datetime, datetime]]:
-    """What lies between known faults; the earliest last."""
+    """What lies between known blind_spots; the earliest last."""
     stretches, at = [], begin
-    for fault in sorted(known, key=lambda fault: fault.begins_at):
-        if at < fault.begins_at:
-            stretches.append((at, fault.begins_at))
-        at = max(at, fault.ends_at)
+    for blind_spot in sorted(known, key=lambda blind_spot: blind_spot.begins_at):
+        if at < blind_spot.begins_at:
+            stretches.append((at, blind_spot.begins_at))
+        at = max(at, blind_spot.ends_at)
     if at < end:
         stretches.append((at, end))
     return stretches[::-1]

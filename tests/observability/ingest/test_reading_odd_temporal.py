@@ -21,7 +21,7 @@ from tenants.models import Target, UnreadableObject
 from tests.observability.engines.temporal.conftest import new_namespace, target_of
 from tests.observability.engines.temporal.memory_reader import Reading
 from tests.observability.engines.temporal.odd_workflows import ONCE, QUEUE, at_work, begin, finish
-from tests.observability.engines.temporal.test_undecodable import start_poisoned
+from tests.observability.engines.temporal.test_visibility_undecodable import start_poisoned
 from tests.observability.jobs.factories import make_target
 from tests.rest import Rest
 from tests.waiting import until
@@ -52,10 +52,10 @@ class Server:
             assert claim is not None
             read_target(self.target.pk, token=claim.token, wait=0.0)
 
-    def read_until(self, found: Callable[[], bool]) -> None:
+    def read_until(self, is_there: Callable[[], bool]) -> None:
         def there() -> bool:
             self.read()
-            return found()
+            return is_there()
 
         until(there, "it never came")
 

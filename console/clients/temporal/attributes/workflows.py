@@ -76,12 +76,12 @@ def workflow_started(event: Any, room: int) -> Attributes:
 
 def _schedule(attributes: Mapping[str, Payload]) -> dict[str, str]:
     """Which schedule started a run, and for when."""
-    said = {
+    payloads = {
         "schedule": attributes.get("TemporalScheduledById"),
         "scheduled_for": attributes.get("TemporalScheduledStartTime"),
     }
-    values_said = {name: json_value(payload, 1000) for name, payload in said.items() if payload}
-    return {name: text(value, 200) for name, value in values_said.items() if isinstance(value, str)}
+    known = {name: json_value(payload, 1000) for name, payload in payloads.items() if payload}
+    return {name: text(value, 200) for name, value in known.items() if isinstance(value, str)}
 
 
 def workflow_completed(event: Any, room: int) -> Attributes:

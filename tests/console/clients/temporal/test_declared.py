@@ -1,4 +1,4 @@
-"""What is said to Headroom is read first, whatever else a run carries."""
+"""What is text to Headroom is read first, whatever else a run carries."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def test_thirty_notes_take_nothing_from_what_is_ours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "text"),
     [("acme", "acme"), (["acme"], "acme"), (7, "7"), ([7], "7"), (True, ""), (None, ""),
      (["a", "b"], ""), ([], ""), ({"tenant": "acme"}, ""), (1.5, "")],
 )  # fmt: skip
-def test_a_number_or_a_list_of_one_is_read_as_what_it_means(value: Any, said: str) -> None:
-    assert declared("TenantId", {}, {"TenantId": value}) == said
+def test_a_number_or_a_list_of_one_is_read_as_what_it_means(value: Any, text: str) -> None:
+    assert declared("TenantId", {}, {"TenantId": value}) == text
 
 
 def test_the_first_place_that_says_it_counts() -> None:

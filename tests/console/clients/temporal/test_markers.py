@@ -38,8 +38,8 @@ def marker(name: str, failed: str = "", **details: Payloads) -> ProtoEvent:
 
 def read(event: ProtoEvent) -> tuple[HistoryEvent, RunEvent]:
     translated = translate([event], ROOM)
-    (told,) = reduce_history(translated).events
-    return translated[0], told
+    (shown,) = reduce_history(translated).events
+    return translated[0], shown
 
 
 CORE = {"activity_id": "3", "activity_type": "charge", "attempt": 2}
@@ -75,23 +75,23 @@ GO = {
     ids=["core", "go", "java", "old java"],
 )
 def test_a_local_activity_is_told_by_name_whatever_sdk_wrote_it(event: ProtoEvent) -> None:
-    translated, told = read(event)
+    translated, shown = read(event)
     assert (translated.state, translated.name) == ("local_activity", "charge")
     assert (translated.subject, translated.attempt) == ("3", 2)
-    assert told.title == "Local charge completed"
-    assert (told.kind, told.step, told.step_name) == (
+    assert shown.title == "Local charge completed"
+    assert (shown.kind, shown.step, shown.step_name) == (
         EventKind.STEP_COMPLETED,
         "local-3",
         "charge",
     )
-    assert told.detail["result"] == ["paid"]
+    assert shown.detail["result"] == ["paid"]
 
 
 def test_a_local_activity_that_failed_says_why() -> None:
-    _, told = read(marker("LocalActivity", "card declined", data=said(GO)))
-    assert told.kind is EventKind.ATTEMPT_FAILED
-    assert told.title == "Local charge failed"
-    assert told.message == "PaymentError: card declined"
+    _, shown = read(marker("LocalActivity", "card declined", data=said(GO)))
+    assert shown.kind is EventKind.ATTEMPT_FAILED
+    assert shown.title == "Local charge failed"
+    assert shown.message == "PaymentError: card declined"
 
 
 @pytest.mark.parametrize(
@@ -118,19 +118,19 @@ def test_a_local_activity_that_failed_says_why() -> None:
     ],
 )
 def test_versions_patches_and_side_effects_are_told_by_name(event: ProtoEvent, title: str) -> None:
-    _, told = read(event)
-    assert (told.kind, told.title) == (EventKind.NOTE, title)
+    _, shown = read(event)
+    assert (shown.kind, shown.title) == (EventKind.NOTE, title)
 
 
 def test_a_side_effect_says_its_result() -> None:
-    _, told = read(marker("SideEffect", side_effect_id=said(4), data=said({"id": 2**70 + 1})))
-    assert told.detail["result"] == [{"id": str(2**70 + 1)}]
+    _, shown = read(marker("SideEffect", side_effect_id=said(4), data=said({"id": 2**70 + 1})))
+    assert shown.detail["result"] == [{"id": str(2**70 + 1)}]
 
 
 def test_what_a_codec_encrypted_is_said_to_be() -> None:
-    _, told = read(marker("LocalActivity", data=said(b"\x01\x02", "binary/encrypted")))
-    assert told.title == "Local activity completed"
-    assert told.detail["note"] == "encrypted by a codec; a codec server is not configured"
+    _, shown = read(marker("LocalActivity", data=said(b"\x01\x02", "binary/encrypted")))
+    assert shown.title == "Local activity completed"
+    assert shown.detail["note"] == "encrypted by a codec; a codec server is not configured"
 
 
 ODD: tuple[Any, ...] = (
@@ -147,14 +147,14 @@ def test_a_strange_marker_is_told_as_far_as_it_goes(name: str, odd: Any) -> None
     keys = ("data", "patch_data", "change_id", "version", "side_effect_id", "meta", "type")
     event = marker(name, "", **{key: said(odd) for key in keys})
     before = event.SerializeToString(deterministic=True)
-    translated, told = read(event)
+    translated, shown = read(event)
     assert translated.attempt == 0
-    assert told.title
+    assert shown.title
     assert event.SerializeToString(deterministic=True) == before
 
 
 def test_two_local_activities_without_an_id_are_two_steps() -> None:
     events = [marker("LocalActivity"), marker("LocalActivity")]
     events[1].event_id = 10
-    steps = {told.step for told in reduce_history(translate(events, ROOM)).events}
+    steps = {shown.step for shown in reduce_history(translate(events, ROOM)).events}
     assert steps == {"local-9", "local-10"}

@@ -27,8 +27,8 @@ from observability.engines.contracts import (
     RunSnapshot,
     Status,
 )
-from observability.engines.temporal import standalone
 from observability.engines.temporal.controls import TemporalControls
+from observability.engines.temporal.run_ids import is_standalone
 from observability.engines.verbs import ActionRequest, RunFacts
 from quotas.enforcement.adapters.temporal.compile import TENANT_RATE
 from quotas.enforcement.adapters.temporal.observe import observe
@@ -118,7 +118,7 @@ def test_one_that_succeeds_after_a_failure_tells_its_attempts(reading: Reading) 
     assert (run.status, run.type, run.queue) == (Status.SUCCEEDED, "pay", "alone")
     assert (run.tenant, run.fairness_key, run.attempts) == ("acme", "acme", 3)
     assert (run.failure, run.is_well) == ("", True)
-    assert standalone.is_standalone(run.run_id)
+    assert is_standalone(run.run_id)
     assert "@" in run.worker
     assert run.progress is not None
     assert (run.progress.done, run.progress.total) == (3, 9)

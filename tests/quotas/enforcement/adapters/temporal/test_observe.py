@@ -51,21 +51,21 @@ def observed(client: Queues) -> Observation:
 
 def test_a_mistake_of_ours_with_one_queue_is_that_placements_alone() -> None:
     mistake = ValueError("cannot convert float NaN to integer")
-    seen = observed(Queues(config=mistake))
-    assert (set(seen.placements), dict(seen.errors)) == ({2}, {1: mistake})
+    observation = observed(Queues(config=mistake))
+    assert (set(observation.placements), dict(observation.errors)) == ({2}, {1: mistake})
 
 
 def test_a_refusal_is_that_placements_failure() -> None:
-    seen = observed(Queues(config=Refused("no")))
-    assert (set(seen.placements), dict(seen.failures)) == ({2}, {1: "no"})
+    observation = observed(Queues(config=Refused("no")))
+    assert (set(observation.placements), dict(observation.failures)) == ({2}, {1: "no"})
 
 
 def test_workers_that_cannot_be_decoded_leave_the_limit_and_are_said() -> None:
-    seen = observed(Queues(stats=Refused("a field of another type", code=UNDECODABLE)))
-    assert set(seen.placements) == {1, 2}
-    assert seen.placements[1].objects[0].fields == {"queue_rate": 5000}
-    assert [usage.used for usage in seen.placements[1].usage] == [None, None]
-    assert [(item.location, item.problem) for item in seen.unreadable] == [
+    observation = observed(Queues(stats=Refused("a field of another type", code=UNDECODABLE)))
+    assert set(observation.placements) == {1, 2}
+    assert observation.placements[1].objects[0].fields == {"queue_rate": 5000}
+    assert [usage.used for usage in observation.placements[1].usage] == [None, None]
+    assert [(item.location, item.problem) for item in observation.unreadable] == [
         ("odd", "a field of another type")
     ]
 
@@ -82,5 +82,5 @@ def test_a_queue_that_nobody_ever_limited_was_begun_anew_and_one_that_was_is_not
             rate, none = RateLimit(None, "", who, None), RateLimit(None, "", "", None)
             return QueueConfig(queue, QueueKind.ACTIVITY, rate, none, {}, None, "")
 
-    seen = observed(Without())
-    assert [seen.placements[number].reset for number in (1, 2)] == [False, True]
+    observation = observed(Without())
+    assert [observation.placements[number].reset for number in (1, 2)] == [False, True]

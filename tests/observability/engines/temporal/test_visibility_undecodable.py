@@ -27,7 +27,7 @@ from console.clients.temporal.records import VisibilityPage, VisibilityRow
 from console.errors import Refused
 from observability.engines.contracts import ChangePage, Status
 from observability.engines.temporal import visibility
-from observability.engines.temporal.visibility import Fault, visibility_pages
+from observability.engines.temporal.visibility import BlindSpot, visibility_pages
 from tenants.adapters.temporal import client_for
 from tests.observability.engines.temporal.memory_reader import Reading
 from tests.observability.engines.temporal.odd_workflows import at_work, begin
@@ -110,11 +110,11 @@ def test_a_failure_too_deep_to_decode_stops_no_other_run(reading: Reading) -> No
         await fail_deeply(client, reading.target.endpoint)
 
     at_work(reading, act, worker=False)
-    found: list[str] = []
+    names: list[str] = []
 
     def set_aside() -> bool:
-        found.extend(item.name for page in pages_of(reading) for item in page.unreadable)
-        return "deep" in found
+        names.extend(item.name for page in pages_of(reading) for item in page.unreadable)
+        return "deep" in names
 
     until(set_aside, "it was never met")
     assert {run.status for run in reading.rows.runs.values()} == {Status.RUNNING}
@@ -167,7 +167,7 @@ class Poisoned:
     """A namespace in which some rows cannot be decoded, and where each query stands."""
 
     def __init__(self, rows: list[VisibilityRow], bad: set[str]) -> None:
-        self._rows, self._bad, self.asked = rows, bad, 0
+        self._rows, self._bad, self.queries = rows, bad, 0
 
     def _between(self, query: str) -> list[VisibilityRow]:
         at = [part.split("'")[1] for part in query.split(" AND ") if ">=" in part]
@@ -177,18 +177,18 @@ class Poisoned:
         return [item for item in self._rows if item.closed_at and first <= item.closed_at < last]
 
     def count(self, query: str) -> int:
-        self.asked += 1
+        self.queries += 1
         return len(self._between(query))
 
     def rows(self, query: str, *, size: int = 1000, token: bytes = b"") -> VisibilityPage:
-        self.asked += 1
+        self.queries += 1
         rows = self._between(query)
         if any(item.run_id in self._bad for item in rows):
             raise Refused("a field of another type", code=UNDECODABLE)
         return VisibilityPage(tuple(rows), b"")
 
 
-def walk(there: Poisoned, known: list[Fault] | None = None) -> tuple[set[str], list[Fault]]:
+def walk(there: Poisoned, known: list[BlindSpot] | None = None) -> tuple[set[str], list[BlindSpot]]:
     begin = END - timedelta(days=30)
     pages = list(
         visibility_pages(there, "CloseTime IS NOT NULL", "CloseTime", begin, END, known or [])
@@ -197,23 +197,23 @@ def walk(there: Poisoned, known: list[Fault] | None = None) -> tuple[set[str], l
     ends = [page.ends_at for page in pages if page.ends_at is not None]
     assert ends == sorted(ends)
     run_ids = {item.run_id for page in pages for item in page.rows}
-    return run_ids, [fault for page in pages for fault in page.faults]
+    return run_ids, [blind_spot for page in pages for blind_spot in page.blind_spots]
 
 
 def test_each_run_that_cannot_be_decoded_is_found_alone() -> None:
     rows = [row(n, END - timedelta(hours=n, microseconds=n)) for n in range(40)]
     bad = {"r3", "r17", "r39"}
     there = Poisoned(rows, bad)
-    run_ids, faults = walk(there)
+    run_ids, blind_spots = walk(there)
     assert run_ids == {item.run_id for item in rows} - bad
-    assert all(fault.is_one for fault in faults)
-    assert {fault.begins_at for fault in faults} == {
+    assert all(blind_spot.is_one for blind_spot in blind_spots)
+    assert {blind_spot.begins_at for blind_spot in blind_spots} == {
         item.closed_at for item in rows if item.run_id in bad
     }
-    asked, there.asked = there.asked, 0
-    again, repeated = walk(there, faults)
+    queries, there.queries = there.queries, 0
+    again, repeated = walk(there, blind_spots)
     assert (again, repeated) == (run_ids, [])
-    assert there.asked < asked / 5
+    assert there.queries < queries / 5
 
 
 def test_a_flood_of_what_cannot_be_decoded_is_given_up_in_bounded_time() -> None:
@@ -221,14 +221,14 @@ def test_a_flood_of_what_cannot_be_decoded_is_given_up_in_bounded_time() -> None
     there = Poisoned(rows, {item.run_id for item in rows})
     begin = END - timedelta(seconds=30)
     pages = list(visibility_pages(there, "CloseTime IS NOT NULL", "CloseTime", begin, END))
-    assert there.asked < 2 * visibility.MOST_HALVINGS + 10
-    faults = [fault for page in pages for fault in page.faults]
-    assert any(not fault.is_one for fault in faults)
+    assert there.queries < 2 * visibility.MOST_HALVINGS + 10
+    blind_spots = [blind_spot for page in pages for blind_spot in page.blind_spots]
+    assert any(not blind_spot.is_one for blind_spot in blind_spots)
     assert pages[-1].ends_at == END
 
 
 def test_a_run_of_a_clock_ahead_of_ours_is_found_too() -> None:
     rows = [row(0, END + timedelta(seconds=5)), row(1, END - timedelta(seconds=5))]
-    run_ids, faults = walk(Poisoned(rows, {"r0"}))
+    run_ids, blind_spots = walk(Poisoned(rows, {"r0"}))
     assert run_ids == {"r1"}
-    assert [fault.begins_at for fault in faults] == [END + timedelta(seconds=5)]
+    assert [blind_spot.begins_at for blind_spot in blind_spots] == [END + timedelta(seconds=5)]

@@ -94,8 +94,8 @@ def test_no_mutation_of_a_description_stops_it_from_being_read() -> None:
             events = translate(history.events, 128)
             schedules.learn(description.row.run_id, RunHistory(events, 0, False, None))
         run = runs.snapshot_of(description, "default")
-        told = tuple(pending_events(description, schedules, run.created_at))
-        storable(replace(run, events=told), which)
+        pending = tuple(pending_events(description, schedules, run.created_at))
+        storable(replace(run, events=pending), which)
         state = reduce_history(translate(histories[0].events, 128))
         runs.waiting(runs.refined(run, state), description, state)
 
