@@ -142,9 +142,14 @@ def parse_amount(text: str, unit: Unit) -> int | None:
 
 
 def format_amount(value: int | None, unit: Unit) -> str:
-    """The exact text of a base value, which `parse_amount` reads back to the same value."""
+    """The exact text of a base value, which `parse_amount` reads back to the same value. Counts and
+    cores have all their digits: `1k` is what a cluster makes of 1000, not what people write."""
     if value is None:
         return UNLIMITED
+    if unit is Unit.COUNT:
+        return str(value)
+    if unit is Unit.MILLICORES and value % 1000 == 0:
+        return str(value // 1000)
     if unit in (Unit.MILLI_PER_SECOND, Unit.MILLI):
         return _decimal(Fraction(value, 1000)) + ("/s" if unit is Unit.MILLI_PER_SECOND else "")
     if unit is Unit.SECONDS:

@@ -95,6 +95,8 @@ def test_amounts_that_could_mean_two_things_are_refused(text: str, unit: Unit) -
         (90, Unit.SECONDS, "90s"),
         (172_800, Unit.SECONDS, "2d"),
         (1500, Unit.MILLICORES, "1500m"),
+        (2_000_000, Unit.MILLICORES, "2000"),
+        (10_000, Unit.COUNT, "10000"),
     ],
 )
 def test_amounts_are_written_short_and_exact(value: int | None, unit: Unit, text: str) -> None:

@@ -13,10 +13,12 @@ from console.errors import DomainError
 from quotas.changes.kinds.adjustments import SetOverride
 from quotas.changes.kinds.plans import PublishPlan
 from quotas.changes.models import Proposal, ProposalStatus
+from quotas.changes.rules.policy import policy_changes
 from quotas.changes.services import proposals
 from quotas.changes.services.preview import compute_preview
 from quotas.enforcement.models import Rollout
 from quotas.plans.limits import format_limit, parse_limit
+from quotas.plans.models import PlanVersion
 from tests.quotas.changes.apply_change import carry_out
 from tests.quotas.changes.counted_calls import counted
 from tests.quotas.changes.memory_adapter import MemoryAdapter
@@ -80,6 +82,18 @@ def test_rest_looks_at_the_planes_once_for_a_change(
     assert plane.observations == 2  # two targets
     assert len(scopes) == 2  # and once under the locks
     assert calls["read"] == len(LIMITS)
+
+
+def test_rest_reads_a_policy_once(
+    served: SimpleNamespace, plane: MemoryAdapter, admin: Rest
+) -> None:
+    policy = {"tenant_role": "view", "network_exceptions": []}
+    body = {"base_version": 1, "limits": LIMITS, "policy": policy, "reason": "because"}
+    with counted(read=policy_changes) as calls:
+        assert admin.post("plans/standard/versions/", body).status_code == 202
+    assert calls["read"] == 1
+    stored = PlanVersion.objects.get(number=2).policy
+    assert (stored["tenant_role"], stored["pod_security"]) == ("view", "baseline")
 
 
 def test_a_change_at_once_is_refused_when_rows_changed_after_its_preview(
