@@ -22,6 +22,8 @@ LONGEST: Final = 1_000_000
 DEEPEST: Final = 20
 """Mappings and lists inside each other."""
 MOST_DIGITS: Final = 20
+MOST_TOLD: Final = 20
+"""Problems that are told at once."""
 _NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUTH: Final = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -44,14 +46,20 @@ def load_all(text: str) -> list[Any]:
     """
     if len(text) > LONGEST:
         raise _refusal(f"The text is longer than {LONGEST} characters; split it.", 1)
+    reader = _Reader(yaml.parse(text, Loader=yaml.SafeLoader))
     try:
-        return list(_documents(yaml.parse(text, Loader=yaml.SafeLoader)))
+        documents = reader.documents()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "it cannot be read"
         message = f"This is not YAML{where}: {problem}."
         raise _refusal(message, mark.line + 1 if mark else 0, syntax=True) from error
+    if problems := reader.problems:
+        more = f" And {len(problems) - MOST_TOLD} more." if len(problems) > MOST_TOLD else ""
+        text = " ".join(problem.message for problem in problems[:MOST_TOLD])
+        raise _refusal(text + more, problems[0].detail["line"])
+    return documents
 
 
 def dump(value: Any) -> str:
@@ -80,20 +88,72 @@ _Dumper.add_representer(str, _represent_text)
 # -- structure -----------------------------------------------------------------------------------
 
 
-def _documents(stream: Iterator[events.Event]) -> Iterator[Any]:
-    for event in stream:
-        if isinstance(event, events.DocumentStartEvent):
-            yield _node(stream, next(stream), "", 0)
+class _Reader:
+    """Reads a stream of events. Values that could be read in two ways and names that stand twice
+    are gathered, so that all of them can be told at once; the rest is refused where it stands."""
 
+    def __init__(self, stream: Iterator[events.Event]) -> None:
+        self._stream = stream
+        self.problems: list[DomainError] = []
 
-def _node(stream: Iterator[events.Event], event: Any, path: str, depth: int) -> Any:
-    """What begins with `event`; `path` names it for people (`limits.pods`)."""
-    _check(event, path, depth)
-    if isinstance(event, events.SequenceStartEvent):
-        return _list(stream, path, depth)
-    if isinstance(event, events.MappingStartEvent):
-        return _mapping(stream, path, depth)
-    return _scalar(event, path)
+    def documents(self) -> list[Any]:
+        return [
+            self._node(next(self._stream), "", 0)
+            for event in self._stream
+            if isinstance(event, events.DocumentStartEvent)
+        ]
+
+    def _node(self, event: Any, path: str, depth: int) -> Any:
+        """What begins with `event`; `path` names it for people (`limits.pods`)."""
+        _check(event, path, depth)
+        if isinstance(event, events.SequenceStartEvent):
+            return self._list(path, depth)
+        if isinstance(event, events.MappingStartEvent):
+            return self._mapping(path, depth)
+        return self._scalar(event, path)
+
+    def _list(self, path: str, depth: int) -> list[Any]:
+        items: list[Any] = []
+        while not isinstance(event := next(self._stream), events.SequenceEndEvent):
+            items.append(self._node(event, f"{path}[{len(items)}]", depth + 1))
+        return items
+
+    def _mapping(self, path: str, depth: int) -> dict[str, Any]:
+        content: dict[str, Any] = {}
+        while not isinstance(event := next(self._stream), events.MappingEndEvent):
+            key = self._key(event, path, depth)
+            inside = f"{path}.{key}" if path else key
+            if key in content:
+                self.problems.append(_wrong(event, inside, "it stands twice; keep one of the two"))
+            content[key] = self._node(next(self._stream), inside, depth + 1)
+        return content
+
+    def _key(self, event: Any, path: str, depth: int) -> str:
+        _check(event, path, depth)
+        if not isinstance(event, events.ScalarEvent):
+            raise _wrong(event, path, "a name is a text, not a list or a mapping")
+        key = self._scalar(event, path)
+        if not isinstance(key, str):
+            raise _wrong(event, path, f"{event.value[:40]!r} is no name; put it in quotes")
+        return key
+
+    def _scalar(self, event: events.ScalarEvent, path: str) -> Any:
+        text: str = event.value
+        if event.style is not None:
+            return text
+        if text in _NULL:
+            return None
+        if text in _TRUTH:
+            return _TRUTH[text]
+        if _WHOLE.fullmatch(text) or _DECIMAL.fullmatch(text):
+            if len(text) <= MOST_DIGITS:
+                return int(text) if _WHOLE.fullmatch(text) else float(text)
+            problem = f"{text[:40]} has more than {MOST_DIGITS} digits"
+        else:
+            problem = _ambiguity(text)
+        if problem:
+            self.problems.append(_wrong(event, path, problem))
+        return text
 
 
 def _check(event: Any, path: str, depth: int) -> None:
@@ -106,52 +166,7 @@ def _check(event: Any, path: str, depth: int) -> None:
         raise _wrong(event, "", f"more than {DEEPEST} lists and mappings inside each other")
 
 
-def _list(stream: Iterator[events.Event], path: str, depth: int) -> list[Any]:
-    items: list[Any] = []
-    while not isinstance(event := next(stream), events.SequenceEndEvent):
-        items.append(_node(stream, event, f"{path}[{len(items)}]", depth + 1))
-    return items
-
-
-def _mapping(stream: Iterator[events.Event], path: str, depth: int) -> dict[str, Any]:
-    content: dict[str, Any] = {}
-    while not isinstance(event := next(stream), events.MappingEndEvent):
-        key = _key(event, path, depth)
-        inside = f"{path}.{key}" if path else key
-        if key in content:
-            raise _wrong(event, inside, "it stands twice; keep one of the two")
-        content[key] = _node(stream, next(stream), inside, depth + 1)
-    return content
-
-
-def _key(event: Any, path: str, depth: int) -> str:
-    _check(event, path, depth)
-    if not isinstance(event, events.ScalarEvent):
-        raise _wrong(event, path, "a name is a text, not a list or a mapping")
-    key = _scalar(event, path)
-    if not isinstance(key, str) or (key == "<<" and event.style is None):
-        raise _wrong(event, path, f"{event.value[:40]!r} is no name; put it in quotes")
-    return key
-
-
 # -- values --------------------------------------------------------------------------------------
-
-
-def _scalar(event: events.ScalarEvent, path: str) -> Any:
-    text: str = event.value
-    if event.style is not None:
-        return text
-    if text in _NULL:
-        return None
-    if text in _TRUTH:
-        return _TRUTH[text]
-    if _WHOLE.fullmatch(text) or _DECIMAL.fullmatch(text):
-        if len(text) > MOST_DIGITS:
-            raise _wrong(event, path, f"{text[:40]} has more than {MOST_DIGITS} digits")
-        return int(text) if _WHOLE.fullmatch(text) else float(text)
-    if problem := _ambiguity(text):
-        raise _wrong(event, path, problem)
-    return text
 
 
 def _ambiguity(text: str) -> str:

@@ -132,9 +132,26 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         load_all(text)
 
 
-def test_a_plan_of_yaml_1_1_numbers_is_refused_at_the_first_of_them() -> None:
-    with pytest.raises(DomainError, match=r"limits\.pods in line 4: 010 is read as 8"):
+def test_a_plan_of_yaml_1_1_numbers_is_refused_with_every_one_of_them() -> None:
+    with pytest.raises(DomainError) as refusal:
         document.load(YAML_1_1)
+
+    for part in (
+        "limits.pods in line 4: 010 is read as 8 by YAML 1.1",
+        "limits.services in line 5: 08 is a text to some and a number to others",
+        "limits.job.activeDeadlineSeconds in line 6: 1:30 is read as 90 by YAML 1.1",
+        "limits.secrets in line 7: 1_000 is read as 1000 by YAML 1.1",
+        "limits.configmaps in line 8: 0x10 is read as 16 by YAML 1.1",
+    ):
+        assert part in refusal.value.message
+
+
+def test_of_thousands_of_problems_the_first_are_told_and_the_rest_counted() -> None:
+    with pytest.raises(DomainError) as refusal:
+        load_all("\n".join(f"a{number}: yes" for number in range(500)))
+
+    assert refusal.value.message.count("is read as true") == 20
+    assert refusal.value.message.endswith(" And 480 more.")
 
 
 @pytest.mark.parametrize("nothing", ["", "~", "null"])
