@@ -65,7 +65,7 @@ class IdFilter(df.NumberFilter):
     field_class = IdField
 
 
-class MomentField(IsoDateTimeField):
+class MomentFormField(IsoDateTimeField):
     """A moment in ISO 8601, in UTC. One that no calendar has there is refused."""
 
     def to_python(self, value: Any) -> datetime | None:
@@ -80,4 +80,4 @@ class MomentField(IsoDateTimeField):
 class MomentFilter(df.IsoDateTimeFilter):
     """A filter by a moment."""
 
-    field_class = MomentField
+    field_class = MomentFormField

@@ -19,6 +19,7 @@ NOBODY = "acts for nobody: what a change touches and what a loop does is all of 
 EVERYBODY = "a sum over all tenants, on pages and endpoints that need Permission.VIEW"
 # Functions of selectors that read without it, by module: a new one needs its line here, or a user.
 SELECTORS: dict[str, dict[str, str]] = {
+    "tenants/selectors.py": {"_summary": GIVEN},
     "quotas/plans/selectors.py": {
         **dict.fromkeys(("_load", "_subscriptions", "_suspensions"), NOBODY),
         **dict.fromkeys(("facts_of", "plan_rows", "terms_of", "version_rows"), EVERYBODY),

@@ -161,9 +161,9 @@ def _first_requests(home: Path, env: Mapping[str, str]) -> list[Figure]:
         with programs.console(home, f"first-{name}", **env) as web:
             started.append(time.monotonic() - begun)
             before = processor_by_group([web.pid])[web.pid]
-            asked = time.monotonic()
+            asked_at = time.monotonic()
             status, body = Browser(web.port, cookie).get(path)
-            taken[name] = time.monotonic() - asked
+            taken[name] = time.monotonic() - asked_at
             worked = processor_by_group([web.pid])[web.pid] - before
             if status != 200:
                 raise AssertionError(f"{path}: {status} {body[:300]!r}")

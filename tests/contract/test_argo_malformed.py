@@ -14,7 +14,7 @@ from tests.contract.adapter_harness import limits
 from tests.contract.argo_workflows import WANTED, data_of, labels_of, used, workflow
 from tests.contract.clusters import Site
 from tests.mutations import mutants
-from tests.recordings import cluster
+from tests.recordings.recorded import cluster
 
 MALFORMED = """
 apiVersion: argoproj.io/v1alpha1

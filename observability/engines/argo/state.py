@@ -215,8 +215,8 @@ def _joined(message: str, root: Mapping[str, Any] | None) -> str:
 def gone_at(snapshot: WorkflowSnapshot, now: datetime) -> datetime:
     """When an object that is gone was removed, as far as can be told: what a finalizer held was
     not removed when its deletion was asked for."""
-    asked = moment(metadata_of(snapshot.workflow).get("deletionTimestamp"))
-    return now if asked is None or HELD in snapshot.flags else asked
+    deletion_asked_at = moment(metadata_of(snapshot.workflow).get("deletionTimestamp"))
+    return now if deletion_asked_at is None or HELD in snapshot.flags else deletion_asked_at
 
 
 def is_suspended(workflow: Object) -> bool:

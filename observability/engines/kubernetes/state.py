@@ -165,8 +165,8 @@ def _when(condition: Mapping[str, Any], otherwise: datetime) -> datetime:
 def gone_at(snapshot: JobSnapshot, now: datetime) -> datetime:
     """When a Job that is gone was removed, as far as can be told: what a finalizer held was not
     removed when its deletion was asked for."""
-    asked = moment(metadata_of(snapshot.job).get("deletionTimestamp"))
-    return now if asked is None or HELD in snapshot.flags else asked
+    deletion_asked_at = moment(metadata_of(snapshot.job).get("deletionTimestamp"))
+    return now if deletion_asked_at is None or HELD in snapshot.flags else deletion_asked_at
 
 
 def held_by(snapshot: JobSnapshot) -> str:

@@ -46,16 +46,16 @@ def load_all(text: str) -> list[Any]:
     """
     if len(text) > LONGEST:
         raise _refusal(f"The text is longer than {LONGEST} characters; split it.", 1)
-    reader = _Reader(yaml.parse(text, Loader=yaml.SafeLoader))
+    composer = _Composer(yaml.parse(text, Loader=yaml.SafeLoader))
     try:
-        documents = reader.documents()
+        documents = composer.documents()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "it cannot be read"
         message = f"This is not YAML{where}: {problem}."
         raise _refusal(message, mark.line + 1 if mark else 0, syntax=True) from error
-    if problems := reader.problems:
+    if problems := composer.problems:
         more = f" And {len(problems) - MOST_TOLD} more." if len(problems) > MOST_TOLD else ""
         text = " ".join(problem.message for problem in problems[:MOST_TOLD])
         raise _refusal(text + more, problems[0].detail["line"])
@@ -88,7 +88,7 @@ _Dumper.add_representer(str, _represent_text)
 # -- structure -----------------------------------------------------------------------------------
 
 
-class _Reader:
+class _Composer:
     """Reads a stream of events. Values that could be read in two ways and names that stand twice
     are gathered, so that all of them can be told at once; the rest is refused where it stands."""
 

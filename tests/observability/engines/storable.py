@@ -16,14 +16,14 @@ _MOST: Final = 2**31 - 1
 
 def problems_of(run: RunSnapshot) -> list[str]:
     """What of a run could not be stored, or would be nobody's: empty when all is well."""
-    found = [*_problems("run", run), *(line for event in run.events for line in _of(event))]
+    problems = [*_problems("run", run), *(line for event in run.events for line in _of(event))]
     if not run.external_id or not run.run_id or not run.location:
-        found.append("it has no name")
+        problems.append("it has no name")
     if run.attempts is not None and not 0 < run.attempts <= _MOST:
-        found.append(f"attempts: {run.attempts}")
+        problems.append(f"attempts: {run.attempts}")
     if run.closed_at is not None and run.closed_at < run.created_at:
-        found.append("it ended before it was created")
-    return found
+        problems.append("it ended before it was created")
+    return problems
 
 
 def _of(event: RunEvent) -> Iterator[str]:

@@ -63,21 +63,21 @@ def test_an_exit_handler_is_no_attempt_and_not_the_cause(flag: dict[str, Any]) -
         },
         *(handler(f"onExit({number})") for number in range(3)),
     )
-    told = run(workflow("Failed", "child 'work' failed", tree))
-    assert told.attempts == 1
-    assert attempts_at(told) == {"work"}
-    assert told.failure_kind is FailureKind.OUT_OF_MEMORY
-    assert told.failure.startswith("work: main: OOMKilled")
-    assert kinds_of(told, "onExit(0)") == [EventKind.STARTED, EventKind.FAILED]
-    ended = [event for event in told.events if event.step_name == "onExit(2)"][-1]
+    snapshot = run(workflow("Failed", "child 'work' failed", tree))
+    assert snapshot.attempts == 1
+    assert attempts_at(snapshot) == {"work"}
+    assert snapshot.failure_kind is FailureKind.OUT_OF_MEMORY
+    assert snapshot.failure.startswith("work: main: OOMKilled")
+    assert kinds_of(snapshot, "onExit(0)") == [EventKind.STARTED, EventKind.FAILED]
+    ended = [event for event in snapshot.events if event.step_name == "onExit(2)"][-1]
     assert ended.detail["hook"] is True
 
 
 def test_an_exit_handler_that_alone_failed_is_the_cause() -> None:
     tree = nodes(node("wf", "Steps", "Succeeded"), node("work"), handler("onExit"))
-    told = run(workflow("Failed", "error in exit handler", tree))
-    assert told.failure == f"onExit: {EXIT} · error in exit handler"
-    assert told.attempts == 1
+    snapshot = run(workflow("Failed", "error in exit handler", tree))
+    assert snapshot.failure == f"onExit: {EXIT} · error in exit handler"
+    assert snapshot.attempts == 1
 
 
 def test_a_hook_of_a_step_and_what_it_begins_are_no_attempts() -> None:
@@ -88,17 +88,19 @@ def test_a_hook_of_a_step_and_what_it_begins_are_no_attempts() -> None:
     }
     inside = handler("work.hooks.running[0].tell", "Failed", boundaryID="work.hooks.running")
     tree = nodes(node("wf", "Steps", "Succeeded"), node("work"), hook, inside)
-    told = run(workflow("Succeeded", "", tree))
-    assert attempts_at(told) == {"work"}
-    assert kinds_of(told, "work.hooks.running[0].tell") == [EventKind.STARTED, EventKind.FAILED]
+    snapshot = run(workflow("Succeeded", "", tree))
+    assert attempts_at(snapshot) == {"work"}
+    assert kinds_of(snapshot, "work.hooks.running[0].tell") == [EventKind.STARTED, EventKind.FAILED]
 
 
 def test_a_step_that_is_only_called_like_a_handler_is_one() -> None:
     """`onExit` as a task inside a template lies in it, an exit handler beside it."""
     group = node("group", "DAG", "Failed")
     task = node("group.onExit", "Pod", "Failed", message=EXIT, boundaryID="group")
-    told = run(workflow("Failed", "child failed", nodes(node("wf", "DAG", "Failed"), group, task)))
-    assert attempts_at(told) == {"group.onExit"}
+    snapshot = run(
+        workflow("Failed", "child failed", nodes(node("wf", "DAG", "Failed"), group, task))
+    )
+    assert attempts_at(snapshot) == {"group.onExit"}
 
 
 def daemon(phase: str, message: str, finished: str = LATER, **more: Any) -> dict[str, Any]:
@@ -118,10 +120,10 @@ def test_a_daemon_that_was_stopped_did_not_fail(message: str) -> None:
         daemon("Failed", message),
         node("work", "Pod", "Failed", message=EXIT),
     )
-    told = run(workflow("Failed", "child 'work' failed", tree, spec=TEMPLATES))
-    assert told.failure.startswith(f"work: {EXIT}")
-    assert kinds_of(told, "redis") == [EventKind.ATTEMPT_STARTED, EventKind.STEP_COMPLETED]
-    ended = [event for event in told.events if event.step_name == "redis"][-1]
+    snapshot = run(workflow("Failed", "child 'work' failed", tree, spec=TEMPLATES))
+    assert snapshot.failure.startswith(f"work: {EXIT}")
+    assert kinds_of(snapshot, "redis") == [EventKind.ATTEMPT_STARTED, EventKind.STEP_COMPLETED]
+    ended = [event for event in snapshot.events if event.step_name == "redis"][-1]
     assert ended.title == "redis was stopped, as nothing needed it any more"
     assert ended.detail["failure"] == ""
 
@@ -137,8 +139,8 @@ def test_a_daemon_that_was_stopped_did_not_fail(message: str) -> None:
 )
 def test_a_daemon_that_went_by_itself_has_failed(message: str, finished: str) -> None:
     tree = nodes(node("wf", "Steps", "Failed"), daemon("Failed", message, finished, daemoned=True))
-    told = run(workflow("Failed", "child 'redis' failed", tree, spec=TEMPLATES))
-    assert kinds_of(told, "redis")[-1] is EventKind.ATTEMPT_FAILED
+    snapshot = run(workflow("Failed", "child 'redis' failed", tree, spec=TEMPLATES))
+    assert kinds_of(snapshot, "redis")[-1] is EventKind.ATTEMPT_FAILED
 
 
 def stuck(**more: Any) -> dict[str, Any]:
@@ -158,17 +160,17 @@ def stuck(**more: Any) -> dict[str, Any]:
 
 
 def test_a_deletion_that_is_held_names_what_holds_it_and_why() -> None:
-    told = run(stuck(deletionTimestamp="2026-11-22T10:02:00Z"))
-    assert told.status is Status.FAILED
-    assert told.cleaned_at is None
-    titles = [event.title for event in told.events if event.kind is EventKind.CLEANUP]
+    snapshot = run(stuck(deletionTimestamp="2026-11-22T10:02:00Z"))
+    assert snapshot.status is Status.FAILED
+    assert snapshot.cleaned_at is None
+    titles = [event.title for event in snapshot.events if event.kind is EventKind.CLEANUP]
     assert titles == ["Deletion asked for, held"]  # in place of "Clean-up overdue"
-    asked = next(event for event in told.events if event.kind is EventKind.CLEANUP)
-    assert asked.message == (
+    deletion = next(event for event in snapshot.events if event.kind is EventKind.CLEANUP)
+    assert deletion.message == (
         "Deletion asked at 2026-11-22 10:02:00 UTC, held by finalizer"
         " workflows.argoproj.io/artifact-gc: bucket does not exist."
     )
-    assert told.attributes[DELETION] == {
+    assert snapshot.attributes[DELETION] == {
         "asked_at": "2026-11-22T10:02:00+00:00",
         "finalizers": ["workflows.argoproj.io/artifact-gc"],
         "reason": "bucket does not exist",
@@ -176,27 +178,29 @@ def test_a_deletion_that_is_held_names_what_holds_it_and_why() -> None:
 
 
 def test_what_nobody_asked_to_delete_is_overdue_as_before() -> None:
-    told = run(stuck())
-    titles = [event.title for event in told.events if event.kind is EventKind.CLEANUP]
+    snapshot = run(stuck())
+    titles = [event.title for event in snapshot.events if event.kind is EventKind.CLEANUP]
     assert titles == ["Clean-up overdue"]
-    assert DELETION not in told.attributes
+    assert DELETION not in snapshot.attributes
 
 
 def test_what_was_held_is_gone_when_it_goes_not_when_it_was_asked() -> None:
-    asked = "2026-11-22T10:02:00Z"
-    held = run(stuck(deletionTimestamp=asked))
+    deleted_at = "2026-11-22T10:02:00Z"
+    held = run(stuck(deletionTimestamp=deleted_at))
     assert "h" in flags_of(held.revision)
-    gone = run(stuck(deletionTimestamp=asked, finalizers=[]), before=held.revision, deleted=True)
+    gone = run(
+        stuck(deletionTimestamp=deleted_at, finalizers=[]), before=held.revision, deleted=True
+    )
     assert gone.cleaned_at == NOW
-    at_once = run(stuck(deletionTimestamp=asked, finalizers=[]), deleted=True)
+    at_once = run(stuck(deletionTimestamp=deleted_at, finalizers=[]), deleted=True)
     assert at_once.cleaned_at == datetime(2026, 11, 22, 10, 2, tzinfo=UTC)
 
 
 def test_a_status_older_than_its_object_makes_no_negative_time() -> None:
     manifest = workflow("Succeeded", "", nodes(node("wf", "Steps"), node("work")))
     manifest["metadata"]["creationTimestamp"] = "2026-11-22T11:15:00Z"  # restored from a backup
-    told = run_of(WorkflowSnapshot(manifest), NOW + timedelta(hours=2))
-    assert told.closed_at is not None
-    assert told.closed_at >= told.created_at
-    assert told.attributes[STATUS_TIMES] == OLDER
-    assert OLDER in [event.title for event in told.events]
+    snapshot = run_of(WorkflowSnapshot(manifest), NOW + timedelta(hours=2))
+    assert snapshot.closed_at is not None
+    assert snapshot.closed_at >= snapshot.created_at
+    assert snapshot.attributes[STATUS_TIMES] == OLDER
+    assert OLDER in [event.title for event in snapshot.events]

@@ -222,10 +222,10 @@ def test_a_deletion_that_a_finalizer_holds_is_told_until_it_is_done(site: Site) 
     ]
     assert run.cleaned_at is None
     assert run.attributes[DELETION]["finalizers"] == ["workflows.argoproj.io/artifact-gc"]
-    told = [event for event in read.store.events_of("stuck") if event.kind is EventKind.CLEANUP]
-    assert [event.title for event in told] == ["Deletion asked for, held"]
+    events = [event for event in read.store.events_of("stuck") if event.kind is EventKind.CLEANUP]
+    assert [event.title for event in events] == ["Deletion asked for, held"]
     assert "held by finalizer workflows.argoproj.io/artifact-gc: bucket does not exist." in (
-        told[0].message
+        events[0].message
     )
     free = {"metadata": {"finalizers": None}}
     site.client.patch_merge("Workflow", "stuck", free, namespace=site.namespace)
@@ -241,14 +241,14 @@ def test_what_cannot_be_read_is_set_aside_and_its_neighbours_are_read(site: Site
         nodes_of = {"a": "oops", "b": {"type": "Pod", "children": {"x": 1}, "startedAt": 5}}
         site.put_status(name, phase="Running", nodes=nodes_of)
         site.workflow(f"good-{again}")
-        found = read.until(lambda store, again=again: store.named(f"good-{again}"))  # type: ignore[misc]
-        problems = {item.name: item.problem for item in found.unreadable}
+        store = read.until(lambda memory, again=again: memory.named(f"good-{again}"))  # type: ignore[misc]
+        problems = {item.name: item.problem for item in store.unreadable}
         assert problems[name] == (
             "spec.templates[0] is a text, not an object;"
             " status.nodes.a is a text, not an object;"
             " status.nodes.b.startedAt is a number, not a time; and 1 more"
         )
-        assert found.named(name)[0].status is Status.RUNNING
+        assert store.named(name)[0].status is Status.RUNNING
         read = reader(site)  # and the other one of these by a list
 
 

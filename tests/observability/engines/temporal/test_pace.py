@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from observability.engines.temporal.pace import IDLE_PAUSE, PAUSE, QUIET, Pace
 
+ONE, OTHER = 7, 8
+"""Ids of targets."""
+
 
 @dataclass
 class Clock:
@@ -21,8 +24,8 @@ class Clock:
 
 def rounds(pace: Pace, clock: Clock, number: int, *, moved: bool = False) -> None:
     for _ in range(number):
-        pace.wait(7, 60.0)
-        pace.note(7, moved=moved)
+        pace.wait(ONE, 60.0)
+        pace.note(ONE, moved=moved)
 
 
 def test_the_first_round_is_at_once_and_each_next_one_a_second_later() -> None:
@@ -38,9 +41,9 @@ def test_where_nothing_has_happened_for_a_while_it_is_asked_less_often_until_som
     clock = Clock()
     pace = Pace(lambda: clock.now, clock.sleep)
     rounds(pace, clock, int(QUIET) + 4)
-    assert pace.is_idle(7)
+    assert pace.is_idle(ONE)
     assert clock.slept[-2:] == [IDLE_PAUSE, IDLE_PAUSE]
-    pace.note(7, moved=True)
+    pace.note(ONE, moved=True)
     rounds(pace, clock, 1)
     assert clock.slept[-1] == PAUSE
 
@@ -48,16 +51,16 @@ def test_where_nothing_has_happened_for_a_while_it_is_asked_less_often_until_som
 def test_nobody_waits_longer_than_they_have_time() -> None:
     clock = Clock()
     pace = Pace(lambda: clock.now, clock.sleep)
-    pace.note(7, moved=False)
-    pace.wait(7, 0.25)
-    pace.wait(7, 0.0)
+    pace.note(ONE, moved=False)
+    pace.wait(ONE, 0.25)  # clock: of the clock that the test sets
+    pace.wait(ONE, 0.0)
     assert clock.slept == [0.25]
 
 
 def test_targets_have_a_pace_of_their_own() -> None:
     clock = Clock()
     pace = Pace(lambda: clock.now, clock.sleep)
-    pace.note(7, moved=False)
-    pace.wait(8, 60.0)
+    pace.note(ONE, moved=False)
+    pace.wait(OTHER, 60.0)
     assert clock.slept == []
-    assert not pace.is_idle(8)
+    assert not pace.is_idle(OTHER)

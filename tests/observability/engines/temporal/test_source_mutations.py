@@ -44,7 +44,7 @@ from tests.contract.adapter_harness import limits
 from tests.fuzzing import fuzz_examples
 from tests.observability.engines.storable import problems_of
 from tests.proto_mutations import mutated
-from tests.recordings import temporal
+from tests.recordings.recorded import temporal
 
 pytestmark = pytest.mark.fuzz
 M = TypeVar("M", bound=Message)

@@ -26,7 +26,7 @@ from tests.contract.adapter_harness import limits
 from tests.fuzzing import fuzz_examples
 from tests.mutations import mutants
 from tests.quotas.enforcement.adapters.storable import is_storable
-from tests.recordings import cluster
+from tests.recordings.recorded import cluster
 
 WANTED = limits({"argo.parallelism": 5, "argo.semaphore.gpu": 3, "argo.semaphore.licence": 1})
 TARGET = TargetRef(1, "argo", "argo", "", "")

@@ -18,7 +18,7 @@ from tests.contract.adapter_harness import limits
 from tests.fuzzing import fuzz_examples
 from tests.mutations import mutants
 from tests.quotas.enforcement.adapters.storable import is_storable
-from tests.recordings import cluster
+from tests.recordings.recorded import cluster
 
 KINDS = ("Namespace", "ResourceQuota", "LimitRange", "NetworkPolicy", "RoleBinding", "Pod", "Job")
 COUNTED = ("Pod", "Job", "ResourceQuota")

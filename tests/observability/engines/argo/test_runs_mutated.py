@@ -23,7 +23,7 @@ from tests.observability.engines.argo.recorded import (
     workflow,
 )
 from tests.observability.engines.storable import problems_of
-from tests.recordings import cluster
+from tests.recordings.recorded import cluster
 
 NOW = datetime(2026, 11, 30, 6, 30, tzinfo=UTC)
 

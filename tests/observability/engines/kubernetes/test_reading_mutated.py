@@ -15,7 +15,7 @@ from observability.engines.unstructured import uid_of
 from tests.fuzzing import fuzz_examples
 from tests.mutations import mutants
 from tests.observability.engines.storable import problems_of
-from tests.recordings import cluster
+from tests.recordings.recorded import cluster
 
 Object = dict[str, Any]
 NOW = datetime(2026, 11, 30, 6, 30, tzinfo=UTC)
