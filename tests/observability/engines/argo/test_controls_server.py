@@ -92,7 +92,10 @@ def test_a_step_is_resumed_only_while_the_workflow_runs(target: TargetRef) -> No
 def test_what_the_server_says_is_said_as_it_is(
     target: TargetRef, status: int, kind: type[ExternalError]
 ) -> None:
-    Server.answer = (status, b'{"message": "workflow must be Failed/Error to retry"}')
+    Server.answer = (
+        status,
+        b'{"code": 9, "message": "workflow must be Failed/Error to retry", "details": []}',
+    )
     with pytest.raises(kind, match="must be Failed/Error"):
         act(target, "retry")
 
