@@ -46,11 +46,12 @@ def _whole(text: str) -> int | str:
 
 def _number(text: str) -> float | str:
     number = float(text)
-    shortest = repr(number)
-    # An exponent of millions is nothing that a Decimal needs to see.
-    if number - number != 0 or len(text) > 40 or Decimal(text) != Decimal(shortest):
+    if number - number != 0 or len(text) > 40:
         return text
-    return number
+    try:
+        return number if Decimal(text) == Decimal(repr(number)) else text
+    except ArithmeticError:  # an exponent of more digits than a Decimal has
+        return text
 
 
 def _cleaned(value: Any) -> Any:

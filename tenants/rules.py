@@ -66,7 +66,7 @@ def check_labels(labels: Mapping[Any, Any]) -> dict[str, str]:
     if len(labels) > MOST_LABELS:
         raise _label(f"{len(labels)} labels are too many; keep to {MOST_LABELS}")
     for key, value in labels.items():
-        if not isinstance(key, str) or not LABEL_KEY.match(key):
+        if not isinstance(key, str) or not LABEL_KEY.fullmatch(key):
             raise _label(
                 f"{key!r} is not a label name; use letters, digits, dots, slashes and hyphens"
             )
@@ -91,10 +91,10 @@ def check_credential(reference: str) -> str:
         parsed = credentials.parse(bare)
     except Refused:
         raise _credential() from None
-    if parsed.scheme == "env" and not _VARIABLE.match(parsed.location):
+    if parsed.scheme == "env" and not _VARIABLE.fullmatch(parsed.location):
         raise _credential()
     if parsed.scheme == "file" and not (
-        parsed.location.startswith("/") and _PLACE.match(parsed.location)
+        parsed.location.startswith("/") and _PLACE.fullmatch(parsed.location)
     ):
         raise _credential()
     if parsed.scheme == "kubeconfig" and not _kubeconfig(parsed):
@@ -104,8 +104,8 @@ def check_credential(reference: str) -> str:
 
 def _kubeconfig(parsed: credentials.Reference) -> bool:
     if parsed.location.startswith("env:"):
-        return bool(_VARIABLE.match(parsed.location.removeprefix("env:")))
-    return bool(_PLACE.match(parsed.location)) and parsed.location.startswith(("/", "~", "."))
+        return bool(_VARIABLE.fullmatch(parsed.location.removeprefix("env:")))
+    return bool(_PLACE.fullmatch(parsed.location)) and parsed.location.startswith(("/", "~", "."))
 
 
 def _credential() -> DomainError:

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 import structlog
 
 from console.errors import ExternalError, own
+from console.repeats import Repeats
 from console.shapes import Shape, misfits
 from observability.engines.contracts import RunSnapshot
 from observability.engines.unstructured import Object, name_of, namespace_of, uid_of
 from tenants.contracts import Unreadable
 
 log = structlog.get_logger(__name__)
+_logged = Repeats()
 
 MOST = 1000
 """Things set aside between two pages; what is beyond is only counted."""
@@ -26,10 +28,16 @@ class SetAside:
         """`shape` is what is read of an object of this kind."""
         self._kind, self._shape = kind, shape
         self._unreadable: dict[tuple[str, str, str], Unreadable] = {}
+        self._others = 0
 
     def take(self) -> tuple[Unreadable, ...]:
-        """What has been set aside since this was last asked."""
+        """What has been set aside since this was last asked; what is beyond the most is one line
+        that counts it."""
         unreadable, self._unreadable = tuple(self._unreadable.values()), {}
+        others, self._others = self._others, 0
+        if others:
+            problem = f"{others} more cannot be read"
+            return (*unreadable, Unreadable(self._kind, "", "", problem))
         return unreadable
 
     def line(self, kind: str) -> None:
@@ -57,11 +65,15 @@ class SetAside:
         except ExternalError:
             raise
         except Exception as error:
-            log.exception("run.unreadable", kind=self._kind, namespace=place, name=name)
+            if _logged.is_new(self._kind, place, name, type(error).__name__):
+                log.exception("run.unreadable", kind=self._kind, namespace=place, name=name)
             self._add(Unreadable(self._kind, place, name, own(error).message))
             return
         yield from runs
 
     def _add(self, problem: Unreadable) -> None:
-        if len(self._unreadable) < MOST:
-            self._unreadable[problem.kind, problem.location, problem.name] = problem
+        name = (problem.kind, problem.location, problem.name)
+        if name in self._unreadable or len(self._unreadable) < MOST:
+            self._unreadable[name] = problem
+        else:
+            self._others += 1

@@ -20,6 +20,7 @@ from observability.ingest.claims import hold
 from observability.ingest.rules.masking import Masker
 from observability.jobs.models import JobRun
 from observability.jobs.rules.attribution import Owners
+from observability.jobs.rules.bounding import stored_name
 from observability.jobs.services.retention import Expiry
 from tenants.contracts import PlacementRef, TargetRef
 from tenants.models import Placement, Target, Tenant
@@ -135,14 +136,13 @@ class StoredRuns:
         return self._column("type", ids)
 
     def _column(self, column: str, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
-        wanted, values = set(ids), {}
-        names = sorted({external_id for external_id, _ in wanted})
-        for chunk in chunks(names, CHUNK):
+        stored = {pair: stored_name(*pair) for pair in ids}
+        values: dict[tuple[str, str], str] = {}
+        for chunk in chunks(sorted({name for name, _ in stored.values()}), CHUNK):
             rows = self._runs.filter(external_id__in=chunk)
             for external_id, run_id, value in rows.values_list("external_id", "run_id", column):
-                if (external_id, run_id) in wanted:
-                    values[external_id, run_id] = value
-        return values
+                values[external_id, run_id] = value
+        return {pair: values[row] for pair, row in stored.items() if row in values}
 
 
 _REF: Final = ("external_id", "run_id", "location", "status", "revision", "created_at", "worker")

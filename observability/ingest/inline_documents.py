@@ -12,7 +12,7 @@ import structlog
 from console.errors import ExternalError
 from observability.engines.contracts import OPEN, RunSnapshot
 from observability.ingest.context import IngestContext
-from observability.jobs.rules.bounding import bounded_id
+from observability.jobs.rules.bounding import stored_name
 from observability.jobs.services import archive
 from observability.jobs.services.archive import Packed
 
@@ -32,7 +32,7 @@ class InlineDocument:
 
 def run_name(snapshot: RunSnapshot) -> RunName:
     """What a run is called in rows."""
-    return bounded_id(snapshot.external_id), bounded_id(snapshot.run_id, 100)
+    return stored_name(snapshot.external_id, snapshot.run_id)
 
 
 def store_inline_documents(

@@ -12,7 +12,13 @@ from collections.abc import Collection
 from typing import Final
 
 import structlog
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    close_old_connections,
+    connection,
+)
 from django.utils import timezone
 
 from console.backoff import backoff
@@ -98,7 +104,7 @@ class TargetThread(threading.Thread):
                 )
             except ClaimLost:
                 return
-            except (DatabaseError, InterfaceError):
+            except (OperationalError, InterfaceError):
                 raise
             except Exception as error:  # noqa: BLE001 - said on the target, and logged by _why
                 after = error.retry_after if isinstance(error, ExternalError) else None
@@ -208,7 +214,7 @@ def _caught_up(target_id: int, claim: StreamClaim) -> str:
         catch_up(target_id, token=claim.token, going=lambda: not claim.lost)
     except ClaimLost:
         return _ELSEWHERE
-    except (DatabaseError, InterfaceError):
+    except (OperationalError, InterfaceError):
         raise
     except Exception as error:  # noqa: BLE001 - said on the target, and logged by _why
         message = _why(target_id, error)

@@ -13,6 +13,8 @@ from tenants.contracts import TargetRef
 
 MOST_RATE: Final = 1_000_000_000
 """Milli-requests/s: a million a second is more than any queue has."""
+LONGEST_TEXT: Final = 1000
+LONGEST_RETENTION: Final = 100 * 365 * 86400
 _TLS: Final = ("client_cert", "client_key", "server_ca", "server_name")
 
 
@@ -67,9 +69,20 @@ def storable(milli: int) -> int:
 
 def options_error(options: Mapping[str, Any]) -> str:
     """What is wrong with the options of a Temporal target, as a sentence; empty when nothing is."""
+    for name in ("namespace", *_TLS):
+        value = options.get(name, "")
+        if not isinstance(value, str) or len(value) > LONGEST_TEXT:
+            return f"{name}: use a text of at most {LONGEST_TEXT} characters."
+    if not isinstance(options.get("tls", False), bool):
+        return f"tls: {options['tls']!r} is not accepted; use true or false."
     retention = options.get("retention_seconds", 0)
-    if isinstance(retention, bool) or not isinstance(retention, int) or retention < 0:
-        return f"retention_seconds: {retention!r} is not accepted; use whole seconds."
+    if isinstance(retention, bool) or not isinstance(retention, int):
+        return f"retention_seconds: {str(retention)[:40]!r} is not accepted; use whole seconds."
+    if not 0 <= retention <= LONGEST_RETENTION:
+        return (
+            f"retention_seconds: {str(retention)[:40]} is not accepted; use 0 to"
+            f" {LONGEST_RETENTION}, a hundred years."
+        )
     declared = options.get("queues") or {}
     if not isinstance(declared, Mapping):
         return "queues: use a mapping of queue names to base_rate and queue_rate."

@@ -16,6 +16,8 @@ from tests.bench.demo import Demo
 STOPPED_SECONDS: Final = 35.0
 LOCKED_SECONDS: Final = 30.0
 DEATHS: Final = 5
+NO_PAGE: Final = r"no page"
+"""What an onlooker writes down where no server is there that could answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +91,12 @@ KINDS: Final = (
     FaultKind("none", lambda _demo: None, r"(?!)", killed=False),
     _kill("worker", r"(?i)\bworker"),
     _kill("ingest", r"(?i)ingest|nobody reads|no process reads|have not been read"),
-    _kill("web", r"(?i)no answer"),
+    _kill("web", NO_PAGE),
     _kill("valkey", r"(?i)broker"),
     _kill("beat", r"(?i)scheduler"),
     _kill("temporal", r"(?i)temporal-local.*(cannot|not reach|no answer|away)|Temporal (does|has)"),
     _kill("kube-apiserver", r"(?i)lab-k8s.*(cannot|not reach|no answer|away)|API server"),
-    _kill("worker+web+ingest", r"(?i)no answer|\bworker", "worker", "web", "ingest"),
+    _kill("worker+web+ingest", rf"{NO_PAGE}|(?i:\bworker)", "worker", "web", "ingest"),
     FaultKind(
         f"SIGSTOP kube-apiserver {STOPPED_SECONDS:.0f} s",
         _Pause("kube-apiserver"),
@@ -117,6 +119,6 @@ KINDS: Final = (
         heals=False,
     ),
     FaultKind(
-        "supervisor kill -9", lambda demo: demo.kill_supervisor(), r"(?i)no answer", heals=False
+        "supervisor kill -9", lambda demo: demo.kill_supervisor(), NO_PAGE, heals=False
     ),
 )  # fmt: skip

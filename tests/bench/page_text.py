@@ -85,7 +85,7 @@ def ask(port: int, path: str, cookie: str) -> Sighting:
         lines = lines_of(body, answer.headers.get("Content-Type", ""))
         status = answer.status
     except (OSError, http.client.HTTPException) as error:
-        status, lines = 0, (f"no answer: {type(error).__name__}",)
+        status, lines = 0, (f"no page: {type(error).__name__}",)
     finally:
         connection.close()
     return Sighting(at, path, status, time.monotonic() - at, lines)

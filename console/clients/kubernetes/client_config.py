@@ -56,6 +56,8 @@ def load(credential: Reference, options: Options) -> Loaded:
         _fill(configuration, credential, options)
         address = _address(configuration)
         tls = _tls(configuration)
+        proxy = _text(configuration.proxy, "proxy-url")
+        server_name = _text(configuration.tls_server_name, "tls-server-name")
     except (ssl.SSLError, OSError) as problem:
         reason = getattr(problem, "strerror", None) or type(problem).__name__
         raise Refused(f"TLS material cannot be used: {reason}", code="credential") from None
@@ -76,9 +78,16 @@ def load(credential: Reference, options: Options) -> Loaded:
         configuration,
         tls,
         base=str(configuration.host).rstrip("/"),
-        proxy=None if is_loopback(address.host) else configuration.proxy or None,
-        server_name=configuration.tls_server_name or None,
+        proxy=None if is_loopback(address.host) else proxy,
+        server_name=server_name,
     )
+
+
+def _text(value: object, name: str) -> str | None:
+    """What a kubeconfig says under a name, which the SDK passes on unread."""
+    if value is None or isinstance(value, str):
+        return value or None
+    raise Refused(f"the credential cannot be used: its {name} is no text", code="credential")
 
 
 def _fill(configuration: Configuration, credential: Reference, options: Options) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 from collections.abc import Callable, Collection, Coroutine, Sequence
+from functools import partial
 from typing import Final, TypeVar
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -26,6 +27,7 @@ from temporalio.api.workflowservice.v1 import (
 from console.clients import bridge
 from console.clients.temporal.client import TemporalClient
 from console.clients.temporal.connection import UNDECODABLE
+from console.clients.temporal.decoding import decoded
 from console.clients.temporal.events import is_closing, room_for, translate
 from console.clients.temporal.listing import LARGEST_PAGE, Listing
 from console.clients.temporal.records import (
@@ -114,18 +116,19 @@ class HistoryReader:
             request = DescribeWorkflowExecutionRequest(
                 namespace=self._client.namespace, execution=_execution(ref)
             )
+            what = f"describe workflow {ref[0][:200]}"
             try:
                 answer = await self._client.connection.call(
                     lambda client: client.workflow_service.describe_workflow_execution,
                     request,
-                    what=f"describe workflow {ref[0][:200]}",
+                    what=what,
                     deadline=deadline,
                 )
+                return decoded(what, run_description, answer)
             except NotFound:
                 return None
             except Refused as problem:
                 return undecodable(problem)
-            return run_description(answer)
 
         return self._client.run(lambda deadline: each(refs, one, deadline), LONG)
 
@@ -195,7 +198,9 @@ class HistoryReader:
             events = page.history.events
             # Of many pages nobody knows how many more will come.
             several = bool(token or written)
-            translated.extend(translate(events, room_for(len(events) * (4 if several else 1))))
+            room = room_for(len(events) * (4 if several else 1))
+            what = f"read the history of {ref[0][:200]}"
+            translated.extend(decoded(what, partial(translate, room=room), events))
             # Messages of one repeated field are joined by writing one after the other, so that a
             # long history is never held as messages.
             # The same history is the same bytes: the archive knows it by its digest.

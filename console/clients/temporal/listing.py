@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from console.clients.temporal.client import TemporalClient
 from console.clients.temporal.connection import TOO_LARGE
+from console.clients.temporal.decoding import decoded
 from console.clients.temporal.records import VisibilityPage, VisibilityRow
 from console.clients.temporal.token_bucket import TokenBucket
 from console.clients.temporal.workflow_service import call
@@ -69,7 +70,8 @@ class Listing:
                 self._shared.size = max(1, request.page_size // 8)
                 continue
             self._learn(answer)
-            return VisibilityPage(tuple(map(translate, answer.executions)), answer.next_page_token)
+            rows = tuple(decoded("list runs", translate, row) for row in answer.executions)
+            return VisibilityPage(rows, answer.next_page_token)
 
     def _learn(self, answer: Any) -> None:
         rows = len(answer.executions)

@@ -25,6 +25,7 @@ from console.clients.temporal.attributes.shared import RETRY_STATES
 from console.clients.temporal.client import TemporalClient
 from console.clients.temporal.connection import UNDECODABLE
 from console.clients.temporal.declared import OURS
+from console.clients.temporal.decoding import decoded
 from console.clients.temporal.failures import failure
 from console.clients.temporal.history_reader import LONG, Ref, each, undecodable
 from console.clients.temporal.listing import LARGEST_PAGE, Listing
@@ -114,11 +115,11 @@ class ActivityReader:
                 answer = await call(
                     self._client, "describe_activity_execution", request, what, deadline
                 )
+                return decoded(what, activity_description, answer)
             except NotFound:
                 return None
             except Refused as problem:
                 return undecodable(problem)
-            return activity_description(answer)
 
         return self._client.run(lambda deadline: each(refs, one, deadline), LONG)
 

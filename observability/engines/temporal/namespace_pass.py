@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from console.clients.temporal.fairness import PROBE_TYPE
@@ -27,6 +28,7 @@ from observability.engines.temporal.visibility import BlindSpot, Lister, visibil
 from observability.engines.temporal.with_histories import (
     KIND,
     RunPage,
+    made,
     unread_declarations,
     with_histories,
 )
@@ -145,13 +147,18 @@ class NamespacePass:
         ids = [(row.workflow_id, PREFIX + row.run_id) for row in rows]
         fresh = self._new(rows, ids)
         if fresh:
-            snapshots = tuple(standalone.listed(row, self._where) for row in fresh)
-            odd = [
-                blind_spot
+            listed = [
+                made(partial(standalone.listed, row, self._where), ACTIVITY, *self._place(row))
                 for row in fresh
-                for blind_spot in unread_declarations(row, self._where, ACTIVITY)
             ]
-            yield RunPage(snapshots, tuple(odd))
+            unreadable = [item for item in listed if isinstance(item, Unreadable)]
+            for row in fresh:
+                unreadable += unread_declarations(row, self._where, ACTIVITY)
+            snapshots = tuple(item for item in listed if not isinstance(item, Unreadable))
+            yield RunPage(snapshots, tuple(unreadable))
+
+    def _place(self, row: VisibilityRow) -> tuple[str, str]:
+        return row.queue or self._where, row.workflow_id
 
     def _new(
         self, rows: Sequence[VisibilityRow], ids: Sequence[tuple[str, str]]
@@ -180,8 +187,8 @@ class NamespacePass:
         names = [asked_as(self._reader, ref) for ref in refs]
         for ref, description in zip(refs, self._reader.describe_all(names), strict=True):
             if isinstance(description, RunDescription):
-                run = runs.snapshot_of(description, self._where)
-                if run.revision != ref.revision:
+                run = self._made(partial(runs.snapshot_of, description, self._where), KIND, ref)
+                if run is not None and run.revision != ref.revision:
                     yield run
             elif isinstance(description, Undecodable):
                 self._set_aside(KIND, ref, description.problem)
@@ -194,13 +201,23 @@ class NamespacePass:
         names = [(ref.external_id, own_run_id(ref.run_id)) for ref in refs]
         for ref, description in zip(refs, reader.describe_all(names), strict=True):
             if isinstance(description, ActivityDescription):
-                run = standalone.described(description, self._where)
-                if run.revision != ref.revision:
+                described = partial(standalone.described, description, self._where)
+                run = self._made(described, ACTIVITY, ref)
+                if run is not None and run.revision != ref.revision:
                     yield replace(run, needs_history=True)
             elif isinstance(description, Undecodable):
                 self._set_aside(ACTIVITY, ref, description.problem)
             else:
                 yield runs.vanished(ref, now)
+
+    def _made(
+        self, translate: Callable[[], RunSnapshot], kind: str, ref: RunRef
+    ) -> RunSnapshot | None:
+        run = made(translate, kind, self._where, ref.external_id)
+        if isinstance(run, Unreadable):
+            self._unreadable.append(run)
+            return None
+        return run
 
     def _set_aside(self, kind: str, ref: RunRef, problem: str) -> None:
         self._unreadable.append(Unreadable(kind, self._where, ref.external_id, problem))

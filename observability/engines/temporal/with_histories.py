@@ -4,8 +4,9 @@ while a page is stored, those of the next one are on their way. Catching up is f
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import structlog
@@ -13,6 +14,8 @@ import structlog
 from console.clients.temporal.declared import OURS, declared, unread
 from console.clients.temporal.history_reader import Fetching, HistoryReader
 from console.clients.temporal.records import RunDescription, RunHistory, VisibilityRow
+from console.errors import own
+from console.repeats import Repeats
 from observability.engines.contracts import TENANT_ATTRIBUTE, RunSnapshot
 from observability.engines.temporal import runs
 from observability.engines.temporal.history import reduce_history
@@ -27,6 +30,7 @@ LARGEST: Final = 256_000
 KIND: Final = "Workflow"
 
 log = structlog.get_logger(__name__)
+_logged = Repeats()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +101,13 @@ def _page(
     unreadable: list[Unreadable] = []
     snapshots = []
     for row in rows:
-        run, problem = _run(row, histories.get(row.run_id), where)
-        snapshots.append(run)
+        run = made(partial(runs.snapshot, row, where), KIND, row.queue or where, row.workflow_id)
         unreadable += unread_declarations(row, where)
+        if isinstance(run, Unreadable):
+            unreadable.append(run)
+            continue
+        run, problem = _with_history(run, histories.get(row.run_id))
+        snapshots.append(run)
         if problem:
             place = row.queue or where
             unreadable.append(Unreadable(KIND, place, row.workflow_id, problem, run.tenant))
@@ -129,9 +137,21 @@ def _reset_bases(
             yield runs.reset_base(base, run, event.at, where)
 
 
-def _run(row: VisibilityRow, history: RunHistory | None, where: str) -> tuple[RunSnapshot, str]:
-    """A row as a run with its history; and what is wrong where only the row could be read."""
-    run = runs.snapshot(row, where)
+def made(
+    translate: Callable[[], RunSnapshot], kind: str, place: str, name: str
+) -> RunSnapshot | Unreadable:
+    """The run that `translate` makes; where a mistake of ours meets it, what to show in its place.
+    Its neighbours are read, and the traceback is in the log."""
+    try:
+        return translate()
+    except Exception as error:
+        if _logged.is_new(kind, place, name, type(error).__name__):
+            log.exception("run.unreadable", kind=kind, name=name)
+        return Unreadable(kind, place, name, own(error).message)
+
+
+def _with_history(run: RunSnapshot, history: RunHistory | None) -> tuple[RunSnapshot, str]:
+    """A run with its history; and what is wrong where only its row could be read."""
     if history is None or not history.closed:
         return run, ""
     try:
@@ -142,5 +162,5 @@ def _run(row: VisibilityRow, history: RunHistory | None, where: str) -> tuple[Ru
         ), ""
     except Exception as error:
         # A mistake of ours with one history costs the others nothing.
-        log.exception("history.unreadable", run=row.run_id)
+        log.exception("history.unreadable", run=run.run_id)
         return run, f"its history cannot be read: {type(error).__name__}: {error}"

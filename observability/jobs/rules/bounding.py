@@ -18,6 +18,7 @@ from observability.engines.contracts import MOST_DETAIL
 CUT: Final = "_cut_bytes"
 """Key in a detail that was cut: how many bytes of JSON it had."""
 MOST_ID: Final = 1000
+MOST_RUN_ID: Final = 100
 _BAD: Final = re.compile("[\x00\ud800-\udfff]")
 MOST_MASKED: Final = 16_384
 _NOTE: Final = re.compile(r"… \(([\d,]{1,20}) more\)$")
@@ -72,6 +73,11 @@ def bounded_id(text: str, most: int = MOST_ID) -> str:
         return text
     digest = hashlib.sha256(raw).hexdigest()[:16]
     return raw[: most - 17].decode(errors="ignore") + "~" + digest
+
+
+def stored_name(external_id: str, run_id: str) -> tuple[str, str]:
+    """What a run is called in its row: no database takes every id as an engine gives it."""
+    return bounded_id(external_id), bounded_id(run_id, MOST_RUN_ID)
 
 
 def to_json(detail: Any) -> bytes:

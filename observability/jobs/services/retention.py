@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from console.database.pruning import prune
-from console.errors import ExternalError
+from console.errors import ExternalError, Refused
 from observability.jobs.models import IngestGap, JobDocument, JobEvent, JobRun
 from observability.jobs.rules.retention import PLAN_KEY, cut_off, retention
 from observability.jobs.services.archive import storage
@@ -26,6 +26,8 @@ BATCH: Final = 200
 EVENTS: Final = 20_000
 """Of the runs of one batch, as far as more than one goes at once."""
 SECONDS: Final = 240.0
+MOST_AWAY: Final = 3
+"""Runs one after the other whose documents could not go without anybody refusing: it is away."""
 
 log = structlog.get_logger(__name__)
 
@@ -34,16 +36,22 @@ def apply(*, now: datetime, seconds: float = SECONDS) -> int:
     """Removes closed runs past their retention for about so long; how many went.
 
     What is not done in time is done the next time. Documents go first: a row that stays behind is
-    found again, an object without a row never would be.
+    found again, an object without a row never would be. A run whose document cannot go stays, and
+    is tried again the next time; those after it go.
     """
     ends = time.monotonic() + seconds
     removed = 0
     for rows in _expired(now):
-        while time.monotonic() < ends:
-            batch = _first_of(JobRun.objects.filter(rows).order_by("closed_at")[:BATCH])
-            if not batch or not _remove(batch):
+        beyond, goes_on = Q(), True
+        while goes_on and time.monotonic() < ends:
+            runs = JobRun.objects.filter(rows & beyond).order_by("closed_at", "pk")
+            batch = _first_of(runs[:BATCH])
+            if not batch:
                 break
-            removed += len(batch)
+            number, goes_on = _remove(batch)
+            removed += number
+            last = batch[-1]
+            beyond = Q(closed_at__gt=last.closed_at) | Q(closed_at=last.closed_at, pk__gt=last.pk)
     if removed:
         log.info("retention.removed", runs=removed)
     return removed
@@ -115,18 +123,44 @@ def _plans(now: datetime) -> dict[int, int | None]:
     return retention_seconds
 
 
-def _remove(batch: Collection[JobRun]) -> bool:
-    """Removes runs with all that belongs to them; False when their documents could not go."""
-    ids = [run.pk for run in batch]
-    paths = [run.archive_path for run in batch if run.archive_path]
-    paths += JobDocument.objects.filter(run__in=ids).exclude(path="").values_list("path", flat=True)
-    try:
-        if paths:
-            storage().delete(paths)
-    except ExternalError as error:
-        log.warning("archive.away", error=error.message)
-        return False
+def _remove(batch: Sequence[JobRun]) -> tuple[int, bool]:
+    """Removes runs with all that belongs to them, but for those whose documents cannot go: how many
+    went, and whether there is any use in trying others."""
+    kept = JobDocument.objects.filter(run__in=[run.pk for run in batch]).exclude(path="")
+    paths: dict[int, list[str]] = defaultdict(list)
+    for pk, path in kept.values_list("run_id", "path"):
+        paths[pk].append(path)
+    for run in batch:
+        if run.archive_path:
+            paths[run.pk].append(run.archive_path)
+    stay, is_away = _delete_documents(paths)
+    ids = [run.pk for run in batch if run.pk not in stay]
     with transaction.atomic():
         JobEvent.objects.filter(run__in=ids).delete()
         JobRun.objects.filter(pk__in=ids).delete()
-    return True
+    return len(ids), not is_away
+
+
+def _delete_documents(paths: Mapping[int, list[str]]) -> tuple[set[int], bool]:
+    """Deletes the documents of runs, by id: those that still have some, and whether that is because
+    the object storage is away. One that may not be deleted (a legal hold) keeps no other there."""
+    if not paths:
+        return set(), False
+    try:
+        storage().delete([path for some in paths.values() for path in some])
+        return set(), False
+    except ExternalError as error:
+        log.warning("archive.away", error=error.message)
+    stay, away = set(paths), 0
+    for pk, some in paths.items():
+        try:
+            storage().delete(some)
+            stay.remove(pk)
+            away = 0
+        except Refused as error:
+            log.warning("archive.refused", run=pk, error=error.message)
+        except ExternalError:
+            away += 1
+            if away == MOST_AWAY:
+                return stay, True
+    return stay, False

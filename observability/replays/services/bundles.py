@@ -121,7 +121,7 @@ def _checked_modules(modules: Sequence[str]) -> list[str]:
             field="modules",
         )
     for name in wanted:
-        if not _MODULE.match(name):
+        if not _MODULE.fullmatch(name):
             raise DomainError(
                 "invalid",
                 f"Modules: {name[:80]!r} is not the name of a Python module; use one such as "

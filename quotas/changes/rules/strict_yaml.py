@@ -138,7 +138,10 @@ class _Composer:
         return key
 
     def _scalar(self, event: events.ScalarEvent, path: str) -> Any:
-        text: str = event.value
+        text = _whole_text(event.value)
+        if text is None:
+            problem = "it has a NUL or half a surrogate pair, which nothing can store; leave it out"
+            raise _wrong(event, path, problem)
         if event.style is not None:
             return text
         if text in _NULL:
@@ -167,6 +170,17 @@ def _check(event: Any, path: str, depth: int) -> None:
 
 
 # -- values --------------------------------------------------------------------------------------
+
+
+def _whole_text(text: str) -> str | None:
+    """A text with the pairs of surrogates joined that JSON writes; None with a half of one, or a
+    NUL."""
+    if "\0" in text:
+        return None
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        return None
 
 
 def _ambiguity(text: str) -> str:

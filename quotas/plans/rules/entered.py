@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from fractions import Fraction
+from math import ceil
 from typing import Any, Final
 
 from console.errors import DomainError
@@ -113,11 +114,12 @@ def _spelling_problem(key: LimitKey, text: str) -> str:
 
 
 def _bytes(key: LimitKey, text: str, amount: Written) -> str:
-    if amount.suffix not in _SMALL and (amount.value >= LEAST_BYTES or _page(key)):
+    plain = amount.suffix not in _SMALL and (amount.suffix or amount.value.denominator == 1)
+    if plain and (amount.value >= LEAST_BYTES or _page(key)):
         return ""
     meaning = f"{text} is {_counted(amount.value, Unit.BYTES)}"
-    if amount.value >= LEAST_BYTES and amount.value.denominator == 1:
-        return f"{meaning}; write {format_amount(int(amount.value), Unit.BYTES)}"
+    if amount.value >= LEAST_BYTES:
+        return f"{meaning}; write {format_amount(ceil(amount.value), Unit.BYTES)}"
     return f"{meaning}; did you mean {_in_mebibytes(amount)}?"
 
 
@@ -195,11 +197,15 @@ def _in_mebibytes(amount: Written) -> str:
 
 def _counted(value: Fraction, unit: Unit) -> str:
     """A number with its unit, with all its digits: `104,857,600 cores`, `0.4 bytes`."""
-    if value.denominator == 1:
-        digits = f"{int(value):,}" if value < 10**24 else f"about {float(value):.0e}"
+    billionths = round(value * 10**9)
+    if value >= 10**24:
+        figures = str(int(value))  # of a thousand digits at most, see quantities
+        digits = f"about {figures[0]}e+{len(figures) - 1}"
+    elif billionths:
+        whole, part = divmod(billionths, 10**9)
+        digits = f"{whole:,}.{part:09}".rstrip("0").rstrip(".")
     else:
-        digits = f"{float(value):,.9f}".rstrip("0").rstrip(".")
-        digits = digits if digits != "0" else f"{float(value):.1e}"
+        digits = "less than 0.000000001"
     one, many = _NAMES.get(unit, ("", ""))
     return f"{digits} {one if value == 1 else many}".rstrip()
 

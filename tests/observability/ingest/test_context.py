@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from observability.engines.registry import source_for
-from observability.ingest.context import IngestContext, context_for
+from observability.ingest.context import IngestContext, StoredRuns, context_for
+from observability.jobs.rules.bounding import stored_name
 from tenants.models import Placement, Target, Tenant, TenantStatus
-from tests.observability.jobs.factories import make_target
+from tests.observability.jobs.factories import make_run, make_target
 
 pytestmark = pytest.mark.django_db
 
@@ -95,3 +96,13 @@ def test_any_change_is_seen_at_the_next_pass(
     assert set(after.placements) == {
         row.ref() for row in Placement.objects.filter(target=target).select_related()
     }
+
+
+@pytest.mark.parametrize("name", ["plain", "a\0b", "half \ud800", "é" * 900, "x" * 5000], ids=ascii)
+def test_a_run_is_known_by_the_id_that_its_engine_gives_whatever_the_id(name: str) -> None:
+    target = make_target("tasks", "celery")
+    external_id, run_id = stored_name(name, name)
+    make_run(target, external_id=external_id, run_id=run_id, revision="7", type="sum")
+    known = StoredRuns(target.pk)
+    assert known.revisions([(name, name), ("b\0", "")]) == {(name, name): "7"}
+    assert known.types([(name, name)]) == {(name, name): "sum"}

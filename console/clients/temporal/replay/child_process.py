@@ -13,14 +13,13 @@ import selectors
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, Final
 
-from console.clients.temporal.replay.own_directory import content, remove
+from console.clients.temporal.replay.own_directory import OwnDirectory, content
 
 _ROOT: Final = Path(__file__).resolve().parents[4]
 _START: Final = (
@@ -44,7 +43,7 @@ class ChildProcess:
 
     def __init__(self, job: Mapping[str, Any], seconds: float) -> None:
         """Starts it and hands over the job (see child.py), within that time."""
-        self._home = Path(tempfile.mkdtemp(prefix="headroom-replay-")).resolve()
+        self._home = OwnDirectory()
         reading, writing = os.pipe()
         try:
             self._process = subprocess.Popen(
@@ -53,13 +52,13 @@ class ChildProcess:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 pass_fds=(writing,),
-                cwd=self._home,
+                cwd=self._home.path,
                 # Nothing of ours: what the console is told by its environment is secret.
                 env={
                     "LANG": "C.UTF-8",
                     "TZ": "UTC",
                     "MALLOC_ARENA_MAX": "2",
-                    "TMPDIR": str(self._home),
+                    "TMPDIR": str(self._home.path),
                 },
                 start_new_session=True,
             )
@@ -126,7 +125,7 @@ class ChildProcess:
                 with contextlib.suppress(OSError):
                     pipe.close()
         os.close(self._answers)
-        remove(self._home)
+        self._home.remove()
 
     def end(self, seconds: float) -> str:
         """How it ended, for people; after `kill`."""
@@ -150,7 +149,7 @@ class ChildProcess:
 
     def _excess(self) -> str:
         """What it has more of than it may; empty for nothing."""
-        size, files = content(self._home, at_most=MOST_FILES)
+        size, files = content(self._home.path, at_most=MOST_FILES)
         if size > MOST_BYTES:
             return f"it wrote more than {MOST_BYTES >> 20} MiB into its directory"
         if files > MOST_FILES:

@@ -3,9 +3,47 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
+import tempfile
+import time
 from pathlib import Path
+from typing import Final
+
+_PREFIX: Final = "headroom-replay-"
+_YOUNG: Final = 600.0
+"""Seconds. Whoever has just made one may not hold it yet."""
+
+
+class OwnDirectory:
+    """A directory of one replay, held for as long as the process lives that made it."""
+
+    def __init__(self) -> None:
+        """Makes it, and removes those that processes left which were killed."""
+        remove_abandoned(Path(tempfile.gettempdir()))
+        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX)).resolve()
+        self._held = os.open(self.path, os.O_RDONLY)
+        fcntl.flock(self._held, fcntl.LOCK_EX)
+
+    def remove(self) -> None:
+        """Deletes it with all that is in it; never raises."""
+        os.close(self._held)
+        remove(self.path)
+
+
+def remove_abandoned(parent: Path) -> None:
+    """Deletes the directories of replays whose process is gone without having deleted them."""
+    for home in parent.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - home.lstat().st_mtime < _YOUNG:
+                continue
+            opened = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                remove(home)
+            finally:
+                os.close(opened)
 
 
 def content(home: Path, *, at_most: int) -> tuple[int, int]:

@@ -189,3 +189,12 @@ def test_a_kubeconfig_that_cannot_be_read_is_refused(place: Path, text: str) -> 
     (place / "config").write_text(text)
     refusal(f"kubeconfig:{place}/config")
     refusal(f"file:{place}/config", server="http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("value", [5, True, 1.5, ["a"], {"a": "b"}])
+@pytest.mark.parametrize("key", ["tls-server-name", "proxy-url"])
+def test_a_value_of_another_type_is_refused(place: Path, key: str, value: object) -> None:
+    reference = written(
+        place / "config", server="https://127.0.0.1:1", user={"token": TOKEN}, **{key: value}
+    )
+    assert key in refusal(reference) or "not a usable kubeconfig" in refusal(reference)

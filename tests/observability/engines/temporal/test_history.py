@@ -85,6 +85,32 @@ def test_a_final_timeout_keeps_the_last_checkpoint() -> None:
     )
 
 
+def test_a_task_that_left_its_sticky_queue_never_hides_the_heartbeat_that_was_lost() -> None:
+    story = reduce_history(
+        [
+            event(5, "activity_task_scheduled", name="train", subject="1"),
+            event(6, "activity_task_started", ref=5, attempt=2, actor="worker-1", failure=LOST),
+            event(7, "activity_task_timed_out", ref=5, failure=LOST, state="timeout"),
+            event(9, "workflow_task_timed_out", ref=8, state="schedule_to_start"),
+        ]
+    )
+    assert (story.events[-1].kind, story.events[-1].title) == (
+        EventKind.NOTE,
+        "The worker that kept it in memory did not take its task: any worker may now",
+    )
+    ends = [item for item in story.events if item.kind is EventKind.ATTEMPT_TIMED_OUT]
+    assert {item.step_name for item in ends} == {"train"}
+    run = refined(replace(snapshot(row(1, BEGIN), "default"), status=Status.RUNNING), story)
+    assert "schedule" not in run.failure
+    assert story.stuck is None
+
+
+def test_a_task_that_its_worker_did_not_finish_is_what_it_is_stuck_on() -> None:
+    story = reduce_history([event(9, "workflow_task_timed_out", ref=8, state="start_to_close")])
+    assert story.events[-1].kind is EventKind.ATTEMPT_TIMED_OUT
+    assert story.stuck is not None
+
+
 def test_the_end_of_a_history_says_nothing_about_workers_it_does_not_know() -> None:
     story = reduce_history([event(40, "workflow_task_completed", actor="a", build="1")], after=30)
     assert story.events == []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from temporalio.api.command.v1 import Command, ScheduleActivityTaskCommandAttributes
-from temporalio.api.common.v1 import ActivityType, Payload, WorkflowType
+from temporalio.api.common.v1 import ActivityType, Memo, Payload, WorkflowType
 from temporalio.api.enums.v1 import CommandType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
@@ -88,6 +90,76 @@ def test_a_run_that_cannot_be_decoded_hides_none_of_its_neighbours(reading: Read
     again = pages_of(reading)
     assert client_of(reading).counter.reads - before < 20
     assert [item for page in again for item in page.unreadable] == []
+
+
+@pytest.mark.temporal
+@pytest.mark.parametrize(
+    "place",
+    [
+        "console.clients.temporal.history_reader.visibility_row",
+        "console.clients.temporal.history_reader.run_description",
+        "observability.engines.temporal.runs.snapshot",
+        "observability.engines.temporal.runs.snapshot_of",
+    ],
+)
+def test_a_mistake_of_ours_with_one_run_hides_none_of_its_neighbours(
+    reading: Reading, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    async def act(client: Client) -> None:
+        for name in ("good-1", "peculiar", "good-2"):
+            await begin(client, "quick", id=name)
+
+    at_work(reading, act, worker=False)
+    until(lambda: HistoryReader(client_of(reading)).count("TaskQueue = 'odd'") == 3, "")
+    module, _, name = place.rpartition(".")
+    translate = getattr(importlib.import_module(module), name)
+
+    def stumbles(answer: Any, *more: Any) -> Any:
+        if "peculiar" in str(answer):
+            raise ArithmeticError("a number of a kind that nobody thought of")
+        return translate(answer, *more)
+
+    monkeypatch.setattr(place, stumbles)
+    names: set[str] = set()
+    problems: set[str] = set()
+
+    def set_aside() -> bool:
+        for page in pages_of(reading):
+            problems.update(item.problem for item in page.unreadable)
+        names.update(name for name, _ in reading.rows.runs)
+        return bool(problems) and {"good-1", "good-2"} <= names
+
+    until(set_aside, "it was never met")
+    assert any("ArithmeticError" in problem for problem in problems)
+
+
+@pytest.mark.temporal
+def test_a_number_with_an_exponent_beyond_all_decimals_is_its_text(reading: Reading) -> None:
+    number = b"1e-99999999999999999999"
+
+    async def act(client: Client) -> None:
+        await asyncio.to_thread(start_with_note, reading, "tiny", number)
+
+    at_work(reading, act, worker=False)
+    reading.until(lambda: "tiny" in {name for name, _ in reading.rows.runs})
+
+
+def start_with_note(reading: Reading, name: str, data: bytes) -> None:
+    """A workflow with a memo of this JSON."""
+    note = Payload(metadata={"encoding": b"json/plain"}, data=data)
+    request = StartWorkflowExecutionRequest(
+        namespace=str(reading.target.options["namespace"]),
+        workflow_id=name,
+        workflow_type=WorkflowType(name="Odd"),
+        task_queue=TaskQueue(name="nobody"),
+        request_id=name,
+        memo=Memo(fields={"note": note}),
+    )
+    raw_call(
+        reading.target.endpoint,
+        "WorkflowService/StartWorkflowExecution",
+        request.SerializeToString(),
+    )
 
 
 def client_of(reading: Reading) -> TemporalClient:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from console.access.models import User
 from console.audit.services import Actor
-from console.errors import DomainError, Unreachable
+from console.errors import DomainError, Refused, Unreachable
 from observability.engines.contracts import Status
 from observability.jobs.models import ArchiveState, JobDocument, JobEvent, JobRun
 from observability.jobs.services import archive, archive_due, retention
@@ -152,7 +152,7 @@ def test_few_runs_with_many_events_go_at_once(monkeypatch: pytest.MonkeyPatch) -
     removed: list[int] = []
     remove = retention._remove
 
-    def counted(runs: Collection[JobRun]) -> bool:
+    def counted(runs: Sequence[JobRun]) -> tuple[int, bool]:
         removed.append(len(runs))
         return remove(runs)
 
@@ -213,3 +213,23 @@ def test_runs_stay_while_their_documents_cannot_be_removed(
     monkeypatch.setattr(archive.storage(), "delete", away)
     assert retention.apply(now=NOON) == 0
     assert JobRun.objects.count() == 1
+
+
+def test_a_run_whose_document_may_not_be_deleted_keeps_no_other_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 3)
+    runs = [stored(make_run(closed_at=after(-(100 + age) * 86400))) for age in range(8, 0, -1)]
+    held = {runs[number].archive_path for number in (0, 1, 2, 5)}
+    delete = archive.storage().delete
+
+    def hold(paths: list[str]) -> None:
+        if held.intersection(paths):
+            raise Refused("it is under a legal hold")
+        delete(paths)
+
+    monkeypatch.setattr(archive.storage(), "delete", hold)
+    assert retention.apply(now=NOON) == 4
+    assert set(JobRun.objects.values_list("archive_path", flat=True)) == held
+    monkeypatch.setattr(archive.storage(), "delete", delete)
+    assert retention.apply(now=NOON) == 4

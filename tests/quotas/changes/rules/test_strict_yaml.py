@@ -89,6 +89,9 @@ def test_what_could_mean_two_things_is_refused_with_what_it_would_be_read_as(
         ("<<: {a: 1}", "<< is not a text to everybody"),
         ("8: a", "'8' is no name; put it in quotes"),
         ("on: a", "on is read as true by YAML 1.1"),
+        ('a: "\\ud800"', "a in line 1: it has a NUL or half a surrogate pair"),
+        ('a: {b: "x\\0"}', "a.b in line 1: it has a NUL or half a surrogate pair"),
+        ('"\\udfff": 1', "Line 1: it has a NUL or half a surrogate pair"),
         ("? [a]\n: 1", "a name is a text, not a list or a mapping"),
         ("- 1\n- [2, 010]", "[1][1] in line 2: 010 is read as 8"),
         ("x" * 1_000_001, "longer than 1000000 characters"),
@@ -164,3 +167,7 @@ def test_one_value_that_stands_twice_is_written_out_twice() -> None:
     shared = {"ports": [["TCP", 53]]}
 
     assert "&" not in strict_yaml.dump({"a": shared, "b": shared})
+
+
+def test_a_pair_of_surrogates_as_json_writes_it_is_one_letter() -> None:
+    assert load_all('{"name": "caf\\u00e9 \\ud83d\\ude80"}') == [{"name": "café 🚀"}]

@@ -72,6 +72,13 @@ ANY_KEY = st.sampled_from([parse_key(text) for text, _, _ in KEYS])
         ("pods", "1e3", "1e3 is 1,000; write it without an exponent."),
         ("requests.memory", "129e6", "129e6 is 129,000,000 bytes; write it without an exponent."),
         ("requests.cpu", "1E2", "1E2 is 100 cores; write it without an exponent."),
+        # Beyond what a double holds, and below.
+        ("pods", "1e309", "1e309 is about 1e+309; write it without an exponent."),
+        ("requests.memory", "9e999", "9e999 is about 9e+999 bytes; write it without an exponent."),
+        ("requests.cpu", "1e-400", "1e-400 is less than 0.000000001 cores; write it without"),
+        ("celery.queue_rate", "1e309/s", "1e309/s is about 1e+309 a second; write it without"),
+        ("requests.memory", "1099511627776m", "1,099,511,627.776 bytes; write 1099511628."),
+        ("requests.memory", "1073741824.5", "is 1,073,741,824.5 bytes; write 1073741825."),
     ],
 )
 def test_what_nobody_can_mean_is_refused_with_what_was_meant(
@@ -131,7 +138,13 @@ def test_what_is_taken_can_be_written_out_and_taken_again(key: LimitKey, value: 
     assert read == value
 
 
-@given(ANY_KEY, st.one_of(st.floats(), st.integers(), st.text(max_size=70), st.none()))
+QUANTITIES = st.from_regex(
+    r"[0-9]{0,30}(\.[0-9]{0,20})?([eE][+-]?[0-9]{1,4}|[numkMGTPE]|[KMGTPE]i)?(/s|/m| cores)?",
+    fullmatch=True,
+)
+
+
+@given(ANY_KEY, st.one_of(st.floats(), st.integers(), st.text(max_size=70), st.none(), QUANTITIES))
 def test_whatever_is_entered_it_is_read_or_refused(key: LimitKey, written: str | float) -> None:
     with contextlib.suppress(DomainError):
         value = read_limit(key, written)

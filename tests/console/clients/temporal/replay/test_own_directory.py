@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import os
+import tempfile
+import time
 from pathlib import Path
 
-from console.clients.temporal.replay.own_directory import content, remove
+import pytest
+
+from console.clients.temporal.replay.own_directory import (
+    OwnDirectory,
+    content,
+    remove,
+    remove_abandoned,
+)
 
 DEEPER_THAN_PYTHON_GOES = 3000
 
@@ -64,3 +73,24 @@ def test_what_cannot_be_counted_is_too_much(tmp_path: Path) -> None:
     make_deep(tmp_path, name="d" * 200)
     assert content(tmp_path, at_most=50)[1] > 50
     remove(tmp_path)
+
+
+def test_what_a_killed_process_left_goes_and_what_a_living_one_holds_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    held, young = OwnDirectory(), tmp_path / "headroom-replay-young"
+    left, other = tmp_path / "headroom-replay-left", tmp_path / "somebody-elses"
+    link = tmp_path / "headroom-replay-link"
+    for directory in (young, left / "deep", other):
+        directory.mkdir(parents=True)
+    (left / "file").write_text("x" * 1000)
+    link.symlink_to(other)
+    long_ago = time.time() - 3600
+    for directory in (held.path, left, other):
+        os.utime(directory, (long_ago, long_ago))
+    os.utime(link, (long_ago, long_ago), follow_symlinks=False)
+    remove_abandoned(tmp_path)
+    assert set(tmp_path.iterdir()) == {held.path, young, other, link}
+    held.remove()
+    assert not held.path.exists()
