@@ -17,12 +17,14 @@ from quotas.enforcement.ports import (
     ObservedObject,
     Operation,
 )
-from quotas.plans.contracts import EffectiveLimits
+from quotas.plans.contracts import EffectiveLimits, Unit
 from quotas.plans.limits import parse_key
 
 NOBODY = "somebody else (it does not carry our label)"
 ALTERED = "altered"
 """Code of a placement whose target stored something else than it was sent."""
+LOST = "target.lost"
+"""The ledger's action where a target lost all that had been written to it."""
 CLUSTER_ITSELF = "the cluster itself"
 _CLUSTERS = ("kubernetes", "argo")
 _ON_CLUSTERS = (
@@ -32,6 +34,7 @@ _ON_CLUSTERS = (
 TIGHTEST = 3
 LONGEST_OWNER = 200
 MOST_LISTED = 20
+SWAY = 1.1
 OVERFULL = 99.0
 """Fullness of a limit of 0 that is used: no ratio says it, and JSON knows no infinity."""
 
@@ -230,13 +233,22 @@ def fullness(row: Mapping[str, Any]) -> float | None:
     return round(float(used) / float(enforced), 4)
 
 
+def _fullness_of(key: str, row: Mapping[str, Any]) -> float | None:
+    """What is used of a rate is measured over a while, and sways about the limit that holds it: a
+    little above it is at it."""
+    ratio = fullness(row)
+    if ratio is None or not 1 < ratio <= SWAY:
+        return ratio
+    return 1.0 if parse_key(key).unit is Unit.MILLI_PER_SECOND else ratio
+
+
 def tightest(rows: Iterable[tuple[str, str, Mapping[str, Mapping[str, Any]]]]) -> list[Any]:
     """The fullest limits of (target, location, limit rows), fullest first, at most three."""
     full = [
         (ratio, key, target, location, row)
         for target, location, limits in rows
         for key, row in limits.items()
-        if (ratio := fullness(row)) is not None
+        if (ratio := _fullness_of(key, row)) is not None
     ]
     full.sort(key=lambda item: (-item[0], item[1], item[2], item[3]))
     return [
@@ -247,6 +259,7 @@ def tightest(rows: Iterable[tuple[str, str, Mapping[str, Mapping[str, Any]]]]) -
             "used": row["used"],
             "enforced": row["enforced"],
             "intended": row.get("intended"),
+            "source": row.get("source"),
             "fullness": ratio,
         }
         for ratio, key, target, location, row in full[:TIGHTEST]

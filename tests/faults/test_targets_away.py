@@ -117,6 +117,7 @@ def test_a_server_that_lost_its_database_gets_its_limits_back_and_nobody_is_blam
         until(lambda: condition("jobs") == Condition.SYNCED)
         assert Drift.objects.count() == 0
         assert not Entry.objects.filter(action__startswith="drift.").exists()
+        assert Entry.objects.get(action="target.lost").after == {"placements": 8}
 
 
 @pytest.mark.cluster

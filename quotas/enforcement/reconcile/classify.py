@@ -17,6 +17,7 @@ from quotas.enforcement.diff import changes_json, digest
 from quotas.enforcement.models import Condition, Drift, PlacementState
 from quotas.enforcement.ports import Observation
 from quotas.enforcement.reconcile import ledger, settle
+from quotas.enforcement.reconcile.losses import lost_placements
 from quotas.enforcement.reconcile.planning import PlacementPlan
 from quotas.enforcement.reconcile.states import load_states, set_condition
 from quotas.enforcement.selectors.loop import open_placements
@@ -31,12 +32,14 @@ CONTENTION_TIMES = 3
 
 @dataclass(slots=True)
 class Findings:
-    """What a sweep found: rows to write, and placement ids to order rollouts for."""
+    """What a sweep found: rows to write, and placement ids to order rollouts for. `lost` are those
+    of a target that lost all that had been written to it."""
 
     now: datetime
     states: list[PlacementState] = field(default_factory=list)
     tenants: set[int] = field(default_factory=set)
     due: list[int] = field(default_factory=list)
+    lost: list[int] = field(default_factory=list)
     heal: list[int] = field(default_factory=list)
     drifts: list[Drift] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
@@ -48,6 +51,7 @@ class Findings:
         self.states += other.states
         self.tenants |= other.tenants
         self.due += other.due
+        self.lost += other.lost
         self.heal += other.heal
         self.drifts += other.drifts
         self.entries += other.entries
@@ -62,6 +66,7 @@ class Findings:
             states=[state for state in self.states if state.placement_id in placements],
             tenants=self.tenants,
             due=[pk for pk in self.due if pk in placements],
+            lost=[pk for pk in self.lost if pk in placements],
             heal=[pk for pk in self.heal if pk in placements],
             drifts=[drift for drift in self.drifts if drift.placement_id in placements],
             entries=[entry for entry in self.entries if entry.object_id in ids],
@@ -74,7 +79,7 @@ class Findings:
         """All that something is to be written about."""
         written = {state.placement_id for state in self.states}
         written |= {drift.placement_id for drift in self.drifts}
-        return written | {*self.due, *self.heal, *self.ended, *self.unobserved}
+        return written | {*self.due, *self.lost, *self.heal, *self.ended, *self.unobserved}
 
 
 def classify_all(
@@ -118,9 +123,12 @@ def _classify_plans(
         for drift in Drift.objects.filter(target=target, ended_at__isnull=True)
     }
     healed = _recently_healed(target, now)
+    lost = lost_placements(plans, states)
     for pk, plan in plans.items():
         state = states.get(pk) or PlacementState(placement_id=pk)
         before, one = _content(state), Findings(now)
+        if pk in lost:
+            state.applied_digest = ""  # so that what is missing is due, and nobody's drift
         try:
             _classify(one, plan, state, open_drifts.get(pk), healed.get(pk, Counter()))
         except Exception as error:
@@ -128,6 +136,8 @@ def _classify_plans(
             log.exception("classify.failed", placement=pk, tenant=plan.placement.tenant)
             note_error(findings, pk, error)
             continue
+        if pk in lost:
+            one.lost, one.due = one.due, []
         findings.add(one)
         if state._state.adding or before != _content(state):
             state.observed_at = now
@@ -251,3 +261,17 @@ def _classify_drift(
         state.owners = dict(split.owners)
         message = f"Held{by_whom}: {rules.listed(split.owners)}."
         set_condition(state, Condition.CONFLICT, now, code="conflict", message=message)
+    _date(state, plan, now)
+
+
+def _date(state: PlacementState, plan: PlacementPlan, now: datetime) -> None:
+    """Since when it is so: of several edits the last one made it what it is, as far as the plane
+    dates them."""
+    written = [
+        item.owner.at
+        for change in plan.changes
+        for item in change.fields
+        if item.owner is not None and item.owner.at is not None
+    ]
+    if written:
+        state.since = min(max(written), now)

@@ -264,6 +264,8 @@ def _note_drift(
     writes: _Writes, attempt: Attempt, state: PlacementState, now: datetime, wanted: str
 ) -> None:
     """What somebody else had changed is never written back silently."""
+    if attempt.plan.observed.reset:
+        return  # the plane itself had dropped it
     pk, done = state.placement_id, attempt.lasting
     if not attempt.done:
         if not attempt.split.blocked:

@@ -33,6 +33,7 @@ from quotas.enforcement.ports import Observation
 from quotas.enforcement.reconcile.claims import claimed
 from quotas.enforcement.reconcile.classify import Findings, classify_all, note_error
 from quotas.enforcement.reconcile.ledger import SWEEPER
+from quotas.enforcement.reconcile.losses import loss, lost_words
 from quotas.enforcement.reconcile.planning import PlacementPlan, plan_target, target_ref
 from quotas.enforcement.reconcile.queue import (
     QUEUE_SECONDS,
@@ -197,6 +198,7 @@ def _save_findings(target: Target, findings: Findings) -> None:
             audit.record_all(findings.entries)
             _order(RolloutKind.DUE, "Limits that changed by time", findings.due, findings.now)
             _order(RolloutKind.REPAIR, "Repair of drift", findings.heal, findings.now)
+            _order_lost(target, findings)
         return
     except (OperationalError, InterfaceError):
         raise
@@ -245,14 +247,35 @@ def _is_new(drift: Drift) -> bool:
     return vars(drift).get("id") is None
 
 
-def _order(kind: str, title: str, placements: list[int], now: datetime) -> None:
+def _order_lost(target: Target, findings: Findings) -> None:
+    """Writes again what a target lost: told once, as what it is."""
+    if not findings.lost:
+        return
+    audit.record_all([loss(target, findings.lost, findings.now)])
+    _order(
+        RolloutKind.DUE,
+        f"{target.slug} had lost what was written to it",
+        findings.lost,
+        findings.now,
+        reason=lost_words(target, findings.lost),
+    )
+
+
+def _order(
+    kind: str,
+    title: str,
+    placements: list[int],
+    now: datetime,
+    *,
+    reason: str = "Found by comparing the target with what is intended.",
+) -> None:
     if not placements:
         return
     number = len(placements)
     rollout = create_rollout(
         kind=kind,
         title=f"{title}: {plural(number, 'placement')}",
-        reason="Found by comparing the target with what is intended.",
+        reason=reason,
         actor=SWEEPER,
         placements=placements,
         at=now,

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.db.models import Count, Q, QuerySet
 from django.urls import reverse
+from django.utils import timezone
 
 from quotas.enforcement.models import (
     OPEN_STATES,
@@ -19,11 +20,15 @@ from quotas.enforcement.models import (
     TenantState,
 )
 from quotas.enforcement.selectors.tenant_list import tight_bar
-from quotas.plans.models import Subscription
+from quotas.plans.models import Lease, Override, Subscription
 
 ROWS = 12
 _EACH = 2  # What every group shows at least, however many conflicts stand before it.
 _ATTENDED = (Condition.CONFLICT, Condition.REFUSED, Condition.UNREACHABLE, Condition.DRIFTED)
+_ADJUSTMENTS: dict[str, tuple[str, type[Lease | Override]]] = {
+    "lease": ("by a lease", Lease),
+    "override": ("by an override", Override),
+}
 _BAD = (ItemState.CONFLICT, ItemState.REFUSED, ItemState.FAILED)
 
 
@@ -127,15 +132,39 @@ def _target(state: TargetState) -> Attention:
 def _over() -> list[Attention]:
     states = list(over_limit().select_related("tenant").order_by("-fullness")[:ROWS])
     plans = {
-        tenant: (f"{plan} v{number}", since)
+        tenant: (f"on {plan} v{number}", since)
         for tenant, plan, number, since in Subscription.objects.filter(
             tenant__in=[state.tenant_id for state in states], ends_at__isnull=True
         ).values_list("tenant_id", "version__plan__slug", "version__number", "starts_at")
     }
-    return [_over_line(state, *plans.get(state.tenant_id, ("", None))) for state in states]
+    adjusted = _adjusted(states)
+    return [
+        _over_line(
+            state, *(adjusted.get(state.tenant_id) or plans.get(state.tenant_id, ("", None)))
+        )
+        for state in states
+    ]
 
 
-def _over_line(state: TenantState, plan: str, since: datetime | None) -> Attention:
+def _adjusted(states: Iterable[TenantState]) -> dict[int, tuple[str, datetime]]:
+    """Of tenants whose fullest limit is not the plan's: what set it, and since when. Two queries at
+    most."""
+    fullest = {state.tenant_id: state.tightest[0] for state in states if state.tightest}
+    adjusted = {}
+    for source, (words, model) in _ADJUSTMENTS.items():
+        keys = {pk: str(row["key"]) for pk, row in fullest.items() if row.get("source") == source}
+        begun = model.objects.filter(
+            tenant__in=keys, key__in=keys.values(), starts_at__lte=timezone.now()
+        )
+        for tenant, key, since in (
+            begun.order_by("starts_at").values_list("tenant_id", "key", "starts_at") if keys else ()
+        ):
+            if keys[tenant] == key:
+                adjusted[tenant] = (words, since)
+    return adjusted
+
+
+def _over_line(state: TenantState, why: str, since: datetime | None) -> Attention:
     """A quota never lets use grow past it, so the limit came down: most often with the plan."""
     fullest = state.tightest[0] if state.tightest else None
     message = "It uses more than a limit."
@@ -147,7 +176,7 @@ def _over_line(state: TenantState, plan: str, since: datetime | None) -> Attenti
         name=state.tenant.slug,
         url=reverse("enforcement:tenant", args=[state.tenant.slug]),
         where=str(fullest.get("target", "")) if fullest else "",
-        message=f"{message}, on {plan}" if plan else message,
+        message=f"{message}, {why}" if why else message,
         since=since,
     )
 

@@ -9,8 +9,10 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, QuerySet
 
+from console.audit.models import Entry
 from console.loops.rules import LoopNote, LoopReport
 from console.pages.charts import HeadroomBar, Sparkline
+from quotas.enforcement import rules
 from quotas.enforcement.models import (
     Condition,
     Drift,
@@ -83,7 +85,8 @@ class TargetLine:
 @dataclass(frozen=True, slots=True)
 class Overview:
     """The whole page. `as_of` is the oldest of what targets were last compared, None where one
-    never was; `unchecked` says that it is too old to be claimed."""
+    never was; `unchecked` says that it is too old to be claimed. `lost` are targets that lost all
+    that was written to them, of a day."""
 
     loops: tuple[LoopNote, ...]
     as_of: datetime | None
@@ -97,6 +100,7 @@ class Overview:
     moving: tuple[Moving, ...]
     leases_ending: tuple[Lease, ...]
     drifts: tuple[Drift, ...]
+    lost: tuple[Entry, ...]
     targets: tuple[TargetLine, ...]
     tenants: int
 
@@ -127,6 +131,11 @@ def overview(*, now: datetime) -> Overview:
             Drift.objects.filter(found_at__gt=now - timedelta(days=1))
             .select_related("tenant", "target", "placement")
             .order_by("-found_at", "-id")[:6]
+        ),
+        lost=tuple(
+            Entry.objects.filter(action=rules.LOST, at__gt=now - timedelta(days=1)).order_by("-at")[
+                :3
+            ]
         ),
         targets=targets,
         tenants=Tenant.objects.exclude(status=TenantStatus.GONE).count(),

@@ -119,3 +119,20 @@ def test_a_field_is_recognised_when_it_is_taken_back_again() -> None:
     assert rules.touched_fields(first) == rules.touched_fields(again) == {f"{REF} hard[pods]"}
     gone = changes_json([Change(Operation.CREATE, REF)])
     assert rules.touched_fields(gone) == {f"{REF} create"}
+
+
+@pytest.mark.parametrize(
+    ("key", "used", "ratio"),
+    [
+        ("temporal.queue_rate", 1_028, 1.0),
+        ("temporal.queue_rate", 1_300, 1.3),
+        ("temporal.queue_rate", 900, 0.9),
+        ("requests.cpu", 1_028, 1.028),
+    ],
+)
+def test_a_measured_rate_that_sways_about_its_limit_is_at_it(
+    key: str, used: int, ratio: float
+) -> None:
+    row = {"used": used, "enforced": 1_000, "source": "lease"}
+    (fullest,) = rules.tightest([("lab", "stark", {key: row})])
+    assert (fullest["fullness"], fullest["source"]) == (ratio, "lease")

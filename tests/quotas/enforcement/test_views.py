@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +18,9 @@ from quotas.enforcement.models import (
     PlacementState,
     RolloutItem,
     TargetState,
+    TenantState,
 )
+from quotas.plans.models import Lease
 from tenants.models import Target, Tenant
 from tests.quotas.enforcement.conftest import order
 from tests.quotas.enforcement.fakes import FakePlane
@@ -170,6 +173,36 @@ def test_the_overview_lists_a_rollout_under_way_of_which_something_failed(
     assert row.message.endswith("0 of 4 done, 1 not")
 
 
+def test_a_tenant_over_a_lease_is_told_of_the_lease_and_not_of_its_plan(
+    sign_in: SignIn, lab: Target
+) -> None:
+    stark = tenant("stark", lab, fullness=1.5).tenant
+    began = timezone.now() - timedelta(minutes=2)
+    Lease.objects.create(
+        tenant=stark, key="pods", value=1, reason="CHG-77", author="ann", starts_at=began,
+        ends_at=began + timedelta(hours=4),
+    )  # fmt: skip
+    state = TenantState.objects.get(tenant=stark)
+    state.tightest = [{"key": "pods", "target": "lab", "used": 3, "enforced": 2, "source": "lease"}]
+    state.save()
+    (line,) = sign_in(Role.VIEWER).get("/").context["page"].attention
+    assert line.message.endswith("3 used of 2, by a lease")
+    assert line.since == began
+
+
+def test_a_target_that_lost_everything_is_one_line_on_the_overview(
+    sign_in: SignIn, lab: Target
+) -> None:
+    Entry.objects.create(
+        at=timezone.now(), actor_kind="loop", actor="sweep", action="target.lost",
+        object_type="target", object_id=str(lab.pk), object_label=lab.slug,
+        message="All that had been written to lab was gone at once (8 placements).",
+    )  # fmt: skip
+    text = sign_in(Role.VIEWER).get("/").content.decode()
+    assert "was gone at once (8 placements)" in text
+    assert "Nobody changed an object of ours" not in text
+
+
 def test_a_quiet_overview_says_so(sign_in: SignIn, lab: Target) -> None:
     tenant("fine", lab)
     assert b"Nothing needs attention" in sign_in(Role.VIEWER).get("/").content
@@ -182,7 +215,7 @@ def test_the_overview_takes_a_bounded_number_of_queries(
     for number in range(30):
         tenant(f"t-{number}", lab, condition=Condition.CONFLICT)
     client.get("/")
-    with django_assert_max_num_queries(26):
+    with django_assert_max_num_queries(27):
         client.get("/")
 
 

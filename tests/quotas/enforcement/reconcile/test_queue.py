@@ -68,7 +68,7 @@ def test_a_summary_names_the_fullest_limits(plane: FakePlane) -> None:
     assert [row["key"] for row in summary.tightest] == ["pods", "services"]
     assert summary.tightest[0] == {
         "key": "pods", "target": "prod", "location": "t0", "used": 9, "enforced": 10,
-        "intended": 10, "fullness": 0.9,
+        "intended": 10, "source": "plan", "fullness": 0.9,
     }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -131,6 +132,44 @@ def test_an_object_deleted_behind_our_back_comes_back(plane: FakePlane) -> None:
     sweep(placement.target_id, force=True)
     assert plane.value(placement, "pods") == 10
     assert Drift.objects.get().outcome == "healed"
+
+
+def test_the_last_of_several_edits_is_since_when_it_is_so(plane: FakePlane) -> None:
+    placement = enforced(plane, drift_policy="hold")[0]
+    now = timezone.now()
+    for minutes, value in ((44, 60), (7, 13)):
+        at = now - timedelta(minutes=minutes)
+        plane.edit(placement, "pods", value, replace(KUBECTL, at=at))
+        sweep(placement.target_id, force=True)
+        assert PlacementState.objects.get().since == at
+
+
+def test_a_target_that_lost_everything_is_told_once_and_written_again(plane: FakePlane) -> None:
+    placements = enforced(plane, 8)
+    plane.things.clear()
+    swept = sweep(placements[0].target_id, force=True)
+    assert swept
+    assert (swept.due, swept.drifted, swept.healing) == (0, 0, 0)
+    assert [plane.value(placement, "pods") for placement in placements] == [10] * 8
+    assert not Drift.objects.exists()
+    assert not Entry.objects.filter(action__startswith="drift.").exists()
+    lost = Entry.objects.get(action="target.lost")
+    assert (lost.object_type, lost.after) == ("target", {"placements": 8})
+    assert "was gone at once (8 placements): its database was lost" in lost.message
+    rollout = Rollout.objects.get(kind="due")
+    assert rollout.title.endswith("had lost what was written to it: 8 placements")
+    assert set(PlacementState.objects.values_list("condition", flat=True)) == {"synced"}
+    sweep(placements[0].target_id, force=True)
+    assert Entry.objects.filter(action="target.lost").count() == 1
+
+
+def test_one_of_several_that_is_gone_was_deleted_by_somebody(plane: FakePlane) -> None:
+    placements = enforced(plane, 3)
+    gone = next(key for key in plane.things if key[1].namespace == placements[1].location)
+    del plane.things[gone]
+    sweep(placements[0].target_id, force=True)
+    assert Drift.objects.get().placement == placements[1]
+    assert not Entry.objects.filter(action="target.lost").exists()
 
 
 def test_drift_that_a_person_is_to_decide_stays_and_is_not_found_twice(plane: FakePlane) -> None:
