@@ -58,7 +58,10 @@ SELECTORS: dict[str, dict[str, str]] = {
     ),
     "observability/jobs/selectors/explorer.py": {"_names": GIVEN, "_newest": EVERYBODY},
     "observability/jobs/selectors/ingest.py": {"backlogs": EVERYBODY},
-    "observability/jobs/selectors/limits_in_force.py": {"limits_in_force": GIVEN},
+    "observability/jobs/selectors/limits_in_force.py": {
+        "limits_in_force": GIVEN,
+        "_enforced": GIVEN,
+    },
     "observability/jobs/selectors/search.py": {"_tenants": GIVEN},
     "observability/jobs/selectors/tree.py": dict.fromkeys(("_linked", "_own"), EVERYBODY),
     "observability/actions/selectors/facts.py": dict.fromkeys(

@@ -1,31 +1,37 @@
-"""The limits that were in force when a run was accepted and when it ended, and who had changed
-what shortly before."""
+"""The limits that were meant for a run when it was accepted and when it ended, what its target
+enforces now where that is something else, and who changed what since shortly before."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from console.audit.models import Entry
+from console.unstructured import mapping
 from observability.engines.registry import adapter_for
 from observability.jobs.models import JobRun
+from quotas.enforcement.models import PlacementState
 from quotas.plans.charts import describe, human, label_of
 from quotas.plans.contracts import EffectiveLimit, EffectiveLimits, Source
 from quotas.plans.effective import effective_limits
 from quotas.plans.selectors import limits_kept_since, load_histories
+from tenants.models import Tenant
 
 SHORTLY: Final = timedelta(hours=1)
 _MOST_CHANGES: Final = 12
 _ABSENT: Final = "not limited"
+_OF_RUNS: Final = ("job", "action")
+"""What the ledger calls runs and batches of them: a hundred such lines would hide the one lease."""
 
 
 @dataclass(frozen=True, slots=True)
 class LimitRow:
     """One limit: what it was when the run was accepted, where from, and what became of it.
 
-    `end` and `now` are empty where they equal the value before them.
+    `end` and `now` are empty where they equal the value before them, `end` also while the run has
+    not ended. `enforced` is what its target says now, empty where that is what is meant.
     """
 
     key: str
@@ -35,12 +41,15 @@ class LimitRow:
     why: str
     end: str = ""
     now: str = ""
+    enforced: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LimitsInForce:
     """`plan` is e.g. "standard v7", empty when nothing was in force. `elsewhere` counts limits of
-    planes that do not concern the run's engine. `suspended` is the reason, where it was."""
+    planes that do not concern the run's engine. `suspended` is the reason, where it was. `changes`
+    reach from an hour before it was accepted to its end, or to now; what was done to runs is not
+    among them."""
 
     plan: str
     plan_slug: str
@@ -53,29 +62,52 @@ class LimitsInForce:
 
 
 def limits_in_force(run: JobRun, *, now: datetime) -> LimitsInForce | None:
-    """None for a run that is nobody's. Eight queries; expects the tenant to be loaded."""
+    """None for a run that is nobody's. Nine queries; expects the tenant to be loaded."""
     tenant = run.tenant
     if tenant is None:
         return None
     history = load_histories([tenant.pk])[tenant.pk]
     then = effective_limits(history, run.created_at)
-    end = effective_limits(history, run.closed_at or now)
+    end = effective_limits(history, run.closed_at) if run.closed_at else then
     today = effective_limits(history, now)
     keys = {key for limits in (then, end, today) if limits for key in limits.limits}
     concerned = _concerned(keys, run.engine)
+    enforced = _enforced(run, tenant)
     return LimitsInForce(
         plan=f"{then.plan} v{then.version}" if then else "",
         plan_slug=then.plan if then else "",
-        rows=[_row(key, then, end, today) for key in concerned],
+        rows=[
+            replace(_row(key, then, end, today), enforced=enforced.get(key, ""))
+            for key in concerned
+        ],
         elsewhere=len(keys) - len(concerned),
         suspended=(then.suspended_reason or "no reason given") if then and then.suspended else "",
         changes=list(
             Entry.objects.filter(
-                tenant=tenant.slug, at__gt=run.created_at - SHORTLY, at__lte=run.created_at
-            ).order_by("-at", "-id")[:_MOST_CHANGES]
+                tenant=tenant.slug,
+                at__gt=run.created_at - SHORTLY,
+                at__lte=run.closed_at or now,
+            )
+            .exclude(object_type__in=_OF_RUNS)
+            .order_by("-at", "-id")[:_MOST_CHANGES]
         ),
         kept=then is not None or run.created_at >= limits_kept_since(now),
     )
+
+
+def _enforced(run: JobRun, tenant: Tenant) -> dict[str, str]:
+    """What the run's target enforces now, of the limits of which that is not what is meant."""
+    states = PlacementState.objects.filter(
+        placement__tenant=tenant,
+        placement__target=run.target_id,
+        placement__location__in=[run.location, run.queue],
+    )
+    rows = states.order_by("pk").values_list("limits", flat=True).first()
+    return {
+        key: human(key, row["enforced"])
+        for key, row in mapping(rows).items()
+        if "enforced" in row and row["enforced"] != row.get("intended")
+    }
 
 
 def _concerned(keys: Collection[str], engine: str) -> list[str]:

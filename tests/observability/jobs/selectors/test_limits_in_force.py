@@ -1,4 +1,4 @@
-"""The limits that were in force when a run was accepted, beside those of today."""
+"""The limits that were meant for a run when it was accepted, beside those of today."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from console.audit.services import Actor, record
 from observability.engines.contracts import Status
 from observability.jobs.models import JobRun
 from observability.jobs.selectors.limits_in_force import LimitRow, limits_in_force
+from quotas.enforcement.models import PlacementState
 from quotas.plans.models import Lease, Override, PlanVersion, Subscription, Suspension
 from quotas.plans.services.plans import create_plan
-from tenants.models import Tenant
+from tenants.models import Placement, Tenant
 from tests.ledger import open_to_the_past
 from tests.observability.jobs.factories import NOON, after, make_run, make_target, make_tenant
 
@@ -130,7 +131,23 @@ def test_a_tenant_without_a_plan_had_none_either() -> None:
     assert (limits.plan, limits.rows) == ("", [])
 
 
-def test_what_was_changed_in_the_hour_before_is_listed(acme: Tenant, ann: Actor) -> None:
+def changed(actor: Actor, minutes: int, tenant: str = "acme", kind: str = "tenant") -> None:
+    """An entry of the ledger, so many minutes after the run was accepted."""
+    with open_to_the_past():
+        record(
+            actor=actor, action="lease.grant", object_type=kind, object_id=1,
+            object_label=str(minutes), tenant=tenant, at=NOON + timedelta(minutes=minutes),
+        )  # fmt: skip
+
+
+def labels(run: JobRun, now: datetime) -> list[str]:
+    """The labels of the changes that are listed."""
+    limits = limits_in_force(run, now=now)
+    assert limits is not None
+    return [entry.object_label for entry in limits.changes]
+
+
+def test_what_was_changed_in_the_hour_before_and_since_is_listed(acme: Tenant, ann: Actor) -> None:
     for minutes, tenant in (
         (-61, "acme"),
         (-59, "acme"),
@@ -138,11 +155,36 @@ def test_what_was_changed_in_the_hour_before_is_listed(acme: Tenant, ann: Actor)
         (-1, "globex"),
         (1, "acme"),
     ):
-        with open_to_the_past():
-            record(
-                actor=ann, action="lease.grant", object_type="tenant", object_id=1,
-                object_label=str(minutes), tenant=tenant, at=NOON + timedelta(minutes=minutes),
-            )  # fmt: skip
-    limits = limits_in_force(make_run(tenant=acme), now=after(3600))
-    assert limits is not None
-    assert [entry.object_label for entry in limits.changes] == ["-1", "-59"]
+        changed(ann, minutes, tenant)
+    assert labels(make_run(tenant=acme), after(3600)) == ["1", "-1", "-59"]
+
+
+def test_what_was_changed_after_its_end_is_not_listed(acme: Tenant, ann: Actor) -> None:
+    changed(ann, 1)
+    changed(ann, 9)
+    assert labels(make_run(tenant=acme, closed_at=after(300)), after(3600)) == ["1"]
+
+
+def test_what_was_done_to_many_runs_does_not_hide_the_one_lease(acme: Tenant, ann: Actor) -> None:
+    changed(ann, -5)
+    for _ in range(20):
+        changed(ann, -1, kind="job")
+    assert labels(make_run(tenant=acme), after(60)) == ["-5"]
+
+
+def test_a_run_that_goes_on_has_no_limits_at_its_end(acme: Tenant) -> None:
+    lowered(acme, starts_at=after(30), ends_at=after(6000))
+    row = row_of(make_run(tenant=acme, status=Status.RUNNING), now=after(60))
+    assert (row.then, row.end, row.now) == ("20/s", "", "2/s")
+
+
+def test_what_the_target_enforces_is_said_where_it_is_not_what_is_meant(acme: Tenant) -> None:
+    target = make_target("k8s", "kubernetes")
+    placement = Placement.objects.create(tenant=acme, target=target, location="acme")
+    rows = {"requests.cpu": {"intended": 40_000, "enforced": 1_300}}
+    state = PlacementState.objects.create(placement=placement, limits=rows)
+    run = make_run(target, tenant=acme, location="acme")
+    assert row_of(run, after(1), "requests.cpu").enforced == "1.3 cores"
+    state.limits["requests.cpu"]["enforced"] = 40_000
+    state.save()
+    assert row_of(run, after(1), "requests.cpu").enforced == ""
