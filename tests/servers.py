@@ -299,8 +299,10 @@ def kube_control_plane(
     *,
     binaries: KubeBinaries | None = None,
     users: Mapping[str, tuple[str, ...]] | None = None,
+    service_accounts: bool = False,
 ) -> Iterator[KubeControlPlane]:
-    """A real control plane. Raises ServerError where `kube_binaries()` is None."""
+    """A real control plane; with `service_accounts` pods need one that exists. Raises ServerError
+    where `kube_binaries()` is None."""
     programs = binaries or kube_binaries()
     if programs is None:
         message = "no control plane in KUBEBUILDER_ASSETS or on PATH"
@@ -315,7 +317,13 @@ def kube_control_plane(
             kwok=ports.any_free(),
         )
         files = ClusterFiles(directory=home, url=f"https://127.0.0.1:{kube_ports.api}")
-        plane = ControlPlane(binaries=programs, files=files, ports=kube_ports, logs=home)
+        plane = ControlPlane(
+            binaries=programs,
+            files=files,
+            ports=kube_ports,
+            logs=home,
+            service_accounts=service_accounts,
+        )
         control = KubeControlPlane(plane, users or {})
         cleanup.callback(control.stop)
         control.start()

@@ -72,6 +72,12 @@ class FailureKind(StrEnum):
     DEADLINE = "deadline"
     OUT_OF_MEMORY = "out_of_memory"
     QUOTA = "quota"
+    LIMIT_RANGE = "limit_range"
+    POD_SECURITY = "pod_security"
+    WEBHOOK = "webhook"
+    ADMISSION_POLICY = "admission_policy"
+    SERVICE_ACCOUNT = "service_account"
+    REFUSED = "refused"
     WORKER_LOST = "worker_lost"
     EVICTED = "evicted"
     IMAGE = "image"
@@ -156,6 +162,9 @@ MOST_DETAIL: Final = 8192
 SITUATION: Final = "situation"
 """The attribute of a run that says in one sentence how it is now, as its engine's objects have it:
 what it waits for, who looks after it, how much of it is done. Empty where nothing is to be said."""
+DENIALS: Final = "denials"
+"""The attribute of a run that counts what was refused to it: `count`, `first_at`, `last_at`, and of
+the newest refusal `kind`, `by`, `words`, `message`, and the amounts where a quota refused."""
 
 MASK: Final = "•••"
 """What stands where a secret was."""
@@ -194,6 +203,8 @@ class RunEvent:
     """One thing that happened to a run.
 
     `key` is the engine's own name of it, unique within the run: reading it twice changes nothing.
+    Only a `denied` one moves on, by the `last_at` of its detail: it counts all refusals for one
+    reason, and has the words of the last.
     `seq` orders events: the engine's event number, or microseconds since 1970 where it has none.
     `step` joins the events of one step (activity id, node id, pod), `step_name` is its name for
     people. `actor` is the person or worker who did it. `detail` is JSON; ingest masks and
@@ -244,10 +255,10 @@ class RunSnapshot:
     of two looks that come out of order, the one with the greater numbers is the later one. None and
     "" mean "not known from this look" and never overwrite what is known. `parent` is a run key.
     `cleanup_at` is when it is due to remove itself. `failure` of an open run is what its last
-    attempt failed with; `is_well` says that nothing of it fails any more, so that an earlier one
-    is over. `hold` is there before it begins. With `needs_history` the events must be fetched;
-    `events` are those that came along, and `document` is the engine's own record (see History)
-    where it came along.
+    attempt failed with, or what is refused to it; `is_well` says that nothing of it fails any more,
+    so that an earlier one is over. `hold` is there before it begins. With `needs_history` the
+    events must be fetched; `events` are those that came along, and `document` is the engine's own
+    record (see History) where it came along.
     """
 
     external_id: str
@@ -279,6 +290,16 @@ class RunSnapshot:
     events: tuple[RunEvent, ...] = ()
     needs_history: bool = False
     document: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRun:
+    """What our row says of a run, for a source that no longer finds it all in the engine."""
+
+    attempts: int = 0
+    failure: str = ""
+    failure_kind: str = ""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from observability.engines.contracts import (
     ChangePage,
     Engine,
     History,
+    KnownRun,
     RunRef,
 )
 from observability.engines.verbs import ActionRequest, Answer, Availability, RunFacts, RunFound
@@ -34,6 +35,11 @@ class KnownRuns(Protocol):
 
     def types(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
         """The stored type of runs, in the same way."""
+        ...
+
+    def details(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], KnownRun]:
+        """What the rows of runs say, by external id and run id; what is unknown is left out. For
+        the few of which the engine no longer has it all: its rows are wide."""
         ...
 
 

@@ -180,12 +180,20 @@ def changed_at(item: Object, *path: str) -> datetime | None:
 
     A manager that owns something above the field (an atomic object) counts as its writer.
     """
-    times = [
-        moment(entry.get("time"))
+    return writer_of(item, *path)[1]
+
+
+def writer_of(item: Object, *path: str) -> tuple[str, datetime | None]:
+    """The field manager that last wrote a field, and when, as far as managedFields say."""
+    writers = [
+        (at, text(entry.get("manager"), LONGEST_NAME))
         for entry in mappings(metadata_of(item).get("managedFields"))
-        if _holds(mapping(entry.get("fieldsV1")), path)
+        if _holds(mapping(entry.get("fieldsV1")), path) and (at := moment(entry.get("time")))
     ]
-    return max((time for time in times if time), default=None)
+    if not writers:
+        return "", None
+    at, manager = max(writers)
+    return manager, at
 
 
 def _holds(fields: Mapping[str, Any], path: Iterable[str]) -> bool:

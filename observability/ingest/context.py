@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import Count, Max, Min, QuerySet, Sum
 
 from console.chunks import chunks
-from observability.engines.contracts import RunRef
+from observability.engines.contracts import KnownRun, RunRef
 from observability.engines.features import EngineFeatures
 from observability.engines.ports import EngineSource
 from observability.engines.registry import adapter_for
@@ -144,7 +144,27 @@ class StoredRuns:
                 values[external_id, run_id] = value
         return {pair: values[row] for pair, row in stored.items() if row in values}
 
+    def details(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], KnownRun]:
+        """What the rows of runs say, by external id and run id."""
+        wanted, details = set(ids), {}
+        names = sorted({external_id for external_id, _ in wanted})
+        for chunk in chunks(names, CHUNK):
+            for row in self._runs.filter(external_id__in=chunk).only(*_DETAILS):
+                if (row.external_id, row.run_id) in wanted:
+                    details[row.external_id, row.run_id] = KnownRun(
+                        row.attempts, row.failure, row.failure_kind, row.attributes
+                    )
+        return details
 
+
+_DETAILS: Final = (
+    "external_id",
+    "run_id",
+    "attempts",
+    "failure",
+    "failure_kind",
+    "attributes",
+)
 _REF: Final = ("external_id", "run_id", "location", "status", "revision", "created_at", "worker")
 
 

@@ -12,6 +12,7 @@ from observability.engines.contracts import (
     Status,
     TenantSource,
 )
+from observability.engines.failure_kinds import FAILURE_LABELS, REFUSALS
 from observability.ingest.rules.merge import ATTRIBUTE, RunState
 from observability.jobs.models import ArchiveState, Attribution, JobRun
 from observability.jobs.rules.attribution import Owners
@@ -32,6 +33,8 @@ MERGED: Final = (
 )
 """Columns that news of a run may change; the others say how far its history was read."""
 _NULLABLE: Final = frozenset({"cleanup_at", "hold"})
+_REFUSERS: Final = {kind.value: FAILURE_LABELS[kind] for kind in REFUSALS}
+"""Found by the refuser's name, which the messages of some do not have."""
 _LONGEST_KEY: Final = 160
 _BEGINNING: Final = 400
 _MOST_SEQ: Final = 2**63 - 1
@@ -102,6 +105,7 @@ def write(row: JobRun, state: RunState, owners: Owners) -> None:
         row.worker,
         row.queue,
         row.started_by,
+        _REFUSERS.get(row.failure_kind, ""),
         row.failure,
     )
     _attribute(row, latest.get("declared"), owners, placed_before)

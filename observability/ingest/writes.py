@@ -13,6 +13,7 @@ from django.db import connection
 from django.db.models import Field, Model
 
 from console.chunks import chunks
+from observability.engines.contracts import EventKind
 from observability.ingest.context import CHUNK
 from observability.jobs.models import JobEvent, JobRun
 
@@ -31,10 +32,28 @@ _KINDS: Final = {
 """What PostgreSQL takes the columns as."""
 
 
+_DENIED: Final = EventKind.DENIED.value
+_KIND: Final = 4
+"""Where a row of an event has its kind."""
+_LAST_AT: Final = {
+    "postgresql": "{row}.detail->>'last_at'",
+    "sqlite": "json_extract({row}.detail, '$.last_at')",
+}
+
+
 def insert_events(rows: Sequence[Sequence[Any]]) -> None:
     """Inserts events, given as values of the columns after the id in their order (`detail` as JSON
-    text); those that are there already are left as they are."""
-    _execute(JobEvent, rows, "ON CONFLICT DO NOTHING")
+    text); those that are there already are left as they are, but for a refusal that went on: its
+    event counts all of them, and has the amounts of the last."""
+    _execute(JobEvent, [row for row in rows if row[_KIND] != _DENIED], "ON CONFLICT DO NOTHING")
+    table, last_at = JobEvent._meta.db_table, _LAST_AT[connection.vendor]
+    later = f"{last_at.format(row='excluded')} > {last_at.format(row=table)}"
+    columns = ", ".join(f"{name} = excluded.{name}" for name in ("title", "message", "detail"))
+    _execute(
+        JobEvent,
+        [row for row in rows if row[_KIND] == _DENIED],
+        f"ON CONFLICT (run_id, seq, key) DO UPDATE SET {columns} WHERE {later}",
+    )
 
 
 def save_runs(runs: Sequence[JobRun], columns: Iterable[str]) -> None:

@@ -25,11 +25,13 @@ from observability.engines.contracts import (
 )
 from observability.engines.contracts import Status as _Status
 from observability.engines.durations import format_duration
+from observability.engines.failure_kinds import FAILURE_LABELS
 from tenants.models import Target, Tenant
 
 UNKNOWN_TYPE = "(type not heard)"
 """What stands for the type of a run of which nobody told it."""
 ENGINE_CHOICES = [(engine.value, label) for engine, label in ENGINE_LABELS.items()]
+FAILURE_CHOICES = [(kind.value, label) for kind, label in FAILURE_LABELS.items()]
 STATUS_CHOICES = [(status.value, label) for status, label in STATUS_LABELS.items()]
 
 
@@ -197,7 +199,8 @@ class JobEventQuerySet(TenantScoped["JobEvent"]):
 
 
 class JobEvent(models.Model):
-    """One thing that happened to a run; never changed. See contracts.RunEvent."""
+    """One thing that happened to a run; never changed, but for a refusal, which counts on. See
+    contracts.RunEvent."""
 
     run = models.ForeignKey(JobRun, on_delete=models.CASCADE, related_name="events", db_index=False)
     seq = models.BigIntegerField(help_text="Order within the run.")

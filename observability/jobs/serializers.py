@@ -9,7 +9,13 @@ from rest_framework import serializers
 from console.rest.serializers import described
 from console.rest.views import Row
 from observability.engines.registry import adapter_for
-from observability.jobs.models import ENGINE_CHOICES, STATUS_CHOICES, ArchiveState, Attribution
+from observability.jobs.models import (
+    ENGINE_CHOICES,
+    FAILURE_CHOICES,
+    STATUS_CHOICES,
+    ArchiveState,
+    Attribution,
+)
 
 _text, _moment = serializers.CharField, serializers.DateTimeField
 _integer, _flag = serializers.IntegerField, serializers.BooleanField
@@ -42,8 +48,11 @@ RUN_FIELDS: Final[dict[str, Any]] = {
     "closed_at": _moment(allow_null=True),
     "duration_ms": _integer(allow_null=True),
     "attempts": _integer(),
-    "failure": _text(),
-    "failure_kind": _text(),
+    "failure": _text(help_text="Why it ended badly; of an open run, what it retries after."),
+    "failure_kind": serializers.ChoiceField(
+        choices=FAILURE_CHOICES,
+        help_text="Of whom or what it failed, or is refused now: see docs/jobs.md.",
+    ),
     "started_by": _text(),
     "worker": _text(),
     "build": _text(),
@@ -86,7 +95,11 @@ RUN_DETAIL = described(
     "One run, with what its starter said about it.",
     members_see=_run_for_members,
     **RUN_FIELDS,
-    attributes=serializers.DictField(help_text="Search attributes, labels or headers."),
+    attributes=serializers.DictField(
+        help_text="Search attributes, labels or headers. `situation`: how it is now, in one "
+        "sentence. `denials`: what was refused to it: count, first_at, last_at, and kind, by, "
+        "words and amounts of the newest refusal."
+    ),
     links=serializers.ListField(
         child=serializers.DictField(), help_text="What it has in common with others: kind, value."
     ),

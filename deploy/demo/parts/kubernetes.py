@@ -112,12 +112,13 @@ def _new_signing_key() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlPlane:
-    """The parts of one control plane."""
+    """The parts of one control plane. With `service_accounts` pods need one that exists."""
 
     binaries: KubeBinaries
     files: ClusterFiles
     ports: KubePorts
     logs: Path
+    service_accounts: bool = False
 
     def parts(self) -> list[Part]:
         """In the order in which they start. Their files must have been written."""
@@ -172,8 +173,7 @@ class ControlPlane:
                 "--service-cluster-ip-range=10.0.0.0/24",
                 # Jobs come and go every second, and each has events.
                 "--event-ttl=30m",
-                # Saves the wait for the default service account; nothing here uses one.
-                "--disable-admission-plugins=ServiceAccount",
+                *self._admission(),
             ),
             log=self.logs / "kube-apiserver.log",
             port=self.ports.api,
@@ -184,6 +184,11 @@ class ControlPlane:
             stop_timeout=3.0,
             note="kubernetes",
         )
+
+    def _admission(self) -> tuple[str, ...]:
+        """Saves the wait for the default service account, where nothing uses one."""
+        off = "--disable-admission-plugins=ServiceAccount"
+        return () if self.service_accounts else (off,)
 
     def controller_manager(self) -> Part:
         """Fills in quotas' status, runs Jobs, ends namespaces. Without it nothing is enforced."""

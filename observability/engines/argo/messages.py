@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from observability.engines.contracts import EventKind, FailureKind
-from observability.engines.quota_refusals import refusal_of
+from observability.engines.refusals import refusal_within
 
 POSTPONED: Final = "Workflow processing has been postponed"
 RATE_LIMITED: Final = "resource creation rate-limit reached"
@@ -28,10 +28,6 @@ _KINDS: Final[tuple[tuple[str, FailureKind], ...]] = (
     ("Max duration limit exceeded", FailureKind.TIMEOUT),
     ("Backoff would exceed max duration limit", FailureKind.TIMEOUT),
     ("pod deleted", FailureKind.WORKER_LOST),
-    ("exceeded quota", FailureKind.QUOTA),
-    ("failed quota:", FailureKind.QUOTA),
-    ("usage per Container is", FailureKind.QUOTA),
-    ("usage per Pod is", FailureKind.QUOTA),
     ("Failed to acquire the synchronization lock", FailureKind.QUOTA),
     ("failed to initialize semaphore", FailureKind.QUOTA),
     ("Failed to get semaphore limit", FailureKind.QUOTA),
@@ -65,6 +61,9 @@ def failure_kind(message: str, phase: str) -> FailureKind:
     how = strategy(text)
     if how:
         return FailureKind.TERMINATED if how == "Terminate" else FailureKind.CANCELLED
+    refusal = refusal_within(text)
+    if refusal is not None:
+        return refusal.kind
     for part, kind in _KINDS:
         if part in text:
             return kind
@@ -111,10 +110,10 @@ def wait_of(message: str, waiting: str = "") -> Wait | None:
         name = str(lock["lock"])
         detail = {"for": "lock", **lock}
         return Wait(EventKind.WAITING, f"lock:{name}", f"waits for the lock {name}", detail)
-    refusal = refusal_of(text)
+    refusal = refusal_within(text)
     if refusal is not None:
-        title = f"was refused by the quota {refusal.quota}"
-        return Wait(EventKind.DENIED, "denied", title, refusal.detail())
+        quota = f" by the quota {refusal.by}" if refusal.kind is FailureKind.QUOTA else ""
+        return Wait(EventKind.DENIED, "denied", f"was refused{quota}", refusal.detail())
     return _other_wait(text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +32,7 @@ from observability.engines.argo.state import (
 from observability.engines.contracts import (
     DELETION,
     Engine,
+    EventKind,
     FailureKind,
     LinkKind,
     Progress,
@@ -58,7 +60,15 @@ from observability.engines.unstructured import (
 
 def run_of(snapshot: WorkflowSnapshot, now: datetime) -> RunSnapshot:
     """The run as it is now, with its events, and its document once it has ended."""
-    return plausible(_WorkflowTranslation(snapshot, now).run(), now)
+    run = plausible(_WorkflowTranslation(snapshot, now).run(), now)
+    return replace(run, events=tuple(_as_of(event, now) for event in run.events))
+
+
+def _as_of(event: RunEvent, now: datetime) -> RunEvent:
+    """A refusal as it was last read: the next time its message has other amounts."""
+    if event.kind is not EventKind.DENIED:
+        return event
+    return replace(event, detail={**event.detail, "last_at": now.isoformat()})
 
 
 def type_of(workflow: Object) -> str:

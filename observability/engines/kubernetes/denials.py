@@ -1,61 +1,195 @@
-"""What the Kubernetes Events about a Job say of refusals, counted per Job. Near-pure."""
+"""What the Kubernetes Events about a Job say of refused pods, counted per Job. Near-pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from console.unstructured import mapping, moment, whole
-from observability.engines.quota_refusals import QuotaRefusal, refusal_of
-from observability.engines.unstructured import Object, created_of, text
+from console.unstructured import mapping, mappings, moment, whole
+from observability.engines.contracts import FailureKind
+from observability.engines.refusals import LONGEST, PodRefusal, refusal_in
+from observability.engines.unstructured import (
+    Object,
+    created_of,
+    name_of,
+    short_hash,
+    text,
+    version_of,
+)
+
+_MOST_REASONS: Final = 5
+"""Different reasons of refusal that are kept apart; later ones count only together."""
+_MOST_WORDS: Final = 600
 
 _MOST_TIMES: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True)
-class Denials:
-    """Pods of a Job that were refused: all refusals together, and the last of them."""
+class DenialReason:
+    """One reason why pods were refused, from when to when as far as is known, how often."""
 
-    count: int
+    id: str
+    refusal: PodRefusal
+    message: str
     first_at: datetime
     last_at: datetime
-    message: str
-    refusal: QuotaRefusal | None
-
-    def words(self) -> str:
-        """What was refused, for people."""
-        return self.refusal.words() if self.refusal else text(self.message)
+    count: int
 
     def detail(self) -> dict[str, Any]:
         """The same as JSON: counts, times, the amounts where a quota refused."""
-        shown: dict[str, Any] = {
+        return {
             "count": self.count,
             "first_at": self.first_at.isoformat(),
             "last_at": self.last_at.isoformat(),
             "message": text(self.message, 1000),
+            **self.refusal.detail(),
         }
-        return shown | (self.refusal.detail() if self.refusal else {})
 
 
-def denials_of(warnings: Sequence[Object], otherwise: datetime) -> Denials | None:
-    """What was refused, from the FailedCreate events of one Job: the Job counts, not the events."""
-    failed_creates = [warning for warning in warnings if warning.get("reason") == "FailedCreate"]
-    if not failed_creates:
-        return None
-    failed_creates.sort(key=lambda warning: _last_time(warning, otherwise))
-    by_quota = [
-        warning for warning in failed_creates if refusal_of(text(warning.get("message"), 4000))
-    ] or failed_creates
-    message = text(by_quota[-1].get("message"), 4000)
-    return Denials(
-        count=sum(_times(warning) for warning in failed_creates),
-        first_at=min(_first_time(warning, otherwise) for warning in failed_creates),
-        last_at=_last_time(failed_creates[-1], otherwise),
+@dataclass(frozen=True, slots=True)
+class Denials:
+    """Refused pods of a Job: how many in all, and why, the reason of the newest last.
+
+    The cluster forgets its Events after an hour, and counts only some of very many: `count` is how
+    often at least. `forgotten` are reasons of which it has no Event any more, as their JSON.
+    """
+
+    count: int
+    first_at: datetime
+    last_at: datetime
+    reasons: tuple[DenialReason, ...]
+    forgotten: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def newest(self) -> PodRefusal:
+        """The last refusal."""
+        return self.reasons[-1].refusal
+
+    @property
+    def kind(self) -> FailureKind:
+        """Who refused last."""
+        return self.newest.kind
+
+    def words(self) -> str:
+        """What was refused last, for people."""
+        return text(self.newest.words, _MOST_WORDS)
+
+    def detail(self) -> dict[str, Any]:
+        """The same as JSON: the newest refusal, and since when there was which reason."""
+        return {
+            "count": self.count,
+            "first_at": self.first_at.isoformat(),
+            "last_at": self.last_at.isoformat(),
+            "message": text(self.reasons[-1].message, 1000),
+            "words": self.words(),
+            **self.newest.detail(),
+            "reasons": [*map(dict, self.forgotten), *map(_summary, self.reasons)],
+        }
+
+
+def _summary(reason: DenialReason) -> dict[str, Any]:
+    return {
+        "id": reason.id,
+        "kind": reason.refusal.kind.value,
+        "by": text(reason.refusal.by, 260),
+        "first_at": reason.first_at.isoformat(),
+        "last_at": reason.last_at.isoformat(),
+        "count": reason.count,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class FailedCreates:
+    """What the Events about a Job say of pods that could not be created: `denials` where they were
+    refused, `trouble` is what the API server last said when it was busy or away."""
+
+    denials: Denials | None = None
+    trouble: str = ""
+
+
+def failed_creates_of(
+    warnings: Sequence[Object], otherwise: datetime, known: Mapping[str, Any]
+) -> FailedCreates:
+    """Reads the FailedCreate events of one Job, on top of what was `known` of its denials (the
+    detail that was last given): the Job counts, not the events, which expire."""
+    mine = [warning for warning in warnings if warning.get("reason") == "FailedCreate"]
+    mine.sort(key=lambda warning: (_last_time(warning, otherwise), _version(warning)))
+    refused: dict[str, DenialReason] = {}
+    trouble = ""
+    for warning in mine:
+        message = text(warning.get("message"), LONGEST)
+        refusal = refusal_in(message)
+        if refusal.kind is FailureKind.OTHER:
+            trouble = refusal.words
+            continue
+        trouble = ""
+        reason = _reason(warning, refusal, message, otherwise)
+        before = refused.pop(reason.id, None)  # the newest goes last
+        refused[reason.id] = _together(before, reason) if before else reason
+    if not refused:
+        return FailedCreates(None, text(trouble, _MOST_WORDS))
+    return FailedCreates(_with_known(list(refused.values()), known), text(trouble, _MOST_WORDS))
+
+
+def _reason(
+    warning: Object, refusal: PodRefusal, message: str, otherwise: datetime
+) -> DenialReason:
+    return DenialReason(
+        id=short_hash(refusal.identity)[:8],
+        refusal=refusal,
         message=message,
-        refusal=refusal_of(message),
+        first_at=_first_time(warning, otherwise),
+        last_at=_last_time(warning, otherwise),
+        count=_times(warning),
     )
+
+
+def _together(before: DenialReason, later: DenialReason) -> DenialReason:
+    return replace(
+        later,
+        first_at=min(before.first_at, later.first_at),
+        count=before.count + later.count,
+    )
+
+
+def _with_known(reasons: Sequence[DenialReason], known: Mapping[str, Any]) -> Denials:
+    """Puts back what expired: counts never fall, and nothing begins later than it did."""
+    earlier = {text(item.get("id"), 16): item for item in mappings(known.get("reasons"))}
+    joined = tuple(_since(reason, earlier.get(reason.id, {})) for reason in reasons)
+    firsts = [reason.first_at for reason in joined]
+    if known_first := moment(known.get("first_at")):
+        firsts.append(known_first)
+    there = {reason.id for reason in joined}
+    forgotten = [_forgotten(item) for id, item in earlier.items() if id not in there]
+    count = sum(reason.count for reason in joined)
+    count += sum(item["count"] for item in forgotten)
+    room = max(_MOST_REASONS - len(joined), 0)
+    return Denials(
+        count=min(max(count, whole(known.get("count")) or 0), _MOST_TIMES),
+        first_at=min(firsts),
+        last_at=max(reason.last_at for reason in joined),
+        reasons=joined[-_MOST_REASONS:],
+        forgotten=tuple(forgotten[len(forgotten) - min(room, len(forgotten)) :]),
+    )
+
+
+def _forgotten(known: Mapping[str, Any]) -> dict[str, Any]:
+    texts = {name: text(known.get(name), 260) for name in ("id", "kind", "by")}
+    times = {name: text(known.get(name), 40) for name in ("first_at", "last_at")}
+    return {**texts, **times, "count": min(max(whole(known.get("count")) or 0, 0), _MOST_TIMES)}
+
+
+def _since(reason: DenialReason, known: Mapping[str, Any]) -> DenialReason:
+    first = moment(known.get("first_at")) or reason.first_at
+    count = max(whole(known.get("count")) or 0, reason.count)
+    return replace(reason, first_at=min(first, reason.first_at), count=count)
+
+
+def _version(warning: Object) -> tuple[int, str]:
+    version = version_of(warning)
+    return int(version) if version.isascii() and version.isdigit() else 0, name_of(warning)
 
 
 def _times(warning: Object) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +14,9 @@ from console.clients.kubernetes.client import KubernetesClient
 from console.clients.kubernetes.kinds import Selection
 from console.clients.kubernetes.watch import WatchEvent, pages
 from console.errors import NotFound
-from console.unstructured import mapping
-from observability.engines.kubernetes.pods import ending_of
-from observability.engines.kubernetes.state import JobSnapshot, is_finished
+from console.unstructured import mapping, mappings, sequence, texts
+from observability.engines.kubernetes.objects import has_ended, spec_of
+from observability.engines.kubernetes.state import JobSnapshot, is_finished, selects_by_hand
 from observability.engines.unstructured import (
     Object,
     name_of,
@@ -32,6 +33,7 @@ JOBS: Final = Selection("Job")
 PODS: Final = Selection("Pod", labels=JOB_NAME)
 WARNINGS: Final = Selection("Event", fields=_ABOUT_JOBS)
 WANTS: Final = (JOBS, PODS, WARNINGS)
+_SELECTOR: Final = re.compile(r"!?[\w./-]+(?:=[\w.-]*| (?:not)?in \([\w.,-]*\))?", re.ASCII)
 NAMES_AT_ONCE: Final = 50
 FEW: Final = 4
 """Up to so many objects of a namespace are asked for one by one."""
@@ -43,6 +45,24 @@ def job_of(pod: Object) -> tuple[str, str]:
         if owner.get("kind") == "Job" and owner.get("controller") is True:
             return text(owner.get("name"), 255), text(owner.get("uid"), 80)
     return "", ""
+
+
+def selector_of(job: Object) -> str:
+    """The label selector of a Job as a query; empty when it has none that can be asked for."""
+    selector = mapping(spec_of(job).get("selector"))
+    parts = [f"{key}={value}" for key, value in sorted(texts(selector.get("matchLabels")).items())]
+    for wanted in mappings(selector.get("matchExpressions")):
+        key, values = text(wanted.get("key"), 320), sequence(wanted.get("values"))
+        listed = ",".join(sorted(text(value, 63) for value in values))
+        written = {
+            "In": f"{key} in ({listed})",
+            "NotIn": f"{key} notin ({listed})",
+            "Exists": key,
+            "DoesNotExist": f"!{key}",
+        }.get(text(wanted.get("operator"), 20), "")
+        parts.append(written)
+    # The API server has checked them; whatever else would make it refuse the list is not asked.
+    return ",".join(parts) if all(map(_SELECTOR.fullmatch, parts)) else ""
 
 
 def about(warning: Object) -> tuple[str, str]:
@@ -71,6 +91,7 @@ class JobListing:
     """Every Job of the cluster, namespace by namespace: one list request per kind and page."""
 
     def __init__(self, client: KubernetesClient) -> None:
+        self._client = client
         self._jobs, self._pods, self._warnings = (Column(client, selection) for selection in WANTS)
 
     @property
@@ -89,9 +110,13 @@ class JobListing:
                 continue
             pods = by_uid(self._pods.take(namespace))
             warnings = warnings_by_uid(self._warnings.take(namespace))
+            reader = _NamespaceReader(self._client, namespace)
             for job in jobs:
                 uid = uid_of(job)
-                yield JobSnapshot(job, pods.get(uid, ()), warnings.get(uid, ()))
+                of_job = pods.get(uid, ())
+                if selects_by_hand(job):
+                    of_job = by_uid(reader.selected([job])).get(uid, ())
+                yield JobSnapshot(job, of_job, warnings.get(uid, ()))
 
 
 @dataclass(slots=True)
@@ -136,7 +161,7 @@ class ChangedJobs:
             return
         job_change = self._change_of(pod, name, uid)
         job_change.pods[uid_of(pod)] = pod
-        if deleted and ending_of(pod) is None:
+        if deleted and not has_ended(pod):
             job_change.removed.add(uid_of(pod))
 
     def _change_of(self, item: Object, name: str, uid: str) -> _JobChange:
@@ -163,7 +188,12 @@ class _NamespaceReader:
         """What there is now."""
         known = self._objects(changes)
         present = [(uid, job_change, known[uid]) for uid, job_change in changes if uid in known]
-        pods = by_uid(self.pods([job_change.name for _, job_change, _ in present]))
+        pods = by_uid(
+            [
+                *self.pods([job_change.name for _, job_change, _ in present]),
+                *self.selected([job for _, _, job in present if selects_by_hand(job)]),
+            ]
+        )
         names_by_uid = {
             uid: job_change.name
             for uid, job_change, job in present
@@ -202,6 +232,18 @@ class _NamespaceReader:
             listed = ",".join(sorted(set(names)))
             yield from self._list(Selection("Pod", labels=f"{JOB_NAME} in ({listed})"))
 
+    def selected(self, jobs: Sequence[Object]) -> Iterator[Object]:
+        """The pods of Jobs whose authors chose the labels of these: they do not carry a name."""
+        selectors = sorted({selector for job in jobs if (selector := selector_of(job))})
+        if len(selectors) > FEW:
+            selectors = [""]
+        uids: set[str] = set()
+        for selector in selectors:
+            for pod in self._list(Selection("Pod", labels=selector)):
+                if uid_of(pod) not in uids:
+                    uids.add(uid_of(pod))
+                    yield pod
+
     def warnings(self, names: Sequence[str]) -> Iterator[Object]:
         """The warnings about Jobs by name; about many, those about all of the namespace."""
         if len(names) > FEW:
@@ -221,6 +263,7 @@ def read_job(client: KubernetesClient, namespace: str, name: str) -> JobSnapshot
     """One Job by name. Raises NotFound."""
     job = client.get("Job", name, namespace=namespace)
     reader = _NamespaceReader(client, namespace)
-    pods = [pod for pod in reader.pods([name]) if job_of(pod)[1] == uid_of(job)]
+    of_job = reader.selected([job]) if selects_by_hand(job) else reader.pods([name])
+    pods = [pod for pod in of_job if job_of(pod)[1] == uid_of(job)]
     warnings = [warning for warning in reader.warnings([name]) if about(warning)[1] == uid_of(job)]
     return JobSnapshot(job, pods, warnings)

@@ -2,59 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from console.unstructured import mapping, mappings, moment, whole
 from observability.engines.contracts import (
     DELETION,
+    DENIALS,
+    SITUATION,
     Engine,
-    EventKind,
     FailureKind,
-    RunEvent,
     RunSnapshot,
     Status,
     run_key,
 )
 from observability.engines.deletion import HELD, deletion_of
-from observability.engines.kubernetes.denials import Denials, denials_of
-from observability.engines.kubernetes.pods import (
-    attempts_of,
-    condition_of,
-    ending_of,
-    pod_events,
-    started_of,
-    status_of,
-    stopped_event,
-)
+from observability.engines.failure_kinds import REFUSALS
+from observability.engines.kubernetes.attempts import attempt_count, ranks_of
+from observability.engines.kubernetes.denials import failed_creates_of
+from observability.engines.kubernetes.job_events import JobFacts, job_events
+from observability.engines.kubernetes.objects import has_ended, node_of, spec_of, status_of
+from observability.engines.kubernetes.outcome import open_cause, outcome_of
+from observability.engines.kubernetes.pods import JobPod, started_of
+from observability.engines.kubernetes.removals import stopped_because
+from observability.engines.kubernetes.situation import situation_of
 from observability.engines.kubernetes.state import (
-    DENIED,
     DOCUMENTED,
+    FAILING,
     GONE,
+    MANUAL,
     OVERDUE,
-    JobOutcome,
     JobSnapshot,
     document_of,
     gone_at,
     held_by,
+    is_ending,
     is_finished,
+    lacking_pods,
+    managed_by,
     open_status,
-    outcome_of,
     revision_of,
+    selects_by_hand,
     type_of,
 )
 from observability.engines.times import plausible
 from observability.engines.unstructured import (
-    LAST,
-    changed_at,
-    checkpoint_events,
+    Object,
     created_of,
     creator_of,
-    event,
     links_of,
-    metadata_of,
-    micros,
     name_of,
     namespace_of,
     owners_of,
@@ -66,6 +62,10 @@ from observability.engines.unstructured import (
     uid_of,
 )
 from observability.engines.watching import GRACE
+
+_PASSING: Final = REFUSALS | {FailureKind.IMAGE, FailureKind.INVALID}
+"""Failures that are over, without another attempt, once what stood in the way is gone."""
+_LONGEST_LIST: Final = 300
 
 
 def run_of(snapshot: JobSnapshot, now: datetime) -> RunSnapshot:
@@ -79,39 +79,40 @@ class _JobTranslation:
     def __init__(self, snapshot: JobSnapshot, now: datetime) -> None:
         job = snapshot.job
         self.snapshot, self.job, self.now = snapshot, job, now
-        self.spec = mapping(job.get("spec"))
+        self.spec = spec_of(job)
         self.template = mapping(self.spec.get("template"))
         self.created = created_of(job, now)
-        self.denials = denials_of(snapshot.warnings, self.created)
-        wide = max(
-            whole(self.spec.get("parallelism")) or 1, whole(self.spec.get("completions")) or 1
-        )
-        self.attempts = attempts_of(snapshot.pods, parallel=wide > 1)
-        self.outcome = outcome_of(snapshot, self.denials, now)
+        known_denials = mapping(snapshot.known.attributes.get(DENIALS))
+        self.refused = failed_creates_of(snapshot.warnings, self.created, known_denials)
+        self.denials = self.refused.denials
+        self.pods = self._pods()
+        self.outcome = outcome_of(snapshot, self.pods, self.denials, now)
+        self.cause = None if self.outcome else open_cause(snapshot, self.pods, self.denials)
         self.deletion = None if snapshot.deleted else deletion_of(job, held_by(snapshot))
 
     def run(self) -> RunSnapshot:
         """All of it."""
-        job, outcome = self.job, self.outcome
-        events = tuple(sorted(self._events(), key=lambda run_event: (run_event.seq, run_event.key)))
-        started = [at for at in map(started_of, self.snapshot.pods) if at]
+        job, outcome, cause = self.job, self.outcome, self.cause
+        events = tuple(job_events(self._facts()))
         ended = outcome is not None
         removed = self.snapshot.deleted and is_finished(job)
         give = ended and (DOCUMENTED not in self.snapshot.flags or not self.snapshot.deleted)
+        status = outcome.status if outcome else open_status(self.snapshot)
         return RunSnapshot(
             external_id=name_of(job),
             run_id=uid_of(job),
             location=namespace_of(job),
             type=type_of(job),
-            status=outcome.status if outcome else open_status(self.snapshot),
+            status=status,
             created_at=self.created,
             revision=revision_of(self.snapshot, self._flags()),
-            began_at=min(started, default=None),
+            began_at=self._began_at(status),
             closed_at=outcome.at if outcome else None,
             tenant=tenant_of(job, self.template),
             attempts=self._attempt_count(),
-            failure=outcome.message if outcome else "",
-            failure_kind=outcome.kind if outcome else FailureKind.NONE,
+            failure=outcome.message if outcome else cause.words if cause else "",
+            failure_kind=outcome.kind if outcome else cause.kind if cause else FailureKind.NONE,
+            is_well=self._is_over(),
             started_by=self._creator(),
             worker=self._worker(),
             build=self._image(),
@@ -125,13 +126,80 @@ class _JobTranslation:
             document=document_of(self.snapshot) if give else None,
         )
 
+    def _facts(self) -> JobFacts:
+        return JobFacts(
+            snapshot=self.snapshot,
+            created=self.created,
+            now=self.now,
+            creator=self._creator(),
+            pods=self.pods,
+            denials=self.denials,
+            outcome=self.outcome,
+            deletion=self.deletion,
+            is_let_in=self._is_over() and self._known_kind() in REFUSALS,
+            cleanup_at=self._cleanup_at(),
+            is_overdue=self._overdue(),
+        )
+
+    # -- pods --------------------------------------------------------------------------------
+
+    def _pods(self) -> list[JobPod]:
+        """The pods in the order given, each with which try it is and why it was stopped."""
+        snapshot, pods = self.snapshot, self.snapshot.pods
+        lost = {
+            uid_of(pod) for pod in pods if uid_of(pod) in snapshot.removed and not has_ended(pod)
+        }
+        stopped = {uid_of(pod): self._stopped(pod, gone=uid_of(pod) in lost) for pod in pods}
+        self.stopped = {uid for uid, why in stopped.items() if why}
+        self.ranks = ranks_of(self.job, pods, self.stopped, lost)
+        return [
+            JobPod(
+                pod,
+                self.job,
+                attempt=self.ranks[uid_of(pod)],
+                stopped=stopped[uid_of(pod)],
+                gone_at=self.now if uid_of(pod) in lost else None,
+            )
+            for pod in pods
+        ]
+
+    def _stopped(self, pod: Object, *, gone: bool) -> str:
+        if gone and self.snapshot.deleted:
+            return "The Job was deleted."
+        return stopped_because(self.job, pod, gone_at=self.now if gone else None)
+
+    def _attempt_count(self) -> int | None:
+        return attempt_count(self.job, self.template, self.snapshot.pods, self.ranks, self.stopped)
+
     # -- state -------------------------------------------------------------------------------
 
     def _flags(self) -> frozenset[str]:
-        ended, gone = self.outcome is not None, self.snapshot.deleted
-        now = {DENIED: bool(self.denials), DOCUMENTED: ended, GONE: gone, OVERDUE: self._overdue()}
-        now[HELD] = self.deletion is not None
-        return self.snapshot.flags | {flag for flag, holds in now.items() if holds}
+        ended, gone, before = self.outcome is not None, self.snapshot.deleted, self.snapshot.flags
+        failing = self.cause is not None or (FAILING in before and not self._is_over())
+        now = {
+            DOCUMENTED: ended,
+            GONE: gone,
+            OVERDUE: self._overdue(),
+            HELD: self.deletion is not None,
+            MANUAL: selects_by_hand(self.job) and not ended,
+            FAILING: failing and not ended,
+        }
+        kept = before - {FAILING, MANUAL}
+        return kept | {flag for flag, holds in now.items() if holds}
+
+    def _known_kind(self) -> FailureKind | None:
+        known = self.snapshot.known.failure_kind
+        return next((kind for kind in _PASSING if kind.value == known), None)
+
+    def _is_over(self) -> bool:
+        """Whether what stood in the way of its pods, and was told as its failure, is gone."""
+        return (
+            self.outcome is None
+            and self.cause is None
+            and FAILING in self.snapshot.flags
+            and self._known_kind() is not None
+            and not lacking_pods(self.job)
+        )
 
     def _overdue(self) -> bool:
         due = self._cleanup_at()
@@ -142,6 +210,13 @@ class _JobTranslation:
         if after is None or after < 0 or self.outcome is None or not is_finished(self.job):
             return None
         return self.outcome.at + timedelta(seconds=min(after, 10**9))
+
+    def _began_at(self, status: Status) -> datetime | None:
+        """When its first pod started; where these are in another cluster, when the Job did."""
+        started = [at for at in map(started_of, self.snapshot.pods) if at]
+        if not started and managed_by(self.job) and status is not Status.WAITING:
+            return moment(status_of(self.job).get("startTime"))
+        return min(started, default=None)
 
     # -- who and where -----------------------------------------------------------------------
 
@@ -159,10 +234,7 @@ class _JobTranslation:
         return ""
 
     def _worker(self) -> str:
-        nodes = [
-            (started_of(pod), text(mapping(pod.get("spec")).get("nodeName"), 255))
-            for pod in self.snapshot.pods
-        ]
+        nodes = [(started_of(pod), node_of(pod)) for pod in self.snapshot.pods]
         known = [(at, node) for at, node in nodes if at and node]
         return max(known)[1] if known else ""
 
@@ -170,133 +242,34 @@ class _JobTranslation:
         containers = mappings(mapping(self.template.get("spec")).get("containers"))
         return text(containers[0].get("image"), 255) if containers else ""
 
-    def _attempt_count(self) -> int | None:
-        failed = whole(status_of(self.job).get("failed")) or 0
-        tried = max(self.attempts.values(), default=0)
-        # Pods side by side are numbered by none: those that failed, and the one that goes on or
-        # went well, which a Job that failed has not.
-        gave_up = condition_of(self.job, "Failed").get("status") == "True"
-        goes_on = bool(self.snapshot.pods) and not tried and not (gave_up and failed)
-        return max(tried, failed + goes_on) or None
-
     def _attributes(self) -> dict[str, Any]:
         spec, status = self.spec, status_of(self.job)
         shown = {
-            "labels": shown_labels(self.job),
+            SITUATION: self._situation(),
+            DELETION: self.deletion.detail() if self.deletion else None,
+            DENIALS: self.denials.detail() if self.denials else None,
+            "lacking_pods": lacking_pods(self.job),
+            "managed_by": managed_by(self.job) or None,
+            "completion_mode": text(spec.get("completionMode"), 20) or None,
+            "completed_indexes": text(status.get("completedIndexes"), _LONGEST_LIST) or None,
+            "failed_indexes": text(status.get("failedIndexes"), _LONGEST_LIST) or None,
             "parallelism": whole(spec.get("parallelism")),
             "completions": whole(spec.get("completions")),
             "backoff_limit": whole(spec.get("backoffLimit")),
+            "backoff_limit_per_index": whole(spec.get("backoffLimitPerIndex")),
+            "max_failed_indexes": whole(spec.get("maxFailedIndexes")),
             "active_deadline_seconds": whole(spec.get("activeDeadlineSeconds")),
             "ttl_seconds_after_finished": whole(spec.get("ttlSecondsAfterFinished")),
             "succeeded": whole(status.get("succeeded")),
             "failed": whole(status.get("failed")),
+            "labels": shown_labels(self.job),
         }
-        if self.denials:
-            shown["denials"] = self.denials.detail()
-        if self.deletion:
-            shown[DELETION] = self.deletion.detail()
         return {name: value for name, value in shown.items() if value not in (None, {})}
 
-    # -- events ------------------------------------------------------------------------------
-
-    def _events(self) -> Iterator[RunEvent]:
-        yield event(
-            self.created, EventKind.CREATED, "Job created", "created", actor=self._creator()
-        )
-        begun = moment(status_of(self.job).get("startTime"))
-        if begun:
-            stamp = str(micros(begun))
-            yield event(begun, EventKind.STARTED, "Job started", "started", stamp, order=5)
-        yield from self._suspension()
-        if self.denials and DENIED not in self.snapshot.flags:
-            yield self._denied(self.denials)
-        yield from checkpoint_events(self.job, begun or self.created)
-        for pod in self.snapshot.pods:
-            yield from pod_events(pod, self.attempts[uid_of(pod)], self.created)
-            if uid_of(pod) in self.snapshot.removed and ending_of(pod) is None:
-                yield stopped_event(pod, self.attempts[uid_of(pod)], self.now, self._stopper())
-        if self.deletion:
-            yield from self.deletion.events()
-        yield from self._end()
-
-    def _stopper(self) -> str:
-        """Why pods of this Job are removed; empty when nothing explains it."""
-        if self.snapshot.deleted:
-            return "The Job was deleted."
+    def _situation(self) -> str | None:
+        """None keeps what is known: how it was before it was stopped."""
         if self.outcome:
-            return f"The Job had ended: {self.outcome.reason or self.outcome.status.value}."
-        failing = condition_of(self.job, "FailureTarget")
-        if failing.get("status") == "True":
-            return f"The Job was ending: {text(failing.get('reason'), 80)}."
-        return "The Job was suspended." if self.spec.get("suspend") is True else ""
-
-    def _suspension(self) -> Iterator[RunEvent]:
-        condition = condition_of(self.job, "Suspended")
-        at = moment(condition.get("lastTransitionTime"))
-        if at is None:
-            return
-        suspended = condition.get("status") == "True"
-        kind = EventKind.PAUSED if suspended else EventKind.RESUMED
-        title = "Job suspended" if suspended else "Job resumed"
-        changed = changed_at(self.job, "spec", "suspend")
-        yield event(
-            at,
-            kind,
-            title,
-            *(kind.value, str(micros(at))),
-            order=8,
-            detail={"spec_changed_at": changed.isoformat() if changed else None},
-        )
-
-    def _denied(self, denials: Denials) -> RunEvent:
-        refusal = denials.refusal
-        by = f" by quota {refusal.quota}" if refusal else ""
-        return event(
-            denials.first_at,
-            EventKind.DENIED,
-            f"Pods refused{by}",
-            "denied",
-            order=12,
-            message=denials.words(),
-            detail=denials.detail(),
-        )
-
-    def _end(self) -> Iterator[RunEvent]:
-        outcome = self.outcome
-        if outcome is None:
-            return
-        if outcome.status is Status.DELETED:
-            known = moment(metadata_of(self.job).get("deletionTimestamp"))
-            seq = micros(known, 99) if known else LAST
-            words = "Deleted unfinished"
-            yield event(outcome.at, EventKind.DELETED, words, "deleted", seq=seq)
-            return
-        titles = {Status.SUCCEEDED: "Job completed", Status.TIMED_OUT: "Job exceeded its deadline"}
-        yield event(
-            outcome.at,
-            EventKind(outcome.status.value),
-            titles.get(outcome.status, "Job failed"),
-            "closed",
-            order=90,
-            message=outcome.message,
-            detail={"reason": outcome.reason, "failure": outcome.kind.value},
-        )
-        yield from self._cleanup(outcome)
-
-    def _cleanup(self, outcome: JobOutcome) -> Iterator[RunEvent]:
-        due = self._cleanup_at()
-        if self.snapshot.deleted and GONE not in self.snapshot.flags:
-            words = "Removed itself as planned" if due else "Removed"
-            seq = micros(due or outcome.at, 95)
-            yield event(
-                gone_at(self.snapshot, self.now), EventKind.CLEANUP, words, "cleaned", seq=seq
-            )
-        elif due and self._overdue() and not self.deletion:
-            yield event(
-                due + GRACE,
-                EventKind.CLEANUP,
-                "Clean-up overdue",
-                "overdue",
-                message="It should have removed itself and is still there.",
-                detail={"due_at": due.isoformat()},
-            )
+            return self.outcome.note
+        if is_ending(self.job):
+            return None
+        return situation_of(self.job, self.pods, self.refused.trouble)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
 from console.chunks import chunks
@@ -15,6 +16,7 @@ from observability.engines.contracts import (
     JSON_DOCUMENT,
     ChangePage,
     Engine,
+    EventKind,
     History,
     RunRef,
     RunSnapshot,
@@ -28,15 +30,18 @@ from observability.engines.kubernetes.reading import (
 from observability.engines.kubernetes.runs import run_of
 from observability.engines.kubernetes.shape import JOB
 from observability.engines.kubernetes.state import (
+    MANUAL,
     OVERDUE,
     JobSnapshot,
     document_of,
     flags_of,
+    needs_known,
 )
 from observability.engines.ports import KnownRuns
 from observability.engines.unstructured import name_of, uid_of
 from observability.engines.watching import (
     DUE_EVERY,
+    MOST_DUE,
     MOST_RUNS,
     ListAndWatch,
     Missing,
@@ -76,8 +81,10 @@ class KubernetesSource:
         if uid_of(job.job) != run.run_id:
             raise NotFound(f"Job {run.external_id} is another one by now")
         snapshot = run_of(job, run.created_at)
+        # Refusals are counted on from what is known of them, which is not at hand here.
+        events = (event for event in snapshot.events if event.kind is not EventKind.DENIED)
         return History(
-            events=tuple(event for event in snapshot.events if event.seq > after),
+            events=tuple(event for event in events if event.seq > after),
             document=document_of(job),
             media=JSON_DOCUMENT,
             run=replace(snapshot, document=None),
@@ -120,7 +127,7 @@ class _Jobs(ListAndWatch):
         """The runs of Jobs that are not known as they are; what is there is no longer missing."""
         for some in chunks(jobs, MOST_RUNS):
             for snapshot in self._with_revisions(some):
-                missing.pop((name_of(snapshot.job), uid_of(snapshot.job)), None)
+                missing.pop(_id_of(snapshot), None)
                 for run in self._run(snapshot):
                     if run.revision != snapshot.before:
                         yield run
@@ -135,10 +142,16 @@ class _Jobs(ListAndWatch):
         )
 
     def _with_revisions(self, some: Sequence[JobSnapshot]) -> Iterator[JobSnapshot]:
-        ids = [(name_of(snapshot.job), uid_of(snapshot.job)) for snapshot in some]
+        ids = [_id_of(snapshot) for snapshot in some]
         revisions = self._known.revisions(ids)
-        for snapshot, id in zip(some, ids, strict=True):
-            yield replace(snapshot, before=revisions.get(id, ""))
+        snapshots = [
+            replace(snapshot, before=revisions.get(id, ""))
+            for snapshot, id in zip(some, ids, strict=True)
+        ]
+        wanted = [_id_of(snapshot) for snapshot in snapshots if needs_known(snapshot)]
+        details = self._known.details(wanted) if wanted else {}
+        for snapshot in snapshots:
+            yield replace(snapshot, known=details.get(_id_of(snapshot), snapshot.known))
 
     # -- what is due -------------------------------------------------------------------------
 
@@ -152,7 +165,29 @@ class _Jobs(ListAndWatch):
             return vanished_run(ref, now)
         if OVERDUE in flags_of(ref.revision):
             return None
-        return next(self._run(replace(snapshot, before=ref.revision)), None)
+        return self._read_again(snapshot)
+
+    def _due(self, position: Position) -> Generator[ChangePage, None, Position]:
+        """Also the open Jobs whose pods no watch shows, as they do not carry a Job's name."""
+        after = yield from super()._due(position)
+        refs = islice((ref for ref in self._known.open_runs() if _is_by_hand(ref)), MOST_DUE)
+        runs = (run for ref in refs if (run := self._changed_run(ref)) is not None)
+        yield from change_pages(runs, after.cursor(), after)
+        return after
+
+    def _changed_run(self, ref: RunRef) -> RunSnapshot | None:
+        try:
+            snapshot = read_job(self._client, ref.location, ref.external_id)
+        except NotFound:
+            return None  # the watch says so
+        if uid_of(snapshot.job) != ref.run_id:
+            return None
+        run = self._read_again(snapshot)
+        return run if run and run.revision != ref.revision else None
+
+    def _read_again(self, snapshot: JobSnapshot) -> RunSnapshot | None:
+        (with_revision,) = self._with_revisions([snapshot])
+        return next(self._run(with_revision), None)
 
     # -- what is new -------------------------------------------------------------------------
 
@@ -179,3 +214,11 @@ class _Jobs(ListAndWatch):
         for some in chunks(changed.jobs(self._client), MOST_RUNS):
             for snapshot in self._with_revisions(some):
                 yield from self._run(snapshot)
+
+
+def _id_of(snapshot: JobSnapshot) -> tuple[str, str]:
+    return name_of(snapshot.job), uid_of(snapshot.job)
+
+
+def _is_by_hand(ref: RunRef) -> bool:
+    return MANUAL in flags_of(ref.revision)

@@ -1,25 +1,26 @@
-"""Where a Job is: what we have of it, whether and how it ended, how a look is named. Near-pure."""
+"""Where a Job is: what we have of it, whether it goes on, how a look is named. Near-pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import zip_longest
-from typing import Any, Final
+from typing import Final
 
 from console import lenient_json
 from console.pages.plural import plural
-from console.unstructured import mapping, moment, whole
-from observability.engines.contracts import FailureKind, Status
+from console.unstructured import whole
+from observability.engines.contracts import KnownRun, Status
 from observability.engines.deletion import HELD, deletion_of
-from observability.engines.kubernetes.denials import Denials
-from observability.engines.kubernetes.pods import (
-    Ending,
-    condition_of,
-    ending_of,
+from observability.engines.kubernetes.attempts import is_indexed
+from observability.engines.kubernetes.indexes import count_of, index_ranges
+from observability.engines.kubernetes.objects import (
+    deleted_at,
+    is_true,
     phase_of,
+    spec_of,
     status_of,
 )
 from observability.engines.unstructured import (
@@ -33,19 +34,20 @@ from observability.engines.unstructured import (
 )
 
 _CRON: Final = re.compile(r"-\d{8,}$")
-_LATE: Final = "DeadlineExceeded"
 _STARTED: Final = frozenset({"Running", "Succeeded", "Failed"})
-_COMPLETED: Final = "Complete"
-DENIED: Final = "q"
+_OWN_CONTROLLER: Final = "kubernetes.io/job-controller"
+FAILING: Final = "f"
 DOCUMENTED: Final = "d"
 GONE: Final = "g"
+MANUAL: Final = "m"
 OVERDUE: Final = "o"
 
 
 @dataclass(frozen=True, slots=True)
 class JobSnapshot:
     """What we have of one Job now. `removed` are uids of pods that were deleted before they had
-    ended; `deleted` says that the Job itself is gone; `before` is the last revision we gave.
+    ended; `deleted` says that the Job itself is gone; `before` is the last revision we gave, and
+    `known` what our row says of it, where that was asked for.
     """
 
     job: Object
@@ -54,6 +56,7 @@ class JobSnapshot:
     removed: frozenset[str] = frozenset()
     deleted: bool = False
     before: str = ""
+    known: KnownRun = field(default_factory=KnownRun)
 
     @property
     def flags(self) -> frozenset[str]:
@@ -61,20 +64,16 @@ class JobSnapshot:
         return flags_of(self.before)
 
 
-@dataclass(frozen=True, slots=True)
-class JobOutcome:
-    """How a Job ended."""
-
-    at: datetime
-    status: Status
-    kind: FailureKind = FailureKind.NONE
-    reason: str = ""
-    message: str = ""
+def needs_known(snapshot: JobSnapshot) -> bool:
+    """Whether our own row is needed beside what the cluster has: what it says of refusals expires
+    after an hour, and what a pod died of goes with the pod."""
+    refused = any(warning.get("reason") == "FailedCreate" for warning in snapshot.warnings)
+    return refused or is_true(snapshot.job, "Failed") or FAILING in snapshot.flags
 
 
 def is_finished(job: Object) -> bool:
     """Whether a Job is complete or failed."""
-    return any(condition_of(job, kind).get("status") == "True" for kind in (_COMPLETED, "Failed"))
+    return is_true(job, "Complete") or is_true(job, "Failed")
 
 
 def type_of(job: Object) -> str:
@@ -114,58 +113,10 @@ def flags_of(revision: str) -> frozenset[str]:
     return frozenset(revision.partition(" ")[2])
 
 
-def outcome_of(snapshot: JobSnapshot, denials: Denials | None, now: datetime) -> JobOutcome | None:
-    """How it ended; None while it has not. `now` dates what has no time of its own."""
-    complete = condition_of(snapshot.job, _COMPLETED)
-    if complete.get("status") == "True":
-        at = moment(status_of(snapshot.job).get("completionTime")) or _when(complete, now)
-        return JobOutcome(at, Status.SUCCEEDED, reason=text(complete.get("reason"), 80))
-    failed = condition_of(snapshot.job, "Failed")
-    if failed.get("status") == "True":
-        return _failure(snapshot, denials, failed, now)
-    if snapshot.deleted:
-        words = "Deleted before it had finished."
-        return JobOutcome(
-            gone_at(snapshot, now), Status.DELETED, FailureKind.CANCELLED, message=words
-        )
-    return None
-
-
-def _failure(
-    snapshot: JobSnapshot, denials: Denials | None, condition: Mapping[str, Any], now: datetime
-) -> JobOutcome:
-    reason, explanation = text(condition.get("reason"), 80), text(condition.get("message"), 500)
-    last = _last_failure(snapshot.pods)
-    message = explanation or reason
-    if denials and not snapshot.pods:
-        message = f"{message}. No pod was ever admitted: {denials.words()}"
-        kind = FailureKind.QUOTA
-    else:
-        kind = last.kind if last else FailureKind.APPLICATION
-        if reason == _LATE:
-            kind = FailureKind.DEADLINE
-            message = f"{message}. The last pod: {last.words()}" if last else message
-        elif last:
-            # A list shows the beginning only: what the pod died of, not that it was the last try.
-            message = f"{last.words()}. {message}"
-    status = Status.TIMED_OUT if reason == _LATE else Status.FAILED
-    return JobOutcome(_when(condition, now), status, kind, reason, text(message))
-
-
-def _last_failure(pods: Sequence[Object]) -> Ending | None:
-    endings = [ending for ending in map(ending_of, pods) if ending]
-    bad = [ending for ending in endings if not ending.succeeded]
-    return max(bad, key=lambda ending: ending.at, default=None)
-
-
-def _when(condition: Mapping[str, Any], otherwise: datetime) -> datetime:
-    return moment(condition.get("lastTransitionTime")) or otherwise
-
-
 def gone_at(snapshot: JobSnapshot, now: datetime) -> datetime:
     """When a Job that is gone was removed, as far as can be told: what a finalizer held was not
     removed when its deletion was asked for."""
-    deletion_asked_at = moment(metadata_of(snapshot.job).get("deletionTimestamp"))
+    deletion_asked_at = deleted_at(snapshot.job)
     return now if deletion_asked_at is None or HELD in snapshot.flags else deletion_asked_at
 
 
@@ -179,12 +130,52 @@ def held_by(snapshot: JobSnapshot) -> str:
     return f"{plural(number, 'pod is', 'pods are')} still there" if number else ""
 
 
+def managed_by(job: Object) -> str:
+    """Who looks after a Job in place of the cluster's own controller; empty when nobody does."""
+    manager = text(spec_of(job).get("managedBy"), 200)
+    return "" if manager == _OWN_CONTROLLER else manager
+
+
+def is_ending(job: Object) -> bool:
+    """Whether a Job has been decided and only stops what still runs of it."""
+    return is_true(job, "FailureTarget") or is_true(job, "SuccessCriteriaMet")
+
+
+def is_suspended(job: Object) -> bool:
+    """Whether a Job must not run now."""
+    return spec_of(job).get("suspend") is True
+
+
+def selects_by_hand(job: Object) -> bool:
+    """Whether the pods of a Job carry the labels that its author chose, and not its name."""
+    return spec_of(job).get("manualSelector") is True
+
+
+def lacking_pods(job: Object) -> int:
+    """How many pods a Job wants that are not there: refused, or still to be made."""
+    spec, status = spec_of(job), status_of(job)
+    if is_finished(job) or is_ending(job) or is_suspended(job) or managed_by(job):
+        return 0
+    parallelism = whole(spec.get("parallelism"))
+    wanted = 1 if parallelism is None else max(parallelism, 0)
+    succeeded = max(whole(status.get("succeeded")) or 0, 0)
+    completions = whole(spec.get("completions"))
+    if completions is not None:
+        failed = count_of(index_ranges(status.get("failedIndexes"))) if is_indexed(job) else 0
+        wanted = min(wanted, max(completions - succeeded - failed, 0))
+    elif succeeded:
+        wanted = 0
+    return max(wanted - max(whole(status.get("active")) or 0, 0), 0)
+
+
 def open_status(snapshot: JobSnapshot) -> Status:
     """Where a Job is that has not ended."""
-    if mapping(snapshot.job.get("spec")).get("suspend") is True:
+    job = snapshot.job
+    if is_suspended(job):
         return Status.PAUSED
-    status = status_of(snapshot.job)
-    begun = bool(whole(status.get("failed")) or whole(status.get("succeeded")))
+    status = status_of(job)
+    numbers = ["failed", "succeeded"] + (["ready"] if managed_by(job) else [])
+    begun = any(whole(status.get(name)) for name in numbers)
     phases = {phase_of(pod) for pod in snapshot.pods}
     return Status.RUNNING if begun or phases & _STARTED else Status.WAITING
 

@@ -22,6 +22,7 @@ from observability.jobs.charts.elements import RunTimes, TimelineEvent
 from observability.jobs.charts.holds import describe_hold, held_until
 from observability.jobs.charts.labels import failure_label, format_duration
 from observability.jobs.charts.open_steps import OpenSteps, describe_waits, open_steps
+from observability.jobs.charts.situations import describe_denials, describe_past_denials, sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,9 @@ class Headline:
 @dataclass(frozen=True, slots=True)
 class HeadlineInput:
     """What the run's row says beside its times. `tells_steps`: its engine tells every step of it,
-    so that what is not among its events is not there."""
+    so that what is not among its events is not there. `situation` and `denials` are the attributes
+    contracts.SITUATION and DENIALS, None where the engine does not say them: one that does is to be
+    believed before events, which tell of what was."""
 
     times: RunTimes
     attempts: int = 0
@@ -46,10 +49,11 @@ class HeadlineInput:
     progress: Mapping[str, Any] | None = None
     hold: Mapping[str, Any] | None = None
     retry_at: datetime | None = None
-    situation: str | None = None
     tells_steps: bool = False
     status_times: str = ""
     """Why it is not known how long it took; empty where it is."""
+    situation: str | None = None
+    denials: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,8 @@ def headline(facts: HeadlineInput, summary: RunSummary, *, now: datetime) -> Hea
         return _undated(facts, tries)
     took = format_duration(((times.closed_at or now) - times.created_at).total_seconds())
     if times.status == Status.SUCCEEDED:
-        return Headline("good", f"Succeeded in {took}{tries}", _waited(times))
+        text = f"{_waited(facts)} {sentence(facts.situation)}".strip()
+        return Headline("good", f"Succeeded in {took}{tries}", text)
     label = STATUS_LABELS[Status(times.status)]
     if summary.stopped is not None:
         by = f" by {summary.stopped.actor}" if summary.stopped.actor else ""
@@ -181,21 +186,26 @@ def _bad(facts: HeadlineInput, summary: RunSummary) -> Headline:
     return Headline("bad", kind, text or "The engine recorded no message.")
 
 
-def _waited(times: RunTimes) -> str:
+def _waited(facts: HeadlineInput) -> str:
+    times = facts.times
     if times.began_at is None:
         return ""
     waited = (times.began_at - times.created_at).total_seconds()
-    return f"{format_duration(waited)} of it waiting to start." if waited >= 1 else ""
+    if waited < 1:
+        return ""
+    refused = describe_past_denials(facts.denials, times.began_at)
+    return f"{format_duration(waited)} of it waiting to start{f': {refused}' if refused else ''}."
 
 
 def _open(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline:
     for line in (
         _paused(facts, summary, now),
-        _limited(summary, now),
+        _denied(facts, now),
+        _limited(facts, summary, now),
         _retrying(facts, summary, now),
         _waiting(facts, summary, now),
         _failing(facts, summary, now),
-        _waiting_for_steps(summary, now),
+        _waiting_for_steps(facts, summary, now),
     ):
         if line is not None:
             return line
@@ -206,16 +216,26 @@ def _paused(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headlin
     if summary.paused is None:
         if facts.times.status != Status.PAUSED:
             return None
-        return Headline("warn", "Paused", "Nothing more starts until somebody resumes it.")
+        otherwise = "Nothing more starts until somebody resumes it."
+        return Headline("warn", "Paused", sentence(facts.situation) or otherwise)
     by = f" by {summary.paused.actor}" if summary.paused.actor else ""
-    what = _step(summary.paused)
     lead = f"Paused{by} for {_for(summary.paused.at, now)}"
-    return Headline("warn", lead, f"{what}{summary.paused.message}".strip())
+    if not summary.paused.message:
+        what = summary.paused.step_name or summary.paused.step or "It"
+        return Headline("warn", lead, f"{what} waits for somebody to resume it.")
+    return Headline("warn", lead, f"{_step(summary.paused)}{summary.paused.message}".strip())
 
 
-def _limited(summary: RunSummary, now: datetime) -> Headline | None:
+def _denied(facts: HeadlineInput, now: datetime) -> Headline | None:
+    denied = describe_denials(facts.denials, facts.failure_kind, now)
+    return Headline("warn", *denied) if denied else None
+
+
+def _limited(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline | None:
     if summary.limited is None:
         return None
+    if facts.denials and summary.limited.kind == EventKind.DENIED:
+        return None  # it would have been told as what is wrong now
     denied = summary.limited.kind == EventKind.DENIED
     times = f" {summary.denials} times" if denied and summary.denials > 1 else ""
     lead = f"Denied{times}" if denied else "Throttled"
@@ -244,29 +264,30 @@ def _due(at: datetime | None, now: datetime) -> str:
 
 
 def _waiting(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline | None:
-    if summary.waiting is not None:
+    times = facts.times
+    has_begun = times.status != Status.WAITING and times.began_at is not None
+    if summary.waiting is not None and not (has_begun and facts.situation is not None):
         text = summary.waiting.message or summary.waiting.title
-        text = _sentence(facts.situation) or text
+        text = sentence(facts.situation) or text
         how_long = _for(summary.waiting.at, now)
         return Headline("warn", f"Waiting for {how_long}", _step(summary.waiting) + text)
-    times = facts.times
-    if times.status != Status.WAITING and times.began_at is not None:
+    if has_begun:
         return None
     if until := held_until(facts.hold, times.status, now):
         words = describe_hold(facts.hold, times.status, now)
         due = f"Due in {format_duration((until - now).total_seconds())}, {until:%Y-%m-%d %H:%M:%S}"
         return Headline("", words[:1].upper() + words[1:], f"{due} UTC.")
     where = f" in {facts.queue}" if facts.queue else ""
-    text = _sentence(facts.situation) or "Nothing has taken it up yet."
+    text = sentence(facts.situation) or "Nothing has taken it up yet."
     due_at = moment(facts.hold.get("until")) if facts.hold else None
     how_long = _for(max(times.created_at, due_at or times.created_at), now)
     return Headline("", f"Waiting{where} for {how_long}", text)
 
 
-def _waiting_for_steps(summary: RunSummary, now: datetime) -> Headline | None:
+def _waiting_for_steps(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline | None:
     """It began, and what it began with is waited for: nobody works on it now."""
     waits = summary.steps.waits
-    if not waits:
+    if not waits or facts.situation is not None:
         return None
     return Headline("", f"Waiting for {_for(waits[0].at, now)}", describe_waits(summary.steps))
 
@@ -284,7 +305,7 @@ def _running(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headli
     began = facts.times.began_at or facts.times.created_at
     lead = f"Running for {_for(began, now)}"
     progress = facts.progress or {}
-    situation = _sentence(facts.situation)
+    situation = sentence(facts.situation)
     if not progress:
         return Headline("", lead, situation or _nothing_to_tell(facts, summary))
     done, total = progress.get("done"), progress.get("total")
@@ -317,10 +338,6 @@ def _checkpoint_age(progress: Mapping[str, Any], now: datetime) -> str:
     except ValueError:
         return ""
     return f", {_for(at, now)} ago" if at.tzinfo is not None else ""
-
-
-def _sentence(situation: str | None) -> str:
-    return f"{situation[0].upper()}{situation[1:]}." if situation else ""
 
 
 def _for(since: datetime, now: datetime) -> str:

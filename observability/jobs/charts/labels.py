@@ -7,22 +7,7 @@ from typing import Final
 
 from observability.engines.contracts import EventKind, FailureKind
 from observability.engines.durations import format_duration as format_duration
-
-FAILURE_LABELS: Final[Mapping[str, str]] = {
-    FailureKind.APPLICATION: "The job's own error",
-    FailureKind.TIMEOUT: "Timeout",
-    FailureKind.DEADLINE: "Deadline exceeded",
-    FailureKind.OUT_OF_MEMORY: "Out of memory",
-    FailureKind.QUOTA: "Quota",
-    FailureKind.WORKER_LOST: "Worker lost",
-    FailureKind.EVICTED: "Evicted",
-    FailureKind.IMAGE: "Image could not be pulled",
-    FailureKind.CANCELLED: "Cancelled",
-    FailureKind.TERMINATED: "Terminated",
-    FailureKind.NON_DETERMINISM: "Non-determinism: the code no longer fits the history",
-    FailureKind.INVALID: "Invalid definition",
-    FailureKind.OTHER: "Failure",
-}
+from observability.engines.failure_kinds import FAILURE_LABELS
 
 # One glyph per family, drawn by svg.py; the word says which of the family it is.
 KINDS: Final[Mapping[str, tuple[str, str]]] = {
@@ -147,7 +132,10 @@ EVENT_GROUPS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
 
 def failure_label(kind: str) -> str:
     """What kind of failure, for people."""
-    return FAILURE_LABELS.get(kind) or (kind.replace("_", " ").capitalize() if kind else "Failure")
+    try:
+        return FAILURE_LABELS[FailureKind(kind or FailureKind.OTHER)]
+    except ValueError:
+        return kind.replace("_", " ").capitalize()
 
 
 def kind_label(kind: str) -> str:

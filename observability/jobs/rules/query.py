@@ -42,7 +42,7 @@ CHIPS: Final[Mapping[str, str]] = {
     "place": "the exact namespace or queue it lives in",
     "worker": "part of a worker's name",
     "id": "the beginning of an id of the run",
-    "failure": "a kind of failure such as out_of_memory",
+    "failure": "a kind of failure or refusal such as out_of_memory, quota, limit_range",
     "since": "accepted since: 2h, 7d, 2026-11-20",
     "until": "accepted before: 2h, 7d, 2026-11-20",
     "took": "how long: >30s, <5m, 30s..5m",

@@ -12,8 +12,10 @@ from django.db.models import Q, QuerySet
 
 from console.access.models import User
 from observability.engines.contracts import ENGINE_LABELS, STATUS_LABELS, Engine, Status
+from observability.engines.failure_kinds import REFUSALS
+from observability.engines.registry import adapter_for
 from observability.jobs.charts.holds import describe_hold
-from observability.jobs.charts.labels import format_duration
+from observability.jobs.charts.labels import failure_label, format_duration
 from observability.jobs.models import JobRun
 from observability.jobs.rules.query import NOBODY, Query
 from observability.jobs.selectors.search import KEY, search_for
@@ -28,6 +30,7 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "tenant": "tenant_id",
     "type": "type",
     "target": "target_id",
+    "failure": "failure_kind",
 }
 LINE_FIELDS: Final = (
     "id", "engine", "external_id", "type", "status", "created_at", "began_at", "closed_at",
@@ -141,7 +144,13 @@ def _before(run: JobRun) -> str:
     """What stands before the failure of a run that goes on: it is not how the run ended."""
     if not run.is_open:
         return ""
-    return "Paused after: " if run.status == Status.PAUSED else "Retrying: "
+    if run.status == Status.PAUSED:
+        return "Paused after: "
+    if run.failure_kind in REFUSALS:
+        return "Denied: "
+    # A pod that failed need not be followed by another one, while others of the run go on.
+    pods = adapter_for(run.engine).features.steps_are_pods
+    return "Last failure: " if pods else "Retrying: "
 
 
 def _took(run: JobRun, now: datetime) -> str:
@@ -208,6 +217,8 @@ def _facet(
 ) -> Facet:
     chosen = {*map(str, query.statuses)} if name == "status" else {*query.values(name)}
     by_value = Counter({_value(name, key, names): count for key, count in counts.items()})
+    if name == "failure":
+        del by_value[""]  # those that have none
     for value in chosen:
         by_value.setdefault(value, 0)
     order = sorted(by_value, key=lambda value: (value not in chosen, -by_value[value], value))
@@ -242,6 +253,8 @@ def _label(name: str, value: str) -> str:
         return STATUS_LABELS[Status(value)]
     if name == "engine":
         return ENGINE_LABELS[Engine(value)]
+    if name == "failure":
+        return failure_label(value)
     return "unattributed" if name == "tenant" and value == NOBODY else value
 
 

@@ -8,9 +8,16 @@ from typing import Final
 
 from django.db.models.functions import Left
 
-from console.unstructured import text
+from console.unstructured import mapping, text
 from observability.engines.commands import Command
-from observability.engines.contracts import DELETION, SITUATION, EventKind, LinkKind, Status
+from observability.engines.contracts import (
+    DELETION,
+    DENIALS,
+    SITUATION,
+    EventKind,
+    LinkKind,
+    Status,
+)
 from observability.engines.deletion import Deletion, stored_deletion
 from observability.engines.features import EngineFeatures
 from observability.engines.links import Link, RunAddress, links_out
@@ -128,8 +135,9 @@ def _facts(run: JobRun, times: RunTimes, summary: RunSummary) -> HeadlineInput:
         hold=run.hold,
         retry_at=_retry_at(run, summary.retry.step) if times.is_open and summary.retry else None,
         tells_steps=adapter_for(run.engine).features.numbers_events,
-        situation=text(run.attributes[SITUATION], 2000) if SITUATION in run.attributes else None,
         status_times=run.times_problem,
+        situation=text(run.attributes[SITUATION], 2000) if SITUATION in run.attributes else None,
+        denials=mapping(run.attributes.get(DENIALS)) or None,
     )
 
 

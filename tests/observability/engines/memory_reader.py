@@ -11,9 +11,11 @@ from typing import Any
 from observability.engines.contracts import (
     OPEN,
     ChangePage,
+    KnownRun,
     RunEvent,
     RunRef,
     RunSnapshot,
+    Status,
     TrailGap,
 )
 from observability.engines.ports import EngineSource
@@ -33,6 +35,7 @@ class Store:
     gaps: list[TrailGap] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
     cursor: Mapping[str, Any] = field(default_factory=dict)
+    known: dict[Place, KnownRun] = field(default_factory=dict)
 
     def open_runs(self) -> Iterator[RunRef]:
         """See ports.KnownRuns."""
@@ -55,6 +58,23 @@ class Store:
         """See ports.KnownRuns."""
         return {place: self.runs[place].type for place in ids if place in self.runs}
 
+    def details(self, ids: Sequence[Place]) -> Mapping[Place, KnownRun]:
+        """See ports.KnownRuns."""
+        return {place: self.known[place] for place in ids if place in self.known}
+
+    def _know(self, run: RunSnapshot) -> None:
+        """What the row of a run says after one more look, as ingest merges it."""
+        place = (run.external_id, run.run_id)
+        before = self.known.get(place, KnownRun())
+        cleared = run.is_well or run.status in {Status.SUCCEEDED, Status.CONTINUED}
+        is_known = cleared or bool(run.failure)
+        self.known[place] = KnownRun(
+            attempts=max(before.attempts, run.attempts or 0),
+            failure=run.failure if is_known else before.failure,
+            failure_kind=run.failure_kind.value if is_known else before.failure_kind,
+            attributes={**before.attributes, **run.attributes},
+        )
+
     def _ref(self, run: RunSnapshot) -> RunRef:
         return RunRef(
             id=1,
@@ -71,6 +91,7 @@ class Store:
         for run in page.runs:
             place = (run.external_id, run.run_id)
             self.runs[place] = run
+            self._know(run)
             if run.document is not None:
                 self.documents[place] = run.document
             for event in run.events:

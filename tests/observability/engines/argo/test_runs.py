@@ -80,6 +80,22 @@ ENDINGS: dict[str, tuple[str, str, dict[str, Any], Status, FailureKind]] = {
         one("Error", 'pods "wf-1" is forbidden: failed quota: q: must specify limits.cpu'),
         *(Status.FAILED, FailureKind.QUOTA),
     ),
+    "beyond a LimitRange": (
+        *("Error", "child 'work' errored"),
+        one(
+            "Error",
+            'pods "wf-1" is forbidden: maximum cpu usage per Container is 1, but limit is 2',
+        ),
+        *(Status.FAILED, FailureKind.LIMIT_RANGE),
+    ),
+    "denied by a webhook": (
+        *(
+            "Error",
+            'admission webhook "pods.example.com" denied the request: exceeded quota: no',
+            {},
+        ),
+        *(Status.FAILED, FailureKind.WEBHOOK),
+    ),
     "lock of limit zero": (
         *("Failed", "Failed to acquire the synchronization lock. failed to initialize", {}),
         *(Status.FAILED, FailureKind.QUOTA),
@@ -176,6 +192,27 @@ def test_a_refusal_by_quota_has_its_amounts() -> None:
     assert denied.detail["requested"] == {"requests.cpu": "2", "requests.memory": "4Gi"}
     assert denied.detail["used"] == {"requests.cpu": "3", "requests.memory": "1Gi"}
     assert denied.detail["limited"] == {"requests.cpu": "4", "requests.memory": "4Gi"}
+
+
+def test_a_refusal_moves_on_with_each_reading() -> None:
+    read = [
+        run_of(WorkflowSnapshot(workflow("Running", "", one("Pending", message))), at)
+        for message, at in ((QUOTA, NOW), (QUOTA.replace("=3,", "=4,"), NOW + timedelta(hours=1)))
+    ]
+    first, later = (
+        next(event for event in run.events if event.kind is EventKind.DENIED) for run in read
+    )
+    assert (first.seq, first.key) == (later.seq, later.key)
+    assert first.detail["last_at"] < later.detail["last_at"]
+    assert later.detail["used"]["requests.cpu"] == "4"
+
+
+def test_whoever_else_refuses_a_step_is_not_told_as_a_quota() -> None:
+    message = 'admission webhook "pods.example.com" denied the request: exceeded quota: no'
+    run = seen(workflow("Running", "", one("Pending", message)))
+    denied = next(event for event in run.events if event.kind is EventKind.DENIED)
+    assert denied.title == "work was refused"
+    assert (denied.detail["kind"], denied.detail["by"]) == ("webhook", "pods.example.com")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from console.clients.celery.records import CeleryEvent
 from observability.engines.celery.source import CelerySource
 from observability.engines.contracts import (
     ChangePage,
+    KnownRun,
     RunRef,
     RunSnapshot,
     Status,
@@ -78,6 +79,10 @@ class Rows:
     def types(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
         """Of the runs that are there."""
         return {name: self.value(name[0], "type") or "" for name in ids if name[0] in self.runs}
+
+    def details(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], KnownRun]:
+        """Nothing of Celery asks for them."""
+        return {}
 
 
 class Listener:

@@ -10,6 +10,7 @@ import pytest
 from observability.engines.contracts import (
     EventKind,
     FailureKind,
+    KnownRun,
     LinkKind,
     RunSnapshot,
     Status,
@@ -21,6 +22,7 @@ from observability.engines.quota_refusals import refusal_of
 Object = dict[str, Any]
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
 CREATED, STARTED, ENDED = "2026-11-22T10:00:00Z", "2026-11-22T10:00:02Z", "2026-11-22T10:05:00Z"
+LATER = "2026-11-22T10:20:00Z"
 REFUSED = (
     'Error creating: pods "job-x" is forbidden: exceeded quota: headroom, requested: '
     "requests.cpu=2,pods=1, used: requests.cpu=4,pods=1, limited: requests.cpu=4,pods=10"
@@ -119,6 +121,13 @@ def test_what_the_pod_died_of_comes_before_that_it_was_the_last_try() -> None:
     assert run.failure == "OOMKilled (exit code 137). because of BackoffLimitExceeded"
 
 
+def test_a_message_that_ends_in_a_full_stop_has_one() -> None:
+    evicted = pod(phase="Failed", reason="Evicted", conditions=[])
+    evicted["status"]["message"] = "The node was low on resource: ephemeral-storage."
+    words = "Evicted: The node was low on resource: ephemeral-storage. because of"
+    assert seen(job(SPENT), evicted).failure.startswith(words)
+
+
 def test_a_deadline_comes_before_what_it_did_to_the_pod() -> None:
     run = seen(job(LATE), pod(phase="Failed", code=143))
     assert run.failure == "because of DeadlineExceeded. The last pod: Error (exit code 143)"
@@ -152,9 +161,52 @@ def test_refusals_of_one_job_are_one_event_with_their_number() -> None:
     assert [event.detail["count"] for event in denied] == [5]
     assert denied[0].detail["used"] == {"requests.cpu": "4", "pods": "1"}
     assert run.status is Status.WAITING
-    again = seen(job(), warnings=(warning(9),), before=run.revision)
-    assert EventKind.DENIED not in [event.kind for event in again.events]
-    assert again.attributes["denials"]["count"] == 9
+
+
+def test_a_refusal_counts_on_and_what_the_cluster_forgot_is_remembered() -> None:
+    run = seen(job(), warnings=(warning(1), warning(4, "x")))
+    known = KnownRun(attributes=run.attributes)
+    (first,) = [event for event in run.events if event.kind is EventKind.DENIED]
+    later = {**warning(9), "firstTimestamp": ENDED, "lastTimestamp": LATER}
+    later["message"] = REFUSED.replace("used: requests.cpu=4", "used: requests.cpu=3800m")
+    again = seen(job(), warnings=(later,), before=run.revision, known=known)
+    (moved,) = [event for event in again.events if event.kind is EventKind.DENIED]
+    assert (moved.key, moved.seq, moved.at) == (first.key, first.seq, first.at)
+    assert moved.message == "requests.cpu: asked 2, used 3800m of 4; pods: asked 1, used 1 of 10"
+    denials = again.attributes["denials"]
+    assert (denials["count"], denials["words"]) == (9, moved.message)
+    assert (denials["first_at"], denials["last_at"]) == (
+        datetime.fromisoformat(CREATED).isoformat(),
+        datetime.fromisoformat(LATER).isoformat(),
+    )
+
+
+def test_a_refusal_for_another_reason_is_another_event_and_counts_with_the_first() -> None:
+    capped = {**warning(2, "y"), "firstTimestamp": LATER, "lastTimestamp": LATER}
+    capped["message"] = (
+        'Error creating: pods "job-y" is forbidden: maximum cpu usage per Container is 1, but '
+        "limit is 2"
+    )
+    run = seen(job(), warnings=(capped, warning(3)))
+    denied = [event for event in run.events if event.kind is EventKind.DENIED]
+    assert [event.detail["kind"] for event in denied] == ["quota", "limit_range"]
+    denials = run.attributes["denials"]
+    assert (denials["count"], denials["kind"]) == (5, "limit_range")
+    assert run.failure_kind is FailureKind.LIMIT_RANGE
+
+
+def test_an_api_server_that_was_busy_refused_nothing() -> None:
+    busy = warning(1)
+    busy["message"] = (
+        'Error creating: Operation cannot be fulfilled on resourcequotas "headroom": the object '
+        "has been modified; please apply your changes to the latest version and try again"
+    )
+    run = seen(job(), warnings=(busy,))
+    assert "denials" not in run.attributes
+    assert run.failure == ""
+    assert run.attributes["situation"].startswith(
+        "its pods could not be created so far: Operation cannot be fulfilled on resourcequotas"
+    )
 
 
 def test_a_job_that_was_never_let_in_failed_by_the_quota() -> None:

@@ -11,6 +11,7 @@ from observability.engines.contracts import (
     OPEN,
     ChangePage,
     History,
+    KnownRun,
     RunEvent,
     RunRef,
     RunSnapshot,
@@ -48,6 +49,9 @@ class Rows:
 
     def types(self, ids: Sequence[Name]) -> Mapping[Name, str]:
         return {name: self.runs[name].type for name in ids if name in self.runs}
+
+    def details(self, ids: Sequence[Name]) -> Mapping[Name, KnownRun]:
+        return {}
 
     def ref(self, name: Name) -> RunRef:
         run = self.runs[name]

@@ -11,6 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from console.access.models import Role
 from observability.engines.contracts import EventKind, Status
+from observability.engines.failure_kinds import REFUSALS
 from observability.jobs.models import JobRun
 from tenants.models import Membership
 from tests.observability.jobs.factories import (
@@ -207,3 +208,15 @@ def test_a_list_takes_as_many_queries_for_fifty_as_for_one(
 def test_without_a_token_nothing_is_said(run: JobRun, client: Any) -> None:
     for path in ("", f"{run.pk}/", f"{run.pk}/events/", f"{run.pk}/history/"):
         assert client.get(f"/api/v1/jobs/{path}").status_code == 401
+
+
+def test_the_schema_lists_the_kinds_of_failure_and_runs_are_found_by_each(viewer: Rest) -> None:
+    schema = viewer.get("schema/?format=json").json()
+    listed = json.dumps(schema["components"]["schemas"])
+    cluster = make_target("k8s", "kubernetes")
+    for kind in REFUSALS:
+        assert f'"{kind.value}"' in listed
+        make_run(cluster, status=Status.WAITING, failure_kind=kind, external_id=kind.value)
+        rows = viewer.get(f"jobs/?failure={kind.value}").json()["results"]
+        assert [row["external_id"] for row in rows] == [kind.value]
+        assert [row["failure_kind"] for row in rows] == [kind.value]

@@ -85,6 +85,75 @@ def test_what_started_in_the_end_is_no_longer_denied() -> None:
     assert line(events).lead == "Running for 59 s"
 
 
+DENIALS = {
+    "count": 41,
+    "first_at": after(20).isoformat(),
+    "last_at": after(50).isoformat(),
+    "kind": "quota",
+    "by": "headroom",
+    "words": "requests.cpu: asked 2, used 3800m of 4",
+}
+
+
+def test_denials_move_on_to_the_newest() -> None:
+    events = [seen(1, EventKind.DENIED, 20, message="requests.cpu: asked 2, used 4 of 4")]
+    shown = line(
+        *(events, Status.WAITING),
+        began=None,
+        failure_kind=FailureKind.QUOTA,
+        failure="requests.cpu: asked 2, used 3800m of 4",
+        denials=DENIALS,
+    )
+    assert shown == Headline(
+        "warn",
+        "Denied 41 times for 40 s",
+        "Quota headroom: requests.cpu: asked 2, used 3800m of 4 (last 10 s ago)",
+    )
+
+
+def test_what_is_still_denied_is_said_while_other_pods_run() -> None:
+    events = [seen(1, EventKind.DENIED, 20), seen(2, EventKind.ATTEMPT_STARTED, 25, step="pod")]
+    shown = line(events, failure_kind=FailureKind.QUOTA, denials=DENIALS)
+    assert shown.lead == "Denied 41 times for 40 s"
+
+
+def test_what_was_denied_once_and_is_let_in_runs() -> None:
+    events = [seen(1, EventKind.DENIED, 20)]
+    shown = line(events, denials=DENIALS, situation="")
+    assert shown.lead == "Running for 59 s"
+
+
+def test_success_says_what_it_waited_for_first() -> None:
+    shown = line([], Status.SUCCEEDED, began=after(130), denials=DENIALS)
+    assert shown.text == (
+        "2 min 10 s of it waiting to start: refused 41 times, quota headroom: requests.cpu: asked "
+        "2, used 3800m of 4."
+    )
+
+
+def test_what_an_engine_says_of_a_run_stands_in_place_of_nothing() -> None:
+    pulling = "pod a is on node-3 since 12:00:02 UTC, its containers are being created"
+    waiting = line([], Status.WAITING, began=None, situation=pulling)
+    assert waiting == Headline("", "Waiting for 1 min", f"P{pulling[1:]}.")
+    elsewhere = "managed by kueue.x-k8s.io/multikueue, pods in another cluster"
+    shown = line([], situation=elsewhere)
+    assert shown == Headline("", "Running for 59 s", f"M{elsewhere[1:]}.")
+    policy = "by its success policy: index 0 succeeded"
+    ended = line([], Status.SUCCEEDED, began=NOON, situation=policy)
+    assert ended.text == f"B{policy[1:]}."
+
+
+def test_a_pod_that_waited_once_does_not_wait_for_a_run_that_goes_on() -> None:
+    events = [seen(1, EventKind.WAITING, 10, step="first pod", message="no such image")]
+    assert line(events, situation="").lead == "Running for 59 s"
+    assert line(events).lead == "Waiting for 50 s"
+
+
+def test_a_pause_without_a_reason_says_that_somebody_has_to_resume_it() -> None:
+    events = [seen(1, EventKind.PAUSED, 30, step="n1", step_name="approve")]
+    assert line(events).text == "approve waits for somebody to resume it."
+
+
 def test_a_retry_says_which_attempt_and_when() -> None:
     shown = line(retried()[:5], retry_at=after(80))
     assert shown == Headline("warn", "Retrying: attempt 2 in 20 s", "charge-card: PaymentDown: 503")

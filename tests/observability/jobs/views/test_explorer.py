@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from console.access.models import Role, User
-from observability.engines.contracts import Status
+from observability.engines.contracts import FailureKind, Status
 from observability.jobs.models import IngestGap, IngestState, JobRun
 from observability.jobs.rules.query import LONGEST_QUERY
 from observability.jobs.rules.search_words import search_words
@@ -50,6 +50,23 @@ def test_a_row_says_what_ran_for_whom_and_how_it_went(viewer: Client) -> None:
         assert part in page
     for part in ("Running", "unattributed", "1,200 of 3,000", "so far"):
         assert part in page
+
+
+@pytest.mark.parametrize(
+    ("engine", "status", "kind", "words"),
+    [
+        ("temporal", Status.RUNNING, FailureKind.APPLICATION, "Retrying: no"),
+        ("kubernetes", Status.RUNNING, FailureKind.APPLICATION, "Last failure: no"),
+        ("kubernetes", Status.WAITING, FailureKind.QUOTA, "Denied: no"),
+        ("argo", Status.RUNNING, FailureKind.WEBHOOK, "Denied: no"),
+        ("temporal", Status.PAUSED, FailureKind.APPLICATION, "Paused after: no"),
+    ],
+)
+def test_the_failure_of_an_open_run_is_not_told_as_its_end(
+    viewer: Client, engine: str, status: Status, kind: FailureKind, words: str
+) -> None:
+    make_run(make_target("t", engine), status=status, failure="no", failure_kind=kind)
+    assert f">{words}<" in text_of(viewer, "/jobs/").replace("\n", "")
 
 
 def test_hostile_names_are_text(viewer: Client) -> None:

@@ -327,3 +327,30 @@ def test_events_lead_to_the_engines_own_page_of_them(viewer: Client) -> None:
     assert f'href="{base}/history/events/5"' in html
     assert html.count("/history/events/") == 1
     assert 'rel="noopener noreferrer"' in html
+
+
+def test_what_is_refused_and_what_an_engine_says_stand_on_top_of_the_page(viewer: Client) -> None:
+    cluster = make_target("k8s", "kubernetes")
+    words = "requests.cpu: asked 2, used 3800m of 4"
+    denials = {
+        "count": 41,
+        "first_at": NOON.isoformat(),
+        "last_at": after(60).isoformat(),
+        "kind": "quota",
+        "by": "headroom",
+        "words": words,
+    }
+    denied = make_run(
+        cluster,
+        status=Status.WAITING,
+        failure=words,
+        failure_kind=FailureKind.QUOTA,
+        attributes={"denials": denials, "situation": "no pod of it has been created yet"},
+    )
+    make_events(denied, [seen(1, EventKind.DENIED, 0, message="asked 2, used 4 of 4")])
+    text = text_of(viewer, denied)
+    assert "Denied 41 times" in text
+    assert f"Quota headroom: {words}" in text
+    elsewhere = "managed by kueue.x-k8s.io/multikueue, pods in another cluster"
+    managed = make_run(cluster, status=Status.RUNNING, attributes={"situation": elsewhere})
+    assert f"M{elsewhere[1:]}." in text_of(viewer, managed)

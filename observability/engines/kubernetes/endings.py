@@ -1,0 +1,258 @@
+"""How a pod ended, and how its containers did on the way there: whose failure counts. Near-pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from console.unstructured import mappings, moment, whole
+from observability.engines.contracts import FailureKind
+from observability.engines.kubernetes.containers import (
+    OUT_OF_MEMORY,
+    Container,
+    ContainerRole,
+    containers_of,
+    ended_at,
+    failed,
+)
+from observability.engines.kubernetes.objects import (
+    condition_of,
+    deleted_at,
+    has_ended,
+    is_true,
+    phase_of,
+    spec_of,
+    status_of,
+)
+from observability.engines.unstructured import Object, created_of, text
+
+_BY_REASON: Final = {
+    "Evicted": FailureKind.EVICTED,
+    "Preempting": FailureKind.EVICTED,
+    "PreemptionByScheduler": FailureKind.EVICTED,
+    "EvictionByEvictionAPI": FailureKind.EVICTED,
+    "TerminationByKubelet": FailureKind.EVICTED,
+    "NodeShutdown": FailureKind.EVICTED,
+    "Terminated": FailureKind.EVICTED,
+    "Shutdown": FailureKind.EVICTED,
+    "DeletionByTaintManager": FailureKind.WORKER_LOST,
+    "DeletionByPodGC": FailureKind.WORKER_LOST,
+    "NodeLost": FailureKind.WORKER_LOST,
+    "DeadlineExceeded": FailureKind.DEADLINE,
+    "UnexpectedAdmissionError": FailureKind.OTHER,
+}
+_VAGUE: Final = frozenset({"", "Error", "Failed"})
+"""Reasons that say no more than that it failed."""
+_SIGNALS: Final = frozenset({137, 143})
+"""Exit codes of what was killed or told to end."""
+EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a pod ended; `code` is the exit code of the container that counts, `container` that
+    container as people call it where that is not plain, `containers` are all of them as JSON."""
+
+    at: datetime
+    succeeded: bool
+    kind: FailureKind = FailureKind.NONE
+    code: int | None = None
+    reason: str = ""
+    message: str = ""
+    container: str = ""
+    containers: tuple[dict[str, Any], ...] = ()
+
+    def cause(self) -> str:
+        """`OOMKilled (exit code 137)`, or just `exit code 2` where the reason says no more."""
+        if self.reason in _VAGUE and self.code is not None:
+            return f"exit code {self.code}"
+        reason = self.reason or ("Completed" if self.succeeded else "Failed")
+        return f"{reason} (exit code {self.code})" if self.code is not None else reason
+
+    def words(self, longest: int = 1500) -> str:
+        """`init container fetch: exit code 2: the message`, cut to `longest`."""
+        message = self.message.strip()
+        if self.reason in _VAGUE and self.code is not None and not message:
+            cause = f"{self.reason or 'Failed'} (exit code {self.code})"
+        else:
+            cause = self.cause()
+        return text(": ".join(part for part in (self.container, cause, message) if part), longest)
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """A container that ended badly in a pod that goes on: its `number`-th failure there."""
+
+    container: Container
+    number: int
+    ending: Ending
+
+
+def ending_of(pod: Object, template: Object) -> Ending | None:
+    """How a pod ended; None while it has not. `template` is its Job's."""
+    if not has_ended(pod):
+        return None
+    containers = containers_of(pod, template)
+    # A native sidecar is ended after the others: how long that took says nothing of the job.
+    ends = [ended_at(item.terminated) for item in containers if not item.is_native]
+    at = max((end for end in ends if end), default=None) or _last_change(pod)
+    if phase_of(pod) == "Succeeded":
+        return Ending(at, succeeded=True, code=0, reason="Completed")
+    return _failed(at, containers, pod)
+
+
+def _failed(at: datetime, containers: Sequence[Container], pod: Object) -> Ending:
+    culprit = culprit_of(containers)
+    terminated = culprit.terminated if culprit else {}
+    code, why = whole(terminated.get("exitCode")), text(terminated.get("reason"), 80)
+    message = text(terminated.get("message")) or text(status_of(pod).get("message"))
+    ending = Ending(
+        at,
+        succeeded=False,
+        kind=FailureKind.APPLICATION,
+        code=code,
+        reason=why or "Error",
+        message=message or _killed(pod, code),
+        container=_called(culprit, containers),
+        containers=_details(containers),
+    )
+    if why == OUT_OF_MEMORY:
+        return replace(ending, kind=FailureKind.OUT_OF_MEMORY)
+    kind, cause, explained = disruption_of(pod)
+    if cause:
+        return replace(ending, kind=kind, reason=cause, message=explained or message, container="")
+    return ending
+
+
+def disruption_of(pod: Object) -> tuple[FailureKind, str, str]:
+    """Kind, reason and explanation where not the pod's containers but the cluster ended it: it was
+    evicted, preempted, its node was lost; empty texts otherwise."""
+    status, disruption = status_of(pod), condition_of(pod, "DisruptionTarget")
+    disrupted = text(disruption.get("reason"), 80) if is_true(pod, "DisruptionTarget") else ""
+    cause = text(status.get("reason"), 80) or disrupted
+    if not cause:
+        return FailureKind.NONE, "", ""
+    explained = text(status.get("message")) or text(disruption.get("message"))
+    return _BY_REASON.get(cause, FailureKind.OTHER), cause, explained
+
+
+def culprit_of(containers: Sequence[Container]) -> Container | None:
+    """The container whose end failed the pod: a main one before one that prepares it, a sidecar
+    only where nothing else failed and Kubernetes does not know it as one."""
+    for role in ContainerRole:
+        of_role = [
+            item for item in containers if item.role is role and item.has_failed and _counts(item)
+        ]
+        if of_role:
+            return min(of_role, key=_first_out_of_memory)
+    return None
+
+
+def _counts(container: Container) -> bool:
+    return not container.is_native
+
+
+def _first_out_of_memory(container: Container) -> tuple[bool, datetime]:
+    terminated = container.terminated
+    return terminated.get("reason") != OUT_OF_MEMORY, ended_at(terminated) or EPOCH
+
+
+def _called(culprit: Container | None, containers: Sequence[Container]) -> str:
+    """What a container is called where a pod has several that could have failed it."""
+    if culprit is None:
+        return ""
+    mains = sum(item.role is ContainerRole.MAIN for item in containers)
+    return "" if culprit.role is ContainerRole.MAIN and mains < 2 else culprit.title
+
+
+def _killed(pod: Object, code: int | None) -> str:
+    """What an exit code without a message means in a pod that somebody deleted."""
+    return "its pod was being deleted" if deleted_at(pod) and code in _SIGNALS else ""
+
+
+def _details(containers: Sequence[Container]) -> tuple[dict[str, Any], ...]:
+    """How each container ended, where there are several."""
+    if len(containers) < 2:
+        return ()
+    return tuple(
+        {
+            "name": item.name,
+            "role": item.role.value,
+            "exit_code": whole(item.terminated.get("exitCode")),
+            "reason": text(item.terminated.get("reason"), 80),
+            "message": text(item.terminated.get("message"), 300),
+        }
+        for item in containers[:20]
+    )
+
+
+def _last_change(pod: Object) -> datetime:
+    """The latest time in a pod that does not say when it ended."""
+    status = status_of(pod)
+    times = [
+        moment(condition.get("lastTransitionTime"))
+        for condition in mappings(status.get("conditions"))
+    ]
+    times += [moment(status.get("startTime"))]
+    return max((time for time in times if time), default=created_of(pod, EPOCH))
+
+
+def restarts_of(pod: Object, template: Object) -> Iterator[Restart]:
+    """The last failures of containers that were started again, or will be, inside their pod; those
+    of sidecars are none of the job's."""
+    containers = containers_of(pod, template)
+    for item in containers:
+        if item.role is ContainerRole.SIDECAR:
+            continue
+        if failed(item.last_end):
+            # While it waits to be started again, that start is not counted yet.
+            number = item.restarts + (1 if item.waiting else 0)
+            yield from _restart(item, max(number, 1), item.last_end, containers)
+        if failed(item.terminated) and not has_ended(pod) and _starts_again(pod):
+            yield from _restart(item, item.restarts + 1, item.terminated, containers)
+
+
+def failing_in(pod: Object, template: Object) -> Ending | None:
+    """The failure of a main container that is not started again, in a pod that goes on because
+    another of its containers does."""
+    if _starts_again(pod):
+        return None
+    containers = containers_of(pod, template)
+    mains = [item for item in containers if item.role is ContainerRole.MAIN]
+    culprit = culprit_of(mains)
+    return _container_ending(culprit, containers) if culprit else None
+
+
+def _starts_again(pod: Object) -> bool:
+    return spec_of(pod).get("restartPolicy") in ("OnFailure", "Always")
+
+
+def _restart(
+    container: Container, number: int, terminated: Object, containers: Sequence[Container]
+) -> Iterator[Restart]:
+    ending = _container_ending(container, containers, terminated)
+    if ending is not None:
+        yield Restart(container, number, ending)
+
+
+def _container_ending(
+    container: Container, containers: Sequence[Container], terminated: Object | None = None
+) -> Ending | None:
+    """How one container ended, now or (`terminated`) before it was started again; None where it
+    does not say when."""
+    terminated = container.terminated if terminated is None else terminated
+    at, reason = ended_at(terminated), text(terminated.get("reason"), 80)
+    if at is None:
+        return None
+    out_of_memory = reason == OUT_OF_MEMORY
+    return Ending(
+        at,
+        succeeded=False,
+        kind=FailureKind.OUT_OF_MEMORY if out_of_memory else FailureKind.APPLICATION,
+        code=whole(terminated.get("exitCode")),
+        reason=reason or "Error",
+        message=text(terminated.get("message")),
+        container=_called(container, containers),
+    )

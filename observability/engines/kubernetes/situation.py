@@ -1,0 +1,165 @@
+"""What a Job and its pods say of how it is now, in one sentence: who looks after it, what it waits
+for, which indexes are done, what keeps a pod alive. Near-pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
+from console.unstructured import moment, whole
+from observability.engines.kubernetes.attempts import is_indexed
+from observability.engines.kubernetes.containers import Container, ContainerRole, ended_at
+from observability.engines.kubernetes.indexes import count_of, index_ranges, index_words
+from observability.engines.kubernetes.objects import (
+    condition_of,
+    has_ended,
+    node_of,
+    spec_of,
+    status_of,
+)
+from observability.engines.kubernetes.pods import JobPod, started_of
+from observability.engines.kubernetes.state import is_suspended, lacking_pods, managed_by
+from observability.engines.kubernetes.suspension import suspension_words
+from observability.engines.unstructured import Object, name_of, text
+
+_LONGEST: Final = 600
+_CREATING: Final = frozenset({"ContainerCreating", "PodInitializing", ""})
+
+
+def situation_of(job: Object, pods: Sequence[JobPod], trouble: str) -> str:
+    """The sentence of a Job that has not ended; empty when nothing is to be said. `trouble` is why
+    the API server could not create pods of it."""
+    parts = [*_manager(job, pods)]
+    if is_suspended(job):
+        parts.append(suspension_words(job))
+    if words := progress_words(job):
+        parts.append(words)
+    if not managed_by(job) and not is_suspended(job):
+        parts += _pods(job, pods, trouble)
+    return text("; ".join(part for part in parts if part), _LONGEST)
+
+
+def progress_words(job: Object) -> str:
+    """`indexes 0, 2–3 failed, 2 of 5 succeeded` of a Job with indexes, once one has ended."""
+    status = status_of(job)
+    if not is_indexed(job):
+        return ""
+    failed = index_ranges(status.get("failedIndexes"))
+    succeeded = count_of(index_ranges(status.get("completedIndexes")))
+    if not failed and not succeeded:
+        return ""
+    completions = whole(spec_of(job).get("completions"))
+    done = f"{succeeded:,} of {completions:,} succeeded" if completions is not None else ""
+    return ", ".join(
+        part for part in (f"{index_words(failed)} failed" if failed else "", done) if part
+    )
+
+
+def kept_alive_words(subject: JobPod) -> str:
+    """Which containers of a pod ended, and which keep it alive; empty while none does."""
+    mains = [item for item in subject.containers if item.role is ContainerRole.MAIN]
+    ended = [item for item in mains if item.terminated]
+    beside = [
+        item
+        for item in subject.containers
+        if item.role is ContainerRole.SIDECAR and not item.is_native
+    ]
+    if not ended:
+        return ""
+    if len(ended) == len(mains):
+        alive = [item.name for item in beside if _kept(item, ended)]
+        keeps = (
+            f"{' and '.join(alive)} still ran and kept the pod alive"
+            if has_ended(subject.pod)
+            else (f"{' and '.join(alive)} still runs and keeps the pod alive")
+        )
+    else:
+        alive = [item.name for item in mains if item.is_running]
+        keeps = f"{' and '.join(alive)} still runs"
+    return f"{', '.join(map(_end_words, ended))}; {keeps}" if alive else ""
+
+
+def _kept(beside: Container, ended: Sequence[Container]) -> bool:
+    """Whether a container went on after all of others."""
+    if beside.is_running:
+        return True
+    own = ended_at(beside.terminated)
+    last = max((at for item in ended if (at := ended_at(item.terminated))), default=None)
+    return bool(own and last and own > last)
+
+
+def _end_words(container: Container) -> str:
+    code, at = whole(container.terminated.get("exitCode")), ended_at(container.terminated)
+    when = f" at {_clock(at)}" if at else ""
+    return (
+        f"{container.name} ended{when} (exit code {code})"
+        if code is not None
+        else (f"{container.name} ended{when}")
+    )
+
+
+def _clock(at: datetime) -> str:
+    return f"{at:%H:%M:%S} UTC"
+
+
+def _manager(job: Object, pods: Sequence[JobPod]) -> Iterator[str]:
+    if manager := managed_by(job):
+        yield f"managed by {manager}{'' if pods else ', pods in another cluster'}"
+
+
+def _pods(job: Object, pods: Sequence[JobPod], trouble: str) -> Iterator[str]:
+    open_pods = [subject for subject in pods if not has_ended(subject.pod) and not subject.stopped]
+    pending = [subject for subject in open_pods if started_of(subject.pod) is None]
+    if pending:
+        many = f"{len(pending)} of {len(open_pods)} pods have not started: "
+        yield (many if len(open_pods) > 1 else "") + pending_words(pending[-1])
+    elif not open_pods:
+        yield _without_pods(job, trouble)
+    for subject in open_pods:
+        if words := kept_alive_words(subject):
+            yield words
+            break
+
+
+def _without_pods(job: Object, trouble: str) -> str:
+    spec, status = spec_of(job), status_of(job)
+    if whole(spec.get("parallelism")) == 0:
+        return "its parallelism is 0, so that no pod is wanted"
+    if trouble:
+        return f"its pods could not be created so far: {trouble}"
+    if not lacking_pods(job):
+        return ""
+    if whole(status.get("failed")):
+        return "waits before its next pod is tried"
+    return "no pod of it has been created yet"
+
+
+def pending_words(subject: JobPod) -> str:
+    """What a pod that has not started waits for."""
+    pod = subject.pod
+    name, node = name_of(pod), node_of(pod)
+    scheduled = condition_of(pod, "PodScheduled")
+    if scheduled.get("status") == "False":
+        is_held = scheduled.get("reason") == "SchedulingGated"
+        what = "is held by scheduling gates" if is_held else "waits for a node"
+        return f"pod {name} {what}: {text(scheduled.get('message'), 300)}"
+    if scheduled.get("status") != "True" and not node:
+        scheduler = text(spec_of(pod).get("schedulerName"), 100)
+        by = f" by {scheduler}" if scheduler not in ("", "default-scheduler") else ""
+        return f"pod {name} has not been scheduled yet{by}"
+    at = moment(scheduled.get("lastTransitionTime"))
+    since = f" since {_clock(at)}" if at else ""
+    return f"pod {name} has a node{since}, {_starting(subject)}"
+
+
+def _starting(subject: JobPod) -> str:
+    for container in subject.containers:
+        reason = text(container.waiting.get("reason"), 80)
+        if reason not in _CREATING:
+            message = text(container.waiting.get("message"), 300)
+            return f"{container.title}: {reason}{f': {message}' if message else ''}"
+    for container in subject.containers:
+        if container.role is ContainerRole.INIT and container.is_running:
+            return f"{container.title} runs"
+    return "its containers are being created (images are pulled, volumes mounted)"

@@ -1,0 +1,138 @@
+"""Who refused a pod is read from what the API server says, not from what others let it say."""
+
+from __future__ import annotations
+
+import pytest
+
+from observability.engines.contracts import FailureKind
+from observability.engines.refusals import refusal_in, refusal_within
+
+POD = 'Error creating: pods "render-x7k2p" is forbidden: '
+MESSAGES: dict[str, tuple[str, FailureKind, str, str]] = {
+    "exceeded": (
+        f"{POD}exceeded quota: headroom, requested: requests.cpu=2, used: requests.cpu=4, "
+        "limited: requests.cpu=4",
+        *(FailureKind.QUOTA, "headroom", "requests.cpu: asked 2, used 4 of 4"),
+    ),
+    "combined": (
+        f"(combined from similar events): {POD}exceeded quota: headroom, requested: pods=1, used: "
+        "pods=3, limited: pods=3",
+        *(FailureKind.QUOTA, "headroom", "pods: asked 1, used 3 of 3"),
+    ),
+    "must specify": (
+        f"{POD}failed quota: headroom: must specify limits.memory for: main; requests.cpu for: "
+        "main",
+        *(FailureKind.QUOTA, "headroom"),
+        "failed quota: headroom: must specify limits.memory for: main; requests.cpu for: main",
+    ),
+    "unknown": (
+        f"{POD}status unknown for quota: headroom, resources: requests.cpu",
+        *(FailureKind.QUOTA, "headroom"),
+        "status unknown for quota: headroom, resources: requests.cpu",
+    ),
+    "scopes": (
+        f"{POD}insufficient quota to match these scopes: [{{PriorityClass In [high]}}]",
+        *(FailureKind.QUOTA, ""),
+        "insufficient quota to match these scopes: [{PriorityClass In [high]}]",
+    ),
+    "maximum": (
+        f"{POD}maximum cpu usage per Container is 1, but limit is 2",
+        *(FailureKind.LIMIT_RANGE, "", "maximum cpu usage per Container is 1, but limit is 2"),
+    ),
+    "older maximum": (
+        f"{POD}Maximum cpu usage per Container is 1, but limit is 2.",
+        *(FailureKind.LIMIT_RANGE, "", "Maximum cpu usage per Container is 1, but limit is 2."),
+    ),
+    "several": (
+        f"{POD}[minimum memory usage per Container is 64Mi, but request is 1Mi, maximum cpu usage "
+        "per Pod is 1, but limit is 2]",
+        *(FailureKind.LIMIT_RANGE, ""),
+        "[minimum memory usage per Container is 64Mi, but request is 1Mi, maximum cpu usage per "
+        "Pod is 1, but limit is 2]",
+    ),
+    "ratio": (
+        f"{POD}cpu max limit to request ratio per Container is 2, but provided ratio is 10.000000",
+        *(FailureKind.LIMIT_RANGE, ""),
+        "cpu max limit to request ratio per Container is 2, but provided ratio is 10.000000",
+    ),
+    "pod security": (
+        f'{POD}violates PodSecurity "restricted:latest": host namespaces (hostNetwork=true)',
+        *(FailureKind.POD_SECURITY, "restricted:latest"),
+        'violates PodSecurity "restricted:latest": host namespaces (hostNetwork=true)',
+    ),
+    "OpenShift": (
+        f"{POD}unable to validate against any security context constraint: [provider restricted]",
+        *(FailureKind.POD_SECURITY, "security context constraint"),
+        "unable to validate against any security context constraint: [provider restricted]",
+    ),
+    "older pod security": (
+        f"{POD}PodSecurityPolicy: unable to admit pod: [spec.securityContext.hostNetwork: Invalid]",
+        *(FailureKind.POD_SECURITY, "PodSecurityPolicy"),
+        "PodSecurityPolicy: unable to admit pod: [spec.securityContext.hostNetwork: Invalid]",
+    ),
+    "webhook": (
+        'Error creating: admission webhook "validate.kyverno.svc-fail" denied the request: pods '
+        '"x" is forbidden: exceeded quota: lies',
+        *(FailureKind.WEBHOOK, "validate.kyverno.svc-fail"),
+        'admission webhook "validate.kyverno.svc-fail" denied the request: pods "x" is forbidden: '
+        "exceeded quota: lies",
+    ),
+    "webhook that changes": (
+        'Error creating: admission webhook "mutate.example.com" attempted to modify the object, '
+        "which is not supported for this operation",
+        *(FailureKind.WEBHOOK, "mutate.example.com"),
+        'admission webhook "mutate.example.com" attempted to modify the object',
+    ),
+    "webhook away": (
+        'Error creating: Internal error occurred: failed calling webhook "deny.example.com": failed'
+        ' to call webhook: Post "https://127.0.0.1:1/x?timeout=10s": connection refused',
+        *(FailureKind.WEBHOOK, "deny.example.com"),
+        'Internal error occurred: failed calling webhook "deny.example.com": failed to call '
+        'webhook: Post "https://127.0.0.1:1/x?timeout=10s": connection refused',
+    ),
+    "policy": (
+        f"{POD}ValidatingAdmissionPolicy 'no-latest' with binding 'no-latest' denied request: ask "
+        "platform-sec",
+        *(FailureKind.ADMISSION_POLICY, "no-latest"),
+        "ValidatingAdmissionPolicy 'no-latest' with binding 'no-latest' denied request: ask "
+        "platform-sec",
+    ),
+    "account": (
+        'Error creating: pods "report-" is forbidden: error looking up service account '
+        'acme/nobody: serviceaccount "nobody" not found',
+        *(FailureKind.SERVICE_ACCOUNT, "nobody"),
+        'error looking up service account acme/nobody: serviceaccount "nobody" not found',
+    ),
+    "priority": (
+        f"{POD}no PriorityClass with name nope was found",
+        *(FailureKind.REFUSED, "", "no PriorityClass with name nope was found"),
+    ),
+    "invalid": (
+        'Error creating: Pod "x" is invalid: spec.containers[0].image: Required value',
+        *(FailureKind.INVALID, "", "spec.containers[0].image: Required value"),
+    ),
+    "busy": (
+        'Error creating: Operation cannot be fulfilled on resourcequotas "headroom": the object '
+        "has been modified; please apply your changes to the latest version and try again",
+        *(FailureKind.OTHER, "", "Operation cannot be fulfilled on resourcequotas"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_each_refuser_has_a_kind_of_its_own(name: str) -> None:
+    message, kind, by, words = MESSAGES[name]
+    refusal = refusal_in(message)
+    assert (refusal.kind, refusal.by) == (kind, by)
+    assert refusal.words.startswith(words)
+
+
+@pytest.mark.parametrize("message", ["", "exit code 3", "Unschedulable: 0/3 nodes", "x" * 9000])
+def test_other_messages_quote_no_refusal(message: str) -> None:
+    assert refusal_within(message) is None
+
+
+def test_a_refusal_inside_a_longer_message_is_read_there() -> None:
+    refusal = refusal_within(f"task 'a' errored: {MESSAGES['maximum'][0]}")
+    assert refusal is not None
+    assert (refusal.kind, refusal.words) == (FailureKind.LIMIT_RANGE, MESSAGES["maximum"][3])
