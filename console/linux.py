@@ -35,6 +35,14 @@ def keep_memory_together() -> None:
             ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
+def give_back_memory() -> None:
+    """Gives what is free in glibc's heaps back to the system: after something large, for a process
+    that is at rest for long."""
+    if sys.platform == "linux":
+        with contextlib.suppress(AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
+
+
 def prctl(option: int, argument: int, pointer: bytes | None = None) -> int:
     """prctl(2). Raises OSError."""
     libc = ctypes.CDLL(None, use_errno=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from quotas.plans.contracts import EffectiveLimits
 from tenants.contracts import PlacementRef, TargetRef, Unreadable
@@ -222,6 +222,26 @@ class Health:
     missing: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     credential_expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Whether what observing everything reads is `same` as at an earlier mark, and the mark of now,
+    to be brought the next time; None where the plane cannot tell. `reads` is what it took."""
+
+    same: bool
+    mark: Any = None
+    reads: int = 0
+
+
+@runtime_checkable
+class TellsChanges(Protocol):
+    """An adapter that finds out for little whether a target is as it was."""
+
+    def compared(self, *, target: TargetRef, locations: Sequence[str], since: Any) -> Comparison:
+        """`locations` are those of all placements, each once; `since` is the mark of an earlier
+        call, None for the first. Raises ExternalError as `observe` does."""
+        ...
 
 
 class Adapter(Protocol):

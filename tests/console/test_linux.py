@@ -106,3 +106,10 @@ def test_a_call_that_fails_says_why() -> None:
         linux.prctl(-1, 0)
     with pytest.raises(OSError, match="not implemented"):
         linux.call(100_000)
+
+
+def test_giving_memory_back_changes_nothing_else() -> None:
+    kept = [bytes([number % 256]) * 5000 for number in range(2000)]
+    del kept[::2]
+    linux.give_back_memory()
+    assert kept == [bytes([number % 256]) * 5000 for number in range(1, 2000, 2)]

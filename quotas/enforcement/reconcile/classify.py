@@ -81,6 +81,10 @@ class Findings:
         written |= {drift.placement_id for drift in self.drifts}
         return written | {*self.due, *self.lost, *self.heal, *self.ended, *self.unobserved}
 
+    def is_anything(self) -> bool:
+        """Whether there is something to write or to order."""
+        return bool(self.placements or self.entries)
+
 
 def classify_all(
     target: Target,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -18,6 +17,7 @@ from django.utils import timezone
 from console.audit import services as audit
 from console.chunks import chunks
 from console.database.claims import Claim
+from console.database.memory import give_back_memory
 from console.errors import ExternalError
 from console.pages.plural import plural
 from quotas.enforcement.models import (
@@ -29,31 +29,23 @@ from quotas.enforcement.models import (
     TargetState,
     TenantState,
 )
-from quotas.enforcement.ports import Observation
+from quotas.enforcement.ports import Comparison, ObjectRef
+from quotas.enforcement.reconcile.aside import Aside
 from quotas.enforcement.reconcile.claims import claimed
 from quotas.enforcement.reconcile.classify import Findings, classify_all, note_error
 from quotas.enforcement.reconcile.ledger import SWEEPER
 from quotas.enforcement.reconcile.losses import loss, lost_words
-from quotas.enforcement.reconcile.planning import PlacementPlan, plan_target, target_ref
-from quotas.enforcement.reconcile.queue import (
-    QUEUE_SECONDS,
-    Processed,
-    is_ready,
-    process_claimed,
-    process_queue,
-)
+from quotas.enforcement.reconcile.planning import MANY, plan_target, target_ref
+from quotas.enforcement.reconcile.queue import Processed, process_queue
+from quotas.enforcement.reconcile.quiet import Intent, QuietTarget
 from quotas.enforcement.reconcile.states import save_states, summarize, target_down, target_up
-from quotas.enforcement.selectors.loop import current_limits, placement_refs
 from quotas.enforcement.services.rollouts import create_rollout
-from tenants.contracts import PlacementRef
 from tenants.models import Reader, Target
 from tenants.services.unreadable import note_unreadable
 
 log = structlog.get_logger(__name__)
 
 ORPHANS_SHOWN = 200
-LISTEN_SECONDS = 0.1
-"""How often a sweep that observes a target asks whether somebody waits for it."""
 
 
 @dataclass(slots=True)
@@ -85,7 +77,9 @@ def sweep(target_id: int, *, force: bool = False) -> Swept | None:
     with claimed(target_id) as claim:
         if claim is None or not (force or _due(target_id)):
             return None
-        swept = _sweep(target, claim)
+        swept = _sweep(target, claim, force=force)
+        if swept.placements >= MANY:
+            give_back_memory()
         swept.again = swept.processed.created
     process_queue(target_id, swept.processed)
     return swept
@@ -102,12 +96,28 @@ def _due(target_id: int) -> bool:
     return state.swept_at is None or state.swept_at < fresh
 
 
-def _sweep(target: Target, claim: Claim) -> Swept:
+def _sweep(target: Target, claim: Claim, *, force: bool) -> Swept:
     started, now = time.monotonic(), timezone.now()
-    placements = placement_refs(target)
-    swept = Swept(placements=len(placements))
+    intent = Intent.of(target_ref(target), target, now)
+    quiet = QuietTarget(target, intent, now)
+    swept = Swept(placements=len(intent.placements))
+    aside = Aside(target, claim, swept.processed)
     try:
-        plans, observation = _plan_aside(target, claim, placements, swept.processed, now)
+        comparison = Comparison(same=False) if force else aside.run(quiet.compared)
+        if comparison.same and claim.lost:
+            return swept
+        unchanged = comparison.same and not swept.processed.placements and quiet.is_as_it_was()
+        if unchanged:
+            _save_unchanged(target, swept, comparison, now, started)
+            quiet.keep(comparison)
+            return swept
+        plans, observation = aside.run(
+            plan_target,
+            target=intent.target,
+            placements=intent.placements,
+            limits=intent.limits,
+            everything=True,
+        )
     except ExternalError as error:
         target_down(target.pk, error, timezone.now())
         return swept
@@ -120,8 +130,7 @@ def _sweep(target: Target, claim: Claim) -> Swept:
     swept.due = len(findings.due)
     swept.drifted = len(findings.drifts)
     swept.healing = len(findings.heal)
-    swept.reads = observation.reads
-    swept.milliseconds = round((time.monotonic() - started) * 1000)
+    swept.reads = observation.reads + comparison.reads
     note_unreadable(
         target_id=target.pk,
         reader=Reader.LIMITS,
@@ -129,44 +138,40 @@ def _sweep(target: Target, claim: Claim) -> Swept:
         now=now,
         complete=True,
     )
+    _save_swept(target, swept, now, started, orphans=_named(observation.orphans))
+    if not (findings.is_anything() or settled or observation.unreadable):
+        quiet.learn(aside.run(quiet.marked, comparison))
+    return swept
+
+
+def _save_unchanged(
+    target: Target, swept: Swept, comparison: Comparison, now: datetime, started: float
+) -> None:
+    """What the last sweep observed holds on, and was so now."""
+    _save(target, Findings(now))
+    swept.reads = comparison.reads
+    _save_swept(target, swept, now, started)
+
+
+def _save_swept(
+    target: Target, swept: Swept, now: datetime, started: float, **more: object
+) -> None:
+    swept.milliseconds = round((time.monotonic() - started) * 1000)
     swept.recovered = target_up(target.pk, now)
     TargetState.objects.filter(target=target).update(
         swept_at=now,
         sweep_ms=swept.milliseconds,
         sweep_reads=swept.reads,
         sweep_writes=0,
-        orphans=[
-            {"kind": ref.kind, "namespace": ref.namespace, "name": ref.name, "part": ref.part}
-            for ref in observation.orphans[:ORPHANS_SHOWN]
-        ],
+        **more,
     )
-    return swept
 
 
-def _plan_aside(
-    target: Target,
-    claim: Claim,
-    placements: Mapping[int, PlacementRef],
-    done: Processed,
-    now: datetime,
-) -> tuple[dict[int, PlacementPlan], Observation]:
-    """Observes everything in a thread of its own. Meanwhile whoever clicks is served here, under
-    the same claim: observing thousands of tenants takes seconds. What is settled meanwhile is not
-    classified by this sweep, as it may have been observed before or after."""
-    limits = current_limits({ref.tenant_id for ref in placements.values()}, now)
-    deadline = time.monotonic() + QUEUE_SECONDS
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="sweep") as aside:
-        planning = aside.submit(
-            plan_target,
-            target=target_ref(target),
-            placements=placements,
-            limits=limits,
-            everything=True,
-        )
-        while not wait([planning], timeout=LISTEN_SECONDS).done:
-            if not claim.lost and time.monotonic() < deadline and is_ready(target.pk):
-                process_claimed(target, claim, deadline, done)
-        return planning.result()
+def _named(orphans: Sequence[ObjectRef]) -> list[dict[str, str]]:
+    return [
+        {"kind": ref.kind, "namespace": ref.namespace, "name": ref.name, "part": ref.part}
+        for ref in orphans[:ORPHANS_SHOWN]
+    ]
 
 
 def _save(target: Target, findings: Findings) -> None:

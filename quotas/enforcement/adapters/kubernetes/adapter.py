@@ -10,9 +10,22 @@ from typing import Any, Final
 from console.clients.contracts import ApiPermission
 from console.clients.kubernetes.client import KubernetesClient
 from console.errors import NotFound, Refused
-from quotas.enforcement.adapters.kubernetes import admission_policy, apply, names, observe
+from quotas.enforcement.adapters.kubernetes import (
+    admission_policy,
+    apply,
+    names,
+    observe,
+    unchanged,
+)
 from quotas.enforcement.adapters.kubernetes.compile import compiled
-from quotas.enforcement.ports import ApplyResult, Compiled, Health, Observation, PlacementChanges
+from quotas.enforcement.ports import (
+    ApplyResult,
+    Comparison,
+    Compiled,
+    Health,
+    Observation,
+    PlacementChanges,
+)
 from quotas.plans.contracts import EffectiveLimits
 from tenants.adapters.cluster_dns import distribution_of
 from tenants.adapters.kubernetes import client_for, options_error
@@ -70,6 +83,11 @@ class KubernetesAdapter:
         if everything:
             return observe.everything(client, placements)
         return observe.each(client, placements, target.concurrency)
+
+    def compared(self, *, target: TargetRef, locations: Sequence[str], since: Any) -> Comparison:
+        """By the versions of what is observed, and watches from there on; see `unchanged.py`."""
+        del locations  # all kinds are read whole
+        return unchanged.compared(client_for(target), since, timeout=target.timeout)
 
     def apply(
         self,

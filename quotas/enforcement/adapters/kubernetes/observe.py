@@ -24,11 +24,11 @@ from quotas.enforcement.adapters.kubernetes.parse import (
     orphans,
 )
 from quotas.enforcement.adapters.kubernetes.recount import COUNTED
+from quotas.enforcement.adapters.kubernetes.unchanged import LABELLED
 from quotas.enforcement.ports import Observation, Observed
 from tenants.contracts import PlacementRef, Unreadable
 
 PAGE: Final = 500
-_LABELLED: Final = ("Namespace", "LimitRange", "NetworkPolicy", "RoleBinding")
 _LISTED_ALWAYS: Final = frozenset({"Pod", "ResourceQuota"})
 
 log = structlog.get_logger(__name__)
@@ -57,7 +57,7 @@ def _everything(client: KubernetesClient, placements: Sequence[PlacementRef]) ->
     before = client.counter.copy()
     with ContextPool(max_workers=1, thread_name_prefix="sweep") as pool:
         quotas = pool.submit(client.list, "ResourceQuota", page=PAGE)
-        listed = client.list_many(_LABELLED, label_selector=names.SELECTOR, page=PAGE)
+        listed = client.list_many(LABELLED, label_selector=names.SELECTOR, page=PAGE)
         listed["ResourceQuota"] = quotas.result()
     contents = by_namespace(listed)
     stray = orphans(contents, placements)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from console.clients.contracts import UNCHANGED
 from console.clients.temporal.client import TemporalClient
@@ -11,7 +11,14 @@ from console.clients.temporal.name_checks import LONGEST_KEY, check_queue
 from console.errors import ExternalError, Refused
 from quotas.enforcement.adapters.temporal import apply, observe
 from quotas.enforcement.adapters.temporal.compile import compiled
-from quotas.enforcement.ports import ApplyResult, Compiled, Health, Observation, PlacementChanges
+from quotas.enforcement.ports import (
+    ApplyResult,
+    Comparison,
+    Compiled,
+    Health,
+    Observation,
+    PlacementChanges,
+)
 from quotas.plans.contracts import EffectiveLimits
 from tenants.adapters.temporal import client_for, namespace, options_error, shared_queues
 from tenants.contracts import PlacementRef, TargetRef
@@ -44,6 +51,15 @@ class TemporalAdapter:
         return observe.observe(
             client_for(target), placements, everything=everything, concurrency=target.concurrency
         )
+
+    def compared(self, *, target: TargetRef, locations: Sequence[str], since: Any) -> Comparison:
+        """By a digest of what is read of each queue: it cannot be watched, but most of the work is
+        in what follows."""
+        client = client_for(target)
+        before = client.counter.copy()
+        mark = observe.digest(client, locations, concurrency=target.concurrency)
+        reads = client.counter.since(before).reads
+        return Comparison(same=bool(mark) and mark == since, mark=mark or None, reads=reads)
 
     def apply(
         self,

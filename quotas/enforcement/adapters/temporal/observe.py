@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 import structlog
@@ -74,26 +75,21 @@ def observe(
     queues, four otherwise."""
     before = client.counter.copy()
     names = sorted({placement.location for placement in placements})
-    read = _config if everything and len(names) > FEW else _closely
-    queues: dict[str, _Queue | Exception] = {}
-    outcomes = _side_by_side(lambda name: read(client, name), names, concurrency)
-    for name, outcome in zip(names, outcomes, strict=True):
-        if isinstance(outcome, Unreachable):
-            raise outcome  # not one queue's trouble but the server's
-        queues[name] = outcome
-    refused = [outcome for outcome in outcomes if isinstance(outcome, ExternalError)]
-    if refused and len(refused) == len(outcomes):
-        raise refused[0]
-    keys = (
-        {(placement.location, placement.fairness_key) for placement in placements}
-        if everything
-        else None
-    )
+    queues = _read(client, names, everything=everything, concurrency=concurrency)
+    foreign: dict[str, tuple[str, ...]] = {}
+    if everything:
+        keys = {(placement.location, placement.fairness_key) for placement in placements}
+        foreign = {
+            name: _foreign(queue.config, keys)
+            for name, queue in queues.items()
+            if isinstance(queue, _Queue)
+        }
     observed: dict[int, Observed] = {}
     failures: dict[int, str] = {}
     errors: dict[int, Exception] = {}
     for placement in placements:
-        came = _of_placement(client.namespace, placement, queues[placement.location], keys)
+        name = placement.location
+        came = _of_placement(client.namespace, placement, queues[name], foreign.get(name, ()))
         if isinstance(came, Observed):
             observed[placement.id] = came
         elif isinstance(came, ExternalError):
@@ -113,17 +109,51 @@ def observe(
     )
 
 
+def digest(client: TemporalClient, names: Sequence[str], *, concurrency: int) -> str:
+    """Of all that observing everything is made of: two that are equal stand for the same. Empty
+    where something of it could not be read."""
+    queues = _read(client, sorted(names), everything=True, concurrency=concurrency)
+    essences = []
+    for queue in queues.values():
+        if isinstance(queue, Exception) or queue.problem:
+            return ""
+        essences.append(_essence(queue))
+    return hashlib.sha256(repr(essences).encode()).hexdigest()
+
+
+def _essence(queue: _Queue) -> tuple[object, ...]:
+    """What an observation says of a queue, without the moments at which workers asked for work."""
+    config = replace(queue.config, weights=dict(sorted(queue.config.weights.items())))
+    rate = None if queue.stats is None else round(queue.stats.dispatch_rate * 1000)
+    return config, rate, _warnings(queue)
+
+
+def _read(
+    client: TemporalClient, names: Sequence[str], *, everything: bool, concurrency: int
+) -> dict[str, _Queue | Exception]:
+    """What was read of each queue, or why it could not be; raises where none could."""
+    read = _config if everything and len(names) > FEW else _closely
+    outcomes = _side_by_side(lambda name: read(client, name), names, concurrency)
+    for outcome in outcomes:
+        if isinstance(outcome, Unreachable):
+            raise outcome  # not one queue's trouble but the server's
+    refused = [outcome for outcome in outcomes if isinstance(outcome, ExternalError)]
+    if refused and len(refused) == len(outcomes):
+        raise refused[0]
+    return dict(zip(names, outcomes, strict=True))
+
+
 def _of_placement(
     namespace: str,
     placement: PlacementRef,
     queue: _Queue | Exception,
-    keys: set[tuple[str, str]] | None,
+    foreign: tuple[str, ...],
 ) -> Observed | Exception:
     """One placement, or what went wrong with its queue; a mistake of ours is its alone."""
     if isinstance(queue, Exception):
         return queue
     try:
-        return _observed(namespace, placement, queue, keys)
+        return _observed(namespace, placement, queue, foreign)
     except Exception as error:
         log.exception("observe.failed", placement=placement.id, tenant=placement.tenant)
         return error
@@ -169,15 +199,14 @@ def _observed(
     namespace: str,
     placement: PlacementRef,
     queue: _Queue,
-    keys: set[tuple[str, str]] | None,
+    foreign: tuple[str, ...],
 ) -> Observed:
-    """`keys` are all known (queue, fairness key) pairs, where all placements were given."""
+    """`foreign`: what is on the queue and belongs to nobody, where all placements were given."""
     ref = ObjectRef(KIND, namespace, placement.location, placement.fairness_key)
     if placement.sharing == "dedicated":
         objects, usage = _dedicated(ref, queue)
     else:
         objects, usage = _share(ref, queue.config, leaving=placement.leaving)
-    foreign = () if keys is None else _foreign(queue.config, keys)
     reset = not objects and _is_new(queue.config)
     return Observed(objects, usage, foreign, _warnings(queue), reset=reset)
 
