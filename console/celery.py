@@ -59,7 +59,7 @@ class Application(Celery):
         return self.subclass_with_self("console.lean_beat:LeanBeat")  # type: ignore[arg-type]  # a path, as Celery itself gives
 
 
-app = Application("headroom", task_cls=RequestTask)
+app = Application("headroom", task_cls=RequestTask, fixups=["console.kept_connections:fixup"])
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.worker_consumer = "console.broker_loss:PatientConsumer"
 app.autodiscover_tasks()

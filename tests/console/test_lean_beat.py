@@ -24,8 +24,8 @@ STARTS = {
 @pytest.mark.parametrize(
     ("process", "without"),
     [
-        ("beat", {"temporalio", "kubernetes", "aiohttp", "drf_spectacular.plumbing"}),
-        ("worker", {"console.urls", "drf_spectacular.plumbing"}),
+        ("beat", {"temporalio", "kubernetes", "aiohttp", "rest_framework", "quotas.plans.models"}),
+        ("worker", {"console.urls", "drf_spectacular.plumbing", "kubernetes"}),
     ],
 )
 def test_a_process_loads_only_what_it_is_for(

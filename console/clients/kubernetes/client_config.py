@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 import ssl
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from kubernetes import config
-from kubernetes.client import Configuration
-from kubernetes.config import ConfigException
-from kubernetes.config.kube_config import KubeConfigLoader
 from yarl import URL
 
 from console.clients import allowance
@@ -19,6 +18,9 @@ from console.clients.credentials import Reference, Secret
 from console.clients.kubernetes.kubeconfig import document_of, is_kubeconfig
 from console.clients.loopback import is_loopback
 from console.errors import Refused
+
+if TYPE_CHECKING:
+    from kubernetes.client import Configuration
 
 # The SDK's messages quote whole parts of the kubeconfig, tokens included; this much is harmless.
 _HARMLESS = re.compile(r"Expected (?:key|object with name) [\w.@:/-]+|Service [\w/ ]+\.")
@@ -46,12 +48,19 @@ class Loaded:
     server_name: str | None
 
 
+@cache
+def _sdk(module: str) -> Any:
+    """Part of the SDK. It takes 17 MiB: only a process that talks to a cluster loads it."""
+    return import_module(f"kubernetes.{module}")
+
+
 def load(credential: Reference, options: Options) -> Loaded:
     """Read the credential into the SDK's configuration and a TLS context.
 
     Refused (code `credential`) when it cannot be used; the message holds no secret.
     """
-    configuration = Configuration()
+    configuration: Configuration = _sdk("client").Configuration()
+    config_error: type[Exception] = _sdk("config").ConfigException
     try:
         _fill(configuration, credential, options)
         address = _address(configuration)
@@ -62,7 +71,7 @@ def load(credential: Reference, options: Options) -> Loaded:
         reason = getattr(problem, "strerror", None) or type(problem).__name__
         raise Refused(f"TLS material cannot be used: {reason}", code="credential") from None
     except (
-        ConfigException,
+        config_error,
         yaml.YAMLError,
         TypeError,
         KeyError,
@@ -71,7 +80,7 @@ def load(credential: Reference, options: Options) -> Loaded:
         RecursionError,
     ) as bad:
         # Not chained and hardly quoted: these errors repeat the text around the mistake.
-        match = _HARMLESS.search(str(bad)) if isinstance(bad, ConfigException) else None
+        match = _HARMLESS.search(str(bad)) if isinstance(bad, config_error) else None
         hint = match[0] if match else "not a usable kubeconfig"
         raise Refused(f"the credential cannot be used: {hint}", code="credential") from None
     return Loaded(
@@ -92,7 +101,7 @@ def _text(value: object, name: str) -> str | None:
 
 def _fill(configuration: Configuration, credential: Reference, options: Options) -> None:
     if credential.scheme == "in-cluster":
-        config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]  # the SDK's
+        _sdk("config").load_incluster_config(configuration)
         return
     secret = credential.read()
     if credential.scheme != "kubeconfig" and not is_kubeconfig(secret.value):
@@ -100,10 +109,10 @@ def _fill(configuration: Configuration, credential: Reference, options: Options)
         return
     base = None if credential.scheme == "env" else credential.path().parent
     document = document_of(secret.value, credential.context, base)
-    loader = KubeConfigLoader(  # type: ignore[no-untyped-call]  # the SDK's
+    loader = _sdk("config.kube_config").KubeConfigLoader(
         document, active_context=credential.context or None, config_base_path=str(base or "")
     )
-    loader.load_and_set(configuration)  # type: ignore[no-untyped-call]  # as above
+    loader.load_and_set(configuration)
     if "exec:" in secret.value and not (configuration.api_key or configuration.cert_file):
         # The SDK only logs this and goes on as anonymous.
         raise Refused("the kubeconfig's credential plugin gave no credential", code="credential")
