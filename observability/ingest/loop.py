@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from console.backoff import backoff
 from console.errors import ExternalError
-from console.loops.contracts import INGEST
+from console.loops.contracts import INGEST, WRITE_SECONDS
 from console.loops.services import tick
 from observability.engines.registry import source_for
 from observability.ingest.claims import ClaimLost, ClaimWatch, StreamClaim, claimed, give_up
@@ -145,11 +145,14 @@ class Ingest:
         """Reads until `stop`; follows targets that come, change and go within seconds."""
         log.info("ingest.started")
         StandInThread(self.stopping).start()
+        ticks_at = 0.0
         while not self.stopping.is_set():
             try:
                 close_old_connections()
                 self._follow(targets(self._only))
-                tick(INGEST)
+                if time.monotonic() >= ticks_at:
+                    tick(INGEST)
+                    ticks_at = time.monotonic() + WRITE_SECONDS / 2
             except (DatabaseError, InterfaceError) as error:
                 log.warning("ingest.database", error=str(error))
                 connection.close()

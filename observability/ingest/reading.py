@@ -40,9 +40,14 @@ HISTORIES: Final = 10.0
 DOCUMENTS: Final = 1.0
 """Seconds for documents that are due, at most once in EVERY seconds."""
 EVERY: Final = 3.0
+IDLE_EVERY: Final = 10.0
+"""The same while there are none and nothing comes."""
+QUIET_PAGES: Final = 5.0
+"""Seconds between two pages that are stored though they only say that nothing has happened."""
 MANY: Final = 500
 """Runs in a page that say that there is more to read: documents wait then, for LATEST seconds."""
 LATEST: Final = 30.0
+NEVER: Final = float("-inf")
 
 _idle: dict[int, bool] = {}
 """By target: whether its last pass brought nothing."""
@@ -60,6 +65,7 @@ class Read:
     histories: int = 0
     documents: int = 0
     caught_up: bool = False
+    quiet_at: float = NEVER
 
 
 def read_target(
@@ -119,15 +125,20 @@ def _changes(context: IngestContext, cursor: dict[str, Any], wait: float, done: 
         now=timezone.now(),
         wait=wait,
     )
-    ends, documents = time.monotonic() + TURN, time.monotonic() + EVERY
+    ends = time.monotonic() + TURN
+    documents = time.monotonic() + (IDLE_EVERY if _idle.get(context.target.id) else EVERY)
     # Generators are told that nobody listens any more, so that they hang up.
     with closing(cast("Any", pages)):
         for page in pages:
             _take(context, page, done)
+            if page.runs:
+                documents = min(documents, time.monotonic() + EVERY)
             late = LATEST if len(page.runs) >= MANY else 0.0
             if context.going() and time.monotonic() >= documents + late:
-                done.documents += _documents(context, seconds=DOCUMENTS)
-                documents = time.monotonic() + EVERY
+                archived = _documents(context, seconds=DOCUMENTS)
+                done.documents += archived
+                busy = archived or done.runs
+                documents = time.monotonic() + (EVERY if busy else IDLE_EVERY)
             if not context.going() or time.monotonic() >= ends:
                 done.caught_up = page.caught_up
                 return
@@ -135,6 +146,10 @@ def _changes(context: IngestContext, cursor: dict[str, Any], wait: float, done: 
 
 
 def _take(context: IngestContext, page: ChangePage, done: Read) -> None:
+    quiet = _says_nothing(page)
+    if quiet and time.monotonic() < done.quiet_at + QUIET_PAGES:
+        return  # the next one says it, too; what it would move on is read again until then
+    done.quiet_at = time.monotonic() if quiet else NEVER
     done.events += store_page(context, page, now=timezone.now())
     done.pages += 1
     done.runs += len(page.runs)
@@ -142,6 +157,10 @@ def _take(context: IngestContext, page: ChangePage, done: Read) -> None:
         enqueue(SWEEP, context.target.id, force=True)
     if context.going() and any(run.needs_history for run in page.runs):
         done.histories += fetch_due(context, seconds=HISTORIES)
+
+
+def _says_nothing(page: ChangePage) -> bool:
+    return page.caught_up and not (page.runs or page.gaps or page.sweep or page.unreadable)
 
 
 def _documents(context: IngestContext, *, seconds: float) -> int:

@@ -20,7 +20,8 @@ Values = dict[str, list[int | None]]
 
 
 def sample(*, now: datetime) -> int:
-    """Writes the used values that were seen in this slot; returns the number of placements.
+    """Writes the used values that were seen in this slot; returns the number of placements for
+    which that was news.
 
     Running it again in the same slot keeps each slot's largest value, so any number of runs is
     safe. Memory is bounded by one batch of placements.
@@ -36,23 +37,25 @@ def sample(*, now: datetime) -> int:
 
 
 def _write(batch: Mapping[int, Mapping[str, Any]], slot: int) -> int:
+    # Plain values: few of thousands have changed, and making objects of all is most of the work.
     stored = UsageSamples.objects.filter(placement__in=batch)
-    known = {samples.placement_id: samples for samples in stored}
+    known = {of: rest for of, *rest in stored.values_list("placement", "pk", "slot", "values")}
     new: list[UsageSamples] = []
     changed: list[UsageSamples] = []
     for placement, used in _used(batch):
-        samples = known.get(placement)
-        if samples is None:
-            values: Values = {key: [value] for key, value in used.items()}
-            new.append(UsageSamples(placement_id=placement, slot=slot, values=values))
+        if placement not in known:
+            first: Values = {key: [value] for key, value in used.items()}
+            new.append(UsageSamples(placement_id=placement, slot=slot, values=first))
             continue
+        pk, before, series = known[placement]
         try:
-            samples.values = merged(samples.values, used, shift=slot - samples.slot)
+            values = merged(series, used, shift=slot - before)
         except Exception:
             log.exception("sample.failed", placement=placement)  # which costs no other its sample
             continue
-        samples.slot = max(slot, samples.slot)
-        changed.append(samples)
+        if values != series or slot > before:
+            newest = max(slot, before)
+            changed.append(UsageSamples(pk=pk, placement_id=placement, slot=newest, values=values))
     UsageSamples.objects.bulk_create(new, ignore_conflicts=True)
     UsageSamples.objects.bulk_update(changed, ["slot", "values"], batch_size=500)
     return len(new) + len(changed)

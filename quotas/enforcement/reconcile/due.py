@@ -14,7 +14,7 @@ from console.audit.services import Actor
 from console.chunks import chunks
 from quotas.enforcement.models import OPEN_STATES, Rollout, RolloutItem, RolloutKind, TargetState
 from quotas.enforcement.reconcile.states import finish_rollouts
-from quotas.enforcement.selectors.loop import takeable
+from quotas.enforcement.selectors.loop import ready
 from quotas.enforcement.services.rollouts import create_rollout
 from quotas.plans.selectors import boundaries_between
 from tenants.models import Placement, Target, TenantStatus
@@ -22,6 +22,13 @@ from tenants.models import Placement, Target, TenantStatus
 BOUNDARY_WINDOW = timedelta(seconds=90)
 """How far back passed starts and ends are looked for; what is older is the sweep's."""
 CLOCK = Actor.loop("clock")
+
+
+# Of a target's state; the rest is large, and nobody's here.
+_NEEDED = (
+    *("target_id", "claim", "claimed_until", "not_before", "failures"),
+    *("swept_at", "checked_at"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +43,18 @@ class Due:
 def due(now: datetime) -> Due:
     """Which targets have a queue to process, are to be swept and are to be probed now."""
     _prepare()
-    rows = list(TargetState.objects.filter(target__enabled=True).order_by("target_id"))
+    rows = list(
+        TargetState.objects.filter(target__enabled=True).order_by("target_id").only(*_NEEDED)
+    )
     free = [row for row in rows if _usable(row, now)]
+    waiting = set(
+        RolloutItem.objects.filter(ready(now))
+        .order_by()
+        .values_list("target_id", flat=True)
+        .distinct()
+    )
     return Due(
-        queues=tuple(row.target_id for row in free if takeable(row.target_id, now).exists()),
+        queues=tuple(row.target_id for row in free if row.target_id in waiting),
         sweeps=tuple(row.target_id for row in free if _sweep_due(row, now)),
         probes=tuple(row.target_id for row in rows if _probe_due(row, now)),
     )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from observability.engines.contracts import FailureKind, Hold, Status
+from observability.engines.contracts import ChangePage, FailureKind, Hold, Status
 from observability.ingest import reading
 from observability.ingest.loop import read_once
 from observability.ingest.reading import Read
 from observability.jobs.models import ArchiveState, Attribution, IngestState, JobEvent, JobRun
 from observability.jobs.services.archive import archived_document
+from tenants.contracts import Unreadable
 from tenants.models import Target
 from tests.observability.jobs.factories import after, make_target
 from tests.observability.jobs.fakes import ScriptedSource, event, history, look
@@ -33,6 +36,32 @@ def test_runs_and_their_events_become_rows(
     state = IngestState.objects.get(target=target)
     assert state.cursor == {"page": 2}
     assert (state.runs_read, state.events_read, state.caught_up) == (2, 2, True)
+
+
+def test_pages_that_only_tell_of_silence_are_stored_now_and_then(
+    source: ScriptedSource, read: Reading, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = source.changes
+
+    def watched(**question: Any) -> Iterator[ChangePage]:
+        return (replace(page, caught_up=True) for page in listed(**question))
+
+    monkeypatch.setattr(source, "changes", watched)
+    source.pages = [[look("a")], [], [], [look("b")], [], []]
+    done = read()
+    assert (done.pages, done.runs, done.caught_up) == (4, 2, True)
+    assert IngestState.objects.get(target=target).cursor == {"page": 5}
+    monkeypatch.setattr(reading, "QUIET_PAGES", 0.0)
+    assert read().pages == 1
+    assert IngestState.objects.get(target=target).cursor == {"page": 6}
+
+
+def test_pages_with_something_that_cannot_be_read_are_stored_each(
+    source: ScriptedSource, read: Reading
+) -> None:
+    source.pages = [[], [], []]
+    source.unreadable = (Unreadable("Job", "acme", "odd", "its status is a list"),)
+    assert read().pages == 3
 
 
 def test_a_closed_run_is_fetched_and_archived(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from observability.usage import charts, sampling
-from observability.usage.models import SLOTS, UsageSamples
+from observability.usage.models import SLOT_SECONDS, SLOTS, UsageSamples
 from quotas.enforcement.models import PlacementState
 from quotas.plans.contracts import Unit
 from tenants.models import Placement, Target, Tenant
@@ -37,6 +38,17 @@ def test_two_runs_in_one_slot_keep_the_largest_value(placed: PlacementState) -> 
     PlacementState.objects.update(limits={"pods": {"used": 2}})
     sampling.sample(now=NOON + timedelta(minutes=5))
     assert UsageSamples.objects.get().values == {"pods": [4]}
+
+
+def test_what_is_no_news_is_not_written(
+    placed: PlacementState, django_assert_num_queries: Any
+) -> None:
+    assert sampling.sample(now=NOON) == 1
+    with django_assert_num_queries(2):
+        assert sampling.sample(now=NOON) == 0
+    later = NOON + timedelta(seconds=SLOT_SECONDS)
+    PlacementState.objects.update(observed_at=later)
+    assert sampling.sample(now=later) == 1
 
 
 def test_slots_in_which_nobody_looked_are_gaps(placed: PlacementState) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -57,3 +57,30 @@ def test_boundaries_name_the_tenants_and_the_last_moment() -> None:
     second = timedelta(seconds=1)
     assert boundaries_between(now - second, now) == {placement.tenant_id: now}
     assert boundaries_between(now, now + second) == {}
+
+
+_NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+_AUTHORED = {"reason": "r", "author": "ann"}
+
+
+@pytest.mark.parametrize(
+    ("model", "values"),
+    [
+        (Lease, {"key": "pods", "value": 1, **_AUTHORED}),
+        (Override, {"key": "pods", "value": 1, **_AUTHORED}),
+        (Suspension, _AUTHORED),
+        (Subscription, {}),
+    ],
+)
+def test_each_kind_of_interval_has_its_start_and_its_end_for_boundaries(
+    model: Any, values: dict[str, Any]
+) -> None:
+    version = make_version({"pods": 10})
+    tenant = make_tenants(make_target(), version, 1)[0].tenant
+    hour, second = timedelta(hours=1), timedelta(seconds=1)
+    more = {"version": version} if model is Subscription else {}
+    model.objects.create(tenant=tenant, starts_at=_NOON, ends_at=_NOON + hour, **values, **more)
+    for at in (_NOON, _NOON + hour):
+        assert boundaries_between(at - second, at) == {tenant.pk: at}
+        assert boundaries_between(at, at + second) == {}
+        assert boundaries_between(at - 2 * second, at - second) == {}
