@@ -33,8 +33,9 @@ from tests.servers import Server, kube_control_plane, temporal_server, valkey
 
 TENANTS: Final = int(os.environ.get("BENCH_REST_TENANTS", "1000"))
 SECONDS: Final = float(os.environ.get("BENCH_REST_SECONDS", "180"))
-WARM: Final = float(os.environ.get("BENCH_REST_WARM", "60"))
-"""Seconds between the last change and the first figure."""
+WARM: Final = float(os.environ.get("BENCH_REST_WARM", "180"))
+"""Seconds between the last change and the first figure: until then whoever was just started
+compares everything, and afterwards only what has changed."""
 ONLY: Final = os.environ.get("BENCH_REST_ONLY", "")
 QUEUE: Final = "shared"
 CPU_PERCENT: Final = 3.0
