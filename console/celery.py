@@ -13,6 +13,7 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from console import deadline, linux
+from console.database import memory
 from console.loops.services import tick_of_task
 from console.publisher import BrokerHangs, publisher
 from console.request import current_request_id
@@ -76,6 +77,7 @@ def enqueue_round(name: str) -> bool:
 @beat_init.connect
 def _prepare(**_: Any) -> None:
     linux.prepare_process()
+    memory.keep_little()
 
 
 def enqueue(name: str, *args: Any, **kwargs: Any) -> bool:

@@ -7,11 +7,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from deploy import ports
 from deploy.demo.stack import probes
 from deploy.demo.stack.part import Part
 from tests.servers import Server
+
+MANAGE: Final = Path(__file__).resolve().parents[2] / "manage.py"
 
 
 @contextmanager
@@ -78,7 +81,7 @@ def ingest(home: Path, **env: str) -> Iterator[Server]:
     log = home / "ingest.log"
     part = Part(
         name="ingest",
-        argv=(sys.executable, "-m", "django", "ingest"),
+        argv=(sys.executable, str(MANAGE), "ingest"),
         env={**os.environ, "LOG_LEVEL": "INFO", **env},
         log=log,
         ready=probes.log_says(log, "ingest.started"),

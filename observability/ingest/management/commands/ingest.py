@@ -9,8 +9,10 @@ from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 
 from console.clients.celery import keeping
+from console.database import memory
 from observability.ingest.loop import Ingest, read_once
 from tenants.models import Target
 
@@ -31,6 +33,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Runs it."""
+        memory.keep_little()
+        connection.close()  # the checks may have opened one
         only: list[str] = options["target"]
         unknown = sorted(set(only) - set(Target.objects.values_list("slug", flat=True)))
         if unknown:
