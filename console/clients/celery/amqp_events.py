@@ -92,7 +92,7 @@ class AmqpEvents:
             if self._stored_tag > self._acknowledged:
                 self._consumer.channel.basic_ack(self._stored_tag, multiple=True)
                 self._acknowledged = self._stored_tag
-            while len(read.events) < most:
+            while not read.is_full(most):
                 left = deadline - time.monotonic()
                 if left <= 0:
                     break
@@ -142,6 +142,7 @@ class AmqpEvents:
         body = message.body
         if not isinstance(body, str | bytes):
             body = bytes(body)
+        self._read.size += len(body)
         events, unreadable = events_of(body, now_us(), str(message.content_type))
         self._read.events += events
         self._read.unreadable += unreadable

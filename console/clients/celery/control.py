@@ -18,7 +18,7 @@ from uuid import uuid4
 import kombu
 
 from console import deadline
-from console.clients.celery.records import TaskOnWorker, TaskType, WorkerStats
+from console.clients.celery.records import LONGEST_HOST, TaskOnWorker, TaskType, WorkerStats
 from console.errors import Refused
 from console.unstructured import mapping, mappings, number, sequence, text, whole
 
@@ -31,6 +31,10 @@ LONGEST: Final = 1000
 """Letters of a name that workers tell."""
 MOST_WORKERS: Final = 10_000
 """Node names of which answers are taken: anybody at the broker may answer."""
+MOST_SHARING: Final = 1_000
+"""Answers of one node name that are taken."""
+MOST_QUEUES: Final = 10_000
+"""Queues of one worker that are taken."""
 _TYPE: Final = re.compile(r"^(?P<name>\S+)(?: \[(?P<info>.*)\])?$")
 _RATE: Final = re.compile(r"rate_limit=(\S+)")
 Replies = dict[str, list[Any]]
@@ -169,10 +173,8 @@ class Control:
         replies: Replies = {}
 
         def take(body: Any, message: Any) -> None:
-            if message.headers.get("ticket", ticket) == ticket and isinstance(body, dict):
-                for host, answer in body.items():
-                    if len(host) <= LONGEST and len(replies) < MOST_WORKERS:
-                        replies.setdefault(host, []).append(answer)
+            if message.headers.get("ticket", ticket) == ticket:
+                _note(replies, body)
 
         untyped: Any = kombu
         channel = self._connection.default_channel
@@ -252,8 +254,18 @@ class Control:
                 self._connection.drain_events(timeout=left)
 
 
+def _note(replies: Replies, body: Any) -> None:
+    """What one worker answered, or more of them."""
+    for host, answer in mapping(body).items():
+        answers = replies.get(host, [])
+        if len(host) > LONGEST_HOST or len(answers) >= MOST_SHARING:
+            continue
+        if answers or len(replies) < MOST_WORKERS:
+            replies.setdefault(host, answers).append(answer)
+
+
 def _names(answer: Any) -> list[str]:
-    names = (text(queue.get("name"), LONGEST) for queue in mappings(answer))
+    names = (text(queue.get("name"), LONGEST) for queue in mappings(answer)[:MOST_QUEUES])
     return [name for name in names if name]
 
 

@@ -7,19 +7,27 @@ neighbours anything. Each is told with what is wrong.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import orjson
 
-from console.clients.celery.json_parts import LONGEST, LOST, elements, members, value_of
-from console.clients.celery.records import CeleryEvent, UnreadableEvent
-from console.unstructured import clean, moment, number
+from console.clients.celery.json_parts import LOST, JsonPart, parts, value_of
+from console.clients.celery.kept_events import MOST_MESSAGE
+from console.clients.celery.records import LONGEST_HOST, CeleryEvent, UnreadableEvent
+from console.unstructured import LARGEST, clean, moment, number
 
 JSON: Final = "application/json"
 PAST: Final = 31 * 86_400.0
 FUTURE: Final = 86_400.0
 """Seconds. By clocks that differ, an event is not told longer after or before it happened."""
+MOST_UNREADABLE: Final = 1_000
+"""What of one message is told one by one; the rest is counted."""
+MOST_PROBLEMS: Final = 10
+"""What is told of one event; the rest is counted."""
+LONGEST_ID: Final = 1000
+"""Letters of a task's id; a longer one is cut, and ends in a hash."""
 _MOST: Final = 2**31 - 1
 _UNITS: Final = (
     (1.0, "seconds"),
@@ -40,51 +48,86 @@ class EventsRead(NamedTuple):
 def events_of(body: bytes | str, heard_us: int, content_type: str = JSON) -> EventsRead:
     """The events of one message, which is one of them or a list. `heard_us` is when it came to us,
     in microseconds since 1970."""
-    read = EventsRead([], [])
+    message = _EventMessage(heard_us)
     if content_type != JSON:
-        problem = f"sent as {content_type[:_SHOWN]}: set event_serializer to json"
-        read.unreadable.append(UnreadableEvent("", "", "", problem))
-        return read
-    try:
-        decoded = orjson.loads(body)
-    except ValueError:
-        _parts(body, heard_us, read)
-        return read
-    for raw in decoded if isinstance(decoded, list) else (decoded,):
-        _take(raw, heard_us, read)
-    return read
-
-
-def _parts(body: bytes | str, heard_us: int, read: EventsRead) -> None:
-    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
-    if len(text) > LONGEST:
-        problem = f"a message of {len(text):,} letters that is no JSON"
-        read.unreadable.append(UnreadableEvent("", "", "", problem))
-        return
-    for element in elements(text):
-        raw: dict[str, Any] = {}
-        problems: list[str] = []
-        for name, value_text in members(element):
-            value, problem = value_of(value_text)
-            if value is not LOST:
-                raw[name] = value
-            if problem:
-                problems.append(f"{name[:_SHOWN]}: {problem}")
-        if isinstance(body, bytes) and "\ufffd" in element and not problems:
-            problems.append("bytes that are not UTF-8")
-        if raw or problems:
-            _take(raw, heard_us, read, problems)
+        message.set_aside(f"sent as {content_type[:_SHOWN]}: set event_serializer to json")
+    else:
+        try:
+            decoded = orjson.loads(body)
+        except ValueError:
+            message.take_parts(body)
         else:
-            read.unreadable.append(UnreadableEvent("", "", "", f"no event: {shown(element)}"))
+            for raw in decoded if isinstance(decoded, list) else (decoded,):
+                message.take(raw, [])
+    return message.read()
 
 
-def _take(raw: Any, heard_us: int, read: EventsRead, problems: list[str] | None = None) -> None:
-    problems = problems if problems is not None else []
-    event = event_of(raw, heard_us, problems)
-    if event is not None:
-        read.events.append(event)
-    if problems:
-        read.unreadable.append(_unreadable(raw, event, "; ".join(problems)))
+class _EventMessage:
+    """What came of one message so far."""
+
+    def __init__(self, heard_us: int) -> None:
+        self._heard_us = heard_us
+        self._events: list[CeleryEvent] = []
+        self._unreadable: list[UnreadableEvent] = []
+        self._more = 0
+
+    def read(self) -> EventsRead:
+        """All of it."""
+        if self._more:
+            problem = f"{self._more:,} more of one message cannot be read"
+            self._unreadable.append(UnreadableEvent("", "", "", problem))
+        return EventsRead(self._events, self._unreadable)
+
+    def take(self, raw: Any, problems: list[str]) -> None:
+        """An element; `problems` are those that are known already."""
+        event = event_of(raw, self._heard_us, problems)
+        if event is not None:
+            self._events.append(event)
+        if problems:
+            self._note(raw, event, problems)
+
+    def set_aside(self, problem: str) -> None:
+        """What is no event."""
+        self._note(None, None, [problem])
+
+    def take_parts(self, body: bytes | str) -> None:
+        """What is not all JSON."""
+        text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+        if len(text) > MOST_MESSAGE:
+            self.set_aside(f"a message of {len(text):,} letters that is no JSON")
+            return
+        for part in parts(text):
+            raw, problems = _fields(part)
+            if isinstance(body, bytes) and "\ufffd" in part.text and not problems:
+                problems.append("bytes that are not UTF-8")
+            if part.members:
+                self.take(raw, problems)
+            else:
+                self._note(None, None, problems or [f"no event: {shown(part.text)}"])
+
+    def _note(self, raw: Any, event: CeleryEvent | None, problems: list[str]) -> None:
+        if len(self._unreadable) >= MOST_UNREADABLE:
+            self._more += 1
+            return
+        more = len(problems) - MOST_PROBLEMS
+        problem = "; ".join(problems[:MOST_PROBLEMS]) + (f"; and {more:,} more" * (more > 0))
+        self._unreadable.append(_unreadable(raw, event, problem))
+
+
+def _fields(part: JsonPart) -> tuple[dict[str, Any], list[str]]:
+    """What can be read of an element that is not all JSON, and what is wrong with the rest."""
+    raw: dict[str, Any] = {}
+    problems = [f"{part.more:,} more members than an event has"] if part.more else []
+    for name, value_text in part.members:
+        value, problem = value_of(value_text)
+        if value is not LOST:
+            raw[name] = value
+        if problem:
+            problems.append(f"{name[:_SHOWN]}: {problem}")
+    problems += (f"no JSON: {shown(text)}" for text in part.lost)
+    if part.is_cut_off:
+        problems.append("cut off: its end is missing")
+    return raw, problems
 
 
 def _unreadable(raw: Any, event: CeleryEvent | None, problem: str) -> UnreadableEvent:
@@ -94,9 +137,9 @@ def _unreadable(raw: Any, event: CeleryEvent | None, problem: str) -> Unreadable
     kind, host = fields.get("type"), fields.get("hostname")
     uuid = fields.get("uuid")
     return UnreadableEvent(
-        uuid if isinstance(uuid, str) else shown(uuid) if uuid is not None else "",
-        host if isinstance(host, str) else "",
-        kind if isinstance(kind, str) else "",
+        uuid[:LONGEST_ID] if isinstance(uuid, str) else shown(uuid) if uuid is not None else "",
+        host[:LONGEST_HOST] if isinstance(host, str) else "",
+        kind[:_SHOWN] if isinstance(kind, str) else "",
         problem,
     )
 
@@ -112,19 +155,25 @@ def event_of(raw: Any, heard_us: int, problems: list[str]) -> CeleryEvent | None
         if named is None:
             return None
         kind, uuid, host = named
+    if len(uuid) > LONGEST_ID or len(host) > LONGEST_HOST:
+        uuid, host = _shortened(uuid, host, problems)
     seconds = raw.get("timestamp")
     if type(seconds) is float and -PAST <= seconds - heard_us / 1_000_000 <= FUTURE:
         us: int = round(seconds * 1_000_000)
         stamp: int | str = us
     else:
         us, stamp = _time(raw, heard_us, problems)
+    _check_values(raw, problems)
+    return CeleryEvent(kind, us, host, uuid, _without(raw) if problems else raw, heard_us, stamp)
+
+
+def _check_values(raw: Mapping[str, Any], problems: list[str]) -> None:
     for name, value in raw.items():
         # Nearly all values are texts where texts are expected: a look at the type is enough.
         if value is None or _PLAIN.get(name) is type(value) or (check := _CHECKS.get(name)) is None:
             continue
         if problem := check(value):
             problems.append(f"{name}: {problem}")
-    return CeleryEvent(kind, us, host, uuid, _without(raw) if problems else raw, heard_us, stamp)
 
 
 def _named(raw: Mapping[str, Any], problems: list[str]) -> tuple[str, str, str] | None:
@@ -151,6 +200,17 @@ def _no_task(uuid: Any) -> str:
     if isinstance(uuid, dict) and uuid.get("__type__") == "uuid":
         return f"uuid: an object, not a text: {shown(uuid)} (send task_id=str(…))"
     return f"uuid: no text: {shown(uuid)}"
+
+
+def _shortened(uuid: str, host: str, problems: list[str]) -> tuple[str, str]:
+    """Names that are too long to be kept for each task and worker. A task stays one of its own."""
+    if len(host) > LONGEST_HOST:
+        problems.append(f"hostname: {len(host):,} letters")
+        host = ""
+    if len(uuid) > LONGEST_ID:
+        digest = hashlib.sha256(uuid.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        uuid = f"{uuid[: LONGEST_ID - 17]}~{digest}"
+    return uuid, host
 
 
 def _without(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,6 +272,13 @@ def _count(value: Any) -> str:
     return f"no count: {shown(value)}"
 
 
+def _progress(value: Any) -> str:
+    """Bytes and rows are counted by the billion."""
+    if type(value) is int and 0 <= value <= LARGEST:
+        return ""
+    return f"no count: {shown(value)}"
+
+
 def _amount(value: Any) -> str:
     as_number = number(value)
     if as_number is not None and as_number >= 0:
@@ -237,7 +304,8 @@ _PLAIN: Final[Mapping[str, type]] = {**dict.fromkeys(_TEXTS, str), **dict.fromke
 _CHECKS: Final[Mapping[str, Callable[[Any], str]]] = {
     **dict.fromkeys(_TEXTS, _text),
     **dict.fromkeys(_FLAGS, _flag),
-    **dict.fromkeys(("retries", "pid", "done", "total", "active"), _count),
+    **dict.fromkeys(("retries", "pid", "active"), _count),
+    **dict.fromkeys(("done", "total"), _progress),
     **dict.fromkeys(("runtime", "freq"), _amount),
     **dict.fromkeys(("eta", "expires"), _at),
     "signum": _signal,

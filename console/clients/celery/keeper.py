@@ -98,6 +98,7 @@ class Keeping(threading.Thread):
         client = channel._create_client()
         bases = channel._get_publish_topics(self._exchange, "")
         listening = client.pubsub()
+        self._flush(client)
         try:
             listening.psubscribe(*(f"{base}/*" for base in bases))
             listening.subscribe(*bases)
@@ -122,10 +123,12 @@ class Keeping(threading.Thread):
             if message is None:
                 if time.monotonic() > deadline:
                     raise Unreachable("the broker did not confirm the subscription in time")
-            elif isinstance(message.get("data"), bytes):
-                self._unwritten.append(message["data"])
-            else:
+            elif not isinstance(data := message.get("data"), bytes):
                 number -= 1
+            elif self._has_room():
+                self._unwritten.append(_bounded(data))
+            else:
+                raise Unreachable("the broker takes no events from us, and too many wait for it")
 
     def _beat(self, books: Books) -> bool:
         """Gives a sign, and tells what nobody heard; False when we are not needed any more."""
@@ -140,19 +143,24 @@ class Keeping(threading.Thread):
 
     def _take(self, listening: Any, client: Any) -> None:
         """Waits a moment for messages and adds what came."""
-        messages, size = self._unwritten, 0
-        message = listening.get_message(timeout=BEAT)
-        while message is not None:
-            data = message.get("data")
-            if isinstance(data, bytes):
-                size += len(data)
-                messages.append(data if len(data) <= MOST_MESSAGE else _too_large(data))
-            if len(messages) >= _TOGETHER or size >= _TOGETHER_BYTES:
-                break
-            message = listening.get_message(timeout=0)
-        if messages:
-            self._add(client, packed(messages))
-            messages.clear()
+        messages, wait = self._unwritten, BEAT
+        while self._has_room() and (message := listening.get_message(timeout=wait)) is not None:
+            wait = 0.0
+            if isinstance(data := message.get("data"), bytes):
+                messages.append(_bounded(data))
+        self._flush(client)
+
+    def _has_room(self) -> bool:
+        """Whether more is to be added together. What cannot be added waits with the broker, which
+        hangs up when that is too much: then it is told as missing."""
+        waiting = self._unwritten
+        return len(waiting) < _TOGETHER and sum(map(len, waiting)) < _TOGETHER_BYTES
+
+    def _flush(self, client: Any) -> None:
+        """Adds what came."""
+        if self._unwritten:
+            self._add(client, packed(self._unwritten))
+            self._unwritten.clear()
 
     def _add(self, client: Any, messages: bytes) -> None:
         """Again until it is there: a broker whose memory is full may have room in a while."""
@@ -184,8 +192,9 @@ class Keeping(threading.Thread):
         return others or not state.epoch or unread > MOST_SECONDS * 1000
 
 
-def _too_large(data: bytes) -> bytes:
-    return json.dumps({"too_large": len(data)}).encode()
+def _bounded(data: bytes) -> bytes:
+    """A message, or what is kept of one that is too large."""
+    return data if len(data) <= MOST_MESSAGE else json.dumps({"too_large": len(data)}).encode()
 
 
 def _spread() -> float:

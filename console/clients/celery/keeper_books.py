@@ -81,9 +81,11 @@ class Books:
         pipe.xrange(self._stream, count=1)
         *_, fields, first = pipe.execute()
         state = State({**fields, "now": now})
-        for keeper, other in state.keepers().items():
-            if now - other.at > GONE_MS:
-                self._client.hdel(self._state, f"keeper:{keeper}")
+        gone = [
+            keeper for keeper, other in state.keepers().items() if abs(now - other.at) > GONE_MS
+        ]
+        if gone:
+            self._client.hdel(self._state, *(f"keeper:{keeper}" for keeper in gone))
         if first:
             self._bound(now, (entry_number(text_of(first[0][0])) or (now, 0))[0])
         return state

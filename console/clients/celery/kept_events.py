@@ -31,6 +31,8 @@ FORGOTTEN: Final = 86_400
 BEGINNING: Final = "0-0"
 MOST_MESSAGE: Final = 8 * 1024 * 1024
 """Bytes of a message; larger ones are said to have come, and not kept."""
+MOST_READ: Final = 4 * MOST_MESSAGE
+"""Bytes of messages after which a batch is closed, however few events they are."""
 _WORTH: Final = 2048
 _PLAIN: Final = b"p"
 _COMPRESSED: Final = b"z"

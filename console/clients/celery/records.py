@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+from console.clients.celery.kept_events import MOST_READ
+
+LONGEST_HOST: Final = 255
+"""Letters of a node name; a longer one is nobody's."""
 
 
 class CeleryEvent(NamedTuple):
@@ -54,6 +59,12 @@ class MessagesRead:
     position: str
     at_us: int = 0
     caught_up: bool = True
+    size: int = 0
+    """Bytes of the messages, each as it came."""
+
+    def is_full(self, most: int) -> bool:
+        """Whether it has so many events, or takes as much memory as a batch may."""
+        return len(self.events) >= most or self.size >= MOST_READ
 
 
 @dataclass(frozen=True, slots=True)

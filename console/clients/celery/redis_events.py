@@ -99,16 +99,18 @@ class RedisEvents:
         read = MessagesRead([], [], [], str(self._at))
         with self._broker.errors():
             self._maintain(read)
-            while len(read.events) < most:
+            while not read.is_full(most):
                 wait = deadline - time.monotonic()
                 if wait <= 0:
                     break
                 entries = self._entries(min(wait, _PAUSE) if read.events else wait)
                 for entry, fields in entries:
                     self._take(text_of(entry), fields, read)
+                    if read.is_full(most):
+                        break
                 if not entries and read.events:
                     break  # a pause: what came is told now
-                read.caught_up = len(entries) < _ENTRIES
+                read.caught_up = len(entries) < _ENTRIES and not read.is_full(most)
         read.position = str(self._at)
         read.at_us = now_us() if read.caught_up else self._last_us
         return read
@@ -141,6 +143,7 @@ class RedisEvents:
         self._last_us = max(self._last_us, heard_us)
         read.outages += _gap(fields.get(b"gap", b""))
         for message in unpacked(fields.get(b"messages", b"")):
+            read.size += len(message)
             if self._is_new(message):
                 events, unreadable = _events(message, heard_us)
                 read.events += events

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from console.clients.celery.control import Control
+from console.clients.celery.control import (
+    MOST_QUEUES,
+    MOST_SHARING,
+    MOST_WORKERS,
+    Control,
+    Replies,
+    _note,
+)
 from console.clients.celery.records import TaskOnWorker, TaskType, WorkerStats
 from tests.mutations import mutants
 
@@ -80,3 +87,21 @@ def test_no_answer_harms_another(command: str) -> None:
 def test_a_process_id_that_is_no_number_is_no_worker(pid: Any) -> None:
     stats = Scripted(stats=[{**STATS, "pid": pid}]).stats()
     assert bool(stats) == (pid in ("7", 7))
+
+
+def test_answers_that_anybody_may_send_are_bounded_and_do_not_push_out_others() -> None:
+    replies: Replies = {}
+    _note(replies, {"w@test": "first"})
+    for count in range(MOST_WORKERS + 10):
+        _note(replies, {f"invented-{count}": [], "w@test": count, "x" * 5000: []})
+    assert len(replies) == MOST_WORKERS
+    assert replies["w@test"][0] == "first"
+    assert len(replies["w@test"]) == MOST_SHARING
+    stranger: list[Any] = [None, [], "w@test", 7]
+    for strange in stranger:
+        _note(replies, strange)
+
+
+def test_of_a_worker_only_so_many_queues_are_taken() -> None:
+    many = [{"name": f"q{count}"} for count in range(MOST_QUEUES + 10)]
+    assert len(Scripted(active_queues=[many]).active_queues()["w@test"]) == MOST_QUEUES

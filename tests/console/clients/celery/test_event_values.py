@@ -4,14 +4,16 @@ neighbours anything."""
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.clients.celery.event_values import events_of
-from console.clients.celery.json_parts import elements, members
+from console.clients.celery.event_values import MOST_UNREADABLE, events_of
+from console.clients.celery.json_parts import parts
+from console.clients.celery.kept_events import MOST_MESSAGE
 from tests.observability.engines.celery.played import bodies
 
 T0 = 1_795_000_000.0
@@ -181,8 +183,145 @@ def test_another_serializer_is_told_with_what_to_set(kind: str) -> None:
     assert "event_serializer" in unreadable.problem
 
 
-def test_a_huge_message_that_is_no_json_is_not_taken_apart() -> None:
-    assert problems(b"[" * 3_000_000) == ["a message of 3,000,000 letters that is no JSON"]
+def test_a_message_that_is_no_json_is_taken_apart_up_to_the_size_that_is_kept() -> None:
+    raw = b"[" + b" " * MOST_MESSAGE
+    assert problems(raw) == [f"a message of {len(raw):,} letters that is no JSON"]
+
+
+# -- lists that are not all JSON -------------------------------------------------------------------
+
+
+def healthy(uuid: str) -> str:
+    """An event as Celery writes it: who sent it first, what it is last."""
+    event = {"hostname": "w1@test", "utcoffset": 0, "pid": 7, "clock": 5, "uuid": uuid}
+    return json.dumps({**event, "timestamp": T0, "type": "task-started"})
+
+
+A, C = healthy("a"), healthy("c")
+DAMAGED = [
+    ("a stray bracket", f"[{A},}}{{,{C}]", ["a", "c"], "}{,"),
+    ("a bracket too many", f"[{A},{{{C}]", ["a", "c"], "{"),
+    ("a list that ends twice", f'[{A}],"x":5]}} {C}', ["a", "c"], "5]}"),
+    ("no closing bracket", f"[{A[:-1]},{C}]", ["a", "c"], ""),
+    ("one cut off by the next", f"[{A[:30]}{C}]", ["c"], "type: missing"),
+    ("words before it", f"garbage {A},{C}", ["a", "c"], "no event: garbage"),
+    ("words between", f"[{A},nonsense,{C}]", ["a", "c"], "no event: nonsense"),
+    ("cut off behind a comma", f"[{A},{C},", ["a", "c"], "cut off"),
+    ("a quote in a value", 'quote " here', ["a", "b", "c"], "bad: no JSON"),
+    ("a quote at its end", 'quote"', ["a", "b", "c"], "bad: no JSON"),
+    ("a quote at its beginning", '"quote', ["a", "b", "c"], "bad: no JSON"),
+    ("two quotes", 'a "quote" here', ["a", "b", "c"], "bad: no JSON"),
+    ("a backslash at its end", "C:\\", ["a", "b", "c"], "bad: no JSON"),
+    ("JSON in it", '{"a":1,"b":2}', ["a", "b", "c"], "bad: no JSON"),
+    ("an object of the name of an event in it", '{"type":1,"b":2}', ["a", "c"], "bad: no JSON"),
+]
+
+
+def with_damage(damage: str) -> str:
+    """A list with one bad value in the middle, or what a case gives whole."""
+    if "task-started" in damage:
+        return damage
+    bad = f'"hostname":"w","bad":"{damage}","uuid":"b","timestamp":{T0},"type":"task-started"'
+    return f"[{A},{{{bad}}},{C}]"
+
+
+@pytest.mark.parametrize(
+    ("damage", "uuids", "problem"),
+    [case[1:] for case in DAMAGED],
+    ids=[case[0] for case in DAMAGED],
+)
+def test_damage_costs_what_is_damaged_and_is_told(
+    damage: str, uuids: list[str], problem: str
+) -> None:
+    events, unreadable = events_of(with_damage(damage).encode(), HEARD_US)
+    assert [event.uuid for event in events] == uuids
+    assert problem in "; ".join(event.problem for event in unreadable)
+    assert len(unreadable) < 5
+
+
+@pytest.mark.parametrize("between", ["", " ", "\n", "\r\n", ","])
+def test_several_documents_in_one_message_are_all_read(between: str) -> None:
+    for raw in (f"{A}{between}{C}", f"[{A}]{between}[{C}]", f"\ufeff{A}{between}{C}"):
+        events, unreadable = events_of(raw.encode(), HEARD_US)
+        assert ([event.uuid for event in events], unreadable) == (["a", "c"], [])
+
+
+def test_a_lost_quote_or_bracket_anywhere_costs_no_other_event() -> None:
+    """Every sign of the middle one of three events is left out, or doubled, in turn."""
+    middle = healthy("b")
+    for place, sign in enumerate(middle):
+        if sign in '{}[]":,':
+            for instead in ("", sign * 2):
+                raw = f"[{A},{middle[:place]}{instead}{middle[place + 1 :]},{C}]"
+                events, unreadable = events_of(raw.encode(), HEARD_US)
+                uuids = [event.uuid for event in events]
+                assert uuids[:1] + uuids[-1:] == ["a", "c"], raw
+                assert uuids[1:-1] == ["b"] or unreadable, raw
+
+
+def test_of_a_large_list_one_value_costs_nothing_but_itself() -> None:
+    many = [started(f"u{number}", text="x" * 150) for number in range(10_000)]
+    raw = body(*many, started("bad", loss=float("nan")), started("last"))
+    assert 2_100_000 < len(raw) < MOST_MESSAGE
+    events, unreadable = events_of(raw, HEARD_US)
+    assert len(events) == 10_002
+    assert [(event.uuid, event.problem) for event in unreadable] == [
+        ("bad", "loss: NaN is no JSON")
+    ]
+
+
+@pytest.mark.parametrize(
+    "part", ["[", "[,", "1,", '{"a":', '",', '{"type":"', '"a":"b" c,', '\\"', '{"a":1 ', ', "a'],
+)  # fmt: skip
+def test_twice_the_text_takes_twice_the_steps(part: str) -> None:
+    def steps(text: str) -> int:
+        """Lines of our own that run: the same on every machine."""
+        count = 0
+
+        def trace(frame: Any, event: str, _: object) -> Any:
+            nonlocal count
+            count += event == "line"
+            return trace if frame.f_code.co_filename.endswith("json_parts.py") else None
+
+        sys.settrace(trace)
+        try:
+            read = list(parts(text))
+        finally:
+            sys.settrace(None)
+        assert sum(len(each.text) for each in read) <= len(text)
+        return count
+
+    once, twice = steps("{" + part * 1000), steps("{" + part * 2000)
+    assert twice <= 2 * once + 50
+
+
+def test_what_is_told_of_one_message_is_bounded_and_the_rest_counted() -> None:
+    for raw in (f"[{'1,' * 5000}{A}]", f"[{'1,' * 5000}{A},NaN]"):
+        events, unreadable = events_of(raw.encode(), HEARD_US)
+        assert [event.uuid for event in events] == ["a"]
+        assert len(unreadable) == MOST_UNREADABLE + 1
+        assert unreadable[-1].problem.endswith("more of one message cannot be read")
+    members = ",".join(f'"k{number}":NaN' for number in range(5000))
+    (problem,) = problems(f"{{{A[1:-1]},{members}}}".encode())
+    assert problem.startswith("4,007 more members than an event has; k0: NaN is no JSON; k1:")
+    assert problem.endswith("; and 984 more")
+
+
+@pytest.mark.parametrize("number", [2**31, 3_000_000_000, 2**53 + 1, 2**63 - 1])
+def test_a_checkpoint_counts_bytes_by_the_billion(number: int) -> None:
+    events, unreadable = events_of(body(started(done=number, total=number)), HEARD_US)
+    assert (events[0].fields["done"], events[0].fields["total"]) == (number, number)
+    assert unreadable == []
+
+
+def test_names_by_which_tasks_and_workers_are_remembered_are_bounded() -> None:
+    raw = body(started("u" * 5000), started("u" * 5001), started("u3", hostname="w" * 5000))
+    events, unreadable = events_of(raw, HEARD_US)
+    first, second, third = (event.uuid for event in events)
+    assert len({first, second}) == 2
+    assert {len(first), len(second)} == {1000}
+    assert (third, events[2].hostname) == ("u3", "")
+    assert [event.problem for event in unreadable] == ["hostname: 5,000 letters"]
 
 
 @given(st.binary(max_size=200))
@@ -202,5 +341,7 @@ _json = st.recursive(
 def test_json_that_is_whole_is_taken_apart_as_it_was_put_together(
     array: list[Any], table: dict[str, Any]
 ) -> None:
-    assert [json.loads(part) for part in elements(json.dumps(array))] == array
-    assert {name: json.loads(part) for name, part in members(json.dumps(table))} == table
+    assert [json.loads(part.text) for part in parts(json.dumps(array))] == array
+    (part,) = parts(json.dumps(table))
+    assert {name: json.loads(text) for name, text in part.members} == table
+    assert not part.lost

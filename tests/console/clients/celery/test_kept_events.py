@@ -5,120 +5,29 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from typing import Any
-from uuid import uuid4
 
 import pytest
-import redis
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.clients import pool
 from console.clients.celery import keeper_books, keeping, redis_events
 from console.clients.celery.client import CeleryClient
-from console.clients.celery.events import EventStream
 from console.clients.celery.keeper_books import Books
 from console.clients.celery.kept_events import (
     FORGOTTEN,
     MOST_BYTES,
     MOST_MESSAGE,
     MOST_SECONDS,
-    PREFIX,
-    KeeperSign,
-    State,
     packed,
     position_of,
     state_key,
     unpacked,
 )
-from console.clients.celery.records import EventBatch
+from tests.console.clients.celery.stream_reader import Reader, keepers, raw
 from tests.observability.engines.celery.played import publish
-from tests.servers import ValkeyServer
 from tests.servers import valkey as own_valkey
-from tests.waiting import PATIENCE, until
-
-
-@pytest.fixture(scope="module")
-def broker() -> Iterator[ValkeyServer]:
-    """A Valkey that these tests may stop."""
-    with own_valkey() as server:
-        yield server
-        pool.close_all()
-
-
-@pytest.fixture
-def url(broker: ValkeyServer) -> str:
-    """Of its second database."""
-    return broker.url.removesuffix("/0") + "/1"
-
-
-@pytest.fixture
-def queue() -> Iterator[str]:
-    """What is kept under a name of the test's own."""
-    name = f"{PREFIX}{uuid4().hex}"
-    yield name
-    keeping.drop(name)
-
-
-class Reader:
-    """Reads, stores, and can be killed."""
-
-    def __init__(self, url: str, queue: str) -> None:
-        self.url, self.queue = url, queue
-        self.stream: EventStream = CeleryClient(url).events()
-        self.ids: list[str] = []
-        self.batches: list[EventBatch] = []
-        self.position, self.at_us = "", 0
-
-    def read(self, enough: Callable[[], object] = lambda: True) -> None:
-        """Batches until it is enough; all are stored."""
-        deadline = time.monotonic() + PATIENCE
-        batches = self.stream.batches(
-            queue=self.queue,
-            position=self.position,
-            at_us=self.at_us,
-            within=0.2,  # clock: then on
-        )
-        with closing(batches):
-            for batch in batches:
-                self.batches.append(batch)
-                self.ids += [event.uuid for event in batch.events if event.uuid]
-                self.position, self.at_us = batch.position, batch.at_us
-                self.stream.stored(batch.position)
-                if batch.caught_up and enough():
-                    return
-                assert time.monotonic() < deadline, "it did not come"
-
-    def killed(self) -> None:
-        """As when the process ends, with its connection."""
-        self.stream.close()
-        self.stream = CeleryClient(self.url).events()
-
-    @property
-    def causes(self) -> list[str]:
-        """What is said to be missing."""
-        return [outage.cause for batch in self.batches for outage in batch.outages]
-
-
-@pytest.fixture
-def reader(url: str, queue: str) -> Reader:
-    """One that has begun."""
-    begun = Reader(url, queue)
-    begun.read()
-    return begun
-
-
-def raw(url: str) -> Any:
-    """The broker, past everything."""
-    return redis.Redis.from_url(url)
-
-
-def keepers(queue: str, url: str) -> dict[str, KeeperSign]:
-    """What its keepers last said."""
-    return State(raw(url).hgetall(state_key(queue))).keepers()
+from tests.waiting import until
 
 
 def forget_keeper() -> None:
