@@ -89,7 +89,8 @@ class Clocks:
         self._ages.move_to_end(machine)
         known.append((heard_us, age_us))
         while len(self._ages) > MOST_MACHINES:
-            self._ages.popitem(last=False)
+            forgotten, _ = self._ages.popitem(last=False)
+            self._off.pop(forgotten, None)
         if len(known) < LEAST or known[-1][0] - known[0][0] < SPAN:
             return
         ages = sorted(age for _, age in known)

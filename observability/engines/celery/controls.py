@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from console.errors import Refused, Unreachable
 from console.pages.plural import plural
@@ -12,6 +13,9 @@ from observability.engines.contracts import PARENT_HEADER, TENANT_HEADER, Engine
 from observability.engines.verbs import ActionRequest, Answer, Availability, RunFacts, by_status
 from tenants.adapters.celery import client_for
 from tenants.contracts import TargetRef
+
+MOST_NAMED: Final = 100
+"""Workers whose names are kept with an action; anybody may answer."""
 
 
 class CeleryControls:
@@ -39,7 +43,7 @@ class CeleryControls:
         replies = "; ".join(f"{worker}: {text or 'ok'}" for worker, text in sorted(answers.items()))
         return Answer(
             f"{plural(len(answers), 'worker')} took it. {replies}"[:1000],
-            {"workers": sorted(answers)},
+            {"workers": sorted(answers)[:MOST_NAMED]},
         )
 
 

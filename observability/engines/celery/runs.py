@@ -11,11 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from console.chunks import chunks
+from console.clients.celery.control import MOST_WORKERS
 from console.clients.celery.records import CeleryEvent
 from console.unstructured import whole
 from observability.engines.celery.events import earlier_name_event, moment, row_of
 from observability.engines.celery.facts import TaskFacts, hold_of, learn, situation
 from observability.engines.celery.failures import root_message
+from observability.engines.celery.names import LONGEST_NAME, TaskNames
 from observability.engines.celery.revisions import (
     ENDED,
     GIVEN_UP,
@@ -62,10 +64,10 @@ class Fold:
     def __init__(self, location: str, *, remembered: int = REMEMBERED) -> None:
         """`location` is where all runs of the target live."""
         self.location = location
-        self.queues: dict[str, str] = {}
+        self.queues: OrderedDict[str, str] = OrderedDict()
         self._revisions: OrderedDict[str, Revision] = OrderedDict()
         self._begun: OrderedDict[str, int] = OrderedDict()
-        self._names: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+        self._names: OrderedDict[str, TaskNames] = OrderedDict()
         self._remembered = remembered
 
     def runs(self, events: Iterable[CeleryEvent], known: KnownRuns) -> list[RunSnapshot]:
@@ -109,7 +111,15 @@ class Fold:
         for chunk in chunks(sorted(renamed), 500):
             for (uuid, _), name in known.types([(uuid, "") for uuid in chunk]).items():
                 if name:
-                    self._keep(self._names, uuid, (name,))
+                    self._keep(self._names, uuid, TaskNames((name,), name))
+
+    def learn_queue(self, host: str, queue: str) -> None:
+        """The only queue that a worker consumes; empty where it is not one."""
+        self.queues.pop(host, None)
+        if queue:
+            self.queues[host] = queue
+        while len(self.queues) > MOST_WORKERS:
+            self.queues.popitem(last=False)
 
     def adopt(self, run: RunRef) -> int:
         """Remembers how far a run of our rows is; the time of that in microseconds."""
@@ -163,7 +173,8 @@ class Fold:
         facts = by_task.get(event.uuid)
         if facts is None:
             facts = by_task[event.uuid] = TaskFacts(revision, status, event.us)
-            facts.name = self._names.get(event.uuid, ("",))[-1]
+            names = self._names.get(event.uuid)
+            facts.name = "" if names is None else names.now
         if late(revision) >= late(facts.revision):
             facts.revision, facts.status = revision, status
             facts.closed_us = event.us if phase == ENDED else None
@@ -196,18 +207,20 @@ class Fold:
 
     def _name(self, facts: TaskFacts, event: CeleryEvent) -> None:
         """A task may be replaced by another one that goes on under its id."""
-        name = event.fields.get("name")
+        name = (event.fields.get("name") or "")[:LONGEST_NAME]
         if not name or name == facts.name:
             return
-        names = self._names.get(event.uuid, ())
-        if names and name not in names:
-            facts.rows.append(earlier_name_event(event, names[-1], name))
-        if name not in names:
-            names = (*names, name)
+        before = self._names.get(event.uuid)
+        if before is None:
+            names = TaskNames((name,), name)
+        else:
+            names = before.renamed(name)
+            if name not in before.first and not before.is_full:
+                facts.rows.append(earlier_name_event(event, before.now, name))
         self._keep(self._names, event.uuid, names)
         facts.name = name
-        if len(names) > 1:
-            facts.attributes[EARLIER_TYPES] = ", ".join(one for one in names if one != name)
+        if earlier := names.earlier:
+            facts.attributes[EARLIER_TYPES] = earlier
 
     def _run(self, uuid: str, facts: TaskFacts) -> RunSnapshot:
         created_us = min(facts.created_us, facts.began_us or facts.created_us)

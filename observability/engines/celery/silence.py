@@ -15,13 +15,12 @@ from typing import Final
 
 from console.clients.celery.records import TaskOnWorker
 from observability.engines.celery.events import moment
+from observability.engines.celery.held_tasks import HeldTask, SentTask
 from observability.engines.celery.revisions import SENT, WITH_WORKER, format_revision
 from observability.engines.celery.runs import Fold
 from observability.engines.celery.workers import (
     MISSED_AFTER,
     SECOND,
-    HeldTask,
-    SentTask,
     Twice,
     Worker,
     WorkerRegistry,
@@ -81,7 +80,7 @@ class Silences:
                     yield self._here(uuid, host, worker, there[uuid], now_us)
             elif task.runs and self._is_over(task, now_us):
                 known = self.registry.runs_elsewhere(uuid, host) or self.fold.has_ended(uuid)
-                del worker.tasks[uuid]
+                self.registry.release(host, uuid)
                 if not known:
                     yield self._over(uuid, host, worker, task, now_us)
 
@@ -136,8 +135,8 @@ class Silences:
             worker.said_silent = True
             for uuid in worker.tasks:
                 yield self._silent(uuid, host, worker, now_us)
-        for uuid, sent in self.registry.sent_to(worker, now_us - worker.silent_after):
-            sent.is_noted = True
+        for uuid, sent in list(self.registry.sent_to(worker, now_us - worker.silent_after)):
+            self.registry.sent.remove(uuid)
             yield self._perhaps_taken(uuid, sent, host, worker, now_us)
 
     def _lost(self, host: str, worker: Worker, now_us: int) -> Iterator[RunSnapshot]:
@@ -147,7 +146,7 @@ class Silences:
             known = self.registry.runs_elsewhere(uuid, host) or self.fold.has_ended(uuid)
             if task.runs and not known:
                 yield self._ended(uuid, host, task, Status.LOST, text, worker.heard_us, now_us)
-        worker.tasks.clear()
+            self.registry.release(host, uuid)
 
     def _silent(self, uuid: str, host: str, worker: Worker, now_us: int) -> RunSnapshot:
         since = moment(worker.heard_us)

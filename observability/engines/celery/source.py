@@ -17,7 +17,7 @@ from uuid import uuid4
 import structlog
 
 from console.clients.celery.client import CeleryClient
-from console.clients.celery.control import Control
+from console.clients.celery.control import MOST_WORKERS, Control
 from console.clients.celery.kept_events import PREFIX
 from console.clients.celery.records import EventBatch, Outage, UnreadableEvent
 from console.errors import ExternalError, NotFound
@@ -27,7 +27,7 @@ from observability.engines.celery.events import moment
 from observability.engines.celery.gaps import gap_notes, pages
 from observability.engines.celery.runs import Fold
 from observability.engines.celery.silence import Silences
-from observability.engines.celery.workers import WorkerRegistry
+from observability.engines.celery.workers import MOST_HELD, WorkerRegistry
 from observability.engines.contracts import (
     ChangePage,
     Engine,
@@ -114,6 +114,8 @@ class _Memory:
     silences: Silences
     clocks: Clocks
     began: bool = False
+    forgotten: int = 0
+    """Of workers, how many it was told of."""
 
     @classmethod
     def of(cls, target: TargetRef, cursor: Mapping[str, Any]) -> _Memory:
@@ -201,14 +203,31 @@ class _Reading:
     def _unreadable(self, events: Sequence[UnreadableEvent]) -> list[Unreadable]:
         fold = self.memory.fold
         return [
-            Unreadable(
-                kind="task event",
-                location=fold.queues.get(event.hostname) or fold.location,
-                name=event.uuid or event.hostname,
-                problem=f"{event.type}: {event.problem}" if event.type else event.problem,
-            )
-            for event in events
+            *self._forgotten(),
+            *(
+                Unreadable(
+                    kind="task event",
+                    location=fold.queues.get(event.hostname) or fold.location,
+                    name=event.uuid or event.hostname,
+                    problem=f"{event.type}: {event.problem}" if event.type else event.problem,
+                )
+                for event in events
+            ),
         ]
+
+    def _forgotten(self) -> Iterator[Unreadable]:
+        """Says that there are more workers than are watched."""
+        number = self.memory.workers.forgotten
+        if number != self.memory.forgotten:
+            self.memory.forgotten = number
+            yield Unreadable(
+                kind="worker",
+                location=self.memory.fold.location,
+                name="",
+                problem=f"{number:,} node names were forgotten, those heard of longest ago first:"
+                f" no more than {MOST_WORKERS:,} workers with {MOST_HELD:,} tasks are watched for"
+                " silence",
+            )
 
     # -- what did not -------------------------------------------------------------------------
 
@@ -265,10 +284,7 @@ class _Reading:
             stats = control.stats(to=sorted(queues_by_host))
             self.memory.workers.learn(queues_by_host, stats, now_us)
             for host, queues in queues_by_host.items():
-                if len(queues) == 1:
-                    self.memory.fold.queues[host] = queues[0]
-                else:
-                    self.memory.fold.queues.pop(host, None)
+                self.memory.fold.learn_queue(host, queues[0] if len(queues) == 1 else "")
             return list(queues_by_host)
 
         return self._asked(ask) or []

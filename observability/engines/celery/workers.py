@@ -1,5 +1,5 @@
 """Which workers are there, what each has, and of whom nothing was heard for so long that they are
-to be asked. What follows from their answers is in silence.py. Pure but for its memory.
+to be asked. What follows from their answers is in silence.py. Pure but for bounded memory.
 
 Silence is not death. A worker may send no heartbeats, and one that runs its tasks in its own thread
 (a solo pool) neither sends nor answers anything while it is busy.
@@ -8,13 +8,22 @@ Silence is not death. A worker may send no heartbeats, and one that runs its tas
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from console.backoff import backoff
+from console.clients.celery.control import MOST_WORKERS
 from console.clients.celery.records import CeleryEvent, EventBatch, WorkerStats
 from console.unstructured import number, whole
+from observability.engines.celery.held_tasks import (
+    LONGEST_QUEUE,
+    MOST_HOLDERS,
+    HeldTask,
+    Holders,
+    SentTask,
+    SentTasks,
+)
 from observability.engines.contracts import OPEN, RunRef, Status
 
 SECOND: Final = 1_000_000
@@ -32,8 +41,11 @@ FORGOTTEN_AFTER: Final = 600 * SECOND
 ASKED_AFTER: Final = 1 * SECOND
 MOST_ASKED: Final = 5
 MOST_TASKS: Final = 10_000
+"""Tasks of one worker that are watched, and of all of them together:"""
+MOST_HELD: Final = 100_000
 MOST_AT_ONCE: Final = 50
-"""Workers that are asked together."""
+"""Workers that are asked for their tasks together, and for their queues:"""
+MOST_NEW: Final = 500
 INDEPENDENT: Final = frozenset({"prefork", "thread", "threads"})
 """Pools beside which a worker goes on sending heartbeats and answering."""
 _ENDS: Final = frozenset(
@@ -42,30 +54,6 @@ _ENDS: Final = frozenset(
         "task-cancelled",
     }
 )  # fmt: skip
-
-
-@dataclass(slots=True)
-class HeldTask:
-    """A task that a worker has: since when by the sender's clock, whether it runs, when its worker
-    is to be asked for it, and how often it was not there."""
-
-    told_us: int
-    heard_us: int
-    runs: bool
-    due_us: int
-    questions: int = 0
-    missed: int = 0
-    missed_us: int = 0
-
-
-@dataclass(slots=True)
-class SentTask:
-    """A task of which no worker has said that it took it up."""
-
-    queue: str
-    told_us: int
-    heard_us: int
-    is_noted: bool = False
 
 
 @dataclass(slots=True)
@@ -109,14 +97,18 @@ class Twice:
 
 
 class WorkerRegistry:
-    """The workers of one broker, as their events tell."""
+    """The workers of one broker, as their events tell; those who were heard of last, as anybody may
+    send events with node names that he invents."""
 
     def __init__(self) -> None:
         """Nobody is known yet."""
-        self.workers: dict[str, Worker] = {}
+        self.workers: OrderedDict[str, Worker] = OrderedDict()
+        self.sent = SentTasks()
+        self.forgotten = 0
+        """How many were forgotten as there were too many."""
         self._to_ask: dict[str, tuple[int, int]] = {}
         self._twice: list[Twice] = []
-        self._sent: OrderedDict[str, SentTask] = OrderedDict()
+        self._holders = Holders()
 
     # -- what is heard ------------------------------------------------------------------------
 
@@ -127,15 +119,15 @@ class WorkerRegistry:
             if event.type == "task-sent":
                 self._note_sent(event, heard_us)
             elif event.hostname:
-                self._sent.pop(event.uuid, None)
+                self.sent.remove(event.uuid)
                 self._note(event, heard_us)
 
     def adopt(self, run: RunRef, told_us: int, now_us: int) -> None:
         """Takes up a run of which an earlier reader had heard, last at `told_us`."""
         if run.worker and run.status in OPEN:
-            worker = self.workers.setdefault(run.worker, Worker(now_us))
+            worker = self._worker(run.worker, now_us)
             runs = run.status is Status.RUNNING
-            self._hold(worker, run.external_id, HeldTask(told_us, now_us, runs, now_us))
+            self._hold(run.worker, worker, run.external_id, HeldTask(told_us, now_us, runs, now_us))
 
     def unheard(self, until_us: int) -> None:
         """Until then nobody could be heard."""
@@ -147,33 +139,51 @@ class WorkerRegistry:
     ) -> None:
         """What workers say of themselves: the queues that they consume, and their pools."""
         for host, of_host in queues.items():
-            self.workers.setdefault(host, Worker(now_us)).queues = of_host
+            self._worker(host, now_us).queues = of_host
         for host, of_worker in stats.items():
-            self.workers.setdefault(host, Worker(now_us)).pool = of_worker.pool
+            self._worker(host, now_us).pool = of_worker.pool
 
-    def sent_to(self, worker: Worker, before_us: int) -> list[tuple[str, SentTask]]:
+    def release(self, host: str, uuid: str) -> None:
+        """A worker does not have a task any more."""
+        self._holders.remove(uuid, host)
+        if (worker := self.workers.get(host)) is not None:
+            worker.tasks.pop(uuid, None)
+
+    def sent_to(self, worker: Worker, before_us: int) -> Iterator[tuple[str, SentTask]]:
         """Tasks that wait in the queues of a worker since before then, as far as anybody said, and
         of which that was not told yet."""
-        return [
-            (uuid, task)
-            for uuid, task in self._sent.items()
-            if task.queue in worker.queues and task.heard_us < before_us and not task.is_noted
-        ]
+        return self.sent.waiting(worker.queues, before_us)
+
+    def _worker(self, host: str, now_us: int) -> Worker:
+        """A worker of whom something is heard now."""
+        worker = self.workers.get(host)
+        if worker is None:
+            while len(self.workers) >= MOST_WORKERS:
+                self._forget_oldest()
+            worker = self.workers[host] = Worker(now_us)
+        self.workers.move_to_end(host)
+        return worker
+
+    def _forget_oldest(self) -> None:
+        self._forget(next(iter(self.workers)))
+        self.forgotten += 1
+
+    def _forget(self, host: str) -> None:
+        for uuid in self.workers.pop(host).tasks:
+            self._holders.remove(uuid, host)
+        self._to_ask.pop(host, None)
 
     def _note_sent(self, event: CeleryEvent, heard_us: int) -> None:
         queue = event.fields.get("queue") or event.fields.get("routing_key")
-        if queue and not any(event.uuid in worker.tasks for worker in self.workers.values()):
-            self._sent[event.uuid] = SentTask(queue, event.us, heard_us)
-            if len(self._sent) > MOST_TASKS:
-                self._sent.popitem(last=False)
+        if queue and not self._holders.of(event.uuid):
+            self.sent.add(event.uuid, SentTask(queue[:LONGEST_QUEUE], event.us, heard_us))
 
     def _note(self, event: CeleryEvent, heard_us: int) -> None:
         host = event.hostname
-        worker = self.workers.get(host)
-        if worker is None or event.type == "worker-online":
+        is_new = host not in self.workers
+        worker = self._worker(host, heard_us)
+        if is_new or event.type == "worker-online":
             self._to_ask[host] = (heard_us + ASKED_AFTER, 0)
-        if worker is None:
-            worker = self.workers[host] = Worker(heard_us)
         worker.heard_us = max(worker.heard_us, heard_us)
         worker.gone = event.type == "worker-offline"
         worker.unanswered = worker.ask_at_us = 0
@@ -183,7 +193,7 @@ class WorkerRegistry:
             worker.frequency = min(number(event.fields.get("freq")) or 2.0, SLOWEST)
             worker.running = whole(event.fields.get("active"))
         elif event.type in _ENDS:
-            worker.tasks.pop(event.uuid, None)
+            self.release(host, event.uuid)
         elif event.uuid:
             self._note_task(worker, event, heard_us)
 
@@ -196,20 +206,33 @@ class WorkerRegistry:
         task = HeldTask(event.us, heard_us, runs, heard_us + IDLE_AFTER)
         if held is not None and not started:
             task.told_us = held.told_us
-        self._hold(worker, event.uuid, task)
+        self._hold(event.hostname, worker, event.uuid, task)
 
-    def _hold(self, worker: Worker, uuid: str, task: HeldTask) -> None:
-        if uuid in worker.tasks or len(worker.tasks) < MOST_TASKS:
-            worker.tasks[uuid] = task
+    def _hold(self, host: str, worker: Worker, uuid: str, task: HeldTask) -> None:
+        """`worker` is the one that was heard of last."""
+        if uuid not in worker.tasks:
+            while self._holders.number >= MOST_HELD and len(self.workers) > 1:
+                self._forget_oldest()
+            if len(worker.tasks) >= MOST_TASKS or self._holders.number >= MOST_HELD:
+                return
+            holders = self._holders.of(uuid)
+            if len(holders) >= MOST_HOLDERS:
+                self.release(holders[0], uuid)
+            self._holders.add(uuid, host)
+        worker.tasks[uuid] = task
 
     def _check_elsewhere(self, event: CeleryEvent, heard_us: int) -> None:
-        for host, worker in self.workers.items():
-            held = worker.tasks.get(event.uuid)
-            restarted = host == event.hostname and held and worker.online_us > held.heard_us
-            if held is None or not held.runs or restarted:
+        """Told once, of one that lives if there is one."""
+        others: list[Twice] = []
+        for host in self._holders.of(event.uuid):
+            worker = self.workers[host]
+            held = worker.tasks[event.uuid]
+            restarted = host == event.hostname and worker.online_us > held.heard_us
+            if not held.runs or restarted:
                 continue
             silent = worker.gone or heard_us - worker.heard_us > worker.silent_after
-            self._twice.append(Twice(event.uuid, event.hostname, event.us, host, silent))
+            others.append(Twice(event.uuid, event.hostname, event.us, host, silent))
+        self._twice += sorted(others, key=lambda other: other.other_is_silent)[:1]
 
     def twice(self) -> list[Twice]:
         """Tasks that started while they ran elsewhere; each is given once."""
@@ -219,12 +242,10 @@ class WorkerRegistry:
     def runs_elsewhere(self, uuid: str, host: str) -> bool:
         """Whether a worker of another name has it, of whom something was heard later."""
         mine = self.workers[host].tasks.get(uuid)
-        return any(
-            (other := worker.tasks.get(uuid)) is not None
-            and name != host
-            and mine is not None
-            and other.heard_us >= mine.heard_us
-            for name, worker in self.workers.items()
+        return mine is not None and any(
+            self.workers[other].tasks[uuid].heard_us >= mine.heard_us
+            for other in self._holders.of(uuid)
+            if other != host
         )
 
     # -- whom to ask ------------------------------------------------------------------------------
@@ -235,10 +256,10 @@ class WorkerRegistry:
         for host, worker in list(self.workers.items()):
             quiet = now_us - worker.heard_us > worker.silent_after
             if not worker.tasks and not (
-                quiet and self.sent_to(worker, now_us - worker.silent_after)
+                quiet and any(self.sent_to(worker, now_us - worker.silent_after))
             ):
                 if now_us - worker.heard_us > FORGOTTEN_AFTER:
-                    del self.workers[host]
+                    self._forget(host)
             elif now_us >= worker.ask_at_us and (quiet or self._misses(worker, now_us)):
                 suspects.append(host)
         return suspects[:MOST_AT_ONCE]
@@ -255,7 +276,7 @@ class WorkerRegistry:
     def to_ask(self, now_us: int) -> list[str]:
         """Workers that came online and have not told their queues yet; asked a few times, as they
         hear remote control only some time after they said that they are online."""
-        due = [host for host, (at, _) in self._to_ask.items() if at <= now_us]
+        due = [host for host, (at, _) in self._to_ask.items() if at <= now_us][:MOST_NEW]
         for host in due:
             _, times = self._to_ask[host]
             if times + 1 >= MOST_ASKED:

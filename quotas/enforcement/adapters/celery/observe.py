@@ -4,6 +4,7 @@ tenants."""
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -27,6 +28,8 @@ from tenants.contracts import PlacementRef, TargetRef
 NEW: Final = 600.0
 """Seconds for which a worker without our limits is taken for one that has just begun."""
 MIXED: Final = "mixed"
+MOST_REMEMBERED: Final = 10_000
+"""Workers of queues of one target that are remembered between two probes."""
 MOST_COUNTED: Final = 200
 """Queues without a consumer whose tasks are counted in one look."""
 NO_USE: Final = "Celery counts no rate of starts"
@@ -49,22 +52,39 @@ class Workers:
 
 class Memory:
     """Whose worker was told to stop consuming which queue, in this process: what the probe has not
-    seen yet."""
+    seen yet. Bounded, as whoever answers for a worker may call it anything."""
 
     def __init__(self) -> None:
         """Nothing was paused yet."""
         self._lock = threading.Lock()
-        self._queues: dict[int, dict[str, dict[str, int]]] = {}
+        self._processes: dict[int, OrderedDict[tuple[str, str], int]] = {}
 
     def add(self, target: int, queue: str, hosts: Mapping[str, int]) -> None:
-        """These consume it, or did."""
+        """These consume it, or did; those that were added longest ago are forgotten where there are
+        too many."""
         with self._lock:
-            self._queues.setdefault(target, {}).setdefault(queue, {}).update(hosts)
+            processes = self._processes.setdefault(target, OrderedDict())
+            for host, pid in hosts.items():
+                processes[queue, host] = pid
+                processes.move_to_end((queue, host))
+            while len(processes) > MOST_REMEMBERED:
+                processes.popitem(last=False)
+
+    def forget_others(self, target: int, stats: Mapping[str, WorkerStats]) -> None:
+        """What was remembered of workers that are other processes now."""
+        with self._lock:
+            processes = self._processes.get(target, OrderedDict())
+            for (queue, host), pid in list(processes.items()):
+                if host in stats and stats[host].pid != pid:
+                    del processes[queue, host]
 
     def of(self, target: int) -> dict[str, dict[str, int]]:
-        """All of a target."""
+        """All of a target: process id by node name by queue."""
+        queues: dict[str, dict[str, int]] = {}
         with self._lock:
-            return {name: dict(hosts) for name, hosts in self._queues.get(target, {}).items()}
+            for (queue, host), pid in self._processes.get(target, {}).items():
+                queues.setdefault(queue, {})[host] = pid
+        return queues
 
 
 def ask(client: CeleryClient, target: TargetRef, memory: Memory) -> Workers:
@@ -74,6 +94,7 @@ def ask(client: CeleryClient, target: TargetRef, memory: Memory) -> Workers:
         hosts = sorted(active)
         stats = control.stats(to=hosts)
         types = control.registered(to=hosts)
+    memory.forget_others(target.id, stats)
     before = known_queues(target.features)
     for queue, members in memory.of(target.id).items():
         before.setdefault(queue, {}).update(members)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from console.clients.celery.records import WorkerStats
 from quotas.enforcement.adapters.celery import rates
 from quotas.enforcement.adapters.celery.consumers import carried_on, known_queues, workers_of
+from quotas.enforcement.adapters.celery.observe import MOST_REMEMBERED, Memory
 
 ONE, OTHER = WorkerStats(1, 50.0, 2), WorkerStats(2, 50.0, 2)
 
@@ -55,3 +56,22 @@ def test_rates_are_read_as_celery_reads_them(text: str, expected: float | None) 
 
 def test_one_worker_without_a_limit_makes_the_whole_unlimited() -> None:
     assert rates.together(["1/s", ""]) is None
+
+
+def test_what_was_paused_is_remembered_of_the_latest_workers_only() -> None:
+    memory = Memory()
+    for count in range(MOST_REMEMBERED + 50):
+        memory.add(1, "acme-tasks", {f"w{count}": count + 1})
+    memory.add(2, "acme-tasks", {"w": 1})
+    hosts = memory.of(1)["acme-tasks"]
+    assert len(hosts) == MOST_REMEMBERED
+    assert "w49" not in hosts
+    assert hosts[f"w{MOST_REMEMBERED + 49}"] == MOST_REMEMBERED + 50
+    assert memory.of(2) == {"acme-tasks": {"w": 1}}
+
+
+def test_what_was_paused_is_forgotten_when_the_worker_is_another_process() -> None:
+    memory = Memory()
+    memory.add(1, "a", {"w1": 1, "w2": 2, "away": 3})
+    memory.forget_others(1, {"w1": ONE, "w2": ONE})
+    assert memory.of(1) == {"a": {"w1": 1, "away": 3}}
