@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +16,34 @@ from deploy.demo.stack import probes
 from deploy.demo.stack.part import Part
 from tests.servers import Server
 
-MANAGE: Final = Path(__file__).resolve().parents[2] / "manage.py"
+ROOT: Final = Path(__file__).resolve().parents[2]
+MANAGE: Final = ROOT / "manage.py"
+
+
+def as_installed() -> dict[str, str]:
+    """The environment in which a program has no more packages than requirements/base.txt names, as
+    on a server: some libraries load whatever else they find."""
+    served, developed = (_pinned(ROOT / "requirements" / f"{name}.txt") for name in ("base", "dev"))
+    absent = {
+        module
+        for module, names in packages_distributions().items()
+        if not {_normal(name) for name in names} - (developed - served)
+    }
+    return {
+        "PYTHONPATH": str(ROOT / "tests" / "bench" / "as_installed"),
+        "BENCH_ABSENT": ",".join(sorted(absent)),
+    }
+
+
+def _pinned(path: Path) -> set[str]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {
+        _normal(line.partition("==")[0]) for line in lines if "==" in line and line[0].isalpha()
+    }
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name.partition("[")[0]).lower()
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def run(home: Path) -> list[Figure]:
 def _settled(stack: ExitStack, empty: bool) -> dict[str, str]:
     """Servers and rows, everything in sync; the environment of whoever talks to them."""
     broker = stack.enter_context(valkey())
-    env = {"CELERY_BROKER_URL": broker.url}
+    env = {"CELERY_BROKER_URL": broker.url} | programs.as_installed()
     if empty:
         return env
     plane = stack.enter_context(kube_control_plane())

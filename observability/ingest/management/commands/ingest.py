@@ -11,6 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
+from console.checks import TAG
 from console.clients.celery import keeping
 from console.database import memory
 from observability.ingest.loop import Ingest, read_once
@@ -25,6 +26,9 @@ class Command(BaseCommand):
         "processes may run; each target is read by one of them at a time. With --once: catch up "
         "and leave with exit code 1 when a target could not be read."
     )
+
+    # The others would load every page with its forms; `manage.py check` is for that.
+    requires_system_checks = (TAG,)
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The scope, and whether to stay."""
