@@ -44,7 +44,7 @@ def note_unreadable(
     With `complete` the whole target was read: what is not among `objects` can be read again, or is
     gone, and is forgotten. Costs one query at most when there is nothing to note.
     """
-    items = {_key(item): item for item in objects}
+    items = {_key(item): item for item in map(_storable, objects)}
     rows = UnreadableObject.objects.filter(target_id=target_id, reader=reader)
     if not items:
         if complete and rows.exists():
@@ -80,8 +80,19 @@ def note_readable(*, target_id: int, reader: Reader, names: Collection[tuple[str
         rows.filter(pk__in=chunk).delete()
 
 
+def _storable(item: Unreadable) -> Unreadable:
+    """As rows take it: bounded, without NUL and halves of surrogate pairs."""
+    return Unreadable(
+        clean(item.kind[:63]),
+        clean(item.location[:255]),
+        clean(item.name[:255]),
+        clean(item.problem[:500]),
+        clean(item.tenant[:63]),
+    )
+
+
 def _key(item: Unreadable) -> _Key:
-    return clean(item.kind[:63]), clean(item.location[:255]), clean(item.name[:255])
+    return item.kind, item.location, item.name
 
 
 def _bounded(items: Mapping[_Key, Unreadable], tenants: Mapping[str, int]) -> _Owners:
@@ -100,7 +111,7 @@ def _update(rows: list[UnreadableObject], items: Mapping[_Key, Unreadable], now:
     for row in rows:
         row.last_at = now
         row.times += 1
-        row.problem = clean(items[row.kind, row.location, row.name].problem[:500])
+        row.problem = items[row.kind, row.location, row.name].problem
     UnreadableObject.objects.bulk_update(rows, ["last_at", "times", "problem"], batch_size=100)
 
 
@@ -120,7 +131,7 @@ def _insert(
                 kind=kind,
                 location=location,
                 name=name,
-                problem=clean(item.problem[:500]),
+                problem=item.problem,
                 first_at=now,
                 last_at=now,
             )

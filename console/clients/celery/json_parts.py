@@ -25,7 +25,7 @@ DEEPEST: Final = 60
 """Levels of a value; nothing that we read of events has more than three."""
 MOST_MEMBERS: Final = 1_000
 """Members of an element that are given; the others are counted."""
-_MOST_DIGITS: Final = 400
+_MOST_DIGITS: Final = 308
 _BLANK: Final = " \t\r\n\ufeff"
 _TOKENS: Final = re.compile(
     rf'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{{}},:"]|[^{_BLANK}\[\]{{}},:"][^\[\]{{}},:"]*+', re.DOTALL

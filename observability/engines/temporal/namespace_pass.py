@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
+from console.clients.temporal.connection import UNDECODABLE
 from console.clients.temporal.fairness import PROBE_TYPE
 from console.clients.temporal.history_reader import HistoryReader
 from console.clients.temporal.records import (
@@ -19,6 +20,7 @@ from console.clients.temporal.records import (
     VisibilityRow,
 )
 from console.clients.temporal.standalone import ActivityReader
+from console.errors import Refused
 from observability.engines.contracts import ChangePage, RunRef, RunSnapshot, TrailGap
 from observability.engines.ports import KnownRuns
 from observability.engines.temporal import runs, standalone
@@ -184,8 +186,9 @@ class NamespacePass:
             yield from self._open_activities(activities, alone, now)
 
     def _open_workflows(self, refs: Sequence[RunRef], now: datetime) -> Iterator[RunSnapshot]:
-        names = [asked_as(self._reader, ref) for ref in refs]
-        for ref, description in zip(refs, self._reader.describe_all(names), strict=True):
+        known = [(ref, name) for ref in refs if (name := self._asked_as(ref)) is not None]
+        descriptions = self._reader.describe_all([name for _, name in known])
+        for (ref, _), description in zip(known, descriptions, strict=True):
             if isinstance(description, RunDescription):
                 run = self._made(partial(runs.snapshot_of, description, self._where), KIND, ref)
                 if run is not None and run.revision != ref.revision:
@@ -209,6 +212,16 @@ class NamespacePass:
                 self._set_aside(ACTIVITY, ref, description.problem)
             else:
                 yield runs.vanished(ref, now)
+
+    def _asked_as(self, ref: RunRef) -> tuple[str, str] | None:
+        """Its name on the server; None, and it is set aside, where that cannot be decoded."""
+        try:
+            return asked_as(self._reader, ref)
+        except Refused as problem:
+            if problem.code != UNDECODABLE:
+                raise
+            self._set_aside(KIND, ref, problem.message)
+            return None
 
     def _made(
         self, translate: Callable[[], RunSnapshot], kind: str, ref: RunRef

@@ -131,10 +131,15 @@ def _reset_bases(
 ) -> Iterator[RunSnapshot]:
     """The runs from which some of these were reset: nothing tells of it on their own side."""
     resets = [(run, event) for run in snapshots if (event := runs.reset_of(run)) is not None]
+    if not resets:
+        return
     bases = [(run.external_id, str(event.detail["base_run_id"])) for run, event in resets]
     for (run, event), base in zip(resets, reader.describe_all(bases), strict=True):
         if isinstance(base, RunDescription):
-            yield runs.reset_base(base, run, event.at, where)
+            translate = partial(runs.reset_base, base, run, event.at, where)
+            reset = made(translate, KIND, where, run.external_id)
+            if isinstance(reset, RunSnapshot):
+                yield reset
 
 
 def made(

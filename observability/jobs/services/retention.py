@@ -41,9 +41,12 @@ def apply(*, now: datetime, seconds: float = SECONDS) -> int:
     """
     ends = time.monotonic() + seconds
     removed = 0
-    for rows in _expired(now):
+    conditions = list(_expired(now))
+    for left, rows in zip(range(len(conditions), 0, -1), conditions, strict=True):
+        # Each its share, so that much of one target keeps no other waiting for ever.
+        share = time.monotonic() + (ends - time.monotonic()) / left
         beyond, goes_on = Q(), True
-        while goes_on and time.monotonic() < ends:
+        while goes_on and time.monotonic() < share:
             runs = JobRun.objects.filter(rows & beyond).order_by("closed_at", "pk")
             batch = _first_of(runs[:BATCH])
             if not batch:

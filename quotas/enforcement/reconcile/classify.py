@@ -101,7 +101,10 @@ def classify_all(
     # settled may have been observed before or after.
     busy = open_placements(target.pk) | settled
     states = load_states(target)
-    _classify_plans(findings, target, {pk: plans[pk] for pk in plans if pk not in busy}, states)
+    observed = {pk: plan for pk, plan in plans.items() if pk not in settled}
+    lost = lost_placements(observed, states)
+    free = {pk: plan for pk, plan in plans.items() if pk not in busy}
+    _classify_plans(findings, target, free, states, lost)
     for pk, why in observation.failures.items():
         if pk in busy or pk not in states:
             continue
@@ -120,6 +123,7 @@ def _classify_plans(
     target: Target,
     plans: Mapping[int, PlacementPlan],
     states: Mapping[int, PlacementState],
+    lost: Set[int],
 ) -> None:
     now = findings.now
     open_drifts = {
@@ -127,7 +131,6 @@ def _classify_plans(
         for drift in Drift.objects.filter(target=target, ended_at__isnull=True)
     }
     healed = _recently_healed(target, now)
-    lost = lost_placements(plans, states)
     for pk, plan in plans.items():
         state = states.get(pk) or PlacementState(placement_id=pk)
         before, one = _content(state), Findings(now)

@@ -9,27 +9,35 @@ from console.audit import services as audit
 from console.audit.models import Entry
 from console.pages.plural import plural
 from quotas.enforcement import rules
-from quotas.enforcement.diff import digest
 from quotas.enforcement.models import PlacementState
 from quotas.enforcement.reconcile.ledger import SWEEPER
 from quotas.enforcement.reconcile.planning import PlacementPlan
-from tenants.models import Target
+from tenants.models import DriftPolicy, Target
 
 
 def lost_placements(
     plans: Mapping[int, PlacementPlan], states: Mapping[int, PlacementState]
 ) -> set[int]:
-    """The placements whose limits are gone, where that is so of everything that had been written
-    to the target: two at least, as one alone may have been deleted by hand."""
+    """The placements whose limits are gone, where that is so of everything that had ever been
+    written to the target: two at least, as one alone may have been deleted by hand. `plans` are of
+    all placements, those too that wait to be pushed to. Where a person is to decide on changes by
+    others, that stays so."""
     written = {pk for pk, plan in plans.items() if pk in states and _was_written(plan, states[pk])}
-    gone = {pk for pk in written if plans[pk].changes and not plans[pk].observed.objects}
-    return gone if len(gone) > 1 and gone == written else set()
+    if len(written) < 2 or not all(_is_gone(plans[pk]) for pk in written):
+        return set()
+    return {pk for pk in written if plans[pk].placement.drift_policy != DriftPolicy.HOLD}
 
 
 def _was_written(plan: PlacementPlan, state: PlacementState) -> bool:
-    if not plan.compiled.objects or plan.observed.vacant:
+    return bool(state.applied_digest and plan.compiled.objects) and not plan.observed.vacant
+
+
+def _is_gone(plan: PlacementPlan) -> bool:
+    """Temporal tells a limit that somebody took away from one that went with its database. A worker
+    of Celery forgets whenever it begins anew: that is no loss."""
+    if plan.observed.objects or not plan.changes or plan.placement.kind == "celery":
         return False
-    return state.applied_digest == digest(plan.compiled.objects)
+    return plan.observed.reset or plan.placement.kind != "temporal"
 
 
 def lost_words(target: Target, lost: Collection[int]) -> str:

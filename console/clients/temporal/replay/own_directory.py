@@ -36,10 +36,12 @@ def remove_abandoned(parent: Path) -> None:
     """Deletes the directories of replays whose process is gone without having deleted them."""
     for home in parent.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
-            if time.time() - home.lstat().st_mtime < _YOUNG:
-                continue
             opened = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
+                # In a directory for everybody nobody else can put another in the place of ours.
+                facts = os.fstat(opened)
+                if facts.st_uid != os.geteuid() or 0 <= time.time() - facts.st_mtime < _YOUNG:
+                    continue
                 fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 remove(home)
             finally:
@@ -72,7 +74,10 @@ def content(home: Path, *, at_most: int) -> tuple[int, int]:
 
 def remove(home: Path) -> None:
     """Deletes a directory that nobody uses any more, however deep it is: what is nested is moved up
-    first, so no path gets long. What cannot be deleted stays; it never raises."""
+    first, so no path gets long. What cannot be deleted stays, and so does what a symbolic link in
+    its place leads to; it never raises."""
+    if home.is_symlink():
+        return
     with contextlib.suppress(OSError):
         while entries := _entries(home):
             for entry in entries:

@@ -53,7 +53,7 @@ def compared(client: KubernetesClient, since: VersionMark | None, *, timeout: fl
     before = client.counter.copy()
     cluster, versions = _now(client, timeout)
     same = False
-    if since is not None and since.cluster == cluster:
+    if since is not None and since.cluster == cluster and not _went_back(since.latest, versions):
         try:
             same = _is_quiet(client, since.earlier)
         except ExternalError as error:
@@ -74,6 +74,16 @@ def _now(client: KubernetesClient, timeout: float) -> tuple[str, Mapping[Selecti
     return text(metadata.get("uid"), _LONGEST_UID), {
         selection: page.version for selection, page in first.items()
     }
+
+
+def _went_back(before: Mapping[Selection, str], versions: Mapping[Selection, str]) -> bool:
+    """Whether a database was put back to an older state: its versions are smaller then, and it
+    takes a watch from one that it has not reached yet without a word. Versions of a newer database
+    of the same API server are whole numbers; of others nothing can be told."""
+    return any(
+        not (old.isdecimal() and new.isdecimal()) or int(new) < int(old)
+        for old, new in ((before[selection], versions[selection]) for selection in versions)
+    )
 
 
 def _is_quiet(client: KubernetesClient, since: Mapping[Selection, str]) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -29,9 +31,12 @@ from console.clients.temporal.records import VisibilityPage, VisibilityRow
 from console.errors import Refused
 from observability.engines.contracts import ChangePage, Status
 from observability.engines.temporal import visibility
+from observability.engines.temporal.cursor import read
+from observability.engines.temporal.namespace_pass import NamespacePass
+from observability.engines.temporal.runs import snapshot
 from observability.engines.temporal.visibility import BlindSpot, visibility_pages
 from tenants.adapters.temporal import client_for
-from tests.observability.engines.temporal.memory_reader import Reading
+from tests.observability.engines.temporal.memory_reader import Reading, Rows
 from tests.observability.engines.temporal.odd_workflows import at_work, begin
 from tests.observability.engines.temporal.test_visibility import END, row
 from tests.raw_grpc import field, number_field, raw_call
@@ -160,6 +165,30 @@ def start_with_note(reading: Reading, name: str, data: bytes) -> None:
         "WorkflowService/StartWorkflowExecution",
         request.SerializeToString(),
     )
+
+
+class OddReader:
+    """Cannot decode the row of a run whose id stands otherwise in ours; describes the others."""
+
+    def rows(self, *_: Any, **__: Any) -> VisibilityPage:
+        raise Refused("list runs: the answer cannot be decoded", code=UNDECODABLE)
+
+    def describe_all(self, names: list[tuple[str, str]]) -> list[None]:
+        self.described = names
+        return [None for _ in names]
+
+
+def test_an_open_run_of_an_odd_id_that_cannot_be_decoded_is_alone() -> None:
+    known = Rows()
+    for number, name in enumerate(("good-1", "odd-\ufffd", "good-2"), start=1):
+        run = snapshot(row(number, END), "default")
+        run = replace(run, external_id=name, run_id=str(uuid.UUID(int=number)))
+        known.keep(replace(run, status=Status.RUNNING, closed_at=None), ())
+    reader = OddReader()
+    reading = NamespacePass(cast(HistoryReader, reader), "default", known, read({}))
+    ended = [run.external_id for run in reading.open_runs(END, None)]
+    assert ended == ["good-1", "good-2"]
+    assert [item.name for item in reading.page(()).unreadable] == ["odd-\ufffd"]
 
 
 def client_of(reading: Reading) -> TemporalClient:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -233,3 +236,18 @@ def test_a_run_whose_document_may_not_be_deleted_keeps_no_other_there(
     assert set(JobRun.objects.values_list("archive_path", flat=True)) == held
     monkeypatch.setattr(archive.storage(), "delete", delete)
     assert retention.apply(now=NOON) == 4
+
+
+def test_much_of_one_target_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "BATCH", 1)
+    clock = count()
+    ticking = SimpleNamespace(monotonic=lambda: float(next(clock)))
+    monkeypatch.setattr("observability.jobs.services.retention.time", ticking)
+    for slug, number in (("first", 60), ("second", 3)):
+        target = make_target(slug)
+        for _ in range(number):
+            make_run(target, closed_at=after(-100 * 86400))
+    retention.apply(now=NOON, seconds=40)
+    left = Counter(JobRun.objects.values_list("target__slug", flat=True))
+    assert left["second"] == 0
+    assert left["first"] > 0

@@ -23,10 +23,14 @@ limits:
 """
 """The plan of noyaml#35."""
 
+LETTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 PLAIN = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(-(10**18), 10**18), st.text(max_size=40)),
+    st.one_of(
+        st.none(), st.booleans(), st.integers(-(10**18), 10**18), st.text(LETTERS, max_size=40)
+    ),
     lambda inner: st.one_of(
-        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=10), inner, max_size=3)
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.text(LETTERS, max_size=10), inner, max_size=3),
     ),
     max_leaves=8,
 )

@@ -163,6 +163,27 @@ def test_a_target_that_lost_everything_is_told_once_and_written_again(plane: Fak
     assert Entry.objects.filter(action="target.lost").count() == 1
 
 
+def test_what_is_gone_of_two_while_others_have_theirs_was_deleted_by_somebody(
+    plane: FakePlane,
+) -> None:
+    placements = enforced(plane, 6)
+    others = PlacementState.objects.filter(placement__in=placements[2:])
+    others.update(applied_digest="of limits that were others")  # so that they are due
+    gone = {placement.location for placement in placements[:2]}
+    for key in [key for key in plane.things if key[1].namespace in gone]:
+        del plane.things[key]
+    sweep(placements[0].target_id, force=True)
+    assert not Entry.objects.filter(action="target.lost").exists()
+
+
+def test_where_a_person_is_to_decide_a_loss_waits_for_one(plane: FakePlane) -> None:
+    placements = enforced(plane, 3, drift_policy="hold")
+    plane.things.clear()
+    sweep(placements[0].target_id, force=True)
+    assert plane.writes == []
+    assert set(PlacementState.objects.values_list("condition", flat=True)) == {"drifted"}
+
+
 def test_one_of_several_that_is_gone_was_deleted_by_somebody(plane: FakePlane) -> None:
     placements = enforced(plane, 3)
     gone = next(key for key in plane.things if key[1].namespace == placements[1].location)

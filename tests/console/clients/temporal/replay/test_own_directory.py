@@ -87,6 +87,10 @@ def test_what_a_killed_process_left_goes_and_what_a_living_one_holds_stays(
     (left / "file").write_text("x" * 1000)
     link.symlink_to(other)
     long_ago = time.time() - 3600
+    tomorrow = tmp_path / "headroom-replay-tomorrow"
+    tomorrow.mkdir()
+    os.utime(tomorrow, (time.time() + 86400, time.time() + 86400))
+    (other / "file").write_text("kept")
     for directory in (held.path, left, other):
         os.utime(directory, (long_ago, long_ago))
     os.utime(link, (long_ago, long_ago), follow_symlinks=False)
@@ -94,3 +98,12 @@ def test_what_a_killed_process_left_goes_and_what_a_living_one_holds_stays(
     assert set(tmp_path.iterdir()) == {held.path, young, other, link}
     held.remove()
     assert not held.path.exists()
+
+
+def test_in_place_of_a_symbolic_link_nothing_is_deleted(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "file").write_text("kept")
+    link = tmp_path / "headroom-replay-link"
+    link.symlink_to(tmp_path / "theirs")
+    remove(link)
+    assert (tmp_path / "theirs" / "file").read_text() == "kept"
