@@ -47,7 +47,7 @@ class StackConfig:
     def credentials(self) -> list[Path]:
         """The files that targets may name, one by one: other secrets lie beside them."""
         own = [self.kubeconfig, argo.server_token(self.state)]
-        return own + (files_named_in(self.kubeconfig) if self.kubernetes == "external" else [])
+        return own + files_named_in(self.kubeconfig)
 
     def environment(self) -> dict[str, str]:
         """The environment of every Django process, and of `manage.py` by hand."""

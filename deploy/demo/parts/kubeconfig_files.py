@@ -1,4 +1,4 @@
-"""The files that a kubeconfig of the user's own names: certificates and keys beside it."""
+"""The files that a kubeconfig names: certificates and keys beside it."""
 
 from pathlib import Path
 from typing import Any

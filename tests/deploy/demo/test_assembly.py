@@ -112,6 +112,15 @@ def test_targets_of_the_demo_may_name_their_credentials_and_nothing_beside_them(
     assert env["CREDENTIAL_PLUGINS"] == "true"
 
 
+def test_the_certificate_of_a_real_control_plane_may_be_read(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programs, "kube_binaries", lambda: binaries(None))
+    config = assembly.assemble(state, 8123).config
+    certificate = config.kubeconfig.parent / "certs" / "apiserver.crt"
+    assert str(certificate) in config.environment()["CREDENTIAL_DIRS"].split(",")
+
+
 @pytest.mark.parametrize("text", ["", "[unclosed", "- a\n- 1", "users: 5", "\xff"])
 def test_a_kubeconfig_that_cannot_be_read_names_no_files(tmp_path: Path, text: str) -> None:
     (tmp_path / "config").write_text(text, encoding="latin-1")
