@@ -11,6 +11,9 @@ from deploy.demo.stack.state import State
 # Queue by name of the part; as in deploy/demo/sample.yaml.
 WORKERS = {"tasks-acme": "acme-tasks", "tasks-stark": "stark-tasks"}
 PROCESSES = 2
+# Not the rest: it is Headroom's own, secrets and all, and makes an app that has nothing to do with it
+# load all of Headroom.
+VARIABLES = ("PYTHONPATH", "HEADROOM_DEMO_CELERY")
 
 
 def parts(state: State, env: Mapping[str, str], *, after: tuple[str, ...]) -> list[Part]:
@@ -37,7 +40,7 @@ def _worker(
             *("-Q", queue, "-n", f"{name}@sample", "-c", str(PROCESSES)),
             *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
         ),
-        env=env,
+        env={name: env[name] for name in VARIABLES},
         log=log,
         ready=probes.log_says(log, " ready."),
         after=after,

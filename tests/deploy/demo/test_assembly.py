@@ -121,6 +121,14 @@ def test_the_certificate_of_a_real_control_plane_may_be_read(
     assert str(certificate) in config.environment()["CREDENTIAL_DIRS"].split(",")
 
 
+def test_sample_workers_get_nothing_of_what_is_headrooms_own(state: State) -> None:
+    stack = assembly.assemble(state, 8123)
+    workers = [part for part in stack.parts if part.name in celery_workers.WORKERS]
+    assert len(workers) == 2
+    for part in workers:
+        assert part.env.keys() == {"PYTHONPATH", "HEADROOM_DEMO_CELERY"}
+
+
 @pytest.mark.parametrize("text", ["", "[unclosed", "- a\n- 1", "users: 5", "\xff"])
 def test_a_kubeconfig_that_cannot_be_read_names_no_files(tmp_path: Path, text: str) -> None:
     (tmp_path / "config").write_text(text, encoding="latin-1")
