@@ -11,8 +11,8 @@ from deploy.demo.stack.state import State
 # Queue by name of the part; as in deploy/demo/sample.yaml.
 WORKERS = {"tasks-acme": "acme-tasks", "tasks-stark": "stark-tasks"}
 PROCESSES = 2
-# Not the rest: it is Headroom's own, secrets and all, and makes an app that has nothing to do with it
-# load all of Headroom.
+# Not the rest: it is Headroom's own, secrets and all, and makes an app that has nothing to do with
+# it load all of Headroom.
 VARIABLES = ("PYTHONPATH", "HEADROOM_DEMO_CELERY")
 
 
