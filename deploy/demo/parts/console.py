@@ -73,7 +73,7 @@ class StackConfig:
             # Quick enough to watch drift being found and healed.
             "SWEEP_SECONDS": "15",
             "PROBE_SECONDS": "15",
-            "REPLAY_BUNDLES": str(ROOT / "deploy" / "demo" / "workloads" / "bundles"),
+            "REPLAY_BUNDLES": str(self.state.directory / "bundles"),
             "HEADROOM_DEMO": "true",
             "HEADROOM_DEMO_URL": self.url,
             "HEADROOM_DEMO_CREDENTIALS": str(self.state.credentials),

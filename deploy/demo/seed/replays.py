@@ -7,26 +7,37 @@ nothing.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
+from pathlib import Path
 
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 django.setup()
 
-from console.audit.services import Actor  # noqa: E402 - Django has to be set up first
+from django.conf import settings  # noqa: E402 - Django has to be set up first
+
+from console.audit.services import Actor  # noqa: E402
+from deploy.demo.stack.state import ROOT  # noqa: E402
 from observability.engines.contracts import Engine  # noqa: E402
 from observability.jobs.models import ArchiveState, JobRun  # noqa: E402
 from observability.replays.models import Replay, WorkflowBundle  # noqa: E402
 from observability.replays.services import bundles, replays, run_selection  # noqa: E402
 
 ACTOR = Actor.command("demo")
-# What runs, as the server imports it; and what somebody would like to run, in a directory.
+WORKLOADS = ROOT / "deploy" / "demo" / "workloads"
 BUNDLES = (
-    ("batches", "build-41", "deploy.demo.workloads.temporal_workflows", "What runs now"),
-    ("batches", "build-42", "batches", "Shall large batches rest half-way?"),
+    ("batches", "build-41", WORKLOADS / "temporal_workflows.py", "What runs now"),
+    (
+        "batches",
+        "build-42",
+        WORKLOADS / "bundles" / "batches" / "build-42" / "batches.py",
+        "Shall large batches rest half-way?",
+    ),
 )
+"""Name, version, file, reason: what runs, and what somebody would like to run."""
 LAST = 40
 ENOUGH = 25
 PATIENCE = 180.0
@@ -35,14 +46,15 @@ QUERY = "type:SampleBatch status:succeeded"
 
 def registered() -> list[WorkflowBundle]:
     """The bundles, registered where they are not yet."""
-    for name, version, module, reason in BUNDLES:
-        own = WorkflowBundle.objects.filter(name=name, version=version)
-        # An earlier demo's data may have the name that the module had then.
-        own.exclude(modules=[module]).update(modules=[module])
-        if not own.exists():
-            bundles.register(
-                name=name, version=version, modules=[module], actor=ACTOR, reason=reason
-            )
+    for name, version, file, reason in BUNDLES:
+        if WorkflowBundle.objects.filter(name=name, version=version).exists():
+            continue
+        home = Path(settings.REPLAY_BUNDLES) / name / version
+        home.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, home / file.name)
+        bundles.register(
+            name=name, version=version, modules=[file.stem], actor=ACTOR, reason=reason
+        )
     return list(WorkflowBundle.objects.filter(name="batches").order_by("version"))
 
 
