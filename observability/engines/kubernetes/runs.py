@@ -35,6 +35,7 @@ from observability.engines.kubernetes.state import (
     JobSnapshot,
     document_of,
     gone_at,
+    had_pods,
     held_by,
     is_ending,
     is_finished,
@@ -272,4 +273,9 @@ class _JobTranslation:
             return self.outcome.note
         if is_ending(self.job):
             return None
-        return situation_of(self.job, self.pods, self.refused.trouble)
+        return situation_of(
+            self.job,
+            self.pods,
+            self.refused.trouble,
+            had_pods=had_pods(self.snapshot, self.now),
+        )

@@ -10,33 +10,43 @@ from typing import Final
 from console.unstructured import moment, whole
 from observability.engines.kubernetes.attempts import is_indexed
 from observability.engines.kubernetes.containers import Container, ContainerRole, ended_at
+from observability.engines.kubernetes.endings import EPOCH
 from observability.engines.kubernetes.indexes import count_of, index_ranges, index_words
 from observability.engines.kubernetes.objects import (
     condition_of,
+    deleted_at,
     has_ended,
     node_of,
+    phase_of,
     spec_of,
     status_of,
 )
-from observability.engines.kubernetes.pods import JobPod, started_of
+from observability.engines.kubernetes.pods import BACK_OFF, JobPod, started_of
 from observability.engines.kubernetes.state import is_suspended, lacking_pods, managed_by
 from observability.engines.kubernetes.suspension import suspension_words
 from observability.engines.unstructured import Object, name_of, text
 
 _LONGEST: Final = 600
+_MULTIKUEUE: Final = "kueue.x-k8s.io/multikueue"
+_COUNTS: Final = ("active", "ready", "succeeded", "failed", "terminating")
+_MOST_NAMES: Final = 3
 _CREATING: Final = frozenset({"ContainerCreating", "PodInitializing", ""})
 
 
-def situation_of(job: Object, pods: Sequence[JobPod], trouble: str) -> str:
+def situation_of(
+    job: Object, pods: Sequence[JobPod], trouble: str, *, had_pods: bool | None
+) -> str:
     """The sentence of a Job that has not ended; empty when nothing is to be said. `trouble` is why
-    the API server could not create pods of it."""
+    the API server could not create pods of it; `had_pods` before, None where that is not
+    known."""
     parts = [*_manager(job, pods)]
     if is_suspended(job):
         parts.append(suspension_words(job))
     if words := progress_words(job):
         parts.append(words)
     if not managed_by(job) and not is_suspended(job):
-        parts += _pods(job, pods, trouble)
+        there = [item for item in pods if item.gone_at is None]
+        parts += _pods(there) or [_without_pods(job, there, trouble, had_pods=had_pods)]
     return text("; ".join(part for part in parts if part), _LONGEST)
 
 
@@ -105,34 +115,82 @@ def _clock(at: datetime) -> str:
 
 def _manager(job: Object, pods: Sequence[JobPod]) -> Iterator[str]:
     if manager := managed_by(job):
-        yield f"managed by {manager}{'' if pods else ', pods in another cluster'}"
+        yield f"managed by {manager}{'' if pods else _elsewhere(job, manager)}"
 
 
-def _pods(job: Object, pods: Sequence[JobPod], trouble: str) -> Iterator[str]:
+def _elsewhere(job: Object, manager: str) -> str:
+    """Where the pods are of a Job that is managed by another controller, and has none here."""
+    if not any(whole(status_of(job).get(name)) for name in _COUNTS):
+        return ", which reports no pods so far"
+    # It alone is known to have them elsewhere; others may have theirs in another namespace.
+    if manager == _MULTIKUEUE:
+        return ", pods in another cluster"
+    return ", its pods may be in another cluster"
+
+
+def _pods(pods: Sequence[JobPod]) -> list[str]:
+    """What is to be said of pods that have not ended; `[""]` where they just run, none without."""
     open_pods = [subject for subject in pods if not has_ended(subject.pod) and not subject.stopped]
-    pending = [subject for subject in open_pods if started_of(subject.pod) is None]
+    staying = [subject for subject in open_pods if deleted_at(subject.pod) is None]
+    pending = [subject for subject in staying if started_of(subject.pod) is None]
+    parts = []
     if pending:
         many = f"{len(pending)} of {len(open_pods)} pods have not started: "
-        yield (many if len(open_pods) > 1 else "") + pending_words(pending[-1])
-    elif not open_pods:
-        yield _without_pods(job, trouble)
-    for subject in open_pods:
-        if words := kept_alive_words(subject):
-            yield words
-            break
+        latest = max(reversed(pending), key=lambda subject: subject.attempt)
+        parts.append((many if len(open_pods) > 1 else "") + pending_words(latest))
+    elif open_pods and not staying:
+        one = len(open_pods) == 1
+        parts.append(f"its {'pod is' if one else 'pods are'} being removed")
+    parts.append(_restarting_words([item for item in staying if item not in pending]))
+    # A sentence begins with a word: the name of a container keeps its small letters.
+    alive = next(filter(None, map(kept_alive_words, open_pods)), "")
+    parts.append(f"container {alive}" if alive else "")
+    return parts if open_pods else []
 
 
-def _without_pods(job: Object, trouble: str) -> str:
+def _restarting_words(pods: Sequence[JobPod]) -> str:
+    """Which pods wait before a container of them is started again."""
+    waiting = [subject for subject in pods if any(map(_is_backing_off, subject.containers))]
+    if not waiting:
+        return ""
+    waiting.sort(key=_last_end, reverse=True)
+    shown = ", ".join(name_of(subject.pod) for subject in waiting[:_MOST_NAMES])
+    rest = len(waiting) - _MOST_NAMES
+    more = f" and {rest:,} more" if rest > 0 else ""
+    noun, verb = ("pod", "waits") if len(waiting) == 1 else ("pods", "wait")
+    return f"{noun} {shown}{more} {verb} before being started again"
+
+
+def _is_backing_off(container: Container) -> bool:
+    is_own = container.role is not ContainerRole.SIDECAR
+    return is_own and container.waiting.get("reason") == BACK_OFF
+
+
+def _last_end(subject: JobPod) -> datetime:
+    return max((restart.ending.at for restart in subject.restarts), default=EPOCH)
+
+
+def _without_pods(
+    job: Object, pods: Sequence[JobPod], trouble: str, *, had_pods: bool | None
+) -> str:
     spec, status = spec_of(job), status_of(job)
     if whole(spec.get("parallelism")) == 0:
         return "its parallelism is 0, so that no pod is wanted"
     if trouble:
-        return f"its pods could not be created so far: {trouble}"
+        which = (
+            "its next pod could not be created"
+            if had_pods
+            else "its pods could not be created so far"
+        )
+        return f"{which}: {trouble}"
     if not lacking_pods(job):
         return ""
-    if whole(status.get("failed")):
+    if had_pods is False:
+        return "no pod of it has been created yet"
+    failed = any(phase_of(item.pod) == "Failed" and not item.stopped for item in pods)
+    if failed or whole(status.get("failed")):
         return "waits before its next pod is tried"
-    return "no pod of it has been created yet"
+    return "its next pod is still to be created"
 
 
 def pending_words(subject: JobPod) -> str:

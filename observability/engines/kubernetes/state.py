@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import Final
 
 from console import lenient_json
 from console.pages.plural import plural
-from console.unstructured import whole
+from console.unstructured import mapping, moment, whole
 from observability.engines.contracts import KnownRun, Status
 from observability.engines.deletion import HELD, deletion_of
 from observability.engines.kubernetes.attempts import is_indexed
 from observability.engines.kubernetes.indexes import count_of, index_ranges
 from observability.engines.kubernetes.objects import (
+    condition_of,
     deleted_at,
     is_true,
     phase_of,
@@ -34,6 +35,8 @@ from observability.engines.unstructured import (
 )
 
 _CRON: Final = re.compile(r"-\d{8,}$")
+_COUNTED: Final = ("active", "ready", "terminating", "failed", "succeeded")
+_FRESH: Final = timedelta(minutes=1)
 _STARTED: Final = frozenset({"Running", "Succeeded", "Failed"})
 _OWN_CONTROLLER: Final = "kubernetes.io/job-controller"
 FAILING: Final = "f"
@@ -166,6 +169,24 @@ def lacking_pods(job: Object) -> int:
     elif succeeded:
         wanted = 0
     return max(wanted - max(whole(status.get("active")) or 0, 0), 0)
+
+
+def had_pods(snapshot: JobSnapshot, now: datetime) -> bool | None:
+    """Whether a Job has had a pod; None where that is not known: what a pod failure policy does not
+    count, or what was there before a suspension, leaves no trace."""
+    status, before = status_of(snapshot.job), snapshot.before.partition(" ")[0].split(".")
+    uncounted = mapping(status.get("uncountedTerminatedPods"))
+    if (
+        snapshot.pods
+        or snapshot.known.attempts
+        or any(whole(number) for number in before[1:2])
+        or any(uncounted.values())
+        or any(whole(status.get(name)) for name in _COUNTED)
+    ):
+        return True
+    began = moment(status.get("startTime"))  # set before its first pod is created
+    is_fresh = began is None or now - began <= _FRESH
+    return False if is_fresh and not condition_of(snapshot.job, "Suspended") else None
 
 
 def open_status(snapshot: JobSnapshot) -> Status:

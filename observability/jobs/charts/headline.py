@@ -22,7 +22,12 @@ from observability.jobs.charts.elements import RunTimes, TimelineEvent
 from observability.jobs.charts.holds import describe_hold, held_until
 from observability.jobs.charts.labels import failure_label, format_duration
 from observability.jobs.charts.open_steps import OpenSteps, describe_waits, open_steps
-from observability.jobs.charts.situations import describe_denials, describe_past_denials, sentence
+from observability.jobs.charts.situations import (
+    describe_denials,
+    describe_past_denials,
+    is_about,
+    sentence,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +65,9 @@ class HeadlineInput:
 class RunSummary:
     """What of the events still counts at their end. None where there is no such thing.
 
-    `moved_on` says that an attempt started, a step was completed, or something new began after the
-    last failure.
+    `retried_after` is the failure that made the retry necessary: of its own step, else the last one
+    before it. `first_step_at` is when there was anything of any step. `moved_on` says that an
+    attempt started, a step was completed, or something new began after the last failure.
     """
 
     paused: TimelineEvent | None = None
@@ -69,6 +75,8 @@ class RunSummary:
     waiting: TimelineEvent | None = None
     denials: int = 0
     retry: TimelineEvent | None = None
+    retried_after: TimelineEvent | None = None
+    first_step_at: datetime | None = None
     failed: TimelineEvent | None = None
     stopped: TimelineEvent | None = None
     moved_on: bool = False
@@ -86,6 +94,10 @@ _CLEARS: Final = frozenset(
         EventKind.RESET,
     }
 )
+_GIVES_UP: Final = frozenset(
+    {EventKind.ATTEMPT_FAILED, EventKind.ATTEMPT_TIMED_OUT, EventKind.LOST}
+)
+"""After one of these its step waits for nothing, until it says so again."""
 _MOVES: Final = frozenset(
     {
         EventKind.ATTEMPT_STARTED,
@@ -113,29 +125,52 @@ def summarize(events: Iterable[TimelineEvent]) -> RunSummary:
     """What still counts after the last of these events, oldest first."""
     events = list(events)
     latest_by_step: dict[str, dict[str, TimelineEvent]] = {}
+    retried_after: dict[str, TimelineEvent | None] = {}
+    last_failure: TimelineEvent | None = None
     denials, moved_on = 0, False
     for event in events:
         kind = event.kind
+        if kind in _GIVES_UP:
+            _forget(latest_by_step, ("waiting", "retry"), event.step)
+            last_failure = event
+        elif kind == EventKind.RETRY:
+            retried_after[event.step] = last_failure
         moved_on = kind in _MOVES or (moved_on and _FIELDS.get(kind) != "failed")
         name = _FIELDS.get(kind)
         if name:
             denials += kind == EventKind.DENIED
             _remember(latest_by_step, name, event)
         elif kind == EventKind.RESUMED:
-            latest_by_step.get("paused", {}).pop(event.step, None)
+            _forget(latest_by_step, ("paused",), event.step)
         elif kind in _CLEARS:
-            for field in ("limited", "waiting", "retry"):
-                latest_by_step.get(field, {}).pop(event.step, None)
-                if kind == EventKind.ATTEMPT_STARTED:
-                    latest_by_step.get(field, {}).pop("", None)
+            steps = (event.step, "") if kind == EventKind.ATTEMPT_STARTED else (event.step,)
+            _forget(latest_by_step, ("limited", "waiting", "retry"), *steps)
         if kind == EventKind.STEP_COMPLETED:
-            latest_by_step.get("failed", {}).pop(event.step, None)
-    latest = {
-        name: max(by_step.values(), key=lambda event: event.at)
-        for name, by_step in latest_by_step.items()
-        if by_step
-    }
-    return RunSummary(denials=denials, moved_on=moved_on, steps=open_steps(events), **latest)
+            _forget(latest_by_step, ("failed",), event.step)
+    step = latest_retry.step if (latest_retry := _latest(latest_by_step, "retry")) else ""
+    return RunSummary(
+        denials=denials,
+        moved_on=moved_on,
+        steps=open_steps(events),
+        retried_after=latest_by_step.get("failed", {}).get(step) or retried_after.get(step),
+        first_step_at=min((event.at for event in events if event.step), default=None),
+        **{name: _latest(latest_by_step, name) for name in latest_by_step},
+    )
+
+
+def _latest(
+    latest_by_step: Mapping[str, Mapping[str, TimelineEvent]], name: str
+) -> TimelineEvent | None:
+    by_step = latest_by_step.get(name, {}).values()
+    return max(by_step, key=lambda event: event.at, default=None)
+
+
+def _forget(
+    latest_by_step: Mapping[str, dict[str, TimelineEvent]], fields: Iterable[str], *steps: str
+) -> None:
+    for name in fields:
+        for step in steps:
+            latest_by_step.get(name, {}).pop(step, None)
 
 
 def _remember(
@@ -161,7 +196,7 @@ def headline(facts: HeadlineInput, summary: RunSummary, *, now: datetime) -> Hea
         return _undated(facts, tries)
     took = format_duration(((times.closed_at or now) - times.created_at).total_seconds())
     if times.status == Status.SUCCEEDED:
-        text = f"{_waited(facts)} {sentence(facts.situation)}".strip()
+        text = f"{_waited(facts, summary)} {sentence(facts.situation)}".strip()
         return Headline("good", f"Succeeded in {took}{tries}", text)
     label = STATUS_LABELS[Status(times.status)]
     if summary.stopped is not None:
@@ -186,14 +221,14 @@ def _bad(facts: HeadlineInput, summary: RunSummary) -> Headline:
     return Headline("bad", kind, text or "The engine recorded no message.")
 
 
-def _waited(facts: HeadlineInput) -> str:
+def _waited(facts: HeadlineInput, summary: RunSummary) -> str:
     times = facts.times
     if times.began_at is None:
         return ""
     waited = (times.began_at - times.created_at).total_seconds()
     if waited < 1:
         return ""
-    refused = describe_past_denials(facts.denials, times.began_at)
+    refused = describe_past_denials(facts.denials, summary.first_step_at or times.began_at)
     return f"{format_duration(waited)} of it waiting to start{f': {refused}' if refused else ''}."
 
 
@@ -245,12 +280,19 @@ def _limited(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headli
 
 
 def _retrying(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline | None:
-    if summary.retry is None:
+    retry, why = summary.retry, summary.retried_after
+    if retry is None or (facts.situation is not None and not is_about(facts.situation, retry)):
         return None
-    number = summary.retry.attempt or facts.attempts + 1
-    why = summary.failed.message if summary.failed else summary.retry.message
-    lead = f"Retrying: attempt {number}{_due(facts.retry_at, now)}"
-    return Headline("warn", lead, _step(summary.retry) + why)
+    lead = f"Retrying: attempt {retry.attempt or facts.attempts + 1}{_due(facts.retry_at, now)}"
+    if why is not None and why.step == retry.step:
+        return Headline("warn", lead, _step(retry) + why.message)
+    if facts.situation and retry.step:
+        lead = f"{lead}, waiting for {_for(retry.at, now)}"
+    text = facts.situation or (_step(retry) + retry.message if retry.message else "")
+    if why is None:
+        return Headline("warn", lead, sentence(text) or retry.title)
+    before = f"before that {_step(why)}{why.message or why.title}"
+    return Headline("warn", lead, sentence(f"{text.rstrip('.')}; {before}" if text else before))
 
 
 def _due(at: datetime | None, now: datetime) -> str:
@@ -267,10 +309,9 @@ def _waiting(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headli
     times = facts.times
     has_begun = times.status != Status.WAITING and times.began_at is not None
     if summary.waiting is not None and not (has_begun and facts.situation is not None):
-        text = summary.waiting.message or summary.waiting.title
-        text = sentence(facts.situation) or text
+        text = _step(summary.waiting) + (summary.waiting.message or summary.waiting.title)
         how_long = _for(summary.waiting.at, now)
-        return Headline("warn", f"Waiting for {how_long}", _step(summary.waiting) + text)
+        return Headline("warn", f"Waiting for {how_long}", sentence(facts.situation) or text)
     if has_begun:
         return None
     if until := held_until(facts.hold, times.status, now):

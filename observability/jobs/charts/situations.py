@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -10,12 +11,24 @@ from typing import Any
 from console.unstructured import moment
 from observability.engines.contracts import FailureKind
 from observability.engines.failure_kinds import REFUSALS
+from observability.jobs.charts.elements import TimelineEvent
 from observability.jobs.charts.labels import failure_label, format_duration
 
 
 def sentence(situation: str | None) -> str:
     """A situation as a sentence; empty for none."""
-    return f"{situation[0].upper()}{situation[1:].rstrip('.')}." if situation else ""
+    return f"{_capitalized(situation).rstrip('.')}." if situation else ""
+
+
+def _capitalized(words: str) -> str:
+    """With a capital, unless they begin with a name (`requests.cpu: …`), which has none."""
+    return f"{words[:1].upper()}{words[1:]}" if words.partition(" ")[0].isalpha() else words
+
+
+def is_about(situation: str, event: TimelineEvent) -> bool:
+    """Whether a situation is still about the step of an event; what has no name always is."""
+    name = re.escape(event.step_name)
+    return not name or re.search(rf"(?<![\w.-]){name}(?![\w-])", situation) is not None
 
 
 def describe_denials(
@@ -29,13 +42,14 @@ def describe_denials(
     since = f" for {_passed(first, now)}" if first else ""
     ago = f" (last {_passed(last, now)} ago)" if last and last != first else ""
     words = _refuser(denials) + str(denials.get("words") or "")
-    return f"Denied{_times(denials)}{since}", f"{words[:1].upper()}{words[1:]}{ago}"
+    return f"Denied{_times(denials)}{since}", f"{_capitalized(words)}{ago}"
 
 
-def describe_past_denials(denials: Mapping[str, Any] | None, began_at: datetime) -> str:
-    """What was refused to a run before it began; empty where nothing was."""
-    first = moment(denials.get("first_at")) if denials else None
-    if not denials or first is None or first > began_at:
+def describe_past_denials(denials: Mapping[str, Any] | None, first_step_at: datetime) -> str:
+    """What was refused to a run before there was anything of it; empty where nothing was, and where
+    more was refused later: neither was that the reason, nor is it known how often before."""
+    last = moment(denials.get("last_at")) if denials else None
+    if not denials or last is None or last > first_step_at:
         return ""
     return f"refused{_times(denials)}, {_refuser(denials)}{denials.get('words', '')}"
 

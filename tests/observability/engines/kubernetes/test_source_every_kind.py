@@ -205,18 +205,20 @@ def test_a_proxy_that_keeps_a_pod_alive_is_said(jobs: PlayedJobs) -> None:
     run = jobs.run("proxied", lambda run: run.began_at)
     assert run.status is Status.RUNNING
     assert run.attributes["situation"] == (
-        "main ended at 12:01:00 UTC (exit code 0); istio-proxy still runs and keeps the pod alive"
+        "container main ended at 12:01:00 UTC (exit code 0); istio-proxy still runs and keeps the "
+        "pod alive"
     )
 
 
 def test_a_job_that_is_managed_elsewhere_runs_there(jobs: PlayedJobs) -> None:
     jobs.create("elsewhere", managedBy="kueue.x-k8s.io/multikueue")
     waiting = jobs.run("elsewhere", lambda run: True)
-    words = "managed by kueue.x-k8s.io/multikueue, pods in another cluster"
+    manager = "managed by kueue.x-k8s.io/multikueue"
+    words = f"{manager}, which reports no pods so far"
     assert (waiting.status, waiting.attributes["situation"]) == (Status.WAITING, words)
     jobs.write_job_status("elsewhere", {"active": 1, "ready": 1, "startTime": STARTED})
     run = jobs.run("elsewhere", lambda run: run.status is Status.RUNNING)
-    assert run.attributes["situation"] == words
+    assert run.attributes["situation"] == f"{manager}, pods in another cluster"
     assert run.began_at is not None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from observability.engines.contracts import (
 )
 from observability.jobs.charts.elements import RunTimes, TimelineEvent
 from observability.jobs.charts.headline import Headline, HeadlineInput, headline, summarize
+from observability.jobs.charts.situations import sentence
 from tests.observability.jobs.charts.test_timeline import EVENTS, MINUTE, moments
 from tests.observability.jobs.factories import NOON, after, retried, seen
 
@@ -157,6 +159,71 @@ def test_a_pause_without_a_reason_says_that_somebody_has_to_resume_it() -> None:
 def test_a_retry_says_which_attempt_and_when() -> None:
     shown = line(retried()[:5], retry_at=after(80))
     assert shown == Headline("warn", "Retrying: attempt 2 in 20 s", "charge-card: PaymentDown: 503")
+
+
+def test_the_failure_of_another_step_is_not_put_on_the_one_that_is_retried() -> None:
+    own = seen(1, EventKind.ATTEMPT_FAILED, 10, step="c", step_name="load(0)", message="no table")
+    backoff = seen(4, EventKind.RETRY, 20, step="r", step_name="load", attempt=2)
+    events = [own, backoff]
+    shown = line(events)
+    assert shown == Headline("warn", "Retrying: attempt 2", "Before that load(0): no table.")
+    later = seen(5, EventKind.ATTEMPT_FAILED, 30, step="mail", message="550")
+    assert line([*retried()[:5], later]).text == "charge-card: PaymentDown: 503"
+    with_words = [own, replace(backoff, message="Backoff for 30 s")]
+    assert line(with_words).text == "load: Backoff for 30 s; before that load(0): no table."
+
+
+@pytest.mark.parametrize("over", ["lost", "attempt_failed", "attempt_timed_out"])
+def test_a_step_that_is_over_waits_for_nothing(over: str) -> None:
+    step = {"step": "p", "step_name": "p"}
+    waits = [
+        seen(1, EventKind.WAITING, 10, **step, message="no such image"),
+        seen(2, EventKind.RETRY, 20, **step, attempt=3),
+    ]
+    assert line(waits).lead == "Retrying: attempt 3"
+    gone = [*waits, seen(3, EventKind(over), 30, **step)]
+    assert not line(gone).lead.startswith(("Retrying", "Waiting"))
+
+
+@pytest.mark.parametrize(
+    ("situation", "lead"),
+    [
+        ("", "Running for 59 s"),
+        ("pod p-12 waits for a node", "Running for 59 s"),
+        ("pod p-1 waits for a node", "Retrying: attempt 2, waiting for 40 s"),
+        ("1 of 2 pods have not started: pod p-1: no such image", "Retrying: attempt 2, waiting"),
+    ],
+)
+def test_a_retry_that_an_engine_no_longer_speaks_of_is_over(situation: str, lead: str) -> None:
+    events = [seen(1, EventKind.RETRY, 20, step="u", step_name="p-1", attempt=2)]
+    assert line(events, situation=situation).lead.startswith(lead)
+
+
+def test_a_wait_that_an_engine_describes_is_not_put_on_a_step_that_may_be_gone() -> None:
+    events = [seen(1, EventKind.WAITING, 10, step="u", step_name="p1", message="no such image")]
+    shown = line(events, Status.WAITING, began=None, situation="pod p2 waits for a node")
+    assert shown.text == "Pod p2 waits for a node."
+
+
+def test_names_at_the_beginning_of_a_sentence_keep_their_small_letters() -> None:
+    denials = {key: value for key, value in DENIALS.items() if key != "by"}
+    shown = line([], failure_kind=FailureKind.QUOTA, denials=denials)
+    assert shown.text.startswith("requests.cpu: asked 2")
+    assert sentence("celery@a has it") == "celery@a has it."
+
+
+@pytest.mark.parametrize(
+    ("first_step", "last_denial", "says_why"),
+    [(60, 50, True), (50, 50, True), (20, 50, False), (60, 400, False)],
+)
+def test_refusals_are_why_it_waited_only_where_nothing_of_it_was_there_before_the_last(
+    first_step: int, last_denial: int, says_why: bool
+) -> None:
+    events = [seen(1, EventKind.SCHEDULED, first_step, step="p")]
+    denials = DENIALS | {"last_at": after(last_denial).isoformat()}
+    shown = line(events, Status.SUCCEEDED, began=after(130), denials=denials)
+    assert ("refused 41 times" in shown.text) is says_why
+    assert shown.text.startswith("2 min 10 s of it waiting to start")
 
 
 def test_a_failure_that_nothing_made_good_is_said_of_a_run_that_goes_on() -> None:
