@@ -18,6 +18,12 @@ Place = tuple[str, str]
 """Location and fairness key; the key is empty on a dedicated one."""
 
 
+def places_of(location: str, queue: str, fairness_key: str) -> tuple[Place, ...]:
+    """Where a run may be placed, the narrowest first: its queue is narrower than its location."""
+    keys = dict.fromkeys((fairness_key, ""))
+    return tuple((name, key) for key in keys for name in (queue, location) if name)
+
+
 @dataclass(frozen=True, slots=True)
 class Attributed:
     """Whose it is (None: unknown) and how that is known."""
@@ -56,11 +62,8 @@ class Owners:
 
     def placed(self, *, location: str, queue: str, fairness_key: str) -> int | None:
         """The tenant in whose place something runs: of its queue first, which is narrower."""
-        for place in ((queue, fairness_key), (location, fairness_key), (queue, ""), (location, "")):
-            tenant_id = self.by_place.get(place) if place[0] else None
-            if tenant_id is not None:
-                return tenant_id
-        return None
+        places = places_of(location, queue, fairness_key)
+        return next((self.by_place[place] for place in places if place in self.by_place), None)
 
     def attribute(
         self, declared: int | None, *, location: str, queue: str, fairness_key: str

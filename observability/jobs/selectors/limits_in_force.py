@@ -1,5 +1,5 @@
 """The limits that were meant for a run when it was accepted and when it ended, what its target
-enforces now where that is something else, and who changed what since shortly before."""
+last said it enforces where that is something else, and who changed what since shortly before."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from console.audit.models import Entry
 from console.unstructured import mapping
 from observability.engines.registry import adapter_for
 from observability.jobs.models import JobRun
+from observability.jobs.rules.attribution import places_of
 from quotas.enforcement.models import PlacementState
 from quotas.plans.charts import describe, human, label_of
 from quotas.plans.contracts import EffectiveLimit, EffectiveLimits, Source
@@ -31,7 +32,7 @@ class LimitRow:
     """One limit: what it was when the run was accepted, where from, and what became of it.
 
     `end` and `now` are empty where they equal the value before them, `end` also while the run has
-    not ended. `enforced` is what its target says now, empty where that is what is meant.
+    not ended. `enforced` is what its target said last, empty where that is what is meant.
     """
 
     key: str
@@ -49,7 +50,8 @@ class LimitsInForce:
     """`plan` is e.g. "standard v7", empty when nothing was in force. `elsewhere` counts limits of
     planes that do not concern the run's engine. `suspended` is the reason, where it was. `changes`
     reach from an hour before it was accepted to its end, or to now; what was done to runs is not
-    among them."""
+    among them. `enforced_as_of` is when its target last said what it enforces, None where unknown.
+    """
 
     plan: str
     plan_slug: str
@@ -59,6 +61,7 @@ class LimitsInForce:
     changes: list[Entry]
     kept: bool = True
     """Whether it is still known what was in force when the run was accepted."""
+    enforced_as_of: datetime | None = None
 
 
 def limits_in_force(run: JobRun, *, now: datetime) -> LimitsInForce | None:
@@ -72,7 +75,7 @@ def limits_in_force(run: JobRun, *, now: datetime) -> LimitsInForce | None:
     today = effective_limits(history, now)
     keys = {key for limits in (then, end, today) if limits for key in limits.limits}
     concerned = _concerned(keys, run.engine)
-    enforced = _enforced(run, tenant)
+    enforced, enforced_as_of = _enforced(run, tenant)
     return LimitsInForce(
         plan=f"{then.plan} v{then.version}" if then else "",
         plan_slug=then.plan if then else "",
@@ -92,22 +95,27 @@ def limits_in_force(run: JobRun, *, now: datetime) -> LimitsInForce | None:
             .order_by("-at", "-id")[:_MOST_CHANGES]
         ),
         kept=then is not None or run.created_at >= limits_kept_since(now),
+        enforced_as_of=enforced_as_of,
     )
 
 
-def _enforced(run: JobRun, tenant: Tenant) -> dict[str, str]:
-    """What the run's target enforces now, of the limits of which that is not what is meant."""
+def _enforced(run: JobRun, tenant: Tenant) -> tuple[dict[str, str], datetime | None]:
+    """What the run's target enforces, of the limits of which that is not what is meant, and when it
+    said so: it may be away since."""
+    places = places_of(run.location, run.queue, run.fairness_key)
     states = PlacementState.objects.filter(
         placement__tenant=tenant,
         placement__target=run.target_id,
-        placement__location__in=[run.location, run.queue],
-    )
-    rows = states.order_by("pk").values_list("limits", flat=True).first()
-    return {
+        placement__location__in=[location for location, _ in places],
+    ).values_list("placement__location", "placement__fairness_key", "limits", "observed_at")
+    by_place = {(location, key): (rows, at) for location, key, rows, at in states}
+    rows, at = next((by_place[place] for place in places if place in by_place), ({}, None))
+    different = {
         key: human(key, row["enforced"])
         for key, row in mapping(rows).items()
         if "enforced" in row and row["enforced"] != row.get("intended")
     }
+    return different, at
 
 
 def _concerned(keys: Collection[str], engine: str) -> list[str]:

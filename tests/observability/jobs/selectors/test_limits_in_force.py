@@ -12,10 +12,10 @@ from console.audit.services import Actor, record
 from observability.engines.contracts import Status
 from observability.jobs.models import JobRun
 from observability.jobs.selectors.limits_in_force import LimitRow, limits_in_force
-from quotas.enforcement.models import PlacementState
+from quotas.enforcement.models import Condition, PlacementState
 from quotas.plans.models import Lease, Override, PlanVersion, Subscription, Suspension
 from quotas.plans.services.plans import create_plan
-from tenants.models import Placement, Tenant
+from tenants.models import Placement, Sharing, Tenant
 from tests.ledger import open_to_the_past
 from tests.observability.jobs.factories import NOON, after, make_run, make_target, make_tenant
 
@@ -188,3 +188,46 @@ def test_what_the_target_enforces_is_said_where_it_is_not_what_is_meant(acme: Te
     state.limits["requests.cpu"]["enforced"] = 40_000
     state.save()
     assert row_of(run, after(1), "requests.cpu").enforced == ""
+
+
+def enforcing(cores: int, placement: Placement, **fields: Any) -> PlacementState:
+    """A placement of which so many cores are intended, and others enforced."""
+    rows = {"requests.cpu": {"intended": 40_000, "enforced": cores * 1000}}
+    return PlacementState.objects.create(placement=placement, limits=rows, **fields)
+
+
+def test_what_the_target_enforces_is_as_of_when_it_was_read_last(acme: Tenant) -> None:
+    target = make_target("k8s", "kubernetes")
+    placement = Placement.objects.create(tenant=acme, target=target, location="acme")
+    away = Condition.UNREACHABLE
+    state = enforcing(3, placement, observed_at=NOON - DAY, condition=away)
+    run = make_run(target, tenant=acme, location="acme")
+    limits = limits_in_force(run, now=after(1))
+    assert limits is not None
+    assert limits.enforced_as_of == NOON - DAY
+    state.delete()
+    limits = limits_in_force(run, now=after(1))
+    assert limits is not None
+    assert limits.enforced_as_of is None
+
+
+@pytest.mark.parametrize(
+    ("place", "cores"),
+    [
+        ({"queue": "shared", "fairness_key": "acme-a"}, "1 core"),
+        ({"queue": "shared", "fairness_key": "acme-b"}, "2 cores"),
+        ({"queue": "own", "fairness_key": "acme-b"}, "3 cores"),
+        ({"queue": "shared"}, ""),
+        ({"queue": "elsewhere"}, ""),
+    ],
+)
+def test_of_several_placements_that_of_the_run_counts(
+    acme: Tenant, place: dict[str, str], cores: str
+) -> None:
+    target = make_target("k8s", "kubernetes")
+    shared = {"tenant": acme, "target": target, "location": "shared", "sharing": Sharing.SHARED}
+    enforcing(1, Placement.objects.create(**shared, fairness_key="acme-a"))
+    enforcing(2, Placement.objects.create(**shared, fairness_key="acme-b"))
+    enforcing(3, Placement.objects.create(tenant=acme, target=target, location="own"))
+    run = make_run(target, tenant=acme, location="default", **place)
+    assert row_of(run, after(1), "requests.cpu").enforced == cores

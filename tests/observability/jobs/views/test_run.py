@@ -14,6 +14,7 @@ import pytest
 from django.test import Client
 
 from console.access.models import Role, User
+from console.audit.services import Actor
 from observability.engines.contracts import (
     DELETION,
     STATUS_TIMES,
@@ -24,7 +25,10 @@ from observability.engines.contracts import (
 from observability.engines.deletion import Deletion
 from observability.engines.times import OLDER
 from observability.jobs.models import JobRun
-from quotas.enforcement.models import TargetState
+from quotas.enforcement.models import PlacementState, TargetState
+from quotas.plans.models import Subscription
+from quotas.plans.services.plans import create_plan
+from tenants.models import Placement
 from tests.observability.jobs.factories import (
     NOON,
     after,
@@ -354,3 +358,25 @@ def test_what_is_refused_and_what_an_engine_says_stand_on_top_of_the_page(viewer
     elsewhere = "managed by kueue.x-k8s.io/multikueue, pods in another cluster"
     managed = make_run(cluster, status=Status.RUNNING, attributes={"situation": elsewhere})
     assert f"M{elsewhere[1:]}." in text_of(viewer, managed)
+
+
+def test_what_a_target_enforced_when_it_was_read_last_is_not_called_now(viewer: Client) -> None:
+    cluster, tenant = make_target("k8s", "kubernetes"), make_tenant()
+    limits = {"requests.cpu": 40_000}
+    actor = Actor.person(User.objects.create_user("ann", role=Role.ADMIN))
+    plan = create_plan(
+        slug="gold",
+        name="gold",
+        limits=limits,
+        actor=actor,
+        reason="test",
+        at=NOON - timedelta(hours=1),
+    )
+    Subscription.objects.create(tenant=tenant, version=plan, starts_at=NOON - timedelta(hours=1))
+    placement = Placement.objects.create(tenant=tenant, target=cluster, location="acme")
+    rows = {"requests.cpu": {"intended": 40_000, "enforced": 3_000}}
+    PlacementState.objects.create(placement=placement, limits=rows, observed_at=after(90))
+    text = text_of(viewer, make_run(cluster, tenant=tenant, location="acme"))
+    assert "3 cores enforced there, as of" in text
+    assert "2026-11-22 12:01:30 UTC" in text
+    assert "enforced there now" not in text
