@@ -33,13 +33,15 @@ class Container:
     """One container of a pod by its status.
 
     `is_native` is a sidecar that Kubernetes knows as one (an init container that is always started
-    again): how it ends never decides how its pod does.
+    again): how it ends never decides how its pod does. `is_sidecar_by_name` is one of the Job's own
+    template that nothing but its name calls a sidecar.
     """
 
     name: str
     role: ContainerRole
     status: Object
     is_native: bool = False
+    is_sidecar_by_name: bool = False
 
     @property
     def terminated(self) -> dict[str, Any]:
@@ -119,14 +121,18 @@ def _prepared(pod: Object, statuses: list[dict[str, Any]]) -> Iterator[Container
 
 def _regular(template: Object, statuses: list[dict[str, Any]]) -> list[Container]:
     own = {_name(container) for container in mappings(spec_of(template).get("containers"))}
-    beside = [
-        bool(own and _name(status) not in own) or _is_proxy(_name(status)) for status in statuses
-    ]
+    names = [_name(status) for status in statuses]
+    beside = [bool(own and name not in own) or _is_proxy(name) for name in names]
     if all(beside):
         beside = [False] * len(statuses)
     return [
-        Container(_name(status), ContainerRole.SIDECAR if aside else ContainerRole.MAIN, status)
-        for status, aside in zip(statuses, beside, strict=True)
+        Container(
+            name,
+            ContainerRole.SIDECAR if aside else ContainerRole.MAIN,
+            status,
+            is_sidecar_by_name=aside and name in own,
+        )
+        for name, status, aside in zip(names, statuses, beside, strict=True)
     ]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from console.unstructured import mappings, moment, whole
+from console.unstructured import LATEST, mappings, moment, whole
 from observability.engines.contracts import FailureKind
 from observability.engines.kubernetes.containers import (
     OUT_OF_MEMORY,
@@ -45,8 +45,10 @@ _BY_REASON: Final = {
 }
 _VAGUE: Final = frozenset({"", "Error", "Failed"})
 """Reasons that say no more than that it failed."""
-_SIGNALS: Final = frozenset({137, 143})
+SIGNALS: Final = frozenset({137, 143})
 """Exit codes of what was killed or told to end."""
+MOST_CONTAINERS: Final = 20
+"""Containers of a pod of which each has its own events and details; a pod may have thousands."""
 EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
@@ -114,7 +116,7 @@ def _failed(at: datetime, containers: Sequence[Container], pod: Object) -> Endin
         kind=FailureKind.APPLICATION,
         code=code,
         reason=why or "Error",
-        message=message or _killed(pod, code),
+        message=message or _killed(pod, at, code),
         container=_called(culprit, containers),
         containers=_details(containers),
     )
@@ -140,14 +142,37 @@ def disruption_of(pod: Object) -> tuple[FailureKind, str, str]:
 
 def culprit_of(containers: Sequence[Container]) -> Container | None:
     """The container whose end failed the pod: a main one before one that prepares it, a sidecar
-    only where nothing else failed and Kubernetes does not know it as one."""
+    only where nothing else failed and Kubernetes does not know it as one. What is a sidecar by
+    nothing but its name counts as the job's own where it failed first."""
     for role in ContainerRole:
         of_role = [
             item for item in containers if item.role is role and item.has_failed and _counts(item)
         ]
         if of_role:
-            return min(of_role, key=_first_out_of_memory)
+            first = min(of_role, key=_first_out_of_memory)
+            return _failed_before(first, containers) or first
     return None
+
+
+def _failed_before(first: Container, containers: Sequence[Container]) -> Container | None:
+    """The container called like a proxy that failed by itself before the `first` of the job's."""
+    at = ended_at(first.terminated)
+    if at is None or first.role is not ContainerRole.MAIN or _is_out_of_memory(first):
+        return None
+    earlier = [
+        (its_end, place)
+        for place, item in enumerate(containers)
+        if item.is_sidecar_by_name
+        and item.has_failed
+        and (_is_out_of_memory(item) or whole(item.terminated.get("exitCode")) not in SIGNALS)
+        and (its_end := ended_at(item.terminated))
+        and its_end < at
+    ]
+    return containers[min(earlier)[1]] if earlier else None
+
+
+def _is_out_of_memory(container: Container) -> bool:
+    return container.terminated.get("reason") == OUT_OF_MEMORY
 
 
 def _counts(container: Container) -> bool:
@@ -156,7 +181,7 @@ def _counts(container: Container) -> bool:
 
 def _first_out_of_memory(container: Container) -> tuple[bool, datetime]:
     terminated = container.terminated
-    return terminated.get("reason") != OUT_OF_MEMORY, ended_at(terminated) or EPOCH
+    return not _is_out_of_memory(container), ended_at(terminated) or LATEST
 
 
 def _called(culprit: Container | None, containers: Sequence[Container]) -> str:
@@ -167,9 +192,11 @@ def _called(culprit: Container | None, containers: Sequence[Container]) -> str:
     return "" if culprit.role is ContainerRole.MAIN and mains < 2 else culprit.title
 
 
-def _killed(pod: Object, code: int | None) -> str:
-    """What an exit code without a message means in a pod that somebody deleted."""
-    return "its pod was being deleted" if deleted_at(pod) and code in _SIGNALS else ""
+def _killed(pod: Object, at: datetime, code: int | None) -> str:
+    """What an exit code without a message means in a pod that somebody deleted before it ended."""
+    asked_at = deleted_at(pod)
+    killed = asked_at is not None and asked_at <= at and code in SIGNALS
+    return "its pod was being deleted" if killed else ""
 
 
 def _details(containers: Sequence[Container]) -> tuple[dict[str, Any], ...]:
@@ -184,7 +211,7 @@ def _details(containers: Sequence[Container]) -> tuple[dict[str, Any], ...]:
             "reason": text(item.terminated.get("reason"), 80),
             "message": text(item.terminated.get("message"), 300),
         }
-        for item in containers[:20]
+        for item in containers[:MOST_CONTAINERS]
     )
 
 
@@ -200,18 +227,32 @@ def _last_change(pod: Object) -> datetime:
 
 
 def restarts_of(pod: Object, template: Object) -> Iterator[Restart]:
-    """The last failures of containers that were started again, or will be, inside their pod; those
-    of sidecars are none of the job's."""
+    """The last failures of containers that were started again, or will be, inside their pod, of
+    very many the newest; those of sidecars are none of the job's."""
     containers = containers_of(pod, template)
-    for item in containers:
-        if item.role is ContainerRole.SIDECAR:
-            continue
-        if failed(item.last_end):
-            # While it waits to be started again, that start is not counted yet.
-            number = item.restarts + (1 if item.waiting else 0)
-            yield from _restart(item, max(number, 1), item.last_end, containers)
-        if failed(item.terminated) and not has_ended(pod) and _starts_again(pod):
-            yield from _restart(item, item.restarts + 1, item.terminated, containers)
+    again = not has_ended(pod) and _starts_again(pod)
+    failures = [
+        (at, item, number, terminated)
+        for item in containers
+        if item.role is not ContainerRole.SIDECAR
+        for number, terminated in _failures_in(item, again=again)
+        if (at := ended_at(terminated))
+    ]
+    failures.sort(key=lambda failure: failure[0])
+    for _, item, number, terminated in failures[-MOST_CONTAINERS:]:
+        if ending := _container_ending(item, containers, terminated):
+            yield Restart(item, number, ending)
+
+
+def _failures_in(container: Container, *, again: bool) -> Iterator[tuple[int, Object]]:
+    """The failures that a container says of itself, with their numbers. `again`: after the one that
+    it is in, it will be started again."""
+    if failed(container.last_end):
+        # While it waits to be started again, that start is not counted yet.
+        number = container.restarts + (1 if container.waiting else 0)
+        yield max(number, 1), container.last_end
+    if again and failed(container.terminated):
+        yield container.restarts + 1, container.terminated
 
 
 def failing_in(pod: Object, template: Object) -> Ending | None:
@@ -227,14 +268,6 @@ def failing_in(pod: Object, template: Object) -> Ending | None:
 
 def _starts_again(pod: Object) -> bool:
     return spec_of(pod).get("restartPolicy") in ("OnFailure", "Always")
-
-
-def _restart(
-    container: Container, number: int, terminated: Object, containers: Sequence[Container]
-) -> Iterator[Restart]:
-    ending = _container_ending(container, containers, terminated)
-    if ending is not None:
-        yield Restart(container, number, ending)
 
 
 def _container_ending(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from console.unstructured import mapping, mappings, moment
+from console.unstructured import mapping, mappings, moment, whole
 from observability.engines.unstructured import Object, metadata_of, text
+
+_LONGEST_GRACE: Final = 10**9
 
 
 def spec_of(item: Object) -> dict[str, Any]:
@@ -51,8 +53,16 @@ def is_true(item: Object, kind: str) -> bool:
 
 
 def deleted_at(item: Object) -> datetime | None:
-    """When the deletion of an object was asked for; None when it was not."""
-    return moment(metadata_of(item).get("deletionTimestamp"))
+    """When the deletion of an object was asked for; None when it was not.
+
+    The deletionTimestamp of a pod is when its grace period ends, not when that began.
+    """
+    metadata = metadata_of(item)
+    due = moment(metadata.get("deletionTimestamp"))
+    if due is None:
+        return None
+    grace = whole(metadata.get("deletionGracePeriodSeconds")) or 0
+    return due - timedelta(seconds=min(max(grace, 0), _LONGEST_GRACE))
 
 
 def node_of(pod: Object) -> str:

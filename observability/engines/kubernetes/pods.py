@@ -11,6 +11,7 @@ from console.unstructured import mapping, mappings, moment
 from observability.engines.contracts import EventKind, FailureKind, RunEvent
 from observability.engines.kubernetes.containers import Container, ContainerRole, containers_of
 from observability.engines.kubernetes.endings import (
+    MOST_CONTAINERS,
     Ending,
     Restart,
     disruption_of,
@@ -82,8 +83,9 @@ class JobPod:
 
     @property
     def rule(self) -> MatchedRule | None:
-        """The rule of the Job's pod failure policy that its failure matched."""
-        return matched_rule(self.job, self.pod, self.containers)
+        """The rule of the Job's pod failure policy that its failure matched; None of a pod that its
+        own Job stopped, which is no failure."""
+        return None if self.stopped else matched_rule(self.job, self.pod, self.containers)
 
 
 def started_of(pod: Object) -> datetime | None:
@@ -163,10 +165,12 @@ def _scheduling(pod: Object, node: str, step: dict[str, Any]) -> Iterator[RunEve
 def _waiting(subject: JobPod, created: datetime, step: dict[str, Any]) -> Iterator[RunEvent]:
     """Containers that cannot begin. Their state has no time: it follows the scheduling."""
     scheduled = moment(condition_of(subject.pod, "PodScheduled").get("lastTransitionTime"))
-    for container in subject.containers:
-        reason = text(container.waiting.get("reason"), 80)
-        if reason not in IMAGE_REASONS and reason not in STUCK_REASONS:
-            continue
+    waiting = [
+        (container, reason)
+        for container in subject.containers
+        if (reason := text(container.waiting.get("reason"), 80)) in IMAGE_REASONS | STUCK_REASONS
+    ]
+    for container, reason in waiting[:MOST_CONTAINERS]:
         # ErrImagePull and ImagePullBackOff take turns: one event for both.
         is_image = reason in IMAGE_REASONS
         title = "waits for its image" if is_image else f"cannot start: {reason}"
@@ -219,10 +223,13 @@ def _restarts(subject: JobPod, step: dict[str, Any]) -> Iterator[RunEvent]:
 
 
 def _started_again(subject: JobPod, step: dict[str, Any]) -> Iterator[RunEvent]:
-    for container in subject.containers:
-        at = moment(container.running.get("startedAt"))
-        if at is None or not container.restarts:
-            continue
+    started = [
+        (at, container)
+        for container in subject.containers
+        if container.restarts and (at := moment(container.running.get("startedAt")))
+    ]
+    started.sort(key=lambda pair: pair[0])
+    for at, container in started[-MOST_CONTAINERS:]:
         beside = container.role is ContainerRole.SIDECAR
         yield event(
             at,

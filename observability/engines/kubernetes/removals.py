@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from console.unstructured import whole
+from console.pages.plural import plural
+from console.unstructured import mapping, whole
+from observability.engines.kubernetes.endings import SIGNALS, ending_of
 from observability.engines.kubernetes.indexes import completion_index
 from observability.engines.kubernetes.objects import (
     condition_of,
@@ -34,16 +36,30 @@ def stopped_because(job: Object, pod: Object, *, gone_at: datetime | None = None
     """Why a pod was stopped by its own Job; empty where it was not, as far as can be told.
     `gone_at`: it is gone since then at the latest, and had not ended when it went."""
     at = deleted_at(pod) or gone_at
-    if phase_of(pod) == "Succeeded" or at is None:
+    if phase_of(pod) == "Succeeded" or at is None or _is_disrupted(pod, at):
         return ""
-    return _ending(job, at) or _suspended(job) or _smaller(job, pod, at)
+    ending = ending_of(pod, mapping(spec_of(job).get("template")))
+    ended_at = ending.at if ending else None
+    # The clocks of nodes differ a little: what a signal ended was mostly ended by the deletion.
+    slack = _SAME if ending and ending.code in SIGNALS else timedelta()
+    if ended_at and ended_at < at - slack:
+        return ""  # the Job, or somebody, tidied up what had ended by itself
+    return _ending(job, at, ended_at) or _suspended(job, at) or _smaller(job, pod, at)
 
 
-def _ending(job: Object, at: datetime) -> str:
+def _is_disrupted(pod: Object, at: datetime) -> bool:
+    """Whether the cluster took a pod away, and not only once it was being stopped."""
+    since = true_since(pod, "DisruptionTarget")
+    return is_true(pod, "DisruptionTarget") and (since is None or since <= at + _SAME)
+
+
+def _ending(job: Object, at: datetime, ended_at: datetime | None) -> str:
     for kind in _ENDINGS:
         since = true_since(job, kind)
         if not is_true(job, kind) or (since and at < since - _SAME):
             continue
+        if since and ended_at and ended_at < since:
+            continue  # why the Job ended, not what its end did
         reason = text(condition_of(job, kind).get("reason"), 80) or kind
         if kind == "SuccessCriteriaMet":
             return f"The Job had succeeded without it: {reason}."
@@ -51,21 +67,27 @@ def _ending(job: Object, at: datetime) -> str:
     return ""
 
 
-def _suspended(job: Object) -> str:
-    return "The Job was suspended." if spec_of(job).get("suspend") is True else ""
+def _suspended(job: Object, at: datetime) -> str:
+    if spec_of(job).get("suspend") is not True:
+        return ""
+    # The controller removes the pods first. The writer's time is that of its last write of
+    # anything: not before the act, but maybe long after it.
+    times = (true_since(job, "Suspended"), changed_at(job, "spec", "suspend"))
+    since = min((time for time in times if time), default=None)
+    return "" if since and at < since - _SAME else "The Job was suspended."
 
 
 def _smaller(job: Object, pod: Object, at: datetime) -> str:
     """Where somebody lowered parallelism or completions while the Job ran."""
     spec = spec_of(job)
-    completions, parallelism = whole(spec.get("completions")), whole(spec.get("parallelism"))
+    completions, parallelism = whole(spec.get("completions")), whole(spec.get("parallelism", 1))
     index = completion_index(pod)
     if index is not None and completions is not None and index >= completions:
         return f"The Job was made smaller: {completions} completions, its index is {index}."
     changed = changed_at(job, "spec", "parallelism")
     edited = (whole(metadata_of(job).get("generation")) or 1) > 1
-    if changed is None or not edited or changed < created_of(job, changed):
+    if parallelism is None or not edited or changed is None or changed < created_of(job, changed):
         return ""
     if changed - _SAME <= at <= changed + _SOON:
-        return f"The Job was made smaller: {parallelism} pods at once."
+        return f"The Job was made smaller: {plural(parallelism, 'pod')} at once."
     return ""

@@ -3,13 +3,14 @@ both where it took the pod away."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from observability.engines.contracts import FailureKind
-from observability.engines.kubernetes.endings import ending_of, restarts_of
-from observability.engines.kubernetes.pods import JobPod
+from observability.engines.contracts import EventKind, FailureKind
+from observability.engines.kubernetes.endings import MOST_CONTAINERS, ending_of, restarts_of
+from observability.engines.kubernetes.pods import JobPod, pod_events
 from observability.engines.kubernetes.situation import kept_alive_words
 
 Object = dict[str, Any]
@@ -139,6 +140,51 @@ def test_a_pod_ended_by_whoever_ended_it(name: str) -> None:
     assert (ending.kind, ending.words()) == (kind, words)
 
 
+REAL = ended("load-proxy", 3, message="real cause")
+NAMED: dict[str, tuple[Object, FailureKind, str]] = {
+    "the proxy failed first, and the job was told to end": (
+        pod(ended("main", 143, at=LATE), REAL),
+        *(FailureKind.APPLICATION, "sidecar load-proxy: exit code 3: real cause"),
+    ),
+    "the proxy ran out of memory first": (
+        pod(ended("main", 1, at=LATE), ended("load-proxy", 137, why="OOMKilled")),
+        *(FailureKind.OUT_OF_MEMORY, "sidecar load-proxy: OOMKilled (exit code 137)"),
+    ),
+    "the job failed first": (
+        pod(ended("main", 9, message="boom"), ended("load-proxy", 3, at=LATE)),
+        *(FailureKind.APPLICATION, "exit code 9: boom"),
+    ),
+    "both were told to end, and the proxy was faster": (
+        pod(ended("main", 143, at=LATE), ended("load-proxy", 143)),
+        *(FailureKind.APPLICATION, "Error (exit code 143)"),
+    ),
+    "the job ran out of memory": (
+        pod(ended("main", 137, why="OOMKilled", at=LATE), REAL),
+        *(FailureKind.OUT_OF_MEMORY, "OOMKilled (exit code 137)"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_name_alone_does_not_hide_what_failed_first(name: str) -> None:
+    given, kind, words = NAMED[name]
+    ending = ending_of(given, template("main", "load-proxy"))
+    assert ending is not None
+    assert (ending.kind, ending.words()) == (kind, words)
+
+
+def test_a_container_that_does_not_say_when_it_ended_was_not_the_first() -> None:
+    timeless = ended("b", 137)
+    timeless["state"]["terminated"]["finishedAt"] = None
+    for containers in (
+        (ended("a", 3, message="first"), timeless),
+        (timeless, ended("a", 3, message="first")),
+    ):
+        ending = ending_of(pod(*containers), template("a", "b"))
+        assert ending is not None
+        assert ending.words() == "a: exit code 3: first"
+
+
 def test_a_job_whose_only_container_is_called_like_a_proxy_is_its_own() -> None:
     ending = ending_of(pod(ended("cloud-sql-proxy", 5, message="no")), template("cloud-sql-proxy"))
     assert ending is not None
@@ -178,6 +224,39 @@ def test_a_container_that_just_ended_and_will_be_started_again_failed_once_more(
     given = pod(container, phase="Running", spec={"restartPolicy": "OnFailure"})
     failures = [(item.number, item.ending.code) for item in restarts_of(given, template("main"))]
     assert failures == [(1, 2), (2, 9)]
+
+
+@pytest.mark.parametrize("number", [1000, 4000])
+def test_a_pod_of_very_many_crashed_containers_has_the_newest_of_their_events(number: int) -> None:
+    names, begun = [f"c{place}" for place in range(number)], datetime(2026, 11, 29, tzinfo=UTC)
+    crashed = [
+        {
+            **crashing(3, waiting={"reason": "CrashLoopBackOff"}),
+            "name": name,
+            "lastState": {
+                "terminated": {
+                    "exitCode": 1,
+                    "finishedAt": (begun + timedelta(seconds=place)).isoformat(),
+                }
+            },
+        }
+        for place, name in enumerate(names)
+    ]
+    subject = JobPod(pod(*crashed, phase="Running"), {"spec": {"template": template(*names)}})
+    restarts = subject.restarts
+    assert [item.container.name for item in restarts] == names[-MOST_CONTAINERS:]
+    assert restarts[-1].ending.container == names[-1]
+    events = list(pod_events(subject, begun))
+    assert len(events) == 2 * MOST_CONTAINERS
+
+
+def test_containers_that_wait_or_run_again_have_no_more_events_than_others() -> None:
+    stuck = [{"name": f"c{n}", "state": {"waiting": {"reason": "ErrImagePull"}}} for n in range(99)]
+    again = [{**runs(f"r{n}"), "restartCount": 1} for n in range(99)]
+    given = pod(*stuck, *again, phase="Pending")
+    events = list(pod_events(JobPod(given, {}), datetime(2026, 11, 29, tzinfo=UTC)))
+    assert sum(event.kind is EventKind.WAITING for event in events) == MOST_CONTAINERS
+    assert sum("started again" in event.title for event in events) == MOST_CONTAINERS
 
 
 def test_restarts_of_a_sidecar_are_none_of_the_job() -> None:
