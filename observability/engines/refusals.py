@@ -73,19 +73,24 @@ _TROUBLE: Final = re.compile(
     r"Operation cannot be fulfilled on |resource quota evaluation timed out|etcdserver: "
     r"|Timeout: |timed out|the server (?:is currently unable|was unable|has received too many)"
     r"|Internal error occurred: (?:resource quota evaluation|etcdserver)"
-    r'|(?:Post|Get) "|context deadline exceeded|unexpected EOF|client rate limiter',
+    r'|(?:Post|Get) "|context deadline exceeded|unexpected EOF|client rate limiter'
+    r"|not yet ready to handle request",
 )
+_DENIED: Final = re.compile(
+    r'(?:[^:"]|"[^"]{0,260}"){0,300}?\b(?:is forbidden|denied (?:the )?request)\b'
+)
+"""Words of the API server's own: they stand before what it quotes after a colon."""
 
 
 @dataclass(frozen=True, slots=True)
 class PodRefusal:
     """Why a pod was not taken.
 
-    `kind` is one of failure_kinds.REFUSALS, or OTHER where nobody refused: the API server was busy
-    or away, and the same request may pass the next time. `by` names the quota, policy, webhook,
-    level or account, empty where the message names none. `words` are for people: the amounts where
-    a quota was exceeded, else the server's own words without the pod's name, which is another one
-    at each try.
+    `kind` is one of failure_kinds.REFUSALS, or OTHER where nobody says that it refused: the API
+    server was busy or away, and the same request may pass the next time. `by` names the quota,
+    policy, webhook, level or account, empty where the message names none. `words` are for people:
+    the amounts where a quota was exceeded, else the server's own words without the pod's name,
+    which is another one at each try.
     """
 
     kind: FailureKind
@@ -120,8 +125,10 @@ def refusal_in(message: str) -> PodRefusal:
             return PodRefusal(kind, by, amounts.words() if amounts else words, amounts)
     if _TROUBLE.match(words):
         return PodRefusal(FailureKind.OTHER, "", words)
-    invalid = forbidden is not None and forbidden["how"] == "invalid"
-    return PodRefusal(FailureKind.INVALID if invalid else FailureKind.REFUSED, "", words)
+    if forbidden is not None and forbidden["how"] == "invalid":
+        return PodRefusal(FailureKind.INVALID, "", words)
+    is_denied = forbidden is not None or _DENIED.match(words)
+    return PodRefusal(FailureKind.REFUSED if is_denied else FailureKind.OTHER, "", words)
 
 
 def refusal_within(message: str) -> PodRefusal | None:

@@ -19,6 +19,7 @@ _STRATEGY: Final = re.compile(
     r"(?:Stopped with strategy '|workflow shutdown with strategy:\s{1,2})(?P<how>Stop|Terminate)"
 )
 _CODE: Final = re.compile(r"\(exit code (\d{1,5})\)")
+_EXITED: Final = re.compile(r"\bexit code \d{1,5}\b\)?")
 _RESUMED: Final = re.compile(r"Resumed by: (.{1,200})")
 _READ: Final = 4000
 _KINDS: Final[tuple[tuple[str, FailureKind], ...]] = (
@@ -55,7 +56,7 @@ class Wait:
 
 def failure_kind(message: str, phase: str) -> FailureKind:
     """Why a node or a workflow ended badly."""
-    text = message[:_READ]
+    text = _own_words(message)
     if text.strip() == "timeout":
         return FailureKind.TIMEOUT
     how = strategy(text)
@@ -68,6 +69,14 @@ def failure_kind(message: str, phase: str) -> FailureKind:
         if part in text:
             return kind
     return FailureKind.OTHER if phase == "Error" else FailureKind.APPLICATION
+
+
+def _own_words(message: str) -> str:
+    """What the controller says itself: behind an exit code follow the words of the program, whose
+    pod was admitted and ran, whatever it tells of quotas or evictions."""
+    text = message[:_READ]
+    code = _EXITED.search(text)
+    return text[: code.end()] if code else text
 
 
 def strategy(message: str) -> str:
@@ -104,7 +113,7 @@ def lock_of(message: str) -> dict[str, Any] | None:
 def wait_of(message: str, waiting: str = "") -> Wait | None:
     """What a pending workflow or node waits for, from its message and, for a node, the lock that
     its synchronizationStatus names. None when nothing is said."""
-    text = message[:_READ]
+    text = _own_words(message)
     lock = lock_of(text) or ({"lock": waiting} if waiting else None)
     if lock is not None:
         name = str(lock["lock"])

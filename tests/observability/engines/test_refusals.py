@@ -127,6 +127,55 @@ def test_each_refuser_has_a_kind_of_its_own(name: str) -> None:
     assert refusal.words.startswith(words)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Internal error occurred: rpc error: code = Unavailable desc = transport is closing",
+        "dial tcp 10.0.0.1:443: connect: connection refused",
+        "dial tcp 10.0.0.1:443: connect: permission denied",
+        "http2: client connection lost",
+        "context canceled",
+        "too many requests",
+        "Too many requests, please try again later",
+        "storage is (re)initializing",
+        'pods "j-0-abcde" already exists',
+        'object is being deleted: pods "j-0-x" already exists',
+        'namespaces "acme" not found',
+        "Unauthorized",
+        'rpc error: code = PermissionDenied desc = the key is forbidden and "denied the request"',
+        'Internal error occurred: admission plugin "x" failed to complete validation in 13s',
+        f"{POD}not yet ready to handle request",
+        "",
+        "a word of a release to come",
+    ],
+)
+def test_nobody_refused_where_nobody_says_so(words: str) -> None:
+    refusal = refusal_in(words if words.startswith("Error") else f"Error creating: {words}")
+    assert (refusal.kind, refusal.by) == (FailureKind.OTHER, "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        'pods is forbidden: User "system:controller" cannot create resource "pods" in API group ""',
+        'serviceaccounts "system:x" is forbidden: not for you',
+        "the gatekeeper denied the request: ask platform-sec",
+        "Plugin 'a' denied request: no",
+        f"{POD}something that only a later release says",
+        'pods "a" is forbidden: unable to create new content in namespace acme because it is being '
+        "terminated",
+    ],
+)
+def test_who_says_that_it_refuses_does(words: str) -> None:
+    message = words if words.startswith("Error") else f"Error creating: {words}"
+    assert refusal_in(message).kind is FailureKind.REFUSED
+
+
+def test_the_longest_message_is_read_at_once() -> None:
+    for part in ('"', 'a"', '"a" ', "is forbidde", "a"):
+        assert refusal_in(part * 4000).kind is FailureKind.OTHER
+
+
 @pytest.mark.parametrize("message", ["", "exit code 3", "Unschedulable: 0/3 nodes", "x" * 9000])
 def test_other_messages_quote_no_refusal(message: str) -> None:
     assert refusal_within(message) is None
