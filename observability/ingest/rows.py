@@ -87,7 +87,8 @@ def write(row: JobRun, state: RunState, owners: Owners) -> None:
         state.began_at,
         state.cleaned_at,
     )
-    row.attempts, row.progress = state.attempts, state.progress
+    row.attempts = min(max(state.attempts, 0), _MOST_ATTEMPT)
+    row.progress = state.progress
     row.key = bounded_id(row.make_key(), 1400)
     known = STATUS_TIMES not in row.attributes
     row.duration_ms = _milliseconds(row.created_at, row.closed_at) if known else None

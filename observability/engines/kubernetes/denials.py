@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from observability.engines.unstructured import (
     name_of,
     short_hash,
     text,
+    uid_of,
     version_of,
 )
 
@@ -24,11 +26,18 @@ _MOST_REASONS: Final = 5
 _MOST_WORDS: Final = 600
 
 _MOST_TIMES: Final = 10**9
+_MOST_EVENTS: Final = 16
+"""Events of one reason whose counts are remembered: most are in one, which counts up."""
 
 
 @dataclass(frozen=True, slots=True)
 class DenialReason:
-    """One reason why pods were refused, from when to when as far as is known, how often."""
+    """One reason why pods were refused, from when to when as far as is known, how often.
+
+    `events` are those that the cluster has of it: when each began, and its count, by a short name,
+    the newest last. `counts` are the counts of these and of earlier ones as they were last: an
+    Event that the cluster forgot goes on as another one, which counts from one.
+    """
 
     id: str
     refusal: PodRefusal
@@ -36,6 +45,8 @@ class DenialReason:
     first_at: datetime
     last_at: datetime
     count: int
+    events: Mapping[str, tuple[datetime, int]] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     def detail(self) -> dict[str, Any]:
         """The same as JSON: counts, times, the amounts where a quota refused."""
@@ -97,6 +108,7 @@ def _summary(reason: DenialReason) -> dict[str, Any]:
         "first_at": reason.first_at.isoformat(),
         "last_at": reason.last_at.isoformat(),
         "count": reason.count,
+        "by_event": dict(list(reason.counts.items())[-_MOST_EVENTS:]),
     }
 
 
@@ -136,14 +148,20 @@ def failed_creates_of(
 def _reason(
     warning: Object, refusal: PodRefusal, message: str, otherwise: datetime
 ) -> DenialReason:
+    first, count = _first_time(warning, otherwise), _times(warning)
     return DenialReason(
         id=short_hash(refusal.identity)[:8],
         refusal=refusal,
         message=message,
-        first_at=_first_time(warning, otherwise),
+        first_at=first,
         last_at=_last_time(warning, otherwise),
-        count=_times(warning),
+        count=count,
+        events={_event_id(warning): (first, count)},
     )
+
+
+def _event_id(warning: Object) -> str:
+    return short_hash(uid_of(warning) or name_of(warning))[:8]
 
 
 def _together(before: DenialReason, later: DenialReason) -> DenialReason:
@@ -151,13 +169,17 @@ def _together(before: DenialReason, later: DenialReason) -> DenialReason:
         later,
         first_at=min(before.first_at, later.first_at),
         count=before.count + later.count,
+        events={**before.events, **later.events},
     )
 
 
 def _with_known(reasons: Sequence[DenialReason], known: Mapping[str, Any]) -> Denials:
     """Puts back what expired: counts never fall, and nothing begins later than it did."""
     earlier = {text(item.get("id"), 16): item for item in mappings(known.get("reasons"))}
-    joined = tuple(_since(reason, earlier.get(reason.id, {})) for reason in reasons)
+    joined = tuple(
+        _since(reason, earlier.get(reason.id, {}), _elsewhere(reason, earlier))
+        for reason in reasons
+    )
     firsts = [reason.first_at for reason in joined]
     if known_first := moment(known.get("first_at")):
         firsts.append(known_first)
@@ -178,13 +200,53 @@ def _with_known(reasons: Sequence[DenialReason], known: Mapping[str, Any]) -> De
 def _forgotten(known: Mapping[str, Any]) -> dict[str, Any]:
     texts = {name: text(known.get(name), 260) for name in ("id", "kind", "by")}
     times = {name: text(known.get(name), 40) for name in ("first_at", "last_at")}
-    return {**texts, **times, "count": min(max(whole(known.get("count")) or 0, 0), _MOST_TIMES)}
+    return {**texts, **times, "count": _bounded(known.get("count")), "by_event": _by_event(known)}
 
 
-def _since(reason: DenialReason, known: Mapping[str, Any]) -> DenialReason:
-    first = moment(known.get("first_at")) or reason.first_at
-    count = max(whole(known.get("count")) or 0, reason.count)
-    return replace(reason, first_at=min(first, reason.first_at), count=count)
+def _since(
+    reason: DenialReason, known: Mapping[str, Any], elsewhere: Mapping[str, int]
+) -> DenialReason:
+    """A reason with what was known of it. `elsewhere`: how much of which Events was counted for
+    other reasons. Where refusals are many, one Event tells of them all, each time the newest."""
+    last, before, count = (
+        moment(known.get("last_at")),
+        _by_event(known),
+        _bounded(known.get("count")),
+    )
+    events = {
+        id: (reason.last_at if id in elsewhere else began, max(number - elsewhere.get(id, 0), 0))
+        for id, (began, number) in reason.events.items()
+    }
+    for id, (began, number) in events.items():
+        if id in before:
+            count += max(number - before[id], 0)
+        elif last is None or began > last:
+            count += number  # one that began later; of others it is not known what was counted
+    counts = {id: number for id, (_, number) in events.items()}
+    firsts = [began for began, _ in events.values()]
+    return replace(
+        reason,
+        first_at=min([*firsts, moment(known.get("first_at")) or reason.last_at]),
+        count=min(max(count, sum(counts.values()), 1), _MOST_TIMES),
+        counts={id: number for id, number in before.items() if id not in counts} | counts,
+    )
+
+
+def _by_event(known: Mapping[str, Any]) -> dict[str, int]:
+    counts = mapping(known.get("by_event"))
+    return {text(id, 8): _bounded(number) for id, number in counts.items()}
+
+
+def _elsewhere(reason: DenialReason, known: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for id, item in known.items():
+        if id != reason.id:
+            counts.update(_by_event(item))
+    return counts
+
+
+def _bounded(number: object) -> int:
+    return min(max(whole(number) or 0, 0), _MOST_TIMES)
 
 
 def _version(warning: Object) -> tuple[int, str]:

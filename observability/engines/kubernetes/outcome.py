@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from observability.engines.kubernetes.indexes import index_ranges, index_words
 from observability.engines.kubernetes.objects import (
     condition_of,
     deleted_at,
+    spec_of,
     status_of,
 )
 from observability.engines.kubernetes.pods import (
@@ -30,6 +32,8 @@ from observability.engines.unstructured import created_of, name_of, text
 
 _LATE: Final = "DeadlineExceeded"
 _CAUSE: Final = 900
+_EXITED: Final = re.compile(r" failed with exit code [0-9]{1,10} ")
+"""In what a Job says of the rule of its pod failure policy that failed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,9 @@ def _when(condition: Mapping[str, Any], otherwise: datetime) -> datetime:
 
 
 def _success_note(snapshot: JobSnapshot, condition: Mapping[str, Any]) -> str:
-    succeeded = index_ranges(status_of(snapshot.job).get("completedIndexes"))
+    job = snapshot.job
+    completions = whole(spec_of(job).get("completions"))
+    succeeded = index_ranges(status_of(job).get("completedIndexes"), below=completions)
     rule = text(condition.get("message"), 200)
     words = f"by its success policy{f' ({rule})' if rule else ''}"
     done = f": {index_words(succeeded)} succeeded" if succeeded else ""
@@ -147,7 +153,12 @@ class _Failure:
         parts = [part for part in (words, progress_words(self._snapshot.job)) if part]
         cause = "; ".join(parts).rstrip(".")
         message = f"{cause}. {self._explanation}" if cause else self._explanation
-        return kind if kind is not FailureKind.NONE else FailureKind.APPLICATION, message
+        return self._kind_without_pods() if kind is FailureKind.NONE else kind, message
+
+    def _kind_without_pods(self) -> FailureKind:
+        """Where nothing is known of any pod, it was the job's own error only if the Job says so."""
+        exited = _EXITED.search(self._explanation)
+        return FailureKind.APPLICATION if exited else FailureKind.OTHER
 
 
 def _kind_of(value: str) -> FailureKind:

@@ -20,6 +20,7 @@ from observability.engines.deletion import HELD, deletion_of
 from observability.engines.failure_kinds import REFUSALS
 from observability.engines.kubernetes.attempts import attempt_count, ranks_of
 from observability.engines.kubernetes.denials import failed_creates_of
+from observability.engines.kubernetes.indexes import index_list
 from observability.engines.kubernetes.job_events import JobFacts, job_events
 from observability.engines.kubernetes.objects import has_ended, node_of, spec_of, status_of
 from observability.engines.kubernetes.outcome import open_cause, outcome_of
@@ -252,8 +253,8 @@ class _JobTranslation:
             "lacking_pods": lacking_pods(self.job),
             "managed_by": managed_by(self.job) or None,
             "completion_mode": text(spec.get("completionMode"), 20) or None,
-            "completed_indexes": text(status.get("completedIndexes"), _LONGEST_LIST) or None,
-            "failed_indexes": text(status.get("failedIndexes"), _LONGEST_LIST) or None,
+            "completed_indexes": index_list(status.get("completedIndexes"), _LONGEST_LIST) or None,
+            "failed_indexes": index_list(status.get("failedIndexes"), _LONGEST_LIST) or None,
             "parallelism": whole(spec.get("parallelism")),
             "completions": whole(spec.get("completions")),
             "backoff_limit": whole(spec.get("backoffLimit")),

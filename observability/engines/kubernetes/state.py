@@ -15,7 +15,7 @@ from console.unstructured import mapping, moment, whole
 from observability.engines.contracts import KnownRun, Status
 from observability.engines.deletion import HELD, deletion_of
 from observability.engines.kubernetes.attempts import is_indexed
-from observability.engines.kubernetes.indexes import count_of, index_ranges
+from observability.engines.kubernetes.indexes import count_of, index_ranges, succeeded_count
 from observability.engines.kubernetes.objects import (
     condition_of,
     deleted_at,
@@ -161,7 +161,7 @@ def lacking_pods(job: Object) -> int:
         return 0
     parallelism = whole(spec.get("parallelism"))
     wanted = 1 if parallelism is None else max(parallelism, 0)
-    succeeded = max(whole(status.get("succeeded")) or 0, 0)
+    succeeded = succeeded_count(job)
     completions = whole(spec.get("completions"))
     if completions is not None:
         failed = count_of(index_ranges(status.get("failedIndexes"))) if is_indexed(job) else 0

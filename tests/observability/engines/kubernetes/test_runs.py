@@ -174,7 +174,7 @@ def test_a_refusal_counts_on_and_what_the_cluster_forgot_is_remembered() -> None
     assert (moved.key, moved.seq, moved.at) == (first.key, first.seq, first.at)
     assert moved.message == "requests.cpu: asked 2, used 3800m of 4; pods: asked 1, used 1 of 10"
     denials = again.attributes["denials"]
-    assert (denials["count"], denials["words"]) == (9, moved.message)
+    assert (denials["count"], denials["words"]) == (13, moved.message)
     assert (denials["first_at"], denials["last_at"]) == (
         datetime.fromisoformat(CREATED).isoformat(),
         datetime.fromisoformat(LATER).isoformat(),
