@@ -11,7 +11,7 @@ from console.unstructured import moment, whole
 from observability.engines.kubernetes.attempts import is_indexed
 from observability.engines.kubernetes.containers import Container, ContainerRole, ended_at
 from observability.engines.kubernetes.endings import EPOCH
-from observability.engines.kubernetes.indexes import count_of, index_ranges, index_words
+from observability.engines.kubernetes.indexes import index_ranges, index_words, succeeded_count
 from observability.engines.kubernetes.objects import (
     condition_of,
     deleted_at,
@@ -52,14 +52,13 @@ def situation_of(
 
 def progress_words(job: Object) -> str:
     """`indexes 0, 2–3 failed, 2 of 5 succeeded` of a Job with indexes, once one has ended."""
-    status = status_of(job)
     if not is_indexed(job):
         return ""
-    failed = index_ranges(status.get("failedIndexes"))
-    succeeded = count_of(index_ranges(status.get("completedIndexes")))
+    completions = whole(spec_of(job).get("completions"))
+    failed = index_ranges(status_of(job).get("failedIndexes"), below=completions)
+    succeeded = succeeded_count(job)
     if not failed and not succeeded:
         return ""
-    completions = whole(spec_of(job).get("completions"))
     done = f"{succeeded:,} of {completions:,} succeeded" if completions is not None else ""
     return ", ".join(
         part for part in (f"{index_words(failed)} failed" if failed else "", done) if part

@@ -247,7 +247,7 @@ def test_much_of_one_target_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPat
         target = make_target(slug)
         for _ in range(number):
             make_run(target, closed_at=after(-100 * 86400))
-    retention.apply(now=NOON, seconds=40)
+    retention.apply(now=NOON, seconds=40)  # clock: of the clock above
     left = Counter(JobRun.objects.values_list("target__slug", flat=True))
     assert left["second"] == 0
     assert left["first"] > 0

@@ -377,6 +377,6 @@ def test_what_a_target_enforced_when_it_was_read_last_is_not_called_now(viewer: 
     rows = {"requests.cpu": {"intended": 40_000, "enforced": 3_000}}
     PlacementState.objects.create(placement=placement, limits=rows, observed_at=after(90))
     text = text_of(viewer, make_run(cluster, tenant=tenant, location="acme"))
-    assert "3 cores enforced there, as of" in text
+    assert "3 cores enforced there, as of" in " ".join(text.split())
     assert "2026-11-22 12:01:30 UTC" in text
     assert "enforced there now" not in text
