@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from console.errors import Refused
 
@@ -32,6 +32,27 @@ class Allowance:
     plugins: bool = False
     own_variables: frozenset[str] = frozenset()
     own_files: frozenset[Path] = frozenset()
+
+    def as_json(self) -> dict[str, Any]:
+        """For another process of ours, which `from_json` makes the same of."""
+        return {
+            "env_prefix": self.env_prefix,
+            "places": [str(place) for place in self.places],
+            "plugins": self.plugins,
+            "own_variables": sorted(self.own_variables),
+            "own_files": sorted(map(str, self.own_files)),
+        }
+
+    @staticmethod
+    def from_json(words: Mapping[str, Any]) -> Allowance:
+        """What `as_json` gave."""
+        return Allowance(
+            env_prefix=words["env_prefix"],
+            places=tuple(map(Path, words["places"])),
+            plugins=words["plugins"],
+            own_variables=frozenset(words["own_variables"]),
+            own_files=frozenset(map(Path, words["own_files"])),
+        )
 
     def is_own_variable(self, name: str) -> bool:
         """Whether a variable is one that Headroom, or a library of its, reads."""

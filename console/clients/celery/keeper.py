@@ -16,11 +16,14 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 from uuid import uuid4
 
 from console import linux
 from console.backoff import backoff
+from console.clients import allowance
+from console.clients.allowance import Allowance
 from console.clients.celery.connection import Broker
 from console.clients.celery.keeper_books import SETTLED_MS, Books
 from console.clients.celery.kept_events import (
@@ -210,6 +213,7 @@ def main() -> None:
         order = json.loads(line)
         if "keep" in order:
             wanted = order["keep"]
+            allowance.configure(partial(Allowance.from_json, order["allowed"]))
             kept[wanted["key"]] = Keeping(wanted, orphaned)
             kept[wanted["key"]].start()
         elif thread := kept.pop(order.get("drop", ""), None):

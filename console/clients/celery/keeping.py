@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
+from console.clients import allowance
 from console.errors import ExternalError, Refused, Unreachable
 
 ROOT: Final = Path(__file__).resolve().parents[3]
@@ -64,6 +65,11 @@ class _Process:
         ended = self.words.get(wanted.key, {}).get("ended")
         return self.wanted.get(wanted.key) == wanted and not ended
 
+    def keep(self, wanted: StreamToKeep) -> None:
+        """Has it keep that, with what a credential may name in this process."""
+        self.wanted[wanted.key] = wanted
+        self.order(keep=asdict(wanted), allowed=allowance.current().as_json())
+
     def order(self, **words: Any) -> None:
         """A line to it."""
         if self._child.stdin is not None:
@@ -94,8 +100,7 @@ def keep(wanted: StreamToKeep) -> None:
         if not process.keeps(wanted):
             process.order(drop=wanted.key)
             process.words.pop(wanted.key, None)
-            process.wanted[wanted.key] = wanted
-            process.order(keep=asdict(wanted))
+            process.keep(wanted)
     _wait(process, wanted)
 
 
@@ -128,8 +133,7 @@ def _running() -> _Process:
         wanted = {} if _process is None else _process.wanted
         _process = _Process()
         for other in wanted.values():  # it was killed: the others go on, too
-            _process.wanted[other.key] = other
-            _process.order(keep=asdict(other))
+            _process.keep(other)
     return _process
 
 

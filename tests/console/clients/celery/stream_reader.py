@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import redis
@@ -19,9 +20,10 @@ from tests.waiting import PATIENCE
 class Reader:
     """Reads, stores, and can be killed."""
 
-    def __init__(self, url: str, queue: str) -> None:
-        self.url, self.queue = url, queue
-        self.stream: EventStream = CeleryClient(url).events()
+    def __init__(self, url: str, queue: str, *, credential: str = "") -> None:
+        self.queue = queue
+        self._client = partial(CeleryClient, url, credential=credential)
+        self.stream: EventStream = self._client().events()
         self.ids: list[str] = []
         self.batches: list[EventBatch] = []
         self.position, self.at_us = "", 0
@@ -48,7 +50,7 @@ class Reader:
     def killed(self) -> None:
         """As when the process ends, with its connection."""
         self.stream.close()
-        self.stream = CeleryClient(self.url).events()
+        self.stream = self._client().events()
 
     @property
     def causes(self) -> list[str]:

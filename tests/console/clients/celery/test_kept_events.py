@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from console.clients.celery import keeper_books, keeping, redis_events
 from console.clients.celery.client import CeleryClient
 from console.clients.celery.keeper_books import Books
+from console.clients.celery.keeping import StreamToKeep
 from console.clients.celery.kept_events import (
     FORGOTTEN,
     MOST_BYTES,
@@ -24,10 +25,11 @@ from console.clients.celery.kept_events import (
     state_key,
     unpacked,
 )
+from console.errors import Refused
 from tests.console.clients.celery.stream_reader import Reader, keepers, raw
 from tests.observability.engines.celery.played import publish
 from tests.servers import valkey as own_valkey
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 
 def forget_keeper() -> None:
@@ -49,6 +51,28 @@ def test_what_comes_while_nobody_reads_is_read_by_the_next_one(reader: Reader, u
     reader.read(lambda: "rejected-1" in reader.ids)
     assert reader.ids.count("rejected-1") == 3
     assert reader.causes == []
+
+
+def test_a_broker_that_only_a_credential_names_is_kept_too(
+    url: str, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeping.end()  # the next one has the variable
+    monkeypatch.setenv("HEADROOM_CRED_BROKER", url)
+    reader = Reader("", queue, credential="env:HEADROOM_CRED_BROKER")
+    reader.read()
+    publish(url, "06-rejected-task")
+    reader.read(lambda: "rejected-1" in reader.ids)
+    assert reader.causes == []
+
+
+def test_a_credential_that_may_not_be_named_is_refused_by_the_keeper_too(
+    url: str, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeping.end()
+    monkeypatch.setenv("ELSEWHERE_BROKER", url)
+    wanted = StreamToKeep(queue, queue, "", "env:ELSEWHERE_BROKER", PATIENCE, "celeryev")
+    with pytest.raises(Refused, match="names have to begin with HEADROOM_CRED_"):
+        keeping.keep(wanted)
 
 
 def test_what_was_not_stored_is_read_again(reader: Reader, url: str) -> None:
