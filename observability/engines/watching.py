@@ -27,6 +27,7 @@ from observability.engines.contracts import (
     Status,
     TrailGap,
 )
+from observability.engines.deletion import GRACE
 from observability.engines.ports import KnownRuns
 from observability.engines.set_aside import SetAside
 from observability.engines.unstructured import LAST, Object, event, namespace_of, text
@@ -40,8 +41,6 @@ MOST_DUE: Final = 200
 """Runs whose clean-up is looked after at once; the others a minute later."""
 LISTINGS: Final = 3
 """How often a list that expires half-way is begun."""
-GRACE: Final = timedelta(seconds=60)
-"""How long after its time a clean-up is not called overdue: controllers are busy too."""
 VANISHED: Final = "It was deleted while it was not being read: how it ended is not known."
 
 

@@ -13,11 +13,11 @@ from observability.engines.argo.state import (
     GONE,
     PAUSED,
     PREFIX,
-    gone_at,
     is_suspended,
     phase_of,
 )
 from observability.engines.contracts import EventKind, RunEvent, Status
+from observability.engines.deletion import cleanup_events, removed_at
 from observability.engines.unstructured import (
     LAST,
     annotations_of,
@@ -29,7 +29,6 @@ from observability.engines.unstructured import (
     micros,
     text,
 )
-from observability.engines.watching import GRACE
 
 _ACTIONS: Final = {
     "Suspend": (EventKind.PAUSED, "Suspended"),
@@ -200,18 +199,11 @@ class WorkflowEvents:
         yield from self._cleanup(outcome.at)
 
     def _cleanup(self, ended_at: datetime) -> Iterator[RunEvent]:
-        due = self._facts.cleanup_at
-        if self._facts.snapshot.deleted and GONE not in self._facts.snapshot.flags:
-            words = "Removed itself as planned" if due else "Removed"
-            seq = micros(due or ended_at, 95)
-            gone = gone_at(self._facts.snapshot, self._facts.now)
-            yield event(gone, EventKind.CLEANUP, words, "cleaned", seq=seq)
-        elif due and self._facts.overdue() and not self._facts.deletion:
-            yield event(
-                due + GRACE,
-                EventKind.CLEANUP,
-                "Clean-up overdue",
-                "overdue",
-                message="It should have removed itself and is still there.",
-                detail={"due_at": due.isoformat()},
-            )
+        facts, snapshot = self._facts, self._facts.snapshot
+        went = snapshot.deleted and GONE not in snapshot.flags
+        return cleanup_events(
+            due=facts.cleanup_at,
+            ended_at=ended_at,
+            gone_at=removed_at(snapshot.workflow, snapshot.flags, facts.now) if went else None,
+            is_overdue=facts.overdue() and not facts.deletion,
+        )

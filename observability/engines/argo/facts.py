@@ -17,7 +17,7 @@ from observability.engines.argo.state import (
     spec_of,
     status_of,
 )
-from observability.engines.deletion import deletion_of
+from observability.engines.deletion import GRACE, deletion_of
 from observability.engines.unstructured import (
     changed_at,
     created_of,
@@ -26,7 +26,6 @@ from observability.engines.unstructured import (
     name_of,
     text,
 )
-from observability.engines.watching import GRACE
 
 
 class Facts:

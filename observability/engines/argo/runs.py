@@ -19,7 +19,6 @@ from observability.engines.argo.state import (
     PAUSED,
     PREFIX,
     WorkflowSnapshot,
-    gone_at,
     instance_of,
     is_suspended,
     open_status,
@@ -40,7 +39,7 @@ from observability.engines.contracts import (
     RunSnapshot,
     run_key,
 )
-from observability.engines.deletion import HELD
+from observability.engines.deletion import HELD, removed_at
 from observability.engines.times import plausible
 from observability.engines.unstructured import (
     Object,
@@ -155,7 +154,11 @@ class _WorkflowTranslation(Facts):
         return flags | {PAUSED} if is_suspended(self.workflow) else flags - {PAUSED}
 
     def _gone(self) -> datetime | None:
-        return gone_at(self.snapshot, self.now) if self.snapshot.deleted else None
+        return (
+            removed_at(self.snapshot.workflow, self.snapshot.flags, self.now)
+            if self.snapshot.deleted
+            else None
+        )
 
     def _parent(self) -> str:
         space, name = namespace_of(self.workflow), name_of(self.workflow)

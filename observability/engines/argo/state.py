@@ -12,11 +12,10 @@ from observability.engines.argo.compressed_nodes import Nodes, phase_of_node, ty
 from observability.engines.argo.handlers import Sorts
 from observability.engines.argo.messages import failure_kind, strategy
 from observability.engines.contracts import FailureKind, Status
-from observability.engines.deletion import HELD
+from observability.engines.deletion import removed_at
 from observability.engines.unstructured import (
     Object,
     labels_of,
-    metadata_of,
     micros,
     text,
     uid_of,
@@ -144,10 +143,20 @@ def outcome_of(
     at = moment(status_of(workflow).get("finishedAt"))
     if phase in FINAL:
         root = root_failure(nodes, sorts)
-        return _ended(phase, at or gone_at(snapshot, now), status_of(workflow), root)
+        return _ended(
+            phase,
+            at or removed_at(snapshot.workflow, snapshot.flags, now),
+            status_of(workflow),
+            root,
+        )
     if snapshot.deleted:
         words = "Deleted before it had finished."
-        return WorkflowOutcome(gone_at(snapshot, now), Status.DELETED, FailureKind.CANCELLED, words)
+        return WorkflowOutcome(
+            removed_at(snapshot.workflow, snapshot.flags, now),
+            Status.DELETED,
+            FailureKind.CANCELLED,
+            words,
+        )
     return None
 
 
@@ -210,13 +219,6 @@ def _joined(message: str, root: Mapping[str, Any] | None) -> str:
     root_message = f"{name}: {inner}" if name else inner
     # The root first: a list shows the beginning only.
     return text(f"{root_message} · {message}" if message else root_message)
-
-
-def gone_at(snapshot: WorkflowSnapshot, now: datetime) -> datetime:
-    """When an object that is gone was removed, as far as can be told: what a finalizer held was
-    not removed when its deletion was asked for."""
-    deletion_asked_at = moment(metadata_of(snapshot.workflow).get("deletionTimestamp"))
-    return now if deletion_asked_at is None or HELD in snapshot.flags else deletion_asked_at
 
 
 def is_suspended(workflow: Object) -> bool:

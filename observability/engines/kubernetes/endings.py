@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from console.unstructured import LATEST, mappings, moment, whole
 from observability.engines.contracts import FailureKind
+from observability.engines.deletion import deleted_at
 from observability.engines.kubernetes.containers import (
     OUT_OF_MEMORY,
     Container,
@@ -19,7 +20,6 @@ from observability.engines.kubernetes.containers import (
 )
 from observability.engines.kubernetes.objects import (
     condition_of,
-    deleted_at,
     has_ended,
     is_true,
     phase_of,

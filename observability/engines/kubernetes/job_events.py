@@ -15,13 +15,13 @@ from observability.engines.contracts import (
     RunEvent,
     Status,
 )
-from observability.engines.deletion import Deletion
+from observability.engines.deletion import Deletion, cleanup_events, removed_at
 from observability.engines.kubernetes.denials import DenialReason, Denials
 from observability.engines.kubernetes.endings import EPOCH
 from observability.engines.kubernetes.objects import has_ended, status_of
 from observability.engines.kubernetes.outcome import JobOutcome
 from observability.engines.kubernetes.pods import JobPod, pod_events, removed_event
-from observability.engines.kubernetes.state import GONE, JobSnapshot, gone_at, managed_by
+from observability.engines.kubernetes.state import GONE, JobSnapshot, managed_by
 from observability.engines.kubernetes.suspension import suspension_events
 from observability.engines.unstructured import (
     LAST,
@@ -33,7 +33,6 @@ from observability.engines.unstructured import (
     text,
     uid_of,
 )
-from observability.engines.watching import GRACE
 
 _REFUSERS: Final = {
     FailureKind.QUOTA: "quota ",
@@ -153,18 +152,11 @@ def _end(facts: JobFacts, outcome: JobOutcome) -> Iterator[RunEvent]:
 
 
 def _cleanup(facts: JobFacts, outcome: JobOutcome) -> Iterator[RunEvent]:
-    due, snapshot = facts.cleanup_at, facts.snapshot
-    if snapshot.deleted and GONE not in snapshot.flags:
-        words = "Removed itself as planned" if due else "Removed"
-        seq = micros(due or outcome.at, 95)
-        at = gone_at(snapshot, facts.now)
-        yield event(at, EventKind.CLEANUP, words, "cleaned", seq=seq)
-    elif due and facts.is_overdue and not facts.deletion:
-        yield event(
-            due + GRACE,
-            EventKind.CLEANUP,
-            "Clean-up overdue",
-            "overdue",
-            message="It should have removed itself and is still there.",
-            detail={"due_at": due.isoformat()},
-        )
+    snapshot = facts.snapshot
+    went = snapshot.deleted and GONE not in snapshot.flags
+    return cleanup_events(
+        due=facts.cleanup_at,
+        ended_at=outcome.at,
+        gone_at=removed_at(snapshot.job, snapshot.flags, facts.now) if went else None,
+        is_overdue=facts.is_overdue and not facts.deletion,
+    )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
-from console.unstructured import mapping, mappings, moment, whole
-from observability.engines.unstructured import Object, metadata_of, text
-
-_LONGEST_GRACE: Final = 10**9
+from console.unstructured import mapping, mappings, moment
+from observability.engines.unstructured import Object, text
 
 
 def spec_of(item: Object) -> dict[str, Any]:
@@ -50,19 +48,6 @@ def true_since(item: Object, kind: str) -> datetime | None:
 def is_true(item: Object, kind: str) -> bool:
     """Whether a condition is true."""
     return condition_of(item, kind).get("status") == "True"
-
-
-def deleted_at(item: Object) -> datetime | None:
-    """When the deletion of an object was asked for; None when it was not.
-
-    The deletionTimestamp of a pod is when its grace period ends, not when that began.
-    """
-    metadata = metadata_of(item)
-    due = moment(metadata.get("deletionTimestamp"))
-    if due is None:
-        return None
-    grace = whole(metadata.get("deletionGracePeriodSeconds")) or 0
-    return due - timedelta(seconds=min(max(grace, 0), _LONGEST_GRACE))
 
 
 def node_of(pod: Object) -> str:

@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from console.unstructured import moment, whole
 from observability.engines.contracts import SITUATION, FailureKind, Status
+from observability.engines.deletion import deleted_at, removed_at
 from observability.engines.failure_kinds import REFUSALS
 from observability.engines.kubernetes.denials import Denials
 from observability.engines.kubernetes.endings import EPOCH, disruption_of, failing_in
 from observability.engines.kubernetes.indexes import index_ranges, index_words
 from observability.engines.kubernetes.objects import (
     condition_of,
-    deleted_at,
     spec_of,
     status_of,
 )
@@ -27,7 +27,7 @@ from observability.engines.kubernetes.pods import (
     started_of,
 )
 from observability.engines.kubernetes.situation import kept_alive_words, progress_words
-from observability.engines.kubernetes.state import JobSnapshot, gone_at, lacking_pods
+from observability.engines.kubernetes.state import JobSnapshot, lacking_pods
 from observability.engines.unstructured import created_of, name_of, text
 
 _LATE: Final = "DeadlineExceeded"
@@ -72,7 +72,10 @@ def outcome_of(
     if snapshot.deleted:
         words = "Deleted before it had finished."
         return JobOutcome(
-            gone_at(snapshot, now), Status.DELETED, FailureKind.CANCELLED, message=words
+            removed_at(snapshot.job, snapshot.flags, now),
+            Status.DELETED,
+            FailureKind.CANCELLED,
+            message=words,
         )
     return None
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from console.unstructured import mapping, mappings, moment
 from observability.engines.contracts import EventKind, FailureKind, RunEvent
+from observability.engines.deletion import deleted_at
 from observability.engines.kubernetes.containers import Container, ContainerRole, containers_of
 from observability.engines.kubernetes.endings import (
     MOST_CONTAINERS,
@@ -21,7 +22,6 @@ from observability.engines.kubernetes.endings import (
 from observability.engines.kubernetes.indexes import completion_index
 from observability.engines.kubernetes.objects import (
     condition_of,
-    deleted_at,
     has_ended,
     node_of,
     spec_of,

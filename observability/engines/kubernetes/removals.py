@@ -7,11 +7,11 @@ from typing import Final
 
 from console.pages.plural import plural
 from console.unstructured import mapping, whole
+from observability.engines.deletion import deleted_at
 from observability.engines.kubernetes.endings import SIGNALS, ending_of
 from observability.engines.kubernetes.indexes import completion_index
 from observability.engines.kubernetes.objects import (
     condition_of,
-    deleted_at,
     is_true,
     phase_of,
     spec_of,

@@ -16,7 +16,7 @@ from observability.engines.contracts import (
     Status,
     run_key,
 )
-from observability.engines.deletion import HELD, deletion_of
+from observability.engines.deletion import GRACE, HELD, deletion_of, removed_at
 from observability.engines.failure_kinds import REFUSALS
 from observability.engines.kubernetes.attempts import attempt_count, ranks_of
 from observability.engines.kubernetes.denials import failed_creates_of
@@ -35,7 +35,6 @@ from observability.engines.kubernetes.state import (
     OVERDUE,
     JobSnapshot,
     document_of,
-    gone_at,
     had_pods,
     held_by,
     is_ending,
@@ -63,7 +62,6 @@ from observability.engines.unstructured import (
     text,
     uid_of,
 )
-from observability.engines.watching import GRACE
 
 _PASSING: Final = REFUSALS | {FailureKind.IMAGE, FailureKind.INVALID}
 """Failures that are over, without another attempt, once what stood in the way is gone."""
@@ -122,7 +120,9 @@ class _JobTranslation:
             links=links_of(job, self.template),
             progress=progress_of(events),
             cleanup_at=self._cleanup_at(),
-            cleaned_at=gone_at(self.snapshot, self.now) if removed else None,
+            cleaned_at=removed_at(self.snapshot.job, self.snapshot.flags, self.now)
+            if removed
+            else None,
             attributes=self._attributes(),
             events=events,
             document=document_of(self.snapshot) if give else None,

@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Final
 
 from console.unstructured import moment, whole
+from observability.engines.deletion import deleted_at
 from observability.engines.kubernetes.attempts import is_indexed
 from observability.engines.kubernetes.containers import Container, ContainerRole, ended_at
 from observability.engines.kubernetes.endings import EPOCH
 from observability.engines.kubernetes.indexes import index_ranges, index_words, succeeded_count
 from observability.engines.kubernetes.objects import (
     condition_of,
-    deleted_at,
     has_ended,
     node_of,
     phase_of,

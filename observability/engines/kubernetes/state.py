@@ -13,12 +13,11 @@ from console import lenient_json
 from console.pages.plural import plural
 from console.unstructured import mapping, moment, whole
 from observability.engines.contracts import KnownRun, Status
-from observability.engines.deletion import HELD, deletion_of
+from observability.engines.deletion import deletion_of
 from observability.engines.kubernetes.attempts import is_indexed
 from observability.engines.kubernetes.indexes import count_of, index_ranges, succeeded_count
 from observability.engines.kubernetes.objects import (
     condition_of,
-    deleted_at,
     is_true,
     phase_of,
     spec_of,
@@ -114,13 +113,6 @@ def _highest(items: Sequence[Object]) -> int:
 def flags_of(revision: str) -> frozenset[str]:
     """The flags at the end of a revision."""
     return frozenset(revision.partition(" ")[2])
-
-
-def gone_at(snapshot: JobSnapshot, now: datetime) -> datetime:
-    """When a Job that is gone was removed, as far as can be told: what a finalizer held was not
-    removed when its deletion was asked for."""
-    deletion_asked_at = deleted_at(snapshot.job)
-    return now if deletion_asked_at is None or HELD in snapshot.flags else deletion_asked_at
 
 
 def held_by(snapshot: JobSnapshot) -> str:

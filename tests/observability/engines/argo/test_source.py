@@ -241,7 +241,7 @@ def test_what_cannot_be_read_is_set_aside_and_its_neighbours_are_read(site: Site
         nodes_of = {"a": "oops", "b": {"type": "Pod", "children": {"x": 1}, "startedAt": 5}}
         site.put_status(name, phase="Running", nodes=nodes_of)
         site.workflow(f"good-{again}")
-        store = read.until(lambda memory, again=again: memory.named(f"good-{again}"))  # type: ignore[misc]
+        store = read.until(lambda memory, again=again: memory.named(f"good-{again}"))  # type: ignore[misc]  # of a default, no type is guessed
         problems = {item.name: item.problem for item in store.unreadable}
         assert problems[name] == (
             "spec.templates[0] is a text, not an object;"
