@@ -41,6 +41,9 @@ QUICK = {
 }
 FAULTS = Actor.command("faults")
 
+QUICKLY = 3.0
+"""Seconds to end; then it is killed, which tests of an installation survive."""
+
 
 @dataclass
 class Installation:
@@ -90,11 +93,14 @@ class Installation:
         server.wait_ready()
         return server
 
-    def ingest(self) -> Server:
-        """The process that reads engines, running."""
+    def ingest(self, *, patience: float = QUICKLY, wait: bool = True) -> Server:
+        """The process that reads engines, running; without `wait` it is only launched. `patience`:
+        seconds that it gets to end when it is stopped."""
         argv = (sys.executable, str(ROOT / "manage.py"), "ingest")
-        server = self._process("ingest", argv, says="ingest.started", env={})
-        server.wait_ready()
+        env = {"ARCHIVE_URL": (self.home / "archive").as_uri()}
+        server = self._process("ingest", argv, says="ingest.started", env=env, patience=patience)
+        if wait:
+            server.wait_ready()
         return server
 
     def _celery(self, *words: str, says: str, env: dict[str, str]) -> Server:
@@ -102,7 +108,13 @@ class Installation:
         return self._process(words[0], argv, says=says, env=env)
 
     def _process(
-        self, name: str, argv: tuple[str, ...], *, says: str, env: dict[str, str]
+        self,
+        name: str,
+        argv: tuple[str, ...],
+        *,
+        says: str,
+        env: dict[str, str],
+        patience: float = QUICKLY,
     ) -> Server:
         self.started += 1
         log = self.home / f"{name}-{self.started}.log"
@@ -112,7 +124,7 @@ class Installation:
             env={**self.environment(**env), "PYTHONPATH": str(ROOT)},
             log=log,
             ready=probes.log_says(log, says),
-            stop_timeout=3.0,  # clock: then it is killed, which tests of this installation survive
+            stop_timeout=patience,
         )
         server = Server(part)
         self.stack.callback(server.kill)

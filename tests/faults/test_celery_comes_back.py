@@ -3,40 +3,15 @@ through event, trail, queue and sweep, with nothing that looks from time to time
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 from console.clients.celery.client import CeleryClient
-from deploy.demo.stack import probes
-from deploy.demo.stack.part import Part
 from tenants.models import Target
 from tests.faults.installation import Installation
-from tests.faults.processes import ROOT
-from tests.servers import Server
 from tests.waiting import until
 from tests.workers import celery_worker
 
 HOST = "app@comes-back"
-
-
-def _ingest(installation: Installation) -> Server:
-    log = installation.home / "ingest.log"
-    part = Part(
-        name="ingest",
-        argv=(sys.executable, str(Path(ROOT) / "manage.py"), "ingest"),
-        env={
-            **installation.environment(ARCHIVE_URL=(installation.home / "archive").as_uri()),
-            "PYTHONPATH": str(ROOT),
-        },
-        log=log,
-        ready=probes.log_says(log, "ingest.started"),
-        stop_timeout=60.0,
-    )
-    server = Server(part)
-    installation.stack.callback(server.kill)
-    server.start()
-    return server
 
 
 def _rates(client: CeleryClient) -> Mapping[str, str]:
@@ -56,7 +31,7 @@ def test_a_worker_that_starts_again_is_told_its_limits(installation: Installatio
     (tenant,) = installation.tenants(1, installation.plan(celery__queue_rate=2_500))
     installation.place([tenant], target)
     installation.worker()
-    _ingest(installation)
+    installation.ingest(patience=60.0)
     client = CeleryClient(app)
     for _ in range(2):  # one that is new, and the same one again
         with celery_worker(app, tenant.slug, name=HOST, processes=1):

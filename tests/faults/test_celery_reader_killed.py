@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import redis
 
 from console.clients.celery.client import CeleryClient
-from deploy.demo.stack import probes
-from deploy.demo.stack.part import Part
 from observability.jobs.models import IngestGap, IngestState, JobRun
 from tenants.models import Target
 from tests.faults.installation import Installation
-from tests.faults.processes import ROOT
 from tests.fuzzing import fuzz_examples
-from tests.servers import Server
 from tests.waiting import until
 from tests.workers import celery_worker
 
@@ -31,26 +25,6 @@ BETWEEN = 40
 """Runs that are read between two kills, at least."""
 PAUSE = 0.02
 """Seconds between two tasks."""
-
-
-def ingest(installation: Installation, number: int) -> Server:
-    """A reader that begins; nobody waits for it."""
-    log = installation.home / f"ingest-{number}.log"
-    part = Part(
-        name="ingest",
-        argv=(sys.executable, str(Path(ROOT) / "manage.py"), "ingest"),
-        env={
-            **installation.environment(ARCHIVE_URL=(installation.home / "archive").as_uri()),
-            "PYTHONPATH": str(ROOT),
-        },
-        log=log,
-        ready=probes.log_says(log, "ingest.started"),
-        stop_timeout=60.0,
-    )
-    server = Server(part)
-    installation.stack.callback(server.kill)
-    server.launch()
-    return server
 
 
 @contextmanager
@@ -83,16 +57,17 @@ def test_readers_that_are_killed_lose_no_task(installation: Installation) -> Non
     target = Target.objects.create(slug="app", name="app", kind="celery", endpoint=app)
     state = IngestState.objects.filter(target=target, read_at__isnull=False)
     with celery_worker(app, QUEUE, name="app@killed", processes=2):
-        reader = ingest(installation, 0)
+        reader = installation.ingest(patience=60.0, wait=False)
         until(state.exists, what=installation.logs)
         with sending(app) as sent:
-            for number in range(1, KILLS + 1):
+            for _ in range(KILLS):
                 before = read(target)
-                until(lambda: read(target) > before + BETWEEN, what=installation.logs)  # noqa: B023
+                enough = before + BETWEEN
+                until(lambda: read(target) > enough, what=installation.logs)  # noqa: B023 - at once
                 reader.kill()
                 on_the_way = len(sent)
                 until(lambda: len(sent) > on_the_way + BETWEEN)  # noqa: B023 - while nobody reads
-                reader = ingest(installation, number)
+                reader = installation.ingest(patience=60.0, wait=False)
         runs = JobRun.objects.filter(target=target, external_id__in=sent)
         until(lambda: runs.filter(status="succeeded").count() == len(sent), what=installation.logs)
         reader.stop()
@@ -109,7 +84,7 @@ def test_what_is_kept_for_a_target_goes_with_it(installation: Installation) -> N
     broker = redis.Redis.from_url(app)
     broker.sadd("_kombu.binding.celeryev", "#\x06\x16\x06\x16celeryev.headroom-0123456789")
     target = Target.objects.create(slug="app", name="app", kind="celery", endpoint=app)
-    reader = ingest(installation, 0)
+    reader = installation.ingest(patience=60.0, wait=False)
     until(lambda: broker.keys("headroom.celeryev.*"), what=installation.logs)
     assert not broker.exists("_kombu.binding.celeryev")
     Target.objects.filter(pk=target.pk).update(enabled=False)

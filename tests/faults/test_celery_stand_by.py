@@ -16,7 +16,7 @@ from console.clients.celery.kept_events import KeeperSign, State
 from observability.jobs.models import IngestGap, IngestState, JobRun
 from tenants.models import Target
 from tests.faults.installation import Installation
-from tests.faults.test_celery_reader_killed import QUEUE, ingest
+from tests.faults.test_celery_reader_killed import QUEUE
 from tests.waiting import until
 from tests.workers import celery_worker
 
@@ -42,7 +42,7 @@ def test_a_reader_that_goes_with_its_keeper_has_missed_nothing(installation: Ins
     app = installation.broker.url.removesuffix("/0") + "/5"
     target = Target.objects.create(slug="app", name="app", kind="celery", endpoint=app)
     installation.worker()
-    reader = ingest(installation, 0)
+    reader = installation.ingest(patience=60.0, wait=False)
     until(IngestState.objects.filter(target=target, read_at__isnull=False).exists)
     until(lambda: len(_keepers(app)) == 2, what=installation.logs)
     youngest = max(sign.since for sign in _keepers(app).values())
@@ -56,7 +56,7 @@ def test_a_reader_that_goes_with_its_keeper_has_missed_nothing(installation: Ins
         client = CeleryClient(app)
         sent = [client.send("pipeline.extract", args=[1], queue=QUEUE).uuid for _ in range(20)]
         until(lambda: client.waiting(QUEUE) == 0)
-        reader = ingest(installation, 1)
+        reader = installation.ingest(patience=60.0, wait=False)
         done = JobRun.objects.filter(target=target, external_id__in=sent, status="succeeded")
         until(lambda: done.count() == len(sent), what=installation.logs)
     assert not IngestGap.objects.exists()

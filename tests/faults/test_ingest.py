@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from functools import partial
-from pathlib import Path
 
 from django.utils import timezone
 from temporalio.client import Client
 
-from deploy.demo.stack import probes
-from deploy.demo.stack.part import Part
 from observability.jobs.models import IngestState, JobRun
 from tests.faults.installation import Installation
-from tests.faults.processes import ROOT
-from tests.servers import Server
 from tests.waiting import until
 
 RUNS = 150
-
-
-def _ingest(installation: Installation, number: int) -> Server:
-    log = installation.home / f"ingest-{number}.log"
-    archive = (installation.home / "archive").as_uri()
-    part = Part(
-        name="ingest",
-        argv=(sys.executable, str(Path(ROOT) / "manage.py"), "ingest"),
-        env={**installation.environment(ARCHIVE_URL=archive), "PYTHONPATH": str(ROOT)},
-        log=log,
-        ready=probes.log_says(log, "ingest.started"),
-        stop_timeout=60.0,
-    )
-    server = Server(part)
-    installation.stack.callback(server.kill)
-    server.start()
-    return server
 
 
 async def _start_and_end(address: str, prefix: str) -> None:
@@ -58,11 +35,11 @@ def test_killed_again_and_again_it_loses_and_doubles_nothing(
     asyncio.run(_start_and_end(temporal_address, installation.prefix))
     mine = JobRun.objects.filter(external_id__startswith=f"{installation.prefix}-")
     for number in range(4):
-        process = _ingest(installation, number)
+        process = installation.ingest(patience=60.0)
         until(partial(_more_than, 30 * number, installation.prefix), what=installation.logs())
         process.kill()
     since = timezone.now()
-    process = _ingest(installation, 9)
+    process = installation.ingest(patience=60.0)
     taken_over = IngestState.objects.filter(target=target, read_at__gt=since)
     until(taken_over.exists, what=installation.logs())
     done = mine.filter(archive="stored", history_due=False, status="terminated")
