@@ -18,7 +18,8 @@ class Repeats:
     def is_new(self, *fault: str) -> bool:
         """Whether this one is not among the latest; it is from now on."""
         known = fault in self._latest
-        self._latest[fault] = None
+        self._latest.pop(fault, None)
+        self._latest[fault] = None  # the latest now
         while len(self._latest) > self._most:
             self._latest.popitem(last=False)
         return not known
