@@ -51,7 +51,7 @@ from tenants.contracts import PlacementRef, TargetRef
 WORKFLOWS: Final = Selection("Workflow")
 PAGE: Final = 25
 """Workflows in one request: each may be a megabyte."""
-GATHER: Final = 0.1
+GATHER: Final = 0.5
 MOST_ROOM: Final = 200
 
 

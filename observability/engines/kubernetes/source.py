@@ -53,7 +53,7 @@ from observability.engines.watching import (
 from tenants.adapters.kubernetes import client_for
 from tenants.contracts import PlacementRef, TargetRef
 
-GATHER: Final = 0.25
+GATHER: Final = 0.5
 """Seconds in which changes gather: a pod that starts changes several times in a row."""
 
 

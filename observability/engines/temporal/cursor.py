@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from console.unstructured import whole
-
 BEGINNING: Final = datetime(2015, 1, 1, tzinfo=UTC)
 """Before the first run of anything like Temporal."""
 OVERLAP: Final = timedelta(seconds=15)
@@ -23,14 +21,13 @@ _NARROWEST: Final = timedelta(seconds=1)
 @dataclass(frozen=True, slots=True)
 class Cursor:
     """Everything that closed before `closed` and everything that is open and began before
-    `started` has been given out, the same for standalone activities; `turn` is the id of the last
-    open run that was looked at, and `current` says that the last round got to its end."""
+    `started` has been given out, the same for standalone activities; `current` says that the last
+    round got to its end."""
 
     closed: datetime = BEGINNING
     started: datetime = BEGINNING
     activities_closed: datetime = BEGINNING
     activities_started: datetime = BEGINNING
-    turn: int = 0
     current: bool = False
 
     def stored(self) -> dict[str, Any]:
@@ -40,7 +37,6 @@ class Cursor:
             "started": self.started.isoformat(),
             "activities_closed": self.activities_closed.isoformat(),
             "activities_started": self.activities_started.isoformat(),
-            "turn": self.turn,
             "current": self.current,
         }
 
@@ -63,7 +59,6 @@ def read(stored: Mapping[str, Any]) -> Cursor:
             started=_moment(stored.get("started")),
             activities_closed=_moment(stored.get("activities_closed")),
             activities_started=_moment(stored.get("activities_started")),
-            turn=whole(stored.get("turn")) or 0,
             current=stored.get("current") is True,
         )
     except (TypeError, ValueError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -25,6 +24,7 @@ from observability.engines.contracts import ChangePage, RunRef, RunSnapshot, Tra
 from observability.engines.ports import KnownRuns
 from observability.engines.temporal import runs, standalone
 from observability.engines.temporal.cursor import OVERLAP, Cursor
+from observability.engines.temporal.poll_schedule import PollSchedule
 from observability.engines.temporal.run_ids import PREFIX, is_standalone, own_run_id
 from observability.engines.temporal.visibility import BlindSpot, Lister, visibility_pages
 from observability.engines.temporal.with_histories import (
@@ -73,12 +73,14 @@ class NamespacePass:
         known: KnownRuns,
         cursor: Cursor,
         blind_spots: BlindSpots | None = None,
+        polls: PollSchedule | None = None,
     ) -> None:
         self._reader = reader
         self._where = where
         self._known = known
         self._cursor = cursor
         self._blind_spots = blind_spots or BlindSpots()
+        self._polls = polls or PollSchedule()
         self._unreadable: list[Unreadable] = []
         self._gaps: list[TrailGap] = []
 
@@ -171,15 +173,13 @@ class NamespacePass:
             row for row, name in zip(rows, ids, strict=True) if _is_new(row, revisions.get(name))
         ]
 
-    def open_runs(self, now: datetime, activities: ActivityReader | None) -> Iterator[RunSnapshot]:
-        """Those that we know to be open and that changed, of the next few in turn."""
-        turn = self._cursor.turn
+    def open_runs(
+        self, now: datetime, activities: ActivityReader | None, *, all_of_them: bool = False
+    ) -> Iterator[RunSnapshot]:
+        """Those that we know to be open and that changed, of the next few that are due."""
         # What an earlier setting of the namespace left behind says nothing about this one.
         ours = (ref for ref in self._known.open_runs() if ref.location == self._where)
-        later = (ref for ref in ours if ref.id > turn)
-        refs = heapq.nsmallest(MOST_DESCRIBED, later, key=lambda ref: ref.id)
-        # After the last one it is the first one's turn again.
-        self._cursor = replace(self._cursor, turn=refs[-1].id if len(refs) == MOST_DESCRIBED else 0)
+        refs = self._polls.due(ours, most=MOST_DESCRIBED, all_of_them=all_of_them)
         yield from self._open_workflows([ref for ref in refs if not is_standalone(ref.run_id)], now)
         alone = [ref for ref in refs if is_standalone(ref.run_id)]
         if activities is not None and alone:
@@ -190,8 +190,9 @@ class NamespacePass:
         descriptions = self._reader.describe_all([name for _, name in known])
         for (ref, _), description in zip(known, descriptions, strict=True):
             if isinstance(description, RunDescription):
-                run = self._made(partial(runs.snapshot_of, description, self._where), KIND, ref)
-                if run is not None and run.revision != ref.revision:
+                described = partial(runs.snapshot_of, description, self._where)
+                run = self._changed(ref, self._made(described, KIND, ref))
+                if run is not None:
                     yield run
             elif isinstance(description, Undecodable):
                 self._set_aside(KIND, ref, description.problem)
@@ -205,8 +206,8 @@ class NamespacePass:
         for ref, description in zip(refs, reader.describe_all(names), strict=True):
             if isinstance(description, ActivityDescription):
                 described = partial(standalone.described, description, self._where)
-                run = self._made(described, ACTIVITY, ref)
-                if run is not None and run.revision != ref.revision:
+                run = self._changed(ref, self._made(described, ACTIVITY, ref))
+                if run is not None:
                     yield replace(run, needs_history=True)
             elif isinstance(description, Undecodable):
                 self._set_aside(ACTIVITY, ref, description.problem)
@@ -232,7 +233,13 @@ class NamespacePass:
             return None
         return run
 
+    def _changed(self, ref: RunRef, run: RunSnapshot | None) -> RunSnapshot | None:
+        """The run, unless it is as we have it."""
+        self._polls.note(ref, ref.revision if run is None else run.revision)
+        return run if run is not None and run.revision != ref.revision else None
+
     def _set_aside(self, kind: str, ref: RunRef, problem: str) -> None:
+        self._polls.note(ref, ref.revision)
         self._unreadable.append(Unreadable(kind, self._where, ref.external_id, problem))
 
     def forbidden(self, why: str) -> ChangePage:

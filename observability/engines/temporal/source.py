@@ -27,6 +27,7 @@ from observability.engines.temporal.cursor import read
 from observability.engines.temporal.history import reduce_history
 from observability.engines.temporal.namespace_pass import BlindSpots, NamespacePass, asked_as
 from observability.engines.temporal.pace import Pace
+from observability.engines.temporal.poll_schedule import PollSchedule
 from observability.engines.temporal.run_ids import is_standalone, own_run_id
 from tenants.adapters.temporal import client_for, namespace
 from tenants.contracts import PlacementRef, TargetRef
@@ -56,6 +57,7 @@ class TemporalSource:
         self._schedules = Schedules()
         self._rests: dict[int, float] = {}
         self._blind_spots: defaultdict[int, BlindSpots] = defaultdict(BlindSpots)
+        self._polls: defaultdict[int, PollSchedule] = defaultdict(PollSchedule)
         self._activities_at: dict[int, float] = {}
         self._pace = Pace()
 
@@ -70,7 +72,8 @@ class TemporalSource:
         wait: float,
     ) -> Iterator[ChangePage]:
         """See ports.EngineSource. Open runs come by the time they started, then what closed, oldest
-        first, then those that we know to be open are looked at in turn."""
+        first, then those that we know to be open and that are due, all of them where nothing is
+        waited for."""
         client = client_for(target)
         namespace_pass = NamespacePass(
             HistoryReader(client),
@@ -78,6 +81,7 @@ class TemporalSource:
             known,
             read(cursor),
             self._blind_spots[target.id],
+            self._polls[target.id],
         )
         began = quiet_since = time.monotonic()
         self._pace.wait(target.id, wait)
@@ -92,7 +96,7 @@ class TemporalSource:
             for page in self._activity_pages(target, namespace_pass, at):
                 snapshots += len(page.runs)
                 yield page
-            changed = self._open_runs_page(target, namespace_pass, at)
+            changed = self._open_runs_page(target, namespace_pass, at, all_of_them=wait <= 0)
             snapshots += len(changed.runs)
             yield changed
             if snapshots:
@@ -126,14 +130,15 @@ class TemporalSource:
         self._activities_at[target.id] = begun + (0.0 if snapshots else pause)
 
     def _open_runs_page(
-        self, target: TargetRef, namespace_pass: NamespacePass, at: datetime
+        self, target: TargetRef, namespace_pass: NamespacePass, at: datetime, *, all_of_them: bool
     ) -> ChangePage:
         """The last page of a round. With very many open runs not each round looks at some."""
         begun = time.monotonic()
         if begun < self._rests.get(target.id, 0.0):
             return namespace_pass.page((), caught_up=True)
         activities = ActivityReader(client_for(target))
-        page = namespace_pass.page(tuple(namespace_pass.open_runs(at, activities)), caught_up=True)
+        snapshots = namespace_pass.open_runs(at, activities, all_of_them=all_of_them)
+        page = namespace_pass.page(tuple(snapshots), caught_up=True)
         ended = time.monotonic()
         self._rests[target.id] = ended + RESTS * (ended - begun)
         return page

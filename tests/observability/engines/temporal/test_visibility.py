@@ -139,7 +139,7 @@ def test_many_runs_of_one_moment_are_read_page_by_page() -> None:
 
 
 def test_a_cursor_survives_being_stored() -> None:
-    kept = Cursor(closed=END, started=END - timedelta(days=1), turn=7, current=True)
+    kept = Cursor(closed=END, started=END - timedelta(days=1), current=True)
     assert read(kept.stored()) == kept
     assert kept.through() == END - timedelta(days=1)
     assert Cursor().through() is None
