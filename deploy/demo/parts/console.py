@@ -71,8 +71,7 @@ class StackConfig:
             # The sample jobs make a gigabyte of rows and records a day.
             "JOB_RETENTION_DAYS": "2",
             # Quick enough to watch drift being found and healed.
-            "SWEEP_SECONDS": "15",
-            "PROBE_SECONDS": "15",
+            "SWEEP_SECONDS": "30",
             "REPLAY_BUNDLES": str(self.state.directory / "bundles"),
             "HEADROOM_DEMO": "true",
             "HEADROOM_DEMO_URL": self.url,

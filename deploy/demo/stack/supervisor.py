@@ -16,7 +16,10 @@ QUICK = 30.0  # a life shorter than this, in seconds, is a quick death
 GIVE_UP_AFTER = 5
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds before the next start, by quick deaths so far
 SETTLE = 1.0  # a part without a probe is ready when it has lived so long
+LOGS_EVERY = 5.0
 MEMORY_EVERY = 5.0
+# After the start: adding up what processes share costs the kernel more than all the rest here.
+CALM_MEMORY_EVERY = 60.0
 ACTIVITY_EVERY = 1.0
 LONG_START = 10.0  # seconds after which a start says how it spends its time
 SLOW = 2.0  # so many times slower than a machine with nothing else to do is worth a message
@@ -109,7 +112,7 @@ class Supervisor:
         self._asked_at = 0.0
         self._began = self.machine.clock()
         self._announced = False
-        self._measured = 0.0
+        self._measured = self._rotated = float("-inf")
 
     def ask_to_stop(self, *_: object) -> None:
         """Signal handler. Asked again a second later, it insists at once.
@@ -139,8 +142,8 @@ class Supervisor:
         self._measure()
         self.reports.show(list(self.units.values()))
         if not self._announced and all(unit.settled for unit in self.units.values()):
-            self._announced, self._measured = True, 0.0
-            self._measure()
+            self._announced = True
+            self._measure_memory()
             took = self.machine.clock() - self._began
             self.reports.started(list(self.units.values()), took)
 
@@ -260,14 +263,20 @@ class Supervisor:
         self.failed = self.failed or unit.part.essential
 
     def _measure(self) -> None:
-        """Memory and logs, every few seconds."""
-        if self.machine.clock() - self._measured < MEMORY_EVERY:
-            return
+        """Logs every few seconds; memory, too, until all have started, and then now and then."""
+        now = self.machine.clock()
+        if now - self._rotated >= LOGS_EVERY:
+            self._rotated = now
+            for unit in self.units.values():
+                if unit.running:
+                    unit.running.rotate(LOG_BYTES)
+        if now - self._measured >= (CALM_MEMORY_EVERY if self._announced else MEMORY_EVERY):
+            self._measure_memory()
+
+    def _measure_memory(self) -> None:
         self._measured = self.machine.clock()
         totals = memory_by_group(unit.running.pid for unit in self.units.values() if unit.running)
         for unit in self.units.values():
-            if unit.running:
-                unit.running.rotate(LOG_BYTES)
             unit.memory = totals.get(unit.running.pid, 0) if unit.running else 0
 
     def _record(self) -> None:

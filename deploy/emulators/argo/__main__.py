@@ -19,6 +19,8 @@ from deploy.emulators.argo.server import Answers, serve
 
 LOOK_SECONDS = 30.0
 """How often it is looked whether a real controller has come."""
+IDLE_SECONDS = 4.0
+"""Between two looks where no workflow is under way."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -73,7 +75,8 @@ def _serve(
                 controller.round(now)
         except ExternalError as error:
             last_message = _say(error.message, last_message)
-        stop.wait(options.every)
+        idle = controller is None or not controller.is_busy
+        stop.wait(max(options.every, IDLE_SECONDS) if idle else options.every)
     return 0
 
 

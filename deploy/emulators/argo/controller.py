@@ -28,7 +28,7 @@ from deploy.emulators.argo.wellformed import problem_of
 
 log = structlog.get_logger(__name__)
 
-CLEAN_UP = timedelta(seconds=5)
+CLEAN_UP = timedelta(seconds=30)
 """How often finished workflows are looked at for their time to live."""
 
 
@@ -70,11 +70,14 @@ class Controller:
         self._set_aside: set[str] = set()
         self._cleaned = datetime.min.replace(tzinfo=UTC)
         self._now = self._cleaned
+        self.is_busy = True
 
     def round(self, now: datetime) -> int:
-        """One look at everything; how many workflows were written."""
+        """One look at everything; how many workflows were written. Afterwards `is_busy` says
+        whether there is one that has not ended."""
         self._now = now
         unfinished = [item for item in self._cluster.unfinished() if self._can_read(item)]
+        self.is_busy = bool(unfinished)
         if self._is_new:
             self._slots.restore(unfinished)
             self._locks.restore(unfinished)

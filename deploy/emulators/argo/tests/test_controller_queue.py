@@ -206,7 +206,7 @@ def test_a_finished_workflow_goes_when_its_time_is_over() -> None:
     lab.submit("kept", OK)
     lab.round()
     lab.play()
-    lab.round(10)
+    lab.round(40)
     assert sorted(lab.cluster.workflows) == ["good", "kept"]
     lab.round(60)
     assert sorted(lab.cluster.workflows) == ["kept"]

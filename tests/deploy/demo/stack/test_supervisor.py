@@ -320,7 +320,7 @@ def test_a_log_is_rotated_while_its_program_goes_on_writing(
     tmp_path: Path, supervise: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("deploy.demo.stack.supervisor.LOG_BYTES", 10_000)
-    monkeypatch.setattr("deploy.demo.stack.supervisor.MEMORY_EVERY", 0.0)
+    monkeypatch.setattr("deploy.demo.stack.supervisor.LOGS_EVERY", 0.0)
     code = (
         "import sys, time, itertools\n"
         "for number in itertools.count():\n"
