@@ -278,8 +278,9 @@ class Adapter(Protocol):
         it ends. One failing placement never stops another."""
         ...
 
-    def probe(self, *, target: TargetRef) -> Health:
-        """Reaches out once: latency, version, what the server can do, what we may not do."""
+    def probe(self, *, target: TargetRef, regular: bool = False) -> Health:
+        """Reaches out once: latency, version, what the server can do, what we may not do.
+        `regular`: as every half minute, so that what costs much may be some minutes old."""
         ...
 
     def cost(self, *, target: TargetRef, work: Sequence[PlacementChanges]) -> int:

@@ -58,7 +58,7 @@ def probe_target(target_id: int, *, afresh: bool = False) -> None:
     on at once."""
     if not (afresh or clock.take_probe(target_id, timezone.now())):
         return  # another worker is at it, or was a moment ago
-    probed = probe(target_id, afresh=afresh)
+    probed = probe(target_id, afresh=afresh, regular=not afresh)
     if probed is not None and probed.recovered:
         enqueue(QUEUE_TASK, target_id)
         enqueue(SWEEP, target_id, force=True)

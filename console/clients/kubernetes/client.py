@@ -7,8 +7,9 @@ returns within its timeout (seconds). Safe from several threads and across forks
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from console.clients import bridge
 from console.clients.contracts import ApiPermission, AppliedObject, KubernetesProbe, RequestCounter
@@ -27,6 +28,8 @@ from console.clients.kubernetes.client_config import Options
 from console.clients.kubernetes.kinds import ResourceName, kind_of, resource_name_of
 from console.clients.kubernetes.session import Session
 from console.errors import NotFound
+
+GRANTED_SECONDS: Final = 300.0
 
 T = TypeVar("T")
 
@@ -54,6 +57,7 @@ class KubernetesClient:
         options = Options(server, ca_file, insecure_skip_tls_verify, connections, timeout)
         self._session = Session(parse(credential), options)
         self._calls = Calls(self._session)
+        self._granted_at: dict[frozenset[ApiPermission], float] = {}
 
     def __repr__(self) -> str:
         return f"KubernetesClient({self._reference!r})"
@@ -82,9 +86,15 @@ class KubernetesClient:
         """Latency, version, who we are there, and what the cluster serves (5 requests)."""
         return self.run(self._calls.probe, self._timeout)
 
-    def permissions(self, checks: Iterable[ApiPermission]) -> list[ApiPermission]:
-        """Those of `checks` that we do NOT have; empty when all is well."""
+    def permissions(
+        self, checks: Iterable[ApiPermission], *, recently: bool = False
+    ) -> list[ApiPermission]:
+        """Those of `checks` that we do NOT have; empty when all is well. `recently`: or was
+        within GRANTED_SECONDS. Where something was missing, all is asked again each time."""
         wanted = list(checks)
+        granted_at = self._granted_at.get(frozenset(wanted), float("-inf"))
+        if recently and time.monotonic() - granted_at < GRANTED_SECONDS:
+            return []
 
         async def go(deadline: float) -> list[ApiPermission]:
             allowed = await asyncio.gather(
@@ -92,7 +102,10 @@ class KubernetesClient:
             )
             return [check for check, yes in zip(wanted, allowed, strict=True) if not yes]
 
-        return self.run(go, self._timeout)
+        missing = self.run(go, self._timeout)
+        if not missing:
+            self._granted_at[frozenset(wanted)] = time.monotonic()
+        return missing
 
     # -- reading -----------------------------------------------------------------------------
 

@@ -32,16 +32,17 @@ class Probed:
     recovered: bool = False
 
 
-def probe(target_id: int, *, afresh: bool = False) -> Probed | None:
+def probe(target_id: int, *, afresh: bool = False, regular: bool = False) -> Probed | None:
     """Probes one target and notes what was found; None when it is disabled or gone. `afresh` takes
-    it for one that was never reached: it is prepared, and everything there looked at again."""
+    it for one that was never reached: it is prepared, and everything there looked at again.
+    `regular`: nobody waits for the answer, see ports.TargetAdapter.probe."""
     target = Target.objects.filter(pk=target_id, enabled=True).first()
     if target is None:
         return None
     TargetState.objects.get_or_create(target=target)
     adapter = registry.adapter_for(target.kind)
     try:
-        health = adapter.probe(target=target_ref(target))
+        health = adapter.probe(target=target_ref(target), regular=regular)
     except ExternalError as error:
         now = timezone.now()
         states.target_down(target.pk, error, now)

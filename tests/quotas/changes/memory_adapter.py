@@ -107,7 +107,7 @@ class MemoryAdapter:
                     self.memory.objects[where] = dict(change.desired.fields)
             on_result(ApplyResult(item.placement, item.changes, calls=len(item.changes)))
 
-    def probe(self, *, target: TargetRef) -> Health:
+    def probe(self, *, target: TargetRef, regular: bool = False) -> Health:
         return Health(1.0, "1")
 
     def cost(self, *, target: TargetRef, work: Sequence[PlacementChanges]) -> int:

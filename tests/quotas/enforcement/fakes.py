@@ -163,7 +163,7 @@ class FakePlane:
         if target.id in self.down:
             raise self.down[target.id]
 
-    def probe(self, *, target: TargetRef) -> Health:
+    def probe(self, *, target: TargetRef, regular: bool = False) -> Health:
         """Answers unless it is down."""
         self._raise(target)
         return Health(1.5, "fake 1", {"fair": True})

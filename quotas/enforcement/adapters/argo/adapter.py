@@ -68,7 +68,7 @@ class ArgoAdapter:
         """Server-side apply as `headroom-argo`; what is held is not taken away. See `apply.py`."""
         apply.run(client_for(target), work, concurrency=target.concurrency, on_result=on_result)
 
-    def probe(self, *, target: TargetRef) -> Health:
+    def probe(self, *, target: TargetRef, regular: bool = False) -> Health:
         """The controller's version (empty when nothing tells it) and our permissions. Features:
         `user`, `workflows_served`, and `controller`: by what its version is known."""
         client = client_for(target)
@@ -88,11 +88,12 @@ class ArgoAdapter:
                 "The version of the workflow controller is unknown: neither an Argo server nor the"
                 f" Deployment {_CONTROLLER} in {controller_namespace(target)} tells."
             )
+        missing = client.permissions(_NEEDED, recently=regular)
         return Health(
             latency_ms=cluster.latency_ms,
             version=version or "unknown",
             features=features,
-            missing=tuple(map(str, client.permissions(_NEEDED))),
+            missing=tuple(map(str, missing)),
             warnings=tuple(warnings),
         )
 

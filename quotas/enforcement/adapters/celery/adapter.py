@@ -55,8 +55,9 @@ class CeleryAdapter:
         and reasons are in our ledger only."""
         apply.run(client_for(target), target, work, self._memory, on_result=on_result)
 
-    def probe(self, *, target: TargetRef) -> Health:
+    def probe(self, *, target: TargetRef, regular: bool = False) -> Health:
         """The broker, its workers, and which queue belongs to which of them."""
+        del regular
         client = client_for(target)
         broker = client.probe()
         workers = observe.ask(client, target, self._memory)

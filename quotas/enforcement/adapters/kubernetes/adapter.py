@@ -111,13 +111,13 @@ class KubernetesAdapter:
             on_result=on_result,
         )
 
-    def probe(self, *, target: TargetRef) -> Health:
+    def probe(self, *, target: TargetRef, regular: bool = False) -> Health:
         """Version and permissions. Features: `user`, `distribution`, `execution_policy` and, where
         that is false, `execution_policy_why`."""
         client = client_for(target)
         cluster = client.probe()
         served = cluster.mutating_admission_policy
-        missing = client.permissions(_needed(policies=served))
+        missing = client.permissions(_needed(policies=served), recently=regular)
         features: dict[str, object] = {
             "user": cluster.user,
             "execution_policy": True,

@@ -78,12 +78,13 @@ class TemporalAdapter:
             on_result=on_result,
         )
 
-    def probe(self, *, target: TargetRef) -> Health:
+    def probe(self, *, target: TargetRef, regular: bool = False) -> Health:
         """Version, namespace, permissions; features: `fairness` and the version it was found on.
 
         Finding out about fairness takes two seconds, so the answer is kept until the version
         changes.
         """
+        del regular
         client = client_for(target)
         server = client.probe()
         where = namespace(target)

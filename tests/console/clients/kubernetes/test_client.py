@@ -84,6 +84,32 @@ def test_missing_permissions_are_named_one_by_one(kube: Cluster, space: str) -> 
     assert caught.value.code == "forbidden"
 
 
+def test_permissions_that_were_granted_recently_are_not_asked_again_unless_somebody_wants_to_know(
+    kube: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin = KubernetesClient(f"kubeconfig:{kube.kubeconfig}")
+    wanted = [ApiPermission("patch", "resourcequotas"), ApiPermission("get", "pods/log")]
+
+    def requests(checks: list[ApiPermission], *, recently: bool) -> int:
+        before = admin.counter.copy()
+        assert admin.permissions(checks, recently=recently) == []
+        sent = admin.counter.since(before)
+        return sent.reads + sent.writes
+
+    assert [requests(wanted, recently=True) for _ in range(3)] == [2, 0, 0]
+    assert requests(wanted[:1], recently=True) == 1
+    assert requests(wanted, recently=False) == 2
+    monkeypatch.setattr("console.clients.kubernetes.client.GRANTED_SECONDS", 0.0)
+    assert requests(wanted, recently=True) == 2
+
+
+def test_permissions_of_which_one_is_missing_are_asked_each_time(kube: Cluster) -> None:
+    member = KubernetesClient("env:HEADROOM_CRED_MEMBER", server=kube.url, **UNVERIFIED)
+    wanted = [ApiPermission("patch", "resourcequotas")]
+    for _ in range(2):
+        assert member.permissions(wanted, recently=True) == wanted
+
+
 UNVERIFIED: dict[str, Any] = {"insecure_skip_tls_verify": True}
 
 
