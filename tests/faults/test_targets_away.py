@@ -96,13 +96,14 @@ def test_a_rollout_goes_on_by_itself_after_temporal_was_away(
 
 
 @pytest.mark.temporal
+@pytest.mark.parametrize("number", [8, 1])
 def test_a_server_that_lost_its_database_gets_its_limits_back_and_nobody_is_blamed(
-    installation: Installation,
+    installation: Installation, number: int
 ) -> None:
     with temporal_server() as server:  # what it knew is gone when it stops
         target = installation.temporal(server.address)
         version = installation.plan(temporal__queue_rate=20_000)
-        placements = installation.place(installation.tenants(8, version), target)
+        placements = installation.place(installation.tenants(number, version), target)
         client = pool.temporal(server.address)
 
         def rates() -> set[int | None]:
@@ -117,7 +118,7 @@ def test_a_server_that_lost_its_database_gets_its_limits_back_and_nobody_is_blam
         until(lambda: condition("jobs") == Condition.SYNCED)
         assert Drift.objects.count() == 0
         assert not Entry.objects.filter(action__startswith="drift.").exists()
-        assert Entry.objects.get(action="target.lost").after == {"placements": 8}
+        assert Entry.objects.get(action="target.lost").after == {"placements": number}
 
 
 @pytest.mark.cluster

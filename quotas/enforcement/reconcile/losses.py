@@ -19,11 +19,13 @@ def lost_placements(
     plans: Mapping[int, PlacementPlan], states: Mapping[int, PlacementState]
 ) -> set[int]:
     """The placements whose limits are gone, where that is so of everything that had ever been
-    written to the target: two at least, as one alone may have been deleted by hand. `plans` are of
-    all placements, those too that wait to be pushed to. Where a person is to decide on changes by
-    others, that stays so."""
+    written to the target: two at least, as one alone may have been deleted by hand, unless the
+    plane can tell these apart. `plans` are of all placements, those too that wait to be pushed to.
+    Where a person is to decide on changes by others, that stays so."""
     written = {pk for pk, plan in plans.items() if pk in states and _was_written(plan, states[pk])}
-    if len(written) < 2 or not all(_is_gone(plans[pk]) for pk in written):
+    if not all(_is_gone(plans[pk]) for pk in written):
+        return set()
+    if len(written) == 1 and not all(plans[pk].observed.reset for pk in written):
         return set()
     return {pk for pk in written if plans[pk].placement.drift_policy != DriftPolicy.HOLD}
 

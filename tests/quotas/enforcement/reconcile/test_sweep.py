@@ -176,6 +176,16 @@ def test_what_is_gone_of_two_while_others_have_theirs_was_deleted_by_somebody(
     assert not Entry.objects.filter(action="target.lost").exists()
 
 
+def test_the_only_one_that_is_gone_may_have_been_deleted_where_the_plane_cannot_tell(
+    plane: FakePlane,
+) -> None:
+    (placement,) = enforced(plane)
+    plane.things.clear()
+    sweep(placement.target_id, force=True)
+    assert Drift.objects.get().placement == placement
+    assert not Entry.objects.filter(action="target.lost").exists()
+
+
 def test_where_a_person_is_to_decide_a_loss_waits_for_one(plane: FakePlane) -> None:
     placements = enforced(plane, 3, drift_policy="hold")
     plane.things.clear()
