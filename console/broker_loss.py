@@ -12,6 +12,10 @@ from typing import Any
 
 from celery.worker.consumer import Consumer
 from celery.worker.request import Request
+from django.db import connection
+
+from console.loops import services
+from console.loops.contracts import BROKER
 
 
 class Delivery(Request):
@@ -42,6 +46,8 @@ class PatientConsumer(Consumer):
         transport = self.connection.transport if self.connection else None
         for channel in list(getattr(transport, "channels", None) or ()):
             channel.do_restore = False
+        services.interrupted(BROKER)
+        connection.close()
         super().on_connection_error_after_connected(exc)
 
 

@@ -8,13 +8,15 @@ from typing import Any, Final
 
 import structlog
 from celery import Celery, Task
-from celery.signals import beat_init, celeryd_init
+from celery.signals import beat_init, celeryd_init, worker_ready
 from django.conf import settings
+from django.db import connection
 from kombu.exceptions import OperationalError
 
 from console import deadline, linux
 from console.database import memory
-from console.loops.services import tick_of_task
+from console.loops.contracts import WORKER
+from console.loops.services import started, tick_of_task
 from console.publisher import BrokerHangs, publisher
 from console.request import current_request_id
 
@@ -78,6 +80,12 @@ def enqueue_round(name: str) -> bool:
 def _prepare(**_: Any) -> None:
     linux.prepare_process()
     memory.keep_little()
+
+
+@worker_ready.connect
+def _note_start(**_: Any) -> None:
+    started(WORKER)
+    connection.close()  # the processes of a pool are not to inherit it
 
 
 def enqueue(name: str, *args: Any, **kwargs: Any) -> bool:

@@ -246,8 +246,8 @@ CELERY_BEAT_SCHEDULER = "console.loops.scheduler:TickingScheduler"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "tick": {
         "task": "quotas.enforcement.tasks.tick",
-        "schedule": 3.0,
-        "options": {"expires": 6},
+        "schedule": 5.0,
+        "options": {"expires": 10},
     },
     "finish-offboarding": {
         "task": "quotas.changes.tasks.finish_offboarding",

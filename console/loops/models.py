@@ -14,3 +14,14 @@ class LoopTick(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} at {self.at}"
+
+
+class Interruption(models.Model):
+    """When a process was last started again, or lost its broker: over in seconds as a rule, and yet
+    what somebody wants to know who looks for the cause of something else."""
+
+    name = models.CharField(max_length=60, unique=True)
+    at = models.DateTimeField(null=True, help_text="Empty until it happened again.")
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.at}"

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
-from console.loops.contracts import BEAT, INGEST, PROBE, QUEUE, SWEEP, TICK, LoopStatus
+from console.loops.contracts import (
+    BEAT,
+    BROKER,
+    INGEST,
+    PROBE,
+    QUEUE,
+    SWEEP,
+    TICK,
+    WORKER,
+    LoopStatus,
+)
 
 _START_BEAT: Final = "celery -A console beat"
 _START_WORKER: Final = "celery -A console worker"
@@ -43,6 +53,41 @@ class LoopNote:
     def at(self) -> str:
         """The moment for people who compare it with a log: "13:41 UTC"."""
         return f"{self.since:%H:%M} UTC" if self.since else ""
+
+
+_INTERRUPTIONS: Final[Mapping[str, str]] = {
+    BEAT: "the scheduler was started",
+    BROKER: "the worker lost its connection to the broker",
+    INGEST: "the ingest process was started",
+    WORKER: "a worker was started",
+}
+RECENT: Final = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptionNote:
+    """Something that happened in the last ten minutes and is over, most likely: "`what` at
+    13:41:07 UTC, 3 s ago"."""
+
+    what: str
+    at: datetime
+
+    @property
+    def clock(self) -> str:
+        """The moment for people who compare it with a log."""
+        return f"{self.at:%H:%M:%S} UTC"
+
+
+def interruption_notes(
+    moments: Mapping[str, datetime | None], now: datetime
+) -> tuple[InterruptionNote, ...]:
+    """What was interrupted in the last ten minutes, the latest first; `moments` are by name."""
+    recent = [
+        InterruptionNote(_INTERRUPTIONS[name], at)
+        for name, at in moments.items()
+        if at is not None and name in _INTERRUPTIONS and now - RECENT <= at
+    ]
+    return tuple(sorted(recent, key=lambda note: note.at, reverse=True))
 
 
 class LoopReport:

@@ -28,6 +28,7 @@ class TickingScheduler(PersistentScheduler):
     def _leave_tick(self) -> None:
         if self._written is None:
             self._expect()
+            services.started(BEAT)
         elif time.monotonic() < self._written + WRITE_SECONDS:
             return
         services.tick(BEAT)

@@ -10,7 +10,8 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from console.loops.contracts import BEAT, INGEST, WRITE_SECONDS, LoopStatus
-from console.loops.models import LoopTick
+from console.loops.models import Interruption, LoopTick
+from console.loops.rules import InterruptionNote, interruption_notes
 
 Source = Callable[[datetime], Sequence[LoopStatus]]
 
@@ -37,6 +38,11 @@ def _status(name: str, every: float, row: LoopTick | None) -> LoopStatus:
         last=row.at if row else None,
         expected=row.known_at if row else None,
     )
+
+
+def interruptions(now: datetime) -> tuple[InterruptionNote, ...]:
+    """What was interrupted not long ago; one query."""
+    return interruption_notes(dict(Interruption.objects.values_list("name", "at")), now)
 
 
 def seconds_of(schedule: Any) -> float:

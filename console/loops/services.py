@@ -23,6 +23,11 @@ def _ticks() -> models.Manager[Any]:
     return manager
 
 
+def _interruptions() -> models.Manager[Any]:
+    manager: models.Manager[Any] = apps.get_model("loops", "Interruption")._default_manager
+    return manager
+
+
 def tick(name: str) -> None:
     """Notes that the loop has just done its round. Never fails because of that."""
     now = timezone.now()
@@ -46,6 +51,24 @@ def expect(names: Iterable[str]) -> None:
     _ticks().bulk_create(
         [_ticks().model(name=name, known_at=now) for name in names], ignore_conflicts=True
     )
+
+
+def started(name: str) -> None:
+    """Notes that a process has begun, unless it is the first of its name ever. Never fails because
+    of that."""
+    interrupted(name, unless_first=True)
+
+
+def interrupted(name: str, *, unless_first: bool = False) -> None:
+    """Notes that something was interrupted. Never fails because of that."""
+    now = timezone.now()
+    try:
+        if not _interruptions().filter(name=name).update(at=now):
+            row = _interruptions().model(name=name, at=None if unless_first else now)
+            _interruptions().bulk_create([row], ignore_conflicts=True)
+    except DatabaseError as error:
+        log.warning("interruption.not_written", name=name, error=str(error))
+        _reconnect_next_time()
 
 
 def tick_of_task(task: str) -> None:

@@ -24,7 +24,7 @@ from django.utils import timezone
 from console.backoff import backoff
 from console.errors import ExternalError
 from console.loops.contracts import INGEST, WRITE_SECONDS
-from console.loops.services import tick
+from console.loops.services import started, tick
 from observability.engines.registry import source_for
 from observability.ingest.claims import ClaimLost, ClaimWatch, StreamClaim, claimed, give_up
 from observability.ingest.kept import KeptStream
@@ -144,6 +144,7 @@ class Ingest:
     def run(self) -> None:
         """Reads until `stop`; follows targets that come, change and go within seconds."""
         log.info("ingest.started")
+        started(INGEST)
         StandInThread(self.stopping).start()
         ticks_at = 0.0
         while not self.stopping.is_set():

@@ -31,7 +31,7 @@ from tenants.models import Target
 SWEEP: Final = "quotas.enforcement.tasks.sweep_target"
 WAIT: Final = 5.0
 """Seconds that a source waits for news before the histories and the settings are looked at."""
-IDLE_WAIT: Final = 10.0
+IDLE_WAIT: Final = 20.0
 """The same after a pass that brought nothing."""
 TURN: Final = 30.0
 """Seconds of a stream that never pauses, after which settings and placements are read again."""

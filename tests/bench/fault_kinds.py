@@ -112,7 +112,10 @@ KINDS: Final = (
         killed=False,
     ),
     FaultKind(
-        f"write lock {LOCKED_SECONDS:.0f} s", _Lock(), r"(?i)database|written", killed=False
+        f"write lock {LOCKED_SECONDS:.0f} s",
+        _Lock(),
+        r"(?i)database|written|nothing was changed",
+        killed=False,
     ),
     FaultKind(
         f"beat killed {DEATHS} times", _Kill(("beat",), DEATHS), r"(?i)scheduler", ("beat",),

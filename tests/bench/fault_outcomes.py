@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from tests.bench.fault_kinds import FaultKind
 from tests.bench.figures import Figure
+
+NOTICED_SECONDS: Final = 5.0
+"""A fault that was over sooner may have touched nobody: then there is nothing to tell."""
 
 
 @dataclass(slots=True)
 class Outcome:
     """What came of one fault; seconds are since it began, None: it did not come about. `page` is
-    the first line that tells of it, "" when none did."""
+    the first line that tells of it (`tells`); where none did, what the overview said instead."""
 
     kind: FaultKind
     healed: float | None = None
     rollout: float | None = None
     said_after: float | None = None
     page: str = ""
+    tells: bool = False
     answers: str = ""
     change: str = ""
+    refused: bool = False
+    answered_after: float = 0.0
     lost: int = 0
     doubled: int = 0
     missing: int = 0
@@ -31,12 +38,11 @@ def _seconds(value: float | None) -> str:
 
 
 def _row(outcome: Outcome) -> tuple[str, ...]:
-    page = f"{_seconds(outcome.said_after)}, {outcome.page}" if outcome.page else ""
     return (
         outcome.kind.name,
         _seconds(outcome.healed) + ("" if outcome.kind.heals else " (by design)"),
         _seconds(outcome.rollout),
-        page,
+        f"{_seconds(outcome.said_after)}, {outcome.page}" if outcome.tells else outcome.page,
         f"{outcome.lost} / {outcome.doubled}; tasks missing {outcome.missing}",
         outcome.change,
         outcome.answers,
@@ -77,12 +83,16 @@ def figures(outcome: Outcome, tenants: int) -> list[Figure]:
     return made
 
 
+def _is_short(outcome: Outcome) -> bool:
+    return outcome.healed is not None and outcome.healed < NOTICED_SECONDS
+
+
 def silent(outcomes: list[Outcome]) -> Figure:
-    """How many faults no page had a word about."""
+    """How many faults no page had a word about, though somebody had the time to notice them."""
     names = [
         outcome.kind.name
         for outcome in outcomes
-        if not outcome.page and outcome.kind.name != "none"
+        if not outcome.tells and outcome.kind.name != "none" and not _is_short(outcome)
     ]
     return Figure(
         "faults", "silent", len(names), "faults", "the promise", 0.0, None, ", ".join(names)

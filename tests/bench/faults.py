@@ -46,6 +46,7 @@ TENANTS: Final = int(os.environ.get("BENCH_FAULTS_TENANTS", "110"))
 ONLY: Final = os.environ.get("BENCH_FAULTS_ONLY", "")
 PLAN: Final = "bench"
 PATIENCE: Final = 300.0
+CHANGE_AFTER: Final = 3.0
 QUIET_SECONDS: Final = 20.0
 """How long pages are watched before the first fault, for what they always say."""
 _RECEIVED: Final = re.compile(r"Task \S+\[([0-9a-f-]{36})\] received")
@@ -163,7 +164,7 @@ def _suffer(bench: Bench, kind: FaultKind, pods: int) -> Outcome:
     begun = time.monotonic()
     inflicting = threading.Thread(target=kind.inflict, args=(demo,))
     inflicting.start()
-    changing = threading.Timer(3, _change_meanwhile, (bench, outcome))
+    changing = threading.Timer(CHANGE_AFTER, _change_meanwhile, (bench, outcome))
     changing.start()
     deadline = begun + PATIENCE
     while time.monotonic() < deadline:
@@ -202,6 +203,7 @@ def _change_meanwhile(bench: Bench, outcome: Outcome) -> None:
     )
     seconds = time.monotonic() - begun
     words = "" if status == 202 else f", {_detail(body)}"
+    outcome.refused, outcome.answered_after = status >= 400, CHANGE_AFTER + seconds
     outcome.change = f"{status or 'no answer'} in {seconds:.1f} s{words}"
 
 
@@ -231,15 +233,29 @@ def _read(outcome: Outcome, sightings: list[Sighting], usual: set[str], begun: f
     for sighting in sightings:
         lines = (line for line in sighting.lines if worded(line) not in usual)
         telling = next((line for line in lines if re.search(outcome.kind.says, line)), "")
-        if telling and not outcome.page:
-            outcome.said_after = sighting.at + sighting.seconds - begun
+        if telling and not outcome.tells:
+            outcome.said_after, outcome.tells = sighting.at + sighting.seconds - begun, True
             outcome.page = f"{sighting.path}: {telling}"
+    if not outcome.tells:
+        outcome.page = _instead(outcome, sightings)
     counts: dict[int, int] = {}
     for sighting in sightings:
         counts[sighting.status] = counts.get(sighting.status, 0) + 1
     slowest = max((sighting.seconds for sighting in sightings), default=0.0)
     statuses = ", ".join(f"{count} × {status or 'none'}" for status, count in counts.items())
     outcome.answers = f"{statuses}; at most {slowest:.1f} s"
+
+
+def _instead(outcome: Outcome, sightings: list[Sighting]) -> str:
+    """What somebody was told where no page had a line about the fault: the answer to a change that
+    was refused because of it, else what the overview went on saying."""
+    if outcome.refused:
+        outcome.tells = bool(re.search(outcome.kind.says, outcome.change))
+        outcome.said_after = outcome.answered_after
+        return f"to the change: {outcome.change}"
+    overview = [sighting.lines for sighting in sightings if sighting.path == "/"]
+    lines = [line for line in (overview[-1] if overview else ()) if "as of" in line]
+    return f"/: nothing of it; {lines[0] if lines else 'no line says as of when'}"
 
 
 def _count(bench: Bench, outcome: Outcome, rollout: Rollout, pods: int) -> None:

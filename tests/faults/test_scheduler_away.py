@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from console.clients import pool
 from console.loops.contracts import BEAT
-from console.loops.models import LoopTick
+from console.loops.models import Interruption, LoopTick
 from quotas.changes.kinds.adjustments import GrantLease
 from quotas.enforcement.models import Rollout, TargetState
 from quotas.enforcement.reconcile.queue import process_queue
@@ -100,3 +100,6 @@ def test_a_scheduler_that_was_killed_is_missed(installation: Installation) -> No
         answer = Client().get("/readyz")
     assert answer.status_code == 200
     assert {"loop:beat", "loop:tick"} <= set(answer.json()["degraded"])
+    assert Interruption.objects.get(name=BEAT).at is None
+    installation.beat()
+    until(lambda: Interruption.objects.get(name=BEAT).at is not None)

@@ -11,6 +11,7 @@ from django.utils import timezone
 from console.audit.models import Entry
 from console.clients import pool
 from console.clients.kubernetes.client import KubernetesClient
+from console.loops.models import Interruption
 from quotas.changes.kinds.adjustments import GrantLease, SetOverride
 from quotas.enforcement.models import ItemState, Rollout, RolloutItem, TargetState
 from quotas.plans.models import Lease
@@ -38,6 +39,12 @@ def hard(client: KubernetesClient, placement: Placement) -> str:
     return str(quota["spec"]["hard"]["pods"])
 
 
+def interrupted() -> list[str]:
+    """What the overview tells of that was interrupted."""
+    rows = Interruption.objects.filter(at__isnull=False)
+    return list(rows.values_list("name", flat=True))
+
+
 @pytest.mark.parametrize("vendor", ["sqlite", "postgresql"])
 def test_a_worker_killed_in_the_middle_of_writing_is_replaced_and_nothing_is_written_twice(
     build: Build, plane: KubeControlPlane, vendor: str
@@ -62,8 +69,10 @@ def test_a_worker_killed_in_the_middle_of_writing_is_replaced_and_nothing_is_wri
     assert 0 < written < TENANTS
     assert set(states(rollout)) == {ItemState.RUNNING}
     assert TargetState.objects.get(target=target).claim
+    assert interrupted() == []
     installation.worker()
     installation.finished(rollout)
+    assert set(interrupted()) == {"worker"}
 
     did = applies(plane) - before
     assert did["namespaces"] == did["resourcequotas"] == did["networkpolicies"] == TENANTS
@@ -119,6 +128,7 @@ def test_a_broker_restarted_in_the_middle_of_a_rollout_stops_nothing(
     assert set(ended) <= {ItemState.DONE, ItemState.SUPERSEDED}
     assert ended[ItemState.DONE] >= len(placements)
     installation.finished(installation.order(placements[:1]))
+    assert set(interrupted()) == {"broker"}
 
 
 def test_a_lease_that_ends_takes_its_limit_back_by_itself(

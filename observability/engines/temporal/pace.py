@@ -8,7 +8,7 @@ from typing import Final
 
 PAUSE: Final = 1.0
 """Seconds between two rounds: three queries of visibility each, of ten a second."""
-IDLE_PAUSE: Final = 3.0
+IDLE_PAUSE: Final = 4.0
 """The same where nothing has happened for QUIET seconds."""
 QUIET: Final = 15.0
 

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from django.db.models import Count, QuerySet
 
 from console.audit.models import Entry
-from console.loops.rules import LoopNote, LoopReport
+from console.loops.rules import InterruptionNote, LoopNote, LoopReport
+from console.loops.selectors import interruptions
 from console.pages.charts import HeadroomBar, Sparkline
 from quotas.enforcement import rules
 from quotas.enforcement.models import (
@@ -89,6 +90,7 @@ class Overview:
     that was written to them, of a day."""
 
     loops: tuple[LoopNote, ...]
+    interruptions: tuple[InterruptionNote, ...]
     as_of: datetime | None
     unchecked: bool
     attention: tuple[Attention, ...]
@@ -113,6 +115,7 @@ def overview(*, now: datetime) -> Overview:
     placed = [target for target in targets if target.placements]
     return Overview(
         loops=report.notes() if targets else (),
+        interruptions=interruptions(now),
         as_of=as_of(target.swept_at for target in placed),
         unchecked=any(target.unchecked for target in placed),
         attention=needs.rows,

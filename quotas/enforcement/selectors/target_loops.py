@@ -19,7 +19,7 @@ from tenants.models import Target
 
 SPREAD: Final = 1.1
 """How much longer than set the period of a target may be, so that not all come due at once."""
-TICK_SECONDS: Final = 3.0
+TICK_SECONDS: Final = 5.0
 _LONG: Final = timedelta(seconds=MARGIN_SECONDS)
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from console.loops.contracts import BEAT, INGEST, PROBE, QUEUE, SWEEP, TICK, LoopStatus
-from console.loops.rules import LoopReport
+from console.loops.rules import LoopReport, interruption_notes
 
 NOW = datetime(2026, 3, 1, 13, 45, tzinfo=UTC)
 FOUR = NOW - timedelta(minutes=4)
@@ -104,3 +104,19 @@ def test_jobs_that_are_not_read_and_other_rounds_concern_the_overview_alone() ->
         "The round made-up has not run 13:41 UTC: the task fails, or waits for a worker",
     ]
     assert sentences(late, {"lab"}) == []
+
+
+def test_what_was_interrupted_in_the_last_ten_minutes_is_told_the_latest_first() -> None:
+    moments = {
+        "worker": NOW - timedelta(seconds=70),
+        "broker": NOW - timedelta(seconds=3),
+        "ingest": NOW - timedelta(minutes=10, seconds=1),
+        "beat": None,
+        "of a version to come": NOW,
+    }
+    notes = interruption_notes(moments, NOW)
+    assert [note.what for note in notes] == [
+        "the worker lost its connection to the broker",
+        "a worker was started",
+    ]
+    assert notes[1].clock == f"{NOW - timedelta(seconds=70):%H:%M:%S} UTC"

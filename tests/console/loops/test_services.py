@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from console.loops import services
-from console.loops.models import LoopTick
+from console.loops.models import Interruption, LoopTick
 from observability.jobs import tasks
 from observability.replays.tasks import run_replay
 
@@ -74,3 +74,28 @@ def test_rounds_that_nobody_knew_of_are_expected_from_now_on() -> None:
         "tick": before,
         "newer": None,
     }
+
+
+def test_the_first_start_of_a_process_is_no_interruption_and_every_other_is() -> None:
+    start = timezone.now()
+    for minutes, expected in ((0, None), (1, 1), (5, 5)):
+        with time_machine.travel(start + timedelta(minutes=minutes), tick=False):
+            services.started("ingest")
+        at = Interruption.objects.get(name="ingest").at
+        assert at == (None if expected is None else start + timedelta(minutes=expected))
+
+
+def test_a_broker_that_is_lost_for_the_first_time_is_an_interruption() -> None:
+    services.interrupted("broker")
+    assert Interruption.objects.get().at is not None
+
+
+def test_a_database_that_is_away_keeps_no_process_from_starting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def away() -> None:
+        raise DatabaseError("away")
+
+    monkeypatch.setattr(services, "_interruptions", away)
+    services.started("ingest")
+    services.interrupted("broker")

@@ -6,11 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from console.access.models import Role
 from console.audit.models import Entry
+from console.loops import services
 from quotas.enforcement.models import (
     Condition,
     Drift,
@@ -188,6 +190,20 @@ def test_a_tenant_over_a_lease_is_told_of_the_lease_and_not_of_its_plan(
     (line,) = sign_in(Role.VIEWER).get("/").context["page"].attention
     assert line.message.endswith("3 used of 2, by a lease")
     assert line.since == began
+
+
+def test_a_process_that_was_started_again_is_a_line_on_the_overview_for_ten_minutes(
+    sign_in: SignIn,
+) -> None:
+    client = sign_in(Role.VIEWER)
+    services.started("worker")
+    assert "a worker was started" not in client.get("/").content.decode()
+    services.started("worker")
+    text = client.get("/").content.decode()
+    assert "In the last ten minutes" in text
+    assert "a worker was started at" in text
+    with time_machine.travel(timezone.now() + timedelta(minutes=11)):
+        assert "a worker was started" not in sign_in(Role.VIEWER).get("/").content.decode()
 
 
 def test_a_target_that_lost_everything_is_one_line_on_the_overview(
