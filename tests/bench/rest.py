@@ -34,6 +34,7 @@ from tests.servers import Server, kube_control_plane, temporal_server, valkey
 TENANTS: Final = int(os.environ.get("BENCH_REST_TENANTS", "1000"))
 SECONDS: Final = float(os.environ.get("BENCH_REST_SECONDS", "600"))
 """Everything is compared once in so long, whatever has changed."""
+DEMO_SECONDS: Final = 180.0
 WARM: Final = float(os.environ.get("BENCH_REST_WARM", "180"))
 """Seconds between the last change and the first figure: until then whoever was just started
 compares everything, and afterwards only what has changed."""
@@ -97,7 +98,7 @@ def _rest(home: Path, env: Mapping[str, str]) -> list[Figure]:
         _wait_until_quiet()
         time.sleep(WARM)
         pids = {name: server.pid for name, server in servers.items()}
-        used, seconds = _used(pids)
+        used, seconds = _used(pids, SECONDS)
         resident = resident_by_group(pids.values())
     minutes = seconds / 60
     each = ", ".join(f"{name} {used[name] / minutes:.2f}" for name in used)
@@ -147,12 +148,12 @@ def _wait_until_quiet() -> None:
              f"{RolloutItem.objects.count()} items")  # fmt: skip
 
 
-def _used(pids: Mapping[str, int]) -> tuple[dict[str, float], float]:
+def _used(pids: Mapping[str, int], seconds: float) -> tuple[dict[str, float], float]:
     """Processor seconds of each, over so many seconds."""
     before, begun = processor_by_group(pids.values()), time.monotonic()
-    time.sleep(SECONDS)
-    after, seconds = processor_by_group(pids.values()), time.monotonic() - begun
-    return {name: after[pid] - before[pid] for name, pid in pids.items()}, seconds
+    time.sleep(seconds)
+    after, taken = processor_by_group(pids.values()), time.monotonic() - begun
+    return {name: after[pid] - before[pid] for name, pid in pids.items()}, taken
 
 
 def _first_requests(home: Path, env: Mapping[str, str]) -> list[Figure]:
@@ -182,7 +183,7 @@ def _first_requests(home: Path, env: Mapping[str, str]) -> list[Figure]:
 def _demo(home: Path) -> list[Figure]:
     with running_demo(home) as demo:
         time.sleep(WARM)
-        used, seconds = _used(_pids(demo))
+        used, seconds = _used(_pids(demo), DEMO_SECONDS)
     heaviest = sorted(used, key=lambda name: -used[name])
     each = ", ".join(f"{name} {100 * used[name] / seconds:.1f}" for name in heaviest)
     return [

@@ -40,7 +40,7 @@ def test_every_round_that_is_due_is_sent_as_the_scheduler_would_have(sent: list[
     stopped(BEAT, "tick", "actions", minutes=1)
     assert StandIn().wake(timezone.now()) == ["tick", "actions"]
     assert sent == [
-        ("quotas.enforcement.tasks.tick", 6),
+        ("quotas.enforcement.tasks.tick", 10),
         ("observability.actions.tasks.tick", 15),
     ]
 

@@ -231,7 +231,7 @@ def test_the_overview_takes_a_bounded_number_of_queries(
     for number in range(30):
         tenant(f"t-{number}", lab, condition=Condition.CONFLICT)
     client.get("/")
-    with django_assert_max_num_queries(27):
+    with django_assert_max_num_queries(28):
         client.get("/")
 
 
