@@ -125,7 +125,7 @@ class LoopReport:
 
     def _limits(self) -> Iterator[LoopNote]:
         tick, beat = self._named.get(TICK), self._named.get(BEAT)
-        if tick is not None and beat is not None:
+        if tick is not None and (beat is not None or self._is_silent(BEAT)):
             yield LoopNote(
                 "Nothing has checked the limits", tick.last, self._nobody(), _UNCHECKED, _START_BEAT
             )
@@ -146,6 +146,15 @@ class LoopReport:
                 _START_BEAT,
                 tone="warn",
             )
+
+    def _is_silent(self, name: str) -> bool:
+        """Whether it has missed two of its periods: too little to be late, and enough to be the
+        cause where another loop is."""
+        return any(
+            (age := status.age(self.now)) is not None and age > 2 * status.every
+            for status in self.statuses
+            if status.name == name
+        )
 
     def _nobody(self) -> str:
         if self._runs(INGEST):

@@ -12,7 +12,7 @@ from console.loops.rules import LoopReport, interruption_notes
 
 NOW = datetime(2026, 3, 1, 13, 45, tzinfo=UTC)
 FOUR = NOW - timedelta(minutes=4)
-NAMES = {BEAT: 10.0, TICK: 3.0, INGEST: 10.0, "usage": 120.0}
+NAMES = {BEAT: 10.0, TICK: 5.0, INGEST: 10.0, "usage": 120.0}
 
 
 def report(*late: str, never: Iterable[str] = (), targets: Iterable[LoopStatus] = ()) -> LoopReport:
@@ -120,3 +120,22 @@ def test_what_was_interrupted_in_the_last_ten_minutes_is_told_the_latest_first()
         "a worker was started",
     ]
     assert notes[1].clock == f"{NOW - timedelta(seconds=70):%H:%M:%S} UTC"
+
+
+@pytest.mark.parametrize(
+    ("beat_seconds", "why"),
+    [
+        (9, "no worker takes the scheduler's tasks"),
+        (41, "neither the scheduler nor a worker is running, or the broker is away"),
+    ],
+)
+def test_a_worker_is_not_blamed_while_the_scheduler_is_silent_though_not_late_yet(
+    beat_seconds: int, why: str
+) -> None:
+    ages = {BEAT: beat_seconds, TICK: 42, INGEST: 3}
+    loops = LoopReport(
+        [LoopStatus(name, NAMES[name], NOW - timedelta(seconds=age)) for name, age in ages.items()],
+        NOW,
+    )
+    assert [status.name for status in loops.late] == [TICK]
+    assert [note.why for note in loops.notes()] == [why]
