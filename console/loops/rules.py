@@ -22,6 +22,7 @@ from console.loops.contracts import (
 _START_BEAT: Final = "celery -A console beat"
 _START_WORKER: Final = "celery -A console worker"
 _START_INGEST: Final = "manage.py ingest"
+_NO_BEAT: Final = "the scheduler is not running"
 _UNCHECKED: Final = (
     "Leases that end, changes made by others and what waits to be pushed are not noticed."
 )
@@ -126,8 +127,10 @@ class LoopReport:
     def _limits(self) -> Iterator[LoopNote]:
         tick, beat = self._named.get(TICK), self._named.get(BEAT)
         if tick is not None and (beat is not None or self._is_silent(BEAT)):
+            # Whoever stands in for it begins once it is late, and until then says nothing of workers.
+            why = _NO_BEAT if beat is None else self._nobody()
             yield LoopNote(
-                "Nothing has checked the limits", tick.last, self._nobody(), _UNCHECKED, _START_BEAT
+                "Nothing has checked the limits", tick.last, why, _UNCHECKED, _START_BEAT
             )
         elif tick is not None:
             yield LoopNote(
@@ -160,7 +163,7 @@ class LoopReport:
         if self._runs(INGEST):
             # It would have told a worker.
             return "neither the scheduler nor a worker is running, or the broker is away"
-        return "the scheduler is not running"
+        return _NO_BEAT
 
     def _runs(self, name: str) -> bool:
         return name not in self._named and any(
