@@ -127,7 +127,7 @@ class LoopReport:
     def _limits(self) -> Iterator[LoopNote]:
         tick, beat = self._named.get(TICK), self._named.get(BEAT)
         if tick is not None and (beat is not None or self._is_silent(BEAT)):
-            # Whoever stands in for it begins once it is late, and until then says nothing of workers.
+            # Whoever stands in begins once it is late: until then nothing is known of workers.
             why = _NO_BEAT if beat is None else self._nobody()
             yield LoopNote(
                 "Nothing has checked the limits", tick.last, why, _UNCHECKED, _START_BEAT
