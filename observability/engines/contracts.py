@@ -186,6 +186,8 @@ REQUEST_MEMO: Final = "headroom.request_id"
 TRACE_MEMO: Final = "headroom.trace_id"
 
 
+START_HEARD: Final = "start_heard"
+"""The attribute of a run of which an event said that it began, where its engine may lose them."""
 EARLIER_TYPES: Final = "earlier_types"
 """The attribute that names the types which a run had before, where another one went on under its
 id."""

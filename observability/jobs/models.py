@@ -18,6 +18,7 @@ from observability.engines.contracts import (
     LONGEST_MESSAGE,
     LONGEST_TITLE,
     OPEN,
+    START_HEARD,
     STATUS_LABELS,
     STATUS_TIMES,
     RunRef,
@@ -167,7 +168,7 @@ class JobRun(models.Model):
         stated = self.attributes.get(STATUS_TIMES)
         if stated:
             return str(stated)
-        if self.type or self.closed_at is None:
+        if self.type or self.closed_at is None or self.attributes.get(START_HEARD):
             return ""
         if self.began_at is None or self.began_at >= self.closed_at:
             return "Its start was not heard"

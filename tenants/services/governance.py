@@ -27,7 +27,13 @@ from tenants.models import (
     Tenant,
     TenantStatus,
 )  # fmt: skip
-from tenants.rules import check_labels, check_slug, check_target, needs_credential_again
+from tenants.rules import (
+    REFERENCES,
+    check_labels,
+    check_slug,
+    check_target,
+    needs_credential_again,
+)
 
 TENANT_FIELDS = ("name", "labels", "contact", "group")
 TARGET_FIELDS = (
@@ -182,8 +188,11 @@ def update_target(
 
 def _require_credential_again(target: Target, updates: Mapping[str, Any]) -> None:
     """What reaches a secret is said for one address: a target that is pointed elsewhere must not
-    take it there unsaid."""
-    if not target.credential or "credential" in updates:
+    take it there unsaid. Options are written as a whole, so that theirs are said with them."""
+    in_options = any(target.options.get(name) for name in REFERENCES)
+    if "credential" in updates or not (target.credential or in_options):
+        return
+    if not target.credential and "options" in updates:
         return
     options = updates.get("options", target.options)
     before = {"endpoint": target.endpoint, "options": target.options}
@@ -194,7 +203,7 @@ def _require_credential_again(target: Target, updates: Mapping[str, Any]) -> Non
             "credential_needed",
             "Credential: the target is reached at another address now, and its credential would be "
             "sent there: say again where the credential is.",
-            field="credential",
+            field="credential" if target.credential else "options",
         )
 
 

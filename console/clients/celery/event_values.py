@@ -164,7 +164,16 @@ def event_of(raw: Any, heard_us: int, problems: list[str]) -> CeleryEvent | None
     else:
         us, stamp = _time(raw, heard_us, problems)
     _check_values(raw, problems)
-    return CeleryEvent(kind, us, host, uuid, _without(raw) if problems else raw, heard_us, stamp)
+    fields = _without(raw) if problems else raw
+    if raw.get("eta") or raw.get("expires"):
+        fields = _in_utc(fields)
+    return CeleryEvent(kind, us, host, uuid, fields, heard_us, stamp)
+
+
+def _in_utc(fields: dict[str, Any]) -> dict[str, Any]:
+    """Moments of the sender's zone as everybody is told them."""
+    moments = {name: moment(fields.get(name)) for name in ("eta", "expires")}
+    return {**fields, **{name: at.isoformat() for name, at in moments.items() if at is not None}}
 
 
 def _check_values(raw: Mapping[str, Any], problems: list[str]) -> None:

@@ -285,9 +285,9 @@ class Operations:
 
 
 def json_payloads(value: str) -> Payloads:
-    """JSON text as the one argument that workers of every language read."""
-    data = json.dumps(json.loads(value), separators=(",", ":")).encode()
-    return Payloads(payloads=[Payload(metadata={"encoding": b"json/plain"}, data=data)])
+    """JSON text as the one argument that workers of every language read: with its numbers as they
+    were written, whatever a float of ours would make of them."""
+    return Payloads(payloads=[Payload(metadata={"encoding": b"json/plain"}, data=value.encode())])
 
 
 def _is_end(event: HistoryEvent) -> bool:

@@ -13,6 +13,7 @@ from observability.engines.celery.events import CHORD_UNLOCK, moment
 from observability.engines.celery.failures import retry_reason, root_message
 from observability.engines.celery.revisions import GIVEN_UP, WITH_WORKER, Revision
 from observability.engines.contracts import (
+    START_HEARD,
     FailureKind,
     Hold,
     LinkKind,
@@ -119,6 +120,7 @@ def _labels(facts: TaskFacts, event: CeleryEvent, location: str) -> None:
 
 def _begun(facts: TaskFacts, event: CeleryEvent, location: str) -> None:
     del location
+    facts.attributes[START_HEARD] = True
     facts.began_us = event.us if facts.began_us is None else min(facts.began_us, event.us)
 
 

@@ -200,8 +200,9 @@ def _with_chip(query: Query, name: str, value: str) -> Query:
     name = name.lower()
     if name not in CHIPS:
         raise _unknown(name, value)
-    value = value.strip()
-    if not value:
+    # Engines take ids with blanks at their ends, so that those of an id mean something.
+    value = value if name == "id" else value.strip()
+    if not value.strip():
         raise _invalid(f"{name}: says nothing; write {CHIPS[name]}.")
     if name in _ONCE and query.values(name) not in ((), (value,)):
         raise _invalid(f"{name}: is there twice; once is enough.")

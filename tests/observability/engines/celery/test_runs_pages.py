@@ -96,6 +96,19 @@ def test_a_task_whose_start_was_not_heard_says_so(
     assert ">0 s<" not in listed
 
 
+def test_of_a_task_of_which_only_its_name_was_not_heard_the_times_are_told(show: Show) -> None:
+    content = show(event("task-started", 2), event("task-succeeded", 5, result="1", runtime=3.0))
+    assert "(type not heard)" in content
+    assert "start was not heard" not in content
+    assert "Succeeded in" in content
+
+
+def test_an_eta_of_another_zone_is_told_in_utc(show: Show) -> None:
+    content = show(received(1, eta="2030-11-18T20:30:00+05:30"))
+    assert "held until 2030-11-18T15:00:00+00:00" in content
+    assert "20:30" not in content
+
+
 def test_a_replaced_task_shows_both_names_and_is_found_by_both(show: Show, client: Client) -> None:
     content = show(
         received(1, name="flow.substitute"),

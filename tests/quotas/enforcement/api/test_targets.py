@@ -141,6 +141,25 @@ def test_another_address_needs_the_credential_said_again(admin: Rest, move: dict
         assert answer.status_code == 200, answer.content
 
 
+def test_another_address_needs_a_client_certificate_said_again(admin: Rest) -> None:
+    options = {
+        "tls": True,
+        "client_cert": "env:HEADROOM_CRED_C",
+        "client_key": "env:HEADROOM_CRED_K",
+    }
+    made = {**NEW, **TEMPORAL, "credential": "", "options": options,
+            "endpoint": "temporal.example:7233"}  # fmt: skip
+    assert admin.post("targets/", made).status_code == 201
+    address = f"targets/{made['slug']}/"
+    move = {"endpoint": "temporal.elsewhere.example:7233", **WHY}
+    refused = admin.patch(address, move, If_Match=admin.get(address)["ETag"])
+    assert refused.status_code == 422
+    assert (refused.json()["code"], refused.json()["field"]) == ("credential_needed", "options")
+    assert Target.objects.get().endpoint == made["endpoint"]
+    again = admin.patch(address, {**move, "options": options}, If_Match=admin.get(address)["ETag"])
+    assert again.status_code == 200, again.content
+
+
 def test_what_does_not_change_the_address_needs_no_credential(admin: Rest) -> None:
     admin.post("targets/", CLUSTER)
     same = {"endpoint": CLUSTER["endpoint"], "options": CLUSTER["options"], "concurrency": 3}
