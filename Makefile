@@ -56,7 +56,7 @@ test-sqlite: setup
 	$(BIN)/pytest $(PYTEST)
 
 test-postgres: setup  ## the tests that use the database, on PostgreSQL
-	$(BIN)/python -m tests.with_postgres $(BIN)/pytest --only-database $(PYTEST)
+	$(BIN)/python -m tests.with_postgres $(BIN)/pytest --only-database --reuse-db $(PYTEST)
 
 e2e: setup  ## browser tests
 	@browser=$$($(BIN)/python -m tests.e2e.browser) && \
