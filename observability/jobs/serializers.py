@@ -97,7 +97,8 @@ RUN_DETAIL = described(
     **RUN_FIELDS,
     attributes=serializers.DictField(
         help_text="Search attributes, labels or headers. `situation`: how it is now, in one "
-        "sentence. `denials`: what was refused to it: count, first_at, last_at, and kind, by, "
+        "sentence. `start_heard`: an event said that it began, where an engine may lose them. "
+        "`denials`: what was refused to it: count, first_at, last_at, and kind, by, "
         "words and amounts of the newest refusal."
     ),
     links=serializers.ListField(

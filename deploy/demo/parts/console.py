@@ -68,7 +68,7 @@ class StackConfig:
             "CREDENTIAL_DIRS": ",".join(map(str, self.credentials())),
             # Of a cluster of the user's own: what their kubectl runs, the demo runs too.
             "CREDENTIAL_PLUGINS": "true" if self.kubernetes == "external" else "false",
-            # The sample jobs make a gigabyte of rows and records a day.
+            # Nobody looks at the sample jobs of last week.
             "JOB_RETENTION_DAYS": "2",
             # Quick enough to watch drift being found and healed.
             "SWEEP_SECONDS": "30",

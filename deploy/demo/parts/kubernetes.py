@@ -171,7 +171,7 @@ class ControlPlane:
                 f"--token-auth-file={files.tokens}",
                 "--authorization-mode=RBAC",
                 "--service-cluster-ip-range=10.0.0.0/24",
-                # Jobs come and go every second, and each has events.
+                # Jobs come and go all the time, and each has events.
                 "--event-ttl=30m",
                 *self._admission(),
             ),

@@ -14,8 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import reduce
-from operator import or_
 from typing import Any, Final
 
 from django.db.models import CharField, F, Func, Q, QuerySet
@@ -298,20 +296,17 @@ def _ids(names: tuple[str, ...]) -> tuple[Q, tokens.Narrowing]:
     has not all."""
     condition, narrowing = Q(), tokens.NOTHING
     for name in names:
-        readings = {name, name.strip()} - {""}
-        condition &= reduce(
-            or_,
-            (_any(f"{column}__istartswith", reading) for reading in readings for column in _IDS),
-        )
+        one = Q()
+        # Blanks at an end may be the id's, or those of whoever copied it.
+        for text in dict.fromkeys((name, name.strip())):
+            one |= _any("external_id__istartswith", text) | _any("run_id__istartswith", text)
+        condition &= one
         words = query_words(as_meant(name))
         for number, word in enumerate(words[:_MOST_OF_AN_ID]):
             is_last = number == len(words) - 1
             if not is_last or len(word) >= _SELECTIVE_PREFIX or not number:
                 narrowing = (*narrowing, (tokens.word(word, is_prefix=is_last),))
     return condition, narrowing
-
-
-_IDS: Final = ("external_id", "run_id")
 
 
 def _any(lookup: str, text: str) -> Q:
