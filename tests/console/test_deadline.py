@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 import time
 
 import pytest
@@ -12,7 +14,7 @@ from pytest_django import Settings
 
 from console import deadline
 from console.clients import bridge
-from console.deadline import RESERVE, ContextPool, bounded, is_over, left, within
+from console.deadline import RESERVE, ContextPool, bounded, in_time, is_over, left, within
 from console.errors import OutOfTime, Unreachable
 from console.middleware import Deadline
 from tests.waiting import HANGS
@@ -62,6 +64,41 @@ def test_a_client_waits_no_longer_than_the_request_that_needs_it() -> None:
     with within(RESERVE), pytest.raises(OutOfTime):
         bridge.run(hang, HANGS)
     assert time.monotonic() - began < HANGS
+
+
+def test_several_calls_in_a_row_get_no_more_than_one_would() -> None:
+    ended, calls = threading.Event(), []
+
+    def slowly() -> None:
+        for number in range(1000):
+            calls.append(number)
+            ended.wait(0.2)  # clock: each for itself is in time
+
+    with within(RESERVE + 0.3), pytest.raises(OutOfTime):
+        in_time(slowly)
+    ended.set()
+    assert len(calls) < 1000
+
+
+def test_what_a_call_raises_in_time_is_its_own() -> None:
+    def late() -> None:
+        raise TimeoutError("its own")
+
+    with within(500), pytest.raises(TimeoutError, match="its own"):
+        in_time(late)
+    with pytest.raises(TimeoutError, match="its own"):
+        in_time(late)
+
+
+def test_where_nobody_waits_the_caller_does_it_itself() -> None:
+    assert in_time(threading.get_ident) == threading.get_ident()
+    with within(500):
+        assert in_time(threading.get_ident) != threading.get_ident()
+
+
+def test_a_request_has_five_seconds_unless_the_operator_says_otherwise(settings: Settings) -> None:
+    assert int(os.environ.get("REQUEST_SECONDS", 5)) == settings.REQUEST_SECONDS
+    assert settings.REQUEST_SECONDS < settings.TARGET_TIMEOUT_SECONDS
 
 
 def test_a_client_that_used_its_own_time_says_that_the_system_did_not_answer() -> None:

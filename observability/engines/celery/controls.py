@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from console.deadline import in_time
 from console.errors import Refused, Unreachable
 from console.pages.plural import plural
 from observability.engines.celery.verbs import VERBS, call_of
@@ -32,19 +33,8 @@ class CeleryControls:
 
     def perform(self, *, run: RunFacts, target: TargetRef, request: ActionRequest) -> Answer:
         """One broadcast to the workers, or one message to the queue."""
-        if request.verb == "retry":
-            return _send_again(run, target, request)
-        kill = request.verb == "revoke_terminate"
-        with client_for(target).control() as control:
-            answers = control.revoke(run.external_id, terminate=kill)
-        if not answers:
-            # A worker that is busy may have heard it and answer too late.
-            raise Unreachable("no worker answered in time: a revoke reaches only workers that run")
-        replies = "; ".join(f"{worker}: {text or 'ok'}" for worker, text in sorted(answers.items()))
-        return Answer(
-            f"{plural(len(answers), 'worker')} took it. {replies}"[:1000],
-            {"workers": sorted(answers)[:MOST_NAMED]},
-        )
+        verb = _send_again if request.verb == "retry" else _revoke
+        return in_time(lambda: verb(run, target, request))
 
 
 def _with_arguments(offered: Availability, run: RunFacts) -> Availability:
@@ -57,6 +47,20 @@ def _with_arguments(offered: Availability, run: RunFacts) -> Availability:
 def _unrepeatable(run: RunFacts) -> str:
     """Why the task cannot be sent again; empty when it can."""
     return call_of(run.recorded)[3] or ("" if run.queue else "which queue it was in is not known")
+
+
+def _revoke(run: RunFacts, target: TargetRef, request: ActionRequest) -> Answer:
+    kill = request.verb == "revoke_terminate"
+    with client_for(target).control() as control:
+        answers = control.revoke(run.external_id, terminate=kill)
+    if not answers:
+        # A worker that is busy may have heard it and answer too late.
+        raise Unreachable("no worker answered in time: a revoke reaches only workers that run")
+    replies = "; ".join(f"{worker}: {text or 'ok'}" for worker, text in sorted(answers.items()))
+    return Answer(
+        f"{plural(len(answers), 'worker')} took it. {replies}"[:1000],
+        {"workers": sorted(answers)[:MOST_NAMED]},
+    )
 
 
 def _send_again(run: RunFacts, target: TargetRef, request: ActionRequest) -> Answer:

@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
+
 from console.audit import services as audit
 from console.audit.models import Outcome
 from console.audit.services import Actor
@@ -21,7 +23,7 @@ SWEEP_TASK = "quotas.enforcement.tasks.sweep_target"
 
 @dataclass(frozen=True, slots=True)
 class ConnectionReport:
-    """What a connection test health. `missing` are permissions in the plane's own words."""
+    """What a connection test gave. `missing` are permissions in the plane's own words."""
 
     summary: str
     ok: bool = False
@@ -53,6 +55,11 @@ def test_connection(*, target: Target, actor: Actor, now: datetime) -> Connectio
 def _report(target: Target, probed: Probed | None) -> ConnectionReport:
     if probed is None:
         return ConnectionReport(f"{target.slug} is disabled: it is neither read nor written.")
+    if probed.in_doubt:
+        return ConnectionReport(
+            f"{target.slug} did not answer while this page could wait ({probed.error}). It may be "
+            f"only slow: the regular checks give it up to {settings.TARGET_TIMEOUT_SECONDS} s."
+        )
     if probed.health is None:
         return ConnectionReport(f"{target.slug} cannot be used: {probed.error}")
     health = probed.health

@@ -14,7 +14,7 @@ from django.conf import settings
 from console import deadline
 from console.chunks import chunks
 from console.deadline import ContextPool
-from console.errors import ExternalError, OutOfTime, Unexpected, Unreachable, own
+from console.errors import ExternalError, OutOfTime, Unexpected, own
 from quotas.enforcement.adapters import registry
 from quotas.enforcement.diff import diff
 from quotas.enforcement.models import TargetState
@@ -31,7 +31,6 @@ log = structlog.get_logger(__name__)
 
 MANY = 50
 """From so many placements on, a target is listed as a whole instead of asked for each."""
-_GRACE = 0.5
 _NO_PLAN = Refusal("", "no_plan", "The tenant has no plan in force; nothing was changed here.")
 
 
@@ -200,17 +199,14 @@ def _plan_side_by_side(
 
 
 def _in_time(future: Future[T | ExternalError]) -> T | ExternalError:
-    """A little longer than clients have, as they know better what there was no answer to."""
-    left = deadline.left()
-    if left is None:
-        return future.result()
     try:
-        return future.result(timeout=max(left - deadline.RESERVE + _GRACE, 0.0))
-    except TimeoutError:
-        return OutOfTime("no answer")
+        return deadline.result_in_time(future)
+    except OutOfTime as error:
+        return error
 
 
 def _reason(error: ExternalError) -> str:
     """What it says; of one that was cut short by whoever waits for us, that it was."""
-    late = isinstance(error, OutOfTime) or (isinstance(error, Unreachable) and deadline.is_over())
-    return f"could not be read in time: {error.message}" if late else error.message
+    if deadline.was_cut_short(error):
+        return f"could not be read in time: {error.message}"
+    return error.message

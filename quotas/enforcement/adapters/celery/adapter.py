@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from console.deadline import in_time
 from quotas.enforcement.adapters.celery import apply, observe
 from quotas.enforcement.adapters.celery.compile import compiled
 from quotas.enforcement.adapters.celery.consumers import QUEUES
@@ -58,6 +59,9 @@ class CeleryAdapter:
     def probe(self, *, target: TargetRef, regular: bool = False) -> Health:
         """The broker, its workers, and which queue belongs to which of them."""
         del regular
+        return in_time(lambda: self._probe(target))
+
+    def _probe(self, target: TargetRef) -> Health:
         client = client_for(target)
         broker = client.probe()
         workers = observe.ask(client, target, self._memory)
@@ -82,11 +86,9 @@ class CeleryAdapter:
 
     def prepare(self, *, target: TargetRef) -> int:
         """Workers that were started without `-E` send their events from now on."""
-        client = client_for(target)
         if target.options.get("enable_events") is not True:
             return 0
-        with client.control() as control:
-            return len(control.enable_events())
+        return in_time(lambda: _enable_events(target))
 
     def validate(
         self, *, location: str, sharing: str, fairness_key: str, target: TargetRef
@@ -107,3 +109,8 @@ class CeleryAdapter:
         if fairness_key:
             problems["fairness_key"] = "A Celery queue has no fairness keys."
         return problems
+
+
+def _enable_events(target: TargetRef) -> int:
+    with client_for(target).control() as control:
+        return len(control.enable_events())

@@ -65,6 +65,22 @@ def test_a_target_that_cannot_be_prepared_says_why(plane: FakePlane) -> None:
     assert (state.condition, state.warnings) == ("synced", ["Could not be prepared: forbidden"])
 
 
+def test_what_could_not_be_prepared_is_tried_again_at_the_next_probe(plane: FakePlane) -> None:
+    target = make_target()
+    plane.prepare_error = Refused("forbidden")
+    probe(target.pk)
+    plane.prepare_error = None
+    plane.prepared.clear()
+    probed = probe(target.pk)
+    assert probed is not None
+    assert not probed.recovered
+    assert plane.prepared == {target.pk}
+    assert TargetState.objects.get(target=target).warnings == []
+    plane.prepared.clear()
+    probe(target.pk)
+    assert plane.prepared == set()
+
+
 def test_a_disabled_target_is_not_probed(plane: FakePlane) -> None:
     target = make_target()
     Target.objects.update(enabled=False)
