@@ -35,7 +35,7 @@ SELECTORS: dict[str, dict[str, str]] = {
         **dict.fromkeys(("_day", "_running", "overview", "target_lines"), EVERYBODY),
     },
     "quotas/enforcement/selectors/rest_lists.py": dict.fromkeys(
-        ("item_states", "placements_by", "plans_held"), GIVEN
+        ("item_states", "placements_by", "plans_held", "tenants_at"), GIVEN
     ),
     "quotas/enforcement/selectors/rollouts.py": dict.fromkeys(
         ("_groups", "_targets", "items", "pace"), GIVEN

@@ -28,9 +28,19 @@ from quotas.enforcement.filters import TargetFilters
 from quotas.enforcement.models import TargetState
 from quotas.enforcement.reconcile import operations
 from quotas.enforcement.selectors.rest_lists import placements_by
+from quotas.enforcement.selectors.target_loops import loop_report
 from quotas.enforcement.serializers import targets as shapes
 from quotas.enforcement.services import edits
 from tenants.models import Target
+
+
+def _target_rows(targets: Sequence[Target]) -> list[Row]:
+    placed = placements_by("target_id", [target.pk for target in targets])
+    unchecked = loop_report(timezone.now()).unchecked
+    return [
+        shapes.target_row(target, placed.get(target.pk, 0), unchecked=target.slug in unchecked)
+        for target in targets
+    ]
 
 
 class TargetList(Idempotent, RowList):
@@ -43,8 +53,7 @@ class TargetList(Idempotent, RowList):
     cursor_key = ("slug",)
 
     def shape(self, rows: Sequence[Target]) -> list[Row]:
-        placed = placements_by("target_id", [target.pk for target in rows])
-        return [shapes.target_row(target, placed.get(target.pk, 0)) for target in rows]
+        return _target_rows(rows)
 
     @extend_schema(request=shapes.NewTarget, responses={201: shapes.TARGET})
     def post(self, request: Request) -> Response:
@@ -67,7 +76,7 @@ class TargetDetail(TaggedDetail):
         return f"{instance.pk}-{instance.generation}"
 
     def shape(self, row: Target) -> Row:
-        return shapes.target_row(row, placements_by("target_id", [row.pk]).get(row.pk, 0))
+        return _target_rows([row])[0]
 
     @extend_schema(request=shapes.TargetEdit)
     def patch(self, request: Request, **_: Any) -> Response:

@@ -21,11 +21,27 @@ from console.rest.views import (
     TaggedDetail,
 )
 from quotas.enforcement.filters import PlacementFilters, TenantListFilters
-from quotas.enforcement.selectors.rest_lists import placements_by, plans_held
+from quotas.enforcement.selectors.rest_lists import placements_by, plans_held, tenants_at
+from quotas.enforcement.selectors.target_loops import loop_report
 from quotas.enforcement.selectors.tenant_page import tenant_page
 from quotas.enforcement.serializers import tenants as shapes
 from quotas.enforcement.services import edits
 from tenants.models import Placement, Tenant
+
+
+def _tenant_rows(tenants: Sequence[Tenant]) -> list[Row]:
+    ids = [tenant.pk for tenant in tenants]
+    plans, placed = plans_held(ids), placements_by("tenant_id", ids)
+    unchecked = tenants_at(loop_report(timezone.now()).unchecked, ids)
+    return [
+        shapes.tenant_row(
+            tenant,
+            plans.get(tenant.pk),
+            placed.get(tenant.pk, 0),
+            unchecked=tenant.pk in unchecked,
+        )
+        for tenant in tenants
+    ]
 
 
 class TenantReads(RowList):
@@ -37,12 +53,7 @@ class TenantReads(RowList):
     cursor_key = ("slug",)
 
     def shape(self, rows: Sequence[Tenant]) -> list[Row]:
-        ids = [tenant.pk for tenant in rows]
-        plans, placed = plans_held(ids), placements_by("tenant_id", ids)
-        return [
-            shapes.tenant_row(tenant, plans.get(tenant.pk), placed.get(tenant.pk, 0))
-            for tenant in rows
-        ]
+        return _tenant_rows(rows)
 
 
 class TenantDetail(TaggedDetail):
@@ -58,8 +69,7 @@ class TenantDetail(TaggedDetail):
         return f"{instance.pk}-{instance.generation}"
 
     def shape(self, row: Tenant) -> Row:
-        plan, placed = plans_held([row.pk]), placements_by("tenant_id", [row.pk])
-        return shapes.tenant_row(row, plan.get(row.pk), placed.get(row.pk, 0))
+        return _tenant_rows([row])[0]
 
     @extend_schema(request=shapes.TenantEdit)
     def patch(self, request: Request, **_: Any) -> Response:
@@ -88,9 +98,10 @@ class TenantHeadroom(APIView):
         tenant = get_object_or_404(
             Tenant.objects.visible_to(person_of(self.request)).select_related("state"), slug=slug
         )
-        page = tenant_page(tenant, now=timezone.now())
+        now = timezone.now()
+        page = tenant_page(tenant, now=now, report=loop_report(now))
         rows = [shapes.headroom_row(panel) for panel in page.placements]
-        return Response({"tenant": slug, "condition": page.condition, "placements": rows})
+        return Response({"tenant": slug, "condition": page.condition_now, "placements": rows})
 
 
 class PlacementReads(RowList):
@@ -103,7 +114,8 @@ class PlacementReads(RowList):
     filterset_class = PlacementFilters
 
     def shape(self, rows: Sequence[Placement]) -> list[Row]:
-        return [shapes.placement_row(row) for row in rows]
+        unchecked = loop_report(timezone.now()).unchecked
+        return [shapes.placement_row(row, unchecked) for row in rows]
 
 
 class PlacementDetail(TaggedDetail):
@@ -118,7 +130,7 @@ class PlacementDetail(TaggedDetail):
         return f"{instance.pk}-{instance.generation}-{instance.drift_policy}"
 
     def shape(self, row: Placement) -> Row:
-        return shapes.placement_detail(row)
+        return shapes.placement_detail(row, loop_report(timezone.now()).unchecked)
 
     @extend_schema(request=shapes.PlacementEdit)
     def patch(self, request: Request, **_: Any) -> Response:

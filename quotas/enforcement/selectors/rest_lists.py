@@ -31,6 +31,14 @@ def placements_by(field: str, ids: Collection[int]) -> dict[int, int]:
     return dict(rows.annotate(number=Count("pk")).order_by())
 
 
+def tenants_at(targets: Collection[str], tenant_ids: Collection[int]) -> frozenset[int]:
+    """Those of some tenants, by id, that have a placement at one of the targets (slugs)."""
+    if not targets:
+        return frozenset()
+    placed = Placement.objects.filter(tenant__in=tenant_ids, target__slug__in=targets)
+    return frozenset(placed.values_list("tenant_id", flat=True))
+
+
 def item_states(rollout_ids: Collection[int]) -> dict[int, Counter[str]]:
     """How many items of each rollout are in each state."""
     counted: dict[int, Counter[str]] = defaultdict(Counter)

@@ -29,7 +29,9 @@ def loop_report(now: datetime) -> LoopReport:
 
 
 UNCHECKED: Final = "unchecked"
-"""How pages show what was as intended when somebody last had a look, too long ago."""
+"""How pages and REST tell what was as intended when somebody last had a look, too long ago."""
+NOW: Final = [*Condition.choices, (UNCHECKED, "Not checked")]
+"""What `condition_now` gives, with labels."""
 
 
 def condition_now(condition: str, *, unchecked: bool) -> str:

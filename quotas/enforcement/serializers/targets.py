@@ -87,8 +87,9 @@ SYNC = described(
 )
 
 
-def target_row(target: Target, placements: int) -> Row:
-    """A target (with `state` selected) as `TARGET` describes it."""
+def target_row(target: Target, placements: int, *, unchecked: bool = False) -> Row:
+    """A target (with `state` selected) as `TARGET` describes it. `unchecked`: nobody compares what
+    is there with what is intended."""
     state: TargetState | None = getattr(target, "state", None)
     return {
         "slug": target.slug,
@@ -101,7 +102,7 @@ def target_row(target: Target, placements: int) -> Row:
         "concurrency": target.concurrency,
         "enabled": target.enabled,
         "placements": placements,
-        **health(state),
+        **health(state, unchecked=unchecked),
         "swept_at": state.swept_at if state else None,
         "generation": target.generation,
         "created_at": target.created_at,
@@ -109,10 +110,10 @@ def target_row(target: Target, placements: int) -> Row:
     }
 
 
-def health(state: TargetState | None) -> dict[str, Any]:
+def health(state: TargetState | None, *, unchecked: bool = False) -> dict[str, Any]:
     """What the last probe found."""
     return {
-        **condition_fields(state),
+        **condition_fields(state, unchecked=unchecked),
         "checked_at": state.checked_at if state else None,
         "latency_ms": state.latency_ms if state else None,
         "version": state.version if state else "",

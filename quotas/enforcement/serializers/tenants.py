@@ -13,6 +13,7 @@ from console.rest.views import Row
 from quotas.enforcement.charts import LimitLine
 from quotas.enforcement.models import Condition, PlacementState, TenantState
 from quotas.enforcement.selectors.rest_lists import PlanHeld
+from quotas.enforcement.selectors.target_loops import NOW, condition_now
 from quotas.enforcement.selectors.tenant_page import PlacementPanel
 from quotas.plans.charts import unit_of
 from quotas.plans.serializers import PLAN_REF, text_of
@@ -20,8 +21,13 @@ from tenants.models import DriftPolicy, Placement, Sharing, Tenant, TenantStatus
 
 _text, _moment = serializers.CharField, serializers.DateTimeField
 _integer, _flag = serializers.IntegerField, serializers.BooleanField
+CONDITION_NOW = serializers.ChoiceField(
+    choices=NOW,
+    help_text="`unchecked` was `synced` when it was last compared, too long ago to be claimed now. "
+    "Filters go by what was seen last.",
+)
 CONDITION_SCHEMA: dict[str, Any] = {
-    "condition": serializers.ChoiceField(choices=Condition.choices),
+    "condition": CONDITION_NOW,
     "since": _moment(allow_null=True, help_text="Start of this condition."),
     "message": _text(help_text="Why, in plain words; empty when all is well."),
 }
@@ -119,7 +125,7 @@ HEADROOM = described(
     "TenantHeadroom",
     "Intended, enforced and used of every limit on every placement.",
     tenant=_text(),
-    condition=serializers.ChoiceField(choices=Condition.choices),
+    condition=CONDITION_NOW,
     placements=described(
         "PlacementHeadroom",
         "One placement.",
@@ -128,15 +134,18 @@ HEADROOM = described(
         kind=_text(),
         location=_text(),
         fairness_key=_text(),
-        condition=serializers.ChoiceField(choices=Condition.choices),
+        condition=CONDITION_NOW,
         observed_at=_moment(allow_null=True),
         limits=_LINE(many=True),
     )(many=True),
 )
 
 
-def tenant_row(tenant: Tenant, plan: PlanHeld | None, placements: int) -> Row:
-    """A tenant (with `state` selected) as `TENANT` describes it."""
+def tenant_row(
+    tenant: Tenant, plan: PlanHeld | None, placements: int, *, unchecked: bool = False
+) -> Row:
+    """A tenant (with `state` selected) as `TENANT` describes it. `unchecked`: nobody compares it
+    with what is intended at one of its targets."""
     state: TenantState | None = getattr(tenant, "state", None)
     return {
         "slug": tenant.slug,
@@ -146,7 +155,7 @@ def tenant_row(tenant: Tenant, plan: PlanHeld | None, placements: int) -> Row:
         "contact": tenant.contact,
         "group": tenant.group,
         "plan": {"slug": plan[0], "version": plan[1]} if plan else None,
-        **condition_fields(state),
+        **condition_fields(state, unchecked=unchecked),
         "fullness": state.fullness if state else None,
         "placements": placements,
         "generation": tenant.generation,
@@ -157,17 +166,19 @@ def tenant_row(tenant: Tenant, plan: PlanHeld | None, placements: int) -> Row:
     }
 
 
-def condition_fields(state: Any) -> dict[str, Any]:
+def condition_fields(state: Any, *, unchecked: bool) -> dict[str, Any]:
     """The condition as `CONDITION_SCHEMA` describes it; unknown before the first observation."""
+    condition = state.condition if state else Condition.UNKNOWN.value
     return {
-        "condition": state.condition if state else Condition.UNKNOWN.value,
+        "condition": condition_now(condition, unchecked=unchecked),
         "since": state.since if state else None,
         "message": state.message if state else "",
     }
 
 
-def placement_row(placement: Placement) -> dict[str, Any]:
-    """A placement (tenant, target and state selected) as `PLACEMENT` describes it."""
+def placement_row(placement: Placement, unchecked: frozenset[str]) -> dict[str, Any]:
+    """A placement (tenant, target and state selected) as `PLACEMENT` describes it. `unchecked` are
+    targets, by slug, that nobody compares."""
     state: PlacementState | None = getattr(placement, "state", None)
     return {
         "id": placement.pk,
@@ -179,18 +190,18 @@ def placement_row(placement: Placement) -> dict[str, Any]:
         "fairness_key": placement.fairness_key,
         "drift_policy": placement.effective_drift_policy,
         "leaving": placement.leaving,
-        **condition_fields(state),
+        **condition_fields(state, unchecked=placement.target.slug in unchecked),
         "observed_at": state.observed_at if state else None,
         "generation": placement.generation,
         "observed_generation": state.observed_generation if state else 0,
     }
 
 
-def placement_detail(placement: Placement) -> Row:
+def placement_detail(placement: Placement, unchecked: frozenset[str]) -> Row:
     """A placement as `PLACEMENT_DETAIL` describes it."""
     state: PlacementState | None = getattr(placement, "state", None)
     return {
-        **placement_row(placement),
+        **placement_row(placement, unchecked),
         "differences": state.differences if state else [],
         "owners": state.owners if state else {},
         "refusals": state.refusals if state else [],
@@ -207,7 +218,7 @@ def headroom_row(panel: PlacementPanel) -> Row:
         "kind": panel.kind,
         "location": panel.location,
         "fairness_key": panel.fairness_key,
-        "condition": panel.condition,
+        "condition": panel.condition_now,
         "observed_at": panel.observed_at,
         "limits": [_line(line) for line in (*panel.usage, *panel.rules)],
     }
