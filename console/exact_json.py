@@ -22,6 +22,31 @@ _LONGEST_INT: Final = 19
 _CAREFUL: Final = re.compile(rb"\d[\d.]{14}|\d[eE][-+\d]|\\u0000|\\u[dD][89a-fA-F]|NaN|Infinity")
 
 
+class WrittenNumber(float):
+    """A number that knows how it was written, for those who pass it on: see `dumps`."""
+
+    def __new__(cls, written: str) -> WrittenNumber:
+        """`written` is a JSON number."""
+        number = super().__new__(cls, written)
+        number.written = written
+        return number
+
+    written: str
+
+
+def dumps(value: Any) -> str:
+    """JSON of what a parser gave; a WrittenNumber goes out digit by digit as it came."""
+    match value:
+        case WrittenNumber():
+            return value.written
+        case dict():
+            return f"{{{', '.join(f'{dumps(key)}: {dumps(item)}' for key, item in value.items())}}}"
+        case list():
+            return f"[{', '.join(map(dumps, value))}]"
+        case _:
+            return json.dumps(value, ensure_ascii=False)
+
+
 def loads(data: bytes) -> Any:
     """What JSON in UTF-8 says, in texts fit for a database: NUL and halves of surrogate pairs
     become �, and NaN and infinities (which some writers allow themselves) their names.

@@ -12,6 +12,8 @@ from django.core.exceptions import RequestDataTooBig
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
+from console.exact_json import WrittenNumber
+
 MOST_DEPTH: Final = 64
 """Objects and lists inside each other. What is accepted anywhere needs fewer than ten."""
 
@@ -19,6 +21,9 @@ MOST_DEPTH: Final = 64
 class BoundedJSONParser(JSONParser):
     """As DRF's own, for JSON as RFC 8259 has it: no NaN, no number beyond a double's range, no
     nesting that only a stack of its own could hold."""
+
+    number: type[float] = float
+    """What a number with a point or an exponent becomes."""
 
     def parse(
         self,
@@ -34,7 +39,7 @@ class BoundedJSONParser(JSONParser):
         encoding = (parser_context or {}).get("encoding") or settings.DEFAULT_CHARSET
         try:
             value = json.loads(
-                body.decode(encoding), parse_constant=_no_constant, parse_float=_finite
+                body.decode(encoding), parse_constant=_no_constant, parse_float=self._finite
             )
         except RecursionError:
             raise _too_deep() from None
@@ -44,16 +49,22 @@ class BoundedJSONParser(JSONParser):
             raise _too_deep()
         return value
 
+    def _finite(self, text: str) -> float:
+        number = self.number(text)
+        if math.isinf(number):
+            raise ValueError(f"{text[:20]} is beyond what a number can be")
+        return number
+
+
+class ExactJSONParser(BoundedJSONParser):
+    """For bodies with values that are passed on as they were written, see exact_json.dumps. What
+    becomes of them must not be answered as it is: orjson writes no subclasses of float."""
+
+    number = WrittenNumber
+
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError(f"{text[:20]} is beyond what a number can be")
-    return number
 
 
 def _is_deeper(value: Any, most: int) -> bool:

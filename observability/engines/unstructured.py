@@ -215,14 +215,17 @@ def checkpoint_of(value: str, at: datetime) -> Progress:
     except orjson.JSONDecodeError:
         content = None
     if isinstance(content, dict):
-        words = text(content.get("text")) or text(value)
-        when = moment(content.get("at")) or at
-        return Progress(when, _count(content.get("done")), _count(content.get("total")), words)
+        written = (content.get("done"), content.get("total"))
+        counts = (_count(written[0]), _count(written[1]))
+        # A count that no column holds is told all the same, with whatever was written.
+        lost = counts.count(None) > written.count(None)
+        words = text(value) if lost else text(content.get("text")) or text(value)
+        return Progress(moment(content.get("at")) or at, *counts, words)
     done, slash, total = value.partition("/")
     if slash:
-        counts = _count(done.strip()), _count(total.strip())
+        counts = (_count(done.strip()), _count(total.strip()))
         if None not in counts:
-            return Progress(at, counts[0], counts[1], text(value))
+            return Progress(at, *counts, text(value))
     return Progress(at, _count(content), None, text(value))
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.exact_json import loads
+from console.exact_json import WrittenNumber, dumps, loads
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,22 @@ def test_what_is_read_survives_a_reader_that_has_only_doubles(value: Any) -> Non
     assert orjson.loads(stored) == read
     as_doubles = json.loads(stored, parse_int=float)
     assert as_doubles == read
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)  # fmt: skip
+
+
+@given(JSON_VALUES)
+def test_what_is_written_again_is_what_json_itself_writes(value: Any) -> None:
+    text = json.dumps(value, ensure_ascii=False)
+    assert dumps(json.loads(text, parse_float=WrittenNumber)) == text
+    assert dumps(value) == text
+
+
+def test_a_written_number_is_a_float_for_whoever_calculates() -> None:
+    number = WrittenNumber("0.10000000000000000001")
+    assert (number, json.dumps(number), dumps(number)) == (0.1, "0.1", "0.10000000000000000001")

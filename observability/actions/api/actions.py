@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -12,9 +11,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from console import exact_json
 from console.access.contracts import Permission
 from console.access.idempotency import Idempotent
 from console.access.rights import actor_of, person_of, require
+from console.rest.parsers import ExactJSONParser
 from console.rest.tenant_view import is_tenants, shown_to
 from console.rest.views import (
     READ,
@@ -37,6 +38,7 @@ class RunActions(Idempotent, APIView):
     """What can be done to one run, and what was done."""
 
     required_permissions: ClassVar = {"GET": Permission.OWN, "POST": Permission.OWN}
+    parser_classes = (ExactJSONParser,)
 
     @extend_schema(responses={200: serializers.RUN_ACTIONS})
     def get(self, request: Request, pk: int) -> Response:
@@ -103,7 +105,7 @@ def json_arguments(engine: str, verb: str, arguments: dict[str, Any]) -> Mapping
     about = find_verb(engine, verb)
     for argument in about.arguments if about else ():
         if argument.kind is FieldKind.JSON and argument.name in arguments:
-            arguments[argument.name] = json.dumps(arguments[argument.name], ensure_ascii=False)
+            arguments[argument.name] = exact_json.dumps(arguments[argument.name])
     return arguments
 
 

@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 from console.access.contracts import Permission
 from console.access.idempotency import Idempotent
 from console.access.rights import actor_of, person_of
+from console.rest.parsers import ExactJSONParser
 from console.rest.serializers import ReasonOnly
 from console.rest.views import READ, Row, RowList
 from observability.actions import serializers
@@ -30,6 +31,7 @@ class Batches(Idempotent, APIView):
     """One verb on many runs."""
 
     required_permissions: ClassVar = {"POST": Permission.OPERATE}
+    parser_classes = (ExactJSONParser,)
 
     @extend_schema(
         request=serializers.BatchRequest,

@@ -87,6 +87,44 @@ def test_json_is_meant_as_it_is(run: JobRun, rest: Rest, fake: FakeControls) -> 
 
 
 @pytest.mark.parametrize(
+    "written",
+    [
+        "0.10000000000000000001",
+        "12345678901234567890.5",
+        "1.50",
+        "1180591620717411303425",
+        '{"ratio": 0.30000000000000000004, "of": [1E+2, "é", null, true]}',
+    ],
+)
+def test_numbers_go_to_the_engine_digit_by_digit(
+    run: JobRun, rest: Rest, fake: FakeControls, written: str
+) -> None:
+    arguments = f'{{"name": "go", "input": {written}}}'
+    body = f'{{"verb": "signal", "reason": "go on", "arguments": {arguments}}}'
+    answer = rest.client.generic(
+        "POST", f"/api/v1/jobs/{run.pk}/actions/", body, content_type="application/json"
+    )
+    assert answer.json()["status"] == "done"
+    assert fake.requests[0].arguments["input"] == written
+    assert rest.get(f"jobs/{run.pk}/actions/").status_code == 200
+
+
+@pytest.mark.parametrize("rate", [0.10000000000000000001, 12345678901234567890.5])
+def test_a_number_where_none_belongs_is_refused(
+    run: JobRun, rest: Rest, fake: FakeControls, rate: float
+) -> None:
+    for body in (
+        {**CANCEL, "verb": rate}, {**CANCEL, "reason": rate}, {**CANCEL, "confirm": rate},
+        {**CANCEL, "arguments": {"name": rate}}, {**CANCEL, "arguments": rate},
+    ):  # fmt: skip
+        answer = rest.post(f"jobs/{run.pk}/actions/", body)
+        assert answer.status_code == 422, answer.content
+    batch = {"engine": "temporal", "verb": "cancel", "query": "x", "rate": rate, "dry_run": True}
+    assert rest.post("actions/batch/", batch).status_code == 422
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize(
     ("body", "status", "field", "words"),
     [
         ({"verb": "cancel"}, 422, "reason", "why"),
