@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from console.clients.celery.json_parts import LOST, JsonPart, parts, value_of
+from console.clients.celery.json_parts import LOST, MOST_PARTS, JsonPart, parts, value_of
 from console.clients.celery.kept_events import MOST_MESSAGE
 from console.clients.celery.records import LONGEST_HOST, CeleryEvent, UnreadableEvent
 from console.unstructured import LARGEST, clean, moment, number
@@ -49,7 +49,9 @@ def events_of(body: bytes | str, heard_us: int, content_type: str = JSON) -> Eve
     """The events of one message, which is one of them or a list. `heard_us` is when it came to us,
     in microseconds since 1970."""
     message = _EventMessage(heard_us)
-    if content_type != JSON:
+    if len(body) > MOST_MESSAGE:
+        message.set_aside(f"a message of {len(body):,} bytes, which is not read")
+    elif content_type != JSON:
         message.set_aside(f"sent as {content_type[:_SHOWN]}: set event_serializer to json")
     else:
         try:
@@ -57,8 +59,7 @@ def events_of(body: bytes | str, heard_us: int, content_type: str = JSON) -> Eve
         except ValueError:
             message.take_parts(body)
         else:
-            for raw in decoded if isinstance(decoded, list) else (decoded,):
-                message.take(raw, [])
+            message.take_all(decoded if isinstance(decoded, list) else [decoded])
     return message.read()
 
 
@@ -70,13 +71,26 @@ class _EventMessage:
         self._events: list[CeleryEvent] = []
         self._unreadable: list[UnreadableEvent] = []
         self._more = 0
+        self._beyond = 0
+        self._unread = 0
+        """Letters."""
 
     def read(self) -> EventsRead:
         """All of it."""
-        if self._more:
-            problem = f"{self._more:,} more of one message cannot be read"
-            self._unreadable.append(UnreadableEvent("", "", "", problem))
+        for more, what in (
+            (self._more, "more of one message cannot be read"),
+            (self._beyond, f"events of one message are not read: {MOST_PARTS:,} were before them"),
+            (self._unread, "letters of one message are not read: too much of it is no JSON"),
+        ):
+            if more:
+                self._unreadable.append(UnreadableEvent("", "", "", f"{more:,} {what}"))
         return EventsRead(self._events, self._unreadable)
+
+    def take_all(self, elements: list[Any]) -> None:
+        """A list that is JSON."""
+        self._beyond = max(len(elements) - MOST_PARTS, 0)
+        for raw in elements[:MOST_PARTS]:
+            self.take(raw, [])
 
     def take(self, raw: Any, problems: list[str]) -> None:
         """An element; `problems` are those that are known already."""
@@ -93,14 +107,14 @@ class _EventMessage:
     def take_parts(self, body: bytes | str) -> None:
         """What is not all JSON."""
         text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
-        if len(text) > MOST_MESSAGE:
-            self.set_aside(f"a message of {len(text):,} letters that is no JSON")
-            return
         for part in parts(text):
+            if part.unread and not part.members:
+                self._unread += len(part.text)
+                continue
             raw, problems = _fields(part)
             if isinstance(body, bytes) and "\ufffd" in part.text and not problems:
                 problems.append("bytes that are not UTF-8")
-            if part.members:
+            if raw or part.members:
                 self.take(raw, problems)
             else:
                 self._note(None, None, problems or [f"no event: {shown(part.text)}"])
@@ -116,6 +130,8 @@ class _EventMessage:
 
 def _fields(part: JsonPart) -> tuple[dict[str, Any], list[str]]:
     """What can be read of an element that is not all JSON, and what is wrong with the rest."""
+    if part.whole is not None:
+        return part.whole, []
     raw: dict[str, Any] = {}
     problems = [f"{part.more:,} more members than an event has"] if part.more else []
     for name, value_text in part.members:
@@ -127,6 +143,8 @@ def _fields(part: JsonPart) -> tuple[dict[str, Any], list[str]]:
     problems += (f"no JSON: {shown(text)}" for text in part.lost)
     if part.is_cut_off:
         problems.append("cut off: its end is missing")
+    if part.unread:
+        problems.append("not read to its end: too much of its message is no JSON")
     return raw, problems
 
 

@@ -6,7 +6,9 @@ off. A strict parser refuses the whole then. Here a text is cut into the element
 element into its members, and only what cannot be read itself is lost: where the signs no longer fit
 together, what follows is skipped until a member or an object begins again, and given as it was.
 
-Every letter is visited a few times at most, so the time is that of the length.
+Every letter is visited a few times at most, so the time is that of the length. Objects of plain
+values that are JSON are read in one go; of the others the signs are read one by one, which takes
+far longer, and so many of them at most. Behind them only what can be read in one go is read.
 """
 
 from __future__ import annotations
@@ -25,11 +27,25 @@ DEEPEST: Final = 60
 """Levels of a value; nothing that we read of events has more than three."""
 MOST_MEMBERS: Final = 1_000
 """Members of an element that are given; the others are counted."""
+MOST_PARTS: Final = 60_000
+"""Elements of a text. The shortest event that Celery writes has 150 letters: that are more than fit
+into the largest message."""
+MOST_SIGNS: Final = 400_000
+"""Signs of a text that are read one by one: those of 10,000 events of which each has a value that
+is no JSON. A worker sends 24 events at once, or those of a time without a broker."""
+_SKIPPING: Final = 8
+"""What it takes to skip what does not fit, in signs."""
 _MOST_DIGITS: Final = 308
 _BLANK: Final = " \t\r\n\ufeff"
+_STRING: Final = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _TOKENS: Final = re.compile(
-    rf'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{{}},:"]|[^{_BLANK}\[\]{{}},:"][^\[\]{{}},:"]*+', re.DOTALL
+    rf'{_STRING}|[\[\]{{}},:"]|[^{_BLANK}\[\]{{}},:"][^\[\]{{}},:"]*+', re.DOTALL
 )
+_PLAIN: Final = rf'{_STRING}|[^{_BLANK}\[\]{{}},:"]++|\[[^\[\]{{}}"]*+\]'
+_PLAIN_MEMBER: Final = rf"[{_BLANK}]*+{_STRING}[{_BLANK}]*+:[{_BLANK}]*+(?:{_PLAIN})[{_BLANK}]*+"
+_PLAIN_OBJECT: Final = re.compile(rf"\{{{_PLAIN_MEMBER}(?:,{_PLAIN_MEMBER})*+\}}", re.DOTALL)
+"""An object of texts, numbers and lists of numbers, as nearly all events are. No object begins
+within what was searched before something did not fit, so that nothing is searched twice."""
 _OF_EVENT: Final = "type|uuid|hostname|timestamp|clock|pid|utcoffset"
 _OBJECT: Final = (
     rf'(?<![:{_BLANK}])[{_BLANK}]*+\{{[{_BLANK}]*+"(?:{_OF_EVENT})"[{_BLANK}]*+:'
@@ -43,6 +59,7 @@ _IS_OVER: Final = re.compile(rf'[{_BLANK}]*+(?:\Z|[\[\]{{]|,[{_BLANK}]*+(?!["{_B
 """What follows the end of an element: no member of it."""
 _STANDS_ALONE: Final = re.compile(rf"[{_BLANK}]*+(?:\Z|[\],])")
 """What follows an element without brackets."""
+_BETWEEN: Final = _BLANK + ",[]"
 _PAIRS: Final = {"}": "{", "]": "["}
 LOST: Final = object()
 """What stands for a value that cannot be read."""
@@ -56,33 +73,81 @@ class _NotJson(ValueError):
 class JsonPart:
     """An element: its text, name and text of its members where it is an object, the texts between
     them that are none, how many members more there are than are given, and whether the text ends
-    before it does. A list that has no end is told by an element without a text."""
+    before it does. A list that has no end is told by an element without a text.
+
+    `whole` is the object where it could be read in one go: then it has no members here. What is
+    `unread` has too many signs, or comes behind too many: the members are those before them."""
 
     text: str
+    whole: dict[str, Any] | None = None
     members: list[tuple[str, str]] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     more: int = 0
     is_cut_off: bool = False
+    unread: bool = False
 
 
 def parts(text: str) -> Iterator[JsonPart]:
     """The elements of a list, or of several; what stands outside of one is an element too. What is
-    cut off at the end is the last one."""
-    in_list, end = False, 0
-    while (token := _TOKENS.search(text, end)) is not None:
-        sign, start, end = token[0], token.start(), token.end()
-        if sign == "," or (sign == "[" and not in_list) or (sign == "]" and in_list):
-            in_list = sign == "[" or (in_list and sign != "]")
-        elif sign in "{[":
-            element = _Element(text, start)
-            end = element.read()
-            yield element.part
-        else:
-            if sign in ']}:"' or not _STANDS_ALONE.match(text, end):
-                end = _begins(text, start + 1)
-            yield JsonPart(text[start:end].strip(_BLANK))
-    if in_list:
-        yield JsonPart("", is_cut_off=True)
+    cut off at the end is the last one, or what comes behind too many."""
+    read = _Parts(text)
+    for number, part in enumerate(read.all()):
+        yield part
+        if number + 1 == MOST_PARTS:
+            if rest := text[read.end :].strip(_BETWEEN):
+                yield JsonPart(rest, unread=True)
+            return
+
+
+class _Parts:
+    """The elements of a text. `end` is how far they were read, `signs` how many more may be."""
+
+    def __init__(self, text: str) -> None:
+        self.end = 0
+        self.signs = MOST_SIGNS
+        self._text = text
+
+    def all(self) -> Iterator[JsonPart]:
+        """Them."""
+        text, in_list = self._text, False
+        while self.signs > 0 and (token := _TOKENS.search(text, self.end)) is not None:
+            sign, start, self.end = token[0], token.start(), token.end()
+            self.signs -= 1
+            if sign == "," or (sign == "[" and not in_list) or (sign == "]" and in_list):
+                in_list = sign == "[" or (in_list and sign != "]")
+            elif sign in "{[":
+                yield self._object(start) or _Element(text, start, self).read()
+            else:
+                if sign in ']}:"' or not _STANDS_ALONE.match(text, self.end):
+                    self.end = _begins(text, start + 1)
+                yield JsonPart(text[start : self.end].strip(_BLANK))
+        if self.signs <= 0:
+            yield from self._objects()
+        elif in_list:
+            yield JsonPart("", is_cut_off=True)
+
+    def _objects(self) -> Iterator[JsonPart]:
+        """The objects that can be read in one go, and what is between them."""
+        while (start := self.end) < len(self._text):
+            if (part := self._object(start)) is not None:
+                yield part
+                continue
+            self.end = _begins(self._text, start + 1)
+            if skipped := self._text[start : self.end].strip(_BETWEEN):
+                yield JsonPart(skipped, unread=True)
+
+    def _object(self, start: int) -> JsonPart | None:
+        """What begins there, if it is an object of plain values that are JSON."""
+        if (match := _PLAIN_OBJECT.match(self._text, start)) is None:
+            return None
+        try:
+            whole = orjson.loads(match[0])
+        except ValueError:
+            return None
+        if len(whole) > MOST_MEMBERS:
+            return None
+        self.end = match.end()
+        return JsonPart(match[0], whole)
 
 
 def _begins(text: str, start: int) -> int:
@@ -98,8 +163,9 @@ class _Element:
     it, a "value", or the "end" of one.
     """
 
-    def __init__(self, text: str, start: int) -> None:
-        self.part = JsonPart("")
+    def __init__(self, text: str, start: int, of: _Parts) -> None:
+        self._part = JsonPart("")
+        self._of = of
         self._text = text
         self._start = start
         self._open: list[str] = []
@@ -110,14 +176,17 @@ class _Element:
         """Where to search on from when the signs do not fit."""
         self._damaged = False
 
-    def read(self) -> int:
-        """Takes it apart; where it ends."""
+    def read(self) -> JsonPart:
+        """Takes it apart, to where it ends."""
         end = self._start
         while (token := _TOKENS.search(self._text, end)) is not None:
             end = token.end()
+            self._of.signs -= 1
+            if self._of.signs < 0:
+                self._part.unread = True
+                return self._over(_begins(self._text, max(token.start(), self._start + 1)))
             if not self._take(token[0], token.start(), end):
-                begins, goes_on = self._skip()
-                end = begins
+                end, goes_on = self._skip()
                 if not goes_on:
                     return self._over(end)
             elif not self._open:
@@ -130,12 +199,13 @@ class _Element:
                     return self._over(end)
         del self._open[1:]
         self._member(len(self._text))
-        self.part.is_cut_off = True
+        self._part.is_cut_off = True
         return self._over(len(self._text))
 
-    def _over(self, end: int) -> int:
-        self.part.text = self._text[self._start : end].strip(_BLANK)
-        return end
+    def _over(self, end: int) -> JsonPart:
+        self._of.end = end
+        self._part.text = self._text[self._start : end].strip(_BLANK)
+        return self._part
 
     # -- signs ------------------------------------------------------------------------------------
 
@@ -203,26 +273,27 @@ class _Element:
         if len(self._open) != 1:
             return
         if self._open == ["{"] and self._name is not None and self._next != "colon":
-            if len(self.part.members) < MOST_MEMBERS:
+            if len(self._part.members) < MOST_MEMBERS:
                 value = self._text[self._value : end].strip(_BLANK)
-                self.part.members.append((self._name, value))
+                self._part.members.append((self._name, value))
             else:
-                self.part.more += 1
+                self._part.more += 1
         self._name = None
 
     def _skip(self) -> tuple[int, bool]:
         """Skips what does not fit; where it goes on, and whether that is still this element."""
         self._damaged = True
+        self._of.signs -= _SKIPPING
         is_object = self._open[:1] == ["{"]
         match = (_GOES_ON if is_object else _BEGINS).search(self._text, self._resume)
         end = len(self._text) if match is None else match.start()
         if self._name is not None and self._next != "colon":
             del self._open[1:]
             self._member(end)
-        elif len(self.part.lost) < MOST_MEMBERS and (
+        elif len(self._part.lost) < MOST_MEMBERS and (
             skipped := self._text[self._resume : end].strip(_BLANK + ",")
         ):
-            self.part.lost.append(skipped)
+            self._part.lost.append(skipped)
         self._name = None
         if match is None or not is_object or match["object"] is not None:
             return (end if match is None else self._text.index("{", end)), False
@@ -242,20 +313,23 @@ def value_of(text: str) -> tuple[Any, str]:
 
 
 def _leniently(text: str) -> tuple[Any, str]:
-    if _deep(text):
-        return LOST, "nested too deep"
     try:
-        value = json.loads(text, parse_constant=_constant, parse_int=_whole, parse_float=_number)
+        value = _LENIENT.decode(text)
     except _NotJson as problem:
         return LOST, str(problem)
-    except (ValueError, RecursionError):
+    except RecursionError:
+        return LOST, "nested too deep"
+    except ValueError:
         return LOST, "no JSON"
+    if _deep(text):
+        return LOST, "nested too deep"
     if isinstance(value, str):
         return clean(value), "half of a surrogate pair"
     return LOST, "half of a surrogate pair in it"
 
 
 def _deep(text: str) -> bool:
+    """Of JSON: its signs are among those that are counted."""
     if text.count("[") + text.count("{") <= DEEPEST:
         return False
     depth = 0
@@ -281,3 +355,6 @@ def _number(digits: str) -> float:
     if number in (float("inf"), float("-inf")):
         raise _NotJson("a number that is too large")
     return number
+
+
+_LENIENT: Final = json.JSONDecoder(parse_constant=_constant, parse_int=_whole, parse_float=_number)

@@ -214,6 +214,7 @@ def _gap(value: bytes) -> Iterator[Outage]:
 
 def _events(value: bytes, heard_us: int) -> EventsRead:
     """The events of a message as kombu publishes it: JSON around a body that is mostly base64."""
+    message: dict[str, Any] = {}
     try:
         message = mapping(orjson.loads(value))
         body = message["body"]
@@ -222,13 +223,12 @@ def _events(value: bytes, heard_us: int) -> EventsRead:
         if not isinstance(body, str | bytes):
             raise TypeError
     except (ValueError, KeyError, TypeError):
-        return EventsRead([], [UnreadableEvent("", "", "", _no_message(value))])
+        return EventsRead([], [UnreadableEvent("", "", "", _no_message(message))])
     return events_of(body, heard_us, str(message.get("content-type")))
 
 
-def _no_message(value: bytes) -> str:
-    with suppress(ValueError):
-        size = number(mapping(orjson.loads(value)).get("too_large"))
-        if size is not None:
-            return f"a message of {size:,.0f} bytes, which is not kept"
+def _no_message(message: Mapping[str, Any]) -> str:
+    size = number(message.get("too_large"))
+    if size is not None:
+        return f"a message of {size:,.0f} bytes, which is not kept"
     return "no message as Celery sends them"
