@@ -33,6 +33,8 @@ _MI: Final = 2**20
 _CORES, _PER_SECOND = 1000, 1000
 LEAST_BYTES: Final = _MI
 """No container starts with less, and no volume is as small."""
+LEAST_MEANT_BYTES: Final = 50_000
+"""From so many on, a number without a suffix was counted in bytes and not in mebibytes."""
 _YEAR: Final = 365 * 86400
 _MOST: Final = {
     Unit.MILLICORES: 1_000_000 * _CORES,
@@ -52,6 +54,24 @@ _NAMES: Final = {
     Unit.BYTES: ("byte", "bytes"),
     Unit.MILLI_PER_SECOND: ("a second", "a second"),
 }
+_CORE_KINDS: Final = frozenset(
+    {"configmaps", "endpoints", "events", "limitranges", "persistentvolumeclaims", "pods",
+     "podtemplates", "replicationcontrollers", "resourcequotas", "secrets", "serviceaccounts",
+     "services"}
+)  # fmt: skip
+"""Kinds in namespaces whose group has no name."""
+_GROUP_OF: Final = {
+    **dict.fromkeys(("jobs", "cronjobs"), "batch"),
+    **dict.fromkeys(("deployments", "replicasets", "statefulsets", "daemonsets"), "apps"),
+    **dict.fromkeys(("ingresses", "networkpolicies"), "networking.k8s.io"),
+    **dict.fromkeys(("roles", "rolebindings"), "rbac.authorization.k8s.io"),
+    **dict.fromkeys(("workflows", "cronworkflows", "workflowtemplates"), "argoproj.io"),
+    **dict.fromkeys(("resourceclaims", "resourceclaimtemplates"), "resource.k8s.io"),
+    "horizontalpodautoscalers": "autoscaling",
+    "poddisruptionbudgets": "policy",
+    "leases": "coordination.k8s.io",
+    "endpointslices": "discovery.k8s.io",
+}
 _SMALL: Final = ("n", "u", "m")
 _GIGANTIC: Final = ("M", "G", "T", "P", "E")
 _SECONDS_IN: Final = {"m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86400}
@@ -64,6 +84,8 @@ def read_limit(key: LimitKey, written: str | float | None) -> int | None:
     Raises DomainError("invalid_limit") with the key as `field` for what `limits.parse_limit`
     refuses, and for what nobody can mean.
     """
+    if problem := _kind_problem(key):
+        raise invalid_limit(key.key, problem)
     text = _text(written)
     if isinstance(text, str) and (problem := _spelling_problem(key, text.strip())):
         raise invalid_limit(key.key, problem)
@@ -92,6 +114,20 @@ def _text(written: Any) -> Any:
     return format(Decimal(str(written)), "f") if isinstance(written, float) else str(written)
 
 
+# -- what it counts ------------------------------------------------------------------------------
+
+
+def _kind_problem(key: LimitKey) -> str:
+    """Why a count of objects counts nothing: Kubernetes takes any name, and finds the objects by
+    their group too, whose name is empty for the core's alone (kubernetes#97765)."""
+    kind = key.resource.removeprefix("count/")
+    if kind == key.resource or "." in kind or kind in _CORE_KINDS:
+        return ""
+    group = _GROUP_OF.get(kind)
+    remedy = f"did you mean count/{kind}.{group}?" if group else f"write count/{kind}.GROUP"
+    return f"counts nothing, as there are no {kind} in the core group; {remedy}"
+
+
 # -- how it is spelled ---------------------------------------------------------------------------
 
 
@@ -118,6 +154,8 @@ def _bytes(key: LimitKey, text: str, amount: Written) -> str:
     if plain and (amount.value >= LEAST_BYTES or _page(key)):
         return ""
     meaning = f"{text} is {_counted(amount.value, Unit.BYTES)}"
+    if not amount.suffix and LEAST_MEANT_BYTES <= amount.value < LEAST_BYTES:
+        return f"{meaning}, less than the 1Mi that is the least there can be"
     if amount.value >= LEAST_BYTES:
         return f"{meaning}; write {format_amount(ceil(amount.value), Unit.BYTES)}"
     return f"{meaning}; did you mean {_in_mebibytes(amount)}?"
@@ -230,6 +268,10 @@ def _size_problem(key: LimitKey, text: str, value: int) -> str:
     """Why nobody can have so much or so little; empty when somebody can."""
     if value < _page(key):
         return f"{text} is less than one page of {humanize(_page(key), Unit.BYTES)}"
+    if _page(key) and value % _page(key):
+        whole = format_amount(value // _page(key) * _page(key), Unit.BYTES)
+        return (f"{text} is no whole number of pages of {humanize(_page(key), Unit.BYTES)};"
+                f" write {whole}")  # fmt: skip
     if _is_own_amount(key):
         return ""
     most = _MOST[key.unit]

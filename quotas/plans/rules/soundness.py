@@ -14,8 +14,15 @@ from quotas.plans.rules.entered import read_limit
 
 Limits = Mapping[str, int | None]
 
-UNLIKELY_CORES = 100
-"""From so many on, a default for single containers is asked about."""
+UNLIKELY = {
+    **{f"container.{field}.cpu": 100 * 1000 for field in ("defaultRequest", "default", "min")},
+    **{f"container.{field}.memory": 2**40 for field in ("defaultRequest", "default", "min")},
+    "container.max.cpu": 1000 * 1000,
+    "pod.min.cpu": 100 * 1000,
+    "pod.max.cpu": 1000 * 1000,
+    "pod.min.memory": 2**40,
+}
+"""From so much on, in base units, a rule for single containers or pods is asked about."""
 
 
 class Severity(StrEnum):
@@ -67,9 +74,9 @@ def validate_limits(limits: Limits) -> list[Problem]:
         ranges = [*_container_ranges(limits), *_ratios(limits)]
         problems += ranges
         if all(problem.severity is Severity.WARNING for problem in ranges):
-            above = _default_above_quota(limits)
+            above = [*_default_above_quota(limits), *_least_above_quota(limits)]
             problems += [*_defaults(limits, [*ranges, *above]), *above, *_evictions(limits)]
-        problems += _unlikely_defaults(limits)
+        problems += [*_unlikely(limits), *_of_nothing(limits)]
         problems += _temporal(limits)
     return sorted(problems, key=lambda problem: problem.severity)
 
@@ -113,7 +120,7 @@ def _show(key: str, value: int) -> str:
 def _container_ranges(limits: Limits) -> list[Problem]:
     """Kubernetes refuses a LimitRange unless min ≤ defaultRequest ≤ default ≤ max."""
     problems = []
-    for kind in ("container", "pod", "pvc"):
+    for kind in _KINDS:
         for resource in ("cpu", "memory", "ephemeral-storage", "storage"):
             named = [f"{kind}.{f}.{resource}" for f in ("min", "defaultRequest", "default", "max")]
             present = [(key, value) for key in named if (value := limits.get(key)) is not None]
@@ -201,19 +208,71 @@ def _default_above_quota(limits: Limits) -> list[Problem]:
     return problems
 
 
-def _unlikely_defaults(limits: Limits) -> list[Problem]:
+def _unlikely(limits: Limits) -> list[Problem]:
     """`cpu: 500` where `500m` was meant: there are such machines, but nobody gives one away."""
     return [
         Problem(
             key,
-            "unlikely_default",
-            f"{_show(key, value)} is {value // 1000} cores for each container that names none; did"
-            f" you mean {value // 1000}m?",
+            "unlikely_rule",
+            f"{_show(key, value)} is a lot for a single {key.split('.')[0]}; did you mean"
+            f" {_meant(key, value, least)}?",
             Severity.WARNING,
         )
-        for key in ("container.defaultRequest.cpu", "container.default.cpu")
-        if (value := limits.get(key)) is not None and value >= UNLIKELY_CORES * 1000
+        for key, least in UNLIKELY.items()
+        if (value := limits.get(key)) is not None and value >= least
     ]
+
+
+def _meant(key: str, value: int, least: int) -> str:
+    if key.endswith(".cpu"):
+        return f"{value // 1000}m"
+    while value >= least:
+        value //= 1024
+    return format_limit(parse_key(key), value)
+
+
+def _of_nothing(limits: Limits) -> list[Problem]:
+    """A default limit or a maximum of 0 is no way to say that there is none."""
+    problems = []
+    for key, value in limits.items():
+        kind, _, rule = key.partition(".")
+        field, _, resource = rule.partition(".")
+        if value == 0 and kind in _KINDS and field in _WHERE:
+            message = (
+                f"{key} is 0: no {kind} that requests any {resource} can start{_WHERE[field]};"
+                " leave it out for no such rule."
+            )
+            problems.append(Problem(key, "rule_of_none", message, Severity.WARNING))
+    return problems
+
+
+_KINDS = ("container", "pod", "pvc")
+_WHERE = {"default": " unless it names a limit", "max": ""}
+_QUOTAS_OF = {
+    **{(kind, resource): (f"requests.{resource}", f"limits.{resource}")
+       for kind in ("container", "pod") for resource in DEMANDED},
+    ("pvc", "storage"): ("requests.storage",),
+}  # fmt: skip
+"""The quotas that what a LimitRange counts has to fit into."""
+
+
+def _least_above_quota(limits: Limits) -> list[Problem]:
+    """A minimum above the whole quota refuses everything."""
+    problems = []
+    for (kind, resource), names in _QUOTAS_OF.items():
+        least = limits.get(key := f"{kind}.min.{resource}")
+        problems += [
+            Problem(
+                key,
+                "min_above_quota",
+                f"{_show(key, least)} is above {_show(quota, value)}: no {kind} fits.",
+                Severity.WARNING,
+            )
+            for side, name in (name.split(".", 1) for name in names)
+            for quota, value in _quotas(limits, side, name)
+            if least is not None and 0 < value < least
+        ]
+    return problems
 
 
 def _temporal(limits: Limits) -> list[Problem]:

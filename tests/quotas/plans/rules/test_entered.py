@@ -39,7 +39,21 @@ ANY_KEY = st.sampled_from([parse_key(text) for text, _, _ in KEYS])
         ("requests.memory", 0.5, "0.5 is 0.5 bytes; did you mean 0.5Gi?"),
         ("limits.memory", "64Ki", "64Ki is 65,536 bytes; did you mean 64Mi?"),
         ("requests.hugepages-2Mi", 4, "4 is less than one page of 2 MiB"),
+        ("requests.hugepages-2Mi", "3Mi", "3Mi is no whole number of pages of 2 MiB; write 2Mi"),
+        ("requests.hugepages-2Mi", "100M", "100M is no whole number of pages of 2 MiB; write 94Mi"),
+        ("requests.memory", 1_000_000, "1000000 is 1,000,000 bytes, less than the 1Mi"),
+        ("limits.memory", "1048575", "1048575 is 1,048,575 bytes, less than the 1Mi"),
         ("requests.cpu", "0.1m", "0.1m is 0.0001 cores, less than the 1m"),
+        # kubernetes#97765: taken by Kubernetes, and counts nothing.
+        (
+            "count/jobs",
+            5,
+            "counts nothing, as there are no jobs in the core group; did you mean"
+            " count/jobs.batch?",
+        ),
+        ("count/deployments", 5, "did you mean count/deployments.apps?"),
+        ("count/workflows", "0", "did you mean count/workflows.argoproj.io?"),
+        ("count/widgets", None, "no widgets in the core group; write count/widgets.GROUP"),
         ("requests.cpu", 0.0004, "0.0004 is 0.0004 cores, less than the 1m"),
         ("limits.cpu", "100n", "100n is 0.0000001 cores, less than the 1m"),
         ("temporal.queue_rate", "0.1m", "0.1m is 0.0001 a second, less than the 0.001/s"),
@@ -112,6 +126,10 @@ def test_what_nobody_can_mean_is_refused_with_what_was_meant(
         ("requests.hugepages-64Ki", "64Ki", 2**16),
         ("pods", "10k", 10_000),
         ("pods", 2.0, 2),
+        ("count/pods", 5, 5),
+        ("count/services", 5, 5),
+        ("count/widgets.example.org", 5, 5),
+        ("requests.hugepages-2Mi", "100Mi", 100 * 2**20),
         ("requests.sgx.intel.com/epc", "512Ki", 2**19),
         ("requests.nvidia.com/gpumem", "40G", 40 * 10**9),
         ("container.maxLimitRequestRatio.cpu", "1500m", 1500),  # as the API server stores 1.5

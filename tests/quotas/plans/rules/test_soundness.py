@@ -142,14 +142,23 @@ def test_a_contradiction_is_an_error_of_the_limit_to_change(
     [
         ({"requests.cpu": 1000}, "default_added"),
         ({"temporal.tenant_rate": 0}, "rate_of_none"),
-        ({"container.default.cpu": 500_000}, "unlikely_default"),
+        ({"container.default.cpu": 500_000}, "unlikely_rule"),
+        ({"container.min.cpu": 100_000}, "unlikely_rule"),
+        ({"container.max.cpu": 2_000_000, "container.default.cpu": 100}, "unlikely_rule"),
+        ({"pvc.max.storage": 0}, "rule_of_none"),
+        ({"pvc.min.storage": 2**31, "requests.storage": 2**30}, "min_above_quota"),
+        (
+            {"pod.min.cpu": 4000, "requests.cpu": 2000, "container.defaultRequest.cpu": 100},
+            "min_above_quota",
+        ),
         (
             {"limits.cpu": 100, "container.default.cpu": 200},
             "default_above_quota",
         ),
         ({"container.default.ephemeral-storage": 2**30}, "default_evicts"),
         ({"pod.max.memory": 2**30}, "names_demanded"),
-        ({"limits.memory": 2**30, "container.min.memory": 2**31}, "no_default_fits"),
+        ({"limits.memory": 2**30, "container.min.memory": 2**31}, "min_above_quota"),
+        ({"requests.memory": 2**30, "container.min.memory": 2**31}, "min_above_quota"),
         (
             {
                 "container.maxLimitRequestRatio.cpu": 1000,
@@ -165,6 +174,44 @@ def test_a_surprise_is_a_warning_and_does_not_stop_the_plan(
 ) -> None:
     assert [(p.code, p.severity) for p in validate_limits(limits)] == [(code, Severity.WARNING)]
     require_valid(limits)
+
+
+@pytest.mark.parametrize(
+    ("written", "question"),
+    [
+        ({"container.default.cpu": "500"}, "did you mean 500m?"),
+        ({"container.min.cpu": "100"}, "did you mean 100m?"),
+        ({"container.max.cpu": "2000"}, "did you mean 2000m?"),
+        ({"pod.max.cpu": "2000"}, "did you mean 2000m?"),
+        ({"container.default.memory": "1Pi"}, "did you mean 1Gi?"),
+        ({"container.min.memory": "2000Gi"}, "did you mean 2000Mi?"),
+        ({"container.max.memory": "0"}, "no container that requests any memory can start; leave"),
+        ({"container.default.memory": "0"}, "can start unless it names a limit; leave it out"),
+        ({"pod.max.cpu": "0"}, "no pod that requests any cpu can start"),
+        ({"pvc.min.storage": "10Gi", "requests.storage": "5Gi"}, "no pvc fits"),
+    ],
+)
+def test_what_nobody_can_mean_for_one_container_is_asked_about(
+    written: dict[str, str], question: str
+) -> None:
+    messages = [problem.message for problem in validate_limits(parse_limits(written))]
+
+    assert any(question in message for message in messages), messages
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"container.min.cpu": "0", "container.min.memory": "0"},
+        {"container.max.cpu": "512", "container.max.memory": "12Ti"},
+        {"pvc.min.storage": "1Gi", "requests.storage": "5Gi"},
+        {"pvc.max.storage": "200Ti"},
+    ],
+)
+def test_what_somebody_can_mean_is_not_asked_about(written: dict[str, str]) -> None:
+    codes = _codes(parse_limits(written))
+
+    assert not {"unlikely_rule", "rule_of_none", "min_above_quota"} & set(codes)
 
 
 def test_errors_come_before_warnings() -> None:
