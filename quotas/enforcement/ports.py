@@ -180,7 +180,7 @@ class Change:
 class Altered:
     """An object that the plane stored otherwise than it was sent, by its own answer to the write:
     `stored` is how it is there, and `left` what differs still. `suspects` names what on the plane
-    may do that, as far as the plane tells."""
+    may do that, or who there says what instead, as far as the plane tells."""
 
     stored: ObservedObject
     left: Change

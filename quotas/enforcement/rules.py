@@ -115,8 +115,16 @@ def changed_by(kind: str, changes: Iterable[Change]) -> str:
     return CLUSTER_ITSELF if kind in _CLUSTERS and there and changes else ""
 
 
-def altered_text(kind: str, left: Iterable[Change], suspects: Iterable[str] = ()) -> str:
+def altered_text(kind: str, left: Sequence[Change], suspects: Iterable[str] = ()) -> str:
     """What a target stored otherwise than it was sent, in sentences; `left` is what differs."""
+    names = sorted(set(suspects))
+    if kind not in _CLUSTERS and names:
+        sent = [f"{item.path} {item.after}" for change in left for item in change.fields]
+        where = ", ".join(str(change.ref) for change in left)
+        return (
+            f"{where}: {', '.join(sent)} was sent, but {listed(names, '; ')}."
+            " Repair sends it again."
+        )
     name = "cluster" if kind in _CLUSTERS else "target"
     text = ". ".join(
         f"{change.ref}: {'; '.join(_altered_field(name, item) for item in change.fields)}"
@@ -124,8 +132,8 @@ def altered_text(kind: str, left: Iterable[Change], suspects: Iterable[str] = ()
     )
     if kind not in _CLUSTERS:
         return f"{text}."
-    listed = ", ".join(sorted(set(suspects)))
-    return f"{text}." + _ON_CLUSTERS.format(suspects=f" (there are {listed})" if listed else "")
+    there = f" (there are {', '.join(names)})" if names else ""
+    return f"{text}." + _ON_CLUSTERS.format(suspects=there)
 
 
 def _altered_field(name: str, item: FieldChange) -> str:
@@ -137,11 +145,23 @@ def _altered_field(name: str, item: FieldChange) -> str:
     return f"{sent}, the {name} changed it to {item.before} on the way in"
 
 
-def listed(names: Iterable[str]) -> str:
+def same_but_owners(some: Iterable[Mapping[str, Any]], others: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether changes in JSON are the same, whoever is thought to have made them."""
+    return _ownerless(some) == _ownerless(others)
+
+
+def _ownerless(changes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {**change, "fields": [{**item, "owner": None} for item in change["fields"]]}
+        for change in changes
+    ]
+
+
+def listed(names: Iterable[str], between: str = ", ") -> str:
     """Names as a text for people, the first of very many."""
     known = list(names)
     more = len(known) - MOST_LISTED
-    return ", ".join(known[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
+    return between.join(known[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def touched_fields(changes: Iterable[Mapping[str, Any]]) -> set[str]:

@@ -27,6 +27,7 @@ POLL: Final = 0.1
 _NO_BROKER: Final = re.compile(
     r"Protocol Error|InvalidResponse|UnexpectedFrame|FrameSyntaxError|Received 0x|invalid literal"
 )
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
 _USERINFO: Final = re.compile(r"(?<=://)[^/@\s]*@")
 _DENIED: Final = re.compile(
     r"(?i)NOAUTH|WRONGPASS|NOPERM|invalid (username|password)|authentication|ACCESS_REFUSED|403"
@@ -124,6 +125,13 @@ class Broker:
 
 
 def _scheme(url: Secret) -> str:
+    if _CONTROLS.search(url.value):
+        # Readers of URLs leave it out, and the password would be another one.
+        raise Refused(
+            "the broker's address is not a URL: it has line breaks or other characters in it that"
+            " no URL has",
+            code="credential",
+        )
     try:
         parts = urlsplit(url.value)
         _ = parts.port

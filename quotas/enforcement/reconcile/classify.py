@@ -196,7 +196,7 @@ def _classify(
         return
     differences = changes_json(plan.changes)
     stuck = state.condition in (Condition.CONFLICT, Condition.REFUSED)
-    if stuck and state.differences == differences:
+    if stuck and _still(state, differences):
         return  # a person has to decide; trying again would end the same way
     if plan.observed.reset or state.applied_digest != digest(plan.compiled.objects):
         findings.due.append(state.placement_id)
@@ -207,6 +207,14 @@ def _classify(
         state.message = rules.altered_text(plan.placement.kind, plan.changes)
         return
     _classify_drift(findings, plan, state, drift, healed)
+
+
+def _still(state: PlacementState, differences: list[dict[str, Any]]) -> bool:
+    """Whether it differs as it did before. Of what the target itself changed, whoever is thought to
+    have done it: with Celery that is a guess by the age of workers."""
+    if state.code == rules.ALTERED:
+        return rules.same_but_owners(state.differences, differences)
+    return bool(state.differences == differences)
 
 
 def _classify_equal(

@@ -14,6 +14,9 @@ from quotas.enforcement.models import ItemState, Rollout, RolloutItem, TargetSta
 _BAD = (ItemState.CONFLICT, ItemState.REFUSED, ItemState.FAILED)
 _SAMPLES = 3
 
+_UNUSABLE = ("unreachable", "refused")
+"""Conditions of a target with which nothing can be done there."""
+
 
 @dataclass(frozen=True, slots=True)
 class TargetProgress:
@@ -129,7 +132,7 @@ def _progress(
         rate=rate,
         seconds_left=waiting / rate if rate else None,
         unreachable_since=health.since if health and away else None,
-        message=health.message if health and away else "",
+        message=health.message if health and health.condition in _UNUSABLE else "",
     )
 
 

@@ -11,6 +11,7 @@ from django.core.exceptions import RequestDataTooBig
 from pytest_django import Settings
 from rest_framework.exceptions import ParseError
 
+from console.errors import DomainError
 from console.rest.parsers import MOST_DEPTH, BoundedJSONParser
 from tests.rest import Rest
 
@@ -31,8 +32,6 @@ def parsed(body: bytes) -> Any:
         b"[-Infinity]",
         b"1e400",
         b'{"a": -1e999}',
-        b"9" * 5_000,
-        b'{"a": ' + b"9" * 5_000 + b"}",
         b"",
         b"{",
         b"{'a': 1}",
@@ -55,6 +54,26 @@ def test_what_is_json_is_read(value: Any) -> None:
     assert parsed(json.dumps(value).encode()) == value
     deep = b"[" * MOST_DEPTH + b"]" * MOST_DEPTH
     assert json.dumps(parsed(deep)).encode() == deep
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ("%s", ""), ("-%s", ""), ('{"a": %s}', "a"), ('{"a": %s, "a": 1}', ""),
+        ('{"pods": "5", "b": [{"c": 1}, {"d": [-%s]}]}', "b.1.d.0"),
+        ('{"%s": [1, %s]}', None), ('{"\\ud800": %s}', "\ufffd"),
+    ],
+)  # fmt: skip
+def test_a_number_that_nobody_means_is_refused_by_its_place(body: str, field: str | None) -> None:
+    with pytest.raises(DomainError) as refusal:
+        parsed(body.replace("%s", "9" * 5_000).encode())
+    assert (refusal.value.status, refusal.value.code) == (400, "number_too_long")
+    expected = f"{'9' * 80}.1" if field is None else field
+    assert refusal.value.field == expected
+    where = f"{expected}: " if expected else ""
+    assert refusal.value.message == (
+        f"{where}a number of 5,000 digits is not accepted; use at most 1,000."
+    )
 
 
 def test_a_body_without_a_length_is_not_read_beyond_the_limit(settings: Settings) -> None:

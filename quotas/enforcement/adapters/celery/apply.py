@@ -13,7 +13,8 @@ from quotas.enforcement.adapters.celery import rates
 from quotas.enforcement.adapters.celery.compile import FIELD
 from quotas.enforcement.adapters.celery.consumers import QueueWorkers, workers_of
 from quotas.enforcement.adapters.celery.observe import Memory, Workers, ask
-from quotas.enforcement.ports import ApplyResult, Change, PlacementChanges
+from quotas.enforcement.adapters.celery.read_back import altered_by_workers
+from quotas.enforcement.ports import Altered, ApplyResult, Change, PlacementChanges
 from tenants.contracts import TargetRef
 
 NONE: Final = "0"
@@ -40,47 +41,50 @@ def run(
     for requested in work:
         began = time.monotonic()
         done: tuple[Change, ...] = ()
+        altered: list[Altered] = []
         failed: ExternalError | None = None
         calls = 0
         try:
             for change in requested.changes:
                 if workers is not None:
-                    calls += _change(client, target, change, workers, memory)
+                    number, stored = _change(client, target, change, workers, memory)
+                    calls += number
+                    altered += [] if stored is None else [stored]
             done = requested.changes
         except ExternalError as error:
             failed = error
-        on_result(ApplyResult(requested.placement, done, failed, calls, time.monotonic() - began))
+        seconds = time.monotonic() - began
+        on_result(ApplyResult(requested.placement, done, failed, calls, seconds, tuple(altered)))
 
 
 def _change(
     client: CeleryClient, target: TargetRef, change: Change, workers: Workers, memory: Memory
-) -> int:
-    """Makes one queue what it should be; the number of orders. Nobody there: nothing to do."""
+) -> tuple[int, Altered | None]:
+    """Makes one queue what it should be; the number of orders, and what came out otherwise. Nobody
+    there: nothing to do."""
     members = workers_of(change.ref.name, workers.belongs, workers.active)
-    wanted = None if change.desired is None else change.desired.fields.get(FIELD)
     everybody = members.consumers | members.paused
     memory.add(target.id, members.queue, {host: workers.stats[host].pid for host in everybody})
     with client.control() as control:
-        if wanted == 0:
-            control.cancel_consumer(members.queue, to=sorted(members.consumers))
-            return bool(members.consumers)
-        calls = 0
-        if members.paused:
-            control.add_consumer(members.queue, to=sorted(members.paused))
-            calls += 1
-        hosts = _alone(members, workers)
-        if isinstance(wanted, int):
-            number = sum(workers.number(host) for host in hosts)
-            return calls + _limit(control, hosts, workers, rates.written(wanted, number))
-        return calls + _free(control, hosts, workers)
+        calls = _order(control, change, members, workers)
+        if not calls:
+            return 0, None
+        return calls, altered_by_workers(control, target, change, members, workers)
 
 
-def _alone(members: QueueWorkers, workers: Workers) -> list[str]:
-    """The workers of this queue and of no other, those that were paused included."""
-    others = {
-        host for queue, hosts in workers.belongs.items() if queue != members.queue for host in hosts
-    }
-    return sorted((members.alone | members.paused) - others)
+def _order(control: Control, change: Change, members: QueueWorkers, workers: Workers) -> int:
+    wanted = None if change.desired is None else change.desired.fields.get(FIELD)
+    if wanted == 0:
+        control.cancel_consumer(members.queue, to=sorted(members.consumers))
+        return int(bool(members.consumers))
+    calls = 0
+    if members.paused:
+        control.add_consumer(members.queue, to=sorted(members.paused))
+        calls += 1
+    hosts = workers.only_of(members)
+    if isinstance(wanted, int):
+        return calls + _limit(control, hosts, workers, workers.share(hosts, wanted))
+    return calls + _free(control, hosts, workers)
 
 
 def _limit(control: Control, hosts: Sequence[str], workers: Workers, rate: str) -> int:

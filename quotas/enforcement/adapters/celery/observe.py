@@ -49,6 +49,20 @@ class Workers:
         """How many workers there are of a node name: each is told the same."""
         return self.stats[host].workers if host in self.stats else 1
 
+    def only_of(self, members: QueueWorkers) -> list[str]:
+        """The workers of this queue and of no other, those that were paused included."""
+        others = {
+            host
+            for queue, hosts in self.belongs.items()
+            if queue != members.queue
+            for host in hosts
+        }
+        return sorted((members.alone | members.paused) - others)
+
+    def share(self, hosts: Iterable[str], milli: int) -> str:
+        """What each of these is told, so that together they start `milli`/1000 tasks a second."""
+        return rates.written(milli, sum(map(self.number, hosts)))
+
 
 class Memory:
     """Whose worker was told to stop consuming which queue, in this process: what the probe has not
@@ -143,11 +157,11 @@ def _observed(
         names = ", ".join(sorted(members.consumers))
         say = f"{names} knows no task type, so a rate of {queue} binds nothing."
         return Observed(vacant=True, warnings=(say, *same_names(members.consumers, workers)))
-    queue_object, reset = _found(target, members, workers)
-    hard = queue_object.fields[FIELD] if queue_object is not None else None
+    there, reset = queue_object(target, members, workers)
+    hard = there.fields[FIELD] if there is not None else None
     usage = Usage(RATE, hard if isinstance(hard, int) else None, None, why=NO_USE)
     return Observed(
-        objects=() if queue_object is None else (queue_object,),
+        objects=() if there is None else (there,),
         usage=(usage,),
         warnings=(*_paused(members, wait), *_warnings(members, workers)),
         reset=reset,
@@ -165,7 +179,7 @@ def same_names(hosts: Iterable[str], workers: Workers) -> tuple[str, ...]:
     )
 
 
-def _found(
+def queue_object(
     target: TargetRef, members: QueueWorkers, workers: Workers
 ) -> tuple[ObservedObject | None, bool]:
     """The queue as it is, and whether what differs is but a worker that began afresh."""

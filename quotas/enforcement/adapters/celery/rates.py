@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from quotas.plans.contracts import Unit
+from quotas.plans.quantities import humanize
+
 OURS: Final = "+"
 _MOST: Final = 1e9
 """Tasks a second that no worker starts: no limit."""
@@ -33,6 +36,12 @@ def per_second(rate: str) -> float | None:
     except (ValueError, KeyError, OverflowError):
         return None
     return value if 0 < value < _MOST else None
+
+
+def shown(rate: str) -> str:
+    """As people read it."""
+    value = per_second(rate)
+    return "no rate" if value is None else humanize(round(value * 1000), Unit.MILLI_PER_SECOND)
 
 
 def together(rates: list[str]) -> int | None:

@@ -14,7 +14,7 @@ from console.clients.kubernetes.client import KubernetesClient
 from console.clients.kubernetes.kinds import Selection
 from console.clients.kubernetes.watch import pages, watch
 from console.errors import ExternalError
-from console.unstructured import mapping, text
+from console.unstructured import mapping, text, whole
 from quotas.enforcement.adapters.kubernetes import names
 from quotas.enforcement.ports import Comparison
 
@@ -80,10 +80,8 @@ def _went_back(before: Mapping[Selection, str], versions: Mapping[Selection, str
     """Whether a database was put back to an older state: its versions are smaller then, and it
     takes a watch from one that it has not reached yet without a word. Versions of a newer database
     of the same API server are whole numbers; of others nothing can be told."""
-    return any(
-        not (old.isdecimal() and new.isdecimal()) or int(new) < int(old)
-        for old, new in ((before[selection], versions[selection]) for selection in versions)
-    )
+    pairs = ((whole(before[selection]), whole(versions[selection])) for selection in versions)
+    return any(old is None or new is None or new < old for old, new in pairs)
 
 
 def _is_quiet(client: KubernetesClient, since: Mapping[Selection, str]) -> bool:

@@ -12,6 +12,7 @@ import pytest
 from console.clients import pool
 from console.errors import NotFound, Unreachable
 from observability.engines.contracts import (
+    DELETION,
     EventKind,
     FailureKind,
     RunRef,
@@ -111,6 +112,31 @@ def test_a_job_is_suspended_resumed_and_deleted(site: Site) -> None:
     store = read.until(ended("held"))
     assert store.named("held")[-1].status is Status.DELETED
     assert store.keys_of("held")[-1] == "deleted"
+
+
+def test_a_deletion_that_a_finalizer_holds_is_told_until_it_is_done(site: Site) -> None:
+    site.job("stuck", notes=FAST)
+    read = reader(site)
+    read.until(ended("stuck"))
+    finalizer = "billing.example.com/invoice"
+    _finalizers(site, "stuck", [finalizer])
+    site.client.delete("Job", "stuck", namespace=site.namespace)
+    store = read.until(lambda store: _holders(store, "stuck") == [finalizer])
+    assert store.named("stuck")[-1].cleaned_at is None
+    events = [event for event in store.events_of("stuck") if event.kind is EventKind.CLEANUP]
+    assert events[-1].title == "Deletion asked for, held"
+    assert f"held by finalizer {finalizer}" in events[-1].message
+    _finalizers(site, "stuck", None)
+    read.until(lambda store: store.named("stuck")[-1].cleaned_at)
+
+
+def _finalizers(site: Site, name: str, finalizers: list[str] | None) -> None:
+    patch = {"metadata": {"finalizers": finalizers}}
+    site.client.patch_merge("Job", name, patch, namespace=site.namespace)
+
+
+def _holders(store: Store, name: str) -> object:
+    return store.named(name)[-1].attributes.get(DELETION, {}).get("finalizers")
 
 
 def test_reading_again_tells_nothing_twice(site: Site) -> None:

@@ -112,6 +112,17 @@ def test_a_deletion_that_is_held_stands_in_place_of_an_overdue_clean_up(viewer: 
     assert "deletion asked" not in text_of(viewer, run)
 
 
+@pytest.mark.parametrize("status", [Status.RUNNING, Status.SUCCEEDED])
+def test_a_job_whose_deletion_is_held_names_the_finalizer(viewer: Client, status: Status) -> None:
+    held = Deletion(after(120), ("foregroundDeletion",), "pod a is held by finalizer example/keep")
+    run = make_run(
+        make_target("lab", "kubernetes"), status=status, attributes={DELETION: held.detail()}
+    )
+    html = text_of(viewer, run)
+    assert "deletion asked" in html
+    assert "held by finalizer foregroundDeletion: pod a is held by finalizer example/keep" in html
+
+
 def test_a_run_whose_status_is_older_than_its_object_has_no_negative_time(viewer: Client) -> None:
     run = make_run(closed_at=NOON, duration_ms=0, attributes={STATUS_TIMES: OLDER})
     html = text_of(viewer, run)

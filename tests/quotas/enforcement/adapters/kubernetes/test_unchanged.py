@@ -23,6 +23,8 @@ QUOTAS = Selection("ResourceQuota")
         ("5000", "4000", False),
         ("10000", "9999", False),
         ("opaque", "opaque", False),
+        ("9" * 5000, "9" * 5000, False),  # of which int() makes an error
+        ("4000", "9" * 5000, False),
     ],
 )
 def test_a_database_that_was_put_back_is_not_as_it_was(
