@@ -36,11 +36,30 @@ _KINDS: Final[tuple[tuple[str, FailureKind], ...]] = (
     ("ImagePullBackOff", FailureKind.IMAGE),
     ("ErrImagePull", FailureKind.IMAGE),
     ("InvalidImageName", FailureKind.IMAGE),
+    # A kubelet's own words, which the controller copies without the reason beside them.
     ("low on resource", FailureKind.EVICTED),
+    ("The node had condition: ", FailureKind.EVICTED),
+    ("Usage of EmptyDir volume ", FailureKind.EVICTED),
+    ("Pod ephemeral local storage usage exceeds", FailureKind.EVICTED),
+    ("exceeded its local ephemeral storage limit", FailureKind.EVICTED),
+    ("in response to imminent node shutdown", FailureKind.EVICTED),
+    ("rejected as the node is shutting down", FailureKind.EVICTED),
+    ("Node is shutting, evicting pods", FailureKind.EVICTED),
+    ("Node is in progress of shutting down", FailureKind.EVICTED),
     ("Evicted", FailureKind.EVICTED),
     ("evicted", FailureKind.EVICTED),
     ("Preempt", FailureKind.EVICTED),
+    # Rejected by a node, of older releases without saying so: no container ran.
+    ("Pod was rejected", FailureKind.OTHER),
+    ("Node didn't have enough resource: ", FailureKind.OTHER),
+    ("Pod Predicate ", FailureKind.OTHER),
+    ("Pod Allocate failed due to ", FailureKind.OTHER),
+    ("Pod Resources cannot be allocated with Topology locality", FailureKind.OTHER),
+    # The controller knows no more either.
+    ("pod failed: ", FailureKind.OTHER),
+    ("can't find failed message for pod ", FailureKind.OTHER),
 )
+"""What stands in a message, the most telling first."""
 
 
 @dataclass(frozen=True, slots=True)
