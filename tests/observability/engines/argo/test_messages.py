@@ -77,3 +77,71 @@ OF_KUBELETS = {
 @pytest.mark.parametrize("message", OF_KUBELETS)
 def test_what_a_node_did_to_a_pod_is_no_error_of_the_job(message: str) -> None:
     assert failure_kind(message, "Failed") is OF_KUBELETS[message]
+
+
+OF_CONTAINERS = {
+    "main: ContainerStatusUnknown (exit code 137): The container could not be located when the pod "
+    "was terminated": FailureKind.WORKER_LOST,
+    'main: StartError (exit code 128): exec: "foo": executable file not found in $PATH': (
+        FailureKind.INVALID
+    ),
+    "main: ContainerCannotRun (exit code 127): no such file or directory": FailureKind.INVALID,
+    "main: Error (exit code 128): StartError": FailureKind.APPLICATION,
+    "main: Error (exit code 137): ContainerStatusUnknown": FailureKind.APPLICATION,
+}
+
+
+@pytest.mark.parametrize("message", OF_CONTAINERS)
+def test_a_container_that_was_lost_or_never_began_did_not_fail_by_itself(message: str) -> None:
+    assert failure_kind(message, "Failed") is OF_CONTAINERS[message]
+
+
+BEFORE = "Pod failed before main container starts due to "
+NEVER_BEGAN = {
+    f'{BEFORE}CreateContainerConfigError: secret "x" not found': FailureKind.INVALID,
+    f"{BEFORE}CreateContainerError: no command specified": FailureKind.INVALID,
+    f"{BEFORE}RunContainerError: context deadline exceeded": FailureKind.INVALID,
+    f"{BEFORE}ErrImageNeverPull: not present": FailureKind.IMAGE,
+    f"{BEFORE}PodInitializing: ": OTHER,
+    'Pod "wf-x" is invalid: spec.containers[0].image: Required value': FailureKind.INVALID,
+    "task 'wf.a' errored: Pod \"wf-a-1\" is invalid: spec.containers[0].image: Required value": (
+        FailureKind.INVALID
+    ),
+    'persistentvolumeclaims "wf-work" is forbidden: maximum storage usage per '
+    "PersistentVolumeClaim is 1Gi, but request is 5Gi": FailureKind.LIMIT_RANGE,
+    'pvc create error: persistentvolumeclaims "wf-work" is forbidden: maximum storage usage per '
+    "PersistentVolumeClaim is 1Gi, but request is 5Gi": FailureKind.LIMIT_RANGE,
+    'pvc create error: PersistentVolumeClaim "wf-w" is invalid: spec.accessModes: Required value': (
+        FailureKind.INVALID
+    ),
+}
+
+
+@pytest.mark.parametrize("phase", ["Failed", "Error"])
+@pytest.mark.parametrize("message", NEVER_BEGAN)
+def test_a_step_that_never_began_says_why(message: str, phase: str) -> None:
+    assert failure_kind(message, phase) is NEVER_BEGAN[message]
+
+
+IMAGE = ("waits for its image", "image")
+WAITS = {
+    "ErrImagePull: not found": IMAGE,
+    "ImagePullBackOff": IMAGE,
+    'ErrImageNeverPull: Container image "a" is not present with pull policy of Never': IMAGE,
+    "ImageInspectError: Failed to inspect image": IMAGE,
+    "RegistryUnavailable: ": IMAGE,
+    "SignatureValidationFailed: A signature was required, but no signature exists": IMAGE,
+    'CreateContainerConfigError: secret "x" not found': (
+        *("cannot start: CreateContainerConfigError", "container"),
+    ),
+    "CreateContainerError: no command": ("cannot start: CreateContainerError", "container"),
+    "RunContainerError: oci": ("cannot start: RunContainerError", "container"),
+    "PodInitializing": ("waits", "other"),
+}
+
+
+@pytest.mark.parametrize("message", WAITS)
+def test_a_step_that_cannot_begin_says_what_it_waits_for(message: str) -> None:
+    wait = wait_of(message)
+    assert wait is not None
+    assert (wait.kind, wait.title, wait.detail["for"]) == (EventKind.WAITING, *WAITS[message])
