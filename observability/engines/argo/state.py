@@ -226,16 +226,16 @@ def is_suspended(workflow: Object) -> bool:
     return spec_of(workflow).get("suspend") is True
 
 
-def open_status(workflow: Object, nodes: Nodes) -> Status:
-    """Where a workflow is that has not ended."""
+def open_status(workflow: Object, nodes: Nodes, sorts: Sorts) -> Status:
+    """Where a workflow is that has not ended. A daemon that runs beside is no work."""
     if is_suspended(workflow):
         return Status.PAUSED
     if phase_of(workflow) != "Running":
         return Status.WAITING
     busy = {
         text(node.get("type"), 20)
-        for node in nodes.by_id.values()
-        if phase_of_node(node) in ("Running", "Pending")
+        for key, node in nodes.by_id.items()
+        if phase_of_node(node) in ("Running", "Pending") and key not in sorts.daemons
     }
     return Status.PAUSED if "Suspend" in busy and not busy & WORKING else Status.RUNNING
 
