@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from console.unstructured import mapping, mappings, sequence
@@ -20,11 +21,16 @@ WORKING: Final = frozenset({"Pod", "Container", "HTTP", "Plugin"})
 """Types of nodes that do something themselves; the others are made of these."""
 _BLAMED: Final = re.compile(
     r"child '(?P<id>[^']{1,300})' (?:failed|errored|timedout)"
-    r"|due to child (?P<child>.{1,300}?) error: |task '(?P<task>[^']{1,300})' errored"
+    r"|step group deemed errored due to child (?P<child>.{1,300}?) error: "
+    r"|task '(?P<task>[^']{1,300})' errored"
 )
 """The child by which a group failed, by its id or its name."""
 _STEP: Final = re.compile(r"(?:\[\d{1,6}\])?\.(?P<name>[^.(\[]{1,300})")
 """What stands behind the name of a boundary, its step first."""
+_CUT: Final = re.compile(r"[.(\[]")
+MOST_CUTS: Final = 200
+"""Places at which a name is cut; a hundred levels, of which the controller makes no more, have two
+each."""
 DEEPEST: Final = 20
 """Boundaries around a node that are read where its name does not tell them."""
 _TOLERATED: Final = {"Failed": "failed", "Error": "error"}
@@ -89,7 +95,7 @@ class Causes:
     def _blamed_by(self, failed: Node) -> str:
         """The id of the child by which something says that it failed; empty where it names none, or
         none that failed."""
-        match = _BLAMED.search(text(failed.get("message"), 700))
+        match = _BLAMED.match(text(failed.get("message"), 700))
         named = next(filter(None, match.groups()), "") if match else ""
         key = named if named in self._nodes else self._keys.get(named, "")
         return key if key and _is_bad(self._nodes[key]) else ""
@@ -139,7 +145,7 @@ def _name(node: Node) -> str:
 def _names_around(name: str) -> Iterator[str]:
     """A name and those that it goes on from."""
     yield name
-    for match in re.finditer(r"[.(\[]", name):
+    for match in islice(_CUT.finditer(name), MOST_CUTS):
         yield name[: match.start()]
 
 
