@@ -1,4 +1,4 @@
-"""Who refused a pod on its way into a cluster, by what the API server says. Pure.
+"""Who refused a pod or a volume claim on its way into a cluster, by what is said of it. Pure.
 
 Only the part of the message that the API server itself wrote decides: what a webhook or a policy
 lets it add may quote any other refuser.
@@ -18,9 +18,11 @@ LONGEST: Final = 4000
 """Letters of a message that are read."""
 
 _FRAMES: Final = re.compile(r"(?:\(combined from similar events\): )?(?:Error creating: )?")
-_FORBIDDEN: Final = re.compile(r'[Pp]ods? "[^"]{0,260}" is (?P<how>forbidden|invalid): ')
+_FORBIDDEN: Final = re.compile(
+    r'(?:[Pp]ods?|[Pp]ersistent[Vv]olume[Cc]laims?) "[^"]{0,260}" is (?P<how>forbidden|invalid): '
+)
 _QUOTED: Final = re.compile(
-    r'pods? "[^"]{0,260}" is forbidden: |admission webhook "|failed calling webhook "'
+    rf'{_FORBIDDEN.pattern}|admission webhook "|failed calling webhook "'
     r"|error looking up service account |exceeded quota: |failed quota: "
 )
 _REFUSERS: Final[tuple[tuple[FailureKind, re.Pattern[str]], ...]] = (
@@ -132,7 +134,7 @@ def refusal_in(message: str) -> PodRefusal:
 
 
 def refusal_within(message: str) -> PodRefusal | None:
-    """The refusal of a pod that a longer message of an engine quotes; None when it quotes none."""
+    """The refusal that a longer message of an engine quotes; None when it quotes none."""
     text = message[:LONGEST]
     match = _QUOTED.search(text)
     if match is None:

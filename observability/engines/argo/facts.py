@@ -43,7 +43,7 @@ class Facts:
         retried_at = self.started or changed_at(workflow, "metadata", "labels", f"{PREFIX}action")
         self.created = (retried_at or now) if snapshot.attempt else self.accepted
         since = self.created if snapshot.attempt else None
-        sorts = sorts_of(self.nodes.by_id, workflow)
+        self.sorts = sorts = sorts_of(self.nodes.by_id, workflow)
         began = self.started or self.created
         self.walk = Walk(self.nodes, sorts, name_of(workflow), began, since)
         self.outcome = outcome_of(snapshot, self.nodes, sorts, now)

@@ -53,6 +53,12 @@ def handlers_of(nodes: Nodes) -> frozenset[str]:
     return frozenset(key for key, node in nodes.items() if _is_within(_name(node), first))
 
 
+def beside_of(name: str) -> str:
+    """The name of what a handler of this name stands beside; empty where it is called otherwise."""
+    match = _HANDLER.fullmatch(name)
+    return match["beside"] if match else ""
+
+
 def _name(node: Node) -> str:
     return text(node.get("name"), 1000)
 
@@ -60,8 +66,8 @@ def _name(node: Node) -> str:
 def _begins_handler(node: Node, nodes: Nodes, keys_by_name: Mapping[str, str]) -> bool:
     if mapping(node.get("nodeFlag")).get("hooked") is True:
         return True
-    match = _HANDLER.fullmatch(_name(node))
-    beside = keys_by_name.get(match["beside"]) if match else None
+    beside_name = beside_of(_name(node))
+    beside = keys_by_name.get(beside_name) if beside_name else None
     if beside is None:
         return False
     boundary = text(node.get("boundaryID"), 300)
@@ -81,7 +87,7 @@ def daemons_of(nodes: Nodes, workflow: Object) -> frozenset[str]:
     says it)."""
     templates = {
         text(template.get("name"), 300)
-        for template in _templates(workflow)
+        for template in templates_of(workflow)
         if template.get("daemon") is True
     }
     return frozenset(
@@ -91,7 +97,8 @@ def daemons_of(nodes: Nodes, workflow: Object) -> frozenset[str]:
     )
 
 
-def _templates(workflow: Object) -> Iterator[Node]:
+def templates_of(workflow: Object) -> Iterator[Node]:
+    """The templates that a workflow has, or was started with."""
     status = mapping(workflow.get("status"))
     for spec in (workflow.get("spec"), status.get("storedWorkflowTemplateSpec")):
         yield from mappings(mapping(spec).get("templates"))

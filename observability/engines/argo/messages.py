@@ -22,8 +22,17 @@ _CODE: Final = re.compile(r"\(exit code (\d{1,5})\)")
 _EXITED: Final = re.compile(r"\bexit code \d{1,5}\b\)?")
 _RESUMED: Final = re.compile(r"Resumed by: (.{1,200})")
 _READ: Final = 4000
+_NO_IMAGE: Final = (
+    *("ImagePullBackOff", "ErrImagePull", "ErrImageNeverPull", "InvalidImageName"),
+    *("ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed"),
+)
+_STUCK: Final = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+"""Why a container waits that cannot begin."""
+_NEVER_BEGAN: Final = ("StartError", "ContainerCannotRun")
+"""Why a container ended that could not begin."""
 _KINDS: Final[tuple[tuple[str, FailureKind], ...]] = (
     ("OOMKilled", FailureKind.OUT_OF_MEMORY),
+    ("ContainerStatusUnknown", FailureKind.WORKER_LOST),
     ("Step exceeded its deadline", FailureKind.DEADLINE),
     ("active on the node longer than the specified deadline", FailureKind.DEADLINE),
     ("Max duration limit exceeded", FailureKind.TIMEOUT),
@@ -33,14 +42,33 @@ _KINDS: Final[tuple[tuple[str, FailureKind], ...]] = (
     ("failed to initialize semaphore", FailureKind.QUOTA),
     ("Failed to get semaphore limit", FailureKind.QUOTA),
     ("invalid spec:", FailureKind.INVALID),
-    ("ImagePullBackOff", FailureKind.IMAGE),
-    ("ErrImagePull", FailureKind.IMAGE),
-    ("InvalidImageName", FailureKind.IMAGE),
+    *((reason, FailureKind.IMAGE) for reason in _NO_IMAGE),
+    *((reason, FailureKind.INVALID) for reason in (*_STUCK, *_NEVER_BEGAN)),
+    # A kubelet's own words, which the controller copies without the reason beside them.
     ("low on resource", FailureKind.EVICTED),
+    ("The node had condition: ", FailureKind.EVICTED),
+    ("Usage of EmptyDir volume ", FailureKind.EVICTED),
+    ("Pod ephemeral local storage usage exceeds", FailureKind.EVICTED),
+    ("exceeded its local ephemeral storage limit", FailureKind.EVICTED),
+    ("in response to imminent node shutdown", FailureKind.EVICTED),
+    ("rejected as the node is shutting down", FailureKind.EVICTED),
+    ("Node is shutting, evicting pods", FailureKind.EVICTED),
+    ("Node is in progress of shutting down", FailureKind.EVICTED),
     ("Evicted", FailureKind.EVICTED),
     ("evicted", FailureKind.EVICTED),
     ("Preempt", FailureKind.EVICTED),
+    # Rejected by a node, of older releases without saying so: no container ran.
+    ("Pod was rejected", FailureKind.OTHER),
+    ("Node didn't have enough resource: ", FailureKind.OTHER),
+    ("Pod Predicate ", FailureKind.OTHER),
+    ("Pod Allocate failed due to ", FailureKind.OTHER),
+    ("Pod Resources cannot be allocated with Topology locality", FailureKind.OTHER),
+    # The controller knows no more either.
+    ("Pod failed before ", FailureKind.OTHER),
+    ("pod failed: ", FailureKind.OTHER),
+    ("can't find failed message for pod ", FailureKind.OTHER),
 )
+"""What stands in a message, the most telling first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +158,8 @@ _OTHERS: Final[tuple[tuple[str, EventKind, str, str], ...]] = (
     (POSTPONED, EventKind.THROTTLED, "parallelism", "waits for a slot: too many are running"),
     (RATE_LIMITED, EventKind.THROTTLED, "rate", "waits: the pod creation rate limit is reached"),
     ("exceeded quota", EventKind.DENIED, "denied", "was refused by a quota"),
-    ("ImagePull", EventKind.WAITING, "image", "waits for its image"),
-    ("InvalidImageName", EventKind.WAITING, "image", "waits for its image"),
+    *((reason, EventKind.WAITING, "image", "waits for its image") for reason in _NO_IMAGE),
+    *((reason, EventKind.WAITING, "container", f"cannot start: {reason}") for reason in _STUCK),
     ("Unschedulable", EventKind.WAITING, "node", "waits for a node"),
     ("Waiting for a PVC", EventKind.WAITING, "volume", "waits for a volume claim"),
     ("poisoned state", EventKind.WAITING, "poisoned", "waits for a lock in a poisoned state"),

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from console.unstructured import mapping, moment, sequence, whole
+from observability.engines.argo.causes import BAD, WORKING
 from observability.engines.argo.compressed_nodes import Nodes, phase_of_node, type_of_node
 from observability.engines.argo.handlers import Sorts
 from observability.engines.argo.messages import (
@@ -16,7 +17,6 @@ from observability.engines.argo.messages import (
     resumed_by,
     wait_of,
 )
-from observability.engines.argo.state import BAD, WORKING
 from observability.engines.contracts import EventKind, FailureKind, RunEvent
 from observability.engines.unstructured import checkpoint_event, checkpoint_of, event, micros, text
 

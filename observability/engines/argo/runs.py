@@ -117,7 +117,7 @@ class _WorkflowTranslation(Facts):
             run_id=self.snapshot.run_id,
             location=namespace_of(workflow),
             type=type_of(workflow),
-            status=outcome.status if outcome else open_status(workflow, self.nodes),
+            status=outcome.status if outcome else open_status(workflow, self.nodes, self.sorts),
             created_at=self.created,
             revision=revision_of(self.snapshot, self._flags()),
             began_at=self.started,

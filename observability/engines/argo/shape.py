@@ -21,7 +21,14 @@ _METADATA: Final = Fields(
 )
 _LOCK: Final = Fields(namespace=TEXT, configMapKeyRef=Fields(name=TEXT, key=TEXT))
 _LOCKS: Final = Fields(semaphore=_LOCK, semaphores=Each(_LOCK), mutexes=Each(Fields(name=TEXT)))
-_TEMPLATE: Final = Fields(name=TEXT, daemon=FLAG, synchronization=_LOCKS)
+_STEP: Final = Fields(name=TEXT, continueOn=Fields(failed=FLAG, error=FLAG))
+_TEMPLATE: Final = Fields(
+    name=TEXT,
+    daemon=FLAG,
+    synchronization=_LOCKS,
+    steps=Each(Each(_STEP)),
+    dag=Fields(tasks=Each(_STEP)),
+)
 _SPEC: Final = Fields(
     entrypoint=TEXT,
     shutdown=TEXT,
@@ -42,6 +49,7 @@ _NODE: Final = Fields(
     displayName=TEXT,
     type=TEXT,
     templateName=TEXT,
+    templateRef=Fields(template=TEXT),
     phase=TEXT,
     boundaryID=TEXT,
     message=TEXT,

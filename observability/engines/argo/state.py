@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from console.unstructured import mapping, mappings, moment, whole
-from observability.engines.argo.compressed_nodes import Nodes, phase_of_node, type_of_node
+from observability.engines.argo.causes import BAD, WORKING, Causes
+from observability.engines.argo.compressed_nodes import Nodes, phase_of_node
 from observability.engines.argo.handlers import Sorts
-from observability.engines.argo.messages import failure_kind, strategy
+from observability.engines.argo.messages import exit_code, failure_kind, strategy
 from observability.engines.contracts import FailureKind, Status
 from observability.engines.deletion import removed_at
 from observability.engines.unstructured import (
@@ -24,9 +25,6 @@ from observability.engines.unstructured import (
 
 PREFIX: Final = "workflows.argoproj.io/"
 FINAL: Final = frozenset({"Succeeded", "Failed", "Error"})
-BAD: Final = frozenset({"Failed", "Error"})
-WORKING: Final = frozenset({"Pod", "Container", "HTTP", "Plugin"})
-"""Types of nodes that do something themselves; the others are made of these."""
 ENDED: Final = "d"
 PAUSED: Final = "p"
 GONE: Final = "g"
@@ -142,7 +140,7 @@ def outcome_of(
     phase = phase_of(workflow)
     at = moment(status_of(workflow).get("finishedAt"))
     if phase in FINAL:
-        root = root_failure(nodes, sorts)
+        root = Causes(nodes.by_id, sorts, workflow).root() if phase in BAD else None
         return _ended(
             phase,
             at or removed_at(snapshot.workflow, snapshot.flags, now),
@@ -173,32 +171,19 @@ def _ended(
     if phase == "Succeeded":
         return WorkflowOutcome(at, Status.SUCCEEDED)
     kind = failure_kind(message, phase)
-    if root is not None and kind in (FailureKind.APPLICATION, FailureKind.OTHER):
-        kind = failure_kind(text(root.get("message")), text(root.get("phase"), 20))
+    if kind in (FailureKind.APPLICATION, FailureKind.OTHER):
+        kind = _kind_within(message, kind, root)
     late = kind is FailureKind.DEADLINE
     return WorkflowOutcome(
         at, Status.TIMED_OUT if late else Status.FAILED, kind, _joined(message, root)
     )
 
 
-def root_failure(nodes: Nodes, sorts: Sorts) -> dict[str, Any] | None:
-    """The node that failed last among those that do something themselves: hooks and exit handlers
-    where nothing else did, daemons that were stopped never."""
-    bad = {
-        key: node
-        for key, node in nodes.by_id.items()
-        if phase_of_node(node) in BAD
-        and key not in sorts.stopped
-        and (type_of_node(node) in WORKING or not node.get("children"))
-    }
-
-    def weight(key: str) -> tuple[bool, bool, str]:
-        node = bad[key]
-        work = key not in sorts.handlers
-        return work, type_of_node(node) in WORKING, text(node.get("finishedAt"), 40)
-
-    last = max(bad, key=weight, default=None)
-    return None if last is None else bad[last]
+def _kind_within(message: str, kind: FailureKind, root: Mapping[str, Any] | None) -> FailureKind:
+    """The kind of the cause; where it is not known, only an exit code says that it was the job."""
+    if root is not None:
+        return failure_kind(text(root.get("message")), text(root.get("phase"), 20))
+    return FailureKind.OTHER if exit_code(message) is None else kind
 
 
 def held_by(workflow: Object) -> str:
@@ -226,16 +211,16 @@ def is_suspended(workflow: Object) -> bool:
     return spec_of(workflow).get("suspend") is True
 
 
-def open_status(workflow: Object, nodes: Nodes) -> Status:
-    """Where a workflow is that has not ended."""
+def open_status(workflow: Object, nodes: Nodes, sorts: Sorts) -> Status:
+    """Where a workflow is that has not ended. A daemon that runs beside is no work."""
     if is_suspended(workflow):
         return Status.PAUSED
     if phase_of(workflow) != "Running":
         return Status.WAITING
     busy = {
         text(node.get("type"), 20)
-        for node in nodes.by_id.values()
-        if phase_of_node(node) in ("Running", "Pending")
+        for key, node in nodes.by_id.items()
+        if phase_of_node(node) in ("Running", "Pending") and key not in sorts.daemons
     }
     return Status.PAUSED if "Suspend" in busy and not busy & WORKING else Status.RUNNING
 

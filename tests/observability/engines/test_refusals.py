@@ -185,3 +185,29 @@ def test_a_refusal_inside_a_longer_message_is_read_there() -> None:
     refusal = refusal_within(f"task 'a' errored: {MESSAGES['maximum'][0]}")
     assert refusal is not None
     assert (refusal.kind, refusal.words) == (FailureKind.LIMIT_RANGE, MESSAGES["maximum"][3])
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        (f"task 'a' errored: {MESSAGES['invalid'][0]}", FailureKind.INVALID),
+        (
+            'Waiting for a PVC to be created. persistentvolumeclaims "wf-w" is forbidden: exceeded '
+            "quota: q, requested: requests.storage=5Gi, used: requests.storage=0, limited: "
+            "requests.storage=1Gi",
+            FailureKind.QUOTA,
+        ),
+        (
+            'persistentvolumeclaims "wf-work" is forbidden: maximum storage usage per '
+            "PersistentVolumeClaim is 1Gi, but request is 5Gi",
+            FailureKind.LIMIT_RANGE,
+        ),
+        ('persistentvolumeclaims "w" is forbidden: ask platform-sec', FailureKind.REFUSED),
+    ],
+)
+def test_an_invalid_pod_and_a_refused_volume_claim_are_read_too(
+    message: str, kind: FailureKind
+) -> None:
+    refusal = refusal_within(message)
+    assert refusal is not None
+    assert refusal.kind is kind

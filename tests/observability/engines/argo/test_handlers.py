@@ -143,6 +143,30 @@ def test_a_daemon_that_went_by_itself_has_failed(message: str, finished: str) ->
     assert kinds_of(snapshot, "redis")[-1] is EventKind.ATTEMPT_FAILED
 
 
+@pytest.mark.parametrize(
+    ("beside", "status"),
+    [
+        ([], Status.PAUSED),
+        ([node("work", "Pod", "Running")], Status.RUNNING),
+        ([node("work", "Pod", "Pending")], Status.RUNNING),
+    ],
+)
+def test_a_run_that_waits_to_be_resumed_is_paused_whatever_daemon_runs(
+    beside: list[dict[str, Any]], status: Status
+) -> None:
+    approve = node("approve", "Suspend", "Running")
+    for redis in ({"daemoned": True}, {"templateName": "redis"}):
+        pod = {**node("redis", "Pod", "Running"), **redis}
+        tree = nodes(node("wf", "DAG", "Running"), pod, approve, *beside)
+        assert run(workflow("Running", "", tree, spec=TEMPLATES)).status is status
+
+
+def test_a_run_that_only_has_a_daemon_left_is_running() -> None:
+    pod = node("redis", "Pod", "Running", daemoned=True)
+    tree = nodes(node("wf", "DAG", "Running"), pod)
+    assert run(workflow("Running", "", tree)).status is Status.RUNNING
+
+
 def stuck(**more: Any) -> dict[str, Any]:
     """The workflow of the bug report: artifacts cannot be removed, so its finalizer stays."""
     manifest = workflow(
