@@ -229,7 +229,11 @@ def _waited(facts: HeadlineInput, summary: RunSummary) -> str:
     if waited < 1:
         return ""
     refused = describe_past_denials(facts.denials, summary.first_step_at or times.began_at)
-    return f"{format_duration(waited)} of it waiting to start{f': {refused}' if refused else ''}."
+    words = f"{format_duration(waited)} of it waiting to start"
+    if times.closed_at is not None and times.began_at >= times.closed_at:
+        # By clocks that disagree; it did run.
+        words = "How much of it was waiting to start is not known"
+    return f"{words}{f': {refused}' if refused else ''}."
 
 
 def _open(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline:
