@@ -14,6 +14,8 @@ from observability.engines.kubernetes.objects import spec_of, status_of
 from observability.engines.unstructured import Object, text
 
 OUT_OF_MEMORY: Final = "OOMKilled"
+NEVER_RAN: Final = frozenset({"StartError", "ContainerCannotRun"})
+"""Reasons of an end that came before the program of a container was started at all."""
 _PROXIES: Final = frozenset(
     {"envoy", "daprd", "vault-agent", "consul-dataplane", "cloud_sql_proxy", "pgbouncer"}
 )

@@ -16,6 +16,8 @@ from observability.engines.kubernetes.situation import kept_alive_words
 Object = dict[str, Any]
 EARLY, LATE = "2026-11-29T12:01:00Z", "2026-11-29T12:01:30Z"
 EPHEMERAL = "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi."
+UNKNOWN = "The container could not be located when the pod was terminated"
+NO_FILE = 'exec: "foo": executable file not found in $PATH'
 PRESSURE = "The node was low on resource: memory. Threshold quantity: 100Mi, available: 60Mi."
 PREEMPTED = "default-scheduler: preempting to accommodate a higher priority pod"
 
@@ -91,8 +93,23 @@ CASES: dict[str, tuple[Object, FailureKind, str]] = {
         *(FailureKind.APPLICATION, "main: exit code 9: boom"),
     ),
     "it could not be started": (
-        pod(ended("main", 128, why="StartError", message="exec: no such file")),
-        *(FailureKind.APPLICATION, "StartError (exit code 128): exec: no such file"),
+        pod(ended("main", 128, why="StartError", message=NO_FILE)),
+        *(FailureKind.INVALID, f"StartError (exit code 128): {NO_FILE}"),
+    ),
+    "it could not be started by Docker": (
+        pod(ended("main", 127, why="ContainerCannotRun", message=NO_FILE)),
+        *(FailureKind.INVALID, f"ContainerCannotRun (exit code 127): {NO_FILE}"),
+    ),
+    "its node no longer knows it": (
+        pod(ended("main", 137, why="ContainerStatusUnknown", message=UNKNOWN, at="")),
+        *(FailureKind.WORKER_LOST, f"ContainerStatusUnknown (exit code 137): {UNKNOWN}"),
+    ),
+    "evicted, and its node no longer knows it": (
+        pod(
+            ended("main", 137, why="ContainerStatusUnknown", message=UNKNOWN, at=""),
+            status={"reason": "Evicted", "message": EPHEMERAL},
+        ),
+        *(FailureKind.EVICTED, f"Evicted (exit code 137): {EPHEMERAL}"),
     ),
     "evicted for the node's memory": (
         pod(ended("main", 137), status={"reason": "Evicted", "message": PRESSURE}),
@@ -224,6 +241,14 @@ def test_a_container_that_just_ended_and_will_be_started_again_failed_once_more(
     given = pod(container, phase="Running", spec={"restartPolicy": "OnFailure"})
     failures = [(item.number, item.ending.code) for item in restarts_of(given, template("main"))]
     assert failures == [(1, 2), (2, 9)]
+
+
+def test_a_program_that_is_tried_again_could_not_be_started() -> None:
+    last = {"exitCode": 128, "reason": "StartError", "message": NO_FILE, "finishedAt": EARLY}
+    waits = crashing(1, waiting={"reason": "RunContainerError"})
+    given = pod(waits | {"lastState": {"terminated": last}}, phase="Running")
+    (restart,) = restarts_of(given, template("main"))
+    assert restart.ending.kind is FailureKind.INVALID
 
 
 @pytest.mark.parametrize("number", [1000, 4000])
