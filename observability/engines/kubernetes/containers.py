@@ -87,8 +87,9 @@ class Container:
 
 
 def failed(terminated: Object) -> bool:
-    """Whether a container that ended so ended badly."""
-    return terminated.get("reason") == OUT_OF_MEMORY or bool(whole(terminated.get("exitCode")))
+    """Whether a container that ended so ended badly: by its exit code alone, as for Kubernetes. A
+    child process that was killed for its memory makes the reason OOMKilled of a good end, too."""
+    return bool(whole(terminated.get("exitCode")))
 
 
 def ended_at(terminated: Object) -> datetime | None:

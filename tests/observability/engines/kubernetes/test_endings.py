@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 from observability.engines.contracts import EventKind, FailureKind
-from observability.engines.kubernetes.endings import MOST_CONTAINERS, ending_of, restarts_of
+from observability.engines.kubernetes.endings import (
+    MOST_CONTAINERS,
+    ending_of,
+    failing_in,
+    restarts_of,
+)
 from observability.engines.kubernetes.pods import JobPod, pod_events
 from observability.engines.kubernetes.situation import kept_alive_words
 
@@ -87,6 +92,10 @@ CASES: dict[str, tuple[Object, FailureKind, str]] = {
     "what prepares it ran out of memory": (
         pod({"name": "main"}, init=(ended("fetch", 137, why="OOMKilled"),)),
         *(FailureKind.OUT_OF_MEMORY, "init container fetch: OOMKilled (exit code 137)"),
+    ),
+    "one of which a child ran out of memory, and that ended well": (
+        pod(ended("writer", 0, why="OOMKilled"), ended("main", 3, message="disk full", at=LATE)),
+        *(FailureKind.APPLICATION, "main: exit code 3: disk full"),
     ),
     "the first of two that failed": (
         pod(ended("writer", 1, message="broken pipe", at=LATE), ended("main", 9, message="boom")),
@@ -282,6 +291,12 @@ def test_containers_that_wait_or_run_again_have_no_more_events_than_others() -> 
     events = list(pod_events(JobPod(given, {}), datetime(2026, 11, 29, tzinfo=UTC)))
     assert sum(event.kind is EventKind.WAITING for event in events) == MOST_CONTAINERS
     assert sum("started again" in event.title for event in events) == MOST_CONTAINERS
+
+
+def test_a_container_that_ended_well_failed_nothing_in_a_pod_that_goes_on() -> None:
+    given = pod(ended("main", 0, why="OOMKilled"), runs("other"), phase="Running")
+    own = template("main", "other")
+    assert (list(restarts_of(given, own)), failing_in(given, own)) == ([], None)
 
 
 def test_restarts_of_a_sidecar_are_none_of_the_job() -> None:
