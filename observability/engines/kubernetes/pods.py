@@ -46,7 +46,7 @@ from observability.engines.unstructured import (
 
 IMAGE_REASONS: Final = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull",
-     "ImageInspectError", "RegistryUnavailable"}
+     "ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed"}
 )  # fmt: skip
 STUCK_REASONS: Final = frozenset(
     {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
