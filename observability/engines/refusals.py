@@ -56,7 +56,10 @@ _REFUSERS: Final[tuple[tuple[FailureKind, re.Pattern[str]], ...]] = (
     ),
     (
         FailureKind.SERVICE_ACCOUNT,
-        re.compile(r"error looking up service account (?:[^/\s]{1,260}/)?(?P<by>[^:\s]{1,260})"),
+        re.compile(
+            r"error looking up service account (?:[^/\s]{1,260}/)?(?P<by>[^:\s]{1,260}): "
+            r'serviceaccounts? "[^"]{1,260}" not found'
+        ),
     ),
     (
         FailureKind.SERVICE_ACCOUNT,
@@ -76,7 +79,9 @@ _TROUBLE: Final = re.compile(
     r"|Timeout: |timed out|the server (?:is currently unable|was unable|has received too many)"
     r"|Internal error occurred: (?:resource quota evaluation|etcdserver)"
     r'|(?:Post|Get) "|context deadline exceeded|unexpected EOF|client rate limiter'
-    r"|not yet ready to handle request",
+    r"|not yet ready to handle request"
+    # What is not there is refused, see above: of any other it is not known whether it is there.
+    r"|error looking up service account ",
 )
 _DENIED: Final = re.compile(
     r'(?:[^:"]|"[^"]{0,260}"){0,300}?\b(?:is forbidden|denied (?:the )?request)\b'

@@ -14,6 +14,8 @@ from observability.engines.kubernetes.objects import spec_of, status_of
 from observability.engines.unstructured import Object, text
 
 OUT_OF_MEMORY: Final = "OOMKilled"
+NEVER_RAN: Final = frozenset({"StartError", "ContainerCannotRun"})
+"""Reasons of an end that came before the program of a container was started at all."""
 _PROXIES: Final = frozenset(
     {"envoy", "daprd", "vault-agent", "consul-dataplane", "cloud_sql_proxy", "pgbouncer"}
 )
@@ -85,8 +87,9 @@ class Container:
 
 
 def failed(terminated: Object) -> bool:
-    """Whether a container that ended so ended badly."""
-    return terminated.get("reason") == OUT_OF_MEMORY or bool(whole(terminated.get("exitCode")))
+    """Whether a container that ended so ended badly: by its exit code alone, as for Kubernetes. A
+    child process that was killed for its memory makes the reason OOMKilled of a good end, too."""
+    return bool(whole(terminated.get("exitCode")))
 
 
 def ended_at(terminated: Object) -> datetime | None:

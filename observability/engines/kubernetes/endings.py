@@ -11,6 +11,7 @@ from console.unstructured import LATEST, mappings, moment, whole
 from observability.engines.contracts import FailureKind
 from observability.engines.deletion import deleted_at
 from observability.engines.kubernetes.containers import (
+    NEVER_RAN,
     OUT_OF_MEMORY,
     Container,
     ContainerRole,
@@ -43,6 +44,12 @@ _BY_REASON: Final = {
     "DeadlineExceeded": FailureKind.DEADLINE,
     "UnexpectedAdmissionError": FailureKind.OTHER,
 }
+_BY_END: Final = {
+    OUT_OF_MEMORY: FailureKind.OUT_OF_MEMORY,
+    "ContainerStatusUnknown": FailureKind.WORKER_LOST,
+    **dict.fromkeys(NEVER_RAN, FailureKind.INVALID),
+}
+"""What the reason says with which a container ended."""
 _VAGUE: Final = frozenset({"", "Error", "Failed"})
 """Reasons that say no more than that it failed."""
 SIGNALS: Final = frozenset({137, 143})
@@ -113,7 +120,7 @@ def _failed(at: datetime, containers: Sequence[Container], pod: Object) -> Endin
     ending = Ending(
         at,
         succeeded=False,
-        kind=FailureKind.APPLICATION,
+        kind=_BY_END.get(why, FailureKind.APPLICATION),
         code=code,
         reason=why or "Error",
         message=message or _killed(pod, at, code),
@@ -121,7 +128,7 @@ def _failed(at: datetime, containers: Sequence[Container], pod: Object) -> Endin
         containers=_details(containers),
     )
     if why == OUT_OF_MEMORY:
-        return replace(ending, kind=FailureKind.OUT_OF_MEMORY)
+        return ending
     kind, cause, explained = disruption_of(pod)
     if cause:
         return replace(ending, kind=kind, reason=cause, message=explained or message, container="")
@@ -279,11 +286,10 @@ def _container_ending(
     at, reason = ended_at(terminated), text(terminated.get("reason"), 80)
     if at is None:
         return None
-    out_of_memory = reason == OUT_OF_MEMORY
     return Ending(
         at,
         succeeded=False,
-        kind=FailureKind.OUT_OF_MEMORY if out_of_memory else FailureKind.APPLICATION,
+        kind=_BY_END.get(reason, FailureKind.APPLICATION),
         code=whole(terminated.get("exitCode")),
         reason=reason or "Error",
         message=text(terminated.get("message")),

@@ -10,7 +10,12 @@ from typing import Any, Final
 from console.unstructured import mapping, mappings, moment
 from observability.engines.contracts import EventKind, FailureKind, RunEvent
 from observability.engines.deletion import deleted_at
-from observability.engines.kubernetes.containers import Container, ContainerRole, containers_of
+from observability.engines.kubernetes.containers import (
+    NEVER_RAN,
+    Container,
+    ContainerRole,
+    containers_of,
+)
 from observability.engines.kubernetes.endings import (
     MOST_CONTAINERS,
     Ending,
@@ -41,7 +46,7 @@ from observability.engines.unstructured import (
 
 IMAGE_REASONS: Final = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull",
-     "ImageInspectError", "RegistryUnavailable"}
+     "ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed"}
 )  # fmt: skip
 STUCK_REASONS: Final = frozenset(
     {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
@@ -89,14 +94,19 @@ class JobPod:
 
 
 def started_of(pod: Object) -> datetime | None:
-    """When its first container began, those left out that only prepare it."""
+    """When its first container began, those left out that only prepare it and those that never
+    ran: containerd lets them begin in 1970."""
     states = [
         mapping(mapping(container.get(which)).get(what))
         for container in mappings(status_of(pod).get("containerStatuses"))
         for which in ("state", "lastState")
         for what in ("running", "terminated")
     ]
-    times = [moment(state.get("startedAt")) for state in states]
+    times = [
+        moment(state.get("startedAt"))
+        for state in states
+        if text(state.get("reason"), 80) not in NEVER_RAN
+    ]
     return min((time for time in times if time), default=None)
 
 

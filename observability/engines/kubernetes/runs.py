@@ -70,7 +70,7 @@ _LONGEST_LIST: Final = 300
 
 def run_of(snapshot: JobSnapshot, now: datetime) -> RunSnapshot:
     """The run as it is now, with its events, and its document once it has ended."""
-    return plausible(_JobTranslation(snapshot, now).run(), now)
+    return plausible(_JobTranslation(snapshot, now).run(), now, by_node=True)
 
 
 class _JobTranslation:
@@ -214,7 +214,8 @@ class _JobTranslation:
         return self.outcome.at + timedelta(seconds=min(after, 10**9))
 
     def _began_at(self, status: Status) -> datetime | None:
-        """When its first pod started; where these are in another cluster, when the Job did."""
+        """When its first pod started, by the clock of its node; where its pods are in another
+        cluster, when the Job did."""
         started = [at for at in map(started_of, self.snapshot.pods) if at]
         if not started and managed_by(self.job) and status is not Status.WAITING:
             return moment(status_of(self.job).get("startTime"))

@@ -229,7 +229,11 @@ def _waited(facts: HeadlineInput, summary: RunSummary) -> str:
     if waited < 1:
         return ""
     refused = describe_past_denials(facts.denials, summary.first_step_at or times.began_at)
-    return f"{format_duration(waited)} of it waiting to start{f': {refused}' if refused else ''}."
+    words = f"{format_duration(waited)} of it waiting to start"
+    if times.closed_at is not None and times.began_at >= times.closed_at:
+        # By clocks that disagree; it did run.
+        words = "How much of it was waiting to start is not known"
+    return f"{words}{f': {refused}' if refused else ''}."
 
 
 def _open(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline:
@@ -307,7 +311,9 @@ def _due(at: datetime | None, now: datetime) -> str:
 
 def _waiting(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline | None:
     times = facts.times
-    has_begun = times.status != Status.WAITING and times.began_at is not None
+    # What failed was taken up, even where nothing of it could be started.
+    is_taken_up = times.began_at is not None or summary.failed is not None
+    has_begun = times.status != Status.WAITING and is_taken_up
     if summary.waiting is not None and not (has_begun and facts.situation is not None):
         text = _step(summary.waiting) + (summary.waiting.message or summary.waiting.title)
         how_long = _for(summary.waiting.at, now)

@@ -8,6 +8,7 @@ from observability.engines.contracts import FailureKind
 from observability.engines.refusals import refusal_in, refusal_within
 
 POD = 'Error creating: pods "render-x7k2p" is forbidden: '
+ACCOUNT = f"{POD}error looking up service account acme/worker: "
 MESSAGES: dict[str, tuple[str, FailureKind, str, str]] = {
     "exceeded": (
         f"{POD}exceeded quota: headroom, requested: requests.cpu=2, used: requests.cpu=4, "
@@ -103,6 +104,12 @@ MESSAGES: dict[str, tuple[str, FailureKind, str, str]] = {
         *(FailureKind.SERVICE_ACCOUNT, "nobody"),
         'error looking up service account acme/nobody: serviceaccount "nobody" not found',
     ),
+    "account of an older release": (
+        f"{POD}service account acme/nobody was not found, retry after the service account is "
+        "created",
+        *(FailureKind.SERVICE_ACCOUNT, "nobody"),
+        "service account acme/nobody was not found",
+    ),
     "priority": (
         f"{POD}no PriorityClass with name nope was found",
         *(FailureKind.REFUSED, "", "no PriorityClass with name nope was found"),
@@ -145,6 +152,12 @@ def test_each_refuser_has_a_kind_of_its_own(name: str) -> None:
         'rpc error: code = PermissionDenied desc = the key is forbidden and "denied the request"',
         'Internal error occurred: admission plugin "x" failed to complete validation in 13s',
         f"{POD}not yet ready to handle request",
+        f'{ACCOUNT}Get "https://[::1]:6443/api/v1/namespaces/acme/serviceaccounts/worker": context '
+        "deadline exceeded",
+        f"{ACCOUNT}etcdserver: request timed out",
+        f"{ACCOUNT}the server was unable to return a response in the time allotted, but may still "
+        "be processing the request (get serviceaccounts worker)",
+        f'{ACCOUNT}Get "https://api/x": dial tcp: lookup api: host not found',
         "",
         "a word of a release to come",
     ],

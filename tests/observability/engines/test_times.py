@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from observability.engines.contracts import (
     STATUS_TIMES,
     EventKind,
@@ -11,7 +13,7 @@ from observability.engines.contracts import (
     RunSnapshot,
     Status,
 )
-from observability.engines.times import FUTURE, OLDER, plausible
+from observability.engines.times import CLOCKS, FUTURE, OLDER, plausible
 from observability.jobs.charts.elements import RunTimes
 from observability.jobs.charts.headline import HeadlineInput, RunSummary, headline
 
@@ -71,6 +73,45 @@ def test_clocks_may_differ_a_little_without_a_word() -> None:
 def test_a_look_at_no_known_time_says_nothing_of_the_future() -> None:
     later = CREATED + timedelta(days=2)
     assert plausible(run(CREATED, later), CREATED).closed_at == later
+
+
+def test_a_run_began_no_later_than_it_ended() -> None:
+    ended = CREATED + timedelta(seconds=40)
+    for now in (NOW, ended + timedelta(minutes=1), CREATED):
+        ahead = plausible(run(CREATED + timedelta(seconds=310), ended), now)
+        assert (ahead.began_at, ahead.closed_at) == (ended, ended)
+        assert STATUS_TIMES not in ahead.attributes  # how long it took is known
+        (note,) = ahead.events
+        assert (note.kind, note.title) == (EventKind.NOTE, CLOCKS)
+        assert "began at 2026-11-29 13:15:10 UTC and ended at 2026-11-29 13:10:40" in note.message
+
+
+def test_a_beginning_that_is_still_to_come_leaves_known_how_long_it_will_take() -> None:
+    going_on = plausible(run(NOW + timedelta(minutes=5), None), NOW)
+    assert going_on.began_at == NOW
+    assert STATUS_TIMES not in going_on.attributes
+    assert [event.title for event in going_on.events] == [CLOCKS]
+
+
+@pytest.mark.parametrize("by_node", [True, False])
+def test_the_clock_of_a_node_makes_no_status_old(*, by_node: bool) -> None:
+    behind, ended = CREATED - timedelta(minutes=5), CREATED + timedelta(seconds=40)
+    for closed in (ended, None):
+        begun = plausible(run(behind, closed), NOW, by_node=by_node)
+        assert (begun.began_at, begun.closed_at) == (CREATED, closed)
+        assert begun.attributes.get(STATUS_TIMES) == (None if by_node else OLDER)
+        assert [event.title for event in begun.events] == [CLOCKS if by_node else OLDER]
+
+
+def test_an_old_end_is_old_whatever_clock_its_beginning_is_by() -> None:
+    behind = CREATED - timedelta(minutes=5)
+    assert plausible(run(behind, behind), NOW, by_node=True).attributes[STATUS_TIMES] == OLDER
+
+
+def test_a_run_that_was_put_right_once_stays_so() -> None:
+    behind, ended = CREATED - timedelta(minutes=5), CREATED + timedelta(seconds=40)
+    once = plausible(run(behind, ended), CREATED, by_node=True)
+    assert plausible(once, NOW) == once
 
 
 def test_the_headline_of_such_a_run_has_no_duration() -> None:

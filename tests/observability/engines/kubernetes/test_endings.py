@@ -9,13 +9,20 @@ from typing import Any
 import pytest
 
 from observability.engines.contracts import EventKind, FailureKind
-from observability.engines.kubernetes.endings import MOST_CONTAINERS, ending_of, restarts_of
+from observability.engines.kubernetes.endings import (
+    MOST_CONTAINERS,
+    ending_of,
+    failing_in,
+    restarts_of,
+)
 from observability.engines.kubernetes.pods import JobPod, pod_events
 from observability.engines.kubernetes.situation import kept_alive_words
 
 Object = dict[str, Any]
 EARLY, LATE = "2026-11-29T12:01:00Z", "2026-11-29T12:01:30Z"
 EPHEMERAL = "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi."
+UNKNOWN = "The container could not be located when the pod was terminated"
+NO_FILE = 'exec: "foo": executable file not found in $PATH'
 PRESSURE = "The node was low on resource: memory. Threshold quantity: 100Mi, available: 60Mi."
 PREEMPTED = "default-scheduler: preempting to accommodate a higher priority pod"
 
@@ -86,13 +93,32 @@ CASES: dict[str, tuple[Object, FailureKind, str]] = {
         pod({"name": "main"}, init=(ended("fetch", 137, why="OOMKilled"),)),
         *(FailureKind.OUT_OF_MEMORY, "init container fetch: OOMKilled (exit code 137)"),
     ),
+    "one of which a child ran out of memory, and that ended well": (
+        pod(ended("writer", 0, why="OOMKilled"), ended("main", 3, message="disk full", at=LATE)),
+        *(FailureKind.APPLICATION, "main: exit code 3: disk full"),
+    ),
     "the first of two that failed": (
         pod(ended("writer", 1, message="broken pipe", at=LATE), ended("main", 9, message="boom")),
         *(FailureKind.APPLICATION, "main: exit code 9: boom"),
     ),
     "it could not be started": (
-        pod(ended("main", 128, why="StartError", message="exec: no such file")),
-        *(FailureKind.APPLICATION, "StartError (exit code 128): exec: no such file"),
+        pod(ended("main", 128, why="StartError", message=NO_FILE)),
+        *(FailureKind.INVALID, f"StartError (exit code 128): {NO_FILE}"),
+    ),
+    "it could not be started by Docker": (
+        pod(ended("main", 127, why="ContainerCannotRun", message=NO_FILE)),
+        *(FailureKind.INVALID, f"ContainerCannotRun (exit code 127): {NO_FILE}"),
+    ),
+    "its node no longer knows it": (
+        pod(ended("main", 137, why="ContainerStatusUnknown", message=UNKNOWN, at="")),
+        *(FailureKind.WORKER_LOST, f"ContainerStatusUnknown (exit code 137): {UNKNOWN}"),
+    ),
+    "evicted, and its node no longer knows it": (
+        pod(
+            ended("main", 137, why="ContainerStatusUnknown", message=UNKNOWN, at=""),
+            status={"reason": "Evicted", "message": EPHEMERAL},
+        ),
+        *(FailureKind.EVICTED, f"Evicted (exit code 137): {EPHEMERAL}"),
     ),
     "evicted for the node's memory": (
         pod(ended("main", 137), status={"reason": "Evicted", "message": PRESSURE}),
@@ -226,6 +252,14 @@ def test_a_container_that_just_ended_and_will_be_started_again_failed_once_more(
     assert failures == [(1, 2), (2, 9)]
 
 
+def test_a_program_that_is_tried_again_could_not_be_started() -> None:
+    last = {"exitCode": 128, "reason": "StartError", "message": NO_FILE, "finishedAt": EARLY}
+    waits = crashing(1, waiting={"reason": "RunContainerError"})
+    given = pod(waits | {"lastState": {"terminated": last}}, phase="Running")
+    (restart,) = restarts_of(given, template("main"))
+    assert restart.ending.kind is FailureKind.INVALID
+
+
 @pytest.mark.parametrize("number", [1000, 4000])
 def test_a_pod_of_very_many_crashed_containers_has_the_newest_of_their_events(number: int) -> None:
     names, begun = [f"c{place}" for place in range(number)], datetime(2026, 11, 29, tzinfo=UTC)
@@ -257,6 +291,12 @@ def test_containers_that_wait_or_run_again_have_no_more_events_than_others() -> 
     events = list(pod_events(JobPod(given, {}), datetime(2026, 11, 29, tzinfo=UTC)))
     assert sum(event.kind is EventKind.WAITING for event in events) == MOST_CONTAINERS
     assert sum("started again" in event.title for event in events) == MOST_CONTAINERS
+
+
+def test_a_container_that_ended_well_failed_nothing_in_a_pod_that_goes_on() -> None:
+    given = pod(ended("main", 0, why="OOMKilled"), runs("other"), phase="Running")
+    own = template("main", "other")
+    assert (list(restarts_of(given, own)), failing_in(given, own)) == ([], None)
 
 
 def test_restarts_of_a_sidecar_are_none_of_the_job() -> None:

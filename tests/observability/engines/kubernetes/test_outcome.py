@@ -9,7 +9,7 @@ import pytest
 from observability.engines.contracts import DENIALS, SITUATION, FailureKind, KnownRun
 from observability.engines.kubernetes.runs import run_of
 from observability.engines.kubernetes.state import JobSnapshot
-from tests.observability.engines.kubernetes.described_jobs import NOW, at, condition, job
+from tests.observability.engines.kubernetes.described_jobs import NOW, at, condition, job, pod
 
 SPENT = "Job has reached the specified backoff limit"
 BY_CODE = "Container main for pod acme/x failed with exit code 42 matching FailJob rule at index 1"
@@ -60,3 +60,18 @@ def test_an_api_server_that_goes_away_denies_nobody() -> None:
     assert (run.failure, run.failure_kind) == ("", FailureKind.NONE)
     assert DENIALS not in run.attributes
     assert run.attributes[SITUATION] == f"its pods could not be created so far: {words}"
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("ErrImagePull", "not found"),
+        ("RegistryUnavailable", "pull failed: connection refused"),
+        ("SignatureValidationFailed", "A signature was required, but no signature exists"),
+    ],
+)
+def test_an_image_that_no_node_takes_is_what_fails(reason: str, words: str) -> None:
+    waits = {"name": "main", "state": {"waiting": {"reason": reason, "message": words}}}
+    run = run_of(JobSnapshot(job({"active": 1}), (pod("p", waits, phase="Pending"),)), NOW)
+    assert (run.failure_kind, run.failure) == (FailureKind.IMAGE, f"main: {reason}: {words}")
+    assert "main waits for its image" in [event.title for event in run.events]

@@ -12,6 +12,7 @@ import pytest
 from observability.engines.contracts import (
     DENIALS,
     SITUATION,
+    STATUS_TIMES,
     KnownRun,
     RunEvent,
     RunSnapshot,
@@ -113,6 +114,21 @@ def test_a_new_try_that_waits_for_a_node_says_so_and_whose_failure_it_is() -> No
         "warn",
         "Retrying: attempt 2, waiting for 2 h 59 min",
         "Pod p1 waits for a node: 0/3 nodes; before that p0: exit code 2: cannot reach database.",
+    )
+
+
+def test_a_program_that_could_not_be_started_is_what_failed_before_the_next_try() -> None:
+    words = 'exec: "foo": executable file not found in $PATH'
+    end = {"exitCode": 128, "reason": "StartError", "message": words, "finishedAt": at("09:00:05")}
+    # So containerd says that it never began.
+    state = {"terminated": {**end, "startedAt": "1970-01-01T00:00:00Z"}}
+    line, run = shown(
+        job({"failed": 1}), pod("p0", "09:00:00", "Failed", {"name": "main", "state": state})
+    )
+    assert (run.began_at, run.attributes.get(STATUS_TIMES)) == (None, None)
+    assert {event.at.year for event in run.events} == {2026}
+    assert line == Headline(
+        "warn", "Invalid definition, 2 h 59 min ago", f"StartError (exit code 128): {words}"
     )
 
 

@@ -55,6 +55,13 @@ def test_success_says_how_long_and_how_much_of_it_was_waiting() -> None:
     )
 
 
+@pytest.mark.parametrize("began", [after(250), after(310)])
+def test_a_run_that_began_when_it_ended_does_not_say_how_long_it_waited(began: datetime) -> None:
+    shown = line([], Status.SUCCEEDED, began=began)
+    assert shown.lead == "Succeeded in 4 min 10 s"
+    assert shown.text == "How much of it was waiting to start is not known."
+
+
 def test_whoever_terminated_it_is_named_with_the_reason() -> None:
     events = [seen(1, EventKind.TERMINATED, 9, actor="ann", message="wrong input")]
     shown = line(events, Status.TERMINATED)
