@@ -16,7 +16,7 @@ from typing import Final
 from console.clients.celery.records import TaskOnWorker
 from observability.engines.celery.events import moment
 from observability.engines.celery.held_tasks import HeldTask, SentTask
-from observability.engines.celery.revisions import SENT, WITH_WORKER, format_revision
+from observability.engines.celery.revisions import SENT, WITH_WORKER
 from observability.engines.celery.runs import Fold
 from observability.engines.celery.workers import (
     MISSED_AFTER,
@@ -170,7 +170,6 @@ class Silences:
     ) -> RunSnapshot:
         """A solo pool does not even say what it took up before it is done with it."""
         since = moment(worker.heard_us)
-        attempt = self.fold.attempt_of(uuid)
         return RunSnapshot(
             external_id=uuid,
             run_id="",
@@ -178,7 +177,7 @@ class Silences:
             type="",
             status=Status.WAITING,
             created_at=moment(sent.told_us),
-            revision=format_revision((attempt, SENT, max(now_us, sent.told_us))),
+            revision=self.fold.revision(uuid, SENT, max(now_us, sent.told_us)),
             attributes={
                 SITUATION: f"no worker has said that it took it up, but of {host}, which consumes"
                 f" {sent.queue}, there is no sign of life since {since:%Y-%m-%d %H:%M:%S} UTC:"
@@ -201,7 +200,6 @@ class Silences:
         """A run that is as it was, with an event more and another sentence of how it is now."""
         task = worker.tasks[uuid]
         told_us = task.told_us or task.heard_us
-        attempt = self.fold.attempt_of(uuid)
         return RunSnapshot(
             external_id=uuid,
             run_id="",
@@ -209,7 +207,7 @@ class Silences:
             type=name,
             status=Status.RUNNING if task.runs else Status.WAITING,
             created_at=moment(told_us),
-            revision=format_revision((attempt, WITH_WORKER, max(event.seq, told_us))),
+            revision=self.fold.revision(uuid, WITH_WORKER, max(event.seq, told_us)),
             worker=host,
             attributes={SITUATION: situation},
             events=(event,),
@@ -248,7 +246,7 @@ class Silences:
             status=status,
             created_at=moment(told_us),
             closed_at=moment(max(ended_us, told_us)),
-            revision=format_revision((attempt, WITH_WORKER, max(seq_us, told_us + 1))),
+            revision=self.fold.revision(uuid, WITH_WORKER, max(seq_us, told_us + 1)),
             worker=host,
             failure=text,
             failure_kind=FailureKind.WORKER_LOST if lost else FailureKind.OTHER,
@@ -279,6 +277,6 @@ class Silences:
                 type="",
                 status=Status.RUNNING,
                 created_at=moment(again.us),
-                revision=format_revision((self.fold.attempt_of(again.uuid), WITH_WORKER, again.us)),
+                revision=self.fold.revision(again.uuid, WITH_WORKER, again.us),
                 events=(event,),
             )

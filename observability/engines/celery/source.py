@@ -120,7 +120,8 @@ class _Memory:
     @classmethod
     def of(cls, target: TargetRef, cursor: Mapping[str, Any]) -> _Memory:
         """Of a process that begins."""
-        fold, workers = Fold(app_name(target)), WorkerRegistry()
+        workers = WorkerRegistry()
+        fold = Fold(app_name(target), runs_on=workers.runs_on)
         return cls(fold, workers, Silences(workers, fold), Clocks(cursor.get("clocks")))
 
 

@@ -193,7 +193,8 @@ class WorkerRegistry:
             worker.frequency = min(number(event.fields.get("freq")) or 2.0, SLOWEST)
             worker.running = whole(event.fields.get("active"))
         elif event.type in _ENDS:
-            self.release(host, event.uuid)
+            if not _revokes_copy(event, worker):
+                self.release(host, event.uuid)
         elif event.uuid:
             self._note_task(worker, event, heard_us)
 
@@ -202,7 +203,8 @@ class WorkerRegistry:
         held = worker.tasks.get(event.uuid)
         if started and not (held is not None and held.runs and held.told_us == event.us):
             self._check_elsewhere(event, heard_us)
-        runs = started or event.type == "task-progress" or (held is not None and held.runs)
+        ran = held is not None and held.runs and worker.online_us <= held.heard_us
+        runs = started or event.type == "task-progress" or ran
         task = HeldTask(event.us, heard_us, runs, heard_us + IDLE_AFTER)
         if held is not None and not started:
             task.told_us = held.told_us
@@ -248,6 +250,11 @@ class WorkerRegistry:
             if other != host
         )
 
+    def runs_on(self, uuid: str) -> str:
+        """The worker that runs it, the one that began first; empty where none does."""
+        holders = self._holders.of(uuid)
+        return next((host for host in holders if self.workers[host].tasks[uuid].runs), "")
+
     # -- whom to ask ------------------------------------------------------------------------------
 
     def suspects(self, now_us: int) -> list[str]:
@@ -289,6 +296,13 @@ class WorkerRegistry:
         """These need not be asked again."""
         for host in hosts:
             self._to_ask.pop(host, None)
+
+
+def _revokes_copy(event: CeleryEvent, worker: Worker) -> bool:
+    """Whether a worker throws a task away that was delivered while it runs it: of one that it kills
+    it says that it was terminated."""
+    held = worker.tasks.get(event.uuid) if event.type == "task-revoked" else None
+    return held is not None and held.runs and not event.fields.get("terminated")
 
 
 def pause(times: int) -> int:
