@@ -150,6 +150,13 @@ def test_a_start_that_is_heard_late_opens_nothing_again() -> None:
     assert rows.status("u1") == "succeeded"
 
 
+def test_an_end_that_is_heard_late_does_not_end_what_runs_again() -> None:
+    rows, fold = Rows(), Fold("sample")
+    rows.store(fold.runs(AGAIN, rows))
+    rows.store(fold.runs([event("task-failed", 50, host="w3@test", exception="E()")], rows))
+    assert rows.status("u1") == "running"
+
+
 def test_a_clock_that_is_fast_opens_nothing_again() -> None:
     """The first worker's clock is two seconds ahead: it gave the task back before the other one
     took it up."""

@@ -6,7 +6,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from console.clients.celery.records import CeleryEvent, EventBatch, TaskOnWorker, WorkerStats
+from console.clients.celery.records import (
+    CeleryEvent,
+    EventBatch,
+    TaskOnWorker,
+    TasksOfWorker,
+    WorkerStats,
+)
 from observability.engines.celery.events import microseconds
 from observability.engines.celery.runs import Fold
 from observability.engines.celery.silence import Silences
@@ -48,17 +54,24 @@ class Trail:
         self.rows.store(self.fold.runs(events, self.rows))
         self.rows.store(list(self.silences.twice(self.workers.twice())))
 
-    def ask(self, after: float, **answers: list[str]) -> list[str]:
+    def ask(
+        self, after: float, *, workers: int = 1, answered: int = 1, **answers: list[str]
+    ) -> list[str]:
         """Asks whom the reader would ask; who is asked. Answers name the tasks that a worker has,
-        by the first part of its node name."""
+        by the first part of its node name; `workers` share it, of whom `answered` did."""
         now_us = START + round(after * 1e6)
         suspects = self.workers.suspects(now_us)
         has = {
-            f"{name}@test": tuple(TaskOnWorker(uuid, "t", name, "active") for uuid in uuids)
+            f"{name}@test": TasksOfWorker(
+                tuple(TaskOnWorker(uuid, "t", name, "active") for uuid in uuids),
+                workers,
+                complete=answered == workers,
+            )
             for name, uuids in answers.items()
         }
         answering = {host: tasks for host, tasks in has.items() if host in suspects}
         self.rows.store(self.silences.conclude(suspects, answering, now_us))
+        self.rows.store(list(self.silences.given_up(now_us)))
         return suspects
 
     def situation(self, uuid: str = "u1") -> str:
