@@ -21,8 +21,8 @@ from observability.engines.celery.held_tasks import HeldTask
 from observability.engines.celery.runs import Fold
 from observability.engines.celery.silence_news import HostedTask, News, RunEnd, shown
 from observability.engines.celery.workers import (
-    LONGEST_PAUSE,
     MISSED_AFTER,
+    NEVER,
     SECOND,
     Twice,
     Worker,
@@ -96,7 +96,7 @@ class Silences:
         for uuid, task in list(worker.tasks.items()):
             if uuid in there or not complete:
                 task.missed, task.questions = 0, task.questions + 1
-                task.due_us = now_us + (pause(task.questions + 2) if task.runs else LONGEST_PAUSE)
+                task.due_us = now_us + pause(task.questions + 2)
                 if was_silent and uuid in there:
                     yield self._here(HostedTask(uuid, host, task), task, there[uuid], now_us)
             else:
@@ -105,6 +105,11 @@ class Silences:
     def _missing(
         self, of: HostedTask, worker: Worker, task: HeldTask, now_us: int
     ) -> Iterator[RunSnapshot]:
+        # An event of a name that workers share does not say which of them it is of.
+        anew = worker.online_us > task.heard_us and not worker.is_shared(now_us)
+        if not task.runs and not anew:
+            task.due_us = NEVER  # what a rate limit holds back is in no answer
+            return
         over = self._is_over(task, now_us)
         went_offline = task.runs and worker.offline_us > task.heard_us
         if went_offline and now_us - worker.offline_us < FINISHED_AFTER:
@@ -114,7 +119,7 @@ class Silences:
             known = self._is_known(of)
             self.registry.release(of.host, of.uuid)
             if not known:
-                yield self._over(of, worker, task, now_us)
+                yield self._over(of, worker, task, now_us, anew=anew)
 
     @staticmethod
     def _is_over(task: HeldTask, now_us: int) -> bool:
@@ -130,11 +135,11 @@ class Silences:
         elsewhere = self.registry.runs_elsewhere(of.uuid, of.host)
         return elsewhere or self.fold.has_ended(of.uuid)
 
-    def _over(self, of: HostedTask, worker: Worker, task: HeldTask, now_us: int) -> RunSnapshot:
-        # An event of a name that workers share does not say which of them it is of.
-        anew = worker.online_us > task.heard_us and not worker.is_shared(now_us)
+    def _over(
+        self, of: HostedTask, worker: Worker, task: HeldTask, now_us: int, *, anew: bool
+    ) -> RunSnapshot:
         if not task.runs:
-            return self.news.let_go(of, "was started again" if anew else "", now_us)
+            return self.news.let_go(of, "was started again", now_us)
         if worker.offline_us > task.heard_us:
             end = _went_offline(of.host, worker)
         elif anew:

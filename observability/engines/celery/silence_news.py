@@ -116,10 +116,9 @@ class News:
         )
 
     def let_go(self, of: HostedTask, what: str, now_us: int) -> RunSnapshot:
-        """A run that waited with a worker which does not have it any more: `what` says why, empty
-        where nobody knows. A worker that is gone has not acknowledged what it had not begun."""
-        back = "when the broker gives it back" if what else "if the broker has it"
-        again, what = f"it is delivered again {back}", what or "does not have it any more"
+        """A run that waited with a worker which does not have it any more: `what` says why. It had
+        not acknowledged what it had not begun."""
+        again = "it is delivered again when the broker gives it back"
         event = of.note(f"without:{of.told_us}", now_us, now_us, f"{of.host}, which had it, {what}")
         situation = f"{of.host}, which had it, {what}; {again}"
         return self.still(of, Status.WAITING, event, situation)

@@ -40,6 +40,10 @@ SLOWEST: Final = 600.0
 """Seconds between two heartbeats that are believed, at most."""
 LONGEST_PAUSE: Final = 600 * SECOND
 """Microseconds between two questions about one task or one worker, at most."""
+NEVER: Final = 1 << 62
+"""When a worker is asked for a task that waits with it, unless it begins anew."""
+UNCERTAIN: Final = 2.0
+"""Seconds by which a worker may be older than the uptime that it tells."""
 FORGOTTEN_AFTER: Final = 600 * SECOND
 ASKED_AFTER: Final = 1 * SECOND
 MOST_ASKED: Final = 5
@@ -158,7 +162,9 @@ class WorkerRegistry:
         waits = revision is not None and revision.phase == WITH_WORKER
         if run.worker and run.status in OPEN and (runs or waits):
             worker = self._worker(run.worker, now_us)
-            self._hold(run.worker, worker, run.external_id, HeldTask(told_us, now_us, runs, now_us))
+            heard_us = now_us if runs else told_us
+            task = HeldTask(told_us, heard_us, runs, now_us)
+            self._hold(run.worker, worker, run.external_id, task)
 
     def unheard(self, until_us: int) -> None:
         """Until then nobody could be heard."""
@@ -172,7 +178,10 @@ class WorkerRegistry:
         for host, of_host in queues.items():
             self._worker(host, now_us).queues = of_host
         for host, of_worker in stats.items():
-            self._worker(host, now_us).pool = of_worker.pool
+            worker = self._worker(host, now_us)
+            worker.pool = of_worker.pool
+            began_us = now_us - round((of_worker.uptime + UNCERTAIN) * SECOND)
+            worker.online_us = max(worker.online_us, began_us)
 
     def release(self, host: str, uuid: str) -> None:
         """A worker does not have a task any more."""
@@ -237,7 +246,7 @@ class WorkerRegistry:
             self._check_elsewhere(event, heard_us)
         ran = held is not None and held.runs and worker.online_us <= held.heard_us
         runs = started or event.type == "task-progress" or ran
-        due_us = heard_us + (IDLE_AFTER if runs else LONGEST_PAUSE)
+        due_us = heard_us + IDLE_AFTER if runs else NEVER
         task = HeldTask(event.us, heard_us, runs, due_us)
         if held is not None and not started:
             task.told_us = held.told_us

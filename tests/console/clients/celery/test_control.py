@@ -35,7 +35,8 @@ class Scripted(Control):
         super().__init__(None)
         self.answers = answers
 
-    def _ask(self, command: str, *_: Any, **__: Any) -> dict[str, list[Any]]:
+    def _ask(self, command: str, *_: Any, **options: Any) -> dict[str, list[Any]]:
+        assert options.get("linger", False) == (command == "ping" and options["to"] is not None)
         return {"w@test": self.answers.get(command, [[]])}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from console.clients.celery.records import WorkerStats
 from observability.engines.celery.silence import LOST_AFTER
 from tests.observability.engines.celery.trail import HOST, START, Trail, running
 
@@ -100,22 +101,30 @@ def test_what_waited_with_a_worker_that_began_anew_is_delivered_again(runs: bool
         assert trail.rows.status("u1") == "lost"
 
 
-def test_a_task_that_waits_long_with_a_worker_stays_with_it() -> None:
-    trail = Trail()
-    trail.hear(1, "task-received", uuid="u2")
-    times = []
-    for after in range(2, 4000, 2):
-        trail.hear(after, "worker-heartbeat", freq=2.0, active=0)
-        times += [after] * bool(trail.ask(after + 1, w1=["u2"]))
-    assert len(times) < 10
+def test_a_task_that_a_rate_limit_holds_back_stays_with_its_worker() -> None:
+    """Celery's answers do not have it."""
+    trail = running(pool="prefork", beats=True)
+    trail.hear(2, "task-received", uuid="u2")
+    for after in range(30, 4000, 10):
+        trail.hear(after, "worker-heartbeat", freq=2.0, active=1)
+        trail.ask(after + 1, w1=["u1"])
     assert trail.situation("u2") == f"worker {HOST} has it, and has not started it yet"
-    trail.hear(4000, "worker-heartbeat", freq=2.0, active=0)
-    for after in (4300, 4306, 4900, 4906):
-        trail.ask(after, w1=[])
-    assert trail.situation("u2") == (
-        "w1@test, which had it, does not have it any more; it is delivered again if the broker has"
-        " it"
-    )
+
+
+@pytest.mark.parametrize(("uptime", "is_anew"), [(5.0, True), (500.0, False)])
+def test_a_reader_that_takes_up_a_waiting_task_knows_whether_its_worker_began_anew(
+    uptime: float, is_anew: bool
+) -> None:
+    first = Trail()
+    first.hear(1, "task-received")
+    (run,) = first.rows.open_runs()
+    second = Trail(rows=first.rows)
+    second.workers.adopt(run, second.fold.adopt(run), START + 50_000_000)
+    stats = WorkerStats(8, uptime, 1, "prefork")
+    second.workers.learn({}, {HOST: stats}, START + 50_000_000)
+    suspects = [second.ask(after, w1=[]) for after in (50, 56, 62, 68)]
+    assert suspects == [[HOST], [HOST] * is_anew, [], []]
+    assert ("was started again" in second.situation()) == is_anew
 
 
 def test_a_reader_that_takes_up_what_waits_with_nobody_blames_no_worker() -> None:
@@ -154,6 +163,6 @@ def test_a_task_that_its_worker_stopped_waits_for_a_day_and_is_lost_then() -> No
 def test_a_task_that_is_taken_up_after_its_worker_stopped_it_is_not_lost() -> None:
     trail = running(pool="prefork", beats=True)
     trail.hear(9, "task-cancelled")
-    trail.hear(20, "task-received", "task-started", "task-retried", host="w2@test", exception="E()")
+    trail.hear(DAY - 1, "task-received", "task-started", host="w2@test")
     trail.ask(DAY)
-    assert trail.rows.status("u1") == "waiting"
+    assert trail.rows.status("u1") == "running"
