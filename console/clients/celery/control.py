@@ -68,13 +68,9 @@ class Control:
 
     # -- questions --------------------------------------------------------------------------------
 
-    def ping(self, *, to: Sequence[str] | None = None) -> tuple[str, ...]:
-        """The node names of the workers that answer."""
-        return tuple(sorted(self._ask("ping", to=to)))
-
-    def count(self, *, to: Sequence[str]) -> dict[str, int]:
-        """How many workers answer under each of some node names, where any does. What is asked of
-        them next waits for as many."""
+    def count(self, *, to: Sequence[str] | None = None) -> dict[str, int]:
+        """How many workers answer under each node name, where any does. What is asked of them next
+        waits for as many."""
         replies = self._ask("ping", to=to, linger=True)
         counts = {host: len(answers) for host, answers in replies.items()}
         for host, workers in counts.items():
