@@ -167,7 +167,7 @@ def test_a_worker_without_heartbeats_that_is_busy_loses_nothing(
 ) -> None:
     rows, more = listener.rows, ["--without-heartbeat"]
     with celery_worker(url, QUEUE, name="quiet@odd", processes=1, app=ODD, more=more):
-        busy = client.send("odd.long", args=[9], queue=QUEUE).uuid
+        busy = client.send("odd.long", args=[7], queue=QUEUE).uuid
         listener.read(lambda: busy in rows.runs and rows.status(busy) == "running")
         known = listener.source._memories[listener.target.id].workers.workers["quiet@odd"]
         listener.read(lambda: busy in known.tasks and known.tasks[busy].questions)
