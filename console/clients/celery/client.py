@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Final
 
 from console.clients.celery import control as controlling
 from console.clients.celery import publish
@@ -13,6 +13,9 @@ from console.clients.celery.connection import Broker
 from console.clients.celery.control import NAMESPACE, Control
 from console.clients.celery.events import EXCHANGE, EventStream
 from console.clients.celery.records import BrokerProbe, Sent
+
+PRIORITIES: Final = 10
+"""Of messages, as kombu's Redis transport knows them."""
 
 
 class CeleryClient:
@@ -114,7 +117,7 @@ class CeleryClient:
 
 def _waiting(connection: Any, queue: str) -> int:
     if connection.transport.driver_type == "redis":
-        return int(connection.default_channel._size(queue))
+        return _waiting_in_lists(connection.default_channel, queue)
     channel = connection.channel()  # of its own: a queue that does not exist closes it
     try:
         return int(channel.queue_declare(queue, passive=True).message_count)
@@ -123,6 +126,16 @@ def _waiting(connection: Any, queue: str) -> int:
     finally:
         with suppress(Exception):
             channel.close()
+
+
+def _waiting_in_lists(channel: Any, queue: str) -> int:
+    """On Redis each priority step has a list of its own, and which steps there are only the app
+    knows (`priority_steps`): all that there can be are counted."""
+    steps = (f"{queue}{channel.sep}{priority}" for priority in range(1, PRIORITIES))
+    with channel.conn_or_acquire() as client, client.pipeline() as pipe:
+        for key in (queue, *steps):
+            pipe.llen(key)
+        return sum(pipe.execute())
 
 
 def _redis_version(client: Any) -> tuple[str, str]:

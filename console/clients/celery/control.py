@@ -1,8 +1,9 @@
 """Remote control of the workers of one broker: every call ends in bounded time.
 
-What is asked of named workers ends with the last answer. What is asked of all of them waits the
-whole time, as nobody knows how many there are; but a moment after everybody who answered last time
-has answered again it ends too.
+What is asked of named workers ends with the last answer, where several share a name with that of as
+many as are known (`count` finds out). What is asked of all of them waits the whole time, as nobody
+knows how many there are; but a moment after everybody who answered last time has answered again it
+ends too.
 """
 
 from __future__ import annotations
@@ -18,7 +19,13 @@ from uuid import uuid4
 import kombu
 
 from console import deadline
-from console.clients.celery.records import LONGEST_HOST, TaskOnWorker, TaskType, WorkerStats
+from console.clients.celery.records import (
+    LONGEST_HOST,
+    TaskOnWorker,
+    TasksOfWorker,
+    TaskType,
+    WorkerStats,
+)
 from console.errors import Refused
 from console.unstructured import mapping, mappings, number, sequence, text, whole
 
@@ -61,9 +68,15 @@ class Control:
 
     # -- questions --------------------------------------------------------------------------------
 
-    def ping(self, *, to: Sequence[str] | None = None) -> tuple[str, ...]:
-        """The node names of the workers that answer."""
-        return tuple(sorted(self._ask("ping", to=to)))
+    def count(self, *, to: Sequence[str] | None = None) -> dict[str, int]:
+        """How many workers answer under each node name, where any does. What is asked of them next
+        waits for as many."""
+        replies = self._ask("ping", to=to, linger=True)
+        counts = {host: len(answers) for host, answers in replies.items()}
+        for host, workers in counts.items():
+            if workers > 1 or host in self._expected:
+                self._expected[host] = workers
+        return counts
 
     def active_queues(self, *, to: Sequence[str] | None = None) -> dict[str, tuple[str, ...]]:
         """The queues that each worker consumes, by node name; of all workers that share it."""
@@ -100,24 +113,26 @@ class Control:
 
     def tasks(self, *, to: Sequence[str] | None = None) -> dict[str, TaskOnWorker]:
         """Every task that a worker has now, by task id."""
-        return {task.uuid: task for tasks in self.tasks_by_worker(to=to).values() for task in tasks}
+        by_worker = self.tasks_by_worker(to=to).values()
+        return {task.uuid: task for of_worker in by_worker for task in of_worker.tasks}
 
-    def tasks_by_worker(
-        self, *, to: Sequence[str] | None = None
-    ) -> dict[str, tuple[TaskOnWorker, ...]]:
+    def tasks_by_worker(self, *, to: Sequence[str] | None = None) -> dict[str, TasksOfWorker]:
         """Every task that each worker has now, by node name: workers that answered all that they
         were asked."""
         by_state = {state: self._ask(state, to=to) for state in ("scheduled", "reserved", "active")}
         hosts = set.intersection(*(set(replies) for replies in by_state.values()))
-        return {
-            host: tuple(
-                task
-                for state, replies in by_state.items()
-                for answer in replies[host]
-                for task in _tasks(answer, host, state)
-            )
-            for host in sorted(hosts)
-        }
+        return {host: self._tasks_of(host, by_state) for host in sorted(hosts)}
+
+    def _tasks_of(self, host: str, by_state: Mapping[str, Replies]) -> TasksOfWorker:
+        answered = min(len(replies[host]) for replies in by_state.values())
+        workers = max(self._expected.get(host, 1), answered)
+        tasks = (
+            task
+            for state, replies in by_state.items()
+            for answer in replies[host]
+            for task in _tasks(answer, host, state)
+        )
+        return TasksOfWorker(tuple(tasks), workers, complete=answered == workers)
 
     # -- orders -----------------------------------------------------------------------------------
 
@@ -166,7 +181,9 @@ class Control:
         arguments: Mapping[str, Any] | None = None,
         *,
         to: Sequence[str] | None = None,
+        linger: bool = False,
     ) -> Replies:
+        """With `linger`, those who are named get a moment after the last of them, too."""
         if to is not None and not to:
             return {}
         ticket = uuid4().hex
@@ -195,7 +212,7 @@ class Control:
         )
         with consumer:
             self._publish(channel, command, dict(arguments or {}), to, ticket, back.name)
-            self._collect(replies, to)
+            self._collect(replies, to, linger=linger or to is None)
         if to is None:
             self._expected.clear()
             self._expected.update({host: len(answers) for host, answers in replies.items()})
@@ -233,7 +250,7 @@ class Control:
             retry=False,
         )
 
-    def _collect(self, replies: Replies, to: Sequence[str] | None) -> None:
+    def _collect(self, replies: Replies, to: Sequence[str] | None, *, linger: bool) -> None:
         """Until those who are named have answered, each as often as workers share its name; of all
         until a moment after everybody has who did last time."""
         wanted = dict(self._expected) if to is None else {h: self._expected.get(h, 1) for h in to}
@@ -243,7 +260,7 @@ class Control:
                 everybody = all(
                     len(replies.get(host, ())) >= number for host, number in wanted.items()
                 )
-                if everybody and to is not None:
+                if everybody and not linger:
                     return
                 if everybody:
                     ends = min(ends, time.monotonic() + GRACE)

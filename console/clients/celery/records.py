@@ -116,6 +116,16 @@ class TaskOnWorker:
 
 
 @dataclass(frozen=True, slots=True)
+class TasksOfWorker:
+    """The tasks that the workers of one node name have: `workers` are how many share it, as far as
+    anybody knows, and `complete` whether all of these told theirs."""
+
+    tasks: tuple[TaskOnWorker, ...]
+    workers: int = 1
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerProbe:
     """What one look at a broker says: its product and version where it tells them."""
 

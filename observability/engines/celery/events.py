@@ -42,15 +42,21 @@ def microseconds(at: datetime) -> int:
     return (at - EPOCH) // timedelta(microseconds=1)
 
 
-def row_of(event: CeleryEvent, attempt: int, *, name: str = "") -> RunEvent | None:
+def row_of(
+    event: CeleryEvent, attempt: int, *, name: str = "", ran: int = 0, goes_on: bool = False
+) -> RunEvent | None:
     """The row of an event; None for one that says nothing of its own (labels). `name` is the task's
-    as far as it is known."""
+    as far as it is known, `ran` the last attempt that was begun; one that fails may go on."""
     words = _WORDS.get(event.type)
     if words is None:
         return None
     kind, title, message, detail = words(event.fields)
     if name == CHORD_UNLOCK and event.type == "task-retried":
         kind, title, message, detail = EventKind.WAITING, CHORD_WAITS, "", {}
+    elif event.type == "task-revoked":
+        title = revoked(event.fields, attempt, ran)
+    elif event.type == "task-failed" and goes_on:
+        kind = EventKind.ATTEMPT_FAILED
     return RunEvent(
         key=f"{event.type}:{event.stamp}:{event.hostname}"[:160],
         seq=event.us,
@@ -65,17 +71,51 @@ def row_of(event: CeleryEvent, attempt: int, *, name: str = "") -> RunEvent | No
     )
 
 
-def earlier_name_event(event: CeleryEvent, before: str, name: str) -> RunEvent:
-    """Says that a task was replaced by another one, which goes on under its id."""
+def name_event(event: CeleryEvent, before: str, name: str) -> RunEvent:
+    """Says that another task goes on under the id of one that it replaced. Whoever replaces a task
+    is its replacement's parent, or that of one in a chain: a task without a parent was sent with an
+    id that was in use."""
+    replaces = bool(event.fields.get("parent_id"))
+    replaced = f"Replaced by {name}, which goes on under the same id"
     return RunEvent(
         key=f"replaced:{event.stamp}:{event.hostname}"[:160],
         seq=event.us - 1,
         at=moment(event.us),
         kind=EventKind.NOTE,
-        title=f"Replaced by {name}, which goes on under the same id"[:LONGEST_TITLE],
+        title=(replaced if replaces else f"The same id was used again by {name}")[:LONGEST_TITLE],
         actor=event.hostname[:255],
-        detail={"replaced": before[:_MOST_VALUE], "by": name[:_MOST_VALUE]},
+        detail={
+            "replaced" if replaces else "before": before[:_MOST_VALUE],
+            "by": name[:_MOST_VALUE],
+        },
     )
+
+
+def copy_event(event: CeleryEvent, runs_on: str) -> RunEvent:
+    """Says that what was revoked is a second delivery of a task that runs elsewhere, or is over."""
+    which = f"a copy, while {runs_on} runs it" if runs_on else "a copy of it, after its end"
+    what = "Expired" if event.fields.get("expired") else "Revoked"
+    return RunEvent(
+        key=f"{event.type}:{event.stamp}:{event.hostname}"[:160],
+        seq=event.us,
+        at=moment(event.us),
+        kind=EventKind.NOTE,
+        title=f"{what}: {which}"[:LONGEST_TITLE],
+        message="It was delivered twice; what came second is thrown away.",
+        detail=_given(event.fields, "expired"),
+    )
+
+
+def revoked(fields: Fields, attempt: int, ran: int) -> str:
+    """How far a task was that was revoked; `ran` is the last attempt of it that was begun."""
+    if fields.get("terminated"):
+        return f"Revoked while it ran ({_signal(fields)})"
+    what = "Expired" if fields.get("expired") else "Revoked"
+    if ran >= attempt:
+        return f"{what} before it ran again"
+    if attempt > 1:
+        return f"{what} while it waited for its retry"
+    return "Expired before it could run" if fields.get("expired") else "Revoked before it ran"
 
 
 def _given(fields: Fields, *names: str) -> dict[str, Any]:
@@ -144,12 +184,9 @@ def _retried(fields: Fields) -> Words:
 
 
 def _revoked(fields: Fields) -> Words:
-    detail = _given(fields, "terminated", "expired", "signum")
-    if fields.get("expired"):
-        return EventKind.CANCELLED, "Expired before it could run", "", detail
-    if fields.get("terminated"):
-        return EventKind.TERMINATED, f"Revoked while it ran ({_signal(fields)})", "", detail
-    return EventKind.CANCELLED, "Revoked before it ran", "", detail
+    """`revoked` gives the title."""
+    kind = EventKind.TERMINATED if fields.get("terminated") else EventKind.CANCELLED
+    return kind, "", "", _given(fields, "terminated", "expired", "signum")
 
 
 def _signal(fields: Fields) -> str:
@@ -166,8 +203,9 @@ def _rejected(fields: Fields) -> Words:
 
 def _cancelled(fields: Fields) -> Words:
     del fields
-    title = "Stopped as its worker lost the broker; it is delivered again"
-    return EventKind.ATTEMPT_FAILED, title, "", {}
+    title = "Stopped by its worker: it shut down, or lost the broker"
+    message = "It is delivered again only if it acknowledges late."
+    return EventKind.ATTEMPT_FAILED, title, message, {}
 
 
 def _progress(fields: Fields) -> Words:

@@ -24,12 +24,17 @@ from observability.engines.contracts import (
 )
 
 REJECTED: Final = "Rejected by the task: its message is not delivered again"
+STOPPED: Final = (
+    "stopped by its worker, which shut down or lost the broker: it is delivered again only if it"
+    " acknowledges late"
+)
 
 
 @dataclass(slots=True)
 class TaskFacts:
     """What a batch says of one task. `name` is what it is called now, as far as is known; `held_by`
-    the worker that has it, and has not begun with it."""
+    the worker that has it, and has not begun with it; `stopped` whether its worker stopped it;
+    `end_place` where its last end came in the batch."""
 
     revision: Revision
     status: Status
@@ -39,26 +44,37 @@ class TaskFacts:
     attempts: int | None = None
     name: str = ""
     held_by: str = ""
+    stopped: bool = False
+    end_place: int = -1
     known: dict[str, Any] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
     links: dict[LinkKind, str] = field(default_factory=dict)
     progress: Progress | None = None
     rows: list[RunEvent] = field(default_factory=list)
 
+    def advance(self, event: CeleryEvent, revision: Revision, status: Status) -> None:
+        """An event that is as late as any before it says how the run is."""
+        self.revision, self.status = revision, status
+        self.closed_us = event.us if revision.has_ended else None
+        self.held_by = event.hostname if event.type == "task-received" else ""
+        self.stopped = event.type == "task-cancelled"
+
 
 def situation(facts: TaskFacts) -> str:
     """How an open run is now, in a sentence; empty where there is nothing to say."""
-    attempt, phase, us = facts.revision
     if facts.status is not Status.WAITING:
         return ""
-    if phase == WITH_WORKER and facts.held_by:
-        again = f"; it was retried {attempt - 1:,} times before" if attempt > 2 else ""
-        return f"worker {facts.held_by} has it, and has not started it yet{again}"
+    attempt, phase, us, _ = facts.revision
+    if facts.stopped:
+        return STOPPED
     retries = attempt if phase == GIVEN_UP else attempt - 1
-    if retries < 1:
-        back = "given back to the queue"
-        return back if phase == WITH_WORKER else "no worker has said yet that it took it up"
     times = f"{retries:,} times" if retries > 1 else "once"
+    if phase == WITH_WORKER:
+        again = f"; it was retried {times} before" if retries else ""
+        with_whom = f"worker {facts.held_by} has it, and has not started it yet"
+        return f"{with_whom if facts.held_by else 'given back to the queue'}{again}"
+    if not retries:
+        return "no worker has said yet that it took it up"
     why = ", as it waits for the other tasks of its chord" if facts.name == CHORD_UNLOCK else ""
     failure = str(facts.known.get("failure") or "")
     after = f", after {failure[:200]}" if failure and phase == GIVEN_UP else ""
@@ -152,13 +168,8 @@ def _retried(facts: TaskFacts, event: CeleryEvent, location: str) -> None:
 
 def _revoked(facts: TaskFacts, event: CeleryEvent, location: str) -> None:
     del location
-    if event.fields.get("terminated"):
-        kind, text = FailureKind.TERMINATED, "Revoked while it ran"
-    elif event.fields.get("expired"):
-        kind, text = FailureKind.DEADLINE, "Expired before it could run"
-    else:
-        kind, text = FailureKind.CANCELLED, "Revoked before it ran"
-    facts.known["failure"], facts.known["failure_kind"] = text, kind
+    kind = FailureKind.DEADLINE if event.fields.get("expired") else FailureKind.CANCELLED
+    facts.known["failure_kind"] = FailureKind.TERMINATED if event.fields.get("terminated") else kind
 
 
 def _rejected(facts: TaskFacts, event: CeleryEvent, location: str) -> None:

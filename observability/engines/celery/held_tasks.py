@@ -75,6 +75,38 @@ class SentTasks:
                 yield uuid, task
 
 
+@dataclass(frozen=True, slots=True)
+class StoppedTask:
+    """A task that its worker stopped, and that nobody took up since."""
+
+    host: str
+    told_us: int
+    heard_us: int
+
+
+class StoppedTasks:
+    """Those of which nobody knows whether they are delivered again, the oldest first."""
+
+    def __init__(self) -> None:
+        """None was stopped yet."""
+        self._tasks: OrderedDict[str, StoppedTask] = OrderedDict()
+
+    def add(self, uuid: str, task: StoppedTask) -> None:
+        """One more; the oldest is forgotten where there are too many."""
+        self._tasks[uuid] = task
+        if len(self._tasks) > MOST_SENT:
+            self._tasks.popitem(last=False)
+
+    def remove(self, uuid: str) -> None:
+        """A worker says something of it."""
+        self._tasks.pop(uuid, None)
+
+    def take(self, before_us: int) -> Iterator[tuple[str, StoppedTask]]:
+        """Those that were stopped before then; each is given once."""
+        while self._tasks and next(iter(self._tasks.values())).heard_us < before_us:
+            yield self._tasks.popitem(last=False)
+
+
 class Holders:
     """The node names of the workers that have each task, the one that had it first first."""
 

@@ -4,41 +4,42 @@ for what the registry remembers.
 A worker that answers says what it has. What it does not have, twice, and of which no end was heard,
 has ended without saying how: a task that ignores itself ends so. A worker that does not answer is
 called lost only where it would answer if it lived; of others no more is said than since when there
-was no sign of life.
+was no sign of life. One that went offline shuts down, and neither sends nor answers anything while
+it finishes what it runs. Where workers share a node name, nobody knows of which an event is, and
+only what none of them has is over.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-from console.clients.celery.records import TaskOnWorker
+from console.clients.celery.records import TaskOnWorker, TasksOfWorker
 from observability.engines.celery.events import moment
-from observability.engines.celery.held_tasks import HeldTask, SentTask
-from observability.engines.celery.revisions import SENT, WITH_WORKER, format_revision
+from observability.engines.celery.held_tasks import HeldTask
 from observability.engines.celery.runs import Fold
+from observability.engines.celery.silence_news import HostedTask, News, RunEnd, shown
 from observability.engines.celery.workers import (
     MISSED_AFTER,
+    NEVER,
     SECOND,
     Twice,
     Worker,
     WorkerRegistry,
     pause,
 )
-from observability.engines.contracts import (
-    SITUATION,
-    EventKind,
-    FailureKind,
-    RunEvent,
-    RunSnapshot,
-    Status,
-)
+from observability.engines.contracts import EventKind, RunEvent, RunSnapshot, Status
 
 LOST_AFTER: Final = 24 * 3600 * SECOND
-"""Microseconds without any sign of life after which nobody waits for a worker any more."""
+"""Microseconds without any sign of life after which nobody waits for a worker any more, nor for one
+that takes up a task that was stopped."""
+FINISHED_AFTER: Final = 600 * SECOND
+"""The same for one that went offline while another of its name is there: an earlier process may
+still finish what it runs."""
 UNSAID: Final = "No worker has it any more, and none said how it ended: a task may ignore itself."
 UNREAD: Final = "Ended while its events were not being read: how is not known."
+FINISHES: Final = "a worker that shuts down warmly still finishes what it runs"
 
 
 @dataclass(slots=True)
@@ -49,9 +50,13 @@ class Silences:
     fold: Fold
     unread_until_us: int = 0
     """Until then events were lost: what ran before it may have ended in that time."""
+    news: News = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.news = News(self.fold)
 
     def conclude(
-        self, hosts: Iterable[str], answers: Mapping[str, tuple[TaskOnWorker, ...]], now_us: int
+        self, hosts: Iterable[str], answers: Mapping[str, TasksOfWorker], now_us: int
     ) -> list[RunSnapshot]:
         """The runs of the workers that were asked, after those who answer did."""
         runs: list[RunSnapshot] = []
@@ -63,26 +68,58 @@ class Silences:
                 runs += self._unanswered(host, worker, now_us)
         return runs
 
+    def twice(self, started: Iterable[Twice]) -> Iterator[RunSnapshot]:
+        """Runs that started while they ran."""
+        return self.news.twice(started)
+
+    def given_up(self, now_us: int) -> Iterator[RunSnapshot]:
+        """Runs that their worker stopped, and that no worker took up for so long."""
+        for uuid, task in self.registry.stopped.take(now_us - LOST_AFTER):
+            text = f"Stopped by its worker {task.host}; no worker took it up in a day."
+            end = RunEnd(Status.LOST, text, task.heard_us, "Stopped, and not taken up again")
+            if not self.fold.has_ended(uuid):
+                yield self.news.ended(HostedTask(uuid, task.host, task), end, now_us)
+
     # -- a worker that answers --------------------------------------------------------------------
 
     def _answered(
-        self, host: str, worker: Worker, has: tuple[TaskOnWorker, ...], now_us: int
+        self, host: str, worker: Worker, has: TasksOfWorker, now_us: int
     ) -> Iterator[RunSnapshot]:
-        there = {task.uuid: task for task in has}
+        there = {task.uuid: task for task in has.tasks}
         was_silent, worker.said_silent = worker.said_silent, False
         worker.heard_us, worker.unanswered = max(worker.heard_us, now_us), 0
         worker.ask_at_us = now_us + MISSED_AFTER
+        # Of those who share a name all have to tell what they have.
+        complete = has.complete and (has.workers > 1 or not worker.is_shared(now_us))
+        if has.workers > 1:
+            worker.shared_us = now_us
         for uuid, task in list(worker.tasks.items()):
-            if uuid in there:
+            if uuid in there or not complete:
                 task.missed, task.questions = 0, task.questions + 1
                 task.due_us = now_us + pause(task.questions + 2)
-                if was_silent:
-                    yield self._here(uuid, host, worker, there[uuid], now_us)
-            elif task.runs and self._is_over(task, now_us):
-                known = self.registry.runs_elsewhere(uuid, host) or self.fold.has_ended(uuid)
-                self.registry.release(host, uuid)
-                if not known:
-                    yield self._over(uuid, host, worker, task, now_us)
+                if was_silent and uuid in there:
+                    yield self._here(HostedTask(uuid, host, task), task, there[uuid], now_us)
+            else:
+                yield from self._missing(HostedTask(uuid, host, task), worker, task, now_us)
+
+    def _missing(
+        self, of: HostedTask, worker: Worker, task: HeldTask, now_us: int
+    ) -> Iterator[RunSnapshot]:
+        # An event of a name that workers share does not say which of them it is of.
+        anew = worker.online_us > task.heard_us and not worker.is_shared(now_us)
+        if not task.runs and not anew:
+            task.due_us = NEVER  # what a rate limit holds back is in no answer
+            return
+        over = self._is_over(task, now_us)
+        went_offline = task.runs and worker.offline_us > task.heard_us
+        if went_offline and now_us - worker.offline_us < FINISHED_AFTER:
+            if task.missed == 1:
+                yield self._offline(of, worker, now_us)
+        elif over:
+            known = self._is_known(of)
+            self.registry.release(of.host, of.uuid)
+            if not known:
+                yield self._over(of, worker, task, now_us, anew=anew)
 
     @staticmethod
     def _is_over(task: HeldTask, now_us: int) -> bool:
@@ -93,17 +130,28 @@ class Silences:
             task.missed_us = now_us
         return task.missed > 1 and now_us - task.missed_us >= MISSED_AFTER
 
+    def _is_known(self, of: HostedTask) -> bool:
+        """Whether its run goes on elsewhere, or its end was heard."""
+        elsewhere = self.registry.runs_elsewhere(of.uuid, of.host)
+        return elsewhere or self.fold.has_ended(of.uuid)
+
     def _over(
-        self, uuid: str, host: str, worker: Worker, task: HeldTask, now_us: int
+        self, of: HostedTask, worker: Worker, task: HeldTask, now_us: int, *, anew: bool
     ) -> RunSnapshot:
-        if worker.online_us > task.heard_us:
-            text = f"Worker {host} was started again while it ran."
-            return self._ended(uuid, host, task, Status.LOST, text, worker.online_us, now_us)
-        text = UNREAD if task.told_us < self.unread_until_us else UNSAID
-        return self._ended(uuid, host, task, Status.ENDED, text, now_us, now_us)
+        if not task.runs:
+            return self.news.let_go(of, "was started again", now_us)
+        if worker.offline_us > task.heard_us:
+            end = _went_offline(of.host, worker)
+        elif anew:
+            text = f"Worker {of.host} was started again while it ran."
+            end = RunEnd(Status.LOST, text, worker.online_us)
+        else:
+            text = UNREAD if task.told_us < self.unread_until_us else UNSAID
+            end = RunEnd(Status.ENDED, text, now_us)
+        return self.news.ended(of, end, now_us)
 
     def _here(
-        self, uuid: str, host: str, worker: Worker, there: TaskOnWorker, now_us: int
+        self, of: HostedTask, task: HeldTask, there: TaskOnWorker, now_us: int
     ) -> RunSnapshot:
         what = "runs it" if there.state == "active" else "has it"
         event = RunEvent(
@@ -111,12 +159,12 @@ class Silences:
             seq=now_us,
             at=moment(now_us),
             kind=EventKind.WORKER,
-            title=f"{host} answers: it {what}"[:200],
-            actor=host[:255],
+            title=f"{of.host} answers: it {what}"[:200],
+            actor=of.host[:255],
         )
-        waits = f"worker {host} has it, and has not started it yet"
+        waits = f"worker {of.host} has it, and has not started it yet"
         situation = "" if there.state == "active" else waits
-        return self._still(uuid, host, worker, event, situation, name=there.name)
+        return self.news.still(of, _status(task), event, situation, name=there.name)
 
     # -- a worker that does not -------------------------------------------------------------------
 
@@ -128,157 +176,65 @@ class Silences:
         quiet = now_us - worker.heard_us
         if quiet <= worker.silent_after:
             return  # it is heard, and only does not answer us
-        sure = worker.gone or worker.tells_its_death
+        sure = worker.tells_its_death
         if (sure and worker.unanswered > 1) or quiet > LOST_AFTER:
             yield from self._lost(host, worker, now_us)
         elif not sure and not worker.said_silent:
             worker.said_silent = True
-            for uuid in worker.tasks:
-                yield self._silent(uuid, host, worker, now_us)
+            yield from self._silent(host, worker, now_us)
         for uuid, sent in list(self.registry.sent_to(worker, now_us - worker.silent_after)):
             self.registry.sent.remove(uuid)
-            yield self._perhaps_taken(uuid, sent, host, worker, now_us)
+            yield self.news.perhaps_taken(uuid, sent, host, worker.heard_us, now_us)
 
     def _lost(self, host: str, worker: Worker, now_us: int) -> Iterator[RunSnapshot]:
-        what = "went offline" if worker.gone else "went silent"
-        text = f"Worker {host} {what} while it ran, and does not answer."
+        text = f"Worker {host} went silent while it ran, and does not answer."
+        end = RunEnd(Status.LOST, text, worker.heard_us)
+        end = _went_offline(host, worker) if worker.gone else end
         for uuid, task in list(worker.tasks.items()):
-            known = self.registry.runs_elsewhere(uuid, host) or self.fold.has_ended(uuid)
-            if task.runs and not known:
-                yield self._ended(uuid, host, task, Status.LOST, text, worker.heard_us, now_us)
+            of = HostedTask(uuid, host, task)
+            if self._is_known(of):
+                pass
+            elif task.runs:
+                yield self.news.ended(of, end, now_us)
+            else:
+                yield self.news.let_go(of, "is gone", now_us)
             self.registry.release(host, uuid)
 
-    def _silent(self, uuid: str, host: str, worker: Worker, now_us: int) -> RunSnapshot:
-        since = moment(worker.heard_us)
-        event = RunEvent(
-            key=f"silent:{worker.heard_us}:{host}"[:160],
-            seq=now_us,
-            at=since,
-            kind=EventKind.NOTE,
-            title=f"No sign of life of {host} since {since:%Y-%m-%d %H:%M:%S} UTC"[:200],
-            actor=host[:255],
-            message="It neither sends events nor answers. A worker that is busy may do neither.",
-        )
-        situation = (
-            f"no sign of life of {host} since {since:%Y-%m-%d %H:%M:%S} UTC: it neither sends"
-            " events nor answers, as a worker may that is busy"
-        )
-        return self._still(uuid, host, worker, event, situation)
-
-    def _perhaps_taken(
-        self, uuid: str, sent: SentTask, host: str, worker: Worker, now_us: int
-    ) -> RunSnapshot:
-        """A solo pool does not even say what it took up before it is done with it."""
-        since = moment(worker.heard_us)
-        attempt = self.fold.attempt_of(uuid)
-        return RunSnapshot(
-            external_id=uuid,
-            run_id="",
-            location=self.fold.location,
-            type="",
-            status=Status.WAITING,
-            created_at=moment(sent.told_us),
-            revision=format_revision((attempt, SENT, max(now_us, sent.told_us))),
-            attributes={
-                SITUATION: f"no worker has said that it took it up, but of {host}, which consumes"
-                f" {sent.queue}, there is no sign of life since {since:%Y-%m-%d %H:%M:%S} UTC:"
-                " it may be at work on it"
-            },
-        )
-
-    # -- runs -------------------------------------------------------------------------------------
-
-    def _still(
-        self,
-        uuid: str,
-        host: str,
-        worker: Worker,
-        event: RunEvent,
-        situation: str,
-        *,
-        name: str = "",
-    ) -> RunSnapshot:
-        """A run that is as it was, with an event more and another sentence of how it is now."""
-        task = worker.tasks[uuid]
-        told_us = task.told_us or task.heard_us
-        attempt = self.fold.attempt_of(uuid)
-        return RunSnapshot(
-            external_id=uuid,
-            run_id="",
-            location=self.fold.location,
-            type=name,
-            status=Status.RUNNING if task.runs else Status.WAITING,
-            created_at=moment(told_us),
-            revision=format_revision((attempt, WITH_WORKER, max(event.seq, told_us))),
-            worker=host,
-            attributes={SITUATION: situation},
-            events=(event,),
-        )
-
-    def _ended(
-        self,
-        uuid: str,
-        host: str,
-        task: HeldTask,
-        status: Status,
-        text: str,
-        ended_us: int,
-        seq_us: int,
-    ) -> RunSnapshot:
-        """A run whose end nobody told. What is heard later of it counts more."""
-        attempt = self.fold.attempt_of(uuid)
-        lost = status is Status.LOST
-        told_us = task.told_us or task.heard_us
-        event = RunEvent(
-            key=f"{status.value}:{told_us}:{host}"[:160],
-            seq=max(seq_us, told_us + 1),
-            at=moment(ended_us),
-            kind=EventKind.LOST if lost else EventKind.ENDED,
-            title="The worker was lost" if lost else "Ended without saying how",
-            attempt=attempt,
-            actor=host[:255],
-            message=text,
-            detail={"delivered_again": "where the task acknowledges late"} if lost else {},
-        )
-        return RunSnapshot(
-            external_id=uuid,
-            run_id="",
-            location=self.fold.location,
-            type="",
-            status=status,
-            created_at=moment(told_us),
-            closed_at=moment(max(ended_us, told_us)),
-            revision=format_revision((attempt, WITH_WORKER, max(seq_us, told_us + 1))),
-            worker=host,
-            failure=text,
-            failure_kind=FailureKind.WORKER_LOST if lost else FailureKind.OTHER,
-            attributes={SITUATION: ""},
-            events=(event,),
-        )
-
-    def twice(self, started: Iterable[Twice]) -> Iterator[RunSnapshot]:
-        """Runs that started while they ran: the same id twice at once, or again after a worker of
-        whom nothing is heard any more."""
-        for again in started:
-            if again.other_is_silent:
-                title = f"Started again; of {again.other}, which had it, nothing is heard any more"
+    def _silent(self, host: str, worker: Worker, now_us: int) -> Iterator[RunSnapshot]:
+        for uuid, task in list(worker.tasks.items()):
+            of = HostedTask(uuid, host, task)
+            if not worker.gone:
+                yield self._no_sign(of, worker, task, now_us)
+            elif task.runs:
+                yield self._offline(of, worker, now_us)
             else:
-                title = f"Started while {again.other} runs it, too: it was delivered twice"
-            event = RunEvent(
-                key=f"twice:{again.us}:{again.hostname}"[:160],
-                seq=again.us + 1,
-                at=moment(again.us),
-                kind=EventKind.NOTE,
-                title=title[:200],
-                actor=again.hostname[:255],
-            )
-            yield RunSnapshot(
-                external_id=again.uuid,
-                run_id="",
-                location=self.fold.location,
-                type="",
-                status=Status.RUNNING,
-                created_at=moment(again.us),
-                revision=format_revision((self.fold.attempt_of(again.uuid), WITH_WORKER, again.us)),
-                events=(event,),
-            )
+                known = self._is_known(of)
+                self.registry.release(host, uuid)
+                if not known:
+                    what = f"went offline at {shown(worker.offline_us)}"
+                    yield self.news.let_go(of, what, now_us)
+
+    def _no_sign(self, of: HostedTask, worker: Worker, task: HeldTask, now_us: int) -> RunSnapshot:
+        what = f"o sign of life of {of.host} since {shown(worker.heard_us)}"
+        message = "It neither sends events nor answers. A worker that is busy may do neither."
+        key = f"silent:{worker.heard_us}"
+        event = of.note(key, worker.heard_us, now_us, f"N{what}", message)
+        situation = f"n{what}: it neither sends events nor answers, as a worker may that is busy"
+        return self.news.still(of, _status(task), event, situation)
+
+    def _offline(self, of: HostedTask, worker: Worker, now_us: int) -> RunSnapshot:
+        what = f"{of.host} went offline at {shown(worker.offline_us)}"
+        message = f"{FINISHES[0].upper()}{FINISHES[1:]}."
+        key = f"offline:{worker.offline_us}"
+        event = of.note(key, worker.offline_us, now_us, what, message)
+        return self.news.still(of, Status.RUNNING, event, f"{what}; {FINISHES}")
+
+
+def _status(task: HeldTask) -> Status:
+    return Status.RUNNING if task.runs else Status.WAITING
+
+
+def _went_offline(host: str, worker: Worker) -> RunEnd:
+    """A worker that shuts down may finish a task without being able to say so."""
+    text = f"Worker {host} went offline while it ran, and nobody said how it ended."
+    return RunEnd(Status.ENDED, text, worker.offline_us)

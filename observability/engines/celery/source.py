@@ -120,7 +120,8 @@ class _Memory:
     @classmethod
     def of(cls, target: TargetRef, cursor: Mapping[str, Any]) -> _Memory:
         """Of a process that begins."""
-        fold, workers = Fold(app_name(target)), WorkerRegistry()
+        workers = WorkerRegistry()
+        fold = Fold(app_name(target), runs_on=workers.runs_on)
         return cls(fold, workers, Silences(workers, fold), Clocks(cursor.get("clocks")))
 
 
@@ -198,6 +199,8 @@ class _Reading:
         runs += memory.silences.twice(memory.workers.twice())
         if batch.caught_up and (suspects := memory.workers.suspects(batch.at_us)):
             runs += self._ask_tasks(suspects, batch.at_us)
+        if batch.caught_up:
+            runs += memory.silences.given_up(batch.at_us)
         return runs
 
     def _unreadable(self, events: Sequence[UnreadableEvent]) -> list[Unreadable]:
@@ -264,8 +267,7 @@ class _Reading:
 
     def _ask_tasks(self, hosts: Sequence[str], now_us: int) -> list[RunSnapshot]:
         def ask(control: Control) -> list[RunSnapshot]:
-            answering = control.ping(to=hosts)
-            answers = control.tasks_by_worker(to=answering)
+            answers = control.tasks_by_worker(to=sorted(control.count(to=hosts)))
             return self.memory.silences.conclude(hosts, answers, now_us)
 
         return self._asked(ask) or []

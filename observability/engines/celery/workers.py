@@ -23,7 +23,10 @@ from observability.engines.celery.held_tasks import (
     Holders,
     SentTask,
     SentTasks,
+    StoppedTask,
+    StoppedTasks,
 )
+from observability.engines.celery.revisions import WITH_WORKER, parse_revision
 from observability.engines.contracts import OPEN, RunRef, Status
 
 SECOND: Final = 1_000_000
@@ -37,6 +40,10 @@ SLOWEST: Final = 600.0
 """Seconds between two heartbeats that are believed, at most."""
 LONGEST_PAUSE: Final = 600 * SECOND
 """Microseconds between two questions about one task or one worker, at most."""
+NEVER: Final = 1 << 62
+"""When a worker is asked for a task that waits with it, unless it begins anew."""
+UNCERTAIN: Final = 2.0
+"""Seconds by which a worker may be older than the uptime that it tells."""
 FORGOTTEN_AFTER: Final = 600 * SECOND
 ASKED_AFTER: Final = 1 * SECOND
 MOST_ASKED: Final = 5
@@ -59,12 +66,17 @@ _ENDS: Final = frozenset(
 @dataclass(slots=True)
 class Worker:
     """One node name. Times are by our own clock; `frequency` is that of its heartbeats in seconds
-    (None: none came), `running` what they say that it runs."""
+    (None: none came), `running` what they say that it runs. `gone` means that it said that it goes
+    offline (`offline_us`), as one does that begins to shut down; `shared_us` is when several
+    processes gave signs of life under the name (`pid` is one of them)."""
 
     heard_us: int
     tasks: dict[str, HeldTask] = field(default_factory=dict)
     gone: bool = False
     online_us: int = 0
+    offline_us: int = 0
+    shared_us: int = 0
+    pid: int | None = None
     frequency: float | None = None
     running: int | None = None
     pool: str = ""
@@ -81,8 +93,27 @@ class Worker:
     @property
     def tells_its_death(self) -> bool:
         """Whether its silence means that it is gone: it has sent heartbeats, and whatever its tasks
-        do, it would go on sending them, and answer."""
-        return self.frequency is not None and self.pool in INDEPENDENT
+        do, it would go on sending them, and answer. One that shuts down does neither."""
+        return self.frequency is not None and self.pool in INDEPENDENT and not self.gone
+
+    def is_shared(self, now_us: int) -> bool:
+        """Whether several workers have this name, as far as anybody knows."""
+        return bool(self.shared_us) and now_us - self.shared_us <= self.silent_after
+
+    def note(self, event: CeleryEvent, heard_us: int) -> None:
+        """What it says of itself."""
+        if event.type == "worker-offline":
+            self.gone, self.offline_us = True, heard_us
+        elif event.type == "worker-online":
+            self.gone, self.online_us, self.pid = False, heard_us, _process(event)
+            for task in self.tasks.values():
+                task.due_us = task.due_us if task.runs else heard_us + MISSED_AFTER
+        elif event.type == "worker-heartbeat":
+            self.gone, before, self.pid = False, self.pid, _process(event)
+            if None not in (before, self.pid) and before != self.pid:
+                self.shared_us = heard_us
+            self.frequency = min(number(event.fields.get("freq")) or 2.0, SLOWEST)
+            self.running = whole(event.fields.get("active"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +135,7 @@ class WorkerRegistry:
         """Nobody is known yet."""
         self.workers: OrderedDict[str, Worker] = OrderedDict()
         self.sent = SentTasks()
+        self.stopped = StoppedTasks()
         self.forgotten = 0
         """How many were forgotten as there were too many."""
         self._to_ask: dict[str, tuple[int, int]] = {}
@@ -120,14 +152,19 @@ class WorkerRegistry:
                 self._note_sent(event, heard_us)
             elif event.hostname:
                 self.sent.remove(event.uuid)
+                self.stopped.remove(event.uuid)
                 self._note(event, heard_us)
 
     def adopt(self, run: RunRef, told_us: int, now_us: int) -> None:
         """Takes up a run of which an earlier reader had heard, last at `told_us`."""
-        if run.worker and run.status in OPEN:
+        runs = run.status is Status.RUNNING
+        revision = parse_revision(run.revision)
+        waits = revision is not None and revision.phase == WITH_WORKER
+        if run.worker and run.status in OPEN and (runs or waits):
             worker = self._worker(run.worker, now_us)
-            runs = run.status is Status.RUNNING
-            self._hold(run.worker, worker, run.external_id, HeldTask(told_us, now_us, runs, now_us))
+            heard_us = now_us if runs else told_us
+            task = HeldTask(told_us, heard_us, runs, now_us)
+            self._hold(run.worker, worker, run.external_id, task)
 
     def unheard(self, until_us: int) -> None:
         """Until then nobody could be heard."""
@@ -141,7 +178,10 @@ class WorkerRegistry:
         for host, of_host in queues.items():
             self._worker(host, now_us).queues = of_host
         for host, of_worker in stats.items():
-            self._worker(host, now_us).pool = of_worker.pool
+            worker = self._worker(host, now_us)
+            worker.pool = of_worker.pool
+            began_us = now_us - round((of_worker.uptime + UNCERTAIN) * SECOND)
+            worker.online_us = max(worker.online_us, began_us)
 
     def release(self, host: str, uuid: str) -> None:
         """A worker does not have a task any more."""
@@ -185,25 +225,29 @@ class WorkerRegistry:
         if is_new or event.type == "worker-online":
             self._to_ask[host] = (heard_us + ASKED_AFTER, 0)
         worker.heard_us = max(worker.heard_us, heard_us)
-        worker.gone = event.type == "worker-offline"
         worker.unanswered = worker.ask_at_us = 0
-        if event.type == "worker-online":
-            worker.online_us = heard_us
-        elif event.type == "worker-heartbeat":
-            worker.frequency = min(number(event.fields.get("freq")) or 2.0, SLOWEST)
-            worker.running = whole(event.fields.get("active"))
+        if event.type.startswith("worker-"):
+            worker.note(event, heard_us)
         elif event.type in _ENDS:
-            self.release(host, event.uuid)
+            self._note_end(worker, event, heard_us)
         elif event.uuid:
             self._note_task(worker, event, heard_us)
+
+    def _note_end(self, worker: Worker, event: CeleryEvent, heard_us: int) -> None:
+        if not _revokes_copy(event, worker):
+            self.release(event.hostname, event.uuid)
+        if event.type == "task-cancelled":
+            self.stopped.add(event.uuid, StoppedTask(event.hostname, event.us, heard_us))
 
     def _note_task(self, worker: Worker, event: CeleryEvent, heard_us: int) -> None:
         started = event.type == "task-started"
         held = worker.tasks.get(event.uuid)
         if started and not (held is not None and held.runs and held.told_us == event.us):
             self._check_elsewhere(event, heard_us)
-        runs = started or event.type == "task-progress" or (held is not None and held.runs)
-        task = HeldTask(event.us, heard_us, runs, heard_us + IDLE_AFTER)
+        ran = held is not None and held.runs and worker.online_us <= held.heard_us
+        runs = started or event.type == "task-progress" or ran
+        due_us = heard_us + IDLE_AFTER if runs else NEVER
+        task = HeldTask(event.us, heard_us, runs, due_us)
         if held is not None and not started:
             task.told_us = held.told_us
         self._hold(event.hostname, worker, event.uuid, task)
@@ -248,6 +292,11 @@ class WorkerRegistry:
             if other != host
         )
 
+    def runs_on(self, uuid: str) -> str:
+        """The worker that runs it, the one that began first; empty where none does."""
+        holders = self._holders.of(uuid)
+        return next((host for host in holders if self.workers[host].tasks[uuid].runs), "")
+
     # -- whom to ask ------------------------------------------------------------------------------
 
     def suspects(self, now_us: int) -> list[str]:
@@ -265,9 +314,9 @@ class WorkerRegistry:
         return suspects[:MOST_AT_ONCE]
 
     def _misses(self, worker: Worker, now_us: int) -> bool:
-        running = [task for task in worker.tasks.values() if task.runs]
-        if any(now_us >= task.due_us for task in running):
+        if any(now_us >= task.due_us for task in worker.tasks.values()):
             return True
+        running = [task for task in worker.tasks.values() if task.runs]
         fewer = worker.running is not None and worker.running < len(running)
         return fewer and any(
             not task.questions and now_us - task.heard_us > MISSED_AFTER for task in running
@@ -289,6 +338,17 @@ class WorkerRegistry:
         """These need not be asked again."""
         for host in hosts:
             self._to_ask.pop(host, None)
+
+
+def _process(event: CeleryEvent) -> int | None:
+    return whole(event.fields.get("pid"))
+
+
+def _revokes_copy(event: CeleryEvent, worker: Worker) -> bool:
+    """Whether a worker throws a task away that was delivered while it runs it: of one that it kills
+    it says that it was terminated."""
+    held = worker.tasks.get(event.uuid) if event.type == "task-revoked" else None
+    return held is not None and held.runs and not event.fields.get("terminated")
 
 
 def pause(times: int) -> int:

@@ -35,7 +35,8 @@ class Scripted(Control):
         super().__init__(None)
         self.answers = answers
 
-    def _ask(self, command: str, *_: Any, **__: Any) -> dict[str, list[Any]]:
+    def _ask(self, command: str, *_: Any, **options: Any) -> dict[str, list[Any]]:
+        assert options.get("linger", False) == (command == "ping")
         return {"w@test": self.answers.get(command, [[]])}
 
 
@@ -45,7 +46,7 @@ def everything(control: Control) -> Iterator[object]:
     yield control.active_queues()
     yield control.registered()
     yield control.tasks()
-    yield control.ping()
+    yield control.count()
 
 
 def test_answers_are_read() -> None:
@@ -100,6 +101,45 @@ def test_answers_that_anybody_may_send_are_bounded_and_do_not_push_out_others() 
     stranger: list[Any] = [None, [], "w@test", 7]
     for strange in stranger:
         _note(replies, strange)
+
+
+class Slow:
+    """A connection over which answers come one after the other, the first at once."""
+
+    def __init__(self, replies: Replies, *answers: dict[str, Any]) -> None:
+        self.replies, self.answers = replies, list(answers)
+
+    def drain_events(self, timeout: float) -> None:
+        """The next one, or none in time."""
+        del timeout
+        if not self.answers:
+            raise TimeoutError
+        _note(self.replies, self.answers.pop(0))
+
+
+@pytest.mark.parametrize(
+    ("known", "linger", "number"), [({}, False, 1), ({}, True, 2), ({"w@test": 2}, False, 2)]
+)
+def test_workers_that_share_a_name_are_waited_for(
+    known: dict[str, int],
+    linger: bool,
+    number: int,
+) -> None:
+    replies: Replies = {}
+    control = Control(Slow(replies, {"w@test": "first"}, {"w@test": "second"}), expected=known)
+    control._collect(replies, ["w@test"], linger=linger)
+    assert len(replies["w@test"]) == number
+
+
+def test_who_shares_a_name_is_counted_and_has_told_all_only_when_all_have() -> None:
+    control = Scripted(ping=["pong", "pong"], active=[TASKS[:1]])
+    assert control.tasks_by_worker()["w@test"].complete
+    assert control.count(to=["w@test"]) == {"w@test": 2}
+    (of_worker,) = control.tasks_by_worker().values()
+    assert (len(of_worker.tasks), of_worker.workers, of_worker.complete) == (1, 2, False)
+    control.answers["ping"] = ["pong"]
+    assert control.count(to=["w@test"]) == {"w@test": 1}
+    assert control.tasks_by_worker()["w@test"].complete
 
 
 def test_of_a_worker_only_so_many_queues_are_taken() -> None:

@@ -11,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.clients.celery.records import CeleryEvent
-from observability.engines.celery.revisions import format_revision, parse_revision
+from observability.engines.celery.revisions import (
+    ENDED,
+    WITH_WORKER,
+    Revision,
+    format_revision,
+    parse_revision,
+)
 from observability.engines.celery.runs import Fold
 from observability.engines.contracts import (
     EARLIER_TYPES,
@@ -276,6 +282,23 @@ def test_a_task_that_was_replaced_keeps_its_first_name_whoever_reads() -> None:
         assert rows.value("u1", "started_by") is None
 
 
+@pytest.mark.parametrize(
+    ("parent", "title"),
+    [
+        (None, "The same id was used again by flight.deregister"),
+        ("u1", "Replaced by flight.deregister, which goes on under the same id"),
+        # Of a chain that replaces a task the last step has its id, and the step before as parent.
+        ("u2", "Replaced by flight.deregister, which goes on under the same id"),
+    ],
+)
+def test_an_id_that_is_used_again_is_no_replacement(parent: str | None, title: str) -> None:
+    run = run_of(
+        sent(0, name="flight.register"), sent(0.1, name="flight.deregister", parent_id=parent)
+    )
+    assert title in [row.title for row in run.events]
+    assert run.attributes[EARLIER_TYPES] == "flight.register"
+
+
 def test_a_task_that_is_rejected_for_good_has_ended() -> None:
     run = run_of(received(1), event("task-started", 2), event("task-rejected", 3, requeue=False))
     assert (run.status, run.failure_kind) == ("failed", "other")
@@ -298,6 +321,9 @@ def test_memory_is_bounded() -> None:
 
 
 def test_a_revision_is_read_back_and_nothing_else_is() -> None:
-    assert parse_revision(format_revision((2, 1, 77))) == (2, 1, 77)
+    for ends in range(3):
+        for phase in (WITH_WORKER, ENDED):
+            revision = Revision(2, phase, 77, ends)
+            assert parse_revision(format_revision(revision)) == revision
     for strange in ("", "77", "1-2", "1-2-3-x", "-1-2-3"):
         assert parse_revision(strange) is None

@@ -5,80 +5,16 @@ Times are by our own clock, in seconds after NOW; the events' own times do not m
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from console.clients.celery.records import CeleryEvent, EventBatch, TaskOnWorker, WorkerStats
-from observability.engines.celery.events import microseconds
-from observability.engines.celery.runs import Fold
-from observability.engines.celery.silence import LOST_AFTER, Silences
+from console.clients.celery.records import EventBatch, WorkerStats
+from observability.engines.celery.silence import LOST_AFTER
 from observability.engines.celery.workers import WorkerRegistry
-from observability.engines.contracts import SITUATION, RunRef, Status
-from tests.observability.engines.celery.event_listener import NOW, Rows, event, received
-
-HOST = "w1@test"
-START = microseconds(NOW)
-
-
-@dataclass
-class Trail:
-    """What a reader does with what it hears and what workers answer."""
-
-    rows: Rows = field(default_factory=Rows)
-    fold: Fold = field(default_factory=lambda: Fold("sample"))
-    workers: WorkerRegistry = field(default_factory=WorkerRegistry)
-
-    def __post_init__(self) -> None:
-        self.silences = Silences(self.workers, self.fold)
-
-    def hear(
-        self, after: float, *kinds: str, uuid: str = "u1", host: str = HOST, **more: Any
-    ) -> None:
-        """Events that come now."""
-        self.take(after, *(self._event(kind, after, uuid, host, more) for kind in kinds))
-
-    @staticmethod
-    def _event(kind: str, after: float, uuid: str, host: str, more: dict[str, Any]) -> CeleryEvent:
-        made = received(after, uuid=uuid, host=host, **more)
-        if kind != "task-received":
-            made = event(kind, after, uuid if kind.startswith("task-") else "", host, **more)
-        return made._replace(us=START + round(after * 1e6), heard_us=START + round(after * 1e6))
-
-    def take(self, after: float, *events: CeleryEvent) -> None:
-        """A batch."""
-        self.workers.take(EventBatch(events, START + round(after * 1e6)))
-        self.rows.store(self.fold.runs(events, self.rows))
-        self.rows.store(list(self.silences.twice(self.workers.twice())))
-
-    def ask(self, after: float, **answers: list[str]) -> list[str]:
-        """Asks whom the reader would ask; who is asked. Answers name the tasks that a worker has,
-        by the first part of its node name."""
-        now_us = START + round(after * 1e6)
-        suspects = self.workers.suspects(now_us)
-        has = {
-            f"{name}@test": tuple(TaskOnWorker(uuid, "t", name, "active") for uuid in uuids)
-            for name, uuids in answers.items()
-        }
-        answering = {host: tasks for host, tasks in has.items() if host in suspects}
-        self.rows.store(self.silences.conclude(suspects, answering, now_us))
-        return suspects
-
-    def situation(self, uuid: str = "u1") -> str:
-        return str(self.rows.value(uuid, f"attributes.{SITUATION}"))
-
-
-def running(*, pool: str = "", beats: bool = False) -> Trail:
-    """A task that runs on a worker since a second."""
-    trail = Trail()
-    trail.hear(0, "worker-online", freq=2.0, pid=7)
-    if pool:
-        trail.workers.learn({HOST: ("q",)}, {HOST: WorkerStats(7, 1.0, 1, pool)}, START)
-    if beats:
-        trail.hear(0, "worker-heartbeat", freq=2.0, active=1)
-    trail.hear(1, "task-received", "task-started")
-    return trail
+from observability.engines.contracts import RunRef, Status
+from tests.observability.engines.celery.event_listener import NOW, event
+from tests.observability.engines.celery.trail import HOST, START, Trail, running
 
 
 def test_a_worker_without_heartbeats_is_asked_and_is_well_when_it_answers() -> None:
@@ -292,3 +228,31 @@ def test_questions_about_one_worker_become_rare(number: int) -> None:
     times = [after for after in range(3600) if trail.ask(after)]
     assert len(times) < 15
     assert times[number] - times[number - 1] >= 9
+
+
+REVOKED: dict[str, Any] = {"terminated": False, "signum": None, "expired": False}
+
+
+@pytest.mark.parametrize("other", ["w2@test", HOST])
+def test_a_copy_that_is_revoked_does_not_end_what_runs_elsewhere(other: str) -> None:
+    trail = running(pool="prefork", beats=True)
+    trail.hear(3, "task-received", host=other)
+    trail.hear(3.1, "task-revoked", host=other, **REVOKED)
+    assert (trail.rows.status("u1"), trail.situation()) == ("running", "")
+    assert trail.rows.value("u1", "worker") == HOST
+    assert trail.rows.value("u1", "failure") is None
+    titles = [row.title for row in trail.rows.events["u1"].values()]
+    assert f"Revoked: a copy, while {HOST} runs it" in titles
+    trail.hear(9, "task-succeeded")
+    assert trail.rows.status("u1") == "succeeded"
+
+
+def test_what_waits_is_revoked_though_another_worker_had_it() -> None:
+    trail = running(pool="prefork", beats=True)
+    trail.ask(32)
+    trail.ask(43)
+    assert trail.rows.status("u1") == "lost"
+    trail.hear(50, "task-received", host="w2@test")
+    trail.hear(51, "task-revoked", host="w2@test", **REVOKED)
+    assert trail.rows.status("u1") == "cancelled"
+    assert trail.rows.value("u1", "failure") == "Revoked before it ran again"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator
 from itertools import count
@@ -10,6 +12,7 @@ from itertools import count
 import pytest
 
 from console.clients import pool
+from console.clients.celery import control
 from console.clients.celery.client import CeleryClient
 from observability.engines.celery import silence, workers
 from observability.engines.contracts import EARLIER_TYPES, SITUATION
@@ -164,7 +167,7 @@ def test_a_worker_without_heartbeats_that_is_busy_loses_nothing(
 ) -> None:
     rows, more = listener.rows, ["--without-heartbeat"]
     with celery_worker(url, QUEUE, name="quiet@odd", processes=1, app=ODD, more=more):
-        busy = client.send("odd.long", args=[12], queue=QUEUE).uuid
+        busy = client.send("odd.long", args=[7], queue=QUEUE).uuid
         listener.read(lambda: busy in rows.runs and rows.status(busy) == "running")
         known = listener.source._memories[listener.target.id].workers.workers["quiet@odd"]
         listener.read(lambda: busy in known.tasks and known.tasks[busy].questions)
@@ -173,6 +176,26 @@ def test_a_worker_without_heartbeats_that_is_busy_loses_nothing(
         listener.read(listener.ended(busy))
     assert rows.status(busy) == "succeeded"
     assert rows.kinds(busy) == ["scheduled", "attempt_started", "succeeded"]
+
+
+@pytest.mark.usefixtures("quickly")
+def test_a_worker_that_shuts_down_is_not_lost_before_it_has_finished(
+    listener: Listener, client: CeleryClient, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, more = listener.rows, ["--heartbeat-interval", "1"]
+    with celery_worker(url, QUEUE, name="warm@odd", processes=1, app=ODD, more=more) as worker:
+        known = listener.source._memories[listener.target.id].workers.workers
+        listener.read(lambda: "warm@odd" in known and known["warm@odd"].tells_its_death)
+        busy = client.send("odd.long", args=[12], queue=QUEUE).uuid
+        listener.read(lambda: busy in rows.runs and rows.status(busy) == "running")
+        os.kill(worker.pid, signal.SIGTERM)
+        monkeypatch.setattr(control, "WAIT", 0.5)  # clock: nobody answers
+        ended = listener.ended(busy)
+        listener.read(lambda: known["warm@odd"].unanswered > 1 or ended())
+        assert ended() or "still finishes what it runs" in situation(listener, busy)
+        listener.read(listener.ended(busy))
+    assert rows.status(busy) == "succeeded"
+    assert "lost" not in rows.kinds(busy)
 
 
 @pytest.mark.usefixtures("quickly")

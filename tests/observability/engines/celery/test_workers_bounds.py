@@ -142,7 +142,9 @@ def test_what_was_sent_is_remembered_until_a_worker_has_it_and_of_the_latest_onl
 def test_a_worker_that_is_lost_holds_nothing_any_more() -> None:
     registry, fold = WorkerRegistry(), Fold("sample")
     started = [event("task-started", 1, f"u{count}", "w1@x") for count in range(3)]
-    registry.take(EventBatch((*started, event("worker-offline", 2, "", "w1@x")), NOW_US))
+    beat = event("worker-heartbeat", 2, "", "w1@x", freq=2.0, active=3)
+    registry.take(EventBatch((*started, beat), NOW_US))
+    registry.learn({"w1@x": ("q",)}, {"w1@x": WorkerStats(7, 1.0, 3, "prefork")}, NOW_US)
     silences, after = Silences(registry, fold), NOW_US + 60 * 10**6
     runs = [*silences.conclude(["w1@x"], {}, after), *silences.conclude(["w1@x"], {}, 2 * after)]
     assert [run.status for run in runs] == [Status.LOST] * 3
