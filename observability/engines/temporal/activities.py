@@ -25,6 +25,8 @@ _DONE: Final = ("done", "next", "completed", "processed", "current", "progress",
 _TOTAL: Final = ("total", "of", "count", "size")
 _LONGEST_TEXT: Final = 200
 _MOST_SCHEDULES: Final = 20_000
+AT_WORK: Final = frozenset({"started", "cancel_requested", "pause_requested"})
+"""The states in which a worker has it."""
 
 
 def progress(heartbeat: Heartbeat, at: datetime) -> Progress:
@@ -134,7 +136,7 @@ def pending_activity_events(
 ) -> Iterator[RunEvent]:
     """What an activity that has not ended tells and the history does not (yet)."""
     name, attempt = activity.type, activity.attempt
-    running = activity.state in {"started", "cancel_requested", "pause_requested"}
+    running = activity.state in AT_WORK
     ended = activity.attempt_ended_at or activity.scheduled_at or now
     if activity.failure is not None and attempt > 1:
         yield from attempt_failed(
