@@ -48,6 +48,8 @@ LOST = Failure(
     heartbeat=Heartbeat(({"next": 57, "total": 100},), "abc"),
 )
 REFUSED = Failure("card refused", "application", type="CardRefused", stack="line 1")
+LATE = Failure("operation timed out", "timeout", timeout="schedule_to_close")
+HANDLER = Failure("handler error", "nexus", type="BAD_REQUEST", cause=REFUSED)
 WRAPPED = Failure("Activity task failed", "activity", type="charge", cause=REFUSED)
 
 
@@ -160,6 +162,30 @@ def ref(status: Status = Status.FAILED) -> RunRef:
             Status.FAILED,
             "Heartbeat timeout",
             FailureKind.TIMEOUT,
+        ),
+        (
+            [event(9, "workflow_execution_failed", failure=Failure("x", "nexus", cause=REFUSED))],
+            Status.FAILED,
+            "CardRefused: card refused",
+            FailureKind.APPLICATION,
+        ),
+        (
+            [event(9, "workflow_execution_failed", failure=Failure("x", "nexus", cause=LATE))],
+            Status.FAILED,
+            "Schedule to close timeout",
+            FailureKind.TIMEOUT,
+        ),
+        (
+            [event(9, "workflow_execution_failed", failure=Failure("x", "nexus", cause=HANDLER))],
+            Status.FAILED,
+            "CardRefused: card refused",
+            FailureKind.APPLICATION,
+        ),
+        (
+            [event(9, "workflow_execution_failed", failure=Failure("no such one", "nexus"))],
+            Status.FAILED,
+            "no such one",
+            FailureKind.OTHER,
         ),
         (
             [event(9, "workflow_execution_timed_out")],
