@@ -107,6 +107,24 @@ def test_a_task_that_left_its_sticky_queue_never_hides_the_heartbeat_that_was_lo
     assert story.stuck is None
 
 
+def test_a_task_that_any_worker_could_take_was_kept_by_none() -> None:
+    story = reduce_history(
+        [
+            event(8, "workflow_task_scheduled"),
+            event(9, "workflow_task_timed_out", ref=8, state="schedule_to_start"),
+            event(11, "workflow_task_timed_out", ref=10, state="schedule_to_start"),
+        ]
+    )
+    assert [(item.kind, item.title) for item in story.events] == [
+        (EventKind.NOTE, "No worker took its task in time"),
+        (
+            EventKind.NOTE,
+            "The worker that kept it in memory did not take its task: any worker may now",
+        ),
+    ]
+    assert story.stuck is None
+
+
 def test_a_task_that_its_worker_did_not_finish_is_what_it_is_stuck_on() -> None:
     story = reduce_history([event(9, "workflow_task_timed_out", ref=8, state="start_to_close")])
     assert story.events[-1].kind is EventKind.ATTEMPT_TIMED_OUT
