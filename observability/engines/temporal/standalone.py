@@ -24,6 +24,7 @@ from observability.engines.contracts import (
     PARENT_MEMO,
     REQUEST_MEMO,
     TRACE_MEMO,
+    AttemptRound,
     EventKind,
     FailureKind,
     History,
@@ -184,7 +185,10 @@ def _attempts(description: ActivityDescription, run: RunSnapshot) -> Iterator[Ru
         yield from pending_activity_events(activity, scheduled=_SCHEDULED, now=run.created_at)
         return
     last = _last_attempt(description, run.status)
-    yield from pending_activity_events(last, scheduled=_SCHEDULED, now=run.created_at)
+    for event in pending_activity_events(last, scheduled=_SCHEDULED, now=run.created_at):
+        is_start = event.kind is EventKind.ATTEMPT_STARTED
+        # Only that was looked at with its own time before.
+        yield event if is_start else replace(event, attempt_round=AttemptRound.NEWEST)
 
 
 def _last_attempt(description: ActivityDescription, status: Status) -> PendingActivity:
