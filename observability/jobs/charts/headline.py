@@ -307,7 +307,9 @@ def _due(at: datetime | None, now: datetime) -> str:
 
 def _waiting(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline | None:
     times = facts.times
-    has_begun = times.status != Status.WAITING and times.began_at is not None
+    # Of one that is at a later attempt it need not be known when it began.
+    known = times.began_at is not None or facts.attempts > 1
+    has_begun = times.status != Status.WAITING and known
     if summary.waiting is not None and not (has_begun and facts.situation is not None):
         text = _step(summary.waiting) + (summary.waiting.message or summary.waiting.title)
         how_long = _for(summary.waiting.at, now)
