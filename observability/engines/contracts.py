@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any, Final
 
 from tenants.contracts import Unreadable
@@ -200,11 +200,21 @@ def run_key(engine: str, location: str, external_id: str, run_id: str) -> str:
     return f"{engine}/{location}/{external_id}/{run_id}"
 
 
+class AttemptRound(Enum):
+    """Where an engine counts a step's attempts from one again (an activity that was reset), but
+    does not say in which round of them it is: how an event's round is known."""
+
+    NONE = "its key is unique within the run"
+    NEWEST = "of the newest round that there is"
+    BY_TIME = "`at` is exact: a second one of its key at another moment begins a new round"
+
+
 @dataclass(frozen=True, slots=True)
 class RunEvent:
     """One thing that happened to a run.
 
     `key` is the engine's own name of it, unique within the run: reading it twice changes nothing.
+    With an `attempt_round` it is unique within a round of attempts: ingest puts its number before.
     Only a `denied` one moves on, by the `last_at` of its detail: it counts all refusals for one
     reason, and has the words of the last.
     `seq` orders events: the engine's event number, or microseconds since 1970 where it has none.
@@ -224,6 +234,7 @@ class RunEvent:
     actor: str = ""
     message: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
+    attempt_round: AttemptRound = AttemptRound.NONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from django.db.models.base import ModelState
 from console.chunks import chunks
 from console.unstructured import clean
 from observability.engines.contracts import RunEvent, RunSnapshot
+from observability.ingest.attempt_rounds import with_rounds
 from observability.ingest.context import CHUNK, IngestContext
 from observability.ingest.event_rows import EventRow, event_rows, how_many
 from observability.ingest.folding import fold_events
@@ -216,7 +217,8 @@ def store_events(
     eventful = [(run, events) for run, events in pairs if events]
     rows: list[EventRow] = []
     for run, events in eventful:
-        rows += event_rows(run.pk, events, context.masker)
+        of_rounds = events if run.pk in counted else with_rounds(run, events)
+        rows += event_rows(run.pk, of_rounds, context.masker)
         if len(rows) >= _BATCH:
             insert_events(rows)
             rows = []

@@ -11,7 +11,10 @@ from console.clients.temporal.payloads import Attributes
 
 Reader = Callable[[Any, int], Attributes]
 """(the event's attributes, bytes of payload to keep) -> keyword arguments of HistoryEvent."""
-_NEXUS: Final = ("started", "completed", "failed", "canceled", "timed_out", "cancel_requested")
+_NEXUS: Final = (
+    *("started", "completed", "failed", "canceled", "timed_out"),
+    *("cancel_requested", "cancel_request_completed", "cancel_request_failed"),
+)
 
 
 def nothing(_: Any, __: int) -> Attributes:
@@ -58,10 +61,10 @@ READERS: Final[Mapping[str, Reader]] = {
     "child_workflow_execution_timed_out": interactions.child_started,
     "child_workflow_execution_terminated": interactions.child_started,
     "request_cancel_external_workflow_execution_initiated": interactions.external_initiated,
-    "request_cancel_external_workflow_execution_failed": interactions.external_answered,
+    "request_cancel_external_workflow_execution_failed": interactions.external_cancel_failed,
     "external_workflow_execution_cancel_requested": interactions.external_answered,
     "signal_external_workflow_execution_initiated": interactions.external_initiated,
-    "signal_external_workflow_execution_failed": interactions.external_answered,
+    "signal_external_workflow_execution_failed": interactions.external_signal_failed,
     "external_workflow_execution_signaled": interactions.external_answered,
     "marker_recorded": markers.marker_recorded,
     "upsert_workflow_search_attributes": interactions.search_attributes_upserted,

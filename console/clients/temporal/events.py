@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import EventType, TaskQueueKind
 from temporalio.api.history.v1 import HistoryEvent as ProtoEvent
 
 from console.clients.temporal.event_attributes import READERS, Reader, nothing
@@ -20,8 +20,6 @@ LEAST_ROOM: Final = 128
 _TYPES: Final[Mapping[int, str]] = {
     number: name.removeprefix("EVENT_TYPE_").lower() for name, number in EventType.items()
 }
-# Scheduling a workflow task says nothing that its start does not.
-_QUIET: Final = frozenset({"workflow_task_scheduled"})
 CLOSING: Final = frozenset(
     {
         "workflow_execution_completed",
@@ -34,14 +32,12 @@ CLOSING: Final = frozenset(
 )
 
 
-def _plan(number: int) -> tuple[str, str, Reader] | None:
+def _plan(number: int) -> tuple[str, str, Reader]:
     name = _TYPES[number]
-    if name in _QUIET:
-        return None
     return name, f"{name}_event_attributes", READERS.get(name, nothing)
 
 
-_PLANS: Final[Mapping[int, tuple[str, str, Reader] | None]] = {
+_PLANS: Final[Mapping[int, tuple[str, str, Reader]]] = {
     number: _plan(number) for number in _TYPES if number
 }
 
@@ -60,11 +56,19 @@ def translate(events: Iterable[ProtoEvent], room: int) -> tuple[HistoryEvent, ..
     """What a trail needs of each event that says something, in the same order."""
     translated: list[HistoryEvent] = []
     for event in events:
-        number = event.event_type
-        plan = _PLANS.get(number, ("", "", nothing))
-        if plan is not None:
+        if not _is_quiet(event):
+            plan = _PLANS.get(event.event_type, ("", "", nothing))
             translated.append(_translated(event, plan, room))
     return tuple(translated)
+
+
+def _is_quiet(event: ProtoEvent) -> bool:
+    """Whether it says nothing that a later one does not: that a workflow task is scheduled, as
+    nearly all are, on the (sticky) queue of the worker that keeps the run in memory."""
+    if event.event_type != EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED:
+        return False
+    kind = event.workflow_task_scheduled_event_attributes.task_queue.kind
+    return kind == TaskQueueKind.TASK_QUEUE_KIND_STICKY
 
 
 def _translated(event: ProtoEvent, plan: tuple[str, str, Reader], room: int) -> HistoryEvent:

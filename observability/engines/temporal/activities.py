@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,13 +19,15 @@ from console.clients.temporal.records import (
     RunHistory,
 )
 from console.unstructured import number
-from observability.engines.contracts import EventKind, Progress, RunEvent
+from observability.engines.contracts import AttemptRound, EventKind, Progress, RunEvent
 from observability.engines.temporal.failures import decisive, facts_of, root_message
 
 _DONE: Final = ("done", "next", "completed", "processed", "current", "progress", "position")
 _TOTAL: Final = ("total", "of", "count", "size")
 _LONGEST_TEXT: Final = 200
 _MOST_SCHEDULES: Final = 20_000
+AT_WORK: Final = frozenset({"started", "cancel_requested", "pause_requested"})
+"""The states in which a worker has it."""
 
 
 def progress(heartbeat: Heartbeat, at: datetime) -> Progress:
@@ -69,6 +72,7 @@ def checkpoint(
         attempt=attempt,
         message=how_far.text,
         detail={"details": list(heartbeat.details), "done": how_far.done, "total": how_far.total},
+        attempt_round=AttemptRound.NEWEST,
     )
 
 
@@ -80,7 +84,8 @@ def _so_far(how_far: Progress) -> str:
 
 def attempt_key(attempt: int, what: str) -> str:
     """The key of something that the history tells late or not at all, and a look at the running
-    activity tells early: both must come to the same. Sorts by attempt, after the history's own."""
+    activity tells early: both must come to the same. Sorts by attempt, after the history's own.
+    Neither says whether a reset came before: that is known by when the attempts were."""
     return f"a{attempt:06d}/{what}"
 
 
@@ -99,11 +104,18 @@ def attempt_started(
         attempt=attempt,
         actor=worker,
         detail={"build": build} if build else {},
+        attempt_round=AttemptRound.BY_TIME,
     )
 
 
 def attempt_failed(
-    failure: Failure, at: datetime, *, scheduled: int, name: str, attempt: int, worker: str = ""
+    failure: Failure,
+    at: datetime,
+    *,
+    scheduled: int,
+    name: str,
+    attempt: int,
+    attempt_round: AttemptRound = AttemptRound.NEWEST,
 ) -> Iterator[RunEvent]:
     """An attempt failed and another one follows; the last heartbeat of one that timed out."""
     outer = decisive(failure)
@@ -119,9 +131,9 @@ def attempt_failed(
         step=f"activity-{scheduled}",
         step_name=name,
         attempt=attempt,
-        actor=worker,
         message=root_message(failure),
         detail=facts_of(failure),
+        attempt_round=attempt_round,
     )
 
 
@@ -134,14 +146,20 @@ def pending_activity_events(
 ) -> Iterator[RunEvent]:
     """What an activity that has not ended tells and the history does not (yet)."""
     name, attempt = activity.type, activity.attempt
-    running = activity.state in {"started", "cancel_requested", "pause_requested"}
+    running = activity.state in AT_WORK
     ended = activity.attempt_ended_at or activity.scheduled_at or now
+    exact = AttemptRound.BY_TIME if activity.attempt_ended_at else AttemptRound.NEWEST
     if activity.failure is not None and attempt > 1:
         yield from attempt_failed(
-            activity.failure, ended, scheduled=scheduled, name=name, attempt=attempt - 1
+            activity.failure,
+            ended,
+            scheduled=scheduled,
+            name=name,
+            attempt=attempt - 1,
+            attempt_round=exact,
         )
     if attempt > 1:
-        yield _retry(activity, ended, scheduled)
+        yield replace(_retry(activity, ended, scheduled), attempt_round=exact)
     if running and activity.started_at is not None:
         yield attempt_started(
             activity.started_at,
@@ -196,6 +214,7 @@ def _paused(activity: PendingActivity, at: datetime, scheduled: int) -> RunEvent
         attempt=activity.attempt,
         actor=activity.paused_by,
         message=activity.pause_reason,
+        attempt_round=AttemptRound.NEWEST,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from console.clients.temporal.records import Failure
 from observability.engines.contracts import FailureKind
 
-_WRAPPERS: Final = frozenset({"activity", "child"})
+_WRAPPERS: Final = frozenset({"activity", "child", "nexus"})
 _KINDS: Final = {
     "application": FailureKind.APPLICATION,
     "timeout": FailureKind.TIMEOUT,

@@ -40,10 +40,15 @@ def _later(at: datetime, seconds: float) -> datetime:
 def _reason(first: HistoryEvent) -> str:
     initiator = first.detail.get("initiator")
     if initiator == "retry":
-        return f"retry {first.attempt}{_after(first)}"
+        return f"{_retry(first)}{_after(first)}"
     if initiator == "cron_schedule" or first.detail.get("cron"):
         return "cron"
     return "pause before it goes on as new" if initiator == "workflow" else "start delay"
+
+
+def _retry(first: HistoryEvent) -> str:
+    # The first attempt is none, as on the pages of other engines.
+    return f"retry {max(first.attempt - 1, 1)}"
 
 
 def _after(first: HistoryEvent) -> str:
@@ -58,17 +63,23 @@ def _created(_: HistoryState, event: HistoryEvent) -> Events:
     return (event_of(event, EventKind.CREATED, f"{_how_it_began(event)}{due}"),)
 
 
+def schedule_of(first: HistoryEvent) -> str:
+    """The schedule that started a run; a run that goes on for another one only bears its name."""
+    return "" if first.detail.get("initiator") else str(first.detail.get("schedule", ""))
+
+
 def _how_it_began(event: HistoryEvent) -> str:
     detail, name = event.detail, event.name
-    if schedule := detail.get("schedule"):
+    initiator = detail.get("initiator")
+    if initiator == "retry":
+        return f"{name} was started again by its retry policy: {_retry(event)}"
+    if initiator == "workflow":
+        return f"{name} goes on as new"
+    if schedule := schedule_of(event):
         planned = detail.get("scheduled_for")
         return f"{name} was started by schedule {schedule}{f', for {planned}' if planned else ''}"
-    if detail.get("initiator") == "retry":
-        return f"{name} was started again by its retry policy: retry {event.attempt}"
     if cron := detail.get("cron"):
         return f"{name} was started, with the cron schedule {cron}"
-    if detail.get("initiator") == "workflow":
-        return f"{name} goes on as new"
     return f"{name} was started"
 
 

@@ -43,6 +43,8 @@ class HistoryState:
     """The workflow task's failure, or its timeout, that nothing has come after."""
     task_build: str = ""
     """The build of whoever took the last workflow task."""
+    shared_task: int = 0
+    """The last workflow task that was scheduled for any worker, not for one worker's own queue."""
     queue: str = ""
     """The run's own task queue."""
 

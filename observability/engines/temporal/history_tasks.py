@@ -16,8 +16,9 @@ from observability.engines.temporal.history_state import (
     event_of,
 )
 
-STICKY: Final = "schedule_to_start"
-"""The timeout of a worker's own (sticky) queue: after a restart or a deploy; it costs seconds."""
+_NOT_TAKEN: Final = "schedule_to_start"
+"""Nearly always the timeout of a worker's own (sticky) queue: after a restart or a deploy; it costs
+seconds. Of a task for an update it may be that of the queue of all."""
 _NAME: Final = "Workflow task"
 _NO_FAULTS: Final = frozenset(
     {
@@ -28,6 +29,11 @@ _NO_FAULTS: Final = frozenset(
     }
 )
 """Why a workflow task is done again although nothing is wrong with it."""
+
+
+def _task_scheduled(state: HistoryState, event: HistoryEvent) -> Events:
+    state.shared_task = event.id
+    return ()
 
 
 def _task_started(state: HistoryState, event: HistoryEvent) -> Events:
@@ -103,8 +109,10 @@ def _task_failed(state: HistoryState, event: HistoryEvent) -> Events:
 
 
 def _task_timed_out(state: HistoryState, event: HistoryEvent) -> Events:
-    if event.state == STICKY:
+    if event.state == _NOT_TAKEN:
         title = "The worker that kept it in memory did not take its task: any worker may now"
+        if event.ref == state.shared_task:
+            title = "No worker took its task in time"
         return (event_of(event, EventKind.NOTE, title, detail={"timeout": event.state}),)
     state.stuck = event
     return (
@@ -120,6 +128,7 @@ def _task_timed_out(state: HistoryState, event: HistoryEvent) -> Events:
 
 
 HANDLERS: Final[Mapping[str, Callable[[HistoryState, HistoryEvent], Events]]] = {
+    "workflow_task_scheduled": _task_scheduled,
     "workflow_task_started": _task_started,
     "workflow_task_completed": _task_completed,
     "workflow_task_failed": _task_failed,

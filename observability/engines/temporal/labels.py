@@ -19,24 +19,26 @@ _LONG: Final = 60.0
 class EventLabel:
     """`text` may hold {name}, {subject}, {run} and {span} (how long, until when). `prefix` makes
     the id of the step: of the event itself with `begins`, of the event it refers to without; with
-    `by_subject` the subject makes it."""
+    `by_subject` the subject makes it. `failed` is the text of one that has a failure."""
 
     kind: EventKind
     text: str
     prefix: str = ""
     begins: bool = False
     by_subject: bool = False
+    failed: str = ""
 
     def title(self, event: HistoryEvent) -> str:
         """What happened, for people."""
+        text = self.failed if self.failed and event.failure is not None else self.text
         for placeholder, value in (
             ("{name}", event.name),
             ("{subject}", event.subject),
             ("{run}", event.run),
         ):
-            if placeholder in self.text:
-                return self.text.replace(placeholder, value)
-        return self.text.replace("{span}", _span(event)) if "{span}" in self.text else self.text
+            if placeholder in text:
+                return text.replace(placeholder, value)
+        return text.replace("{span}", _span(event)) if "{span}" in text else text
 
     def step(self, event: HistoryEvent) -> tuple[str, str]:
         """The id and the name of the step; empty when it is about the run itself."""
@@ -73,8 +75,8 @@ def _child(kind: EventKind, text: str, *, begins: bool = False) -> EventLabel:
     return EventLabel(kind, text, "child", begins=begins)
 
 
-def _update(kind: EventKind, text: str) -> EventLabel:
-    return EventLabel(kind, text, "update", by_subject=True)
+def _update(kind: EventKind, text: str, *, failed: str = "") -> EventLabel:
+    return EventLabel(kind, text, "update", by_subject=True, failed=failed)
 
 
 def _nexus(kind: EventKind, text: str, *, begins: bool = False) -> EventLabel:
@@ -93,7 +95,9 @@ LABELS: Final[Mapping[str, EventLabel]] = {
     "workflow_execution_update_admitted": _update(K.UPDATE, "Update {name} came in"),
     "workflow_execution_update_accepted": _update(K.UPDATE, "Update {name} accepted"),
     "workflow_execution_update_rejected": _update(K.UPDATE, "Update {name} rejected"),
-    "workflow_execution_update_completed": _update(K.UPDATE, "Update {subject} completed"),
+    "workflow_execution_update_completed": _update(
+        K.UPDATE, "Update {subject} completed", failed="Update {subject} failed"
+    ),
     "workflow_execution_options_updated": EventLabel(K.NOTE, "Options of the workflow changed"),
     "upsert_workflow_search_attributes": EventLabel(K.NOTE, "Search attributes changed"),
     "workflow_properties_modified": EventLabel(K.NOTE, "Memo changed"),
@@ -133,4 +137,8 @@ LABELS: Final[Mapping[str, EventLabel]] = {
     "nexus_operation_canceled": _nexus(K.STEP_COMPLETED, "Operation was cancelled"),
     "nexus_operation_timed_out": _nexus(K.ATTEMPT_TIMED_OUT, "Operation timed out"),
     "nexus_operation_cancel_requested": _nexus(K.CANCEL_REQUESTED, "Operation is to be cancelled"),
+    "nexus_operation_cancel_request_completed": _nexus(K.NOTE, "Operation was asked to cancel"),
+    "nexus_operation_cancel_request_failed": _nexus(
+        K.NOTE, "Operation could not be asked to cancel"
+    ),
 }

@@ -35,7 +35,7 @@ from observability.engines.contracts import (
 )
 from observability.engines.temporal.activities import progress
 from observability.engines.temporal.failures import kind_of, root_message, timeout_words
-from observability.engines.temporal.history_runs import hold_of
+from observability.engines.temporal.history_runs import hold_of, schedule_of
 from observability.engines.temporal.history_state import HistoryState
 
 ENGINE: Final = "temporal"
@@ -189,7 +189,7 @@ def refined(run: RunSnapshot, history: HistoryState) -> RunSnapshot:
 
 def _from_start(run: RunSnapshot, first: HistoryEvent) -> RunSnapshot:
     detail, parent = first.detail, run.parent
-    schedule = detail.get("schedule")
+    schedule = schedule_of(first)
     if detail.get("parent_workflow_id"):
         where = str(detail.get("parent_namespace") or run.location)
         parent = run_key(

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from console.clients.temporal.declared import declared
-from console.clients.temporal.records import ActivityDescription, VisibilityRow
+from console.clients.temporal.records import (
+    ActivityDescription,
+    PendingActivity,
+    VisibilityRow,
+)
 from observability.engines.contracts import (
     JSON_DOCUMENT,
     LONGEST_TITLE,
@@ -20,6 +24,7 @@ from observability.engines.contracts import (
     PARENT_MEMO,
     REQUEST_MEMO,
     TRACE_MEMO,
+    AttemptRound,
     EventKind,
     FailureKind,
     History,
@@ -29,7 +34,11 @@ from observability.engines.contracts import (
     RunSnapshot,
     Status,
 )
-from observability.engines.temporal.activities import pending_activity_events, progress
+from observability.engines.temporal.activities import (
+    AT_WORK,
+    pending_activity_events,
+    progress,
+)
 from observability.engines.temporal.failures import facts_of, kind_of, root_message
 from observability.engines.temporal.run_ids import PREFIX
 from observability.engines.temporal.runs import LONGEST_LINK, snapshot
@@ -38,6 +47,8 @@ _SCHEDULED: Final = 2
 """Number of the event that scheduled it, in the order in which a history would have them."""
 _LONGEST_KEY: Final = 1400
 _STEP: Final = f"activity-{_SCHEDULED}"
+_AT_ONCE: Final = timedelta(milliseconds=100)
+"""What ends with an attempt is closed by then."""
 _ENDINGS: Final[Mapping[Status, tuple[EventKind, EventKind, str]]] = {
     Status.SUCCEEDED: (EventKind.STEP_COMPLETED, EventKind.SUCCEEDED, "Completed"),
     Status.FAILED: (EventKind.ATTEMPT_FAILED, EventKind.FAILED, "Failed"),
@@ -67,7 +78,7 @@ def described(description: ActivityDescription, namespace: str) -> RunSnapshot:
         status=_status(description, run.status),
         revision=f"{run.revision}:{int(newest.timestamp() * 1000)}",
         fairness_key=activity.fairness_key,
-        began_at=activity.started_at,
+        began_at=_began_at(description),
         parent=declared(PARENT_MEMO, row.attributes, description.headers)[:_LONGEST_KEY],
         links=_links(description),
         attempts=activity.attempt or None,
@@ -79,6 +90,24 @@ def described(description: ActivityDescription, namespace: str) -> RunSnapshot:
         progress=progress(beat, activity.heartbeat_at or newest) if beat else None,
         needs_history=False,
     )
+
+
+def _began_at(description: ActivityDescription) -> datetime | None:
+    """When the first attempt began; of a later one only its own start is known."""
+    activity = description.activity
+    latest = activity.attempt - 1 if _awaits_attempt(description) else activity.attempt
+    return activity.started_at if latest == 1 else None
+
+
+def _awaits_attempt(description: ActivityDescription) -> bool:
+    """Whether its present attempt has not begun, or never did: its times are of the one before."""
+    activity, closed_at = description.activity, description.row.closed_at
+    if closed_at is None:
+        return activity.state not in AT_WORK
+    began, ended = activity.started_at, activity.attempt_ended_at
+    if began is None or ended is None:
+        return began is None
+    return began <= ended < closed_at - _AT_ONCE
 
 
 def _status(description: ActivityDescription, status: Status) -> Status:
@@ -155,10 +184,25 @@ def _attempts(description: ActivityDescription, run: RunSnapshot) -> Iterator[Ru
     if run.status in OPEN:
         yield from pending_activity_events(activity, scheduled=_SCHEDULED, now=run.created_at)
         return
+    last = _last_attempt(description, run.status)
+    for event in pending_activity_events(last, scheduled=_SCHEDULED, now=run.created_at):
+        is_start = event.kind is EventKind.ATTEMPT_STARTED
+        # Only that was looked at with its own time before.
+        yield event if is_start else replace(event, attempt_round=AttemptRound.NEWEST)
+
+
+def _last_attempt(description: ActivityDescription, status: Status) -> PendingActivity:
+    """The last attempt of a closed one as it was before it ended."""
+    activity = description.activity
+    if _awaits_attempt(description):
+        return replace(activity, state="scheduled")
     # The last failure is that of the attempt that ended it, or of the one before.
-    own = run.status in {Status.FAILED, Status.TIMED_OUT}
-    last = replace(activity, state="started", failure=None if own else activity.failure)
-    yield from pending_activity_events(last, scheduled=_SCHEDULED, now=run.created_at)
+    own = status in {Status.FAILED, Status.TIMED_OUT}
+    known = (activity.attempt_ended_at, activity.started_at)
+    # The end is its own: of the one before it is known that it was over when this one began.
+    before = min((moment for moment in known if moment is not None), default=None)
+    failure = None if own else activity.failure
+    return replace(activity, state="started", failure=failure, attempt_ended_at=before)
 
 
 def _ending(description: ActivityDescription, run: RunSnapshot, at: datetime) -> Iterator[RunEvent]:
@@ -177,7 +221,7 @@ def _ending(description: ActivityDescription, run: RunSnapshot, at: datetime) ->
     yield _event(
         _SCHEDULED + 1,
         of_step,
-        activity.attempt_ended_at or at,
+        at,
         step_title,
         step=_STEP,
         step_name=run.type,

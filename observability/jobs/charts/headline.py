@@ -311,9 +311,10 @@ def _due(at: datetime | None, now: datetime) -> str:
 
 def _waiting(facts: HeadlineInput, summary: RunSummary, now: datetime) -> Headline | None:
     times = facts.times
-    # What failed was taken up, even where nothing of it could be started.
-    is_taken_up = times.began_at is not None or summary.failed is not None
-    has_begun = times.status != Status.WAITING and is_taken_up
+    # What failed was taken up, and so was what is at a later attempt, even where it is not known
+    # when anything of it began.
+    tried = summary.failed is not None or facts.attempts > 1
+    has_begun = times.status != Status.WAITING and (times.began_at is not None or tried)
     if summary.waiting is not None and not (has_begun and facts.situation is not None):
         text = _step(summary.waiting) + (summary.waiting.message or summary.waiting.title)
         how_long = _for(summary.waiting.at, now)

@@ -65,6 +65,9 @@ _ATTEMPTS: Final = frozenset(
 _KEEP_LAYER: Final = frozenset(
     {EventKind.SIGNAL, EventKind.UPDATE, EventKind.NOTE, EventKind.GAP, EventKind.CANCEL_REQUESTED}
 )
+_TRIED: Final = frozenset(
+    {EventKind.ATTEMPT_STARTED, EventKind.ATTEMPT_FAILED, EventKind.ATTEMPT_TIMED_OUT}
+)
 _UNDRAWN: Final = frozenset({EventKind.NOTE, EventKind.CREATED, EventKind.STARTED})
 
 
@@ -174,10 +177,11 @@ def make_lanes(times: RunTimes, events: Iterable[TimelineEvent], *, now: datetim
     The first one is drawn from the run's row, which is there even when the trail has holes; what
     happened to no step in particular is marked on it.
     """
-    until = times.closed_at or max(now, times.created_at)
+    until, tried = times.closed_at or max(now, times.created_at), False
     run_lane = _LaneBuilder("", "The run", times.created_at)
     steps: dict[str, _LaneBuilder] = {}
     for event in events:
+        tried = tried or event.kind in _TRIED
         if event.step or event.kind in _ATTEMPTS:
             lane = steps.get(event.step)
             if lane is None:
@@ -192,7 +196,7 @@ def make_lanes(times: RunTimes, events: Iterable[TimelineEvent], *, now: datetim
         elif event.kind in _OUTCOMES and "" in steps:
             # Attempts of no step, as Celery has them, end as the run does.
             steps[""].add(event)
-    lanes = [_run_lane(run_lane, times, until)]
+    lanes = [_run_lane(run_lane, times, until, tried=tried)]
     lanes.extend(lane.build(until, is_open=times.is_open) for lane in steps.values())
     return lanes
 
@@ -203,9 +207,11 @@ def _name(event: TimelineEvent) -> str:
     return f"Timer {name}" if event.kind == EventKind.TIMER_STARTED else name
 
 
-def _run_lane(run_lane: _LaneBuilder, times: RunTimes, until: datetime) -> Lane:
+def _run_lane(run_lane: _LaneBuilder, times: RunTimes, until: datetime, *, tried: bool) -> Lane:
     began = times.began_at
-    if began is None:
+    if began is None and tried:
+        run_lane.span = (times.created_at, SpanKind.UNSEEN, 0, "")
+    elif began is None:
         run_lane.span = (times.created_at, SpanKind.WAIT, 0, "not started")
     else:
         if began > times.created_at:

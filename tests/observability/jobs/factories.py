@@ -86,10 +86,16 @@ def seen(seq: int, kind: EventKind, at: float = 0.0, **fields: Any) -> RunEvent:
     return RunEvent(**(values | fields))
 
 
+def _columns(event: RunEvent) -> dict[str, Any]:
+    columns = asdict(event)
+    del columns["attempt_round"]  # it is in the key
+    return columns
+
+
 def make_events(run: JobRun, events: Iterable[RunEvent]) -> list[JobEvent]:
     """The events as rows of the run; `event_count` follows."""
     rows = JobEvent.objects.bulk_create(
-        (JobEvent(run=run, **asdict(event)) for event in events), batch_size=500
+        (JobEvent(run=run, **_columns(event)) for event in events), batch_size=500
     )
     run.event_count = run.events.count()
     run.save(update_fields=["event_count"])

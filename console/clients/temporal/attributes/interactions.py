@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from temporalio.api.enums.v1 import StartChildWorkflowExecutionFailedCause
+from temporalio.api.enums.v1 import (
+    CancelExternalWorkflowExecutionFailedCause,
+    SignalExternalWorkflowExecutionFailedCause,
+    StartChildWorkflowExecutionFailedCause,
+)
 
 from console.clients.temporal.attributes.shared import priority
 from console.clients.temporal.failures import failure
@@ -26,6 +30,14 @@ from console.clients.temporal.payloads import (
 _CHILD_CAUSES: Final[Mapping[int, str]] = {
     number: name.removeprefix("START_CHILD_WORKFLOW_EXECUTION_FAILED_CAUSE_").lower()
     for name, number in StartChildWorkflowExecutionFailedCause.items()
+}
+_SIGNAL_CAUSES: Final[Mapping[int, str]] = {
+    number: name.removeprefix("SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED_CAUSE_").lower()
+    for name, number in SignalExternalWorkflowExecutionFailedCause.items()
+}
+_CANCEL_CAUSES: Final[Mapping[int, str]] = {
+    number: name.removeprefix("CANCEL_EXTERNAL_WORKFLOW_EXECUTION_FAILED_CAUSE_").lower()
+    for name, number in CancelExternalWorkflowExecutionFailedCause.items()
 }
 
 
@@ -132,6 +144,19 @@ def external_initiated(event: Any, room: int) -> Attributes:
 
 def external_answered(event: Any, _: int) -> Attributes:
     return {"subject": text(event.workflow_execution.workflow_id), "ref": event.initiated_event_id}
+
+
+def external_signal_failed(event: Any, room: int) -> Attributes:
+    return {**external_answered(event, room), "message": _words(_SIGNAL_CAUSES, event.cause)}
+
+
+def external_cancel_failed(event: Any, room: int) -> Attributes:
+    return {**external_answered(event, room), "message": _words(_CANCEL_CAUSES, event.cause)}
+
+
+def _words(causes: Mapping[int, str], cause: int) -> str:
+    """`namespace_not_found` as "Namespace not found"; nothing where no cause is named."""
+    return causes.get(cause, f"cause {cause}").replace("_", " ").capitalize() if cause else ""
 
 
 def search_attributes_upserted(event: Any, room: int) -> Attributes:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import (
+    CancelExternalWorkflowExecutionFailedCause,
+    EventType,
+    SignalExternalWorkflowExecutionFailedCause,
+    TaskQueueKind,
+)
 from temporalio.api.history.v1 import HistoryEvent as ProtoEvent
 from temporalio.api.workflow.v1 import PendingActivityInfo, WorkflowExecutionInfo
 
@@ -20,7 +25,9 @@ from console.clients.temporal.history_reader import REVERSE_PAGE, reaches_back
 from console.clients.temporal.records import HistoryEvent
 from console.clients.temporal.runs import pending_activity, visibility_row
 
-QUIET = {"EVENT_TYPE_UNSPECIFIED", "EVENT_TYPE_WORKFLOW_TASK_SCHEDULED"}
+QUIET = {"EVENT_TYPE_UNSPECIFIED"}
+SIGNAL = "SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED_CAUSE"
+CANCEL = "CANCEL_EXTERNAL_WORKFLOW_EXECUTION_FAILED_CAUSE"
 NAMES = [name for name in EventType.keys() if name not in QUIET]  # noqa: SIM118  # no mapping
 
 
@@ -50,8 +57,47 @@ def test_a_type_from_the_future_is_told_by_its_number() -> None:
     assert one(made).type == "event_type_999"
 
 
-def test_that_a_task_is_scheduled_is_no_news() -> None:
-    assert translate([event("EVENT_TYPE_WORKFLOW_TASK_SCHEDULED")], ROOM) == ()
+def test_a_task_on_the_queue_of_one_worker_is_no_news() -> None:
+    made = event("EVENT_TYPE_WORKFLOW_TASK_SCHEDULED")
+    queue = made.workflow_task_scheduled_event_attributes.task_queue
+    queue.kind = TaskQueueKind.TASK_QUEUE_KIND_NORMAL
+    assert one(made).type == "workflow_task_scheduled"
+    queue.kind = TaskQueueKind.TASK_QUEUE_KIND_STICKY
+    assert translate([made], ROOM) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "cause", "words"),
+    [
+        (
+            "signal_external_workflow_execution_failed",
+            SignalExternalWorkflowExecutionFailedCause.Value(
+                f"{SIGNAL}_EXTERNAL_WORKFLOW_EXECUTION_NOT_FOUND"
+            ),
+            "External workflow execution not found",
+        ),
+        (
+            "request_cancel_external_workflow_execution_failed",
+            CancelExternalWorkflowExecutionFailedCause.Value(f"{CANCEL}_NAMESPACE_NOT_FOUND"),
+            "Namespace not found",
+        ),
+        ("signal_external_workflow_execution_failed", 99, "Cause 99"),
+        ("signal_external_workflow_execution_failed", 0, ""),
+    ],
+)
+def test_what_another_run_could_not_be_told_says_why(name: str, cause: int, words: str) -> None:
+    made = event(f"EVENT_TYPE_{name.upper()}")
+    getattr(made, f"{name}_event_attributes").cause = cause
+    assert one(made).message == words
+
+
+def test_an_operation_that_could_not_be_asked_to_cancel_says_why() -> None:
+    made = event("EVENT_TYPE_NEXUS_OPERATION_CANCEL_REQUEST_FAILED")
+    made.nexus_operation_cancel_request_failed_event_attributes.failure.message = "gone"
+    made.nexus_operation_cancel_request_failed_event_attributes.scheduled_event_id = 5
+    answered = one(made)
+    assert answered.failure is not None
+    assert (answered.ref, answered.failure.message) == (5, "gone")
 
 
 def test_who_was_authenticated_counts_more_than_who_one_claims_to_be() -> None:

@@ -17,6 +17,7 @@ from observability.engines.contracts import (
     RunSnapshot,
 )
 from observability.engines.temporal.source import TemporalSource
+from observability.ingest.rules.attempt_rounds import in_rounds, round_of
 from tenants.contracts import TargetRef
 from tests.waiting import until
 
@@ -80,7 +81,11 @@ class Rows:
         self.runs[name] = run
         self.ids.setdefault(name, len(self.ids) + 1)
         kept = self.events.setdefault(name, {})
-        for event in events:
+        newest: dict[int, int] = {}
+        for seq, key in kept:
+            newest[seq] = max(newest.get(seq, 0), round_of(key))
+        stored = {key: event.at for key, event in kept.items()}
+        for event in in_rounds(events, newest, stored):
             kept.setdefault((event.seq, event.key), event)
 
     def through(self, name: Name) -> int:

@@ -48,6 +48,8 @@ LOST = Failure(
     heartbeat=Heartbeat(({"next": 57, "total": 100},), "abc"),
 )
 REFUSED = Failure("card refused", "application", type="CardRefused", stack="line 1")
+LATE = Failure("operation timed out", "timeout", timeout="schedule_to_close")
+HANDLER = Failure("handler error", "nexus", type="BAD_REQUEST", cause=REFUSED)
 WRAPPED = Failure("Activity task failed", "activity", type="charge", cause=REFUSED)
 
 
@@ -102,6 +104,24 @@ def test_a_task_that_left_its_sticky_queue_never_hides_the_heartbeat_that_was_lo
     assert {item.step_name for item in ends} == {"train"}
     run = refined(replace(snapshot(row(1, BEGIN), "default"), status=Status.RUNNING), story)
     assert "schedule" not in run.failure
+    assert story.stuck is None
+
+
+def test_a_task_that_any_worker_could_take_was_kept_by_none() -> None:
+    story = reduce_history(
+        [
+            event(8, "workflow_task_scheduled"),
+            event(9, "workflow_task_timed_out", ref=8, state="schedule_to_start"),
+            event(11, "workflow_task_timed_out", ref=10, state="schedule_to_start"),
+        ]
+    )
+    assert [(item.kind, item.title) for item in story.events] == [
+        (EventKind.NOTE, "No worker took its task in time"),
+        (
+            EventKind.NOTE,
+            "The worker that kept it in memory did not take its task: any worker may now",
+        ),
+    ]
     assert story.stuck is None
 
 
@@ -160,6 +180,30 @@ def ref(status: Status = Status.FAILED) -> RunRef:
             Status.FAILED,
             "Heartbeat timeout",
             FailureKind.TIMEOUT,
+        ),
+        (
+            [event(9, "workflow_execution_failed", failure=Failure("x", "nexus", cause=REFUSED))],
+            Status.FAILED,
+            "CardRefused: card refused",
+            FailureKind.APPLICATION,
+        ),
+        (
+            [event(9, "workflow_execution_failed", failure=Failure("x", "nexus", cause=LATE))],
+            Status.FAILED,
+            "Schedule to close timeout",
+            FailureKind.TIMEOUT,
+        ),
+        (
+            [event(9, "workflow_execution_failed", failure=Failure("x", "nexus", cause=HANDLER))],
+            Status.FAILED,
+            "CardRefused: card refused",
+            FailureKind.APPLICATION,
+        ),
+        (
+            [event(9, "workflow_execution_failed", failure=Failure("no such one", "nexus"))],
+            Status.FAILED,
+            "no such one",
+            FailureKind.OTHER,
         ),
         (
             [event(9, "workflow_execution_timed_out")],

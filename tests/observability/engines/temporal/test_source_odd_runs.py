@@ -158,7 +158,7 @@ def test_a_run_that_its_retry_policy_continues_says_so_on_both_sides(reading: Re
     assert onward.title == f"Its retry policy goes on with run {second.run_id}"
     assert second.status is Status.WAITING
     assert second.hold is not None
-    assert second.hold.reason == "retry 2 after PaymentError: card 17 was declined"
+    assert second.hold.reason == "retry 1 after PaymentError: card 17 was declined"
     assert second.hold.until is not None
     assert second.hold.until - second.created_at == pytest.approx(
         timedelta(hours=3), abs=timedelta(seconds=1)

@@ -11,15 +11,17 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import (
     DeleteWorkflowExecutionRequest,
     PauseActivityRequest,
+    ResetActivityRequest,
 )
 from temporalio.client import Client
 
 from console.clients.temporal.fairness import PROBE_TYPE
 from console.errors import NotFound
 from deploy.demo.workloads.temporal_endings import ApprovalFlow, Order
-from observability.engines.contracts import EventKind, Status
+from observability.engines.contracts import EventKind, RunEvent, Status
 from tenants.adapters.temporal import client_for
 from tests.observability.engines.temporal.memory_reader import Reading
+from tests.observability.engines.temporal.odd_workflows import at_work, begin
 from tests.observability.engines.temporal.start_workflows import start, with_worker, without_worker
 from tests.waiting import PATIENCE
 
@@ -133,6 +135,39 @@ def _checkpoints_of(reading: Reading, name: str) -> bool:
 def _paused(reading: Reading, name: str) -> Any:
     story = reading.rows.story(reading.rows.of(name)[0])
     return next((event for event in story if event.kind is EventKind.PAUSED), None)
+
+
+def test_attempts_after_a_reset_are_told_beside_those_before_it(reading: Reading) -> None:
+    async def act(client: Client) -> str:
+        name = await begin(client, "keeps failing")
+        await asyncio.to_thread(reading.until, lambda: len(_failed(reading, name)) >= 2)
+        await client.workflow_service.reset_activity(
+            ResetActivityRequest(
+                namespace=client.namespace,
+                execution=WorkflowExecution(workflow_id=name),
+                id="1",
+            )
+        )
+        await asyncio.to_thread(
+            reading.until, lambda: [event.attempt for event in _failed(reading, name)].count(1) == 2
+        )
+        await client.get_workflow_handle(name).terminate()
+        return name
+
+    name = at_work(reading, act)
+    failed = _failed(reading, name)
+    assert sorted(failed, key=lambda event: event.at) == failed
+    assert len({event.at for event in failed}) == len(failed)
+
+
+def _failed(reading: Reading, name: str) -> list[RunEvent]:
+    """The failed attempts of a run, in the order in which they are told."""
+    return [
+        event
+        for run in reading.rows.of(name)
+        for event in reading.rows.story(run)
+        if event.kind is EventKind.ATTEMPT_FAILED
+    ]
 
 
 def test_what_is_new_of_a_long_history_costs_no_more_than_its_end(reading: Reading) -> None:

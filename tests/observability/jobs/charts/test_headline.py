@@ -73,6 +73,11 @@ def test_a_run_that_nothing_took_up_says_where_it_waits() -> None:
     assert shown.lead == "Waiting in shared-a for 1 min"
 
 
+def test_one_at_a_later_attempt_runs_though_its_beginning_is_not_known() -> None:
+    assert line([], began=None, attempts=2).lead == "Running for 1 min"
+    assert line([], began=None, attempts=1).lead == "Waiting for 1 min"
+
+
 def test_a_named_wait_is_counted_from_when_it_began() -> None:
     events = [
         seen(1, EventKind.WAITING, 10, message="lock acme/db, 0/1"),

@@ -99,6 +99,17 @@ def test_an_attempt_whose_start_was_not_recorded_is_not_drawn_as_waiting() -> No
     assert "when it began was not recorded" in describe_lane(lane)
 
 
+def test_a_run_that_was_tried_is_not_drawn_as_waiting_though_its_start_is_not_known() -> None:
+    events = [
+        seen(1, EventKind.SCHEDULED, 0, step="a"),
+        seen(2, EventKind.ATTEMPT_STARTED, 9, step="a", attempt=3),
+    ]
+    lane = picture(events, began=None).lanes[0]
+    assert shapes(lane) == [(SpanKind.UNSEEN, 0, 60, SpanOutcome.OK)]
+    lane = picture(events[:1], began=None, status=Status.CANCELLED).lanes[0]
+    assert shapes(lane) == [(SpanKind.WAIT, 0, 60, SpanOutcome.STOPPED)]
+
+
 def test_a_timer_is_called_one() -> None:
     events = [
         seen(1, EventKind.TIMER_STARTED, 2, step="timer-5", step_name="1"),
