@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from console.clients.celery.client import CeleryClient
@@ -13,7 +14,7 @@ from quotas.enforcement.adapters.celery import rates
 from quotas.enforcement.adapters.celery.compile import FIELD
 from quotas.enforcement.adapters.celery.consumers import QueueWorkers, workers_of
 from quotas.enforcement.adapters.celery.observe import Memory, Workers, ask
-from quotas.enforcement.adapters.celery.read_back import altered_by_workers
+from quotas.enforcement.adapters.celery.read_back import Order, Outcome, outcomes_of
 from quotas.enforcement.ports import Altered, ApplyResult, Change, PlacementChanges
 from tenants.contracts import TargetRef
 
@@ -30,46 +31,87 @@ def run(
     on_result: Callable[[ApplyResult], None],
 ) -> None:
     """Does the work of many placements after one look; each is reported when it is done."""
+    if not any(requested.changes for requested in work):
+        for requested in work:
+            on_result(ApplyResult(requested.placement, (), None))
+        return
     try:
-        workers = (
-            ask(client, target, memory) if any(requested.changes for requested in work) else None
-        )
+        workers = ask(client, target, memory)
     except ExternalError as error:
         for requested in work:
             on_result(ApplyResult(requested.placement, (), error if requested.changes else None, 1))
         return
-    for requested in work:
-        began = time.monotonic()
-        done: tuple[Change, ...] = ()
-        altered: list[Altered] = []
-        failed: ExternalError | None = None
-        calls = 0
-        try:
-            for change in requested.changes:
-                if workers is not None:
-                    number, stored = _change(client, target, change, workers, memory)
-                    calls += number
-                    altered += [] if stored is None else [stored]
-            done = requested.changes
-        except ExternalError as error:
-            failed = error
-        seconds = time.monotonic() - began
-        on_result(ApplyResult(requested.placement, done, failed, calls, seconds, tuple(altered)))
+    given = [_given(client, target, requested, workers, memory) for requested in work]
+    _read_back(client, target, given, workers)
+    for done in given:
+        on_result(done.result())
 
 
-def _change(
-    client: CeleryClient, target: TargetRef, change: Change, workers: Workers, memory: Memory
-) -> tuple[int, Altered | None]:
-    """Makes one queue what it should be; the number of orders, and what came out otherwise. Nobody
-    there: nothing to do."""
-    members = workers_of(change.ref.name, workers.belongs, workers.active)
-    everybody = members.consumers | members.paused
-    memory.add(target.id, members.queue, {host: workers.stats[host].pid for host in everybody})
-    with client.control() as control:
-        calls = _order(control, change, members, workers)
-        if not calls:
-            return 0, None
-        return calls, altered_by_workers(control, target, change, members, workers)
+@dataclass(slots=True)
+class _Given:
+    """The orders of one placement, and what came of them."""
+
+    requested: PlacementChanges
+    orders: list[Order] = field(default_factory=list)
+    calls: int = 0
+    seconds: float = 0.0
+    error: ExternalError | None = None
+    altered: tuple[Altered, ...] = ()
+
+    def result(self) -> ApplyResult:
+        """As it is reported."""
+        done = () if self.error else self.requested.changes
+        return ApplyResult(
+            self.requested.placement, done, self.error, self.calls, self.seconds, self.altered
+        )
+
+
+def _given(
+    client: CeleryClient,
+    target: TargetRef,
+    requested: PlacementChanges,
+    workers: Workers,
+    memory: Memory,
+) -> _Given:
+    """Gives the orders of one placement. Nobody there: nothing to do."""
+    given, began = _Given(requested), time.monotonic()
+    try:
+        for change in requested.changes:
+            members = workers_of(change.ref.name, workers.belongs, workers.active)
+            order = Order(change, members)
+            pids = {host: workers.stats[host].pid for host in order.hosts}
+            memory.add(target.id, members.queue, pids)
+            with client.control() as control:
+                calls = _order(control, change, members, workers)
+            given.calls += calls
+            given.orders += [order] if calls else []
+    except ExternalError as error:
+        given.error = error
+    given.seconds = time.monotonic() - began
+    return given
+
+
+def _read_back(
+    client: CeleryClient, target: TargetRef, given: Sequence[_Given], workers: Workers
+) -> None:
+    """Asks all workers that were told something what became of it, in one go for all placements."""
+    ordered = [(one, order) for one in given if one.error is None for order in one.orders]
+    if not ordered:
+        return
+    began = time.monotonic()
+    outcomes: list[Outcome]
+    try:
+        with client.control() as control:
+            outcomes = outcomes_of(control, target, [order for _, order in ordered], workers)
+    except ExternalError as error:
+        outcomes = [error] * len(ordered)
+    seconds = (time.monotonic() - began) / len(ordered)
+    for (one, _), outcome in zip(ordered, outcomes, strict=True):
+        one.seconds += seconds
+        if isinstance(outcome, ExternalError):
+            one.error = one.error or outcome
+        elif outcome is not None:
+            one.altered = (*one.altered, outcome)
 
 
 def _order(control: Control, change: Change, members: QueueWorkers, workers: Workers) -> int:

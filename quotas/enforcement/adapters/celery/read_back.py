@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, repeat
 from typing import Final
 
 from console.clients.celery.control import Control
-from console.errors import Unreachable
+from console.errors import ExternalError
 from quotas.enforcement.adapters.celery import rates
 from quotas.enforcement.adapters.celery.compile import FIELD
 from quotas.enforcement.adapters.celery.consumers import QueueWorkers, workers_of
@@ -20,33 +21,64 @@ from quotas.enforcement.rules import listed
 from tenants.contracts import TargetRef
 
 PATIENCE: Final = 3.0
-"""Seconds for a worker to do what it was ordered: with gevent it turns to it every two."""
-PAUSE: Final = 0.1
+"""Seconds for workers to do what they were ordered: with gevent they turn to it every two."""
+PAUSES: Final = (0.1, 0.2, 0.4, 0.8)
+"""Seconds between one look and the next; the last one goes on."""
 
 
-def altered_by_workers(
-    control: Control, target: TargetRef, change: Change, members: QueueWorkers, before: Workers
-) -> Altered | None:
-    """Where the queue is not as it was ordered a moment ago: who says what; None where it is.
-    Raises Unreachable for a worker that does not say."""
-    if change.desired is None:
-        return None
-    until = time.monotonic() + PATIENCE
-    while True:
-        workers = _asked_again(control, members, before)
-        altered = _compared(target, change, members, workers)
-        if altered is None or time.monotonic() >= until:
-            return altered
-        time.sleep(PAUSE)
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was ordered of the workers of one queue."""
+
+    change: Change
+    members: QueueWorkers
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Everybody who was told."""
+        return self.members.consumers | self.members.paused
 
 
-def _asked_again(control: Control, members: QueueWorkers, before: Workers) -> Workers:
-    hosts = sorted(members.consumers | members.paused)
+Outcome = Altered | ExternalError | None
+"""What came out otherwise than it was ordered; who did not say; nothing where all is as ordered."""
+
+
+def outcomes_of(
+    control: Control, target: TargetRef, orders: Sequence[Order], before: Workers
+) -> list[Outcome]:
+    """What became of each order, after at most PATIENCE for all of them together."""
+    outcomes: list[Outcome] = [None] * len(orders)
+    left = [index for index, order in enumerate(orders) if order.change.desired is not None]
+    until, pauses = time.monotonic() + PATIENCE, chain(PAUSES, repeat(PAUSES[-1]))
+    while left:
+        workers, silent = _asked_again(control, [orders[index] for index in left], before)
+        for index in left:
+            outcomes[index] = _outcome(target, orders[index], workers, silent)
+        left = [index for index in left if outcomes[index] is not None]
+        if time.monotonic() >= until:
+            break
+        if left:
+            time.sleep(next(pauses))
+    return outcomes
+
+
+def _asked_again(
+    control: Control, orders: Sequence[Order], before: Workers
+) -> tuple[Workers, frozenset[str]]:
+    """The workers as they are now, and those that do not answer."""
+    hosts = sorted(frozenset[str]().union(*(order.hosts for order in orders)))
     active, types = control.active_queues(to=hosts), control.registered(to=hosts)
-    for host in hosts:
-        if host not in active or host not in types:
-            raise Unreachable(f"worker {host} did not say what became of its orders")
-    return replace(before, active={**before.active, **active}, types={**before.types, **types})
+    silent = frozenset(host for host in hosts if host not in active or host not in types)
+    now = replace(before, active={**before.active, **active}, types={**before.types, **types})
+    return now, silent
+
+
+def _outcome(target: TargetRef, order: Order, workers: Workers, silent: frozenset[str]) -> Outcome:
+    if quiet := sorted(order.hosts & silent):
+        message = f"worker {quiet[0]} did not say what became of its orders"
+        # Of this placement alone, not of the broker: others are served.
+        return ExternalError(message, retryable=True, code="no_answer")
+    return _compared(target, order.change, order.members, workers)
 
 
 def _compared(

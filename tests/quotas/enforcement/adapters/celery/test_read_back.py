@@ -11,7 +11,7 @@ import pytest
 
 from console.clients.celery.client import CeleryClient
 from console.clients.celery.records import TaskType, WorkerStats
-from console.errors import Unreachable
+from console.errors import ExternalError, Unreachable
 from quotas.enforcement.adapters.celery import apply, read_back
 from quotas.enforcement.adapters.celery.compile import compiled
 from quotas.enforcement.adapters.celery.observe import Memory, observe
@@ -148,7 +148,10 @@ def test_a_worker_that_does_not_consume_again_is_named() -> None:
 
 def test_what_a_worker_did_not_say_is_ordered_again_later() -> None:
     result, _ = push(ScriptedWorkers({"a@x": {BUILD: ""}}, silent={"a@x"}), 3_000)
-    assert isinstance(result.error, Unreachable)
+    # Not of the broker: that would keep everybody's limits from being enforced.
+    assert isinstance(result.error, ExternalError)
+    assert not isinstance(result.error, Unreachable)
+    assert result.error.retryable
     assert result.error.message == "worker a@x did not say what became of its orders"
     assert result.done == ()
 
@@ -163,3 +166,45 @@ def test_a_worker_that_takes_a_moment_is_waited_for(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("quotas.enforcement.adapters.celery.read_back.time.sleep", sleep)
     result, _ = push(workers, 0)
     assert (result.error, result.altered) == (None, ())
+
+
+def test_many_queues_are_asked_together_with_one_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    places = [PlacementRef(n, f"t{n}", "lab", "celery", f"queue-{n}") for n in range(1, 201)]
+    workers = ManyQueues({f"w{place.id}@x": place.location for place in places})
+    memory, results = Memory(), list[ApplyResult]()
+    work = [
+        PlacementChanges(
+            place, diff(compiled(limits({"celery.queue_rate": 3_000}), place, TARGET).objects, [])
+        )
+        for place in places
+    ]
+    monkeypatch.setattr(read_back, "PATIENCE", 0.0)
+    apply.run(cast(CeleryClient, workers), TARGET, work, memory, on_result=results.append)
+    assert workers.looks == 2
+    assert {result.placement.id for result in results if result.altered} == {
+        place.id for place in places
+    }
+
+
+class ManyQueues:
+    """A worker for each queue, which takes orders and does nothing about them."""
+
+    def __init__(self, queues: dict[str, str]) -> None:
+        self.queues, self.looks = queues, 0
+
+    @contextmanager
+    def control(self) -> Iterator[ManyQueues]:
+        yield self
+
+    def active_queues(self, *, to: Sequence[str] | None = None) -> dict[str, tuple[str, ...]]:
+        self.looks += 1
+        return {host: (self.queues[host],) for host in to or self.queues}
+
+    def stats(self, *, to: Sequence[str]) -> dict[str, WorkerStats]:
+        return {host: WorkerStats(number, 5000.0, 2) for number, host in enumerate(to, 1)}
+
+    def registered(self, *, to: Sequence[str]) -> dict[str, tuple[TaskType, ...]]:
+        return {host: (TaskType(BUILD, "99/s"),) for host in to}
+
+    def rate_limit(self, *_: str, to: Sequence[str]) -> None:
+        """Takes it."""
