@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 from django.db.models import Count
@@ -215,16 +216,17 @@ def store_events(
     """Events of runs as rows, each once whatever comes again; how many are new. `counted` are the
     runs that have no events yet and say already how many they will have."""
     eventful = [(run, events) for run, events in pairs if events]
+    new = [pair for pair in eventful if pair[0].pk in counted]
+    known = [pair for pair in eventful if pair[0].pk not in counted]
     rows: list[EventRow] = []
-    for run, events in eventful:
-        of_rounds = events if run.pk in counted else with_rounds(run, events)
-        rows += event_rows(run.pk, of_rounds, context.masker)
+    for run, events in chain(new, with_rounds(known)):
+        rows += event_rows(run.pk, events, context.masker)
         if len(rows) >= _BATCH:
             insert_events(rows)
             rows = []
     insert_events(rows)
-    fresh = sum(run.event_count for run, _ in eventful if run.pk in counted)
-    grown = _recount([run for run, _ in eventful if run.pk not in counted], now)
+    fresh = sum(run.event_count for run, _ in new)
+    grown = _recount([run for run, _ in known], now)
     if context.features.most_events is not None:
         fold_events([run for run, _ in eventful], most=context.features.most_events, now=now)
     return fresh + grown

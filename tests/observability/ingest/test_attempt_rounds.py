@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from observability.engines.contracts import AttemptRound, RunEvent
+from observability.ingest.attempt_rounds import with_rounds
 from observability.ingest.reading import Read
 from observability.jobs.models import JobEvent, JobRun
-from tests.observability.jobs.factories import after
+from tests.observability.jobs.factories import after, make_events, make_run
 from tests.observability.jobs.fakes import ScriptedSource, event, look
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,3 +47,13 @@ def test_steps_have_rounds_of_their_own(source: ScriptedSource, read: Callable[[
     read()
     rows = JobEvent.objects.order_by("seq", "key").values_list("seq", "key")
     assert list(rows) == [(5, "a1"), (5, "b0001/a1"), (9, "a1")]
+
+
+def test_many_runs_take_as_many_queries_as_few(django_assert_num_queries: Any) -> None:
+    runs = [make_run() for _ in range(40)]
+    for run in runs:
+        make_events(run, [attempt(1, 10), replace(attempt(1, 30), key="b0001/a1")])
+    for number in (2, 40):
+        with django_assert_num_queries(2):
+            pairs = list(with_rounds([(run, [attempt(1, 50)]) for run in runs[:number]]))
+        assert [[event.key for event in events] for _, events in pairs] == [["b0002/a1"]] * number
