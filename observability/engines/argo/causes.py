@@ -44,6 +44,7 @@ class Causes:
     def __init__(self, nodes: Mapping[str, dict[str, Any]], sorts: Sorts, workflow: Object) -> None:
         self._nodes, self._sorts = nodes, sorts
         self._keys: dict[str, str] = {}
+        self._by_name: dict[str, tuple[set[str], set[str | None]]] = {}
         for key, node in nodes.items():
             if name := _name(node):
                 self._keys.setdefault(name, key)
@@ -84,13 +85,25 @@ class Causes:
             if key not in self._nodes or key in around:
                 break
             around.add(key)
-            for name in _names_around(_name(self._nodes[key])):
-                if (group := self._keys.get(name)) is not None:
-                    around.add(group)
-                    if group in self._sorts.handlers:
-                        beside.add(self._keys.get(beside_of(name)))
+            groups, handled = self._named_around(key)
+            around |= groups
+            beside |= handled
             key = text(self._nodes[key].get("boundaryID"), 300)
         return around - beside
+
+    def _named_around(self, key: str) -> tuple[set[str], set[str | None]]:
+        """What the name of a node says it is inside of, and what the handlers among it stand
+        beside. Kept, as many nodes are inside of the same ones."""
+        if key not in self._by_name:
+            groups: set[str] = set()
+            beside: set[str | None] = set()
+            for name in _names_around(_name(self._nodes[key])):
+                if (group := self._keys.get(name)) is not None:
+                    groups.add(group)
+                    if group in self._sorts.handlers:
+                        beside.add(self._keys.get(beside_of(name)))
+            self._by_name[key] = groups, beside
+        return self._by_name[key]
 
     def _blamed_by(self, failed: Node) -> str:
         """The id of the child by which something says that it failed; empty where it names none, or
