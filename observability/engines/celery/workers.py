@@ -16,6 +16,7 @@ from console.backoff import backoff
 from console.clients.celery.control import MOST_WORKERS
 from console.clients.celery.records import CeleryEvent, EventBatch, WorkerStats
 from console.unstructured import number, whole
+from observability.engines.celery.facts import STOPPED
 from observability.engines.celery.held_tasks import (
     LONGEST_QUEUE,
     MOST_HOLDERS,
@@ -157,6 +158,10 @@ class WorkerRegistry:
 
     def adopt(self, run: RunRef, told_us: int, now_us: int) -> None:
         """Takes up a run of which an earlier reader had heard, last at `told_us`."""
+        if run.situation == STOPPED and run.status in OPEN:
+            heard_us = min(told_us, now_us)
+            self.stopped.add(run.external_id, StoppedTask(run.worker, told_us, heard_us))
+            return
         runs = run.status is Status.RUNNING
         revision = parse_revision(run.revision)
         waits = revision is not None and revision.phase == WITH_WORKER
