@@ -19,7 +19,8 @@ from console.clients.celery.records import TaskOnWorker, TasksOfWorker
 from observability.engines.celery.events import moment
 from observability.engines.celery.held_tasks import HeldTask
 from observability.engines.celery.runs import Fold
-from observability.engines.celery.silence_news import HostedTask, News, RunEnd, shown
+from observability.engines.celery.silence_news import HostedTask, News, RunEnd
+from observability.engines.celery.situations import FINISHES, no_sign, shown, went_offline
 from observability.engines.celery.workers import (
     MISSED_AFTER,
     NEVER,
@@ -39,7 +40,6 @@ FINISHED_AFTER: Final = 600 * SECOND
 still finish what it runs."""
 UNSAID: Final = "No worker has it any more, and none said how it ended: a task may ignore itself."
 UNREAD: Final = "Ended while its events were not being read: how is not known."
-FINISHES: Final = "a worker that shuts down warmly still finishes what it runs"
 
 
 @dataclass(slots=True)
@@ -111,8 +111,8 @@ class Silences:
             task.due_us = NEVER  # what a rate limit holds back is in no answer
             return
         over = self._is_over(task, now_us)
-        went_offline = task.runs and worker.offline_us > task.heard_us
-        if went_offline and now_us - worker.offline_us < FINISHED_AFTER:
+        may_finish = task.runs and worker.offline_us > task.heard_us
+        if may_finish and now_us - worker.offline_us < FINISHED_AFTER:
             if task.missed == 1:
                 yield self._offline(of, worker, now_us)
         elif over:
@@ -177,7 +177,7 @@ class Silences:
         if quiet <= worker.silent_after:
             return  # it is heard, and only does not answer us
         sure = worker.tells_its_death
-        if (sure and worker.unanswered > 1) or quiet > LOST_AFTER:
+        if worker.unanswered > 1 and (sure or quiet > LOST_AFTER):
             yield from self._lost(host, worker, now_us)
         elif not sure and not worker.said_silent:
             worker.said_silent = True
@@ -203,7 +203,9 @@ class Silences:
     def _silent(self, host: str, worker: Worker, now_us: int) -> Iterator[RunSnapshot]:
         for uuid, task in list(worker.tasks.items()):
             of = HostedTask(uuid, host, task)
-            if not worker.gone:
+            if self.registry.runs_elsewhere(uuid, host):
+                pass  # of its worker there are signs
+            elif not worker.gone:
                 yield self._no_sign(of, worker, task, now_us)
             elif task.runs:
                 yield self._offline(of, worker, now_us)
@@ -215,19 +217,20 @@ class Silences:
                     yield self.news.let_go(of, what, now_us)
 
     def _no_sign(self, of: HostedTask, worker: Worker, task: HeldTask, now_us: int) -> RunSnapshot:
-        what = f"o sign of life of {of.host} since {shown(worker.heard_us)}"
+        title = f"No sign of life of {of.host} since {shown(worker.heard_us)}"
         message = "It neither sends events nor answers. A worker that is busy may do neither."
         key = f"silent:{worker.heard_us}"
-        event = of.note(key, worker.heard_us, now_us, f"N{what}", message)
-        situation = f"n{what}: it neither sends events nor answers, as a worker may that is busy"
+        event = of.note(key, worker.heard_us, now_us, title, message)
+        situation = no_sign(of.host, worker.heard_us)
         return self.news.still(of, _status(task), event, situation)
 
     def _offline(self, of: HostedTask, worker: Worker, now_us: int) -> RunSnapshot:
-        what = f"{of.host} went offline at {shown(worker.offline_us)}"
+        title = f"{of.host} went offline at {shown(worker.offline_us)}"
         message = f"{FINISHES[0].upper()}{FINISHES[1:]}."
         key = f"offline:{worker.offline_us}"
-        event = of.note(key, worker.offline_us, now_us, what, message)
-        return self.news.still(of, Status.RUNNING, event, f"{what}; {FINISHES}")
+        event = of.note(key, worker.offline_us, now_us, title, message)
+        situation = went_offline(of.host, worker.offline_us)
+        return self.news.still(of, Status.RUNNING, event, situation)
 
 
 def _status(task: HeldTask) -> Status:
