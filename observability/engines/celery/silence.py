@@ -11,7 +11,7 @@ only what none of them has is over.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -31,6 +31,7 @@ from observability.engines.celery.workers import (
     pause,
 )
 from observability.engines.contracts import EventKind, RunEvent, RunSnapshot, Status
+from observability.engines.ports import KnownRuns
 
 LOST_AFTER: Final = 24 * 3600 * SECOND
 """Microseconds without any sign of life after which nobody waits for a worker any more, nor for one
@@ -56,9 +57,15 @@ class Silences:
         self.news = News(self.fold)
 
     def conclude(
-        self, hosts: Iterable[str], answers: Mapping[str, TasksOfWorker], now_us: int
+        self,
+        hosts: Sequence[str],
+        answers: Mapping[str, TasksOfWorker],
+        known: KnownRuns,
+        now_us: int,
     ) -> list[RunSnapshot]:
         """The runs of the workers that were asked, after those who answer did."""
+        # News of a task count only where they are later than what its row says.
+        self.fold.recall(self._unanswered_for(hosts, answers), known)
         runs: list[RunSnapshot] = []
         for host in hosts:
             worker = self.registry.workers[host]
@@ -72,9 +79,19 @@ class Silences:
         """Runs that started while they ran."""
         return self.news.twice(started)
 
-    def given_up(self, now_us: int) -> Iterator[RunSnapshot]:
+    def _unanswered_for(
+        self, hosts: Iterable[str], answers: Mapping[str, TasksOfWorker]
+    ) -> Iterator[str]:
+        """The tasks that no answer has."""
+        for host in hosts:
+            there = {task.uuid for task in answers[host].tasks} if host in answers else set()
+            yield from self.registry.workers[host].tasks.keys() - there
+
+    def given_up(self, known: KnownRuns, now_us: int) -> Iterator[RunSnapshot]:
         """Runs that their worker stopped, and that no worker took up for so long."""
-        for uuid, task in self.registry.stopped.take(now_us - LOST_AFTER):
+        stopped = list(self.registry.stopped.take(now_us - LOST_AFTER))
+        self.fold.recall((uuid for uuid, _ in stopped), known)
+        for uuid, task in stopped:
             text = f"Stopped by its worker {task.host}; no worker took it up in a day."
             end = RunEnd(Status.LOST, text, task.heard_us, "Stopped, and not taken up again")
             if not self.fold.has_ended(uuid):

@@ -202,7 +202,7 @@ class _Reading:
         if batch.caught_up and (suspects := memory.workers.suspects(batch.at_us)):
             runs += self._ask_tasks(suspects, batch.at_us)
         if batch.caught_up:
-            runs += memory.silences.given_up(batch.at_us)
+            runs += memory.silences.given_up(self.known, batch.at_us)
         return runs
 
     def _unreadable(self, events: Sequence[UnreadableEvent]) -> list[Unreadable]:
@@ -272,7 +272,7 @@ class _Reading:
     def _ask_tasks(self, hosts: Sequence[str], now_us: int) -> list[RunSnapshot]:
         def ask(control: Control) -> list[RunSnapshot]:
             answers = control.tasks_by_worker(to=sorted(control.count(to=hosts)))
-            return self.memory.silences.conclude(hosts, answers, now_us)
+            return self.memory.silences.conclude(hosts, answers, self.known, now_us)
 
         return self._asked(ask) or []
 
