@@ -130,6 +130,8 @@ class Silences:
         over = self._is_over(task, now_us)
         may_finish = task.runs and worker.offline_us > task.heard_us
         if may_finish and now_us - worker.offline_us < FINISHED_AFTER:
+            finished_us = worker.offline_us + FINISHED_AFTER
+            task.due_us = min(finished_us, now_us + pause(task.questions))
             if task.missed == 1:
                 yield self._offline(of, worker, now_us)
         elif over:

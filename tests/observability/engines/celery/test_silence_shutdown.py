@@ -67,6 +67,20 @@ def test_another_process_of_the_name_does_not_end_what_an_earlier_one_may_finish
     assert trail.rows.status("u1") == "ended"
 
 
+def test_while_an_earlier_process_may_finish_another_one_is_rarely_asked() -> None:
+    trail = shutting_down()
+    trail.hear(12, "worker-online", pid=8)
+    times = []
+    for after in range(14, 700, 2):
+        trail.hear(after, "worker-heartbeat", freq=2.0, active=0, pid=8)
+        if trail.ask(after, w1=[]):
+            times.append(after)
+        if trail.rows.status("u1") == "ended":
+            break
+    assert len(times) < 12
+    assert times[-1] == 610
+
+
 def test_what_waited_with_a_worker_that_went_offline_is_delivered_again() -> None:
     trail = shutting_down()
     trail.ask(41)
