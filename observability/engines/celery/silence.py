@@ -191,7 +191,9 @@ class Silences:
         worker.unanswered += 1
         worker.ask_at_us = now_us + pause(worker.unanswered)
         for task in worker.tasks.values():
-            task.due_us = max(task.due_us, worker.ask_at_us)
+            # A worker may never answer, and begins anew to be asked with each of its heartbeats.
+            task.questions += 1
+            task.due_us = max(task.due_us, now_us + pause(task.questions))
         quiet = now_us - worker.heard_us
         if quiet <= worker.silent_after:
             return  # it is heard, and only does not answer us

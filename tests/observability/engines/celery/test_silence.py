@@ -230,6 +230,23 @@ def test_questions_about_one_worker_become_rare(number: int) -> None:
     assert times[number] - times[number - 1] >= 9
 
 
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_worker_that_only_sends_heartbeats_is_asked_more_and_more_rarely(runs: bool) -> None:
+    """Without remote control it never answers."""
+    trail = running(pool="prefork", beats=True)
+    if not runs:
+        trail.hear(2, "task-succeeded")
+        trail.hear(3, "task-received", uuid="u2")
+        trail.hear(4, "worker-online", pid=8)
+    times = []
+    for after in range(6, 3600, 2):
+        trail.hear(after, "worker-heartbeat", freq=2.0, active=0)
+        if trail.ask(after):
+            times.append(after)
+    assert 5 < len(times) < 15
+    assert trail.rows.status("u1" if runs else "u2") == ("running" if runs else "waiting")
+
+
 REVOKED: dict[str, Any] = {"terminated": False, "signum": None, "expired": False}
 
 
