@@ -346,7 +346,8 @@ class ChangePage:
 
 @dataclass(frozen=True, slots=True)
 class RunRef:
-    """Names a run that we know."""
+    """Names a run that we know. `situation` is what its row says as SITUATION, where that is
+    known (of open runs, it is)."""
 
     id: int
     external_id: str
@@ -356,6 +357,7 @@ class RunRef:
     revision: str
     created_at: datetime
     worker: str = ""
+    situation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

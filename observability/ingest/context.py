@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db.models import Count, Max, Min, QuerySet, Sum
+from django.db.models.fields.json import KT
 
 from console.chunks import chunks
-from observability.engines.contracts import KnownRun, RunRef
+from observability.engines.contracts import SITUATION, KnownRun, RunRef
 from observability.engines.features import EngineFeatures
 from observability.engines.ports import EngineSource
 from observability.engines.registry import adapter_for
@@ -171,7 +172,8 @@ _REF: Final = ("external_id", "run_id", "location", "status", "revision", "creat
 def _refs(runs: QuerySet[JobRun]) -> Iterator[RunRef]:
     """A thousand at a time; pages may be stored meanwhile."""
     last = 0
+    runs = runs.annotate(situation=KT(f"attributes__{SITUATION}"))
     while rows := list(runs.filter(pk__gt=last).order_by("pk").only(*_REF)[:1000]):
         last = rows[-1].pk
         for row in rows:
-            yield row.ref()
+            yield row.ref(row.situation or "")

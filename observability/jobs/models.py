@@ -175,8 +175,8 @@ class JobRun(models.Model):
         ran = format_duration((self.closed_at - self.began_at).total_seconds())
         return f"Its start was not heard; it ran for {ran}"
 
-    def ref(self) -> RunRef:
-        """The plain value that sources get."""
+    def ref(self, situation: str = "") -> RunRef:
+        """The plain value that sources get; `situation` where the caller has it."""
         return RunRef(
             id=self.pk,
             external_id=self.external_id,
@@ -186,6 +186,7 @@ class JobRun(models.Model):
             revision=self.revision,
             created_at=self.created_at,
             worker=self.worker,
+            situation=situation,
         )
 
     def make_key(self) -> str:

@@ -103,14 +103,12 @@ class Fold:
             for event in tasks
             if event.uuid not in self._revisions and _STATES.get(event.type, (SENT,))[0] != SENT
         }
-        gave_up = {event.uuid for event in tasks if event.type == "task-retried"}
-        for chunk in chunks(sorted(unknown), 500):
-            for (uuid, _), text in known.revisions([(uuid, "") for uuid in chunk]).items():
-                revision = parse_revision(text)
-                if revision is not None:
-                    self._revisions[uuid] = reached = with_worker(revision)
-                    if uuid in gave_up:
-                        self._keep(self._begun, uuid, reached.attempt)
+        self.recall(unknown, known)
+        for uuid in unknown.intersection(
+            event.uuid for event in tasks if event.type == "task-retried"
+        ):
+            if uuid in self._revisions:
+                self._keep(self._begun, uuid, self.attempt_of(uuid))
         renamed = {
             event.uuid
             for event in tasks
@@ -120,6 +118,14 @@ class Fold:
             for (uuid, _), name in known.types([(uuid, "") for uuid in chunk]).items():
                 if name:
                     self._keep(self._names, uuid, TaskNames((name,), name))
+
+    def recall(self, uuids: Iterable[str], known: KnownRuns) -> None:
+        """Asks our rows how far those tasks were that are not remembered."""
+        unknown = sorted({uuid for uuid in uuids if uuid not in self._revisions})
+        for chunk in chunks(unknown, 500):
+            for (uuid, _), text in known.revisions([(uuid, "") for uuid in chunk]).items():
+                if (revision := parse_revision(text)) is not None:
+                    self._revisions[uuid] = with_worker(revision)
 
     def learn_queue(self, host: str, queue: str) -> None:
         """The only queue that a worker consumes; empty where it is not one."""

@@ -11,7 +11,7 @@ only what none of them has is over.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,7 +19,8 @@ from console.clients.celery.records import TaskOnWorker, TasksOfWorker
 from observability.engines.celery.events import moment
 from observability.engines.celery.held_tasks import HeldTask
 from observability.engines.celery.runs import Fold
-from observability.engines.celery.silence_news import HostedTask, News, RunEnd, shown
+from observability.engines.celery.silence_news import HostedTask, News, RunEnd
+from observability.engines.celery.situations import FINISHES, no_sign, shown, went_offline
 from observability.engines.celery.workers import (
     MISSED_AFTER,
     NEVER,
@@ -30,6 +31,7 @@ from observability.engines.celery.workers import (
     pause,
 )
 from observability.engines.contracts import EventKind, RunEvent, RunSnapshot, Status
+from observability.engines.ports import KnownRuns
 
 LOST_AFTER: Final = 24 * 3600 * SECOND
 """Microseconds without any sign of life after which nobody waits for a worker any more, nor for one
@@ -39,7 +41,6 @@ FINISHED_AFTER: Final = 600 * SECOND
 still finish what it runs."""
 UNSAID: Final = "No worker has it any more, and none said how it ended: a task may ignore itself."
 UNREAD: Final = "Ended while its events were not being read: how is not known."
-FINISHES: Final = "a worker that shuts down warmly still finishes what it runs"
 
 
 @dataclass(slots=True)
@@ -56,9 +57,15 @@ class Silences:
         self.news = News(self.fold)
 
     def conclude(
-        self, hosts: Iterable[str], answers: Mapping[str, TasksOfWorker], now_us: int
+        self,
+        hosts: Sequence[str],
+        answers: Mapping[str, TasksOfWorker],
+        known: KnownRuns,
+        now_us: int,
     ) -> list[RunSnapshot]:
         """The runs of the workers that were asked, after those who answer did."""
+        # News of a task count only where they are later than what its row says.
+        self.fold.recall(self._unanswered_for(hosts, answers), known)
         runs: list[RunSnapshot] = []
         for host in hosts:
             worker = self.registry.workers[host]
@@ -72,9 +79,19 @@ class Silences:
         """Runs that started while they ran."""
         return self.news.twice(started)
 
-    def given_up(self, now_us: int) -> Iterator[RunSnapshot]:
+    def _unanswered_for(
+        self, hosts: Iterable[str], answers: Mapping[str, TasksOfWorker]
+    ) -> Iterator[str]:
+        """The tasks that no answer has."""
+        for host in hosts:
+            there = {task.uuid for task in answers[host].tasks} if host in answers else set()
+            yield from self.registry.workers[host].tasks.keys() - there
+
+    def given_up(self, known: KnownRuns, now_us: int) -> Iterator[RunSnapshot]:
         """Runs that their worker stopped, and that no worker took up for so long."""
-        for uuid, task in self.registry.stopped.take(now_us - LOST_AFTER):
+        stopped = list(self.registry.stopped.take(now_us - LOST_AFTER))
+        self.fold.recall((uuid for uuid, _ in stopped), known)
+        for uuid, task in stopped:
             text = f"Stopped by its worker {task.host}; no worker took it up in a day."
             end = RunEnd(Status.LOST, text, task.heard_us, "Stopped, and not taken up again")
             if not self.fold.has_ended(uuid):
@@ -111,8 +128,10 @@ class Silences:
             task.due_us = NEVER  # what a rate limit holds back is in no answer
             return
         over = self._is_over(task, now_us)
-        went_offline = task.runs and worker.offline_us > task.heard_us
-        if went_offline and now_us - worker.offline_us < FINISHED_AFTER:
+        may_finish = task.runs and worker.offline_us > task.heard_us
+        if may_finish and now_us - worker.offline_us < FINISHED_AFTER:
+            finished_us = worker.offline_us + FINISHED_AFTER
+            task.due_us = min(finished_us, now_us + pause(task.questions))
             if task.missed == 1:
                 yield self._offline(of, worker, now_us)
         elif over:
@@ -172,12 +191,14 @@ class Silences:
         worker.unanswered += 1
         worker.ask_at_us = now_us + pause(worker.unanswered)
         for task in worker.tasks.values():
-            task.due_us = max(task.due_us, worker.ask_at_us)
+            # A worker may never answer, and begins anew to be asked with each of its heartbeats.
+            task.questions += 1
+            task.due_us = max(task.due_us, now_us + pause(task.questions))
         quiet = now_us - worker.heard_us
         if quiet <= worker.silent_after:
             return  # it is heard, and only does not answer us
         sure = worker.tells_its_death
-        if (sure and worker.unanswered > 1) or quiet > LOST_AFTER:
+        if worker.unanswered > 1 and (sure or quiet > LOST_AFTER):
             yield from self._lost(host, worker, now_us)
         elif not sure and not worker.said_silent:
             worker.said_silent = True
@@ -203,7 +224,9 @@ class Silences:
     def _silent(self, host: str, worker: Worker, now_us: int) -> Iterator[RunSnapshot]:
         for uuid, task in list(worker.tasks.items()):
             of = HostedTask(uuid, host, task)
-            if not worker.gone:
+            if self.registry.runs_elsewhere(uuid, host):
+                pass  # of its worker there are signs
+            elif not worker.gone:
                 yield self._no_sign(of, worker, task, now_us)
             elif task.runs:
                 yield self._offline(of, worker, now_us)
@@ -215,19 +238,20 @@ class Silences:
                     yield self.news.let_go(of, what, now_us)
 
     def _no_sign(self, of: HostedTask, worker: Worker, task: HeldTask, now_us: int) -> RunSnapshot:
-        what = f"o sign of life of {of.host} since {shown(worker.heard_us)}"
+        title = f"No sign of life of {of.host} since {shown(worker.heard_us)}"
         message = "It neither sends events nor answers. A worker that is busy may do neither."
         key = f"silent:{worker.heard_us}"
-        event = of.note(key, worker.heard_us, now_us, f"N{what}", message)
-        situation = f"n{what}: it neither sends events nor answers, as a worker may that is busy"
+        event = of.note(key, worker.heard_us, now_us, title, message)
+        situation = no_sign(of.host, worker.heard_us)
         return self.news.still(of, _status(task), event, situation)
 
     def _offline(self, of: HostedTask, worker: Worker, now_us: int) -> RunSnapshot:
-        what = f"{of.host} went offline at {shown(worker.offline_us)}"
+        title = f"{of.host} went offline at {shown(worker.offline_us)}"
         message = f"{FINISHES[0].upper()}{FINISHES[1:]}."
         key = f"offline:{worker.offline_us}"
-        event = of.note(key, worker.offline_us, now_us, what, message)
-        return self.news.still(of, Status.RUNNING, event, f"{what}; {FINISHES}")
+        event = of.note(key, worker.offline_us, now_us, title, message)
+        situation = went_offline(of.host, worker.offline_us)
+        return self.news.still(of, Status.RUNNING, event, situation)
 
 
 def _status(task: HeldTask) -> Status:

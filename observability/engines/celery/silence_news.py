@@ -10,6 +10,7 @@ from observability.engines.celery.events import moment
 from observability.engines.celery.held_tasks import HeldTask, SentTask, StoppedTask
 from observability.engines.celery.revisions import SENT, WITH_WORKER
 from observability.engines.celery.runs import Fold
+from observability.engines.celery.situations import let_go, shown
 from observability.engines.celery.workers import Twice
 from observability.engines.contracts import (
     SITUATION,
@@ -19,11 +20,6 @@ from observability.engines.contracts import (
     RunSnapshot,
     Status,
 )
-
-
-def shown(us: int) -> str:
-    """A time, for people."""
-    return f"{moment(us):%Y-%m-%d %H:%M:%S} UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +114,8 @@ class News:
     def let_go(self, of: HostedTask, what: str, now_us: int) -> RunSnapshot:
         """A run that waited with a worker which does not have it any more: `what` says why. It had
         not acknowledged what it had not begun."""
-        again = "it is delivered again when the broker gives it back"
         event = of.note(f"without:{of.told_us}", now_us, now_us, f"{of.host}, which had it, {what}")
-        situation = f"{of.host}, which had it, {what}; {again}"
-        return self.still(of, Status.WAITING, event, situation)
+        return self.still(of, Status.WAITING, event, let_go(of.host, what))
 
     def perhaps_taken(
         self, uuid: str, sent: SentTask, host: str, since_us: int, now_us: int

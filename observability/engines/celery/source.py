@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
+from operator import itemgetter
 from typing import Any, Final
 from uuid import uuid4
 
@@ -200,7 +202,7 @@ class _Reading:
         if batch.caught_up and (suspects := memory.workers.suspects(batch.at_us)):
             runs += self._ask_tasks(suspects, batch.at_us)
         if batch.caught_up:
-            runs += memory.silences.given_up(batch.at_us)
+            runs += memory.silences.given_up(self.known, batch.at_us)
         return runs
 
     def _unreadable(self, events: Sequence[UnreadableEvent]) -> list[Unreadable]:
@@ -235,13 +237,15 @@ class _Reading:
     # -- what did not -------------------------------------------------------------------------
 
     def _begin(self, batch: EventBatch) -> None:
-        """What a new process does not know: the runs that are open, and the workers' queues."""
+        """What a new process does not know: the runs that are open, those of which something was
+        told longest ago first, and the workers' queues."""
         memory = self.memory
         memory.began = True
-        for number, run in enumerate(self.known.open_runs()):
-            if number >= MOST_ADOPTED:
-                break
-            memory.workers.adopt(run, memory.fold.adopt(run), batch.at_us)
+        adopted = [
+            (memory.fold.adopt(run), run) for run in islice(self.known.open_runs(), MOST_ADOPTED)
+        ]
+        for told_us, run in sorted(adopted, key=itemgetter(0)):
+            memory.workers.adopt(run, told_us, batch.at_us)
         self._learn_queues(None, batch.at_us)
         self.sweep = True
 
@@ -268,7 +272,7 @@ class _Reading:
     def _ask_tasks(self, hosts: Sequence[str], now_us: int) -> list[RunSnapshot]:
         def ask(control: Control) -> list[RunSnapshot]:
             answers = control.tasks_by_worker(to=sorted(control.count(to=hosts)))
-            return self.memory.silences.conclude(hosts, answers, now_us)
+            return self.memory.silences.conclude(hosts, answers, self.known, now_us)
 
         return self._asked(ask) or []
 

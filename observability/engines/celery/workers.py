@@ -16,6 +16,7 @@ from console.backoff import backoff
 from console.clients.celery.control import MOST_WORKERS
 from console.clients.celery.records import CeleryEvent, EventBatch, WorkerStats
 from console.unstructured import number, whole
+from observability.engines.celery.facts import STOPPED
 from observability.engines.celery.held_tasks import (
     LONGEST_QUEUE,
     MOST_HOLDERS,
@@ -27,6 +28,7 @@ from observability.engines.celery.held_tasks import (
     StoppedTasks,
 )
 from observability.engines.celery.revisions import WITH_WORKER, parse_revision
+from observability.engines.celery.situations import NotedSilence, is_let_go, noted_silence
 from observability.engines.contracts import OPEN, RunRef, Status
 
 SECOND: Final = 1_000_000
@@ -100,6 +102,16 @@ class Worker:
         """Whether several workers have this name, as far as anybody knows."""
         return bool(self.shared_us) and now_us - self.shared_us <= self.silent_after
 
+    def take_up(self, noted: NotedSilence | None, now_us: int) -> None:
+        """What one of its runs says of its silence, to a reader that begins. As the others may say
+        otherwise, what was noted last counts; one that says nothing tells that it was heard."""
+        since_us = now_us if noted is None else noted.us
+        is_offline = noted is not None and noted.is_offline
+        if is_offline:
+            self.offline_us = max(self.offline_us, since_us)
+        if since_us > self.heard_us:
+            self.heard_us, self.gone, self.said_silent = since_us, is_offline, noted is not None
+
     def note(self, event: CeleryEvent, heard_us: int) -> None:
         """What it says of itself."""
         if event.type == "worker-offline":
@@ -157,19 +169,30 @@ class WorkerRegistry:
 
     def adopt(self, run: RunRef, told_us: int, now_us: int) -> None:
         """Takes up a run of which an earlier reader had heard, last at `told_us`."""
+        if run.situation == STOPPED and run.status in OPEN:
+            heard_us = min(told_us, now_us)
+            self.stopped.add(run.external_id, StoppedTask(run.worker, told_us, heard_us))
+            return
         runs = run.status is Status.RUNNING
         revision = parse_revision(run.revision)
         waits = revision is not None and revision.phase == WITH_WORKER
-        if run.worker and run.status in OPEN and (runs or waits):
-            worker = self._worker(run.worker, now_us)
-            heard_us = now_us if runs else told_us
-            task = HeldTask(told_us, heard_us, runs, now_us)
-            self._hold(run.worker, worker, run.external_id, task)
+        waits = waits and not is_let_go(run.situation)
+        if not (run.worker and run.status in OPEN and (runs or waits)):
+            return
+        worker = self._worker(run.worker, 0)
+        if noted := noted_silence(run.situation):
+            # Its revision is as late as that note: it was heard of before.
+            told_us = min(told_us, noted.us - 1)
+        worker.take_up(noted, now_us)
+        heard_us = now_us if runs and noted is None else told_us
+        task = HeldTask(told_us, heard_us, runs, now_us)
+        self._hold(run.worker, worker, run.external_id, task)
 
     def unheard(self, until_us: int) -> None:
         """Until then nobody could be heard."""
         for worker in self.workers.values():
-            worker.heard_us = max(worker.heard_us, until_us)
+            if not worker.gone:  # one that is gone is not expected to be heard
+                worker.heard_us = max(worker.heard_us, until_us)
 
     def learn(
         self, queues: Mapping[str, tuple[str, ...]], stats: Mapping[str, WorkerStats], now_us: int

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from observability.engines.contracts import SITUATION
 from observability.engines.registry import source_for
 from observability.ingest.context import IngestContext, StoredRuns, context_for
 from observability.jobs.rules.bounding import stored_name
@@ -106,3 +107,14 @@ def test_a_run_is_known_by_the_id_that_its_engine_gives_whatever_the_id(name: st
     known = StoredRuns(target.pk)
     assert known.revisions([(name, name), ("b\0", "")]) == {(name, name): "7"}
     assert known.types([(name, name)]) == {(name, name): "sum"}
+
+
+def test_of_an_open_run_a_reader_knows_its_situation_at_no_further_query(
+    django_assert_num_queries: Callable[[int], Any],
+) -> None:
+    target = make_target("tasks", "celery")
+    for external_id, attributes in (("u1", {SITUATION: "it waits", "more": 1}), ("u2", {})):
+        make_run(target, external_id=external_id, status="running", attributes=attributes)
+    with django_assert_num_queries(2):  # the second finds no more
+        runs = {run.external_id: run.situation for run in StoredRuns(target.pk).open_runs()}
+    assert runs == {"u1": "it waits", "u2": ""}

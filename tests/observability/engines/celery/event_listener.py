@@ -12,6 +12,7 @@ from console.clients.celery.event_values import event_of
 from console.clients.celery.records import CeleryEvent
 from observability.engines.celery.source import CelerySource
 from observability.engines.contracts import (
+    SITUATION,
     ChangePage,
     KnownRun,
     RunRef,
@@ -65,6 +66,7 @@ class Rows:
                 yield RunRef(
                     1, uuid, "", run.latest["location"], Status(status), run.revision,
                     run.created_at, run.latest.get("worker", ""),
+                    run.latest.get(f"attributes.{SITUATION}", ""),
                 )  # fmt: skip
 
     def due_runs(self, now: datetime) -> Iterator[RunRef]:

@@ -13,7 +13,7 @@ from console.clients.celery.records import EventBatch, WorkerStats
 from observability.engines.celery.silence import LOST_AFTER
 from observability.engines.celery.workers import WorkerRegistry
 from observability.engines.contracts import RunRef, Status
-from tests.observability.engines.celery.event_listener import NOW, event
+from tests.observability.engines.celery.event_listener import NOW, Rows, event
 from tests.observability.engines.celery.trail import HOST, START, Trail, running
 
 
@@ -230,6 +230,23 @@ def test_questions_about_one_worker_become_rare(number: int) -> None:
     assert times[number] - times[number - 1] >= 9
 
 
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_worker_that_only_sends_heartbeats_is_asked_more_and_more_rarely(runs: bool) -> None:
+    """Without remote control it never answers."""
+    trail = running(pool="prefork", beats=True)
+    if not runs:
+        trail.hear(2, "task-succeeded")
+        trail.hear(3, "task-received", uuid="u2")
+        trail.hear(4, "worker-online", pid=8)
+    times = []
+    for after in range(6, 3600, 2):
+        trail.hear(after, "worker-heartbeat", freq=2.0, active=0)
+        if trail.ask(after):
+            times.append(after)
+    assert 5 < len(times) < 15
+    assert trail.rows.status("u1" if runs else "u2") == ("running" if runs else "waiting")
+
+
 REVOKED: dict[str, Any] = {"terminated": False, "signum": None, "expired": False}
 
 
@@ -256,3 +273,49 @@ def test_what_waits_is_revoked_though_another_worker_had_it() -> None:
     trail.hear(51, "task-revoked", host="w2@test", **REVOKED)
     assert trail.rows.status("u1") == "cancelled"
     assert trail.rows.value("u1", "failure") == "Revoked before it ran again"
+
+
+def opened_again() -> Trail:
+    """A task that ended and runs again, on a prefork worker of whom heartbeats came; of runs no
+    more than five are remembered."""
+    trail = Trail(remembered=5)
+    trail.workers.learn({HOST: ("q",)}, {HOST: WorkerStats(7, 1.0, 1, "prefork")}, START)
+    trail.hear(0, "worker-heartbeat", freq=2.0, active=1)
+    trail.hear(1, "task-received", "task-started", retries=2)
+    trail.hear(2, "task-failed", exception="ValueError('503')")
+    trail.hear(3, "task-received", "task-started", retries=2)
+    return trail
+
+
+def others(trail: Trail, after: float) -> None:
+    """More tasks than are remembered."""
+    for count in range(10):
+        trail.hear(after, "task-received", "task-succeeded", uuid=f"o{count}", host="w2@test")
+
+
+def test_what_is_concluded_of_a_run_counts_however_long_ago_that_was_remembered() -> None:
+    trail = opened_again()
+    others(trail, 4)
+    trail.ask(34)
+    trail.ask(45)
+    assert trail.rows.status("u1") == "lost"
+    assert trail.rows.kinds("u1")[-1] == "lost"
+    assert sorted(trail.rows.events["u1"].items())[-1][1].attempt == 3
+
+
+def test_what_is_given_up_counts_however_long_ago_that_was_remembered() -> None:
+    trail = opened_again()
+    trail.hear(4, "task-cancelled")
+    others(trail, 5)
+    trail.ask(LOST_AFTER / 1e6 + 100)
+    assert trail.rows.status("u1") == "lost"
+
+
+def test_of_what_a_worker_answers_that_it_has_no_row_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trail = opened_again()
+    others(trail, 4)
+    monkeypatch.delattr(Rows, "revisions")
+    assert trail.ask(34, w1=["u1"]) == [HOST]
+    assert trail.rows.status("u1") == "running"

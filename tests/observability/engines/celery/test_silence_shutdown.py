@@ -67,6 +67,20 @@ def test_another_process_of_the_name_does_not_end_what_an_earlier_one_may_finish
     assert trail.rows.status("u1") == "ended"
 
 
+def test_while_an_earlier_process_may_finish_another_one_is_rarely_asked() -> None:
+    trail = shutting_down()
+    trail.hear(12, "worker-online", pid=8)
+    times = []
+    for after in range(14, 700, 2):
+        trail.hear(after, "worker-heartbeat", freq=2.0, active=0, pid=8)
+        if trail.ask(after, w1=[]):
+            times.append(after)
+        if trail.rows.status("u1") == "ended":
+            break
+    assert len(times) < 12
+    assert times[-1] == 610
+
+
 def test_what_waited_with_a_worker_that_went_offline_is_delivered_again() -> None:
     trail = shutting_down()
     trail.ask(41)
@@ -164,5 +178,37 @@ def test_a_task_that_is_taken_up_after_its_worker_stopped_it_is_not_lost() -> No
     trail = running(pool="prefork", beats=True)
     trail.hear(9, "task-cancelled")
     trail.hear(DAY - 1, "task-received", "task-started", host="w2@test")
+    trail.ask(DAY)
+    assert trail.rows.status("u1") == "running"
+
+
+@pytest.mark.parametrize("is_back", [True, False])
+def test_a_task_that_its_worker_stopped_is_lost_after_a_day_whoever_reads_then(
+    is_back: bool,
+) -> None:
+    trail = running(pool="prefork", beats=True)
+    trail.hear(9, "task-cancelled")
+    stopped = trail.situation()
+    for after in (3600, DAY - 200):
+        trail = trail.next_reader(after)
+        for later in (1, 32, 60, 90):
+            if is_back:
+                trail.hear(after + later, "worker-heartbeat", freq=2.0, active=0)
+                trail.ask(after + later, w1=[])
+            else:
+                trail.ask(after + later)
+        assert (trail.rows.status("u1"), trail.situation()) == ("waiting", stopped)
+    trail.ask(DAY)
+    assert trail.rows.status("u1") == "lost"
+    assert trail.rows.value("u1", "failure") == (
+        "Stopped by its worker w1@test; no worker took it up in a day."
+    )
+
+
+def test_a_stopped_task_that_is_taken_up_while_the_next_reader_reads_is_not_lost() -> None:
+    trail = running(pool="prefork", beats=True)
+    trail.hear(9, "task-cancelled")
+    trail = trail.next_reader(3600)
+    trail.hear(3700, "task-received", "task-started", host="w2@test")
     trail.ask(DAY)
     assert trail.rows.status("u1") == "running"

@@ -136,7 +136,7 @@ class _Chain:
         runs = self.fold.runs(batch, self.rows)
         runs += self.silences.twice(self.workers.twice())
         suspects = self.workers.suspects(HEARD_US + 10**9)
-        runs += self.silences.conclude(suspects, {}, HEARD_US + 10**9)
+        runs += self.silences.conclude(suspects, {}, self.rows, HEARD_US + 10**9)
         if not read.unreadable:
             assert len(batch) == 7, str(mutant)
         return runs, len(read.unreadable)

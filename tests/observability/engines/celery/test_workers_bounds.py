@@ -146,7 +146,7 @@ def test_a_worker_that_is_lost_holds_nothing_any_more() -> None:
     registry.take(EventBatch((*started, beat), NOW_US))
     registry.learn({"w1@x": ("q",)}, {"w1@x": WorkerStats(7, 1.0, 3, "prefork")}, NOW_US)
     silences, after = Silences(registry, fold), NOW_US + 60 * 10**6
-    runs = [*silences.conclude(["w1@x"], {}, after), *silences.conclude(["w1@x"], {}, 2 * after)]
+    runs = [run for us in (after, 2 * after) for run in silences.conclude(["w1@x"], {}, Rows(), us)]
     assert [run.status for run in runs] == [Status.LOST] * 3
     assert registry._holders.number == 0
     assert registry.suspects(3 * after) == []

@@ -14,7 +14,7 @@ from console.clients.celery.records import (
     WorkerStats,
 )
 from observability.engines.celery.events import microseconds
-from observability.engines.celery.runs import Fold
+from observability.engines.celery.runs import REMEMBERED, Fold
 from observability.engines.celery.silence import Silences
 from observability.engines.celery.workers import WorkerRegistry
 from observability.engines.contracts import SITUATION
@@ -30,9 +30,10 @@ class Trail:
 
     rows: Rows = field(default_factory=Rows)
     workers: WorkerRegistry = field(default_factory=WorkerRegistry)
+    remembered: int = REMEMBERED
 
     def __post_init__(self) -> None:
-        self.fold = Fold("sample", runs_on=self.workers.runs_on)
+        self.fold = Fold("sample", remembered=self.remembered, runs_on=self.workers.runs_on)
         self.silences = Silences(self.workers, self.fold)
 
     def hear(
@@ -70,9 +71,16 @@ class Trail:
             for name, uuids in answers.items()
         }
         answering = {host: tasks for host, tasks in has.items() if host in suspects}
-        self.rows.store(self.silences.conclude(suspects, answering, now_us))
-        self.rows.store(list(self.silences.given_up(now_us)))
+        self.rows.store(self.silences.conclude(suspects, answering, self.rows, now_us))
+        self.rows.store(list(self.silences.given_up(self.rows, now_us)))
         return suspects
+
+    def next_reader(self, after: float) -> Trail:
+        """The one that begins then, and knows the rows only."""
+        trail = Trail(rows=self.rows)
+        for run in self.rows.open_runs():
+            trail.workers.adopt(run, trail.fold.adopt(run), START + round(after * 1e6))
+        return trail
 
     def situation(self, uuid: str = "u1") -> str:
         return str(self.rows.value(uuid, f"attributes.{SITUATION}"))
