@@ -14,7 +14,7 @@ from quotas.enforcement.adapters.celery import rates
 from quotas.enforcement.adapters.celery.compile import FIELD
 from quotas.enforcement.adapters.celery.consumers import QueueWorkers, workers_of
 from quotas.enforcement.adapters.celery.observe import Memory, Workers, ask
-from quotas.enforcement.adapters.celery.read_back import Order, Outcome, outcomes_of
+from quotas.enforcement.adapters.celery.read_back import Outcome, QueueCommand, outcomes_of
 from quotas.enforcement.ports import Altered, ApplyResult, Change, PlacementChanges
 from tenants.contracts import TargetRef
 
@@ -52,7 +52,7 @@ class _Given:
     """The orders of one placement, and what came of them."""
 
     requested: PlacementChanges
-    orders: list[Order] = field(default_factory=list)
+    commands: list[QueueCommand] = field(default_factory=list)
     calls: int = 0
     seconds: float = 0.0
     error: ExternalError | None = None
@@ -78,13 +78,13 @@ def _given(
     try:
         for change in requested.changes:
             members = workers_of(change.ref.name, workers.belongs, workers.active)
-            order = Order(change, members)
-            pids = {host: workers.stats[host].pid for host in order.hosts}
+            command = QueueCommand(change, members)
+            pids = {host: workers.stats[host].pid for host in command.hosts}
             memory.add(target.id, members.queue, pids)
             with client.control() as control:
                 calls = _order(control, change, members, workers)
             given.calls += calls
-            given.orders += [order] if calls else []
+            given.commands += [command] if calls else []
     except ExternalError as error:
         given.error = error
     given.seconds = time.monotonic() - began
@@ -95,14 +95,14 @@ def _read_back(
     client: CeleryClient, target: TargetRef, given: Sequence[_Given], workers: Workers
 ) -> None:
     """Asks all workers that were told something what became of it, in one go for all placements."""
-    ordered = [(one, order) for one in given if one.error is None for order in one.orders]
+    ordered = [(one, command) for one in given if one.error is None for command in one.commands]
     if not ordered:
         return
     began = time.monotonic()
     outcomes: list[Outcome]
     try:
         with client.control() as control:
-            outcomes = outcomes_of(control, target, [order for _, order in ordered], workers)
+            outcomes = outcomes_of(control, target, [command for _, command in ordered], workers)
     except ExternalError as error:
         outcomes = [error] * len(ordered)
     seconds = (time.monotonic() - began) / len(ordered)

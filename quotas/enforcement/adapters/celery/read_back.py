@@ -27,7 +27,7 @@ PAUSES: Final = (0.1, 0.2, 0.4, 0.8)
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class QueueCommand:
     """What was ordered of the workers of one queue."""
 
     change: Change
@@ -44,16 +44,16 @@ Outcome = Altered | ExternalError | None
 
 
 def outcomes_of(
-    control: Control, target: TargetRef, orders: Sequence[Order], before: Workers
+    control: Control, target: TargetRef, commands: Sequence[QueueCommand], before: Workers
 ) -> list[Outcome]:
-    """What became of each order, after at most PATIENCE for all of them together."""
-    outcomes: list[Outcome] = [None] * len(orders)
-    left = [index for index, order in enumerate(orders) if order.change.desired is not None]
+    """What became of each command, after at most PATIENCE for all of them together."""
+    outcomes: list[Outcome] = [None] * len(commands)
+    left = [index for index, command in enumerate(commands) if command.change.desired is not None]
     until, pauses = time.monotonic() + PATIENCE, chain(PAUSES, repeat(PAUSES[-1]))
     while left:
-        workers, silent = _asked_again(control, [orders[index] for index in left], before)
+        workers, silent = _asked_again(control, [commands[index] for index in left], before)
         for index in left:
-            outcomes[index] = _outcome(target, orders[index], workers, silent)
+            outcomes[index] = _outcome(target, commands[index], workers, silent)
         left = [index for index in left if outcomes[index] is not None]
         if time.monotonic() >= until:
             break
@@ -63,22 +63,24 @@ def outcomes_of(
 
 
 def _asked_again(
-    control: Control, orders: Sequence[Order], before: Workers
+    control: Control, commands: Sequence[QueueCommand], before: Workers
 ) -> tuple[Workers, frozenset[str]]:
     """The workers as they are now, and those that do not answer."""
-    hosts = sorted(frozenset[str]().union(*(order.hosts for order in orders)))
+    hosts = sorted(frozenset[str]().union(*(command.hosts for command in commands)))
     active, types = control.active_queues(to=hosts), control.registered(to=hosts)
     silent = frozenset(host for host in hosts if host not in active or host not in types)
     now = replace(before, active={**before.active, **active}, types={**before.types, **types})
     return now, silent
 
 
-def _outcome(target: TargetRef, order: Order, workers: Workers, silent: frozenset[str]) -> Outcome:
-    if quiet := sorted(order.hosts & silent):
+def _outcome(
+    target: TargetRef, command: QueueCommand, workers: Workers, silent: frozenset[str]
+) -> Outcome:
+    if quiet := sorted(command.hosts & silent):
         message = f"worker {quiet[0]} did not say what became of its orders"
         # Of this placement alone, not of the broker: others are served.
         return ExternalError(message, retryable=True, code="no_answer")
-    return _compared(target, order.change, order.members, workers)
+    return _compared(target, command.change, command.members, workers)
 
 
 def _compared(
