@@ -118,6 +118,11 @@ class _EventMessage:
                 self.take(raw, problems)
             else:
                 self._note(None, None, problems or [f"no event: {shown(part.text)}"])
+        if self._is_empty() and text.strip():
+            self.set_aside(f"no event: {shown(text)}")  # commas and brackets without anything
+
+    def _is_empty(self) -> bool:
+        return not (self._events or self._unreadable or self._more or self._unread)
 
     def _note(self, raw: Any, event: CeleryEvent | None, problems: list[str]) -> None:
         if len(self._unreadable) >= MOST_UNREADABLE:
