@@ -106,7 +106,8 @@ class TargetTest(Idempotent, APIView):
             target=target, actor=actor_of(request), now=timezone.now()
         )
         state = TargetState.objects.filter(target=target).first()
-        return Response({"ok": report.ok, "summary": report.summary, **shapes.health(state)})
+        health = shapes.health(state, unchecked=slug in loop_report(timezone.now()).unchecked)
+        return Response({"ok": report.ok, "summary": report.summary, **health})
 
 
 class TargetSync(Idempotent, APIView):

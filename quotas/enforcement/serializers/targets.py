@@ -110,8 +110,8 @@ def target_row(target: Target, placements: int, *, unchecked: bool = False) -> R
     }
 
 
-def health(state: TargetState | None, *, unchecked: bool = False) -> dict[str, Any]:
-    """What the last probe found."""
+def health(state: TargetState | None, *, unchecked: bool) -> dict[str, Any]:
+    """What the last probe found; `unchecked` as in `target_row`."""
     return {
         **condition_fields(state, unchecked=unchecked),
         "checked_at": state.checked_at if state else None,

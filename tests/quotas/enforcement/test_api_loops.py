@@ -13,6 +13,7 @@ from console.loops.contracts import BEAT
 from quotas.enforcement.models import TargetState
 from tenants.models import Placement, Target
 from tests.console.loops.rows import all_run, stopped
+from tests.quotas.enforcement.fakes import FakePlane
 from tests.quotas.enforcement.page_rows import tenant
 from tests.rest import Rest
 
@@ -57,6 +58,13 @@ def test_nothing_is_in_sync_at_a_target_that_nobody_compares(rest: Rest) -> None
     Target.objects.update(updated_at=at)
     TargetState.objects.update(swept_at=at)
     assert set(conditions(rest).values()) == {"unchecked"}
+
+
+def test_a_connection_test_does_not_claim_it_either(rest: Rest, plane: FakePlane) -> None:
+    operator = Rest(Role.OPERATOR)
+    assert operator.post("targets/lab/test/").json()["condition"] == "synced"
+    stopped(BEAT, "tick", "ingest")
+    assert operator.post("targets/lab/test/").json()["condition"] == "unchecked"
 
 
 def test_trouble_stays_what_it_is(rest: Rest) -> None:
