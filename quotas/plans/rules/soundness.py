@@ -239,14 +239,15 @@ def _of_nothing(limits: Limits) -> list[Problem]:
         field, _, resource = rule.partition(".")
         if value == 0 and kind in _KINDS and field in _WHERE:
             message = (
-                f"{key} is 0: no {kind} that requests any {resource} can start{_WHERE[field]};"
+                f"{key} is 0: no {_KINDS[kind]} that requests any {resource} is accepted"
+                f"{_WHERE[field]};"
                 " leave it out for no such rule."
             )
             problems.append(Problem(key, "rule_of_none", message, Severity.WARNING))
     return problems
 
 
-_KINDS = ("container", "pod", "pvc")
+_KINDS = {"container": "container", "pod": "pod", "pvc": "volume claim"}
 _WHERE = {"default": " unless it names a limit", "max": ""}
 _QUOTAS_OF = {
     **{(kind, resource): (f"requests.{resource}", f"limits.{resource}")
@@ -265,7 +266,7 @@ def _least_above_quota(limits: Limits) -> list[Problem]:
             Problem(
                 key,
                 "min_above_quota",
-                f"{_show(key, least)} is above {_show(quota, value)}: no {kind} fits.",
+                f"{_show(key, least)} is above {_show(quota, value)}: no {_KINDS[kind]} fits.",
                 Severity.WARNING,
             )
             for side, name in (name.split(".", 1) for name in names)

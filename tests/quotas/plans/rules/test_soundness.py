@@ -185,10 +185,11 @@ def test_a_surprise_is_a_warning_and_does_not_stop_the_plan(
         ({"pod.max.cpu": "2000"}, "did you mean 2000m?"),
         ({"container.default.memory": "1Pi"}, "did you mean 1Gi?"),
         ({"container.min.memory": "2000Gi"}, "did you mean 2000Mi?"),
-        ({"container.max.memory": "0"}, "no container that requests any memory can start; leave"),
-        ({"container.default.memory": "0"}, "can start unless it names a limit; leave it out"),
-        ({"pod.max.cpu": "0"}, "no pod that requests any cpu can start"),
-        ({"pvc.min.storage": "10Gi", "requests.storage": "5Gi"}, "no pvc fits"),
+        ({"container.max.memory": "0"}, "no container that requests any memory is accepted; leave"),
+        ({"container.default.memory": "0"}, "is accepted unless it names a limit; leave it out"),
+        ({"pvc.max.storage": "0"}, "no volume claim that requests any storage is accepted; leave"),
+        ({"pod.max.cpu": "0"}, "no pod that requests any cpu is accepted"),
+        ({"pvc.min.storage": "10Gi", "requests.storage": "5Gi"}, "no volume claim fits"),
     ],
 )
 def test_what_nobody_can_mean_for_one_container_is_asked_about(
