@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from observability.engines.celery.events import moment
 from observability.engines.celery.held_tasks import HeldTask, SentTask, StoppedTask
@@ -68,13 +69,11 @@ class News:
         self, of: HostedTask, status: Status, event: RunEvent, situation: str, *, name: str = ""
     ) -> RunSnapshot:
         """A run that is as it was, with an event more and another sentence of how it is now."""
-        return RunSnapshot(
-            external_id=of.uuid,
-            run_id="",
-            location=self.fold.location,
+        return self._snapshot(
+            of.uuid,
+            status,
+            of.told_us,
             type=name,
-            status=status,
-            created_at=moment(of.told_us),
             revision=self.fold.revision(of.uuid, WITH_WORKER, max(event.seq, of.told_us)),
             worker=of.host,
             attributes={SITUATION: situation},
@@ -95,13 +94,10 @@ class News:
             message=end.text,
             detail={"delivered_again": "where the task acknowledges late"} if lost else {},
         )
-        return RunSnapshot(
-            external_id=of.uuid,
-            run_id="",
-            location=self.fold.location,
-            type="",
-            status=end.status,
-            created_at=moment(of.told_us),
+        return self._snapshot(
+            of.uuid,
+            end.status,
+            of.told_us,
             closed_at=moment(max(end.us, of.told_us)),
             revision=self.fold.revision(of.uuid, WITH_WORKER, seq),
             worker=of.host,
@@ -121,13 +117,10 @@ class News:
         self, uuid: str, sent: SentTask, host: str, since_us: int, now_us: int
     ) -> RunSnapshot:
         """A solo pool does not even say what it took up before it is done with it."""
-        return RunSnapshot(
-            external_id=uuid,
-            run_id="",
-            location=self.fold.location,
-            type="",
-            status=Status.WAITING,
-            created_at=moment(sent.told_us),
+        return self._snapshot(
+            uuid,
+            Status.WAITING,
+            sent.told_us,
             revision=self.fold.revision(uuid, SENT, max(now_us, sent.told_us)),
             attributes={
                 SITUATION: f"no worker has said that it took it up, but of {host}, which consumes"
@@ -152,13 +145,23 @@ class News:
                 title=title[:200],
                 actor=again.hostname[:255],
             )
-            yield RunSnapshot(
-                external_id=again.uuid,
-                run_id="",
-                location=self.fold.location,
-                type="",
-                status=Status.RUNNING,
-                created_at=moment(again.us),
+            yield self._snapshot(
+                again.uuid,
+                Status.RUNNING,
+                again.us,
                 revision=self.fold.revision(again.uuid, WITH_WORKER, again.us),
                 events=(event,),
             )
+
+    def _snapshot(
+        self, uuid: str, status: Status, created_us: int, *, type: str = "", **more: Any
+    ) -> RunSnapshot:
+        return RunSnapshot(
+            external_id=uuid,
+            run_id="",
+            location=self.fold.location,
+            type=type,
+            status=status,
+            created_at=moment(created_us),
+            **more,
+        )

@@ -31,13 +31,13 @@ class EventLabel:
     def title(self, event: HistoryEvent) -> str:
         """What happened, for people."""
         text = self.failed if self.failed and event.failure is not None else self.text
-        for placeholder, value in (
+        for name, value in (
             ("{name}", event.name),
             ("{subject}", event.subject),
             ("{run}", event.run),
         ):
-            if placeholder in text:
-                return text.replace(placeholder, value)
+            if name in text:
+                return text.replace(name, value)
         return text.replace("{span}", _span(event)) if "{span}" in text else text
 
     def step(self, event: HistoryEvent) -> tuple[str, str]:
