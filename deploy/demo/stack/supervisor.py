@@ -11,9 +11,11 @@ from deploy.demo.stack.part import Part
 from deploy.demo.stack.patience import Activity, Patience, machine_load, machine_slowness
 from deploy.demo.stack.probes import Asking
 from deploy.demo.stack.processes import Identity, Running, activity_of, memory_by_group
+from deploy.demo.stack.signal_wait import SignalWait
 
 QUICK = 30.0  # a life shorter than this, in seconds, is a quick death
 GIVE_UP_AFTER = 5
+PAUSE, CALM_PAUSE = 0.1, 2.0  # seconds between two looks at all parts
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds before the next start, by quick deaths so far
 SETTLE = 1.0  # a part without a probe is ready when it has lived so long
 LOGS_EVERY = 5.0
@@ -128,9 +130,10 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self.ask_to_stop)
         try:
-            while not self._stops_asked and not self.failed:
-                self.tick()
-                time.sleep(0.1)
+            with SignalWait() as pause:
+                while not self._stops_asked and not self.failed:
+                    self.tick()
+                    pause.wait(CALM_PAUSE if self._is_calm() else PAUSE)
         finally:
             self.stop()
         return 1 if self.failed else 0
@@ -141,11 +144,15 @@ class Supervisor:
             self._advance(unit)
         self._measure()
         self.reports.show(list(self.units.values()))
-        if not self._announced and all(unit.settled for unit in self.units.values()):
+        if not self._announced and self._is_calm():
             self._announced = True
             self._measure_memory()
             took = self.machine.clock() - self._began
             self.reports.started(list(self.units.values()), took)
+
+    def _is_calm(self) -> bool:
+        """Whether nothing is to be done before something dies, which ends the pause."""
+        return all(unit.settled for unit in self.units.values())
 
     def _advance(self, unit: Unit) -> None:
         match unit.status:
