@@ -14,9 +14,10 @@ from uuid import uuid4
 
 from kubernetes import client as kube
 from kubernetes import config as kube_config
+from kubernetes.client.exceptions import ApiException
 
 from deploy.demo.sample import Sample, SampleTenant
-from deploy.demo.workloads.namespaces import LABEL, is_ours
+from deploy.demo.workloads.namespaces import FORBIDDEN, LABEL, is_ours
 
 Obj = dict[str, Any]
 GROUP: Final = ("argoproj.io", "v1alpha1")
@@ -151,7 +152,8 @@ def workflow(tenant: str, shape: str) -> Obj:
 
 
 def create(api: Any, tenant: str, shape: str) -> bool:
-    """Starts one. False: the namespace is not ours, or enough is under way there."""
+    """Starts one. False: the namespace is not ours, enough is under way there, or the tenant may
+    not have it, being suspended or at its limit."""
     objects: Any = kube.CustomObjectsApi(api)
     place = (*GROUP, tenant, "workflows")
     if not is_ours(api, tenant):
@@ -161,7 +163,14 @@ def create(api: Any, tenant: str, shape: str) -> bool:
     )
     if len(listed["items"]) >= MOST_UNFINISHED:
         return False
-    objects.create_namespaced_custom_object(*place, workflow(tenant, shape), _request_timeout=10)
+    try:
+        objects.create_namespaced_custom_object(
+            *place, workflow(tenant, shape), _request_timeout=10
+        )
+    except ApiException as error:
+        if error.status == FORBIDDEN:
+            return False
+        raise
     return True
 
 

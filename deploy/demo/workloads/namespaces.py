@@ -8,6 +8,7 @@ from kubernetes import client as kube
 from kubernetes.client.exceptions import ApiException
 
 LABEL: Final = "headroom.dev/tenant"
+FORBIDDEN: Final = 403
 NOT_FOUND: Final = 404
 CONFLICT: Final = 409
 
@@ -27,14 +28,15 @@ def is_ours(api: Any, slug: str) -> bool:
 
 
 def create_job(api: Any, slug: str, job: dict[str, Any]) -> bool:
-    """Creates a Job in the tenant's namespace. False: the namespace is not ours, or it is there."""
+    """Creates a Job in the tenant's namespace. False: the namespace is not ours, the Job is there,
+    or the tenant may not have it, being suspended or at its limit."""
     if not is_ours(api, slug):
         return False
     batch: Any = kube.BatchV1Api(api)
     try:
         batch.create_namespaced_job(slug, job, _request_timeout=10)
     except ApiException as error:
-        if error.status == CONFLICT:
+        if error.status in (CONFLICT, FORBIDDEN):
             return False
         raise
     return True

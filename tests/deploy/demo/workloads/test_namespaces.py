@@ -10,7 +10,7 @@ from kubernetes import client as kube
 
 from deploy.demo.sample import SampleTenant
 from deploy.demo.seed.__main__ import steady_job
-from deploy.demo.workloads import celery_labels
+from deploy.demo.workloads import argo_workflows, celery_labels
 from deploy.demo.workloads.namespaces import LABEL, create_job, is_ours
 from deploy.emulators.kubernetes.server import Emulator
 from observability.engines.contracts import (
@@ -70,3 +70,17 @@ def test_a_tenants_own_namespace_gets_its_job_once(api: Any) -> None:
 
 def test_a_namespace_that_is_not_there_gets_none(api: Any) -> None:
     assert create_job(api, "acme", JOB) is False
+
+
+def test_a_suspended_tenants_namespace_gets_none_and_its_starter_goes_on_at_its_pace(
+    api: Any,
+) -> None:
+    make_namespace(api, "acme", tenant="acme")
+    none = {"count/jobs.batch": "0", "count/workflows.argoproj.io": "0"}
+    core: Any = kube.CoreV1Api(api)
+    core.create_namespaced_resource_quota(
+        "acme", {"metadata": {"name": "headroom"}, "spec": {"hard": none}}
+    )
+    assert create_job(api, "acme", JOB) is False
+    assert argo_workflows.create(api, "acme", "etl") is False
+    assert jobs(api, "acme") == []
