@@ -32,7 +32,7 @@ def part(
         name=NAME,
         argv=(
             *(sys.executable, "-m", "deploy.emulators.argo", "--stand-by"),
-            *("--kubeconfig", str(kubeconfig), "--requeue", "5", "--every", "2"),
+            *("--kubeconfig", str(kubeconfig), "--requeue", "5", "--every", "3"),
             *(server if server_port else ()),
         ),
         env={"PYTHONPATH": str(ROOT)},

@@ -11,6 +11,8 @@ from deploy.demo.stack.state import State
 # Queue by name of the part; as in deploy/demo/sample.yaml.
 WORKERS = {"tasks-acme": "acme-tasks", "tasks-stark": "stark-tasks"}
 PROCESSES = 2
+# Celery's default of 2 is made for a screen that shows heartbeats; each is read and stored.
+HEARTBEAT_SECONDS = 10
 # Not the rest: it is Headroom's own, secrets and all, and makes an app that has nothing to do with
 # it load all of Headroom.
 VARIABLES = ("PYTHONPATH", "HEADROOM_DEMO_CELERY")
@@ -39,6 +41,7 @@ def _worker(
             ),
             *("-Q", queue, "-n", f"{name}@sample", "-c", str(PROCESSES)),
             *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
+            *("--heartbeat-interval", str(HEARTBEAT_SECONDS)),
         ),
         env={name: env[name] for name in VARIABLES},
         log=log,

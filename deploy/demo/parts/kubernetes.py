@@ -18,6 +18,17 @@ from deploy.demo.stack.private_files import write_private
 from deploy.demo.stack.state import ROOT
 
 STAGES = Path(__file__).with_name("kwok-stages.yaml")
+# Simulated nodes do not fail, so that a renewal every quarter of this is enough, each of which is
+# a write to etcd that the scheduler and the controllers are told of.
+NODE_LEASE_SECONDS, NODE_GRACE_SECONDS = 240, 300
+# Controllers of what nothing here has: disks that are attached, and autoscalers.
+_WITHOUT = ",".join(
+    f"-{name}-controller"
+    for name in (
+        *("node-ipam", "persistentvolume-attach-detach", "persistentvolume-binder"),
+        *("persistentvolume-expander", "ephemeral-volume", "horizontal-pod-autoscaler"),
+    )
+)
 # A P-256 private key in SEC 1 form (RFC 5915): what goes before and after its 32 bytes.
 SEC1_HEAD = bytes.fromhex("30310201010420")
 SEC1_TAIL = bytes.fromhex("a00a06082a8648ce3d030107")
@@ -144,6 +155,8 @@ class ControlPlane:
                 *("--snapshot-count", "5000", "--max-wals", "1"),
                 *("--auto-compaction-mode", "periodic", "--auto-compaction-retention", "10m"),
                 *("--quota-backend-bytes", str(512 * 2**20)),
+                # It has nobody to agree with: every tick is one that it does for itself alone.
+                *("--heartbeat-interval", "500", "--election-timeout", "5000"),
             ),
             log=self.logs / "etcd.log",
             port=self.ports.etcd,
@@ -196,7 +209,8 @@ class ControlPlane:
             name="kube-controller-manager",
             argv=(
                 *(str(self.binaries.controller_manager), "--kubeconfig", self._kubeconfig),
-                *("--controllers=*,-node-ipam-controller", "--leader-elect=false"),
+                *(f"--controllers=*,{_WITHOUT}", "--leader-elect=false"),
+                f"--node-monitor-grace-period={NODE_GRACE_SECONDS}s",
                 f"--service-account-private-key-file={self.files.signing_key}",
                 *("--bind-address=127.0.0.1", f"--secure-port={self.ports.manager}"),
                 f"--cert-dir={self.files.directory / 'manager'}",
@@ -230,7 +244,8 @@ class ControlPlane:
             name="kwok",
             argv=(
                 *(str(program), "--kubeconfig", self._kubeconfig, "--manage-all-nodes=true"),
-                *("--node-lease-duration-seconds=40", "--config", str(STAGES)),
+                f"--node-lease-duration-seconds={NODE_LEASE_SECONDS}",
+                *("--config", str(STAGES)),
                 f"--server-address=127.0.0.1:{self.ports.kwok}",
             ),
             log=self.logs / "kwok.log",

@@ -30,6 +30,8 @@ app.conf.update(
     task_ignore_result=True,
     task_default_queue="acme-tasks",
     broker_connection_retry_on_startup=True,
+    # As Headroom's own worker: a task ends the wait for one at once.
+    broker_transport_options={"polling_interval": 4},
     worker_cancel_long_running_tasks_on_connection_loss=True,
 )
 # Loaded with the app: its handlers tell Headroom whose a task is.
