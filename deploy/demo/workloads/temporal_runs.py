@@ -50,8 +50,8 @@ Keep = Callable[..., Awaitable[None]]
 TENANT: Final = SearchAttributeKey.for_keyword("TenantId")
 AT_ONCE: Final = 7
 """Batches that each tenant starts with."""
-ENDING_SECONDS: Final = 240.0
-CLOSE_SECONDS: Final = 600.0
+ENDING_SECONDS: Final = 600.0
+CLOSE_SECONDS: Final = 900.0
 
 
 @activity.defn(name="crunch")
@@ -87,7 +87,7 @@ async def start_batches(client: Client, sample: Sample, tenant: SampleTenant) ->
 
 
 async def close_nightly(client: Client, sample: Sample, tenant: SampleTenant) -> None:
-    """A run that starts others on every engine that the tenant has, every ten minutes."""
+    """A run that starts others on every engine that the tenant has, every quarter of an hour."""
     launches = ["launch_job"] if tenant.jobs_per_minute else []
     launches += ["launch_flow"] if tenant.flows_per_minute else []
     launches += ["launch_task"] if tenant.task_queue else []

@@ -10,7 +10,7 @@ PAUSE: Final = 1.0
 """Seconds between two rounds: three queries of visibility each, of ten a second."""
 IDLE_PAUSE: Final = 4.0
 """The same where nothing has happened for QUIET seconds."""
-QUIET: Final = 15.0
+QUIET: Final = 6.0
 
 
 class Pace:
