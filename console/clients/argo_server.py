@@ -133,7 +133,7 @@ class ArgoServer:
             ):
                 content = await self._read(answer, what)
                 if answer.status >= 300:
-                    raise from_answer(what, answer.status, content, answer.headers)
+                    raise from_answer(what, answer.status, content, answer.headers, of_grpc=True)
                 return content
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
             raise from_exception(what, problem) from None

@@ -9,12 +9,25 @@ from typing import Final
 _SHOWN: Final = re.compile(r"⟨U\+([0-9A-F]{4,6})⟩")
 
 
+# Printable by Unicode's categories, and yet nothing that anybody sees: fillers, blanks, joiners
+# and selectors of variants.
+_BLANK: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\uffa0"
+    "\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)
+_AS_PICTURE: Final = "\ufe0e\ufe0f"
+"""Whether the sign before is a picture or text: seen by it, as nothing after a letter."""
+_SIGNS: Final = frozenset({"So", "Sm"})
+
 # The same letters in UTF-8, as far as they turn up: controls, directions, joiners, marks and tags.
 # In the values of fields and of what is copied they stay: these are sent back or pasted.
 _UNSEEN: Final = re.compile(
-    rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f\xad]|\xd8[\x80-\x85\x9c]|\xe1\xa0\x8e"
-    rb"|\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa0-\xaf]|\xef\xbb\xbf|\xef\xbf[\xb9-\xbb]"
-    rb"|\xf3\xa0[\x80\x81][\x80-\xbf]"
+    rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f\xad]|\xcd\x8f|\xd8[\x80-\x85\x9c]"
+    rb"|\xe1\x85[\x9f\xa0]|\xe1\x9e[\xb4\xb5]|\xe1\xa0[\x8b-\x8f]|\xe2\x80[\x8b-\x8f\xa8-\xae]"
+    rb"|\xe2\x81[\xa0-\xaf]|\xe2\xa0\x80|\xe3\x85\xa4|\xef\xb8[\x80-\x8d]|\xef\xbb\xbf|\xef\xbe\xa0"
+    rb"|\xef\xbf[\xb9-\xbb]|\xf3\xa0[\x80-\x87][\x80-\xbf]"
+    # With the sign before it, which says whether it is seen.
+    rb"|(?:[\x20-\x7e]|[\xc2-\xf4][\x80-\xbf]{1,3})?\xef\xb8[\x8e\x8f]"
 )
 _PLAIN: Final = bytes([0x09, 0x0A, 0x0D, *range(0x20, 0x7F)])
 _KEPT: Final = re.compile(
@@ -40,10 +53,11 @@ def _shown(match: re.Match[bytes]) -> bytes:
 
 def visible(text: str) -> str:
     """A text in which nothing acts unseen: marks that turn the direction of writing, control and
-    invisible letters are shown by their number. Line breaks and tabs stay."""
-    if text.isprintable():
+    invisible letters are shown by their number. Line breaks and tabs stay, and what makes a sign a
+    picture."""
+    if text.isprintable() and not _BLANK.search(text):
         return text
-    return "".join(map(_visible, text))
+    return "".join(map(_visible, text, f" {text}"))
 
 
 def as_meant(text: str) -> str:
@@ -56,7 +70,10 @@ def _letter(shown: str, number: int) -> str:
     return chr(number) if is_text else shown
 
 
-def _visible(letter: str) -> str:
-    if letter.isprintable() or letter in "\n\t" or unicodedata.category(letter) == "Zs":
+def _visible(letter: str, before: str) -> str:
+    if letter in _AS_PICTURE and unicodedata.category(before) in _SIGNS:
+        return letter
+    is_seen = letter.isprintable() and not _BLANK.match(letter)
+    if is_seen or letter in "\n\t" or unicodedata.category(letter) == "Zs":
         return letter
     return f"⟨U+{ord(letter):04X}⟩"

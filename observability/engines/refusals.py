@@ -66,6 +66,10 @@ _REFUSERS: Final[tuple[tuple[FailureKind, re.Pattern[str]], ...]] = (
         re.compile(r"service account (?:[^/\s]{1,260}/)?(?P<by>[^,\s]{1,260}) was not found"),
     ),
     (
+        FailureKind.SERVICE_ACCOUNT,  # before Kubernetes 1.24
+        re.compile(r'no API token found for service account "?(?P<by>[^,"\s]{1,260})'),
+    ),
+    (
         FailureKind.LIMIT_RANGE,
         re.compile(
             r"\[?(?:(?:maximum|minimum) \S{1,260} usage per \w+ is "

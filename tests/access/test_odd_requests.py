@@ -9,6 +9,7 @@ import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -192,11 +193,12 @@ def test_addresses_of_pages(trial: Trial, built: World) -> None:
 def test_forms(trial: Trial, built: World) -> None:
     forms = {path: fields for path in pages(built) if (fields := fields_of(trial, path))}
     assert len(forms) > 20
+    assert sum(len(field.choices) > 1 for fields in forms.values() for field in fields) > 20
     paths = sorted(forms)
 
     def post(rng: random.Random) -> None:
         path = rng.choice(paths)
-        fields = forms[path] + ([("x", "")] if rng.random() < 0.1 else [])
+        fields = forms[path] + ([FormField("x", ("",))] if rng.random() < 0.1 else [])
         if rng.random() < 0.2:
             fields = [field for field in fields if rng.random() < 0.8]
         changed = (
@@ -204,29 +206,47 @@ def test_forms(trial: Trial, built: World) -> None:
             if fields
             else set()
         )
-        body = "&".join(
-            f"{quote(name)}={odd.parameter(rng) if index in changed else quote(value)}"
-            for index, (name, value) in enumerate(fields)
-        )
+        values = [
+            odd.parameter(rng) if index in changed else quote(field.any(rng))
+            for index, field in enumerate(fields)
+        ]
+        names = [quote(field.name) for field in fields]
+        body = "&".join(map("=".join, zip(names, values, strict=True)))
         trial.send("POST", path, body.encode(), FORM)
 
     trial.each(fuzz_examples(default=150, large=10_000), post)
 
 
-def fields_of(trial: Trial, path: str) -> list[tuple[str, str]]:
-    """Names and values of the fields of all forms of a page, and a reason."""
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """A field of a form, with what it may be as far as the page offers it."""
+
+    name: str
+    choices: tuple[str, ...]
+
+    def any(self, rng: random.Random) -> str:
+        """The first of its values mostly, which the page has chosen; now and then another one."""
+        return rng.choice(self.choices) if rng.random() < 0.4 else self.choices[0]
+
+
+def fields_of(trial: Trial, path: str) -> list[FormField]:
+    """The fields of all forms of a page. What has no value of its own gets a reason."""
     page = trial.send("GET", path)
     if page.status_code != 200 or b"<form" not in page.content:
         return []
     text = page.content.decode()
-    fields = []
-    for tag in re.findall(r"<(?:input|select|textarea)\b[^>]*>", text):
+    offered: dict[str, list[str]] = {}
+    for select, options in re.findall(
+        r'<select\b[^>]*\bname="([^"]*)"[^>]*>(.*?)</select>', text, re.S
+    ):
+        values = [html.unescape(value) for value in re.findall(r'<option value="([^"]*)"', options)]
+        offered.setdefault(select, []).extend(sorted(values, key=lambda value: not value))
+    for tag in re.findall(r"<(?:input|textarea)\b[^>]*>", text):
         name = re.search(r'\bname="([^"]*)"', tag)
         value = re.search(r'\bvalue="([^"]*)"', tag)
         if name and name[1] != "csrfmiddlewaretoken":
-            fields.append((name[1], html.unescape(value[1]) if value else "because"))
-    chosen = re.findall(r'<option value="([^"]+)"', text)
-    return [(name, value or (chosen[0] if chosen else "")) for name, value in fields]
+            offered.setdefault(name[1], []).append(html.unescape(value[1]) if value else "because")
+    return [FormField(name, tuple(values) or ("",)) for name, values in offered.items()]
 
 
 def test_queries_of_rest(trial: Trial, built: World) -> None:

@@ -24,10 +24,13 @@ class NoAnswer(Unreachable):
     """The connection itself failed: not one object's problem but the whole target's."""
 
 
-def from_answer(what: str, status: int, body: bytes, headers: Mapping[str, str]) -> ExternalError:
-    """The typed error for an HTTP answer >= 300 to `what`, a phrase such as `apply Pod a/b`."""
+def from_answer(
+    what: str, status: int, body: bytes, headers: Mapping[str, str], *, of_grpc: bool = False
+) -> ExternalError:
+    """The typed error for an HTTP answer >= 300 to `what`, a phrase such as `apply Pod a/b`.
+    `of_grpc`: who answers speaks gRPC behind a gateway, as the Argo server does."""
     answer = _status_object(body)
-    message = f"{what}: {_message(answer, status)}"
+    message = f"{what}: {_message(answer, status, of_grpc=of_grpc)}"
     if status == 409:
         return _conflict(message, answer)
     if status == 404:
@@ -64,13 +67,13 @@ def _status_object(body: bytes) -> dict[str, Any]:
     return answer if isinstance(answer, dict) else {}
 
 
-def _message(answer: Mapping[str, Any], status: int) -> str:
-    """The server's own words where it answers as an API server does (a Status) or as the Argo
-    server does (code and message). Of whatever else there is, only its status is known."""
+def _message(answer: Mapping[str, Any], status: int, *, of_grpc: bool) -> str:
+    """The server's own words where it answers as it should: an API server with a Status, the Argo
+    server with code and message. Of whatever else there is, only its status is known."""
     text = answer.get("message")
     is_status = answer.get("kind") == "Status"
-    is_of_grpc = isinstance(answer.get("code"), int) and answer.keys() <= _OF_GRPC
-    if isinstance(text, str) and text.strip() and (is_status or is_of_grpc):
+    has_shape = isinstance(answer.get("code"), int) and answer.keys() <= _OF_GRPC
+    if isinstance(text, str) and text.strip() and (is_status or (of_grpc and has_shape)):
         return foreign_words(text)
     return f"HTTP {status}"
 

@@ -198,6 +198,13 @@ def _rejected(fields: Fields) -> Words:
     detail = _given(fields, "requeue")
     if fields.get("requeue"):
         return EventKind.ATTEMPT_FAILED, "Given back to the queue", "", detail
+    if fields.get("requeue") is None:
+        return (
+            EventKind.FAILED,
+            "Rejected by the task",
+            "Nobody says whether it comes again",
+            detail,
+        )
     return EventKind.FAILED, "Rejected by the task, not to be delivered again", "", detail
 
 

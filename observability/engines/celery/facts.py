@@ -24,6 +24,9 @@ from observability.engines.contracts import (
 )
 
 REJECTED: Final = "Rejected by the task: its message is not delivered again"
+REJECTED_SOMEHOW: Final = (
+    "Rejected by the task: whether its message is delivered again is not known"
+)
 STOPPED: Final = (
     "stopped by its worker, which shut down or lost the broker: it is delivered again only if it"
     " acknowledges late"
@@ -174,8 +177,10 @@ def _revoked(facts: TaskFacts, event: CeleryEvent, location: str) -> None:
 
 def _rejected(facts: TaskFacts, event: CeleryEvent, location: str) -> None:
     del location
-    if not event.fields.get("requeue"):
-        facts.known["failure"], facts.known["failure_kind"] = REJECTED, FailureKind.OTHER
+    requeue = event.fields.get("requeue")
+    if not requeue:
+        words = REJECTED_SOMEHOW if requeue is None else REJECTED
+        facts.known["failure"], facts.known["failure_kind"] = words, FailureKind.OTHER
 
 
 _SENT_OR_RECEIVED: Final = frozenset({"task-sent", "task-received"})

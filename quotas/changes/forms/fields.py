@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
@@ -59,6 +60,20 @@ class SlugsField(forms.CharField):
     def prepare_value(self, value: Any) -> Any:
         """One a line."""
         return value if isinstance(value, str) else "\n".join(value or ())
+
+
+class UtcMomentField(forms.DateTimeField):
+    """A moment, in UTC from here on. One that UTC has no name for is refused."""
+
+    def to_python(self, value: Any) -> datetime | None:
+        """Raises ValidationError naming the value."""
+        moment = super().to_python(value)
+        try:
+            return None if moment is None else moment.astimezone(UTC)
+        except OverflowError:  # the first or last day that there is, in a zone behind or ahead
+            raise ValidationError(
+                f"{str(value)[:80]!r} is not accepted; use a time such as 2026-11-22T18:00."
+            ) from None
 
 
 class ChoiceOfRow(forms.ChoiceField):

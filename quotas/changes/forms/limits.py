@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
 from django.utils import timezone
 
 from console.errors import DomainError
-from quotas.changes.forms.fields import SlugsField
+from quotas.changes.forms.fields import SlugsField, UtcMomentField
 from quotas.changes.kinds.adjustments import GrantLease, SetOverride
 from quotas.plans.limits import parse_key
 from quotas.plans.rules.entered import read_limit
@@ -49,7 +49,7 @@ class LimitForm(forms.Form):
         widget=forms.RadioSelect,
     )
     span = forms.ChoiceField(label="Lease", choices=SPANS, initial="4", required=False)
-    until = forms.DateTimeField(
+    until = UtcMomentField(
         label="Until (UTC)",
         required=False,
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
@@ -95,10 +95,7 @@ class LimitForm(forms.Form):
         elif until is None:
             self.add_error("until", "Say until when, or choose for how long.")
         elif until <= timezone.now():
-            over = until.astimezone(UTC)
-            self.add_error("until", f"{over:%Y-%m-%d %H:%M} UTC is over; choose a time to come.")
-        else:
-            cleaned["until"] = until.astimezone(UTC)
+            self.add_error("until", f"{until:%Y-%m-%d %H:%M} UTC is over; choose a time to come.")
 
     def change(self, tenants: tuple[str, ...]) -> GrantLease | SetOverride:
         """What was asked for, for these tenants; the form must be valid."""

@@ -82,6 +82,16 @@ def test_what_an_api_server_says_is_shown_in_bounds() -> None:
     assert len(message) < 560
 
 
+@pytest.mark.parametrize(
+    "body",
+    [{"code": 1, "message": TEXT}, {"error": "x", "message": TEXT, "code": 7, "details": []}],
+)
+def test_what_an_argo_server_would_say_is_not_repeated_of_a_cluster(body: Any) -> None:
+    with scripted(Answer(500, body)) as script:
+        client = KubernetesClient("env:HEADROOM_CRED_TOKEN", server=script.url)
+        assert BODY not in message_of(client.version)
+
+
 def test_what_an_argo_server_says_is_shown() -> None:
     with scripted(Answer(404, {"code": 5, "message": "workflows.argoproj.io not found"})) as script:
         assert "argoproj.io not found" in message_of(ArgoServer(script.url).version)

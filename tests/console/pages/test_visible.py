@@ -14,6 +14,8 @@ UNSEEN = [
     "\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u180e",  # no width
     "\x00", "\x07", "\x1b", "\x7f", "\x85", "\x9b", "\u2028", "\u2029",  # control
     "\U000e0041", "\ufff9",
+    "\u034f", "\u115f", "\u1160", "\u3164", "\uffa0", "\u2800", "\u17b4", "\u17b5",  # blank
+    "\u180b", "\u180d", "\u180f", "\ufe00", "\ufe0d", "\U000e0100", "\U000e01ef",  # variants
 ]  # fmt: skip
 
 
@@ -38,6 +40,17 @@ def test_what_is_sent_back_or_copied_stays_as_it_is(mark: str) -> None:
 def test_what_is_seen_is_left_alone(text: str) -> None:
     page = text.encode()
     assert visible_page(page) is page
+
+
+@pytest.mark.parametrize("mark", ["\ufe0e", "\ufe0f"])
+def test_what_makes_a_sign_a_picture_is_seen_by_it_and_unseen_after_a_letter(mark: str) -> None:
+    signs = f"⚠{mark} ❤{mark} ↔{mark} 🅰{mark}"
+    assert visible(signs) == signs
+    assert visible_page(signs.encode()).decode() == signs
+    for letter in ("a", "1", "é", "漢", "\U00020000", ""):
+        shown = f"{letter}⟨U+{ord(mark):04X}⟩"
+        assert visible(f"{letter}{mark}") == shown
+        assert visible_page(f"{letter}{mark}".encode()).decode() == shown
 
 
 @settings(max_examples=examples(300))

@@ -110,6 +110,12 @@ MESSAGES: dict[str, tuple[str, FailureKind, str, str]] = {
         *(FailureKind.SERVICE_ACCOUNT, "nobody"),
         "service account acme/nobody was not found",
     ),
+    "account without a token": (
+        f'{POD}no API token found for service account "default", retry after the token is '
+        "automatically created and added to the service account",
+        *(FailureKind.SERVICE_ACCOUNT, "default"),
+        'no API token found for service account "default"',
+    ),
     "priority": (
         f"{POD}no PriorityClass with name nope was found",
         *(FailureKind.REFUSED, "", "no PriorityClass with name nope was found"),

@@ -306,6 +306,17 @@ def test_a_task_that_is_rejected_for_good_has_ended() -> None:
     assert run.closed_at is not None
 
 
+@pytest.mark.parametrize("given", [{}, {"requeue": None}])
+def test_a_rejection_that_does_not_say_whether_the_task_comes_again_claims_neither(
+    given: dict[str, Any],
+) -> None:
+    run = run_of(received(1), event("task-started", 2), event("task-rejected", 3, **given))
+    assert (run.status, run.failure_kind) == ("failed", "other")
+    words = "Rejected by the task: whether its message is delivered again is not known"
+    assert run.failure == words
+    assert run.events[-1].title == "Rejected by the task"
+
+
 def test_cut_arguments_are_marked() -> None:
     whole, cut = run_of(sent(0)), run_of(sent(0, args="('aaaaaaaaaa..."))
     assert whole.events[0].detail["args"] == "('erp',)"

@@ -124,6 +124,8 @@ def test_a_lease_until_a_moment_and_an_override_without_end(dataset: SimpleNames
         ({"span": "until", "until": "2020-01-01T00:00"}, "2020-01-01 00:00 UTC is over"),
         ({"span": "until", "until": "2020-01-01T00:00+05:30"}, "2019-12-31 18:30 UTC is over"),
         ({"span": "until", "until": "tomorrow"}, "Enter a valid date/time."),
+        ({"span": "until", "until": "9999-12-31T23:59:59-12:00"}, "-12:00' is not accepted"),
+        ({"span": "until", "until": "0001-01-01T00:00:00+12:00"}, "+12:00' is not accepted"),
     ],
 )
 def test_what_is_wrong_with_a_limit_stands_at_its_field(
