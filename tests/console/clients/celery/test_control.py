@@ -16,6 +16,7 @@ from console.clients.celery.control import (
     _note,
 )
 from console.clients.celery.records import TaskOnWorker, TaskType, WorkerStats
+from tests.fuzzing import fuzz_examples
 from tests.mutations import mutants
 
 STATS = {
@@ -77,9 +78,10 @@ def test_workers_of_one_name_are_counted_and_told_as_one() -> None:
     assert set(control.tasks()) == {"u1", "u2"}
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("command", ["stats", "active_queues", "registered", "active", "scheduled"])
 def test_no_answer_harms_another(command: str) -> None:
-    for mutant in mutants(RECORDED, 400):
+    for mutant in mutants(RECORDED, fuzz_examples()):
         strange = Scripted(**{"stats": [STATS], command: [mutant.value, RECORDED[mutant.origin]]})
         assert list(everything(strange)), str(mutant)
 

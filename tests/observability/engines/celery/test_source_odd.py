@@ -112,6 +112,22 @@ def test_a_rejected_task_ends_at_once(listener: Listener, url: str) -> None:
     assert "not delivered again" in listener.rows.value("rejected-1", "failure")
 
 
+def test_a_worker_that_says_nothing_for_long_has_not_lost_its_task(
+    listener: Listener, url: str
+) -> None:
+    statuses = played(listener, url, "04-worker-without-heartbeat", "long-quiet-1")
+    assert statuses == {"long-quiet-1": "succeeded"}
+    # Its worker's 90 seconds are sent at once here, so that the end comes from a clock ahead.
+    kinds = sorted(listener.rows.kinds("long-quiet-1"))
+    assert kinds == ["attempt_started", "scheduled", "succeeded"]
+
+
+def test_an_ignored_task_is_said_to_have_failed_by_nobody(listener: Listener, url: str) -> None:
+    statuses = played(listener, url, "05-ignored-task", "after-ignored")
+    assert statuses == {"ignored-1": "running", "after-ignored": "succeeded"}
+    assert not listener.rows.value("ignored-1", "failure")
+
+
 def test_a_replaced_task_is_one_run_with_both_names(listener: Listener, url: str) -> None:
     assert played(listener, url, "07-replaced-task", "replaced-1") == {"replaced-1": "succeeded"}
     assert listener.rows.value("replaced-1", "type") == "flow.real"
