@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 LARGEST: Final = 2**63 - 1
@@ -90,6 +90,15 @@ def moment(value: object) -> datetime | None:
     except (ValueError, OverflowError):
         return None
     return at if EARLIEST <= at <= LATEST else None
+
+
+def moment_after(at: datetime, seconds: float) -> datetime | None:
+    """The time so many seconds after another; None where no calendar or database takes it."""
+    try:
+        after = at + timedelta(seconds=seconds)
+    except (ValueError, OverflowError):
+        return None
+    return after if after <= LATEST else None
 
 
 def moment_of_seconds(value: object) -> datetime | None:

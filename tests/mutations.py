@@ -3,8 +3,9 @@
 A recording is a value of JSON (or of Python: bytes, tuples and objects stay as they are) as a real
 server gave it. `mutants(recordings, fuzz_examples())` gives copies in which one to four things
 are different: a key is gone, a value is of another type, huge, deep, no number, no UTF-8, a moment
-before everything or after it, an item twice, a list in another order. The same `seed` gives the
-same mutants, so that a failure can be repeated by its number.
+before everything or after it, an item twice, a list in another order. In some, times are late and
+numbers of seconds large at once. The same `seed` gives the same mutants, so that a failure can be
+repeated by its number.
 """
 
 from __future__ import annotations
@@ -65,6 +66,14 @@ MOMENTS: Final[tuple[str, ...]] = (
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _SHIFTS: Final = (-(10**10), -86400 * 365, -3600, -1, 1, 3600, 86400 * 365 * 30, 10**10)
 """Seconds by which a moment of the recording moves."""
+LATE_MOMENTS: Final[tuple[str, ...]] = (
+    *("9966-06-01T00:00:00Z", "9990-06-01T00:00:00Z", "9997-06-01T00:00:00Z"),
+    "9997-12-31T23:59:59Z",
+)
+"""Moments that each can be stored; not so what comes long after."""
+LONG_SPANS: Final[tuple[int, ...]] = (86400 * 365, 999_999_990, 999_999_999, 2**31 - 1, 2**63 - 1)
+_IS_LATE: Final = 0.05
+"""How many of the mutants have late times and large numbers of seconds together."""
 _DEEP: Final = 2000
 _MANY: Final = 3000
 
@@ -88,6 +97,8 @@ def mutants(recordings: Sequence[Any], number: int, *, seed: int = 0) -> Iterato
         origin = count % len(originals)
         random = Random(f"{seed}:{count}")
         value, changes = originals[origin].copy(), []
+        if random.random() < _IS_LATE:
+            changes.append(originals[origin].make_late(value, random))
         for _ in range(random.choice((1, 1, 1, 2, 4))):
             value, words = _changed(value, originals[origin], random)
             changes.append(words)
@@ -113,6 +124,19 @@ class _Original:
     def copy(self) -> Any:
         """One that may be changed."""
         return pickle.loads(self._pickled)  # noqa: S301 - our own
+
+    def make_late(self, copy: Any, random: Random) -> str:
+        """Makes about half of the times in a copy late, and all its numbers of seconds large."""
+        for path in (path for paths in self._paths.values() for path in paths):
+            parent = copy
+            for step in path[:-1]:
+                parent = parent[step]
+            before, name = parent[path[-1]], str(path[-1]).lower()
+            if isinstance(before, str) and _MOMENT.match(before):
+                parent[path[-1]] = random.choice((before, random.choice(LATE_MOMENTS)))
+            elif isinstance(before, int | float) and "seconds" in name:
+                parent[path[-1]] = random.choice(LONG_SPANS)
+        return "late times and large numbers of seconds"
 
     def path(self, random: Random) -> Path | None:
         """The way to one of its values; None when there is none."""

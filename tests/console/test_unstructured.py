@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from console.unstructured import whole
+from console.unstructured import LARGEST, moment_after, whole
 
 
 @pytest.mark.parametrize(
@@ -26,3 +28,19 @@ from console.unstructured import whole
 )
 def test_a_whole_number_is_one_or_nothing(value: object, number: int | None) -> None:
     assert whole(value) == number
+
+
+JUNE = datetime(9997, 6, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("at", [JUNE, datetime(2026, 11, 30, tzinfo=UTC)])
+@pytest.mark.parametrize("seconds", [10**12, LARGEST, 1e300, float("inf"), float("nan")])
+def test_a_time_that_no_calendar_has_is_none(at: datetime, seconds: float) -> None:
+    assert moment_after(at, seconds) is None
+    assert moment_after(at, -seconds) is None
+
+
+def test_a_time_after_another_is_one_that_every_database_takes() -> None:
+    assert moment_after(JUNE, 60) == JUNE + timedelta(seconds=60)
+    assert moment_after(JUNE, 0.5) == JUNE + timedelta(seconds=0.5)
+    assert moment_after(JUNE, 86400 * 365) is None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
-from console.unstructured import mapping, mappings, moment, whole
+from console.unstructured import mapping, mappings, moment, moment_after, whole
 from observability.engines.argo.causes import BAD, WORKING, Causes
 from observability.engines.argo.compressed_nodes import Nodes, phase_of_node
 from observability.engines.argo.handlers import Sorts
@@ -236,9 +236,7 @@ def cleanup_at(workflow: Object) -> datetime | None:
     own = {"Succeeded": "secondsAfterSuccess", "Failed": "secondsAfterFailure"}
     special = whole(ttl.get(own.get(phase_of(workflow), "")))
     after = special if special is not None else whole(ttl.get("secondsAfterCompletion"))
-    if after is None or not 0 <= after < 10**9:
-        return None
-    return finished + timedelta(seconds=after + 1)
+    return None if after is None or after < 0 else moment_after(finished, after + 1)
 
 
 def instance_of(workflow: Object) -> str:

@@ -3,7 +3,7 @@ what only stands beside it. Near-pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -35,8 +35,8 @@ class Container:
     """One container of a pod by its status.
 
     `is_native` is a sidecar that Kubernetes knows as one (an init container that is always started
-    again): how it ends never decides how its pod does. `is_sidecar_by_name` is one of the Job's own
-    template that nothing but its name calls a sidecar.
+    again): how it ends decides how its pod does only where nothing else has begun.
+    `is_sidecar_by_name` is one of the Job's own template that nothing but its name calls a sidecar.
     """
 
     name: str
@@ -81,6 +81,16 @@ class Container:
         return self.name if self.role is ContainerRole.MAIN else f"{self.role.value} {self.name}"
 
     @property
+    def has_begun(self) -> bool:
+        """Whether it runs, or did."""
+        return bool(self.is_running or self.terminated or self.last_end)
+
+    @property
+    def is_unready(self) -> bool:
+        """Whether it does not run, or has not passed its startup probe."""
+        return not self.is_running or self.status.get("started") is False
+
+    @property
     def has_failed(self) -> bool:
         """Whether it ended badly."""
         return failed(self.terminated)
@@ -95,6 +105,15 @@ def failed(terminated: Object) -> bool:
 def ended_at(terminated: Object) -> datetime | None:
     """When a container ended."""
     return moment(terminated.get("finishedAt"))
+
+
+def has_main_begun(containers: Iterable[Container]) -> bool:
+    """Whether any container of a pod has begun that comes after all that prepares it."""
+    return any(
+        item.has_begun
+        for item in containers
+        if item.role is not ContainerRole.INIT and not item.is_native
+    )
 
 
 def containers_of(pod: Object, template: Object) -> list[Container]:

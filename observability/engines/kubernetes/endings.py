@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from console.unstructured import LATEST, mappings, moment, whole
@@ -18,6 +18,7 @@ from observability.engines.kubernetes.containers import (
     containers_of,
     ended_at,
     failed,
+    has_main_begun,
 )
 from observability.engines.kubernetes.objects import (
     condition_of,
@@ -54,6 +55,8 @@ _VAGUE: Final = frozenset({"", "Error", "Failed"})
 """Reasons that say no more than that it failed."""
 SIGNALS: Final = frozenset({137, 143})
 """Exit codes of what was killed or told to end."""
+SAME: Final = timedelta(seconds=2)
+"""Kubernetes' times are whole seconds, and conditions are written a moment after the act."""
 MOST_CONTAINERS: Final = 20
 """Containers of a pod of which each has its own events and details; a pod may have thousands."""
 EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -105,15 +108,18 @@ def ending_of(pod: Object, template: Object) -> Ending | None:
         return None
     containers = containers_of(pod, template)
     # A native sidecar is ended after the others: how long that took says nothing of the job.
-    ends = [ended_at(item.terminated) for item in containers if not item.is_native]
-    at = max((end for end in ends if end), default=None) or _last_change(pod)
+    ends = [end for item in containers if not item.is_native and (end := ended_at(item.terminated))]
+    at = max(ends) if ends else _last_change(pod, containers)
     if phase_of(pod) == "Succeeded":
         return Ending(at, succeeded=True, code=0, reason="Completed")
     return _failed(at, containers, pod)
 
 
 def _failed(at: datetime, containers: Sequence[Container], pod: Object) -> Ending:
+    kind, cause, explained = disruption_of(pod)
     culprit = culprit_of(containers)
+    if cause and culprit and culprit.is_native:
+        culprit = None  # it was ended with its pod
     terminated = culprit.terminated if culprit else {}
     code, why = whole(terminated.get("exitCode")), text(terminated.get("reason"), 80)
     message = text(terminated.get("message")) or text(status_of(pod).get("message"))
@@ -129,7 +135,6 @@ def _failed(at: datetime, containers: Sequence[Container], pod: Object) -> Endin
     )
     if why == OUT_OF_MEMORY:
         return ending
-    kind, cause, explained = disruption_of(pod)
     if cause:
         return replace(ending, kind=kind, reason=cause, message=explained or message, container="")
     return ending
@@ -149,11 +154,15 @@ def disruption_of(pod: Object) -> tuple[FailureKind, str, str]:
 
 def culprit_of(containers: Sequence[Container]) -> Container | None:
     """The container whose end failed the pod: a main one before one that prepares it, a sidecar
-    only where nothing else failed and Kubernetes does not know it as one. What is a sidecar by
-    nothing but its name counts as the job's own where it failed first."""
+    only where nothing else failed, and one that Kubernetes knows as such only where the job itself
+    never began. What is a sidecar by nothing but its name counts as the job's own where it failed
+    first."""
+    begun = has_main_begun(containers)
     for role in ContainerRole:
         of_role = [
-            item for item in containers if item.role is role and item.has_failed and _counts(item)
+            item
+            for item in containers
+            if item.role is role and item.has_failed and not (item.is_native and begun)
         ]
         if of_role:
             first = min(of_role, key=_first_out_of_memory)
@@ -180,10 +189,6 @@ def _failed_before(first: Container, containers: Sequence[Container]) -> Contain
 
 def _is_out_of_memory(container: Container) -> bool:
     return container.terminated.get("reason") == OUT_OF_MEMORY
-
-
-def _counts(container: Container) -> bool:
-    return not container.is_native
 
 
 def _first_out_of_memory(container: Container) -> tuple[bool, datetime]:
@@ -222,33 +227,53 @@ def _details(containers: Sequence[Container]) -> tuple[dict[str, Any], ...]:
     )
 
 
-def _last_change(pod: Object) -> datetime:
-    """The latest time in a pod that does not say when it ended."""
+def _last_change(pod: Object, containers: Sequence[Container]) -> datetime:
+    """The latest time in a pod of which the job itself does not say when it ended."""
     status = status_of(pod)
     times = [
         moment(condition.get("lastTransitionTime"))
         for condition in mappings(status.get("conditions"))
     ]
     times += [moment(status.get("startTime"))]
+    times += [ended_at(item.terminated) for item in containers]
     return max((time for time in times if time), default=created_of(pod, EPOCH))
 
 
 def restarts_of(pod: Object, template: Object) -> Iterator[Restart]:
     """The last failures of containers that were started again, or will be, inside their pod, of
-    very many the newest; those of sidecars are none of the job's."""
+    very many the newest; those of sidecars are none of the job's, but for one that keeps the job
+    from starting."""
     containers = containers_of(pod, template)
-    again = not has_ended(pod) and _starts_again(pod)
+    begun, again = has_main_begun(containers), not has_ended(pod) and _starts_again(pod)
     failures = [
         (at, item, number, terminated)
         for item in containers
         if item.role is not ContainerRole.SIDECAR
-        for number, terminated in _failures_in(item, again=again)
+        or (item.is_native and item.is_unready and not begun)
+        for number, terminated in _failures_in(
+            item, again=_is_kept_up(item, pod) if item.is_native else again
+        )
         if (at := ended_at(terminated))
     ]
     failures.sort(key=lambda failure: failure[0])
     for _, item, number, terminated in failures[-MOST_CONTAINERS:]:
         if ending := _container_ending(item, containers, terminated):
             yield Restart(item, number, ending)
+
+
+def _is_kept_up(container: Container, pod: Object) -> bool:
+    """Whether a native sidecar is started again after how it ended, or was to be until its pod was
+    deleted."""
+    deletion, at = deleted_at(pod), ended_at(container.terminated)
+    if deletion is None or at is None:
+        return not has_ended(pod)
+    return ended_by_itself(at, whole(container.terminated.get("exitCode")), deletion)
+
+
+def ended_by_itself(at: datetime, code: int | None, deletion: datetime) -> bool:
+    """Whether what ended then had done so before its pod's deletion was asked for."""
+    # The clocks of nodes differ a little: what a signal ended was mostly ended by the deletion.
+    return at < deletion - (SAME if code in SIGNALS else timedelta())
 
 
 def _failures_in(container: Container, *, again: bool) -> Iterator[tuple[int, Object]]:
@@ -283,9 +308,19 @@ def _container_ending(
     """How one container ended, now or (`terminated`) before it was started again; None where it
     does not say when."""
     terminated = container.terminated if terminated is None else terminated
-    at, reason = ended_at(terminated), text(terminated.get("reason"), 80)
+    at = ended_at(terminated)
     if at is None:
         return None
+    return replace(_failure(at, terminated), container=_called(container, containers))
+
+
+def end_words(terminated: Object) -> str:
+    """How a container ended, in words: `exit code 2: the message`."""
+    return _failure(EPOCH, terminated).words(300)
+
+
+def _failure(at: datetime, terminated: Object) -> Ending:
+    reason = text(terminated.get("reason"), 80)
     return Ending(
         at,
         succeeded=False,
@@ -293,5 +328,4 @@ def _container_ending(
         code=whole(terminated.get("exitCode")),
         reason=reason or "Error",
         message=text(terminated.get("message")),
-        container=_called(container, containers),
     )

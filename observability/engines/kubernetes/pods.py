@@ -202,7 +202,8 @@ def _restarts(subject: JobPod, step: dict[str, Any]) -> Iterator[RunEvent]:
     uid = uid_of(subject.pod)
     for restart in subject.restarts:
         container, ending = restart.container, restart.ending
-        again = _within(step, restart.number)
+        # How often a sidecar was started is no try of the job.
+        beside = container.role is ContainerRole.SIDECAR
         yield event(
             ending.at,
             EventKind.ATTEMPT_FAILED,
@@ -217,17 +218,17 @@ def _restarts(subject: JobPod, step: dict[str, Any]) -> Iterator[RunEvent]:
                 "restarts": container.restarts,
                 "failure": ending.kind.value,
             },
-            **again,
+            **(step if beside else _within(step, restart.number)),
         )
         if container.waiting.get("reason") == BACK_OFF:
             yield event(
                 ending.at,
-                EventKind.RETRY,
+                EventKind.NOTE if beside else EventKind.RETRY,
                 f"{container.title} will be started again",
                 *(uid, "backoff", container.name, str(restart.number)),
                 order=46,
                 message=text(container.waiting.get("message")),
-                **_within(step, restart.number + 1),
+                **(step if beside else _within(step, restart.number + 1)),
             )
     yield from _started_again(subject, step)
 

@@ -8,7 +8,7 @@ from typing import Final
 from console.pages.plural import plural
 from console.unstructured import mapping, whole
 from observability.engines.deletion import deleted_at
-from observability.engines.kubernetes.endings import SIGNALS, ending_of
+from observability.engines.kubernetes.endings import SAME, ended_by_itself, ending_of
 from observability.engines.kubernetes.indexes import completion_index
 from observability.engines.kubernetes.objects import (
     condition_of,
@@ -27,8 +27,6 @@ from observability.engines.unstructured import (
 
 _SOON: Final = timedelta(seconds=60)
 """How long after a Job was made smaller its controller still removes pods for that."""
-_SAME: Final = timedelta(seconds=2)
-"""Kubernetes' times are whole seconds, and conditions are written a moment after the act."""
 _ENDINGS: Final = ("FailureTarget", "SuccessCriteriaMet", "Failed", "Complete")
 
 
@@ -40,9 +38,7 @@ def stopped_because(job: Object, pod: Object, *, gone_at: datetime | None = None
         return ""
     ending = ending_of(pod, mapping(spec_of(job).get("template")))
     ended_at = ending.at if ending else None
-    # The clocks of nodes differ a little: what a signal ended was mostly ended by the deletion.
-    slack = _SAME if ending and ending.code in SIGNALS else timedelta()
-    if ended_at and ended_at < at - slack:
+    if ending and ended_by_itself(ending.at, ending.code, at):
         return ""  # the Job, or somebody, tidied up what had ended by itself
     return _ending(job, at, ended_at) or _suspended(job, at) or _smaller(job, pod, at)
 
@@ -50,13 +46,13 @@ def stopped_because(job: Object, pod: Object, *, gone_at: datetime | None = None
 def _is_disrupted(pod: Object, at: datetime) -> bool:
     """Whether the cluster took a pod away, and not only once it was being stopped."""
     since = true_since(pod, "DisruptionTarget")
-    return is_true(pod, "DisruptionTarget") and (since is None or since <= at + _SAME)
+    return is_true(pod, "DisruptionTarget") and (since is None or since <= at + SAME)
 
 
 def _ending(job: Object, at: datetime, ended_at: datetime | None) -> str:
     for kind in _ENDINGS:
         since = true_since(job, kind)
-        if not is_true(job, kind) or (since and at < since - _SAME):
+        if not is_true(job, kind) or (since and at < since - SAME):
             continue
         if since and ended_at and ended_at < since:
             continue  # why the Job ended, not what its end did
@@ -74,7 +70,7 @@ def _suspended(job: Object, at: datetime) -> str:
     # anything: not before the act, but maybe long after it.
     times = (true_since(job, "Suspended"), changed_at(job, "spec", "suspend"))
     since = min((time for time in times if time), default=None)
-    return "" if since and at < since - _SAME else "The Job was suspended."
+    return "" if since and at < since - SAME else "The Job was suspended."
 
 
 def _smaller(job: Object, pod: Object, at: datetime) -> str:
@@ -88,6 +84,6 @@ def _smaller(job: Object, pod: Object, at: datetime) -> str:
     edited = (whole(metadata_of(job).get("generation")) or 1) > 1
     if parallelism is None or not edited or changed is None or changed < created_of(job, changed):
         return ""
-    if changed - _SAME <= at <= changed + _SOON:
+    if changed - SAME <= at <= changed + _SOON:
         return f"The Job was made smaller: {plural(parallelism, 'pod')} at once."
     return ""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
-from console.unstructured import mapping, mappings, moment, whole
+from console.unstructured import mapping, mappings, moment, moment_after, whole
 from observability.engines.contracts import (
     DELETION,
     DENIALS,
@@ -211,7 +211,7 @@ class _JobTranslation:
         after = whole(self.spec.get("ttlSecondsAfterFinished"))
         if after is None or after < 0 or self.outcome is None or not is_finished(self.job):
             return None
-        return self.outcome.at + timedelta(seconds=min(after, 10**9))
+        return moment_after(self.outcome.at, after)
 
     def _began_at(self, status: Status) -> datetime | None:
         """When its first pod started, by the clock of its node; where its pods are in another

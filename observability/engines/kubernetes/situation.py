@@ -11,7 +11,7 @@ from console.unstructured import moment, whole
 from observability.engines.deletion import deleted_at
 from observability.engines.kubernetes.attempts import is_indexed
 from observability.engines.kubernetes.containers import Container, ContainerRole, ended_at
-from observability.engines.kubernetes.endings import EPOCH
+from observability.engines.kubernetes.endings import EPOCH, end_words
 from observability.engines.kubernetes.indexes import index_ranges, index_words, succeeded_count
 from observability.engines.kubernetes.objects import (
     condition_of,
@@ -219,4 +219,19 @@ def _starting(subject: JobPod) -> str:
     for container in subject.containers:
         if container.role is ContainerRole.INIT and container.is_running:
             return f"{container.title} runs"
+        if words := _unready_words(container):
+            return words
     return "its containers are being created (images are pulled, volumes mounted)"
+
+
+def _unready_words(container: Container) -> str:
+    """What a native sidecar does that keeps its pod from starting; empty where none does."""
+    if not container.is_native or not container.is_unready:
+        return ""
+    if container.terminated:
+        end = end_words(container.terminated)
+        return f"{container.title} ended ({end}) and is to be started again"
+    if not container.is_running:
+        return ""  # it has not begun
+    before = f" (it last ended: {end_words(container.last_end)})" if container.last_end else ""
+    return f"{container.title} runs and has not passed its startup probe{before}"

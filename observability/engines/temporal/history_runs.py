@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Final
 
 from console.clients.temporal.records import HistoryEvent
-from console.unstructured import LATEST
+from console.unstructured import LATEST, moment_after
 from observability.engines.contracts import EventKind, Hold, RunEvent
 from observability.engines.temporal.failures import root_message
 from observability.engines.temporal.history_state import Events, HistoryState, event_of
@@ -27,14 +26,7 @@ def hold_of(first: HistoryEvent) -> Hold | None:
     delay = first.detail.get("first_task_delay")
     if not isinstance(delay, int | float) or delay <= 0:
         return None
-    return Hold(_later(first.at, delay), _reason(first))
-
-
-def _later(at: datetime, seconds: float) -> datetime:
-    try:
-        return min(at + timedelta(seconds=seconds), LATEST)
-    except OverflowError:
-        return LATEST
+    return Hold(moment_after(first.at, delay) or LATEST, _reason(first))
 
 
 def _reason(first: HistoryEvent) -> str:

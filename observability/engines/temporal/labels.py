@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Final
 
 from console.clients.temporal.records import HistoryEvent
+from console.unstructured import moment_after
 from observability.engines.contracts import EventKind
 from observability.engines.durations import format_duration
 
@@ -61,11 +61,8 @@ def _span(event: HistoryEvent) -> str:
     if not isinstance(seconds, int | float):
         return "no time"
     length = format_duration(seconds)
-    try:
-        until = event.at + timedelta(seconds=seconds)
-    except OverflowError:
-        return length
-    if seconds < _LONG:
+    until = moment_after(event.at, seconds)
+    if until is None or seconds < _LONG:
         return length
     form = "%H:%M:%S" if until.date() == event.at.date() else "%Y-%m-%d %H:%M:%S"
     return f"{length}, until {until:{form}} UTC"

@@ -20,6 +20,7 @@ from console.clients.temporal.records import (
 )
 from console.clients.temporal.standalone import ActivityReader
 from console.errors import Refused
+from console.unstructured import moment_after
 from observability.engines.contracts import ChangePage, RunRef, RunSnapshot, TrailGap
 from observability.engines.ports import KnownRuns
 from observability.engines.temporal import runs, standalone
@@ -90,8 +91,8 @@ class NamespacePass:
 
     def missed(self, now: datetime, retention: int | None) -> Iterator[ChangePage]:
         """The gap between the last pass and what the namespace still keeps."""
-        kept = now - timedelta(seconds=retention) if retention is not None else self._cursor.closed
-        if kept > self._cursor.closed:
+        kept = moment_after(now, -retention) if retention is not None else None
+        if kept is not None and kept > self._cursor.closed:
             # Said once: from here on it is catching up.
             self._cursor = replace(self._cursor, current=False)
             cause = "Nothing was read for longer than Temporal keeps closed runs"

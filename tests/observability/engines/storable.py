@@ -7,10 +7,10 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from console.unstructured import LATEST
 from observability.engines.contracts import RunEvent, RunSnapshot
 
 EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
-LATEST: Final = datetime(9990, 1, 1, tzinfo=UTC)
 _MOST: Final = 2**31 - 1
 
 

@@ -332,3 +332,12 @@ def test_progress_counts_steps_and_an_annotation_knows_better() -> None:
     progress = seen(manifest).progress
     assert progress is not None
     assert (progress.done, progress.total) == (70, 90)
+
+
+@pytest.mark.parametrize("seconds", [999_999_990, 2**63 - 1])
+def test_a_clean_up_that_no_calendar_has_is_none(seconds: int) -> None:
+    ttl = {"ttlStrategy": {"secondsAfterCompletion": seconds}}
+    item = workflow("Succeeded", spec=ttl)
+    item["status"]["finishedAt"] = "9997-06-01T00:00:00Z"
+    run = seen(item)
+    assert (run.status, run.cleanup_at) == (Status.SUCCEEDED, None)

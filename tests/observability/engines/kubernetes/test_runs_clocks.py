@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from observability.engines.contracts import STATUS_TIMES, RunSnapshot
+from observability.engines.contracts import STATUS_TIMES, RunSnapshot, Status
 from observability.engines.kubernetes.runs import run_of
 from observability.engines.kubernetes.state import JobSnapshot
 from observability.engines.times import CLOCKS
@@ -68,3 +68,16 @@ def test_a_node_whose_clock_is_right_needs_no_word() -> None:
     run = run_of(JobSnapshot(DONE, (ran("09:00:10", "09:00:35"),)), NOW)
     assert CLOCKS not in [event.title for event in run.events]
     assert words(run) == ("Succeeded in 40 s", "10 s of it waiting to start.")
+
+
+@pytest.mark.parametrize("year", [9990, 9997])
+@pytest.mark.parametrize("kind", ["Complete", "Failed"])
+@pytest.mark.parametrize("seconds", [999_999_999, 2**63 - 1])
+def test_a_clean_up_that_no_calendar_has_is_none(year: int, kind: str, seconds: int) -> None:
+    late = f"{year}-06-01T00:00:00Z"
+    status: Object = {"conditions": [{**condition(kind, "09:00:40"), "lastTransitionTime": late}]}
+    if kind == "Complete":
+        status["completionTime"] = late
+    run = run_of(JobSnapshot(job(status, ttlSecondsAfterFinished=seconds)), NOW)
+    ending = Status.SUCCEEDED if kind == "Complete" else Status.FAILED
+    assert (run.status, run.closed_at, run.cleanup_at) == (ending, NOW, None)

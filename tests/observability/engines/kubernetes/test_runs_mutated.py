@@ -47,9 +47,17 @@ PROXIED = [
     {"name": "istio-proxy", "state": {"running": {"startedAt": "2026-11-30T06:08:10Z"}}},
 ]
 
+HELD_UP = {
+    "phase": "Pending",
+    "containerStatuses": [{"name": "main", "state": {"waiting": {"reason": "PodInitializing"}}}],
+    "initContainerStatuses": [{**CRASHED, "name": "proxy", "started": False}],
+}
+SIDECAR = {"initContainers": [{"name": "proxy", "restartPolicy": "Always"}]}
+
 
 def recordings() -> list[dict[str, Any]]:
-    """Jobs with their pods and Events, some with the look of one that crashes or is kept alive."""
+    """Jobs with their pods and Events, some with the look of one that crashes, is kept alive or is
+    kept from starting."""
     recorded = orjson.loads((Path(__file__).parent / "recorded_jobs.json").read_bytes())
     known = {"failure": "exit code 2", "failure_kind": "quota", "attributes": {"denials": KNOWN}}
     plain = [{**one, "known": known} for one in recorded]
@@ -58,6 +66,7 @@ def recordings() -> list[dict[str, Any]]:
         for statuses in ([CRASHED], PROXIED):
             pod = {**one["pods"][0], "status": {"phase": "Running", "containerStatuses": statuses}}
             others.append({**one, "pods": [pod]})
+        others.append({**one, "pods": [{**one["pods"][0], "spec": SIDECAR, "status": HELD_UP}]})
     return plain + others
 
 
