@@ -49,7 +49,18 @@ def test_use_comes_from_the_quota_and_is_counted_again(site: Site, placement: Pl
         ({"limits.ephemeral-storage": 10 * 2**30, "requests.ephemeral-storage": 2**30}, {}),
         (
             {"requests.memory": 2**28, "container.max.memory": 2**34},
-            {"requests": {"memory": "128Mi"}, "limits": {"memory": "256Mi"}},
+            {"requests": {"memory": "128Mi"}, "limits": {"memory": "16Gi"}},
+        ),
+        (
+            {
+                "requests.ephemeral-storage": 600 * 2**20,
+                "container.max.ephemeral-storage": 2 * 2**30,
+            },
+            {"requests": {"ephemeral-storage": "256Mi"}, "limits": {"ephemeral-storage": "2Gi"}},
+        ),
+        (
+            {"requests.cpu": 1000, "container.max.cpu": 8000},
+            {"requests": {"cpu": "100m"}, "limits": {"cpu": "8"}},
         ),
         (
             {"requests.cpu": 1000, "limits.cpu": 400, "pod.max.cpu": 300, "pod.min.cpu": 150},
@@ -57,7 +68,12 @@ def test_use_comes_from_the_quota_and_is_counted_again(site: Site, placement: Pl
         ),
         (
             {"limits.memory": 2**30, "pod.maxLimitRequestRatio.memory": 2000},
-            {"requests": {"memory": "128Mi"}, "limits": {"memory": "256Mi"}},
+            {"requests": {"memory": "256Mi"}, "limits": {"memory": "256Mi"}},
+        ),
+        # Whoever is given memory is no longer BestEffort.
+        (
+            {"requests.memory": 2**30, "limits.cpu@NotBestEffort": 500},
+            {"requests": {"memory": "128Mi", "cpu": "500m"}, "limits": {"cpu": "500m"}},
         ),
         ({"requests.cpu@NotBestEffort": 500, "pods@BestEffort": 3}, {}),
     ],

@@ -198,14 +198,19 @@ def _default_above_quota(limits: Limits) -> list[Problem]:
                 Problem(
                     key,
                     "default_above_quota",
-                    f"{_show(key, default)} is above {_show(quota, value)}: no pod that relies on"
-                    " the default can start.",
+                    f"{_show(key, default)} is above {_show(quota, value)}: no pod"
+                    f"{_in_scope(quota)} that relies on the default can start.",
                     Severity.WARNING,
                 )
                 for quota, value in _quotas(limits, side, resource)
                 if default is not None and 0 < value < default
             ]
     return problems
+
+
+def _in_scope(quota: str) -> str:
+    """A quota with a scope refuses what it counts, and nothing else."""
+    return " in its scope" if "@" in quota else ""
 
 
 def _unlikely(limits: Limits) -> list[Problem]:
@@ -266,7 +271,8 @@ def _least_above_quota(limits: Limits) -> list[Problem]:
             Problem(
                 key,
                 "min_above_quota",
-                f"{_show(key, least)} is above {_show(quota, value)}: no {_KINDS[kind]} fits.",
+                f"{_show(key, least)} is above {_show(quota, value)}: no {_KINDS[kind]}"
+                f"{_in_scope(quota)} fits.",
                 Severity.WARNING,
             )
             for side, name in (name.split(".", 1) for name in names)

@@ -107,7 +107,20 @@ def test_an_unlimited_default_counts_as_missing() -> None:
         ({"limits.cpu": 9000, "container.max.cpu": 300}, 300, 300),
         ({"limits.cpu": 9000, "container.defaultRequest.cpu": 800}, 800, 800),
         # The server would give the maximum, which is more than the quota has.
-        ({"requests.cpu": 400, "container.max.cpu": 4000}, 100, 500),
+        ({"requests.cpu": 400, "container.max.cpu": 4000}, 100, 4000),
+        ({"requests.cpu": 400, "limits.cpu": 3000, "container.max.cpu": 4000}, 100, 500),
+        ({"requests.cpu": 400, "container.max.cpu": 4000, "pod.max.cpu": 300}, 300, 300),
+        (
+            {
+                "requests.cpu": 400,
+                "container.max.cpu": 4000,
+                "container.maxLimitRequestRatio.cpu": 5000,
+            },
+            100,
+            500,
+        ),
+        ({"requests.cpu": 4000, "limits.cpu": 2000}, 100, 500),
+        ({"requests.cpu": 4000, "limits.cpu": 2000, "container.min.cpu": 200}, 500, 500),
         ({"limits.cpu": 400, "container.max.cpu": 4000}, 400, 400),
         ({"limits.cpu": 4000, "container.max.cpu": 4000, "pod.max.cpu": 3000}, 500, 500),
         (
@@ -119,7 +132,7 @@ def test_an_unlimited_default_counts_as_missing() -> None:
             100,
             200,
         ),
-        ({"limits.cpu": 9000, "pod.maxLimitRequestRatio.cpu": 2000}, 250, 500),
+        ({"limits.cpu": 9000, "pod.maxLimitRequestRatio.cpu": 2000}, 500, 500),
         ({"requests.cpu": 100, "pod.maxLimitRequestRatio.cpu": 2000}, 100, 200),
         (
             {
@@ -171,7 +184,7 @@ def test_a_default_limit_of_memory_says_that_more_kills() -> None:
         (
             {"limits.memory": 2**33, "container.default.memory": 2**32, "pod.max.memory": 2**30},
             "pod.max.memory",
-            "pod.max.memory (1Gi) refuses pods that are given 4Gi, and no default fits",
+            "pod.max.memory (1Gi) refuses pods that are given 4Gi, and the plan's own default is",
         ),
     ],
 )
@@ -239,6 +252,19 @@ def test_added_defaults_never_break_a_plan_that_was_sound(limits: dict[str, int 
     assert {key: filled[key] for key in limits if limits[key] is not None} == {
         key: value for key, value in limits.items() if value is not None
     }
+
+
+@given(CPU_LIMITS)
+def test_every_added_default_has_a_reason_and_is_necessary(limits: dict[str, int | None]) -> None:
+    assume(not [p for p in validate_limits(limits) if p.severity is Severity.ERROR])
+    result = defaults(limits)
+
+    assert [note.field for note in result.notes if note.code == "default_added"] == [*result.added]
+    for key in result.added:
+        others = {other: value for other, value in result.added.items() if other != key}
+        quotas = any(limits.get(name) for name in ("requests.cpu", "requests.cpu@Terminating"))
+        kept = ".defaultRequest." in key and quotas and not defaults({**limits, **others}).notes
+        assert kept or defaults({**limits, **others}).notes
 
 
 @given(CPU_LIMITS)

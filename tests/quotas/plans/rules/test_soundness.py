@@ -190,6 +190,14 @@ def test_a_surprise_is_a_warning_and_does_not_stop_the_plan(
         ({"pvc.max.storage": "0"}, "no volume claim that requests any storage is accepted; leave"),
         ({"pod.max.cpu": "0"}, "no pod that requests any cpu is accepted"),
         ({"pvc.min.storage": "10Gi", "requests.storage": "5Gi"}, "no volume claim fits"),
+        (
+            {"container.min.memory": "2Gi", "limits.memory@PriorityClass=high": "1Gi"},
+            "no container in its scope fits",
+        ),
+        (
+            {"container.default.cpu": "2", "limits.cpu@Terminating": "1"},
+            "no pod in its scope that relies on the default can start",
+        ),
     ],
 )
 def test_what_nobody_can_mean_for_one_container_is_asked_about(
