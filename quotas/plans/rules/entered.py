@@ -15,7 +15,7 @@ from math import ceil
 from typing import Any, Final
 
 from console.errors import DomainError
-from quotas.plans.contracts import Group, LimitKey, Unit
+from quotas.plans.contracts import LARGEST, Group, LimitKey, Unit
 from quotas.plans.errors import invalid_limit
 from quotas.plans.limits import parse_key, parse_limit
 from quotas.plans.quantities import (
@@ -153,6 +153,8 @@ def _bytes(key: LimitKey, text: str, amount: Written) -> str:
     plain = amount.suffix not in _SMALL and (amount.suffix or amount.value.denominator == 1)
     if plain and (amount.value >= LEAST_BYTES or _page(key)):
         return ""
+    if amount.value > LARGEST:
+        return ""  # more than there can be, however it is spelled: `parse_limit` says the most
     meaning = f"{text} is {_counted(amount.value, Unit.BYTES)}"
     if not amount.suffix and LEAST_MEANT_BYTES <= amount.value < LEAST_BYTES:
         return f"{meaning}, less than the 1Mi that is the least there can be"

@@ -169,6 +169,13 @@ def test_whatever_is_entered_it_is_read_or_refused(key: LimitKey, written: str |
         assert value is None or 0 <= value <= LARGEST
 
 
+@pytest.mark.parametrize("written", ["10000000000000000000.5", "10000000000000000000001m", "9e30m"])
+@pytest.mark.parametrize("name", ["requests.memory", "requests.ephemeral-storage", "pods"])
+def test_more_than_there_can_be_is_refused_however_it_is_spelled(name: str, written: str) -> None:
+    with pytest.raises(DomainError, match=name):
+        read_limit(parse_key(name), written)
+
+
 def test_the_rate_of_a_queue_is_read_alike_and_names_no_limit() -> None:
     assert read_rate("10/s") == 10_000
     with pytest.raises(DomainError, match=r"^a rate is per second; did you mean 0\.167/s"):
