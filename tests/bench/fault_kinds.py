@@ -107,7 +107,8 @@ KINDS: Final = (
     FaultKind(
         f"SIGSTOP valkey {STOPPED_SECONDS:.0f} s",
         _Pause("valkey"),
-        r"(?i)broker|timeout reading",
+        # Not what is still said of the broker that died before.
+        r"(?i)degraded: broker|timeout reading",
         ("valkey",),
         killed=False,
     ),
