@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,6 +13,14 @@ from console.database import holders
 from console.database.holders import has_ended, own_holder
 
 SAY = "from console.database.holders import own_holder; print(own_holder(), flush=True); input()"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> Iterator[None]:
+    """What a test makes this process call itself is no other test's."""
+    holders._holder.cache_clear()
+    yield
+    holders._holder.cache_clear()
 
 
 def sleeper() -> tuple[subprocess.Popen[str], str]:
@@ -89,7 +98,6 @@ def test_a_process_of_somebody_else_that_proc_hides_is_taken_to_run(
 
 def test_a_machine_that_says_too_little_names_no_holder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(holders, "_sees_itself", lambda pid: False)
-    holders._holder.cache_clear()
     assert own_holder() == ""
     monkeypatch.undo()
     holders._holder.cache_clear()
