@@ -18,6 +18,8 @@ _BLANK: Final = re.compile(
 _AS_PICTURE: Final = "\ufe0e\ufe0f"
 """Whether the sign before is a picture or text: seen by it, as nothing after a letter."""
 _SIGNS: Final = frozenset({"So", "Sm"})
+_FURTHER_SIGNS: Final = "\u2139\u203c\u2049\u3030\u303d"
+"""Pictures by Unicode's emoji-variation-sequences that are letters or marks by category."""
 
 # The same letters in UTF-8, as far as they turn up: controls, directions, joiners, marks and tags.
 # In the values of fields and of what is copied they stay: these are sent back or pasted.
@@ -71,7 +73,8 @@ def _letter(shown: str, number: int) -> str:
 
 
 def _visible(letter: str, before: str) -> str:
-    if letter in _AS_PICTURE and unicodedata.category(before) in _SIGNS:
+    is_sign = unicodedata.category(before) in _SIGNS or before in _FURTHER_SIGNS
+    if letter in _AS_PICTURE and is_sign:
         return letter
     is_seen = letter.isprintable() and not _BLANK.match(letter)
     if is_seen or letter in "\n\t" or unicodedata.category(letter) == "Zs":

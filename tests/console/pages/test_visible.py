@@ -44,7 +44,7 @@ def test_what_is_seen_is_left_alone(text: str) -> None:
 
 @pytest.mark.parametrize("mark", ["\ufe0e", "\ufe0f"])
 def test_what_makes_a_sign_a_picture_is_seen_by_it_and_unseen_after_a_letter(mark: str) -> None:
-    signs = f"⚠{mark} ❤{mark} ↔{mark} 🅰{mark}"
+    signs = f"⚠{mark} ❤{mark} ↔{mark} 🅰{mark} ℹ{mark} ‼{mark} ⁉{mark}"
     assert visible(signs) == signs
     assert visible_page(signs.encode()).decode() == signs
     for letter in ("a", "1", "é", "漢", "\U00020000", ""):
