@@ -27,9 +27,10 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from deploy.demo.workloads.argo_workflows import workflow
 from deploy.ports import any_free
 from tests.e2e.browser import find
-from tests.waiting import PATIENCE
+from tests.waiting import HANGS, PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / "screenshots"
@@ -45,11 +46,12 @@ class Demo:
     kubectl_options: tuple[str, ...]
     state: Path
 
-    def kubectl(self, *arguments: str) -> str:
-        """What kubectl prints."""
+    def kubectl(self, *arguments: str, manifest: str | None = None) -> str:
+        """What kubectl prints; `manifest` is its standard input."""
         program = str(Path(sys.executable).with_name("kubectl"))
         return subprocess.run(
             [program, *self.kubectl_options, *arguments],
+            input=manifest,
             check=True,
             capture_output=True,
             text=True,
@@ -109,6 +111,20 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         except subprocess.TimeoutExpired:
             process.kill()
         _keep_logs(state)
+
+
+@pytest.fixture(scope="session")
+def waiting_workflow(demo: Demo) -> str:
+    """The search for a Workflow that waits for as long as the tests run: two want the one licence
+    of their tenant and keep it. What the demo starts waits for seconds, and not at every moment.
+    """
+    tenant = "initech"
+    for _ in range(2):
+        manifest = workflow(tenant, "licensed")
+        annotations = manifest["spec"]["templates"][1]["metadata"]["annotations"]
+        annotations["headroom.dev/runs-for"] = f"{HANGS * 6}s"
+        demo.kubectl("create", "-n", tenant, "-f", "-", manifest=json.dumps(manifest))
+    return f"engine:argo status:waiting tenant:{tenant}"
 
 
 def _keep_logs(state: Path) -> None:

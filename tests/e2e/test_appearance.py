@@ -77,7 +77,6 @@ RUNS = {
     "run-temporal-open": "type:ApprovalFlow status:running",
     "run-temporal-family": "type:NightlyClose",
     "run-argo-failed": "engine:argo status:failed",
-    "run-argo-waiting": "engine:argo status:waiting",
     "run-celery-failed": "engine:celery status:failed",
     "run-celery-ended": "type:reports.build status:succeeded",
     "run-kubernetes-refused": "engine:kubernetes status:timed_out",
@@ -213,9 +212,11 @@ def test_every_page_is_accessible_and_fits_in_both_themes(looker: Looker) -> Non
     assert looker.problems == {}
 
 
-def test_every_page_about_a_run_is_accessible_and_fits_in_both_themes(looker: Looker) -> None:
+def test_every_page_about_a_run_is_accessible_and_fits_in_both_themes(
+    looker: Looker, waiting_workflow: str
+) -> None:
     page = looker.page
-    looker.walk(runs(page))
+    looker.walk({**runs(page), "run-argo-waiting": run_page(page, waiting_workflow)})
     signal_many(page)
     looker.look("batch-preview")
     page.get_by_label("Reason").fill("The approvals of this batch are in")
