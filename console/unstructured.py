@@ -98,7 +98,7 @@ def moment_after(at: datetime, seconds: float) -> datetime | None:
         after = at + timedelta(seconds=seconds)
     except (ValueError, OverflowError):
         return None
-    return after if after <= LATEST else None
+    return after if EARLIEST <= after <= LATEST else None
 
 
 def moment_of_seconds(value: object) -> datetime | None:

@@ -44,3 +44,4 @@ def test_a_time_after_another_is_one_that_every_database_takes() -> None:
     assert moment_after(JUNE, 60) == JUNE + timedelta(seconds=60)
     assert moment_after(JUNE, 0.5) == JUNE + timedelta(seconds=0.5)
     assert moment_after(JUNE, 86400 * 365) is None
+    assert moment_after(JUNE, -86400 * 365 * 9000) is None
