@@ -16,6 +16,8 @@ HEARTBEAT_SECONDS = 10
 # Not the rest: it is Headroom's own, secrets and all, and makes an app that has nothing to do with
 # it load all of Headroom.
 VARIABLES = ("PYTHONPATH", "HEADROOM_DEMO_CELERY")
+# Celery sets up Django, and with it all of Headroom, where whoever starts the demo has this set.
+NO_DJANGO = {"DJANGO_SETTINGS_MODULE": ""}
 
 
 def parts(state: State, env: Mapping[str, str], *, after: tuple[str, ...]) -> list[Part]:
@@ -43,7 +45,7 @@ def _worker(
             *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
             *("--heartbeat-interval", str(HEARTBEAT_SECONDS)),
         ),
-        env={name: env[name] for name in VARIABLES},
+        env={name: env[name] for name in VARIABLES} | NO_DJANGO,
         log=log,
         ready=probes.log_says(log, " ready."),
         after=after,
