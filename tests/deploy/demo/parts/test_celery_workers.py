@@ -10,7 +10,9 @@ from pathlib import Path
 from deploy.demo.parts import celery_workers
 from deploy.demo.stack.state import State
 
-FIXUPS = "from deploy.demo.workloads.celery_tasks import app; print(list(filter(None, app._fixups)))"
+FIXUPS = (
+    "from deploy.demo.workloads.celery_tasks import app; print(list(filter(None, app._fixups)))"
+)
 """What Celery loads besides: Django where its settings are named."""
 
 
