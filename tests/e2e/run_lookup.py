@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from urllib.parse import quote
 
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 
 from tests.waiting import PATIENCE
 
@@ -25,3 +25,13 @@ def first_link(page: Page, path: str, what: str) -> str:
             return str(link.get_attribute("href"))
         assert time.monotonic() < deadline, f"nothing there: {what}"
         page.wait_for_timeout(1000)
+
+
+def reload_until_there(page: Page, wanted: Locator) -> None:
+    """Loads the page of a run again until something is on it: what happens, what a history adds
+    and what other engines tell may all come after the run itself."""
+    deadline = time.monotonic() + PATIENCE
+    while not wanted.count():
+        assert time.monotonic() < deadline, f"not on {page.url}: {wanted}"
+        page.wait_for_timeout(1000)
+        page.reload()
